@@ -1,0 +1,62 @@
+# Everything runs from the checkout with the interpreter of .venv. The packages are installed in place
+# (editable), so that `python -m service` means these files from any folder, and a stamp in .venv per
+# set of dependencies makes the second call immediate.
+
+PYTHON ?= python3
+VENV   := .venv
+PY     := $(VENV)/bin/python
+PIP    := $(PY) -m pip --disable-pip-version-check
+PINS   := pyproject.toml constraints.txt
+SERVE  := $(VENV)/.serve
+SETUP  := $(VENV)/.setup
+
+PORT   ?=
+DATA   ?=
+MNIST  := data/mnist
+RUN    := runs/mnist
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help serve test setup check bench train clean
+
+help: ## show this list
+	@awk -F ': .*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+serve: $(SERVE) ## serve the shipped model, port 8000 unless PORT=...; installs no torch
+	$(PY) -m service --default-model mnist $(if $(PORT),--port $(PORT))
+
+test: $(SETUP) ## run all tests
+	$(PY) -m pytest
+
+setup: $(SETUP) ## install all of it: serving, training, tests, tools
+
+check: $(SETUP) ## format, lint, types
+	$(PY) -m ruff format --check
+	$(PY) -m ruff check
+	$(PY) -m mypy
+
+bench: $(SETUP) ## run every benchmark; the last line of each is one JSON object
+	@set -e; for program in $(sort $(wildcard benchmarks/*.py)); do \
+	    echo "$$program" >&2; $(PY) "$$program"; done
+
+train: $(SETUP) ## train on MNIST and export to models/mnist; downloads it unless DATA=...
+	$(if $(DATA),,$(PY) -m training download-mnist $(MNIST))
+	$(PY) -m training train --data $(or $(DATA),$(MNIST)) --preset mnist --run $(RUN)
+	$(PY) -m training export $(RUN) --to models/mnist
+
+clean: ## remove .venv and caches; data, runs and models stay
+	rm -rf $(VENV) build dist *.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache .schemathesis
+	find $(wildcard bundle service training tests benchmarks) -name __pycache__ -prune -exec rm -rf {} +
+
+$(SERVE): $(PINS) | $(VENV)/bin/pip
+	$(PIP) install -c constraints.txt -e '.[cpu]'
+	@touch $@
+
+$(SETUP): $(PINS) | $(VENV)/bin/pip
+	$(PIP) install -c constraints.txt -e '.[cpu,training,test]'
+	@touch $(SERVE) $@
+
+$(VENV)/bin/pip:
+	@$(PYTHON) -c 'import sys; sys.exit("Mirage needs Python 3.11 or newer, this is %d.%d; try make PYTHON=python3.12" \
+	    % sys.version_info[:2] if sys.version_info < (3, 11) else 0)'
+	$(PYTHON) -m venv $(VENV)
