@@ -1,0 +1,119 @@
+"""The command line of the store: `python -m bundle list|show|verify|release|rollback`."""
+
+import argparse
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from bundle.errors import BundleError
+from bundle.layout import list_models, list_versions, version_path
+from bundle.release import Release, readable_release, release, rollback
+from bundle.report import card, table
+from bundle.verify import load_bundle
+
+DONE, CRASHED, BAD_DATA, LOCKED = 0, 1, 3, 5  # argparse itself leaves with 2
+OPERANDS: dict[str, type] = {"name": str, "version": int}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit code."""
+    options = _parser().parse_args(arguments)
+    command: Callable[[argparse.Namespace], int] = options.command
+    try:
+        return command(options)
+    except BundleError as error:
+        print(f"error: {error.reason}: {error}", file=sys.stderr)
+        return LOCKED if error.reason == "locked" else BAD_DATA
+    except OSError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return CRASHED
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m bundle", description="Trained models on disk.")
+    _add_models(parser, Path("models"))
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    def add(command: Callable[..., int], summary: str, **operands: str | None) -> None:
+        name = command.__name__.lstrip("_")
+        subparser = commands.add_parser(name, help=summary, description=summary)
+        subparser.set_defaults(command=command)
+        # No default here: it would undo a --models that stands before the command.
+        _add_models(subparser, argparse.SUPPRESS)
+        for operand, nargs in operands.items():
+            subparser.add_argument(operand, nargs=nargs, type=OPERANDS[operand])
+
+    add(_list, "list all versions of all models")
+    add(_show, "show a manifest, by default of the released version", name=None, version="?")
+    add(_verify, "verify one version, all of a model, or all", name="?", version="?")
+    add(_release, "verify a version and release it", name=None, version=None)
+    add(_rollback, "release the previous version again", name=None)
+    return parser
+
+
+def _add_models(parser: argparse.ArgumentParser, default: Path | str) -> None:
+    parser.add_argument(
+        "--models", type=Path, default=default, metavar="DIR", help="default: ./models"
+    )
+
+
+def _list(options: argparse.Namespace) -> int:
+    print(table(options.models))
+    return DONE
+
+
+def _show(options: argparse.Namespace) -> int:
+    version = options.version
+    if version is None:
+        version = _shown_version(options.models, options.name)
+    print(card(options.models, options.name, version))
+    return DONE
+
+
+def _shown_version(root: Path, name: str) -> int:
+    """The released version, else the newest."""
+    if current := readable_release(root, name):
+        return current.version
+    versions = list_versions(root, name)
+    if not versions:
+        raise BundleError("not_found", f"{name} has no version")
+    return versions[-1]
+
+
+def _verify(options: argparse.Namespace) -> int:
+    faults = 0
+    for name, version in _targets(options):
+        try:
+            bundle = load_bundle(version_path(options.models, name, version))
+        except BundleError as error:
+            faults += 1
+            print(f"{name}@{version}: {error.reason}: {error}", file=sys.stderr)
+        else:
+            print(f"{name}@{version}: sound, {len(bundle.manifest.files)} files")
+    return BAD_DATA if faults else DONE
+
+
+def _targets(options: argparse.Namespace) -> Iterator[tuple[str, int]]:
+    """The version asked for, else every version of the model, else of all models."""
+    for name in [options.name] if options.name else list_models(options.models):
+        if options.version is not None:
+            yield name, options.version
+        else:
+            yield from ((name, version) for version in list_versions(options.models, name))
+
+
+def _release(options: argparse.Namespace) -> int:
+    return _tell(options.name, release(options.models, options.name, options.version))
+
+
+def _rollback(options: argparse.Namespace) -> int:
+    return _tell(options.name, rollback(options.models, options.name))
+
+
+def _tell(name: str, new: Release) -> int:
+    print(f"{name}: version {new.version} is released, previous {new.previous or 'none'}")
+    return DONE
+
+
+if __name__ == "__main__":
+    sys.exit(main())

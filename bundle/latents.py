@@ -1,0 +1,64 @@
+"""The seed formula: which latent, and which drawn label, belong to a seed and an index.
+
+For image `index` of `seed` it is, whatever stands beside it in the batch:
+
+    rng = numpy.random.Generator(numpy.random.Philox(key=np.array([seed, index], np.uint64)))
+    latent = rng.standard_normal(latent_dim, dtype=np.float32)
+    label = rng.integers(num_classes)
+"""
+
+from typing import Any
+
+import numpy as np
+
+SEED_END = 2**64
+
+
+def draw_latents(
+    seed: int, index: int, count: int, latent_dim: int, num_classes: int = 0
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """Draw the latents of images `index` … `index + count - 1` of a seed.
+
+    Returns float32 `[count, latent_dim]`, and int64 `[count]` of labels in 0 … num_classes-1, or
+    None when `num_classes` is 0. The latents do not depend on `num_classes`.
+    Raises ValueError unless 0 ≤ seed < 2⁶⁴, index ≥ 0, count ≥ 1 and index + count ≤ 2⁶⁴.
+    """
+    _check_range(seed, index, count)
+    latents = np.empty((count, latent_dim), np.float32)
+    labels = np.empty(count, np.int64) if num_classes else None
+    philox = np.random.Philox(key=0)
+    rng = np.random.Generator(philox)
+    for row in range(count):
+        philox.state = _initial_state(seed, index + row)
+        rng.standard_normal(dtype=np.float32, out=latents[row])
+        if labels is not None:
+            labels[row] = rng.integers(num_classes)
+    return latents, labels
+
+
+def _check_range(seed: int, index: int, count: int) -> None:
+    if not 0 <= seed < SEED_END:
+        raise ValueError(f"seed is {seed}; allowed are 0 … 2^64-1")
+    if count < 1:
+        raise ValueError(f"count is {count}; at least 1 is needed")
+    if index < 0 or index + count > SEED_END:
+        raise ValueError(f"index {index} and count {count} reach outside 0 … 2^64-1")
+
+
+def _initial_state(seed: int, index: int) -> Any:
+    """The state of a new `Philox(key=[seed, index])`.
+
+    Setting it is several times quicker than making a new Philox, which asks the system for entropy
+    that it then does not use.
+    """
+    return {
+        "bit_generator": "Philox",
+        "state": {"counter": _ZEROS, "key": np.array([seed, index], np.uint64)},
+        "buffer": _ZEROS,
+        "buffer_pos": 4,
+        "has_uint32": 0,
+        "uinteger": 0,
+    }
+
+
+_ZEROS = np.zeros(4, np.uint64)

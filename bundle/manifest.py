@@ -1,0 +1,153 @@
+"""What `manifest.json` of a bundle says, and how it is read. It knows no other file."""
+
+import json
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+
+from bundle.errors import BundleError
+from bundle.strict_json import describe_faults, parse_object
+
+FORMAT_VERSION = 1
+NAME_PATTERN = r"^[a-z0-9][a-z0-9_-]{0,62}$"
+REQUIRED_FILES = ("model.onnx", "golden.npz")
+
+# One pure function per step: UPGRADES[n] turns the fields of format n into those of format n + 1.
+Step = Callable[[dict[str, Any]], dict[str, Any]]
+UPGRADES: dict[int, Step] = {}
+
+
+def _utc(moment: datetime) -> datetime:
+    if moment.utcoffset() != timedelta(0):
+        raise ValueError("must be in UTC")
+    return moment
+
+
+def _unique(labels: tuple[str, ...]) -> tuple[str, ...]:
+    if len(set(labels)) != len(labels):
+        raise ValueError("class names must differ from each other")
+    return labels
+
+
+def _complete(files: dict[str, "FileEntry"]) -> dict[str, "FileEntry"]:
+    missing = [name for name in REQUIRED_FILES if name not in files]
+    if missing:
+        raise ValueError(f"must list {', '.join(missing)}")
+    if "manifest.json" in files:
+        raise ValueError("must not list manifest.json, which cannot hold its own hash")
+    return files
+
+
+ModelName = Annotated[str, Field(pattern=NAME_PATTERN)]
+# Plain names only: no separators and no leading dot, so that no path can leave the folder.
+FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9._-]{0,99}$")]
+ScoreName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
+ClassName = Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f]{1,200}$")]
+Line = Annotated[str, Field(max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")]
+Count = Annotated[int, Field(ge=1)]
+
+
+class Fields(BaseModel):
+    """Settings that every part of a manifest shares."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+
+class Image(Fields):
+    """The shape of one image, in pixels: grey, RGB or RGBA."""
+
+    height: Annotated[int, Field(ge=1, le=8192)]
+    width: Annotated[int, Field(ge=1, le=8192)]
+    channels: Literal[1, 3, 4]
+
+
+class FileEntry(Fields):
+    """The hash (lowercase hexadecimal) and the size of one file."""
+
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    size_bytes: Annotated[int, Field(ge=0)]
+
+
+class Training(Fields):
+    """Where a model comes from; `kimg` is the thousands of images that training showed."""
+
+    preset: Line
+    data_fingerprint: Line
+    kimg: Annotated[float, Field(ge=0)]
+    seed: Annotated[int, Field(ge=0, lt=2**64)]
+    code_version: Line
+    torch_version: Line
+
+
+class Score(Fields):
+    """One measured quality; `floor` is real data against real data, `n` the images judged."""
+
+    value: float
+    floor: float | None = None
+    n: Count | None = None
+
+
+class Description(Fields):
+    """What only the exporter knows of a model."""
+
+    task: Literal["generate"]
+    opset: Count
+    latent_dim: Annotated[int, Field(ge=1, le=65536)]
+    labels: Annotated[tuple[ClassName, ...], Field(max_length=10_000), AfterValidator(_unique)]
+    image: Image
+    truncation: Literal["scale"]
+    golden_tolerance: Annotated[float, Field(ge=0, le=255)]  # grey levels
+    training: Training
+    scores: dict[ScoreName, Score]
+
+    @property
+    def num_classes(self) -> int:
+        """The number of classes; 0 is an unconditional model."""
+        return len(self.labels)
+
+
+class Manifest(Description):
+    """The whole manifest: the description, and what the store knows of the version."""
+
+    format_version: Annotated[int, Field(ge=FORMAT_VERSION, le=FORMAT_VERSION)]
+    name: ModelName
+    version: Count
+    created: Annotated[AwareDatetime, AfterValidator(_utc)]
+    files: Annotated[dict[FileName, FileEntry], Field(max_length=64), AfterValidator(_complete)]
+
+
+def parse_manifest(raw: bytes) -> Manifest:
+    """Read a manifest of this or any older format.
+
+    Raises BundleError `format_newer` for one made by a newer Mirage, `manifest_invalid` for
+    whatever else is not a manifest.
+    """
+    try:
+        fields = upgrade(parse_object(raw), FORMAT_VERSION, UPGRADES)
+        return Manifest.model_validate_json(json.dumps(fields))
+    except ValidationError as error:
+        problem = describe_faults(error)
+    except ValueError as error:
+        problem = f"no JSON object: {error}"
+    raise BundleError("manifest_invalid", f"manifest.json: {problem}")
+
+
+def upgrade(fields: dict[str, Any], newest: int, steps: Mapping[int, Step]) -> dict[str, Any]:
+    """The same manifest in format `newest`; an odd `format_version` is left for the schema.
+
+    Raises BundleError `format_newer`.
+    """
+    version = fields.get("format_version")
+    if type(version) is not int or version < 1:
+        return fields
+    if version > newest:
+        raise BundleError(
+            "format_newer",
+            f"manifest.json has format_version {version}: made by a newer Mirage"
+            f" (this one reads 1 … {newest})",
+        )
+    for step in range(version, newest):
+        fields = steps[step](fields)
+    return fields

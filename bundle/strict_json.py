@@ -1,0 +1,43 @@
+"""JSON without the parts on which two readers may disagree."""
+
+import json
+from typing import Any
+
+from pydantic import ValidationError
+
+
+def parse_object(raw: bytes) -> dict[str, Any]:
+    """Parse one JSON object: UTF-8, no NaN or Infinity, no key twice, no endless nesting.
+
+    Raises ValueError with what is wrong.
+    """
+    try:
+        parsed = json.loads(
+            raw.decode("utf-8"), object_pairs_hook=_distinct, parse_constant=_refuse_constant
+        )
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+    if not isinstance(parsed, dict):
+        raise ValueError(f"an object is needed, not {type(parsed).__name__}")
+    return parsed
+
+
+def describe_faults(error: ValidationError) -> str:
+    """The first three faults that a schema found, on one line, each with its place and value."""
+    faults = [
+        f"{'.'.join(map(str, fault['loc']))}: {fault['msg']} (is {fault['input']!r:.80})"
+        for fault in error.errors(include_url=False)[:3]
+    ]
+    more = error.error_count() - len(faults)
+    return "; ".join(faults) + (f"; and {more} more" if more else "")
+
+
+def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    fields = dict(pairs)
+    if len(fields) != len(pairs):
+        raise ValueError("a key stands twice in one object")
+    return fields
+
+
+def _refuse_constant(constant: str) -> None:
+    raise ValueError(f"{constant} is not allowed in JSON")

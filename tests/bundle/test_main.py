@@ -1,0 +1,143 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from bundle.__main__ import main
+from bundle.lock import lock_model
+from bundle.release import Release, read_release
+from tests.bundles import make_bundle
+
+ROOT = Path(__file__).parents[2]
+Captured = pytest.CaptureFixture[str]
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """A store with two versions of a toy, none released."""
+    for _ in range(2):
+        make_bundle(tmp_path)
+    return tmp_path
+
+
+def run(root: Path, *arguments: str) -> int:
+    return main([*arguments, "--models", str(root)])
+
+
+def test_list_shows_every_version(root: Path, capsys: Captured) -> None:
+    assert run(root, "list") == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].split()[:3] == ["MODEL", "VERSION", "STATE"]
+    assert [line.split()[:3] for line in lines[1:]] == [["toy", "1", "-"], ["toy", "2", "-"]]
+
+
+def test_release_and_rollback_say_what_they_did(root: Path, capsys: Captured) -> None:
+    for arguments in (["release", "toy", "1"], ["release", "toy", "2"], ["rollback", "toy"]):
+        assert run(root, *arguments) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        "toy: version 1 is released, previous none",
+        "toy: version 2 is released, previous 1",
+        "toy: version 1 is released, previous 2",
+    ]
+    assert read_release(root, "toy") == Release(1, 2)
+
+
+def test_show_takes_the_released_version_else_the_newest(root: Path, capsys: Captured) -> None:
+    assert run(root, "show", "toy") == 0
+    assert "toy@2" in capsys.readouterr().out
+    run(root, "release", "toy", "1")
+    assert run(root, "show", "toy") == 0
+    assert "toy@1" in capsys.readouterr().out
+    assert run(root, "show", "toy", "2") == 0
+    assert "toy@2" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "verified"),
+    [([], ["1", "2"]), (["toy"], ["1", "2"]), (["toy", "2"], ["2"])],
+    ids=["all", "model", "version"],
+)
+def test_verify_takes_one_version_or_many(
+    arguments: list[str], verified: list[str], root: Path, capsys: Captured
+) -> None:
+    assert run(root, "verify", *arguments) == 0
+    expected = [f"toy@{version}: sound, 4 files" for version in verified]
+    assert capsys.readouterr().out.splitlines() == expected
+
+
+def test_verify_tells_what_is_wrong_and_goes_on(root: Path, capsys: Captured) -> None:
+    (root / "toy" / "1" / "more").touch()
+    assert run(root, "verify") == 3
+    captured = capsys.readouterr()
+    assert captured.out == "toy@2: sound, 4 files\n"
+    assert captured.err == "toy@1: file_unlisted: the manifest does not list 'more'\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["show", "gone"], "error: not_found: "),
+        (["show", "toy", "0"], "error: name_invalid: version 0 is not in 1 …"),
+        (["show", "../toy"], "error: name_invalid: model name '../toy' does not match"),
+        (["verify", "gone"], "error: not_found: "),
+        (["release", "toy", "3"], "error: not_found: "),
+        (["rollback", "toy"], "error: not_released: toy releases nothing"),
+    ],
+)
+def test_bad_data_is_one_line_and_exit_code_3(
+    arguments: list[str], message: str, root: Path, capsys: Captured
+) -> None:
+    assert run(root, *arguments) == 3
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.startswith(message)
+    assert captured.err.count("\n") == 1
+
+
+def test_a_busy_model_is_exit_code_5(root: Path, capsys: Captured) -> None:
+    with lock_model(root / "toy", wait=False):
+        assert run(root, "release", "toy", "1") == 5
+    assert "error: locked: another process" in capsys.readouterr().err
+
+
+def test_trouble_with_the_disk_is_one_line_and_exit_code_1(root: Path, capsys: Captured) -> None:
+    (root / "toy" / ".lock").unlink()
+    (root / "toy" / ".lock").mkdir()
+    assert run(root, "release", "toy", "1") == 1
+    assert capsys.readouterr().err.startswith("error: [Errno 21] Is a directory")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [[], ["dance"], ["list", "toy"], ["release", "toy"], ["release", "toy", "one"]],
+    ids=" ".join,
+)
+def test_wrong_usage_is_exit_code_2(arguments: list[str], root: Path, capsys: Captured) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(arguments)
+    assert caught.value.code == 2
+    assert "usage: python -m bundle" in capsys.readouterr().err
+
+
+def test_models_may_stand_before_the_command(root: Path, capsys: Captured) -> None:
+    assert main(["--models", str(root), "list"]) == 0
+    assert "toy" in capsys.readouterr().out
+
+
+def test_the_package_runs_as_a_command_and_lists_without_onnx(root: Path) -> None:
+    (root / "models").mkdir()
+    (root / "toy").rename(root / "models" / "toy")
+    result = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "bundle", "list"],
+        cwd=root,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "toy" in result.stdout
+    imported = {line.split("|")[-1].strip() for line in result.stderr.splitlines()}
+    assert "pydantic" in imported
+    assert "onnx" not in imported

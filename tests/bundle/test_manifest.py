@@ -1,0 +1,204 @@
+import json
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from bundle.errors import BundleError
+from bundle.manifest import FORMAT_VERSION, UPGRADES, Manifest, parse_manifest, upgrade
+
+HASH = "0" * 64
+SOUND: dict[str, Any] = {
+    "format_version": 1,
+    "name": "mnist",
+    "version": 3,
+    "task": "generate",
+    "created": "2026-01-31T12:00:00Z",
+    "files": {
+        "model.onnx": {"sha256": HASH, "size_bytes": 10},
+        "golden.npz": {"sha256": HASH, "size_bytes": 20},
+    },
+    "opset": 20,
+    "latent_dim": 64,
+    "labels": ["cat", "dog"],
+    "image": {"height": 28, "width": 32, "channels": 1},
+    "truncation": "scale",
+    "golden_tolerance": 1.0,
+    "training": {
+        "preset": "mnist",
+        "data_fingerprint": "ab12",
+        "kimg": 1500.5,
+        "seed": 0,
+        "code_version": "0.1.0",
+        "torch_version": "2.13.0",
+    },
+    "scores": {"frechet": {"value": 2.5, "floor": 0.5, "n": 10000}, "coverage": {"value": 0.9}},
+}
+ANY_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+def changed(path: str, value: Any) -> bytes:
+    """A sound manifest but for one field, `a.b.c`; the value `...` removes it."""
+    fields = json.loads(json.dumps(SOUND))
+    *parents, last = path.split("/")
+    place = fields
+    for parent in parents:
+        place = place[parent]
+    if value is ...:
+        del place[last]
+    else:
+        place[last] = value
+    return json.dumps(fields).encode()
+
+
+def refusal(raw: bytes) -> BundleError:
+    with pytest.raises(BundleError) as caught:
+        parse_manifest(raw)
+    return caught.value
+
+
+def test_a_sound_manifest_is_read() -> None:
+    manifest = parse_manifest(json.dumps(SOUND).encode())
+    assert manifest.labels == ("cat", "dog")
+    assert manifest.num_classes == 2
+    assert manifest.created == datetime(2026, 1, 31, 12, tzinfo=UTC)
+    assert manifest.scores["coverage"].floor is None
+
+
+def test_what_is_written_is_read_again() -> None:
+    manifest = parse_manifest(json.dumps(SOUND).encode())
+    assert parse_manifest(manifest.model_dump_json().encode()) == manifest
+
+
+def test_a_manifest_cannot_be_changed() -> None:
+    manifest = parse_manifest(json.dumps(SOUND).encode())
+    with pytest.raises(ValidationError, match="frozen"):
+        manifest.version = 4  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "named"),
+    [
+        ("surprise", 1, "surprise: Extra inputs"),
+        ("image/depth", 8, "image.depth: Extra inputs"),
+        ("labels", ..., "labels: Field required"),
+        ("format_version", 0, "format_version: Input should be greater"),
+        ("format_version", True, "format_version: Input should be a valid integer"),
+        ("format_version", "1", "format_version: Input should be a valid integer"),
+        ("name", "../mnist", "name: String should match"),
+        ("name", "MNIST", "name: String should match"),
+        ("name", "a" * 64, "name: String should match"),
+        ("name", "mnist\n", "name: String should match"),
+        ("version", 0, "version: Input should be greater"),
+        ("version", "3", "version: Input should be a valid integer"),
+        ("task", "upscale", "task: Input should be 'generate'"),
+        ("created", 1700000000, "created"),
+        ("created", "2026-01-31T12:00:00", "created: Input should have timezone"),
+        ("created", "2026-01-31T12:00:00+02:00", "created: Value error, must be in UTC"),
+        ("files/..%2fx", {"sha256": HASH, "size_bytes": 1}, "String should match"),
+        ("files/.hidden", {"sha256": HASH, "size_bytes": 1}, "String should match"),
+        ("files/manifest.json", {"sha256": HASH, "size_bytes": 1}, "cannot hold its own hash"),
+        ("files/golden.npz", ..., "must list golden.npz"),
+        ("files/model.onnx/sha256", "0" * 63, "String should match"),
+        ("files/model.onnx/size_bytes", -1, "greater than or equal to 0"),
+        ("latent_dim", 0, "latent_dim"),
+        ("latent_dim", 10**9, "latent_dim"),
+        ("labels", ["cat", "cat"], "class names must differ"),
+        ("labels", ["cat", ""], "labels.1"),
+        ("labels", ["cat\n"], "labels.0"),
+        ("labels", [1], "labels.0: Input should be a valid string"),
+        ("labels", "cat", "labels: Input should be a valid"),
+        ("image/channels", 2, "image.channels: Input should be 1, 3 or 4"),
+        ("image/height", 0, "image.height"),
+        ("image/width", 100_000, "image.width"),
+        ("truncation", "psi", "truncation: Input should be 'scale'"),
+        ("golden_tolerance", -1, "golden_tolerance"),
+        ("training/kimg", -1, "training.kimg"),
+        ("training/seed", 2**64, "training.seed"),
+        ("training/preset", "a\nb", "training.preset"),
+        ("scores/Fréchet", {"value": 1}, "String should match"),
+        ("scores/frechet/value", "2.5", "scores.frechet.value: Input should be a valid number"),
+        ("scores/frechet/n", 0, "scores.frechet.n"),
+    ],
+)
+def test_a_wrong_field_is_named_with_its_value(path: str, value: Any, named: str) -> None:
+    error = refusal(changed(path, value))
+    assert error.reason == "manifest_invalid"
+    assert named in str(error)
+
+
+@pytest.mark.parametrize("path", ["../x", "a/b", "/etc/passwd", "..", ".", "", "a\\b", "a\0b"])
+def test_no_file_name_can_leave_the_folder(path: str) -> None:
+    files = SOUND["files"] | {path: {"sha256": HASH, "size_bytes": 1}}
+    assert refusal(changed("files", files)).reason == "manifest_invalid"
+
+
+@pytest.mark.parametrize("text", ["1e999", "-1e999"])
+def test_numbers_beyond_all_floats_are_refused(text: str) -> None:
+    raw = changed("scores/frechet/value", "HERE").replace(b'"HERE"', text.encode())
+    assert refusal(raw).reason == "manifest_invalid"
+
+
+def test_many_faults_are_counted_not_listed() -> None:
+    error = refusal(b"{}")
+    assert "and 11 more" in str(error)
+    assert "\n" not in str(error)
+
+
+def test_a_newer_format_is_said_to_be_newer() -> None:
+    error = refusal(b'{"format_version": 2, "members": []}')
+    assert error.reason == "format_newer"
+    assert "made by a newer Mirage" in str(error)
+
+
+def test_older_formats_are_upgraded_one_step_after_the_other() -> None:
+    steps = {
+        1: lambda fields: {**fields, "format_version": 2, "added": "in 2"},
+        2: lambda fields: {**fields, "format_version": 3, "also": fields["added"] + " and 3"},
+    }
+    assert upgrade({"format_version": 1}, 3, steps) == {
+        "format_version": 3,
+        "added": "in 2",
+        "also": "in 2 and 3",
+    }
+
+
+def test_every_older_format_has_its_step() -> None:
+    assert list(UPGRADES) == list(range(1, FORMAT_VERSION))
+
+
+@given(st.binary())
+def test_no_bytes_break_the_parser(raw: bytes) -> None:
+    refusal(raw)
+
+
+@given(ANY_JSON)
+def test_no_json_breaks_the_parser(value: Any) -> None:
+    refusal(json.dumps(value).encode())
+
+
+@given(st.sampled_from(sorted(SOUND)), ANY_JSON)
+def test_no_value_of_a_field_breaks_the_parser(field: str, value: Any) -> None:
+    try:
+        manifest = parse_manifest(json.dumps(SOUND | {field: value}).encode())
+    except BundleError:
+        return
+    assert isinstance(manifest, Manifest)
+    assert json.loads(manifest.model_dump_json())[field] == pytest.approx(value)
+
+
+@given(st.integers(0, 10_000), st.binary(min_size=1, max_size=3))
+def test_no_damage_to_a_manifest_breaks_the_parser(place: int, damage: bytes) -> None:
+    raw = bytearray(json.dumps(SOUND).encode())
+    place %= len(raw)
+    raw[place : place + len(damage)] = damage
+    with suppress(BundleError):
+        parse_manifest(bytes(raw))

@@ -1,0 +1,54 @@
+"""The format's description in models/README.md says what the code does."""
+
+import re
+from pathlib import Path
+from typing import get_args
+
+from pydantic import BaseModel
+
+from bundle.errors import Reason
+from bundle.graph import OPERATORS
+from bundle.limits import MIB, Limits
+from bundle.manifest import NAME_PATTERN, Image, Manifest, Training
+
+README = (Path(__file__).parents[2] / "models" / "README.md").read_text(encoding="utf-8")
+
+
+def section(heading: str) -> str:
+    return README.split(f"\n## {heading}\n")[1].split("\n## ")[0]
+
+
+def first_cells(heading: str) -> set[str]:
+    """The code words in the first column of the tables of a section."""
+    rows = [line.split("|")[1] for line in section(heading).splitlines() if line.startswith("| `")]
+    return {word for row in rows for word in re.findall(r"`([^`]+)`", row)}
+
+
+def test_every_operator_is_listed_and_no_other() -> None:
+    quoted = [line[2:] for line in section("model.onnx").splitlines() if line.startswith("> ")]
+    assert " ".join(quoted).split() == sorted(OPERATORS)
+
+
+def test_every_field_of_the_manifest_is_described_and_no_other() -> None:
+    nested: dict[str, type[BaseModel]] = {"image": Image, "training": Training}
+    fields = {name for name in Manifest.model_fields if name not in nested}
+    for name, schema in nested.items():
+        fields |= {f"{name}.{field}" for field in schema.model_fields}
+    assert first_cells("manifest.json") == fields
+
+
+def test_every_reason_is_explained_and_no_other() -> None:
+    assert first_cells("What verification means") == set(get_args(Reason))
+
+
+def test_the_limits_are_those_of_the_code() -> None:
+    limits = Limits()
+    for fact in (
+        NAME_PATTERN,
+        f"at most {limits.manifest_bytes // MIB} MiB",
+        f"{limits.model_bytes // MIB} MiB for the graph",
+        f"{limits.golden_bytes // MIB} MiB for the golden images",
+        f"{limits.other_bytes // MIB} MiB for each other file",
+        f"over {limits.graph_fields:,} fields",
+    ):
+        assert fact in " ".join(README.split())
