@@ -4,13 +4,13 @@ Sources: a folder with the four standard IDX files, an IDX image file, or a fold
 subfolders, if any, are the classes.
 """
 
-import gzip
+import contextlib
 import hashlib
 import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +23,7 @@ from training.idx import read_idx
 
 IMAGE_SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff"}
 MODE_OF_CHANNELS = {1: "L", 3: "RGB", 4: "RGBA"}
+Decoded = tuple[np.ndarray, np.ndarray | None, list[str]]
 MAX_BROKEN_SHARE = 0.01
 """More unreadable images than this share stop the run: then the folder is not what one thinks."""
 
@@ -44,14 +45,6 @@ class Dataset:
         return len(self.images)
 
 
-@dataclass(frozen=True)
-class Source:
-    """Where a data set comes from: `key` changes whenever a file of it does."""
-
-    path: Path
-    key: str
-
-
 def default_cache() -> Path:
     """The folder for decoded data: $MIRAGE_CACHE, else mirage/ in the user's cache folder."""
     fallback = Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")) / "mirage"
@@ -63,8 +56,8 @@ def load_dataset(
 ) -> Dataset:
     """Decode `path` once and map the result.
 
-    split: "train" or "test"; only IDX folders have both. channels: 1, 3 or 4; None keeps what most
-    files have. Raises DataError when there is nothing to read or too much of it is broken.
+    split: "train" or "test"; only IDX folders have both. channels: 1, 3 or 4; None keeps what the
+    first image has. Raises DataError when there is nothing to read or too much of it is broken.
     """
     path = Path(path)
     if not path.exists():
@@ -89,7 +82,7 @@ def _open(folder: Path) -> Dataset:
     )
 
 
-def _build(folder: Path, decode) -> None:
+def _build(folder: Path, decode: Callable[[], Decoded]) -> None:
     """Write beside, then rename, so that a killed build leaves nothing that looks complete."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     draft = Path(tempfile.mkdtemp(prefix=".building-", dir=folder.parent))
@@ -110,9 +103,9 @@ def fingerprint(images: np.ndarray, labels: np.ndarray | None, classes: Sequence
     """sha256 over shape, pixels, labels and class names: what the networks will see."""
     digest = hashlib.sha256(repr((images.shape, list(classes))).encode())
     for start in range(0, len(images), 4096):
-        digest.update(np.ascontiguousarray(images[start : start + 4096]))
+        digest.update(images[start : start + 4096].tobytes())
     if labels is not None:
-        digest.update(np.ascontiguousarray(labels))
+        digest.update(labels.tobytes())
     return digest.hexdigest()
 
 
@@ -146,7 +139,7 @@ def _labels_of(images: Path) -> Path:
     raise DataError(f"{images} has no labels: expected {labels.name} beside it")
 
 
-def _decode_idx(path: Path) -> tuple[np.ndarray, np.ndarray, list[str]]:
+def _decode_idx(path: Path) -> Decoded:
     images, labels = read_idx(path), read_idx(_labels_of(path))
     if images.ndim != 3 or labels.ndim != 1 or len(images) != len(labels):
         raise DataError(
@@ -154,11 +147,10 @@ def _decode_idx(path: Path) -> tuple[np.ndarray, np.ndarray, list[str]]:
             "expected [N, height, width] and [N]"
         )
     classes = sorted({str(value) for value in np.unique(labels)})
-    index = np.array([classes.index(str(value)) for value in range(256) if str(value) in classes])
-    present = np.array([value for value in range(256) if str(value) in classes])
-    table = np.zeros(256, np.int64)
-    table[present] = index
-    return images[..., None], table[labels], classes
+    index_of = np.zeros(256, np.int64)
+    for index, name in enumerate(classes):
+        index_of[int(name)] = index
+    return images[..., None], index_of[labels], classes
 
 
 # Image folders
@@ -175,9 +167,7 @@ def _image_files(path: Path) -> list[Path]:
     return files
 
 
-def _decode_folder(
-    path: Path, files: Sequence[Path], channels: int | None
-) -> tuple[np.ndarray, np.ndarray | None, list[str]]:
+def _decode_folder(path: Path, files: Sequence[Path], channels: int | None) -> Decoded:
     decoded = list(_decoded(path, files, channels))
     broken = len(files) - len(decoded)
     if broken > MAX_BROKEN_SHARE * len(files):
@@ -195,7 +185,7 @@ def _decoded(
     path: Path, files: Sequence[Path], channels: int | None
 ) -> Iterator[tuple[Path, np.ndarray]]:
     shape = None
-    mode = MODE_OF_CHANNELS[channels] if channels else _mode_of(files[0])
+    mode = MODE_OF_CHANNELS[channels] if channels else _first_mode(files)
     for file in tqdm(files, desc="decoding", unit="img"):
         try:
             with Image.open(file) as image:
@@ -207,17 +197,20 @@ def _decoded(
         shape = shape or pixels.shape
         if pixels.shape != shape:
             raise DataError(
-                f"{file.relative_to(path)} is {pixels.shape[1]}x{pixels.shape[0]}, the images before "
-                f"it {shape[1]}x{shape[0]}; all images must have one size"
+                f"{file.relative_to(path)} is {pixels.shape[1]}x{pixels.shape[0]}, the images "
+                f"before it {shape[1]}x{shape[0]}; all images must have one size"
             )
         yield file, pixels
 
 
-def _mode_of(file: Path) -> str:
-    with Image.open(file) as image:
-        if image.mode in ("L", "1", "I;16"):
-            return "L"
-        return "RGBA" if image.has_transparency_data else "RGB"
+def _first_mode(files: Sequence[Path]) -> str:
+    """Grey, RGB or RGBA: what the first image that can be read is."""
+    for file in files:
+        with contextlib.suppress(OSError), Image.open(file) as image:
+            if image.mode in ("L", "1", "I;16"):
+                return "L"
+            return "RGBA" if image.has_transparency_data else "RGB"
+    raise DataError(f"none of the {len(files)} images can be read")
 
 
 def _labels_from_folders(path: Path, files: Sequence[Path]) -> tuple[np.ndarray | None, list[str]]:

@@ -1,4 +1,4 @@
-"""What can go wrong on purpose: every error that ends a command with one line and its own exit code.
+"""The errors that end a command with one line and an exit code of their own.
 
 TrainingError (1)
 ├── UsageError (2)       a setting or an argument that makes no sense

@@ -29,7 +29,7 @@ def read_idx(path: Path) -> np.ndarray:
     shape = struct.unpack(f">{dimensions}I", raw[4:header])
     if len(raw) - header != math.prod(shape):
         raise DataError(
-            f"{path.name} announces {shape}, {math.prod(shape)} bytes, but holds {len(raw) - header}"
+            f"{path.name} announces {math.prod(shape)} bytes {shape} but holds {len(raw) - header}"
         )
     return np.frombuffer(raw, np.uint8, offset=header).reshape(shape)
 

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from training.errors import DataError
+from training.networks import channels_last
 from training.pixels import to_float
 
 FEATURES = 128
@@ -64,7 +65,7 @@ def fit(
     The same arguments on the same machine with the same thread count give the same weights.
     """
     torch.manual_seed(seed)
-    network = Classifier(*images.shape[1:3]).to(memory_format=torch.channels_last)
+    network = channels_last(Classifier(*images.shape[1:3]))
     steps = epochs * (len(images) // batch)
     optimizer = torch.optim.AdamW(network.parameters(), lr=2e-3, weight_decay=0.02)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 2e-3, total_steps=steps)
@@ -101,7 +102,9 @@ def _distort(images: Tensor, angle: float = 0.2, zoom: float = 0.1, shift: float
 
 
 @torch.inference_mode()
-def judge(network: Classifier, images: np.ndarray, batch: int = 500) -> tuple[np.ndarray, np.ndarray]:
+def judge(
+    network: Classifier, images: np.ndarray, batch: int = 500
+) -> tuple[np.ndarray, np.ndarray]:
     """uint8 [N, H, W, 1] -> features float32 [N, 128] and the judged class int64 [N]."""
     features, classes = [], []
     for start in range(0, len(images), batch):

@@ -7,7 +7,7 @@ from torch import Tensor
 
 def to_float(images: np.ndarray) -> Tensor:
     """uint8 [N, H, W, C] -> float32 [N, C, H, W] in [-1, 1], channels last in memory."""
-    return torch.from_numpy(np.ascontiguousarray(images)).permute(0, 3, 1, 2) / 127.5 - 1
+    return torch.from_numpy(np.array(images)).permute(0, 3, 1, 2) / 127.5 - 1
 
 
 def to_grey_levels(images: Tensor) -> Tensor:

@@ -4,7 +4,7 @@ import numpy as np
 
 
 def agreement(judged: np.ndarray, requested: np.ndarray) -> float:
-    """The share of images whose judged class int64 [N] is the requested one int64 [N], in [0, 1]."""
+    """The share in [0, 1] of images whose judged class int64 [N] is the requested one."""
     return float(np.mean(judged == requested))
 
 

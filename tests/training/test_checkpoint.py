@@ -1,0 +1,69 @@
+import warnings
+from pathlib import Path
+
+import pytest
+import torch
+
+from training.checkpoint import (
+    checkpoints,
+    load_latest,
+    load_weights,
+    save_checkpoint,
+    save_weights,
+)
+from training.errors import DataError
+from training.networks import FAMILIES, Architecture
+
+ARCHITECTURE = Architecture(
+    family="strided", latent_dim=4, widths=(8,), height=4, width=4, channels=1, num_classes=2
+)
+
+
+def test_keeps_the_newest_two(tmp_path: Path) -> None:
+    for nimg in (8, 16, 1000):
+        save_checkpoint(tmp_path, nimg, {"weight": torch.tensor(nimg)})
+    assert [path.name for path in checkpoints(tmp_path)] == [
+        "checkpoint-000001000.pt",
+        "checkpoint-000000016.pt",
+    ]
+    assert load_latest(tmp_path)["nimg"] == 1000
+
+
+@pytest.mark.parametrize("damage", [b"", b"PK not a zip", None])
+def test_a_damaged_checkpoint_is_passed_over_with_a_warning(
+    tmp_path: Path, damage: bytes | None
+) -> None:
+    save_checkpoint(tmp_path, 8, {})
+    newest = save_checkpoint(tmp_path, 16, {"weight": torch.arange(1000)})
+    newest.write_bytes(newest.read_bytes()[:-100] if damage is None else damage)
+    with pytest.warns(UserWarning, match="checkpoint-000000016.pt is damaged"):
+        assert load_latest(tmp_path)["nimg"] == 8
+
+
+def test_nothing_to_load_is_no_error(tmp_path: Path) -> None:
+    assert load_latest(tmp_path / "nowhere") is None
+
+
+def test_a_half_written_checkpoint_is_not_seen(tmp_path: Path) -> None:
+    (tmp_path / ".checkpoint-000000008.pt").write_bytes(b"half")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert load_latest(tmp_path) is None
+
+
+def test_weights_carry_their_architecture(tmp_path: Path) -> None:
+    generator = FAMILIES["strided"].generator(ARCHITECTURE)
+    path = tmp_path / "weights.safetensors"
+    save_weights(path, ARCHITECTURE, {"nimg": "8"}, generator=generator.state_dict())
+    architecture, state, header = load_weights(path, "generator")
+    assert architecture == ARCHITECTURE
+    assert header["nimg"] == "8"
+    for name, value in generator.state_dict().items():
+        assert torch.equal(state[name], value)
+
+
+def test_weights_that_cannot_be_read_are_a_data_error(tmp_path: Path) -> None:
+    path = tmp_path / "weights.safetensors"
+    path.write_bytes(b"\xff" * 16)
+    with pytest.raises(DataError, match=r"weights\.safetensors holds no generator"):
+        load_weights(path, "generator")

@@ -1,0 +1,53 @@
+from typing import Any
+
+import pytest
+
+from training.config import TrainConfig, build_config
+from training.errors import UsageError
+from training.presets import PRESETS
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_presets_are_complete_and_survive_json(preset: str) -> None:
+    config = build_config(preset, {})
+    assert TrainConfig.model_validate_json(config.model_dump_json()) == config
+
+
+def test_settings_change_one_by_one() -> None:
+    changes = {"lr.end": "1e-6", "gamma": "0.5", "widths": "32,16", "kimg": 3}
+    config = build_config("mnist", changes)
+    assert config.lr.end == 1e-6
+    assert config.lr.start == build_config("mnist", {}).lr.start
+    assert (config.gamma.at(0), config.gamma.at(10**9)) == (0.5, 0.5)
+    assert config.widths == (32, 16)
+    assert config.kimg == 3
+
+
+def test_part_of_a_constant_can_change() -> None:
+    config = build_config("dcgan", {"lr.end": "1e-5", "lr.to_kimg": "10"})
+    assert (config.lr.at(0), config.lr.at(10_000)) == (1e-4, 1e-5)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"loss": "wishful"}, "loss is 'wishful'.*allowed are non-saturating, relativistic"),
+        ({"family": "forest"}, "family is 'forest'.*allowed are dcgan, strided"),
+        ({"generator_optimizer": "hope"}, "generator_optimizer is 'hope'.*allowed are adam"),
+        ({"bacth_size": 64}, "bacth_size is 64"),
+        ({"batch_size": 1}, "batch_size is 1.*greater than or equal to 2"),
+        ({"lr.strat": 1}, "lr.strat is 1"),
+        ({"widths": "a,b"}, "widths.0 is 'a'"),
+        ({"precision": "float16"}, "precision is 'float16'"),
+    ],
+)
+def test_names_a_wrong_setting_its_value_and_what_is_allowed(
+    changes: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(UsageError, match=said):
+        build_config("mnist", changes)
+
+
+def test_names_an_unknown_preset() -> None:
+    with pytest.raises(UsageError, match="--preset is nist; allowed are dcgan, mnist"):
+        build_config("nist", {})

@@ -1,0 +1,118 @@
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+import torch
+from PIL import Image
+
+from bundle.errors import BundleError
+from bundle.manifest import Score
+from bundle.verify import load_bundle
+from tests.training.snapshots import config_of, make_snapshot, sheet_of
+from training.card import Card
+from training.checkpoint import load_weights
+from training.errors import ExportError
+from training.export import check_parity, export_onnx, publish
+from training.networks import FAMILIES
+
+KINDS: list[dict[str, Any]] = [
+    {},
+    {"num_classes": 0},
+    {"channels": 3},
+    {"channels": 4, "num_classes": 0},
+    {"height": 4, "width": 20, "widths": (8,)},
+]
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("kind", KINDS, ids=str)
+def test_onnxruntime_makes_the_pixels_of_pytorch(
+    tmp_path: Path, family: str, kind: dict[str, Any]
+) -> None:
+    snapshot = make_snapshot(tmp_path, family, **kind)
+    assert check_parity(snapshot, export_onnx(snapshot)) <= 1
+
+
+def test_the_graph_is_as_the_bundle_wants_it(tmp_path: Path) -> None:
+    model = onnx.load_from_string(export_onnx(make_snapshot(tmp_path)))
+    assert [(opset.domain, opset.version) for opset in model.opset_import] == [("", 20)]
+    assert model.ir_version == 10
+    assert [item.name for item in model.graph.input] == ["latents", "labels"]
+    assert not any(node.op_type.startswith("Random") for node in model.graph.node)
+
+
+def test_the_graph_tells_nothing_of_the_machine_that_made_it(tmp_path: Path) -> None:
+    raw = export_onnx(make_snapshot(tmp_path))
+    assert b".py" not in raw
+    assert str(Path.cwd()).encode() not in raw
+
+
+def test_an_image_does_not_depend_on_its_batch(tmp_path: Path) -> None:
+    session = onnxruntime.InferenceSession(export_onnx(make_snapshot(tmp_path)))
+    latents = np.random.default_rng(0).standard_normal((17, 6), np.float32)
+    labels = np.arange(17) % 3
+    together = session.run(None, {"latents": latents, "labels": labels})[0]
+    for i in range(17):
+        feed = {"latents": latents[i : i + 1], "labels": labels[i : i + 1]}
+        np.testing.assert_array_equal(session.run(None, feed)[0][0], together[i])
+
+
+def test_a_graph_of_other_weights_is_refused(tmp_path: Path) -> None:
+    snapshot = make_snapshot(tmp_path)
+    model = export_onnx(snapshot)
+    with torch.no_grad():
+        snapshot.generator.to_image.bias.add_(0.05)
+    with pytest.raises(ExportError, match=r"differs from PyTorch by \d+ grey levels at batch 1"):
+        check_parity(snapshot, model)
+
+
+@pytest.mark.parametrize("kind", [{}, {"num_classes": 0, "channels": 4}], ids=str)
+def test_publishes_a_bundle_that_verifies(tmp_path: Path, kind: dict[str, Any]) -> None:
+    snapshot = make_snapshot(tmp_path, **kind)
+    scores = {"coverage": Score(value=0.5, floor=0.96, n=5000)}
+    card = Card("Squares", "cc0-1.0", "apache-2.0")
+    to = tmp_path / "models" / "toy"
+    folder = publish(snapshot, config_of(), sheet_of(snapshot), to, scores, card)
+    bundle = load_bundle(folder)
+    assert (bundle.manifest.name, bundle.manifest.version) == ("toy", 1)
+    assert bundle.manifest.training.kimg == 8
+    assert bundle.manifest.scores == scores
+    assert bundle.manifest.num_classes == snapshot.architecture.num_classes
+    with Image.open(folder / "samples.png") as grid:
+        assert grid.size == (120, 80)
+    text = (folder / "README.md").read_text()
+    assert text.startswith("---\n")
+    assert "license: apache-2.0" in text
+    assert "| coverage | 0.5 | 0.96 | 5000 |" in text
+
+
+def test_published_weights_are_those_of_the_snapshot(tmp_path: Path) -> None:
+    snapshot = make_snapshot(tmp_path)
+    to = tmp_path / "models" / "toy"
+    folder = publish(snapshot, config_of(), sheet_of(snapshot), to, {}, Card())
+    architecture, state, _ = load_weights(folder / "weights.safetensors", "generator")
+    assert architecture == snapshot.architecture
+    for name, value in snapshot.generator.state_dict().items():
+        assert torch.equal(state[name], value)
+    assert load_weights(folder / "weights.safetensors", "discriminator")[1]
+
+
+def test_nothing_is_published_on_a_mismatch(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    snapshot = make_snapshot(tmp_path)
+    other = make_snapshot(tmp_path, widths=(8, 8))
+    monkeypatch.setattr("training.export.export_onnx", lambda _: export_onnx(other))
+    to = tmp_path / "models" / "toy"
+    with pytest.raises(ExportError):
+        publish(snapshot, config_of(), sheet_of(snapshot), to, {}, Card())
+    assert not to.exists()
+
+
+def test_a_name_that_no_model_may_have_is_refused(tmp_path: Path) -> None:
+    snapshot = make_snapshot(tmp_path)
+    with pytest.raises(BundleError):
+        publish(snapshot, config_of(), sheet_of(snapshot), tmp_path / "Not OK", {}, Card())

@@ -1,0 +1,140 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from tests.training.data import TINY, shapes_dataset, write_idx_folder
+from training.checkpoint import load_latest
+from training.config import build_config
+from training.export import load_snapshot
+from training.loop import generate, resolve_precision, train
+from training.run import Run
+
+KIMG = 0.096  # twelve steps of eight images
+KILL_IN_STEP = """
+import os, signal, sys
+from training.__main__ import main
+from training.step import Step
+
+play = Step.__call__
+
+def play_until(self, nimg, batches):
+    if nimg == {nimg}:
+        os.kill(os.getpid(), signal.{signal})
+    return play(self, nimg, batches)
+
+Step.__call__ = play_until
+raise SystemExit(main(sys.argv[1:]))
+"""
+
+
+def arguments(data: Path, run: Path) -> list[str]:
+    tiny = {
+        key: ",".join(map(str, value)) if isinstance(value, list) else value
+        for key, value in TINY.items()
+    }
+    changes = [text for key, value in tiny.items() for text in ("--set", f"{key}={value}")]
+    return ["train", "--data", str(data), "--run", str(run), "--kimg", str(KIMG), *changes]
+
+
+def run_training(data: Path, run: Path, kill: tuple[int, str] | None = None) -> int:
+    code = KILL_IN_STEP.format(nimg=kill[0] if kill else -1, signal=kill[1] if kill else "SIGTERM")
+    command = [sys.executable, "-c", code, *arguments(data, run), "--threads", "1"]
+    environment = {**os.environ, "MIRAGE_CACHE": str(data.parent / "cache")}
+    return subprocess.run(command, env=environment, capture_output=True, timeout=300).returncode
+
+
+def final_state(run: Path) -> dict[str, torch.Tensor]:
+    players = load_latest(run / "checkpoints")["players"]
+    return {
+        f"{player}.{name}": value
+        for player, state in players.items()
+        for name, value in _tensors(state)
+    }
+
+
+def _tensors(state: dict) -> list[tuple[str, torch.Tensor]]:
+    if "state" not in state:
+        return list(state.items())
+    return [(f"{k}.{n}", v) for k, inner in state["state"].items() for n, v in inner.items()]
+
+
+@pytest.fixture(scope="module")
+def unbroken(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    folder = tmp_path_factory.mktemp("unbroken")
+    data = folder / "data"
+    data.mkdir()
+    write_idx_folder(data)
+    assert run_training(data, folder / "run") == 0
+    return data, folder / "run"
+
+
+@pytest.mark.parametrize("killed_at", [8, 40, 88])
+def test_a_killed_run_ends_with_the_same_bits(
+    tmp_path: Path, unbroken: tuple[Path, Path], killed_at: int
+) -> None:
+    data, whole = unbroken
+    assert run_training(data, tmp_path / "run", kill=(killed_at, "SIGKILL")) == -signal.SIGKILL
+    assert run_training(data, tmp_path / "run") == 0
+    expected, state = final_state(whole), final_state(tmp_path / "run")
+    assert state.keys() == expected.keys()
+    assert all(torch.equal(state[name], expected[name]) for name in expected)
+    assert [line["nimg"] for line in read_stats(tmp_path / "run")] == [
+        line["nimg"] for line in read_stats(whole)
+    ]
+
+
+def test_sigterm_saves_and_ends_well(tmp_path: Path, unbroken: tuple[Path, Path]) -> None:
+    data, whole = unbroken
+    assert run_training(data, tmp_path / "run", kill=(40, "SIGTERM")) == 0
+    assert load_latest(tmp_path / "run" / "checkpoints")["nimg"] == 48
+    assert run_training(data, tmp_path / "run") == 0
+    expected, state = final_state(whole), final_state(tmp_path / "run")
+    assert all(torch.equal(state[name], expected[name]) for name in expected)
+
+
+def read_stats(run: Path) -> list[dict]:
+    return [json.loads(line) for line in (run / "stats.jsonl").read_text().splitlines()]
+
+
+def test_leaves_statistics_grids_and_a_snapshot(unbroken: tuple[Path, Path]) -> None:
+    _, run = unbroken
+    lines = read_stats(run)
+    assert lines[-1]["nimg"] == 96
+    assert {"kimg_per_s", "d_loss", "g_loss", "r1", "r2", "lr", "gamma"} <= lines[-1].keys()
+    with Image.open(run / "samples" / "000000096.png") as grid:
+        assert grid.size == (80, 80)
+    assert load_snapshot(Run(run).latest_snapshot()).nimg == 96
+
+
+def test_learns_which_half_a_class_lies_in(tmp_path: Path) -> None:
+    changes = {
+        **TINY,
+        "batch_size": 16,
+        "lr": 2e-3,
+        "kimg": 8,
+        "gamma": 0.1,
+        "beta2": 0.99,
+        "snapshot_kimg": 8,
+        "checkpoint_kimg": 8,
+    }
+    run = train(build_config("mnist", changes), shapes_dataset(), tmp_path / "run", threads=1)
+    snapshot = load_snapshot(run.latest_snapshot())
+    latents = np.random.default_rng(1).standard_normal((40, 8), np.float32)
+    images = generate(snapshot.generator, latents, np.arange(40) % 2).astype(float)
+    left, right = images[:, :, :4].sum((1, 2, 3)), images[:, :, 4:].sum((1, 2, 3))
+    assert np.mean((right > left) == (np.arange(40) % 2 == 1)) > 0.9
+
+
+def test_auto_precision_is_resolved_and_written_down(tmp_path: Path) -> None:
+    config = build_config("mnist", {**TINY, "precision": "auto", "kimg": 0.008})
+    run = train(config, shapes_dataset(), tmp_path / "run", threads=1)
+    assert run.read_config()[0].precision == resolve_precision("auto")
+    assert resolve_precision("auto") in ("float32", "bfloat16")

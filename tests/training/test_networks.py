@@ -1,0 +1,86 @@
+from typing import Any
+
+import pytest
+import torch
+from pydantic import ValidationError
+
+from training.networks import FAMILIES, Architecture
+
+
+def architecture(family: str = "strided", **changes: Any) -> Architecture:
+    sizes = {
+        "latent_dim": 6,
+        "widths": (16, 8),
+        "hidden": 12,
+        "height": 8,
+        "width": 12,
+        "channels": 3,
+        "num_classes": 4,
+    }
+    return Architecture(family=family, **{**sizes, **changes})
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("channels", [1, 3, 4])
+@pytest.mark.parametrize("num_classes", [0, 4])
+@pytest.mark.parametrize("widths", [(8,), (16, 8), (16, 8, 4)])
+def test_families_fit_any_shape(
+    family: str, channels: int, num_classes: int, widths: tuple[int, ...]
+) -> None:
+    a = architecture(family, channels=channels, num_classes=num_classes, widths=widths)
+    labels = torch.arange(5) % num_classes if num_classes else None
+    images = FAMILIES[family].generator(a)(torch.randn(5, 6), labels)
+    assert images.shape == (5, channels, 8, 12)
+    assert FAMILIES[family].discriminator(a)(images, labels).shape == (5,)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_the_class_matters_to_both_networks(family: str) -> None:
+    torch.manual_seed(0)
+    a = architecture(family)
+    latents, images = torch.randn(2, 6), torch.rand(2, 3, 8, 12)
+    zeros, ones = torch.zeros(2, dtype=torch.int64), torch.ones(2, dtype=torch.int64)
+    generator, discriminator = FAMILIES[family].generator(a), FAMILIES[family].discriminator(a)
+    generator.eval()
+    discriminator.eval()
+    assert not torch.equal(generator(latents, zeros), generator(latents, ones))
+    assert not torch.equal(discriminator(images, zeros), discriminator(images, ones))
+
+
+def test_strided_networks_see_each_sample_alone() -> None:
+    torch.manual_seed(0)
+    a = architecture(blocks=(1, 1))
+    discriminator = FAMILIES["strided"].discriminator(a)
+    images, labels = torch.rand(3, 3, 8, 12), torch.arange(3)
+    alone = torch.cat([discriminator(images[i : i + 1], labels[i : i + 1]) for i in range(3)])
+    torch.testing.assert_close(discriminator(images, labels), alone)
+
+
+def test_residual_blocks_begin_as_the_identity() -> None:
+    plain, deep = (
+        FAMILIES["strided"].generator(architecture(blocks=blocks)) for blocks in ((0, 0), (2, 1))
+    )
+    deep.load_state_dict(plain.state_dict(), strict=False)
+    latents, labels = torch.randn(2, 6), torch.tensor([0, 3])
+    torch.testing.assert_close(deep(latents, labels), plain(latents, labels))
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_activations_neither_vanish_nor_explode_at_the_start(family: str) -> None:
+    torch.manual_seed(0)
+    a = architecture(family, widths=(64, 32, 16), height=16, width=16, hidden=64, latent_dim=32)
+    images = FAMILIES[family].generator(a)(torch.randn(64, 32), torch.arange(64) % 4)
+    assert 0.01 < images.std().item() < 3
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"height": 10, "widths": (8, 8, 8)}, "images are 12x10; .* must be divisible by 4"),
+        ({"blocks": (1, 1, 1)}, "blocks has 3 entries, widths 2"),
+        ({"channels": 2}, "channels"),
+    ],
+)
+def test_says_which_sizes_do_not_fit(changes: dict[str, Any], said: str) -> None:
+    with pytest.raises(ValidationError, match=said):
+        architecture(**changes)

@@ -1,0 +1,23 @@
+import pytest
+import torch
+
+from training.optimizers import OPTIMIZERS, build_optimizer, set_schedule
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_every_optimizer_walks_downhill(name: str) -> None:
+    weight = torch.nn.Parameter(torch.tensor([3.0]))
+    optimizer = build_optimizer(name, [weight], beta1=0.0)
+    set_schedule(optimizer, lr=0.1, beta2=0.9)
+    for _ in range(100):
+        optimizer.zero_grad()
+        weight.square().sum().backward()
+        optimizer.step()
+    assert abs(weight.item()) < 0.3
+
+
+def test_the_schedule_keeps_beta_1() -> None:
+    optimizer = build_optimizer("adam", [torch.nn.Parameter(torch.zeros(1))], beta1=0.25)
+    set_schedule(optimizer, lr=0.5, beta2=0.75)
+    assert optimizer.param_groups[0]["lr"] == 0.5
+    assert optimizer.param_groups[0]["betas"] == (0.25, 0.75)

@@ -1,0 +1,94 @@
+"""What a run is made of: one frozen configuration, written to the run's folder, and the presets."""
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from training.errors import UsageError
+from training.losses import LOSSES
+from training.networks import FAMILIES
+from training.optimizers import OPTIMIZERS
+from training.presets import PRESETS
+from training.schedule import Ramp
+
+
+class TrainConfig(BaseModel):
+    """Every setting of a run. Progress is counted in images: `kimg` is thousands of them."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    preset: str
+    seed: int = Field(0, ge=0, lt=2**63)
+    kimg: float = Field(gt=0, description="thousands of images after which the run is done")
+
+    family: str
+    latent_dim: int = Field(64, ge=1, le=4096)
+    widths: tuple[int, ...]
+    blocks: tuple[int, ...] = ()
+    hidden: int = Field(256, ge=1, le=8192)
+
+    loss: str
+    gamma: Ramp = Field(description="weight of R1 and of R2, applied as gamma / 2")
+    generator_optimizer: str = "adam"
+    discriminator_optimizer: str = "adam"
+    lr: Ramp
+    beta1: float = Field(0.0, ge=0, lt=1)
+    beta2: Ramp
+    ema_half_life_kimg: Ramp
+    batch_size: int = Field(ge=2, le=65_536)
+    precision: Literal["auto", "float32", "bfloat16"] = "float32"
+
+    status_kimg: float = Field(2, gt=0)
+    snapshot_kimg: float = Field(50, gt=0, description="between sample grids and snapshots")
+    checkpoint_kimg: float = Field(20, gt=0)
+
+    @field_validator("family", "loss", "generator_optimizer", "discriminator_optimizer")
+    @classmethod
+    def _known(cls, value: str, info: Any) -> str:
+        tables: dict[str, Mapping[str, object]] = {"family": FAMILIES, "loss": LOSSES}
+        allowed = tables.get(info.field_name, OPTIMIZERS)
+        if value not in allowed:
+            raise ValueError(f"allowed are {', '.join(sorted(allowed))}")
+        return value
+
+
+PROGRESS_FIELDS = {"kimg", "status_kimg", "snapshot_kimg", "checkpoint_kimg"}
+"""What may differ when a run is resumed: how far it goes and how often it reports."""
+
+
+def build_config(preset: str, changes: dict[str, Any]) -> TrainConfig:
+    """The preset with `changes` applied: {"lr.end": "1e-4", "batch_size": 64}.
+
+    Raises UsageError naming the setting, its value and what is allowed.
+    """
+    if preset not in PRESETS:
+        raise UsageError(f"--preset is {preset}; allowed are {', '.join(sorted(PRESETS))}")
+    values: dict[str, Any] = {"preset": preset, **PRESETS[preset]}
+    for key, value in changes.items():
+        _set(values, key, value)
+    try:
+        return TrainConfig.model_validate(values)
+    except ValidationError as error:
+        raise UsageError(_explain(error)) from error
+
+
+def _set(values: dict[str, Any], key: str, value: Any) -> None:
+    field, _, part = key.partition(".")
+    if not part:
+        values[field] = _as_list(value) if field in {"widths", "blocks"} else value
+        return
+    inner = values.get(field)
+    inner = dict(inner) if isinstance(inner, dict) else {"start": inner, "end": inner}
+    values[field] = {**inner, part: value}
+
+
+def _as_list(value: Any) -> Any:
+    return [item for item in value.split(",") if item] if isinstance(value, str) else value
+
+
+def _explain(error: ValidationError) -> str:
+    return "; ".join(
+        f"{'.'.join(map(str, item['loc'])) or 'configuration'} is {item['input']!r}: {item['msg']}"
+        for item in error.errors()
+    )

@@ -1,0 +1,217 @@
+"""The EMA generator of a snapshot -> ONNX, checked against PyTorch, published as a bundle."""
+
+import warnings
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+import torch
+from PIL import Image
+from torch import Tensor, nn
+
+from bundle.golden import Golden, golden_inputs, write_golden
+from bundle.latents import draw_latents
+from bundle.manifest import Description, Score, Training
+from bundle.manifest import Image as ImageShape
+from bundle.store import new_version
+from training.card import Card, model_card
+from training.checkpoint import load_weights, save_weights
+from training.config import TrainConfig
+from training.errors import ExportError
+from training.networks import FAMILIES, Architecture
+from training.pixels import contact_sheet, to_grey_levels
+
+OPSET = 20
+GOLDEN_TOLERANCE = 1.0
+"""Grey levels by which another engine's float32 may differ: one, where rounding tips over."""
+PARITY_BATCHES = (1, 3, 17)
+GRID = 10
+
+
+class ServedGenerator(nn.Module):
+    """The generator as it is served: latents (and labels) in, uint8 [N, H, W, C] out."""
+
+    def __init__(self, generator: nn.Module) -> None:
+        super().__init__()
+        self.generator = generator
+
+    def forward(self, latents: Tensor, labels: Tensor | None = None) -> Tensor:
+        return to_grey_levels(self.generator(latents, labels))
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A snapshot as it comes from a run or a bundle."""
+
+    path: Path
+    architecture: Architecture
+    generator: nn.Module
+    nimg: int
+
+
+def load_snapshot(path: Path) -> Snapshot:
+    """Read the EMA generator of a snapshot, on the CPU and ready to generate."""
+    architecture, state, header = load_weights(path, "generator")
+    generator = FAMILIES[architecture.family].generator(architecture)
+    generator.load_state_dict(state)
+    return Snapshot(path, architecture, generator.eval(), int(header["nimg"]))
+
+
+def export_onnx(snapshot: Snapshot) -> bytes:
+    """The served graph as one ONNX file without external data, checked by `check_parity`."""
+    inputs = _example_inputs(snapshot.architecture, 2)
+    names = ["latents", "labels"][: len(inputs)]
+    batch = torch.export.Dim("N", min=1, max=65_536)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the exporter warns of its own deprecations
+        program = torch.onnx.export(
+            ServedGenerator(snapshot.generator).eval(),
+            inputs,
+            dynamo=True,
+            opset_version=OPSET,
+            external_data=False,
+            verbose=False,
+            input_names=names,
+            output_names=["images"],
+            dynamic_shapes={name: {0: batch} for name in names},
+        )
+    if program is None:  # only the exporter without dynamo answers nothing
+        raise ExportError("the exporter made no graph")
+    model = program.model_proto
+    _strip(model)
+    onnx.checker.check_model(model, full_check=True)
+    return model.SerializeToString(deterministic=True)
+
+
+def _strip(model: onnx.ModelProto) -> None:
+    """Remove what the exporter notes of its own sources: stack traces and names of files."""
+    graph = model.graph
+    for part in (model, graph, *graph.node, *graph.value_info, *graph.input, *graph.output):
+        part.doc_string = ""
+        del part.metadata_props[:]
+    for tensor in graph.initializer:
+        tensor.doc_string = ""
+    del graph.value_info[:]
+
+
+def _example_inputs(architecture: Architecture, count: int) -> tuple[Tensor, ...]:
+    latents, _ = draw_latents(1, 0, count, architecture.latent_dim)
+    if not architecture.num_classes:
+        return (torch.from_numpy(latents),)
+    return torch.from_numpy(latents), torch.arange(count) % architecture.num_classes
+
+
+def check_parity(snapshot: Snapshot, model: bytes) -> int:
+    """Compare onnxruntime with PyTorch at batch 1, 3 and 17; answers the largest difference seen.
+
+    Raises ExportError when a pixel differs by more than one grey level.
+    """
+    session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
+    worst = 0
+    for count in PARITY_BATCHES:
+        inputs = _example_inputs(snapshot.architecture, count)
+        with torch.inference_mode():
+            expected = ServedGenerator(snapshot.generator)(*inputs).numpy()
+        names = [item.name for item in session.get_inputs()]
+        feed = dict(zip(names, (item.numpy() for item in inputs), strict=True))
+        (images,) = session.run(["images"], feed)
+        difference = int(np.abs(images.astype(int) - expected.astype(int)).max())
+        if difference > GOLDEN_TOLERANCE:
+            raise ExportError(
+                f"onnxruntime differs from PyTorch by {difference} grey levels at batch {count}; "
+                f"at most {GOLDEN_TOLERANCE:g} is allowed, so nothing was published"
+            )
+        worst = max(worst, difference)
+    return worst
+
+
+def publish(
+    snapshot: Snapshot,
+    config: TrainConfig,
+    data: dict,
+    to: Path,
+    scores: dict[str, Score],
+    card: Card,
+) -> Path:
+    """Export, check and publish a snapshot as the next version of the model folder `to`.
+
+    data: the run's data sheet. Answers the version's folder. Raises ExportError on a mismatch, and
+    BundleError when the store refuses it.
+    """
+    model = export_onnx(snapshot)
+    check_parity(snapshot, model)
+    description = _describe(snapshot.architecture, config, data, snapshot.nimg, scores)
+    with new_version(to.parent, to.name) as draft:
+        (draft.path / "model.onnx").write_bytes(model)
+        write_golden(draft.path / "golden.npz", make_golden(snapshot))
+        Image.fromarray(sample_grid(snapshot)).save(draft.path / "samples.png")
+        _copy_weights(snapshot, draft.path / "weights.safetensors")
+        text = model_card(draft.name, draft.version, description, card)
+        (draft.path / "README.md").write_text(text)
+        return draft.publish(description)
+
+
+def make_golden(snapshot: Snapshot) -> Golden:
+    """The images that PyTorch makes of the golden inputs."""
+    architecture = snapshot.architecture
+    latents, labels = golden_inputs(architecture.latent_dim, architecture.num_classes)
+    return Golden(latents, labels, _generate(snapshot, latents, labels))
+
+
+def sample_grid(snapshot: Snapshot) -> np.ndarray:
+    """A 10 x 10 grid of seeds 0 … 99, a class per column: uint8 [H, W] or [H, W, C]."""
+    architecture = snapshot.architecture
+    count = GRID * GRID
+    latents = np.concatenate(
+        [draw_latents(seed, 0, 1, architecture.latent_dim)[0] for seed in range(count)]
+    )
+    classes = architecture.num_classes
+    labels = np.arange(count, dtype=np.int64) % min(classes, GRID) if classes else None
+    return contact_sheet(_generate(snapshot, latents, labels), GRID).squeeze()
+
+
+@torch.inference_mode()
+def _generate(snapshot: Snapshot, latents: np.ndarray, labels: np.ndarray | None) -> np.ndarray:
+    chosen = None if labels is None else torch.from_numpy(labels)
+    images = ServedGenerator(snapshot.generator)(torch.from_numpy(latents), chosen)
+    return np.ascontiguousarray(images.numpy())
+
+
+def _copy_weights(snapshot: Snapshot, path: Path) -> None:
+    _, generator, header = load_weights(snapshot.path, "generator")
+    _, discriminator, _ = load_weights(snapshot.path, "discriminator")
+    save_weights(
+        path,
+        snapshot.architecture,
+        {"nimg": header["nimg"]},
+        generator=generator,
+        discriminator=discriminator,
+    )
+
+
+def _describe(
+    architecture: Architecture, config: TrainConfig, data: dict, nimg: int, scores: dict[str, Score]
+) -> Description:
+    return Description(
+        task="generate",
+        opset=OPSET,
+        latent_dim=architecture.latent_dim,
+        labels=tuple(data["classes"]),
+        image=ImageShape(
+            height=architecture.height, width=architecture.width, channels=architecture.channels
+        ),
+        truncation="scale",
+        golden_tolerance=GOLDEN_TOLERANCE,
+        training=Training(
+            preset=config.preset,
+            data_fingerprint=data["fingerprint"],
+            kimg=nimg / 1000,
+            seed=config.seed,
+            code_version=version("mirage-gan"),
+            torch_version=str(torch.__version__),
+        ),
+        scores=scores,
+    )

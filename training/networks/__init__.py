@@ -1,0 +1,39 @@
+"""Generators and discriminators by family name."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+import torch
+from torch import nn
+
+from training.networks import dcgan, strided
+from training.networks.architecture import Architecture
+
+Network = TypeVar("Network", bound=nn.Module)
+
+
+@dataclass(frozen=True)
+class Family:
+    """A generator and a discriminator made for each other.
+
+    generator: latents float32 [N, latent_dim] and labels int64 [N] or None -> images float32
+    [N, C, H, W], nominally in [-1, 1]. discriminator: such images and labels -> logits [N].
+    """
+
+    generator: Callable[[Architecture], nn.Module]
+    discriminator: Callable[[Architecture], nn.Module]
+
+
+FAMILIES = {
+    "strided": Family(strided.Generator, strided.Discriminator),
+    "dcgan": Family(dcgan.Generator, dcgan.Discriminator),
+}
+
+
+def channels_last(network: Network) -> Network:
+    """The same network with its convolutions' weights laid out for channels-last images."""
+    return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+
+__all__ = ["FAMILIES", "Architecture", "Family", "channels_last"]

@@ -1,0 +1,43 @@
+"""What networks are built from: the family's sizes and the shape of the data."""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+
+class Architecture(BaseModel):
+    """Everything that decides the networks' weights' shapes; stored beside the weights as JSON.
+
+    widths: channels of the generator's stages from coarse to fine, each twice the size of the one
+    before; the discriminator mirrors them. blocks: residual blocks per stage (family `strided`).
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    family: Literal["strided", "dcgan"]
+    latent_dim: int = Field(ge=1, le=4096)
+    widths: tuple[int, ...] = Field(min_length=1, max_length=10)
+    blocks: tuple[int, ...] = ()
+    hidden: int = Field(256, ge=1, le=8192)
+    height: int = Field(ge=4, le=4096)
+    width: int = Field(ge=4, le=4096)
+    channels: Literal[1, 3, 4]
+    num_classes: int = Field(ge=0, le=100_000)
+
+    @property
+    def base(self) -> tuple[int, int]:
+        """Height and width of the coarsest stage, in pixels."""
+        scale = 2 ** (len(self.widths) - 1)
+        return self.height // scale, self.width // scale
+
+    @model_validator(mode="after")
+    def _check_sizes(self) -> "Architecture":
+        scale = 2 ** (len(self.widths) - 1)
+        if self.height % scale or self.width % scale:
+            raise ValueError(
+                f"images are {self.width}x{self.height}; with {len(self.widths)} stages both sides "
+                f"must be divisible by {scale}"
+            )
+        if self.blocks and len(self.blocks) != len(self.widths):
+            raise ValueError(f"blocks has {len(self.blocks)} entries, widths {len(self.widths)}")
+        return self

@@ -1,0 +1,123 @@
+"""A run's folder: configuration, statistics, sample grids, snapshots and checkpoints.
+
+config.json  stats.jsonl  checkpoints/
+samples/000050048.png  snapshots/000050048.safetensors      (named by images seen)
+"""
+
+import fcntl
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from training.config import PROGRESS_FIELDS, TrainConfig
+from training.errors import DataError, LockedError, UsageError
+from training.networks import Architecture
+from training.pixels import contact_sheet
+
+
+class Run:
+    """Paths and small files of one run; knows no networks."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = Path(path)
+        self.config_file = self.path / "config.json"
+        self.stats_file = self.path / "stats.jsonl"
+        self.samples = self.path / "samples"
+        self.snapshots = self.path / "snapshots"
+        self.checkpoints = self.path / "checkpoints"
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Only one process trains a run; raises LockedError when another does."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        with (self.path / ".lock").open("w") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as error:
+                raise LockedError(f"{self.path} is being trained by another process") from error
+            yield
+
+    def write_config(self, config: TrainConfig, data: dict[str, Any]) -> None:
+        """Write the configuration, or check that a resumed run's is the one it began with."""
+        if self.config_file.exists():
+            before, data_before = self.read_config()
+            _check_same(before, config)
+            if data["fingerprint"] != data_before["fingerprint"]:
+                raise UsageError(f"{self.path} was begun with other data; use a new --run")
+        self.path.mkdir(parents=True, exist_ok=True)
+        content = {"config": config.model_dump(), "data": data}
+        write_text(self.config_file, json.dumps(content, indent=2) + "\n")
+
+    def read_config(self) -> tuple[TrainConfig, dict[str, Any]]:
+        """The run's configuration and its data sheet (fingerprint, classes, image shape)."""
+        try:
+            content = json.loads(self.config_file.read_text())
+            return TrainConfig.model_validate(content["config"]), content["data"]
+        except (OSError, ValueError, KeyError) as error:
+            raise DataError(f"{self.path} is no run: config.json cannot be read") from error
+
+    def rewind_stats(self, nimg: int) -> None:
+        """Drop the lines that a killed process wrote after its last checkpoint."""
+        if self.stats_file.exists():
+            lines = self.stats_file.read_text().splitlines(keepends=True)
+            whole = [line for line in lines if line.endswith("\n")]
+            kept = [line for line in whole if json.loads(line)["nimg"] <= nimg]
+            write_text(self.stats_file, "".join(kept))
+
+    def append_stats(self, line: dict[str, Any]) -> None:
+        with self.stats_file.open("a") as file:
+            file.write(json.dumps(line) + "\n")
+
+    def save_grid(self, nimg: int, images: np.ndarray, columns: int) -> Path:
+        """uint8 [N, H, W, C] -> one PNG, `columns` to a row."""
+        self.samples.mkdir(parents=True, exist_ok=True)
+        path = self.samples / f"{nimg:09d}.png"
+        Image.fromarray(contact_sheet(images, columns).squeeze()).save(path)
+        return path
+
+    def snapshot_path(self, nimg: int) -> Path:
+        self.snapshots.mkdir(parents=True, exist_ok=True)
+        return self.snapshots / f"{nimg:09d}.safetensors"
+
+    def latest_snapshot(self) -> Path:
+        """The newest snapshot; raises DataError when there is none."""
+        found = sorted(self.snapshots.glob("[0-9]*.safetensors"))
+        if not found:
+            raise DataError(f"{self.path} has no snapshot yet")
+        return found[-1]
+
+
+def architecture_of(config: TrainConfig, data: dict[str, Any]) -> Architecture:
+    """The networks that a configuration makes for data of this shape."""
+    height, width, channels = data["shape"]
+    return Architecture(
+        family=config.family,
+        latent_dim=config.latent_dim,
+        widths=config.widths,
+        blocks=config.blocks,
+        hidden=config.hidden,
+        height=height,
+        width=width,
+        channels=channels,
+        num_classes=len(data["classes"]),
+    )
+
+
+def _check_same(before: TrainConfig, now: TrainConfig) -> None:
+    old, new = before.model_dump(), now.model_dump()
+    changed = [key for key in old if key not in PROGRESS_FIELDS and old[key] != new[key]]
+    if changed:
+        listed = ", ".join(f"{key} was {old[key]} and is {new[key]}" for key in changed)
+        raise UsageError(f"the run was begun with another configuration: {listed}; use a new --run")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write beside, then rename."""
+    draft = path.with_name(f".{path.name}")
+    draft.write_text(text)
+    draft.replace(path)
