@@ -39,10 +39,13 @@ bench: $(SETUP) ## run every benchmark; the last line of each is one JSON object
 	@set -e; for program in $(sort $(wildcard benchmarks/*.py)); do \
 	    echo "$$program" >&2; $(PY) "$$program"; done
 
-train: $(SETUP) ## train on MNIST and export to models/mnist; downloads it unless DATA=...
+train: $(SETUP) ## train on MNIST, score it, publish it in models/mnist; downloads it unless DATA=...
 	$(if $(DATA),,$(PY) -m training download-mnist $(MNIST))
 	$(PY) -m training train --data $(or $(DATA),$(MNIST)) --preset mnist --run $(RUN)
-	$(PY) -m training export $(RUN) --to models/mnist
+	$(PY) -m training evaluate $(RUN) --data $(or $(DATA),$(MNIST))
+	$(PY) -m training export $(RUN) --to models/mnist --license cc-by-sa-3.0 \
+	    --data-name "MNIST (LeCun, Cortes, Burges)" --data-license cc-by-sa-3.0
+	@echo "to serve it: $(PY) -m bundle release mnist VERSION"
 
 clean: ## remove .venv and caches; data, runs and models stay
 	rm -rf $(VENV) build dist *.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache .schemathesis

@@ -15,7 +15,7 @@ from training.dataset import load_dataset
 from training.errors import DataError, TrainingError, UsageError
 from training.export import export_onnx, load_snapshot, publish
 from training.loop import train
-from training.mnist import download_mnist
+from training.mnist import MIRROR, download_mnist
 from training.presets import PRESETS
 from training.run import Run
 
@@ -83,8 +83,9 @@ def _add_judge(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_mnist(parser: argparse.ArgumentParser) -> None:
-    parser.set_defaults(command=lambda options: download_mnist(options.folder))
+    parser.set_defaults(command=lambda options: download_mnist(options.folder, options.mirror))
     parser.add_argument("folder", type=Path)
+    parser.add_argument("--mirror", default=MIRROR, help="where the four .gz files are")
 
 
 def _add_threads(parser: argparse.ArgumentParser) -> None:

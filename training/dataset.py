@@ -46,9 +46,8 @@ class Dataset:
 
 
 def default_cache() -> Path:
-    """The folder for decoded data: $MIRAGE_CACHE, else mirage/ in the user's cache folder."""
-    fallback = Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")) / "mirage"
-    return Path(os.environ.get("MIRAGE_CACHE", fallback)).expanduser()
+    """The folder for decoded data: mirage/ in the user's cache folder ($XDG_CACHE_HOME)."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "mirage"
 
 
 def load_dataset(

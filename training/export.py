@@ -1,5 +1,6 @@
 """The EMA generator of a snapshot -> ONNX, checked against PyTorch, published as a bundle."""
 
+import hashlib
 import warnings
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -16,7 +17,8 @@ from bundle.golden import Golden, golden_inputs, write_golden
 from bundle.latents import draw_latents
 from bundle.manifest import Description, Score, Training
 from bundle.manifest import Image as ImageShape
-from bundle.store import new_version
+from bundle.store import list_versions, new_version, version_path
+from bundle.verify import read_manifest
 from training.card import Card, model_card
 from training.checkpoint import load_weights, save_weights
 from training.config import TrainConfig
@@ -138,11 +140,14 @@ def publish(
 ) -> Path:
     """Export, check and publish a snapshot as the next version of the model folder `to`.
 
-    data: the run's data sheet. Answers the version's folder. Raises ExportError on a mismatch, and
+    data: the run's data sheet. Answers the version's folder: that of the newest version, and
+    publishes nothing, when it holds the same graph already. Raises ExportError on a mismatch, and
     BundleError when the store refuses it.
     """
     model = export_onnx(snapshot)
     check_parity(snapshot, model)
+    if newest := _newest_version(to, model):
+        return newest
     description = _describe(snapshot.architecture, config, data, snapshot.nimg, scores)
     with new_version(to.parent, to.name) as draft:
         (draft.path / "model.onnx").write_bytes(model)
@@ -152,6 +157,16 @@ def publish(
         text = model_card(draft.name, draft.version, description, card)
         (draft.path / "README.md").write_text(text)
         return draft.publish(description)
+
+
+def _newest_version(to: Path, model: bytes) -> Path | None:
+    """The newest version of a model folder, if its graph is this one."""
+    versions = list_versions(to.parent, to.name) if to.exists() else []
+    if not versions:
+        return None
+    path = version_path(to.parent, to.name, versions[-1])
+    published = read_manifest(path).files["model.onnx"].sha256
+    return path if published == hashlib.sha256(model).hexdigest() else None
 
 
 def make_golden(snapshot: Snapshot) -> Golden:

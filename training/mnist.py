@@ -2,7 +2,6 @@
 
 import gzip
 import hashlib
-import os
 import urllib.request
 from pathlib import Path
 
@@ -11,7 +10,7 @@ from tqdm import tqdm
 from training.errors import DataError
 
 MIRROR = "https://ossci-datasets.s3.amazonaws.com/mnist"
-"""The mirror that PyTorch's own data sets use; MIRAGE_MNIST_MIRROR names another."""
+"""The mirror that PyTorch's own data sets use."""
 
 SHA256 = {
     "train-images-idx3-ubyte": "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
@@ -24,13 +23,12 @@ MAX_BYTES = 64 << 20
 TIMEOUT_S = 60
 
 
-def download_mnist(folder: Path) -> None:
+def download_mnist(folder: Path, mirror: str = MIRROR) -> None:
     """Put the four IDX files, decompressed, into `folder`; files that are there already are kept.
 
     Raises DataError when the mirror cannot be reached or answers something else.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    mirror = os.environ.get("MIRAGE_MNIST_MIRROR", MIRROR)
     for name, sha256 in tqdm(SHA256.items(), desc="MNIST", unit="file"):
         path = folder / name
         if path.exists() and _hash(path.read_bytes()) == sha256:

@@ -100,6 +100,17 @@ def test_published_weights_are_those_of_the_snapshot(tmp_path: Path) -> None:
     assert load_weights(folder / "weights.safetensors", "discriminator")[1]
 
 
+def test_the_same_snapshot_is_published_once(tmp_path: Path) -> None:
+    to = tmp_path / "models" / "toy"
+    first, again = (
+        publish(snapshot, config_of(), sheet_of(snapshot), to, {}, Card())
+        for snapshot in (make_snapshot(tmp_path), make_snapshot(tmp_path))
+    )
+    other = make_snapshot(tmp_path, hidden=14)
+    third = publish(other, config_of(), sheet_of(other), to, {}, Card())
+    assert (first.name, again.name, third.name) == ("1", "1", "2")
+
+
 def test_nothing_is_published_on_a_mismatch(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -47,7 +47,7 @@ def arguments(data: Path, run: Path) -> list[str]:
 def run_training(data: Path, run: Path, kill: tuple[int, str] | None = None) -> int:
     code = KILL_IN_STEP.format(nimg=kill[0] if kill else -1, signal=kill[1] if kill else "SIGTERM")
     command = [sys.executable, "-c", code, *arguments(data, run), "--threads", "1"]
-    environment = {**os.environ, "MIRAGE_CACHE": str(data.parent / "cache")}
+    environment = {**os.environ, "XDG_CACHE_HOME": str(data.parent / "cache")}
     return subprocess.run(command, env=environment, capture_output=True, timeout=300).returncode
 
 

@@ -10,7 +10,7 @@ from training.__main__ import main
 
 @pytest.fixture(autouse=True)
 def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("MIRAGE_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
 
 
 def test_trains_and_exports(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -29,7 +29,7 @@ def mirror(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     hashes = {name: hashlib.sha256(content).hexdigest() for name, content in FILES.items()}
     monkeypatch.setattr(mnist, "SHA256", hashes)
     with HTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(folder))) as server:
-        monkeypatch.setenv("MIRAGE_MNIST_MIRROR", f"http://127.0.0.1:{server.server_port}")
+        monkeypatch.setattr(mnist, "MIRROR", f"http://127.0.0.1:{server.server_port}")
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
         yield folder
@@ -38,16 +38,16 @@ def mirror(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 def test_downloads_and_unpacks_the_four_files(mirror: Path, tmp_path: Path) -> None:
-    mnist.download_mnist(tmp_path / "data")
+    mnist.download_mnist(tmp_path / "data", mnist.MIRROR)
     found = {path.name: path.read_bytes() for path in (tmp_path / "data").iterdir()}
     assert found == FILES
 
 
 def test_keeps_what_is_there_already(mirror: Path, tmp_path: Path) -> None:
-    mnist.download_mnist(tmp_path / "data")
+    mnist.download_mnist(tmp_path / "data", mnist.MIRROR)
     for file in mirror.iterdir():
         file.unlink()
-    mnist.download_mnist(tmp_path / "data")
+    mnist.download_mnist(tmp_path / "data", mnist.MIRROR)
 
 
 @pytest.mark.parametrize(
@@ -66,5 +66,5 @@ def test_refuses_other_content_and_leaves_nothing_of_it(
     file = mirror / f"{name}.gz"
     file.unlink() if content is None else file.write_bytes(content)
     with pytest.raises(DataError, match=said):
-        mnist.download_mnist(tmp_path / "data")
+        mnist.download_mnist(tmp_path / "data", mnist.MIRROR)
     assert not (tmp_path / "data" / name).exists()

@@ -1,0 +1,1 @@
+"""The online half: requests become batches, batches become images."""

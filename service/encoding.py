@@ -1,0 +1,73 @@
+"""Turns pixels into image bytes: PNG, lossless WebP, and contact sheets."""
+
+import io
+import math
+import struct
+import zlib
+
+import numpy as np
+from isal import isal_zlib
+from numpy.typing import NDArray
+
+Pixels = NDArray[np.uint8]  # [H, W, C] with C = 1, 3 or 4
+
+SIGNATURE = b"\x89PNG\r\n\x1a\n"
+COLOUR_TYPES = {1: 0, 3: 2, 4: 6}  # PNG's numbers of grey, RGB and RGBA
+FILTER_UP = 2
+WEBP_SIDE = 16383  # pixels, WebP's own limit
+
+
+def encode_png(pixels: Pixels) -> bytes:
+    """Encode uint8 `[H, W, C]`, C = 1, 3 or 4, without metadata.
+
+    Every row is filtered "Up" and deflated at ISA-L's level 1: many times quicker than Pillow's
+    default for about a tenth more bytes.
+    """
+    height, width, channels = pixels.shape
+    header = struct.pack(">IIBBBBB", width, height, 8, COLOUR_TYPES[channels], 0, 0, 0)
+    data = isal_zlib.compress(_filter_up(pixels).data, 1)
+    return b"".join((SIGNATURE, _chunk(b"IHDR", header), _chunk(b"IDAT", data), _chunk(b"IEND")))
+
+
+def encode_webp(pixels: Pixels) -> bytes:
+    """Encode uint8 `[H, W, C]`, C = 1, 3 or 4, losslessly and without metadata."""
+    from PIL import Image  # few requests need it, and it is memory
+
+    picture = pixels[:, :, 0] if pixels.shape[2] == 1 else pixels
+    buffer = io.BytesIO()
+    # `exact` keeps the colours of transparent pixels; effort 0 is ten times quicker than default.
+    Image.fromarray(picture).save(buffer, "WEBP", lossless=True, exact=True, quality=0, method=0)
+    return buffer.getvalue()
+
+
+def contact_sheet(images: NDArray[np.uint8]) -> Pixels:
+    """Lay uint8 `[N, H, W, C]` out row by row in ceil(√N) columns; unused cells are zero."""
+    count, height, width, channels = images.shape
+    rows, columns = sheet_shape(count)
+    cells = np.zeros((rows * columns, height, width, channels), np.uint8)
+    cells[:count] = images
+    grid = cells.reshape(rows, columns, height, width, channels).transpose(0, 2, 1, 3, 4)
+    return grid.reshape(rows * height, columns * width, channels)
+
+
+def sheet_shape(count: int) -> tuple[int, int]:
+    """The rows and columns of a sheet of `count` images."""
+    columns = math.isqrt(count - 1) + 1
+    return -(-count // columns), columns
+
+
+def _filter_up(pixels: Pixels) -> NDArray[np.uint8]:
+    """Scanlines `[H, 1 + W·C]`: the filter's number, then each byte less the one above it."""
+    height, width, channels = pixels.shape
+    rows = pixels.reshape(height, width * channels)
+    lines = np.empty((height, 1 + width * channels), np.uint8)
+    lines[:, 0] = FILTER_UP
+    lines[0, 1:] = rows[0]
+    np.subtract(rows[1:], rows[:-1], out=lines[1:, 1:])
+    return lines
+
+
+def _chunk(kind: bytes, data: bytes = b"") -> bytes:
+    return b"".join(
+        (struct.pack(">I", len(data)), kind, data, struct.pack(">I", zlib.crc32(kind + data)))
+    )

@@ -1,0 +1,89 @@
+"""One caller's work in the queue, and the pieces of it that go into batches."""
+
+import asyncio
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+Arrays = tuple[Array, ...]  # of one length: the items
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The rows of an entry, in order, and its seconds in the queue and in batches."""
+
+    rows: Array
+    queue_s: float
+    run_s: float
+
+
+class Entry:
+    """Items that one caller waits for; they may go through several batches."""
+
+    def __init__(self, arrays: Arrays, deadline: float, now: float) -> None:
+        self.arrays = arrays
+        self.size = len(arrays[0])
+        self.waiting = self.size  # items that no batch has taken yet
+        self.future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+        self._deadline = deadline
+        self._arrived = now
+        self._started: float | None = None
+        self._missing = self.size
+        self._rows: Array | None = None
+
+    def gone(self, now: float) -> bool:
+        """Whether nobody waits any longer: answered, failed, cancelled or too late."""
+        return self.future.done() or now >= self._deadline
+
+    def take(self, most: int, now: float) -> "Piece":
+        """Take the next items, `most` of them at most, for a batch that starts at `now`."""
+        if self._started is None:
+            self._started = now
+        start = self.size - self.waiting
+        stop = start + min(most, self.waiting)
+        self.waiting = self.size - stop
+        return Piece(self, start, stop)
+
+    def fill(self, piece: "Piece", rows: Array, now: float) -> bool:
+        """Put the rows of a piece in place; true when that answers the caller."""
+        if self.future.done():
+            return False
+        if self._rows is None:
+            self._rows = np.empty((self.size, *rows.shape[1:]), rows.dtype)
+        self._rows[piece.start : piece.stop] = rows
+        self._missing -= piece.size
+        if self._missing:
+            return False
+        started = self._arrived if self._started is None else self._started
+        self.future.set_result(Outcome(self._rows, started - self._arrived, now - started))
+        return True
+
+    def fail(self, error: Exception) -> None:
+        """Tell the caller, if one still waits."""
+        if not self.future.done():
+            self.future.set_exception(error)
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Items `start` … `stop - 1` of an entry, in one batch."""
+
+    entry: Entry
+    start: int
+    stop: int
+
+    @property
+    def size(self) -> int:
+        """How many items."""
+        return self.stop - self.start
+
+
+def gather(pieces: list[Piece]) -> Arrays:
+    """The arrays of a batch: those of its pieces, one after the other."""
+    parts = [[array[p.start : p.stop] for array in p.entry.arrays] for p in pieces]
+    if len(parts) == 1:
+        return tuple(parts[0])
+    return tuple(np.concatenate(column) for column in zip(*parts, strict=True))

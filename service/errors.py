@@ -1,0 +1,169 @@
+"""Every error that a client can meet, each with its HTTP status and its public slug.
+
+ServiceError
+├── 400 Malformed
+├── 404 NotFound, NoSuchModel
+├── 405 MethodNotAllowed
+├── 406 NotAcceptable
+├── 413 BodyTooLarge
+├── 415 UnsupportedBody
+├── 422 InvalidValue, LimitExceeded
+├── 429 QueueFull, DeadlineUnreachable
+├── 500 InternalError
+├── 503 NotReady, Draining, ModelRefused
+└── 504 DeadlinePassed
+"""
+
+from collections.abc import Sequence
+from typing import ClassVar, TypedDict
+
+
+class FieldError(TypedDict):
+    """One bad field: where it stands, and what is wrong with it."""
+
+    loc: list[str | int]
+    msg: str
+
+
+class ServiceError(Exception):
+    """A refusal that the client is told of; `detail` must hold nothing internal.
+
+    `retry_after_s` is when trying again may help, in seconds.
+    """
+
+    status: ClassVar[int]
+    slug: ClassVar[str]
+    title: ClassVar[str]
+
+    def __init__(
+        self,
+        detail: str,
+        *,
+        errors: Sequence[FieldError] = (),
+        retry_after_s: float | None = None,
+    ) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.errors = list(errors)
+        self.retry_after_s = retry_after_s
+
+
+class Malformed(ServiceError):
+    """The body, or a header, cannot be read at all."""
+
+    status, slug, title = 400, "malformed-request", "The request cannot be read"
+
+
+class NotFound(ServiceError):
+    """No resource stands under this path."""
+
+    status, slug, title = 404, "not-found", "There is nothing here"
+
+
+class NoSuchModel(ServiceError):
+    """The model or the version is not published, or nothing of it is released."""
+
+    status, slug, title = 404, "no-such-model", "There is no such model"
+
+
+class MethodNotAllowed(ServiceError):
+    """The path does not take this method."""
+
+    status, slug, title = 405, "method-not-allowed", "The path does not take this method"
+
+
+class NotAcceptable(ServiceError):
+    """No type that the client accepts can hold the answer."""
+
+    status, slug, title = 406, "not-acceptable", "No acceptable type can hold the answer"
+
+
+class BodyTooLarge(ServiceError):
+    """The body has more bytes than the settings allow."""
+
+    status, slug, title = 413, "body-too-large", "The body is too large"
+
+
+class UnsupportedBody(ServiceError):
+    """The body is of a type that the path does not take."""
+
+    status, slug, title = 415, "unsupported-body-type", "The body type is not supported"
+
+
+class InvalidValue(ServiceError):
+    """A field has the wrong type or a value that is not allowed."""
+
+    status, slug, title = 422, "invalid-value", "A value is not allowed"
+
+    @classmethod
+    def of(cls, field: str, message: str) -> "InvalidValue":
+        """The error of a single field."""
+        return cls(message, errors=[{"loc": [field], "msg": message}])
+
+
+class LimitExceeded(InvalidValue):
+    """The request asks for more than a limit of the settings."""
+
+    slug, title = "limit-exceeded", "The request is over a limit"
+
+
+class QueueFull(ServiceError):
+    """As many images wait as may wait."""
+
+    status, slug, title = 429, "queue-full", "The queue is full"
+
+
+class DeadlineUnreachable(ServiceError):
+    """The deadline cannot be met, by what batches have cost so far."""
+
+    status, slug, title = 429, "deadline-unreachable", "The deadline cannot be met"
+
+
+class InternalError(ServiceError):
+    """A fault of the service; its particulars stand in the log alone."""
+
+    status, slug, title = 500, "internal-error", "The service failed"
+
+
+class NotReady(ServiceError):
+    """The models are not loaded yet."""
+
+    status, slug, title = 503, "not-ready", "The service is not ready"
+
+
+class Draining(ServiceError):
+    """The service is stopping."""
+
+    status, slug, title = 503, "draining", "The service is stopping"
+
+
+class ModelRefused(ServiceError):
+    """The version is published, but did not pass verification; names the reason's slug."""
+
+    status, slug, title = 503, "model-refused", "The model did not pass verification"
+
+
+class DeadlinePassed(ServiceError):
+    """The deadline passed before the images were there."""
+
+    status, slug, title = 504, "deadline-passed", "The deadline passed"
+
+
+PROBLEMS: tuple[type[ServiceError], ...] = (
+    Malformed,
+    NotFound,
+    NoSuchModel,
+    MethodNotAllowed,
+    NotAcceptable,
+    BodyTooLarge,
+    UnsupportedBody,
+    InvalidValue,
+    LimitExceeded,
+    QueueFull,
+    DeadlineUnreachable,
+    InternalError,
+    NotReady,
+    Draining,
+    ModelRefused,
+    DeadlinePassed,
+)

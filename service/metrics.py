@@ -1,0 +1,79 @@
+"""What Prometheus is told. Every name begins with mirage_; units are seconds and bytes."""
+
+from collections.abc import Callable
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
+from prometheus_client.exposition import generate_latest
+
+SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
+MODEL = ("model", "version")
+
+
+class Metrics:
+    """The metrics of one application, in a registry of its own."""
+
+    def __init__(self) -> None:
+        self.registry = registry = CollectorRegistry()
+        ProcessCollector(namespace="mirage", registry=registry)
+        self.requests = Counter(
+            "mirage_requests", "Answers of /generate, by status", ("code",), registry=registry
+        )
+        self.request_seconds = Histogram(
+            "mirage_request_duration_seconds",
+            "From the request's headers to the last byte of its answer",
+            buckets=SECONDS,
+            registry=registry,
+        )
+        self.rejected = Counter(
+            "mirage_rejected", "Problems answered, by slug", ("reason",), registry=registry
+        )
+        self.abandoned = Counter(
+            "mirage_abandoned", "Requests whose client left before the answer", registry=registry
+        )
+        self.images = Counter("mirage_images", "Images answered", MODEL, registry=registry)
+        self.queue_seconds = self._seconds("queue", "Wait of a request for its first batch")
+        self.engine_seconds = self._seconds("engine", "First batch's start to last batch's end")
+        self.encode_seconds = self._seconds("encode", "Encoding of one answer")
+        self.batch_seconds = self._seconds("batch", "One run of the engine")
+        self.batch_images = Histogram(
+            "mirage_batch_images", "Images per batch", MODEL, buckets=SIZES, registry=registry
+        )
+        self.queued = Gauge("mirage_queued_images", "Images that wait", MODEL, registry=registry)
+        self.loaded = Gauge(
+            "mirage_model_loaded",
+            "1 for each version in memory",
+            (*MODEL, "provider"),
+            registry=registry,
+        )
+        self.refused = Counter(
+            "mirage_model_refused",
+            "Versions that did not pass verification",
+            (*MODEL, "reason"),
+            registry=registry,
+        )
+        self.ready = Gauge("mirage_ready", "1 when able to serve", registry=registry)
+
+    def _seconds(self, stage: str, text: str) -> Histogram:
+        return Histogram(
+            f"mirage_{stage}_duration_seconds",
+            text,
+            MODEL,
+            buckets=SECONDS,
+            registry=self.registry,
+        )
+
+    def batch_observer(self, model: str, version: str) -> Callable[[int, float], None]:
+        """What a batcher tells its batches to: items and seconds."""
+        images = self.batch_images.labels(model, version)
+        seconds = self.batch_seconds.labels(model, version)
+
+        def observe(items: int, elapsed_s: float) -> None:
+            images.observe(items)
+            seconds.observe(elapsed_s)
+
+        return observe
+
+    def exposition(self) -> bytes:
+        """All metrics in Prometheus' text format."""
+        return generate_latest(self.registry)

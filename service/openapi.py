@@ -1,0 +1,146 @@
+"""Writes `POST /generate` into the OpenAPI document: FastAPI does not see a plain route."""
+
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+from pydantic import BaseModel
+from pydantic.json_schema import models_json_schema
+
+from service.bodies import JSON, NPY, OCTETS
+from service.errors import PROBLEMS
+from service.negotiation import ANSWER_TYPES
+from service.problems import PROBLEM_JSON, URN
+from service.schemas import GeneratedImages, GenerateRequest, Problem
+from service.settings import Settings
+
+REF = "#/components/schemas/{model}"
+BINARY = {"type": "string", "format": "binary"}
+MODELS: tuple[type[BaseModel], ...] = (GenerateRequest, GeneratedImages, Problem)
+NOT_OF_GENERATE = {"not-found", "method-not-allowed"}
+IN_QUERY = ("index", "labels", "model", "version", "layout")
+
+
+def write_document(app: FastAPI, settings: Settings) -> dict[str, Any]:
+    """The document of the whole application, with the limits of its settings."""
+    document = get_openapi(
+        title=app.title, version=app.version, description=app.description, routes=app.routes
+    )
+    schemas = _schemas(settings)
+    document.setdefault("components", {}).setdefault("schemas", {}).update(schemas)
+    fields = schemas["GenerateRequest"]["properties"]
+    document["paths"] = {"/generate": {"post": _operation(fields, settings)}, **document["paths"]}
+    _as_problems(document)
+    return document
+
+
+def _schemas(settings: Settings) -> dict[str, Any]:
+    _, definitions = models_json_schema(
+        [(model, "validation") for model in MODELS], ref_template=REF
+    )
+    schemas: dict[str, Any] = definitions["$defs"]
+    fields = schemas["GenerateRequest"]["properties"]
+    for name, bound in (("count", "maximum"), ("latents", "maxItems"), ("labels", "maxItems")):
+        counted = "integer" if bound == "maximum" else "array"
+        (kind,) = (kind for kind in fields[name]["anyOf"] if kind["type"] == counted)
+        kind[bound] = settings.images_per_request
+    return schemas
+
+
+def _operation(fields: dict[str, Any], settings: Settings) -> dict[str, Any]:
+    return {
+        "operationId": "generate",
+        "summary": "Make images",
+        "description": (
+            "An image is determined by model version, seed, index, label and truncation. Latents"
+            " may also be the body itself, as .npy or as bare little-endian float32; the other"
+            " fields are then query parameters, which a JSON body excludes. The answer follows"
+            " Accept: for */* one image is a PNG and several are a ZIP."
+        ),
+        "parameters": [
+            *(_query_parameter(name, fields[name]) for name in IN_QUERY),
+            _deadline_parameter(settings),
+        ],
+        "requestBody": {
+            "required": False,
+            "content": {
+                JSON: {"schema": {"$ref": REF.format(model="GenerateRequest")}},
+                NPY: {"schema": BINARY},
+                OCTETS: {"schema": BINARY},
+            },
+        },
+        "responses": {"200": _success(), **_refusals()},
+    }
+
+
+def _query_parameter(name: str, field: dict[str, Any]) -> dict[str, Any]:
+    schema: dict[str, Any] = {key: field[key] for key in ("anyOf", "enum") if key in field}
+    if name == "labels":
+        schema = {"type": "string"}
+    elif "anyOf" in schema:
+        schema = next(kind for kind in schema["anyOf"] if kind.get("type") != "null")
+    return {
+        "name": name,
+        "in": "query",
+        "required": False,
+        "description": f"Only beside a body of latents. {field.get('description', '')}",
+        "schema": schema,
+        "example": "3" if name == "labels" else field["examples"][0],
+    }
+
+
+def _deadline_parameter(settings: Settings) -> dict[str, Any]:
+    return {
+        "name": "X-Deadline-Ms",
+        "in": "header",
+        "required": False,
+        "description": f"Milliseconds to the answer; at most {1000 * settings.deadline_s:g} count.",
+        "schema": {"type": "integer", "minimum": 1},
+        "example": 5000,
+    }
+
+
+def _success() -> dict[str, Any]:
+    content: dict[str, Any] = {media: {"schema": BINARY} for media in ANSWER_TYPES}
+    content[JSON] = {"schema": {"$ref": REF.format(model="GeneratedImages")}}
+    headers = {
+        "X-Seed": "The seed, also when the service drew it; absent for posted latents",
+        "X-Model": "Name and version that made the images, as mnist@1",
+        "Server-Timing": "Milliseconds in the queue, in the engine and in encoding",
+        "Vary": "Accept",
+    }
+    return {
+        "description": "The images",
+        "headers": {
+            name: {"description": text, "schema": {"type": "string"}}
+            for name, text in headers.items()
+        },
+        "content": content,
+    }
+
+
+def _refusals() -> dict[str, Any]:
+    """All problems of generate by status, each status with its types."""
+    statuses: dict[str, Any] = {}
+    for problem in PROBLEMS:
+        if problem.slug not in NOT_OF_GENERATE:
+            entry = statuses.setdefault(str(problem.status), {"description": ""})
+            entry["description"] += f"{problem.title} (`{URN}{problem.slug}`). "
+            entry["content"] = {JSON: {"schema": {"$ref": REF.format(model="Problem")}}}
+            if problem.status in (429, 503):
+                entry["headers"] = {"Retry-After": {"schema": {"type": "integer", "minimum": 1}}}
+    return statuses
+
+
+def _as_problems(document: dict[str, Any]) -> None:
+    """Give every error its real type, and drop those of a validation that is not FastAPI's."""
+    for operations in document["paths"].values():
+        for operation in operations.values():
+            responses = operation["responses"]
+            if "HTTPValidationError" in str(responses.get("422")):
+                del responses["422"]
+            for status, response in responses.items():
+                if status >= "400" and JSON in response.get("content", {}):
+                    response["content"] = {PROBLEM_JSON: response["content"][JSON]}
+    for name in ("HTTPValidationError", "ValidationError"):
+        document["components"]["schemas"].pop(name, None)

@@ -1,0 +1,49 @@
+"""What this process may use of the machine's processor, and which instructions it knows."""
+
+import os
+import platform
+from pathlib import Path
+
+CGROUP = Path("/sys/fs/cgroup")
+CPUINFO = Path("/proc/cpuinfo")
+# Those that onnxruntime's kernels choose between: its results may differ where these do.
+INSTRUCTIONS = (
+    *("sse4_1", "avx", "f16c", "fma", "avx2", "avx_vnni"),
+    *("avx512f", "avx512bw", "avx512vl", "avx512_vnni", "avx512_bf16", "amx_int8", "amx_bf16"),
+    *("asimd", "asimdhp", "asimddp", "bf16", "i8mm", "sve", "sve2"),
+)
+
+
+def available_cpus(cgroup: Path = CGROUP) -> int:
+    """The CPUs of this process: the smaller of its affinity and its cgroup quota, at least 1."""
+    affinity = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return max(1, int(min(affinity or 1, _cgroup_quota(cgroup))))
+
+
+def instruction_set(cpuinfo: Path = CPUINFO) -> str:
+    """The machine and its relevant instructions, such as `x86_64 avx2 fma avx512f`."""
+    flags: set[str] = set()
+    for line in _read(cpuinfo).splitlines():
+        name, _, value = line.partition(":")
+        if name.strip() in ("flags", "Features"):
+            flags = set(value.split())
+            break
+    return " ".join([platform.machine(), *(name for name in INSTRUCTIONS if name in flags)])
+
+
+def _cgroup_quota(cgroup: Path) -> float:
+    """The CPUs that the control group grants; infinite without a quota."""
+    quota, _, period = _read(cgroup / "cpu.max").strip().partition(" ")  # version 2
+    if not quota:  # version 1
+        quota = _read(cgroup / "cpu/cpu.cfs_quota_us").strip()
+        period = _read(cgroup / "cpu/cpu.cfs_period_us").strip()
+    if not (quota.isdecimal() and period.isdecimal() and int(period)):
+        return float("inf")
+    return int(quota) / int(period)
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text()
+    except OSError:
+        return ""

@@ -1,0 +1,38 @@
+"""Replays a bundle's golden images through the engine that will serve them."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from bundle.golden import Golden
+from service.engine import Engine
+
+TOLERANCE = 1.0  # grey levels in float32, however much a manifest would allow
+
+
+@dataclass(frozen=True)
+class Deviation:
+    """How far the engine's images are from the golden ones, in grey levels."""
+
+    largest: float
+    mean: float
+    allowed: float
+
+    @property
+    def passes(self) -> bool:
+        """Whether the engine may serve the bundle."""
+        return self.largest <= self.allowed
+
+    def __str__(self) -> str:
+        return (
+            f"{self.largest:g} grey levels at most, {self.mean:.4f} on average;"
+            f" {self.allowed:g} allowed"
+        )
+
+
+def replay_golden(engine: Engine, golden: Golden) -> Deviation:
+    """Compare the engine's images of the golden inputs with the stored ones."""
+    images = engine.generate(golden.latents, golden.labels)
+    difference = np.abs(images.astype(np.int16) - golden.images)
+    allowed = min(engine.manifest.golden_tolerance, TOLERANCE)
+    return Deviation(float(difference.max()), float(difference.mean()), allowed)

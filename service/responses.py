@@ -1,0 +1,141 @@
+"""Packs the images of one request into the body of the type that was chosen."""
+
+import base64
+import hashlib
+import io
+import zipfile
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic_core import to_json
+
+from bundle.manifest import Manifest
+from service import negotiation
+from service.encoding import WEBP_SIDE, contact_sheet, encode_png, encode_webp
+from service.errors import NotAcceptable
+from service.negotiation import Layout
+from service.work import Work
+
+ZIP_DATE = (1980, 1, 1, 0, 0, 0)  # the earliest that the format knows
+
+
+@dataclass(frozen=True)
+class Made:
+    """What was asked for and came out: uint8 images `[n, H, W, C]`."""
+
+    manifest: Manifest
+    work: Work
+    images: NDArray[np.uint8]
+
+    @property
+    def model(self) -> str:
+        """Name and version, as X-Model has them."""
+        return f"{self.manifest.name}@{self.manifest.version}"
+
+    def label(self, number: int) -> int | None:
+        """The class index of an image; None for unconditional models."""
+        return None if self.work.labels is None else int(self.work.labels[number])
+
+
+@dataclass(frozen=True)
+class Packed:
+    """A body and its Content-Type."""
+
+    body: bytes
+    media_type: str
+
+
+def pack(media: str, made: Made, layout: Layout) -> Packed:
+    """Encode the images and pack them; raises NotAcceptable for a sheet that WebP cannot hold."""
+    if media == negotiation.JSON:
+        return Packed(_json(made, as_sheet=layout == "grid"), media)
+    return PACKERS[media](made)
+
+
+def _png(made: Made) -> Packed:
+    return Packed(encode_png(_single(made)), negotiation.PNG)
+
+
+def _webp(made: Made) -> Packed:
+    pixels = _single(made)
+    if max(pixels.shape) > WEBP_SIDE:
+        raise NotAcceptable(f"WebP holds at most {WEBP_SIDE} pixels a side; PNG holds more")
+    return Packed(encode_webp(pixels), negotiation.WEBP)
+
+
+def _single(made: Made) -> NDArray[np.uint8]:
+    """The one image, or the sheet of several."""
+    return made.images[0] if len(made.images) == 1 else contact_sheet(made.images)
+
+
+def _zip(made: Made) -> Packed:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
+        for number, pixels in enumerate(made.images):
+            archive.writestr(zipfile.ZipInfo(f"{number:03}.png", ZIP_DATE), encode_png(pixels))
+    return Packed(buffer.getvalue(), negotiation.ZIP)
+
+
+def _multipart(made: Made) -> Packed:
+    parts = [
+        b"\r\n".join((*_part_headers(made, number), b"", encode_png(pixels)))
+        for number, pixels in enumerate(made.images)
+    ]
+    # Named by the contents: it cannot stand in them, and the same images are the same bytes.
+    boundary = hashlib.sha256(b"".join(parts)).hexdigest()[:32].encode()
+    opened = b"".join(b"--" + boundary + b"\r\n" + part + b"\r\n" for part in parts)
+    media_type = f"{negotiation.MULTIPART}; boundary={boundary.decode()}"
+    return Packed(opened + b"--" + boundary + b"--\r\n", media_type)
+
+
+def _part_headers(made: Made, number: int) -> list[bytes]:
+    index = made.work.index + number
+    lines = ["Content-Type: image/png", f"Content-ID: <{index}>"]
+    if made.work.seed is not None:
+        lines.append(f"X-Seed: {made.work.seed}")
+    lines.append(f"X-Index: {index}")
+    if (label := made.label(number)) is not None:
+        lines.append(f"X-Label: {label}")
+    return [line.encode() for line in lines]
+
+
+def _json(made: Made, *, as_sheet: bool) -> bytes:
+    """The JSON answer; a sheet is one image, and of several classes none."""
+    if as_sheet and len(made.images) > 1:
+        images = [_json_image(made, 0, None, contact_sheet(made.images))]
+    else:
+        images = [
+            _json_image(made, number, made.label(number), pixels)
+            for number, pixels in enumerate(made.images)
+        ]
+    manifest = made.manifest
+    return to_json({"model": manifest.name, "version": manifest.version, "images": images})
+
+
+def _json_image(
+    made: Made, number: int, label: int | None, pixels: NDArray[np.uint8]
+) -> dict[str, str | int | None]:
+    return {
+        "seed": None if made.work.seed is None else str(made.work.seed),
+        "index": made.work.index + number,
+        "label": label,
+        "class": None if label is None else made.manifest.labels[label],
+        "png": base64.b64encode(encode_png(pixels)).decode(),
+    }
+
+
+def _npy(made: Made) -> Packed:
+    buffer = io.BytesIO()
+    np.lib.format.write_array(buffer, made.images, version=(1, 0), allow_pickle=False)
+    return Packed(buffer.getvalue(), negotiation.NPY)
+
+
+PACKERS: dict[str, Callable[[Made], Packed]] = {
+    negotiation.PNG: _png,
+    negotiation.WEBP: _webp,
+    negotiation.ZIP: _zip,
+    negotiation.MULTIPART: _multipart,
+    negotiation.NPY: _npy,
+}

@@ -1,0 +1,98 @@
+"""One version of a model in memory: verified, proven, warm, and behind its batcher."""
+
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bundle.errors import BundleError
+from bundle.manifest import Manifest
+from bundle.verify import load_bundle
+from service.batcher import Batcher, BatchOptions
+from service.cost import Cost
+from service.engine import Engine, EngineError
+from service.entry import Array, Arrays, Outcome
+from service.metrics import Metrics
+from service.processor import available_cpus
+from service.replay import replay_golden
+from service.settings import Settings
+from service.work import Work
+
+
+class LoadError(Exception):
+    """A version that will not be served: a public slug, and a message for operators."""
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """The engines of a version, one per lane, and what a batch costs on them."""
+
+    engines: list[Engine]
+    cost: Cost
+
+    @property
+    def manifest(self) -> Manifest:
+        """The manifest that all engines share."""
+        return self.engines[0].manifest
+
+
+def prepare(path: Path, settings: Settings) -> Prepared:
+    """Verify a bundle, build its engines, replay its golden images and warm up.
+
+    It takes a while: call it on a thread. Raises LoadError.
+    """
+    threads = max(1, (settings.threads or available_cpus()) // settings.lanes)
+    cost = Cost()
+    try:
+        bundle = load_bundle(path)
+        engines = [Engine(bundle, settings.provider, threads) for _ in range(settings.lanes)]
+        for engine in engines:
+            deviation = replay_golden(engine, bundle.golden)
+            if not deviation.passes:
+                raise LoadError("golden_mismatch", f"the golden images differ: {deviation}")
+            engine.warm_up((1, settings.max_batch_size), cost)
+    except BundleError as error:
+        raise LoadError(error.reason, str(error)) from error
+    except EngineError as error:
+        raise LoadError("engine_failed", str(error)) from error
+    return Prepared(engines, cost)
+
+
+class Served:
+    """A version that answers. Create, call and close it on the event loop."""
+
+    def __init__(self, prepared: Prepared, settings: Settings, metrics: Metrics) -> None:
+        self.manifest = manifest = prepared.manifest
+        self._labels = (manifest.name, str(manifest.version))
+        self._provider = prepared.engines[0].provider
+        self._metrics = metrics
+        self._batcher = Batcher(
+            [partial(_run, engine) for engine in prepared.engines],
+            BatchOptions(settings.max_batch_size, settings.queue_images, settings.linger_ms / 1000),
+            prepared.cost,
+            metrics.batch_observer(*self._labels),
+        )
+        metrics.queued.labels(*self._labels).set_function(lambda: self._batcher.waiting)
+        metrics.loaded.labels(*self._labels, self._provider).set(1)
+
+    async def generate(self, work: Work, deadline: float) -> Outcome:
+        """Make the images; raises what `Batcher.submit` raises."""
+        arrays: Arrays = (work.latents,) if work.labels is None else (work.latents, work.labels)
+        return await self._batcher.submit(arrays, deadline)
+
+    async def close(self) -> None:
+        """Finish what is queued and leave memory."""
+        await self._batcher.close()
+        self._metrics.queued.remove(*self._labels)
+        self._metrics.loaded.remove(*self._labels, self._provider)
+
+
+def _run(engine: Engine, arrays: Arrays) -> Array:
+    labels: NDArray[np.int64] | None = arrays[1] if len(arrays) > 1 else None
+    return engine.generate(arrays[0], labels)

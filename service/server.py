@@ -1,0 +1,88 @@
+"""Runs the application until it is told to stop, and lets it finish then."""
+
+import asyncio
+import logging
+import signal
+import socket
+from types import FrameType
+
+import uvicorn
+from fastapi import FastAPI
+
+from service.app import create_app
+from service.settings import Settings
+from service.state import Service
+
+log = logging.getLogger(__name__)
+BACKLOG = 2048
+FINISH_S = 5.0  # beyond the longest deadline, for encoding and sending
+
+
+class PortError(Exception):
+    """The address to listen on cannot be had."""
+
+
+def serve(settings: Settings) -> None:
+    """Serve until SIGTERM or SIGINT; raises PortError and StartError."""
+    listener = _listen(settings.host, settings.port)
+    with listener:
+        app = create_app(settings)
+        config = uvicorn.Config(
+            app,
+            loop="uvloop",
+            http="httptools",
+            lifespan="off",  # it runs here, so that its errors arrive as they are
+            backlog=BACKLOG,
+            timeout_graceful_shutdown=int(settings.deadline_s + FINISH_S),
+            log_config=None,
+            access_log=False,
+            server_header=False,
+        )
+        with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
+            runner.run(_serve(app, config, listener))
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    """A bound socket, so that a taken port is known before models are loaded."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError as error:
+        listener.close()
+        raise PortError(f"host is {host!r} and port is {port}; {error.strerror}") from None
+    return listener
+
+
+async def _serve(app: FastAPI, config: uvicorn.Config, listener: socket.socket) -> None:
+    async with app.router.lifespan_context(app):
+        await DrainingServer(config, app.state.service).serve([listener])
+    log.info("stopped")
+
+
+class DrainingServer(uvicorn.Server):
+    """Goes on serving, as not ready, for the drain delay after SIGTERM; a second one ends that."""
+
+    def __init__(self, config: uvicorn.Config, service: Service) -> None:
+        super().__init__(config)
+        self._service = service
+        self._loop = asyncio.get_running_loop()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to listen, and say so."""
+        await super().startup(sockets)
+        for listener in sockets or ():
+            log.info("ready host=%s port=%d", *listener.getsockname()[:2])
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Handle a signal; unlike uvicorn's, it is not raised again at the end: exit 0."""
+        again, self._service.draining = self._service.draining, True
+        if again or sig != signal.SIGTERM:
+            self._stop()
+        else:
+            delay_s = self._service.settings.drain_delay_s
+            self._loop.call_soon_threadsafe(self._loop.call_later, delay_s, self._stop)
+
+    def _stop(self) -> None:
+        self.should_exit = True

@@ -1,0 +1,77 @@
+"""Every setting of the service: an environment variable, a flag, a bound and a unit each."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, CliApp, SettingsConfigDict, SettingsError
+
+PREFIX = "MIRAGE_"
+Share = Annotated[int | None, Field(ge=1, le=256)]
+
+
+class Settings(BaseSettings):
+    """Serve images of trained generators over HTTP.
+
+    Each flag is also an environment variable: --max-batch-size is MIRAGE_MAX_BATCH_SIZE. A flag
+    wins over the variable. `python -m service verify BUNDLE` replays the golden images of a bundle.
+    """
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX,
+        env_ignore_empty=True,
+        extra="forbid",
+        frozen=True,
+        cli_prog_name="python -m service",
+        cli_kebab_case=True,
+        cli_hide_none_type=True,
+    )
+
+    host: str = Field("127.0.0.1", description="address to listen on; 0.0.0.0 for all")
+    port: int = Field(8000, ge=0, le=65535, description="port to listen on; 0 for any free one")
+    models: Path = Field(Path("models"), description="folder of the bundles")
+    default_model: str | None = Field(
+        None, description="model that answers when a request names none; none: the only released"
+    )
+    provider: Literal["cpu", "cuda"] = Field("cpu", description="onnxruntime execution provider")
+    lanes: int = Field(1, ge=1, le=64, description="onnxruntime sessions side by side, per model")
+    threads: Share = Field(None, description="compute threads of all lanes; none: the CPUs allowed")
+    encode_threads: Share = Field(None, description="encoding threads; none: the CPUs allowed")
+    max_batch_size: int = Field(32, ge=1, le=4096, description="images per engine call")
+    linger_ms: float = Field(
+        2, ge=0, le=1000, description="longest wait of a free lane for just answered clients"
+    )
+    images_per_request: int = Field(256, ge=1, le=65536, description="most images of one request")
+    queue_images: int = Field(
+        1024, ge=1, le=10**6, description="most images that wait, per model version"
+    )
+    megapixels_per_request: float = Field(64, gt=0, le=10**5, description="most 10^6 pixels of one")
+    body_bytes: int = Field(8 * 2**20, ge=1024, le=2**30, description="most bytes of a body")
+    deadline_s: float = Field(
+        30, gt=0, le=3600, description="longest time to an answer; X-Deadline-Ms may shorten it"
+    )
+    drain_delay_s: float = Field(
+        2, ge=0, le=600, description="time to go on serving, not ready, after SIGTERM"
+    )
+    on_demand_versions: int = Field(
+        4, ge=1, le=1000, description="most unreleased versions in memory; least used go first"
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="logged")
+
+
+def read_settings(arguments: Sequence[str]) -> Settings:
+    """Read the settings from flags and the environment.
+
+    Raises ValueError (pydantic's, or naming the unknown variable) for settings that are not
+    allowed; exits with 2 and a usage line for flags that do not exist.
+    """
+    known = {PREFIX + name.upper() for name in Settings.model_fields}
+    unknown = sorted(name for name in os.environ if name.startswith(PREFIX) and name not in known)
+    if unknown:
+        raise ValueError(f"{unknown[0]} is no setting; allowed are {', '.join(sorted(known))}")
+    try:
+        return CliApp.run(Settings, cli_args=list(arguments))
+    except SettingsError as error:
+        raise ValueError(str(error)) from None

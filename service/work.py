@@ -1,0 +1,172 @@
+"""Holds a demand against a model: what is asked for becomes latents and labels."""
+
+import secrets
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bundle.latents import draw_latents
+from bundle.manifest import Manifest
+from service.bodies import Demand
+from service.errors import InvalidValue, LimitExceeded
+from service.schemas import LATENT_BOUND, MOST, GenerateRequest
+from service.settings import Settings
+
+DRAWN_SEEDS = 2**53  # what JavaScript can hold as a number
+EXCLUDED_BY_LATENTS = ("count", "seed", "truncation")
+
+
+@dataclass(frozen=True)
+class Work:
+    """float32 latents `[n, latent_dim]`, int64 labels `[n]` or None, and where they come from.
+
+    `seed` is None for posted latents; image j has index `index + j`.
+    """
+
+    latents: NDArray[np.float32]
+    labels: NDArray[np.int64] | None
+    seed: int | None
+    index: int
+
+    @property
+    def count(self) -> int:
+        """How many images."""
+        return len(self.latents)
+
+
+def make_work(demand: Demand, manifest: Manifest, settings: Settings) -> Work:
+    """Check a demand against the model and the limits, and draw what it leaves open.
+
+    Raises InvalidValue, LimitExceeded.
+    """
+    fields = demand.fields
+    posted = _posted_latents(demand, manifest.latent_dim)
+    labels = _given_labels(demand, manifest)
+    count = _count(fields, posted, labels)
+    _check_limits(count, manifest, settings)
+    index = _checked_index(fields.index or 0, count)
+    spread = _spread(labels, count)
+    if posted is not None:
+        if manifest.num_classes and spread is None:
+            raise InvalidValue.of("labels", "labels are absent; posted latents need them")
+        return Work(posted, spread, None, index)
+    seed = secrets.randbelow(DRAWN_SEEDS) if fields.seed is None else fields.seed
+    latents, drawn = draw_latents(seed, index, count, manifest.latent_dim, manifest.num_classes)
+    if fields.truncation not in (None, 1.0):
+        latents = np.float32(fields.truncation) * latents
+    return Work(latents, drawn if spread is None else spread, seed, index)
+
+
+def _posted_latents(demand: Demand, latent_dim: int) -> NDArray[np.float32] | None:
+    """Posted latents as float32 `[n, latent_dim]`, checked; None when none are posted."""
+    fields = demand.fields
+    if demand.latents is None and fields.latents is None:
+        return None
+    for name in EXCLUDED_BY_LATENTS:
+        if (value := getattr(fields, name)) is not None:
+            raise InvalidValue.of(name, f"{name} is {value}; latents exclude it")
+    if fields.latents is not None:
+        return _from_rows(fields.latents, latent_dim)
+    return _from_array(demand.latents, latent_dim) if demand.latents is not None else None
+
+
+def _from_rows(rows: list[list[float]], latent_dim: int) -> NDArray[np.float32]:
+    for number, row in enumerate(rows):
+        if len(row) != latent_dim:
+            raise InvalidValue.of(
+                "latents",
+                f"latents[{number}] has {len(row)} values; latent_dim is {latent_dim}",
+            )
+    return np.array(rows, np.float32)
+
+
+def _from_array(array: NDArray[np.float32], latent_dim: int) -> NDArray[np.float32]:
+    if array.ndim == 1 and array.size % latent_dim == 0:
+        array = array.reshape(-1, latent_dim)
+    if array.ndim != 2 or array.shape[1] != latent_dim or not len(array):
+        raise InvalidValue.of(
+            "latents",
+            f"latents have shape {list(array.shape)}; [n, {latent_dim}] with n ≥ 1 is allowed",
+        )
+    bad = ~(np.abs(array) <= LATENT_BOUND)  # NaN is bad too
+    if bad.any():
+        row, column = np.argwhere(bad)[0]
+        raise InvalidValue.of(
+            "latents",
+            f"latents[{row}][{column}] is {array[row, column]};"
+            f" finite values within ±{LATENT_BOUND:g} are allowed",
+        )
+    return array
+
+
+def _given_labels(demand: Demand, manifest: Manifest) -> int | list[int] | None:
+    """The labels of a demand as class indices: one for all, or a list."""
+    given = demand.fields.labels
+    if given is None:
+        return None
+    if not manifest.num_classes:
+        raise InvalidValue.of("labels", f"labels are given; {manifest.name} has no classes")
+    if isinstance(given, list):
+        return [_class_index(label, manifest, demand.labels_are_text) for label in given]
+    return _class_index(given, manifest, demand.labels_are_text)
+
+
+def _class_index(label: int | str, manifest: Manifest, text: bool) -> int:
+    if isinstance(label, str):
+        if label in manifest.labels:
+            return manifest.labels.index(label)
+        if text and label.isascii() and label.isdecimal() and len(label) < 10:
+            label = int(label)
+    if isinstance(label, int) and 0 <= label < manifest.num_classes:
+        return label
+    names = ", ".join(manifest.labels[:20]) + ", …" * (manifest.num_classes > 20)
+    raise InvalidValue.of(
+        "labels",
+        f"label is {label!r:.100}; class indices 0 … {manifest.num_classes - 1} are allowed,"
+        f" and class names: {names:.1000}",
+    )
+
+
+def _count(
+    fields: GenerateRequest,
+    posted: NDArray[np.float32] | None,
+    labels: int | list[int] | None,
+) -> int:
+    """How many images: rows of latents, else count, else the length of a label list, else 1."""
+    wanted = fields.count if posted is None else len(posted)
+    if not isinstance(labels, list):
+        return wanted or 1
+    if not labels or wanted not in (None, len(labels)):
+        raise InvalidValue.of(
+            "labels", f"labels are {len(labels)}; one for all or {wanted or 'more'} are allowed"
+        )
+    return len(labels)
+
+
+def _check_limits(count: int, manifest: Manifest, settings: Settings) -> None:
+    most = settings.images_per_request
+    if count > most:
+        raise LimitExceeded.of(
+            "count", f"count is {count}; at most {most} images per request are allowed"
+        )
+    megapixels = count * manifest.image.height * manifest.image.width / 1e6
+    if megapixels > settings.megapixels_per_request:
+        raise LimitExceeded.of(
+            "count",
+            f"count is {count}, which makes {megapixels:.1f} megapixels;"
+            f" at most {settings.megapixels_per_request:g} per request are allowed",
+        )
+
+
+def _checked_index(index: int, count: int) -> int:
+    if index + count > MOST + 1:
+        raise InvalidValue.of("index", f"index is {index}; with count {count} 2^64 is the end")
+    return index
+
+
+def _spread(labels: int | list[int] | None, count: int) -> NDArray[np.int64] | None:
+    """int64 `[count]` of given labels."""
+    if labels is None:
+        return None
+    return np.full(count, labels, np.int64) if isinstance(labels, int) else np.array(labels)

@@ -1,0 +1,56 @@
+"""What Prometheus reads."""
+
+from prometheus_client.parser import text_string_to_metric_families
+from starlette.testclient import TestClient
+
+from tests.service.conftest import ClientOf
+
+LABELS = {"model", "version", "provider", "reason", "code", "le"}
+Values = dict[tuple[str, str], float]
+
+
+def values(client: TestClient) -> Values:
+    """All samples by name and labels, without those of the process."""
+    families = text_string_to_metric_families(client.get("/metrics").text)
+    return {
+        (sample.name, ",".join(f"{k}={v}" for k, v in sorted(sample.labels.items()))): sample.value
+        for family in families
+        for sample in family.samples
+        if "process" not in sample.name and not sample.name.endswith("_created")
+    }
+
+
+def test_names_and_labels_are_of_the_closed_set(client: TestClient) -> None:
+    client.post("/generate")
+    for family in text_string_to_metric_families(client.get("/metrics").text):
+        assert family.name.startswith("mirage_")
+        for sample in family.samples:
+            assert set(sample.labels) <= LABELS
+
+
+def test_answers_images_and_stages_are_counted(client_of: ClientOf) -> None:
+    client = client_of()
+    client.post("/generate", json={"count": 3})
+    client.post("/generate", json={"count": 0})
+    found = values(client)
+    assert found["mirage_requests_total", "code=200"] == 1
+    assert found["mirage_requests_total", "code=422"] == 1
+    assert found["mirage_rejected_total", "reason=invalid-value"] == 1
+    assert found["mirage_images_total", "model=toy,version=1"] == 3
+    assert found["mirage_batch_images_sum", "model=toy,version=1"] == 3
+    assert found["mirage_queued_images", "model=toy,version=1"] == 0
+    for stage in ("queue", "engine", "encode", "batch"):
+        assert found[f"mirage_{stage}_duration_seconds_count", "model=toy,version=1"] == 1
+    assert found["mirage_request_duration_seconds_count", ""] == 2
+
+
+def test_models_and_readiness_are_told(client_of: ClientOf) -> None:
+    found = values(client_of())
+    assert found["mirage_ready", ""] == 1
+    assert found["mirage_model_loaded", "model=toy,provider=cpu,version=1"] == 1
+
+
+def test_two_applications_do_not_share_their_metrics(client_of: ClientOf) -> None:
+    first, second = client_of(), client_of()
+    first.post("/generate")
+    assert ("mirage_requests_total", "code=200") not in values(second)

@@ -1,0 +1,38 @@
+"""What surrounds the routes."""
+
+import pytest
+from prometheus_client import generate_latest
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+from starlette.testclient import TestClient
+
+from service.metrics import Metrics
+from service.middleware import CountRequests, HeadAsGet
+
+
+async def answer(request: Request) -> Response:
+    if request.query_params:
+        raise RuntimeError("broken")
+    return PlainTextResponse(request.method)
+
+
+def test_head_is_answered_as_get_without_the_body() -> None:
+    app = Starlette(routes=[Route("/", answer)], middleware=[Middleware(HeadAsGet)])
+    response = TestClient(app).head("/")
+    assert (response.status_code, response.content) == (200, b"")
+    assert response.headers["content-length"] == "3"
+
+
+def test_an_answer_that_never_began_counts_as_500() -> None:
+    metrics = Metrics()
+    counted = [Middleware(CountRequests, metrics=metrics)]
+    client = TestClient(Starlette(routes=[Route("/", answer, middleware=counted)]))
+    client.get("/")
+    with pytest.raises(RuntimeError):
+        client.get("/?break=1")
+    text = generate_latest(metrics.registry).decode()
+    assert 'mirage_requests_total{code="200"} 1.0' in text
+    assert 'mirage_requests_total{code="500"} 1.0' in text

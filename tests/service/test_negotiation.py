@@ -1,0 +1,91 @@
+"""Which type answers which Accept header."""
+
+import contextlib
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from service.errors import NotAcceptable
+from service.negotiation import (
+    ANSWER_TYPES,
+    JSON,
+    MULTIPART,
+    NPY,
+    PNG,
+    WEBP,
+    ZIP,
+    Layout,
+    choose_type,
+)
+
+BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,*/*;q=0.8"
+
+
+@pytest.mark.parametrize(
+    ("accept", "count", "layout", "media"),
+    [
+        (None, 1, None, PNG),
+        ("", 1, None, PNG),
+        ("*/*", 1, None, PNG),
+        ("*/*", 3, None, ZIP),
+        ("*/*", 3, "separate", ZIP),
+        ("*/*", 3, "grid", PNG),
+        ("*/*", 1, "grid", PNG),
+        (PNG, 3, None, PNG),
+        (PNG, 1, "separate", PNG),
+        ("image/*", 3, None, PNG),
+        ("image/*", 3, "grid", PNG),
+        ("application/*", 1, None, ZIP),
+        ("application/*", 2, "grid", JSON),
+        ("multipart/*", 2, None, MULTIPART),
+        (WEBP, 2, None, WEBP),
+        (JSON, 2, "grid", JSON),
+        (NPY, 1, None, NPY),
+        ("IMAGE/PNG", 1, None, PNG),
+        ("application/json; charset=utf-8", 1, None, JSON),
+        (f"{JSON}, {PNG}", 1, None, PNG),
+        (f"{NPY}, {MULTIPART}, {ZIP}", 1, None, ZIP),
+        (f"{PNG};q=0.5, {JSON};q=0.9", 1, None, JSON),
+        (f"{PNG} ; q=0.5 , {JSON} ; q=0.9", 1, None, JSON),
+        (f"*/*, {JSON};q=0.1", 1, None, JSON),
+        (f"{PNG};q=0, */*", 1, None, WEBP),
+        (f"{ZIP};q=0, */*", 2, None, PNG),
+        (f"{PNG}, {ZIP};q=0.1", 3, "separate", ZIP),
+        (f"{ZIP}, {WEBP};q=0.1", 3, "grid", WEBP),
+        ("image/*;q=0.1, application/*;q=0.2", 1, None, ZIP),
+        ("text/html, nonsense, ;;, image/png", 1, None, PNG),
+        (BROWSER, 1, None, WEBP),
+    ],
+)
+def test_the_type_is(accept: str | None, count: int, layout: Layout, media: str) -> None:
+    assert choose_type(accept, count, layout) == media
+
+
+@pytest.mark.parametrize(
+    ("accept", "count", "layout"),
+    [
+        ("text/html", 1, None),
+        ("image/gif", 1, None),
+        (f"{PNG};q=0", 1, None),
+        (f"{PNG};q=2", 1, None),
+        (f"{PNG};q=high", 1, None),
+        ("image/*", 2, "separate"),
+        (PNG, 2, "separate"),
+        (WEBP, 2, "separate"),
+        (ZIP, 2, "grid"),
+        (ZIP, 1, "grid"),
+        (MULTIPART, 2, "grid"),
+        (NPY, 2, "grid"),
+        (f"{JSON};q=0, application/*", 2, "grid"),
+    ],
+)
+def test_nothing_is_acceptable(accept: str, count: int, layout: Layout) -> None:
+    with pytest.raises(NotAcceptable, match="allowed are"):
+        choose_type(accept, count, layout)
+
+
+@given(st.text(max_size=80), st.integers(1, 3), st.sampled_from([None, "separate", "grid"]))
+def test_any_header_has_an_answer(accept: str, count: int, layout: Layout) -> None:
+    with contextlib.suppress(NotAcceptable):
+        assert choose_type(accept, count, layout) in ANSWER_TYPES

@@ -1,0 +1,39 @@
+"""CPUs and instructions, from files as the kernel writes them."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from service.processor import available_cpus, instruction_set
+
+
+@pytest.mark.parametrize(
+    ("text", "cpus"), [("100000 100000\n", 1), ("50000 100000\n", 1), ("190000 100000\n", 1)]
+)
+def test_a_quota_limits_the_cpus_and_never_to_none(tmp_path: Path, text: str, cpus: int) -> None:
+    (tmp_path / "cpu.max").write_text(text)
+    assert available_cpus(tmp_path) == cpus
+
+
+@pytest.mark.parametrize("text", ["max 100000\n", "nonsense", ""])
+def test_without_a_quota_the_affinity_counts(tmp_path: Path, text: str) -> None:
+    (tmp_path / "cpu.max").write_text(text)
+    assert available_cpus(tmp_path) == len(os.sched_getaffinity(0))
+
+
+def test_the_older_control_groups_are_read_too(tmp_path: Path) -> None:
+    (tmp_path / "cpu").mkdir()
+    (tmp_path / "cpu/cpu.cfs_quota_us").write_text("100000\n")
+    (tmp_path / "cpu/cpu.cfs_period_us").write_text("100000\n")
+    assert available_cpus(tmp_path) == 1
+
+
+def test_only_instructions_that_matter_are_named(tmp_path: Path) -> None:
+    cpuinfo = tmp_path / "cpuinfo"
+    cpuinfo.write_text("processor\t: 0\nflags\t\t: fpu avx2 avx fma hypervisor\n")
+    assert instruction_set(cpuinfo).split()[1:] == ["avx", "fma", "avx2"]
+
+
+def test_an_unknown_machine_is_named_alone(tmp_path: Path) -> None:
+    assert len(instruction_set(tmp_path / "absent").split()) == 1

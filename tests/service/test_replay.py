@@ -1,0 +1,48 @@
+"""The golden images as a gate."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bundle.golden import Golden
+from bundle.verify import Bundle, load_bundle
+from service.engine import Engine
+from service.replay import replay_golden
+
+
+@pytest.fixture
+def bundle(models_root: Path) -> Bundle:
+    return load_bundle(models_root / "toy/1")
+
+
+def off_by(golden: Golden, levels: int) -> Golden:
+    """The golden images with one value, which has room, moved."""
+    images = golden.images.copy()
+    at = tuple(np.argwhere((images > 100) & (images < 150))[0])
+    images[at] += levels
+    return replace(golden, images=images)
+
+
+def test_the_right_images_pass(bundle: Bundle) -> None:
+    deviation = replay_golden(Engine(bundle, "cpu", 1), bundle.golden)
+    assert deviation.passes
+    assert deviation.largest == 0
+
+
+@pytest.mark.parametrize(("levels", "passes"), [(1, True), (2, False)])
+def test_one_grey_level_is_allowed(bundle: Bundle, levels: int, passes: bool) -> None:
+    deviation = replay_golden(Engine(bundle, "cpu", 1), off_by(bundle.golden, levels))
+    assert (deviation.largest, deviation.passes) == (levels, passes)
+    assert "grey levels at most" in str(deviation)
+
+
+@pytest.mark.parametrize(("tolerance", "passes"), [(0.0, False), (200.0, True)])
+def test_a_manifest_may_allow_less_but_not_more(
+    bundle: Bundle, tolerance: float, passes: bool
+) -> None:
+    manifest = bundle.manifest.model_copy(update={"golden_tolerance": tolerance})
+    engine = Engine(replace(bundle, manifest=manifest), "cpu", 1)
+    assert replay_golden(engine, off_by(bundle.golden, 1)).passes == passes
+    assert not replay_golden(engine, off_by(bundle.golden, 2)).passes

@@ -1,0 +1,151 @@
+"""Every field, body type and answer type, over HTTP."""
+
+import base64
+import io
+import zipfile
+
+import numpy as np
+import pytest
+from fastapi import FastAPI
+from starlette.testclient import TestClient
+
+from bundle.latents import draw_latents
+from service.negotiation import ANSWER_TYPES
+from tests.bundles import Toy
+from tests.service.conftest import ClientOf
+from tests.service.exchange import JSON, NPY, OCTETS, npy, pixels, post, problem
+
+LATENTS = draw_latents(7, 0, 2, 5)[0]
+
+
+def test_an_empty_body_makes_one_image(client: TestClient) -> None:
+    response = client.post("/generate")
+    assert pixels(response).shape == (8, 12)
+    assert response.headers["content-type"] == "image/png"
+    assert response.headers["x-model"] == "toy@1"
+    assert response.headers["vary"] == "Accept"
+    assert int(response.headers["x-seed"]) < 2**53
+
+
+def test_the_pixels_are_the_graphs(client: TestClient) -> None:
+    latents, _ = draw_latents(7, 0, 1, 5)
+    expected = Toy().images(latents, np.array([3]))[0, :, :, 0]
+    assert np.array_equal(pixels(post(client, seed=7, labels=3)), expected)
+
+
+def test_server_timing_names_the_three_stages(client: TestClient) -> None:
+    header = client.post("/generate").headers["server-timing"]
+    stages = [item.split(";dur=") for item in header.split(", ")]
+    assert [name for name, _ in stages] == ["queue", "engine", "encode"]
+    assert all(float(milliseconds) >= 0 for _, milliseconds in stages)
+
+
+@pytest.mark.parametrize("seed", [0, 2**53 + 1, 2**64 - 1])
+def test_a_seed_is_exact_as_a_number_and_as_a_string(client: TestClient, seed: int) -> None:
+    number, text = post(client, seed=seed, labels=1), post(client, seed=str(seed), labels=1)
+    assert number.headers["x-seed"] == text.headers["x-seed"] == str(seed)
+    assert number.content == text.content
+    neighbour = post(client, seed=seed - 1 if seed else 1, labels=1)
+    assert neighbour.content != number.content
+
+
+@pytest.mark.parametrize("media", ANSWER_TYPES)
+def test_every_answer_type_is_given(client: TestClient, media: str) -> None:
+    for count in (1, 5):
+        response = client.post("/generate", json={"count": count}, headers={"accept": media})
+        assert response.status_code == 200
+        assert response.headers["content-type"].startswith(media)
+
+
+def test_several_images_are_a_zip_by_default(client: TestClient) -> None:
+    response = post(client, seed=7, count=3)
+    with zipfile.ZipFile(io.BytesIO(response.content)) as archive:
+        assert archive.namelist() == ["000.png", "001.png", "002.png"]
+
+
+def test_a_grid_is_one_sheet(client: TestClient) -> None:
+    assert pixels(post(client, count=5, layout="grid")).shape == (16, 36)
+
+
+def test_a_label_list_counts_the_images(client: TestClient) -> None:
+    response = client.post(
+        "/generate", json={"labels": [1, "2", 3]}, headers={"accept": "application/json"}
+    )
+    assert [image["label"] for image in response.json()["images"]] == [1, 2, 3]
+
+
+@pytest.mark.parametrize("media", [JSON, NPY, OCTETS])
+def test_the_same_latents_make_the_same_image_by_every_body_type(
+    client: TestClient, media: str
+) -> None:
+    if media == JSON:
+        response = post(client, latents=LATENTS[:1].astype(float).tolist(), labels=3)
+    else:
+        body = npy(LATENTS[:1]) if media == NPY else LATENTS[:1].tobytes()
+        headers = {"content-type": media}
+        response = client.post("/generate?labels=3", content=body, headers=headers)
+    assert response.status_code == 200, response.text
+    assert "x-seed" not in response.headers
+    assert response.content == post(client, seed=7, labels=3).content
+
+
+def test_the_query_takes_the_other_fields(client: TestClient) -> None:
+    response = client.post(
+        "/generate?labels=2,1&model=toy&version=2&layout=grid&index=3",
+        content=LATENTS.tobytes(),
+        headers={"content-type": OCTETS, "accept": "image/png"},
+    )
+    assert pixels(response).shape == (8, 24)
+    assert response.headers["x-model"] == "toy@2"
+
+
+def test_an_unreleased_version_is_reached_by_number(client: TestClient) -> None:
+    first, second = post(client, seed=1, labels=1), post(client, seed=1, labels=1, version=2)
+    assert second.headers["x-model"] == "toy@2"
+    assert first.content != second.content
+    rgb = post(client, model="rgb", version=1, labels="cat")
+    assert pixels(rgb).shape == (8, 12, 3)
+
+
+def test_an_unconditional_model_has_no_label(client: TestClient) -> None:
+    response = client.post(
+        "/generate", json={"model": "plain"}, headers={"accept": "application/json"}
+    )
+    (image,) = response.json()["images"]
+    assert (image["label"], image["class"]) == (None, None)
+    assert base64.b64decode(image["png"]).startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize("header", ["60000", "9" * 99])
+def test_a_longer_deadline_is_capped(client: TestClient, header: str) -> None:
+    assert client.post("/generate", headers={"x-deadline-ms": header}).status_code == 200
+
+
+def test_head_and_options_are_answered(client: TestClient) -> None:
+    head, get = client.head("/models"), client.get("/models")
+    assert (head.status_code, head.content) == (200, b"")
+    assert head.headers["content-length"] == get.headers["content-length"]
+    options = client.options("/generate")
+    assert (options.status_code, options.headers["allow"]) == (204, "OPTIONS, POST")
+    assert client.options("/models").headers["allow"] == "GET, HEAD, OPTIONS"
+    assert client.head("/generate").status_code == 405
+
+
+def test_health_readiness_and_documentation(client: TestClient) -> None:
+    assert client.get("/healthz").json() == {"status": "alive"}
+    assert client.get("/readyz").json() == {"status": "ready"}
+    assert client.get("/docs").headers["content-type"].startswith("text/html")
+    redirect = client.get("/", follow_redirects=False)
+    assert (redirect.status_code, redirect.headers["location"]) == (307, "/docs")
+
+
+def test_readiness_ends_when_the_service_is_told_to_stop(client_of: ClientOf) -> None:
+    client = client_of()
+    app = client.app
+    assert isinstance(app, FastAPI)
+    app.state.service.draining = True
+    response = client.get("/readyz")
+    problem(response, 503, "draining")
+    assert int(response.headers["retry-after"]) >= 1
+    assert post(client).status_code == 200
+    assert client.get("/healthz").status_code == 200

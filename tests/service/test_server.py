@@ -1,0 +1,232 @@
+"""The real process: it starts, serves over a socket, drains and stops."""
+
+import contextlib
+import http.client
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from bundle.store import release
+from service.server import PortError, _listen
+from tests.bundles import make_bundle
+
+ROOT = Path(__file__).parents[2]
+READY = re.compile(rb"ready host=\S+ port=(\d+)")
+
+
+class Process:
+    """A server in a process of its own, ready on a free port."""
+
+    def __init__(self, *flags: str) -> None:
+        self.popen = subprocess.Popen(
+            [sys.executable, "-m", "service", "--port", "0", *flags],
+            cwd=ROOT,
+            env={k: v for k, v in os.environ.items() if not k.startswith("MIRAGE_")},
+            stderr=subprocess.PIPE,
+        )
+        assert self.popen.stderr is not None
+        self.log = b""
+        for line in self.popen.stderr:
+            self.log += line
+            if found := READY.search(line):
+                self.port = int(found[1])
+                break
+        else:
+            raise AssertionError(self.log)
+
+    def connect(self) -> http.client.HTTPConnection:
+        return http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+
+    def get(self, path: str) -> tuple[int, bytes]:
+        return answer(self.connect(), "GET", path)
+
+    def stop(self, number: int = signal.SIGTERM) -> int:
+        self.popen.send_signal(number)
+        return self.wait()
+
+    def wait(self) -> int:
+        _, rest = self.popen.communicate(timeout=60)
+        self.log += rest
+        return self.popen.returncode
+
+
+def answer(
+    connection: http.client.HTTPConnection, method: str, path: str, body: bytes | None = None
+) -> tuple[int, bytes]:
+    headers = {"content-type": "application/json"} if body else {}
+    with contextlib.closing(connection):
+        connection.request(method, path, body, headers)
+        response = connection.getresponse()
+        return response.status, response.read()
+
+
+@contextlib.contextmanager
+def serving(root: Path, *flags: str) -> Iterator[Process]:
+    process = Process("--models", str(root), "--default-model", "toy", "--threads", "1", *flags)
+    try:
+        yield process
+    finally:
+        if process.popen.poll() is None:
+            process.popen.kill()
+        process.popen.communicate()
+
+
+def test_it_answers_over_a_socket_and_stops_with_0(models_root: Path) -> None:
+    with serving(models_root, "--drain-delay-s", "0") as process:
+        status, body = answer(process.connect(), "POST", "/generate", b'{"seed": 7}')
+        assert (status, body[:4]) == (200, b"\x89PNG")
+        assert process.get("/readyz")[0] == 200
+        assert process.stop() == 0
+        assert b"Traceback" not in process.log
+
+
+def test_after_sigterm_it_is_not_ready_but_serves_and_finishes(models_root: Path) -> None:
+    """A second signal ends the delay, so that the test need not wait for it."""
+    with (
+        serving(models_root, "--drain-delay-s", "600") as process,
+        contextlib.closing(process.connect()) as slow,
+    ):
+        body = b'{"seed": 7}'
+        slow.putrequest("POST", "/generate")
+        slow.putheader("content-type", "application/json")
+        slow.putheader("content-length", str(len(body)))
+        slow.endheaders(body[:4])
+        process.popen.send_signal(signal.SIGTERM)
+        while process.get("/readyz")[0] != 503:
+            pass
+        assert process.get("/healthz")[0] == 200
+        assert answer(process.connect(), "POST", "/generate", b"{}")[0] == 200
+        process.popen.send_signal(signal.SIGTERM)
+        while _accepts(process.port):
+            pass
+        slow.send(body[4:])
+        response = slow.getresponse()
+        assert (response.status, response.read()[:4]) == (200, b"\x89PNG")
+        assert process.wait() == 0
+
+
+def test_an_interrupt_stops_without_delay(models_root: Path) -> None:
+    with serving(models_root, "--drain-delay-s", "600") as process:
+        assert process.stop(signal.SIGINT) == 0
+
+
+def test_a_client_that_leaves_disturbs_nobody(models_root: Path) -> None:
+    """Half of the clients hang up at once; all others are answered rightly."""
+    with serving(models_root, "--max-batch-size", "2", "--drain-delay-s", "0") as process:
+        expected = answer(process.connect(), "POST", "/generate", b'{"seed": 7, "count": 8}')
+        assert expected[0] == 200
+        answers = []
+
+        def ask(leaves: bool) -> None:
+            connection = process.connect()
+            if not leaves:
+                body = b'{"seed": 7, "count": 8}'
+                answers.append(answer(connection, "POST", "/generate", body))
+                return
+            body = json.dumps({"seed": 1, "count": 64})
+            connection.request("POST", "/generate", body, {"content-type": "application/json"})
+            connection.close()
+
+        threads = [threading.Thread(target=ask, args=(n % 2 == 0,)) for n in range(24)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert answers == [expected] * 12
+        assert b"mirage_queued_images" in process.get("/metrics")[1]
+        assert process.stop() == 0
+        assert b"Traceback" not in process.log
+
+
+def test_a_body_without_end_is_cut_off(models_root: Path) -> None:
+    with serving(models_root, "--body-bytes", "1024", "--drain-delay-s", "0") as process:
+        with socket.create_connection(("127.0.0.1", process.port), timeout=60) as client:
+            client.sendall(
+                b"POST /generate HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n"
+                b"transfer-encoding: chunked\r\n\r\n"
+            )
+            for _ in range(3):
+                client.sendall(b"200\r\n" + b" " * 512 + b"\r\n")
+            assert client.recv(4096).startswith(b"HTTP/1.1 413")
+        assert process.stop() == 0
+
+
+def test_a_body_that_never_comes_meets_the_deadline(models_root: Path) -> None:
+    with serving(models_root, "--drain-delay-s", "0") as process:
+        with socket.create_connection(("127.0.0.1", process.port), timeout=60) as client:
+            client.sendall(
+                b"POST /generate HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n"
+                b"content-length: 9\r\nx-deadline-ms: 20\r\n\r\n"
+            )
+            assert client.recv(4096).startswith(b"HTTP/1.1 504")
+        assert process.stop() == 0
+
+
+def run(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "service", *arguments],
+        cwd=ROOT,
+        env={**os.environ, **variables},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def assert_one_line(result: subprocess.CompletedProcess[str], code: int, *words: str) -> None:
+    assert result.returncode == code, result.stderr
+    (line,) = [line for line in result.stderr.splitlines() if line.startswith("error: ")]
+    assert "Traceback" not in result.stderr
+    for word in words:
+        assert word in line
+
+
+def test_a_port_that_is_taken_is_told_in_one_line(models_root: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        result = run("--models", str(models_root), "--port", port)
+    assert_one_line(result, 1, f"port is {port}", "in use")
+
+
+def test_a_folder_of_models_that_is_not_there_is_told_in_one_line(tmp_path: Path) -> None:
+    result = run("--models", str(tmp_path / "absent"), "--port", "0")
+    assert_one_line(result, 3, "absent")
+
+
+def test_a_default_model_that_is_broken_is_told_in_one_line(tmp_path: Path) -> None:
+    version = make_bundle(tmp_path)
+    release(tmp_path, "toy", 1)
+    (version / "model.onnx").write_bytes(b"broken")
+    result = run("--models", str(tmp_path), "--default-model", "toy", "--port", "0")
+    assert_one_line(result, 3, "toy", "file_size")
+
+
+def test_a_wrong_setting_is_told_in_one_line() -> None:
+    assert_one_line(run(MIRAGE_PORT="many"), 2, "MIRAGE_PORT is 'many'", "integer")
+    assert_one_line(run(MIRAGE_PROT="1"), 2, "MIRAGE_PROT is no setting")
+
+
+def test_an_address_that_is_not_ours_is_refused() -> None:
+    with pytest.raises(PortError, match=r"host is '192\.0\.2\.1' and port is 0"):
+        _listen("192.0.2.1", 0)
+    with pytest.raises(PortError, match="host is 'no such host'"):
+        _listen("no such host", 0)
+
+
+def _accepts(port: int) -> bool:
+    """Whether somebody listens."""
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=60).close()
+    except ConnectionError:  # refused, or reset as the server leaves
+        return False
+    return True
