@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 from safetensors import safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 from training.errors import DataError
@@ -62,7 +62,7 @@ def save_weights(
     }
     header = {"architecture": architecture.model_dump_json(), **metadata}
     draft = path.with_name(f".{path.name}")
-    save_file(tensors, draft, metadata=header)
+    draft.write_bytes(save(tensors, metadata=header))  # save_file would keep it from other users
     draft.replace(path)
 
 

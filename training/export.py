@@ -1,6 +1,7 @@
 """The EMA generator of a snapshot -> ONNX, checked against PyTorch, published as a bundle."""
 
 import hashlib
+import logging
 import warnings
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -67,6 +68,8 @@ def export_onnx(snapshot: Snapshot) -> bytes:
     inputs = _example_inputs(snapshot.architecture, 2)
     names = ["latents", "labels"][: len(inputs)]
     batch = torch.export.Dim("N", min=1, max=65_536)
+    # it would tell at length that torchvision, which nothing here needs, is not there
+    logging.getLogger("torch.onnx._internal.exporter._registration").setLevel(logging.ERROR)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the exporter warns of its own deprecations
         program = torch.onnx.export(

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor, nn
 from tqdm import tqdm
 
@@ -118,8 +118,9 @@ def save_judge(network: Classifier, path: Path, test_accuracy: float) -> str:
     """Write the weights and answer their sha256."""
     path.parent.mkdir(parents=True, exist_ok=True)
     state = {key: value.contiguous() for key, value in network.state_dict().items()}
-    save_file(state, path, metadata={"test_accuracy": f"{test_accuracy:.4f}"})
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    content = save(state, metadata={"test_accuracy": f"{test_accuracy:.4f}"})
+    path.write_bytes(content)
+    return hashlib.sha256(content).hexdigest()
 
 
 def load_judge(path: Path = WEIGHTS, sha256: str = SHA256) -> Classifier:

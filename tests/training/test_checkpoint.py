@@ -62,6 +62,13 @@ def test_weights_carry_their_architecture(tmp_path: Path) -> None:
         assert torch.equal(state[name], value)
 
 
+def test_weights_can_be_read_by_whoever_may_read_the_folder(tmp_path: Path) -> None:
+    path, plain = tmp_path / "weights.safetensors", tmp_path / "plain"
+    save_weights(path, ARCHITECTURE, {}, generator={"weight": torch.zeros(1)})
+    plain.touch()
+    assert path.stat().st_mode == plain.stat().st_mode
+
+
 def test_weights_that_cannot_be_read_are_a_data_error(tmp_path: Path) -> None:
     path = tmp_path / "weights.safetensors"
     path.write_bytes(b"\xff" * 16)
