@@ -46,7 +46,7 @@ class Subject:
     def images_per_s(self) -> float:
         started = time.perf_counter()
         for _ in range(STEPS):
-            self.step(0, lambda: self.batches)
+            self.step(0, *self.batches)
         return STEPS * self.config.batch_size / (time.perf_counter() - started)
 
 

@@ -103,7 +103,7 @@ class _Loop:
     def _advance(self) -> None:
         torch.manual_seed(int(self._random(Stream.NETWORK).integers(2**63)))
         self.players.generator.train()
-        self.statistics.append(self.step(self.nimg, self._batches))
+        self.statistics.append(self.step(self.nimg, *self._batches()))
         self.nimg += self.config.batch_size
 
     def _due(self, every_kimg: float) -> bool:

@@ -1,6 +1,5 @@
 """One step of the game: the discriminator moves, then the generator, then the average follows."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -61,12 +60,13 @@ class Step:
         self.loss = LOSSES[config.loss]
         self.autocast = config.precision == "bfloat16"
 
-    def __call__(self, nimg: int, batches: Callable[[], tuple[Batch, Batch]]) -> dict[str, float]:
-        """Play one round with the batches for the discriminator and for the generator.
+    def __call__(
+        self, nimg: int, for_discriminator: Batch, for_generator: Batch
+    ) -> dict[str, float]:
+        """Play one round; each network moves on its own batch.
 
         Answers the step's statistics: losses, mean R1 and R2, mean logit margin of the pairs.
         """
-        for_discriminator, for_generator = batches()
         config, players = self.config, self.players
         lr, beta2 = config.lr.at(nimg), config.beta2.at(nimg)
         set_schedule(players.discriminator_optimizer, lr, beta2)

@@ -25,10 +25,10 @@ from training.step import Step
 
 play = Step.__call__
 
-def play_until(self, nimg, batches):
+def play_until(self, nimg, *batches):
     if nimg == {nimg}:
         os.kill(os.getpid(), signal.{signal})
-    return play(self, nimg, batches)
+    return play(self, nimg, *batches)
 
 Step.__call__ = play_until
 raise SystemExit(main(sys.argv[1:]))

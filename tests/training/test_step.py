@@ -1,5 +1,4 @@
 import copy
-from collections.abc import Callable
 
 import pytest
 import torch
@@ -17,7 +16,7 @@ def make(preset: str = "mnist", **changes: object) -> tuple[TrainConfig, Players
     return config, Players(config, architecture_of(config, data_sheet(shapes_dataset())))
 
 
-def batches(config: TrainConfig) -> Callable[[], tuple[Batch, Batch]]:
+def batches(config: TrainConfig) -> tuple[Batch, Batch]:
     """The same two batches for every run with this configuration."""
     data = shapes_dataset()
     generator = torch.Generator().manual_seed(5)
@@ -26,15 +25,14 @@ def batches(config: TrainConfig) -> Callable[[], tuple[Batch, Batch]]:
     def one() -> Batch:
         return Batch(images, torch.randn(8, config.latent_dim, generator=generator), labels)
 
-    pair = one(), one()
-    return lambda: pair
+    return one(), one()
 
 
 @pytest.mark.parametrize("preset", ["mnist", "dcgan"])
 def test_one_step_moves_both_networks_and_the_average(preset: str) -> None:
     config, players = make(preset)
     before = copy.deepcopy(players.state())
-    statistics = Step(config, players)(0, batches(config))
+    statistics = Step(config, players)(0, *batches(config))
     for part in ("generator", "discriminator", "ema"):
         changed = [
             not torch.equal(value, before[part][name])
@@ -47,16 +45,16 @@ def test_one_step_moves_both_networks_and_the_average(preset: str) -> None:
 
 def test_the_penalties_are_measured_where_gamma_asks_for_them() -> None:
     config, players = make()
-    assert {"r1", "r2"} <= Step(config, players)(0, batches(config)).keys()
+    assert {"r1", "r2"} <= Step(config, players)(0, *batches(config)).keys()
     config, players = make(gamma=0.0)
-    assert "r1" not in Step(config, players)(0, batches(config))
+    assert "r1" not in Step(config, players)(0, *batches(config))
 
 
 def test_a_step_is_a_function_of_state_and_batch() -> None:
     results = []
     for _ in range(2):
         config, players = make()
-        Step(config, players)(0, batches(config))
+        Step(config, players)(0, *batches(config))
         results.append(torch.cat([p.flatten() for p in players.generator.parameters()]))
     assert torch.equal(*results)
 
@@ -65,15 +63,15 @@ def test_bfloat16_follows_float32_closely() -> None:
     losses = []
     for precision in ("float32", "bfloat16"):
         config, players = make(precision=precision)
-        losses.append(Step(config, players)(0, batches(config)))
+        losses.append(Step(config, players)(0, *batches(config)))
     for name, value in losses[0].items():
         assert losses[1][name] == pytest.approx(value, rel=0.1, abs=0.05), name
 
 
 def test_state_survives_loading() -> None:
     config, players = make()
-    Step(config, players)(0, batches(config))
+    Step(config, players)(0, *batches(config))
     _, other = make(seed=1)
     other.load_state(copy.deepcopy(players.state()))
-    first = Step(config, players)(8, batches(config))
-    assert Step(config, other)(8, batches(config)) == first
+    first = Step(config, players)(8, *batches(config))
+    assert Step(config, other)(8, *batches(config)) == first
