@@ -80,7 +80,8 @@ def _set(values: dict[str, Any], key: str, value: Any) -> None:
         return
     inner = values.get(field)
     inner = dict(inner) if isinstance(inner, dict) else {"start": inner, "end": inner}
-    values[field] = {**inner, part: value}
+    _set(inner, part, value)
+    values[field] = inner
 
 
 def _as_list(value: Any) -> Any:

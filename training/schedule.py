@@ -7,7 +7,10 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 
 class Ramp(BaseModel):
-    """`start` until `from_kimg`, `end` from `to_kimg`, half a cosine between; or a constant."""
+    """`start` until `from_kimg`, `end` from `to_kimg`, half a cosine between; or a constant.
+
+    then: what follows it, from its own `from_kimg` on.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -15,6 +18,7 @@ class Ramp(BaseModel):
     end: float = Field(ge=0)
     from_kimg: float = Field(0, ge=0)
     to_kimg: float = Field(0, ge=0)
+    then: "Ramp | None" = None
 
     @model_validator(mode="before")
     @classmethod
@@ -24,6 +28,8 @@ class Ramp(BaseModel):
     def at(self, nimg: int) -> float:
         """The value after `nimg` images."""
         kimg = nimg / 1000
+        if self.then is not None and kimg >= self.then.from_kimg:
+            return self.then.at(nimg)
         if kimg >= self.to_kimg:
             return self.end
         progress = max(0.0, (kimg - self.from_kimg) / (self.to_kimg - self.from_kimg))

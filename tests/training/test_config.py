@@ -23,6 +23,12 @@ def test_settings_change_one_by_one() -> None:
     assert config.kimg == 3
 
 
+def test_a_later_ramp_changes_by_its_path() -> None:
+    config = build_config("mnist", {"lr.then.end": "1e-7"})
+    assert config.lr.at(10**9) == 1e-7
+    assert config.lr.at(0) == build_config("mnist", {}).lr.at(0)
+
+
 def test_part_of_a_constant_can_change() -> None:
     config = build_config("dcgan", {"lr.end": "1e-5", "lr.to_kimg": "10"})
     assert (config.lr.at(0), config.lr.at(10_000)) == (1e-4, 1e-5)

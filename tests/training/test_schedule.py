@@ -14,6 +14,15 @@ def test_follows_half_a_cosine_between_its_ends(nimg: int, value: float) -> None
     assert RAMP.at(nimg) == pytest.approx(value)
 
 
+def test_one_ramp_may_follow_another() -> None:
+    later = Ramp(start=0.5, end=0.25, from_kimg=30, to_kimg=40)
+    both = RAMP.model_copy(update={"then": later})
+    kimg = (0, 15, 20, 29.999, 30, 35, 40)
+    assert [both.at(int(1000 * k)) for k in kimg] == pytest.approx(
+        [1.0, 0.5, 0.0, 0.0, 0.5, 0.375, 0.25]
+    )
+
+
 @pytest.mark.parametrize("constant", [0.25, "0.25"], ids=repr)
 def test_a_number_is_constant(constant: float | str) -> None:
     ramp = Ramp.model_validate(constant)
