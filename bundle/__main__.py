@@ -1,4 +1,4 @@
-"""The command line of the store: `python -m bundle list|show|verify|release|rollback`."""
+"""The command line of the store: `python -m bundle list|show|verify|release|rollback|prune`."""
 
 import argparse
 import sys
@@ -7,6 +7,7 @@ from pathlib import Path
 
 from bundle.errors import BundleError
 from bundle.layout import list_models, list_versions, version_path
+from bundle.prune import prune
 from bundle.release import Release, readable_release, release, rollback
 from bundle.report import card, table
 from bundle.verify import load_bundle
@@ -34,7 +35,9 @@ def _parser() -> argparse.ArgumentParser:
     _add_models(parser, Path("models"))
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    def add(command: Callable[..., int], summary: str, **operands: str | None) -> None:
+    def add(
+        command: Callable[..., int], summary: str, **operands: str | None
+    ) -> argparse.ArgumentParser:
         name = command.__name__.lstrip("_")
         subparser = commands.add_parser(name, help=summary, description=summary)
         subparser.set_defaults(command=command)
@@ -42,12 +45,14 @@ def _parser() -> argparse.ArgumentParser:
         _add_models(subparser, argparse.SUPPRESS)
         for operand, nargs in operands.items():
             subparser.add_argument(operand, nargs=nargs, type=OPERANDS[operand])
+        return subparser
 
     add(_list, "list all versions of all models")
     add(_show, "show a manifest, by default of the released version", name=None, version="?")
     add(_verify, "verify one version, all of a model, or all", name="?", version="?")
     add(_release, "verify a version and release it", name=None, version=None)
     add(_rollback, "release the previous version again", name=None)
+    _add_prune(add(_prune, "remove old versions that no release names", name=None))
     return parser
 
 
@@ -55,6 +60,19 @@ def _add_models(parser: argparse.ArgumentParser, default: Path | str) -> None:
     parser.add_argument(
         "--models", type=Path, default=default, metavar="DIR", help="default: ./models"
     )
+
+
+def _add_prune(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--keep", type=_positive, required=True, metavar="N", help="the newest versions to keep"
+    )
+    parser.add_argument("--dry-run", action="store_true", help="only say what would be removed")
+
+
+def _positive(text: str) -> int:
+    if (number := int(text)) < 1:
+        raise argparse.ArgumentTypeError(f"{number} is below 1")
+    return number
 
 
 def _list(options: argparse.Namespace) -> int:
@@ -108,6 +126,14 @@ def _release(options: argparse.Namespace) -> int:
 
 def _rollback(options: argparse.Namespace) -> int:
     return _tell(options.name, rollback(options.models, options.name))
+
+
+def _prune(options: argparse.Namespace) -> int:
+    removed = prune(options.models, options.name, options.keep, dry_run=options.dry_run)
+    done = "would be removed" if options.dry_run else "removed"
+    lines = [f"{options.name}@{version}: {done}" for version in removed]
+    print("\n".join(lines) or f"{options.name}: nothing to remove")
+    return DONE
 
 
 def _tell(name: str, new: Release) -> int:

@@ -5,7 +5,7 @@ from typing import Literal
 Reason = Literal[
     "not_found",  # no such folder of models, model or version
     "name_invalid",  # a model name or a version that cannot be one
-    "locked",  # another process is publishing or releasing this model
+    "locked",  # another process is publishing, releasing, pruning or making a version
     "version_exists",  # the folder to publish to is taken
     "release_unreadable",  # release.json is there and broken
     "not_released",  # the model has no release to roll back

@@ -1,4 +1,7 @@
-"""The lock that keeps two processes from changing one model at once; readers need none."""
+"""The locks that keep two processes from changing one model at once; readers need none.
+
+The system frees a lock when its process ends in whatever way.
+"""
 
 import fcntl
 import os
@@ -11,26 +14,40 @@ from bundle.errors import BundleError
 
 @contextmanager
 def lock_model(model: Path, *, wait: bool) -> Iterator[None]:
-    """Hold `models/<name>/.lock`; the system frees it when the process ends in whatever way.
+    """Hold `models/<name>/.lock`: for the moment that publishing, releasing or pruning takes.
 
     Raises BundleError `locked` when another process has it and `wait` is false, `not_found` for
     no model.
     """
-    descriptor = _open(model / ".lock")
+    with _locked(model / ".lock", f"another process is at work in {model}", wait):
+        yield
+
+
+@contextmanager
+def lock_job(model: Path, *, wait: bool) -> Iterator[None]:
+    """Hold `models/<name>/.job`: for the hours of a training job, while people go on releasing.
+
+    Raises BundleError as `lock_model` does.
+    """
+    with _locked(model / ".job", f"another process is running a job for {model}", wait):
+        yield
+
+
+@contextmanager
+def _locked(path: Path, busy: str, wait: bool) -> Iterator[None]:
+    descriptor = _open(path)
     try:
-        _acquire(descriptor, model, wait)
+        _acquire(descriptor, busy, wait)
         yield
     finally:
         os.close(descriptor)
 
 
-def _acquire(descriptor: int, model: Path, wait: bool) -> None:
+def _acquire(descriptor: int, busy: str, wait: bool) -> None:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
     except BlockingIOError:
-        raise BundleError(
-            "locked", f"another process is publishing or releasing in {model}"
-        ) from None
+        raise BundleError("locked", busy) from None
 
 
 def _open(path: Path) -> int:

@@ -1,22 +1,42 @@
 """What `manifest.json` of a bundle says, and how it is read. It knows no other file."""
 
 import json
+import math
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
 
 from bundle.errors import BundleError
 from bundle.strict_json import describe_faults, parse_object
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 NAME_PATTERN = r"^[a-z0-9][a-z0-9_-]{0,62}$"
 REQUIRED_FILES = ("model.onnx", "golden.npz")
 
+MOST_DIRECTIONS = 64
+NORM_TOLERANCE = 1e-3  # how far from 1 the length of a direction's vector may be
+
+
+def _add_directions(fields: dict[str, Any]) -> dict[str, Any]:
+    """Format 2 added `directions`; a model of format 1 has none."""
+    if "directions" in fields:
+        raise BundleError("manifest_invalid", "manifest.json: directions is no field of format 1")
+    return {**fields, "format_version": 2, "directions": []}
+
+
 # One pure function per step: UPGRADES[n] turns the fields of format n into those of format n + 1.
 Step = Callable[[dict[str, Any]], dict[str, Any]]
-UPGRADES: dict[int, Step] = {}
+UPGRADES: dict[int, Step] = {1: _add_directions}
 
 
 def _utc(moment: datetime) -> datetime:
@@ -29,6 +49,13 @@ def _unique(labels: tuple[str, ...]) -> tuple[str, ...]:
     if len(set(labels)) != len(labels):
         raise ValueError("class names must differ from each other")
     return labels
+
+
+def _unit(vector: tuple[float, ...]) -> tuple[float, ...]:
+    length = math.hypot(*vector)
+    if abs(length - 1) > NORM_TOLERANCE:
+        raise ValueError(f"must have length 1, not {length:g}")
+    return vector
 
 
 def _complete(files: dict[str, "FileEntry"]) -> dict[str, "FileEntry"]:
@@ -47,6 +74,7 @@ ScoreName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
 ClassName = Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f]{1,200}$")]
 Line = Annotated[str, Field(max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")]
 Count = Annotated[int, Field(ge=1)]
+Component = Annotated[float, Field(ge=-1, le=1)]
 
 
 class Fields(BaseModel):
@@ -58,9 +86,9 @@ class Fields(BaseModel):
 class Image(Fields):
     """The shape of one image, in pixels: grey, RGB or RGBA."""
 
-    height: Annotated[int, Field(ge=1, le=8192)]
-    width: Annotated[int, Field(ge=1, le=8192)]
-    channels: Literal[1, 3, 4]
+    height: Annotated[int, Field(ge=1, le=8192, description="pixels", examples=[28])]
+    width: Annotated[int, Field(ge=1, le=8192, description="pixels", examples=[28])]
+    channels: Annotated[Literal[1, 3, 4], Field(description="grey, RGB, RGBA", examples=[1])]
 
 
 class FileEntry(Fields):
@@ -73,20 +101,30 @@ class FileEntry(Fields):
 class Training(Fields):
     """Where a model comes from; `kimg` is the thousands of images that training showed."""
 
-    preset: Line
-    data_fingerprint: Line
-    kimg: Annotated[float, Field(ge=0)]
-    seed: Annotated[int, Field(ge=0, lt=2**64)]
-    code_version: Line
-    torch_version: Line
+    preset: Annotated[Line, Field(description="networks and schedule", examples=["mnist"])]
+    data_fingerprint: Annotated[Line, Field(description="hash of the images", examples=["3f2a9c"])]
+    kimg: Annotated[float, Field(ge=0, description="thousands of images", examples=[1500.0])]
+    seed: Annotated[int, Field(ge=0, lt=2**64, description="of the run", examples=[0])]
+    code_version: Annotated[Line, Field(description="of Mirage", examples=["0.1.0"])]
+    torch_version: Annotated[Line, Field(description="of PyTorch", examples=["2.13.0"])]
 
 
 class Score(Fields):
     """One measured quality; `floor` is real data against real data, `n` the images judged."""
 
-    value: float
-    floor: float | None = None
-    n: Count | None = None
+    value: Annotated[float, Field(description="of generated images", examples=[2.5])]
+    floor: Annotated[float | None, Field(description="of real ones", examples=[0.4])] = None
+    n: Annotated[Count | None, Field(description="images judged", examples=[10000])] = None
+
+
+class Direction(Fields):
+    """A way in which latents are moved: a unit vector, float32 `[latent_dim]`.
+
+    `strength` is its share, 0 … 1, of what the generator's first layer makes of random latents.
+    """
+
+    vector: Annotated[tuple[Component, ...], AfterValidator(_unit)]
+    strength: Annotated[float, Field(ge=0, le=1)]
 
 
 class Description(Fields):
@@ -101,6 +139,17 @@ class Description(Fields):
     golden_tolerance: Annotated[float, Field(ge=0, le=255)]  # grey levels
     training: Training
     scores: dict[ScoreName, Score]
+    directions: Annotated[tuple[Direction, ...], Field(max_length=MOST_DIRECTIONS)]
+
+    @model_validator(mode="after")
+    def _check_directions(self) -> Self:
+        for number, direction in enumerate(self.directions):
+            if len(direction.vector) != self.latent_dim:
+                raise ValueError(
+                    f"directions.{number}.vector has {len(direction.vector)} numbers;"
+                    f" latent_dim is {self.latent_dim}"
+                )
+        return self
 
     @property
     def num_classes(self) -> int:
@@ -116,6 +165,11 @@ class Manifest(Description):
     version: Count
     created: Annotated[AwareDatetime, AfterValidator(_utc)]
     files: Annotated[dict[FileName, FileEntry], Field(max_length=64), AfterValidator(_complete)]
+
+    @property
+    def description(self) -> Description:
+        """What the exporter said, without what the store knows."""
+        return Description(**{name: getattr(self, name) for name in Description.model_fields})
 
 
 def parse_manifest(raw: bytes) -> Manifest:

@@ -75,6 +75,7 @@ def _card_rows(manifest: Manifest) -> Iterator[tuple[str, str]]:
     yield "labels", ", ".join(manifest.labels) or "none: unconditional"
     yield "truncation", manifest.truncation
     yield "golden tolerance", f"{manifest.golden_tolerance:g} grey levels"
+    yield "directions", ", ".join(f"{d.strength:.1%}" for d in manifest.directions) or "none"
     for key, value in manifest.training:
         yield f"training {key}", str(value)
     for name, score in manifest.scores.items():

@@ -3,6 +3,7 @@
 from bundle.draft import Draft, new_version
 from bundle.layout import list_models, list_versions, version_path
 from bundle.manifest import Description
+from bundle.prune import prune
 from bundle.release import Canary, Release, read_release, release, rollback
 
 __all__ = [
@@ -13,6 +14,7 @@ __all__ = [
     "list_models",
     "list_versions",
     "new_version",
+    "prune",
     "read_release",
     "release",
     "rollback",

@@ -38,6 +38,18 @@ def read_manifest(path: Path, limits: Limits = DEFAULT_LIMITS) -> Manifest:
         return _read_manifest(folder, limits)
 
 
+def read_file(path: Path, manifest: Manifest, name: str, limits: Limits = DEFAULT_LIMITS) -> bytes:
+    """All of one file of the bundle in `path`, verified against its manifest.
+
+    Raises BundleError `file_missing` when the manifest lists no such file, `file_…` otherwise.
+    """
+    if name not in manifest.files:
+        raise BundleError("file_missing", f"{path} has no {name}")
+    limit_bytes = limits.file_bytes(name)
+    with open_folder(path) as folder:
+        return folder.scan(name, manifest.files[name], limit_bytes, keep_bytes=limit_bytes)
+
+
 def verify_files(folder: Folder, manifest: Manifest, limits: Limits = DEFAULT_LIMITS) -> Bundle:
     """Check the files of an open folder against a manifest, whatever the folder is called."""
     # Here, for this import takes longer than all others of this package together.

@@ -14,7 +14,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from bundle.golden import Golden, golden_inputs, write_golden
-from bundle.manifest import Description, Image, Score, Training
+from bundle.manifest import Description, Direction, Image, Score, Training
 from bundle.store import new_version
 
 OPSET, IR_VERSION = 20, 10
@@ -32,6 +32,7 @@ class Toy:
     width: int = 12
     latent_dim: int = 5
     seed: int = 0  # of the weights: other seeds make other images
+    strengths: tuple[float, ...] = (0.5, 0.25)  # of its directions: the first axes of the latents
     weight: np.ndarray = field(init=False)
     bias: np.ndarray = field(init=False)
     style: np.ndarray = field(init=False)
@@ -112,6 +113,10 @@ class Toy:
                 torch_version="none",
             ),
             scores={"frechet": Score(value=2.5, floor=0.5, n=10_000)},
+            directions=tuple(
+                Direction(vector=tuple(axis.tolist()), strength=strength)
+                for axis, strength in zip(np.eye(self.latent_dim), self.strengths, strict=False)
+            ),
         )
 
 

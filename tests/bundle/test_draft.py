@@ -13,6 +13,7 @@ import pytest
 from bundle.draft import new_version
 from bundle.errors import BundleError
 from bundle.layout import list_models, list_versions
+from bundle.manifest import FORMAT_VERSION
 from bundle.release import release
 from bundle.verify import load_bundle
 from tests.bundles import Toy, make_bundle, publish_toy, write_toy
@@ -67,7 +68,7 @@ def test_versions_are_numbered_from_1(tmp_path: Path) -> None:
 def test_a_published_version_is_complete(tmp_path: Path) -> None:
     before = datetime.now(UTC) - timedelta(seconds=1)
     manifest = load_bundle(make_bundle(tmp_path)).manifest
-    assert (manifest.name, manifest.version, manifest.format_version) == ("toy", 1, 1)
+    assert (manifest.name, manifest.version, manifest.format_version) == ("toy", 1, FORMAT_VERSION)
     assert before <= manifest.created <= datetime.now(UTC)
     assert sorted(manifest.files) == [
         "README.md",

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from bundle.errors import BundleError
-from bundle.lock import lock_model
+from bundle.lock import lock_job, lock_model
 
 HOLD_AND_DIE = """
 import os, sys
@@ -23,6 +23,18 @@ def test_a_second_holder_is_refused(tmp_path: Path) -> None:
         lock_model(tmp_path, wait=False),
     ):
         pass
+    assert caught.value.reason == "locked"
+
+
+def test_a_job_keeps_other_jobs_away_and_no_publisher(tmp_path: Path) -> None:
+    with lock_job(tmp_path, wait=False):
+        with lock_model(tmp_path, wait=False):
+            pass
+        with (
+            pytest.raises(BundleError, match="running a job") as caught,
+            lock_job(tmp_path, wait=False),
+        ):
+            pass
     assert caught.value.reason == "locked"
 
 

@@ -54,6 +54,17 @@ def test_show_takes_the_released_version_else_the_newest(root: Path, capsys: Cap
     assert "toy@2" in capsys.readouterr().out
 
 
+def test_prune_says_what_it_removed(root: Path, capsys: Captured) -> None:
+    assert run(root, "prune", "toy", "--keep", "1", "--dry-run") == 0
+    assert run(root, "prune", "toy", "--keep", "1") == 0
+    assert run(root, "prune", "toy", "--keep", "1") == 0
+    assert capsys.readouterr().out.splitlines() == [
+        "toy@1: would be removed",
+        "toy@1: removed",
+        "toy: nothing to remove",
+    ]
+
+
 @pytest.mark.parametrize(
     ("arguments", "verified"),
     [([], ["1", "2"]), (["toy"], ["1", "2"]), (["toy", "2"], ["2"])],
@@ -111,7 +122,14 @@ def test_trouble_with_the_disk_is_one_line_and_exit_code_1(root: Path, capsys: C
 
 @pytest.mark.parametrize(
     "arguments",
-    [[], ["dance"], ["list", "toy"], ["release", "toy"], ["release", "toy", "one"]],
+    [
+        [],
+        ["dance"],
+        ["list", "toy"],
+        ["release", "toy"],
+        ["release", "toy", "one"],
+        ["prune", "toy", "--keep", "0"],
+    ],
     ids=" ".join,
 )
 def test_wrong_usage_is_exit_code_2(arguments: list[str], root: Path, capsys: Captured) -> None:

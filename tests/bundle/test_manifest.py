@@ -13,7 +13,7 @@ from bundle.manifest import FORMAT_VERSION, UPGRADES, Manifest, parse_manifest, 
 
 HASH = "0" * 64
 SOUND: dict[str, Any] = {
-    "format_version": 1,
+    "format_version": 2,
     "name": "mnist",
     "version": 3,
     "task": "generate",
@@ -23,7 +23,7 @@ SOUND: dict[str, Any] = {
         "golden.npz": {"sha256": HASH, "size_bytes": 20},
     },
     "opset": 20,
-    "latent_dim": 64,
+    "latent_dim": 2,
     "labels": ["cat", "dog"],
     "image": {"height": 28, "width": 32, "channels": 1},
     "truncation": "scale",
@@ -37,7 +37,36 @@ SOUND: dict[str, Any] = {
         "torch_version": "2.13.0",
     },
     "scores": {"frechet": {"value": 2.5, "floor": 0.5, "n": 10000}, "coverage": {"value": 0.9}},
+    "directions": [{"vector": [0.6, -0.8], "strength": 0.75}],
 }
+# A manifest as the first Mirage wrote it.
+FORMAT_1 = b"""{
+  "task": "generate",
+  "opset": 20,
+  "latent_dim": 64,
+  "labels": ["0", "1"],
+  "image": {"height": 28, "width": 28, "channels": 1},
+  "truncation": "scale",
+  "golden_tolerance": 1.0,
+  "training": {
+    "preset": "mnist",
+    "data_fingerprint": "ab12",
+    "kimg": 3000.064,
+    "seed": 0,
+    "code_version": "0.1.0",
+    "torch_version": "2.13.0+cpu"
+  },
+  "scores": {"agreement": {"value": 0.995, "floor": 0.997, "n": 10000}},
+  "format_version": 1,
+  "name": "mnist",
+  "version": 1,
+  "created": "2026-11-23T01:30:00Z",
+  "files": {
+    "golden.npz": {"sha256": "%s", "size_bytes": 20},
+    "model.onnx": {"sha256": "%s", "size_bytes": 10}
+  }
+}
+""".replace(b"%s", HASH.encode())
 ANY_JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
@@ -51,7 +80,7 @@ def changed(path: str, value: Any) -> bytes:
     *parents, last = path.split("/")
     place = fields
     for parent in parents:
-        place = place[parent]
+        place = place[int(parent) if isinstance(place, list) else parent]
     if value is ...:
         del place[last]
     else:
@@ -127,6 +156,16 @@ def test_a_manifest_cannot_be_changed() -> None:
         ("scores/Fréchet", {"value": 1}, "String should match"),
         ("scores/frechet/value", "2.5", "scores.frechet.value: Input should be a valid number"),
         ("scores/frechet/n", 0, "scores.frechet.n"),
+        ("directions", ..., "directions: Field required"),
+        ("directions/0/surprise", 1, "directions.0.surprise: Extra inputs"),
+        ("directions/0/vector", [0.6, 0.9], "must have length 1, not 1.08167"),
+        ("directions/0/vector", [0.0, 0.0], "must have length 1, not 0"),
+        ("directions/0/vector", [], "must have length 1"),
+        ("directions/0/vector", [2.0, 0.0], "directions.0.vector.0: Input should be less"),
+        ("directions/0/vector", ["0.6", 0.8], "directions.0.vector.0: Input should be a valid num"),
+        ("directions/0/vector", [1.0], "directions.0.vector has 1 numbers; latent_dim is 2"),
+        ("directions/0/strength", 1.5, "directions.0.strength: Input should be less"),
+        ("directions", [{"vector": [1.0, 0.0], "strength": 0.0}] * 65, "at most 64 items"),
     ],
 )
 def test_a_wrong_field_is_named_with_its_value(path: str, value: Any, named: str) -> None:
@@ -149,12 +188,12 @@ def test_numbers_beyond_all_floats_are_refused(text: str) -> None:
 
 def test_many_faults_are_counted_not_listed() -> None:
     error = refusal(b"{}")
-    assert "and 11 more" in str(error)
+    assert "and 12 more" in str(error)
     assert "\n" not in str(error)
 
 
 def test_a_newer_format_is_said_to_be_newer() -> None:
-    error = refusal(b'{"format_version": 2, "members": []}')
+    error = refusal(b'{"format_version": %d, "members": []}' % (FORMAT_VERSION + 1))
     assert error.reason == "format_newer"
     assert "made by a newer Mirage" in str(error)
 
@@ -169,6 +208,26 @@ def test_older_formats_are_upgraded_one_step_after_the_other() -> None:
         "added": "in 2",
         "also": "in 2 and 3",
     }
+
+
+def test_a_manifest_of_format_1_is_read_and_has_no_directions() -> None:
+    manifest = parse_manifest(FORMAT_1)
+    assert manifest.format_version == FORMAT_VERSION
+    assert manifest.directions == ()
+    assert manifest.scores["agreement"].floor == 0.997
+    assert parse_manifest(manifest.model_dump_json().encode()) == manifest
+
+
+def test_format_1_with_a_field_of_format_2_is_refused() -> None:
+    fields = json.loads(FORMAT_1) | {"directions": SOUND["directions"]}
+    error = refusal(json.dumps(fields).encode())
+    assert (error.reason, "no field of format 1" in str(error)) == ("manifest_invalid", True)
+
+
+def test_an_upgrade_leaves_what_it_is_given_as_it_is() -> None:
+    fields = json.loads(FORMAT_1)
+    upgrade(fields, FORMAT_VERSION, UPGRADES)
+    assert fields == json.loads(FORMAT_1)
 
 
 def test_every_older_format_has_its_step() -> None:

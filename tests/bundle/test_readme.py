@@ -9,7 +9,7 @@ from pydantic import BaseModel
 from bundle.errors import Reason
 from bundle.graph import OPERATORS
 from bundle.limits import MIB, Limits
-from bundle.manifest import NAME_PATTERN, Image, Manifest, Training
+from bundle.manifest import FORMAT_VERSION, MOST_DIRECTIONS, NAME_PATTERN, Image, Manifest, Training
 
 README = (Path(__file__).parents[2] / "models" / "README.md").read_text(encoding="utf-8")
 
@@ -50,5 +50,7 @@ def test_the_limits_are_those_of_the_code() -> None:
         f"{limits.golden_bytes // MIB} MiB for the golden images",
         f"{limits.other_bytes // MIB} MiB for each other file",
         f"over {limits.graph_fields:,} fields",
+        f"| `format_version` | integer | {FORMAT_VERSION}. Readers",
+        f"at most {MOST_DIRECTIONS}, the strongest first",
     ):
         assert fact in " ".join(README.split())

@@ -49,6 +49,7 @@ def test_a_card_tells_everything(tmp_path: Path) -> None:
     text = card(tmp_path, "toy", 1)
     for part in ("toy@1", "cat, dog", "12x8 grey", "2.5, floor 0.5, of 10,000 images", "sha256"):
         assert part in text
+    assert "50.0%, 25.0%" in text
 
 
 def test_a_card_says_that_a_model_has_no_classes(tmp_path: Path) -> None:

@@ -8,7 +8,8 @@ import pytest
 
 from bundle.errors import BundleError
 from bundle.limits import Limits
-from bundle.verify import load_bundle, read_manifest
+from bundle.manifest import FORMAT_VERSION
+from bundle.verify import load_bundle, read_file, read_manifest
 from tests.bundles import Toy, make_bundle, reseal
 
 SIZE = 2**31
@@ -146,9 +147,13 @@ def break_weights(path: Path) -> None:
         (break_weights, "weights_invalid", "weights.safetensors"),
         (lambda path: reseal(path, name="other"), "manifest_mismatch", "says other@1; its folder"),
         (lambda path: reseal(path, version=2), "manifest_mismatch", "says toy@2; its folder"),
-        (lambda path: reseal(path, format_version=2), "format_newer", "a newer Mirage"),
+        (lambda path: reseal(path, format_version=FORMAT_VERSION + 1), "format_newer", "a newer"),
         (lambda path: reseal(path, extra=1), "manifest_invalid", "extra: Extra inputs"),
-        (lambda path: reseal(path, latent_dim=6), "graph_interface", "latents FLOAT [N, 6]"),
+        (
+            lambda path: reseal(path, latent_dim=6, directions=[]),
+            "graph_interface",
+            "latents FLOAT [N, 6]",
+        ),
         (lambda path: reseal(path, labels=[]), "graph_interface", "labels INT64 [N]"),
     ],
 )
@@ -193,3 +198,21 @@ def test_a_header_of_weights_has_its_limit(tmp_path: Path) -> None:
     with pytest.raises(BundleError) as caught:
         load_bundle(path, Limits(weights_header_bytes=10))
     assert caught.value.reason == "weights_invalid"
+
+
+def test_a_file_is_read_whole_and_verified(tmp_path: Path) -> None:
+    path = make_bundle(tmp_path)
+    manifest = read_manifest(path)
+    assert read_file(path, manifest, "README.md") == b"# A toy\n"
+    (path / "README.md").write_bytes(b"# A joy\n")
+    with pytest.raises(BundleError, match=r"README\.md has sha256"):
+        read_file(path, manifest, "README.md")
+
+
+def test_a_file_that_is_not_listed_or_too_large_is_not_read(tmp_path: Path) -> None:
+    path = make_bundle(tmp_path)
+    (path / "more.txt").write_text("more")
+    for name, reason in (("more.txt", "file_missing"), ("README.md", "file_too_large")):
+        with pytest.raises(BundleError) as caught:
+            read_file(path, read_manifest(path), name, Limits(other_bytes=7))
+        assert caught.value.reason == reason
