@@ -1,0 +1,169 @@
+"""The command line: `mirage generate` makes a dataset, `mirage models` lists the models."""
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from mirage_client.base import DEFAULT_URL
+from mirage_client.client import Client
+from mirage_client.dataset import Output, fill
+from mirage_client.errors import DatasetError, Locked, MirageError, Unreachable
+from mirage_client.folder import Folder
+from mirage_client.order import MOST
+from mirage_client.progress import Progress
+from mirage_client.record import held, read_record
+from mirage_client.settle import UNIFORM, Wish, settle
+from mirage_client.tar import SUFFIX, Tar
+
+DONE, CRASHED, BAD_DATA, LOCKED = 0, 1, 3, 5  # argparse itself leaves with 2
+CLIENT_SETTINGS = ("page_size", "parallel", "patience_s")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit code."""
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    if fault := _fault(options):
+        parser.error(fault)
+    try:
+        client = _client(options)
+    except (OSError, ValueError) as error:
+        parser.error(str(error))
+    with client:
+        return _run(client, options)
+
+
+def _fault(options: argparse.Namespace) -> str | None:
+    """What is wrong with options that are right one by one."""
+    if options.command is _generate:
+        archive = options.output.suffix == SUFFIX
+        if archive and options.by_class:
+            return f"--by-class makes folders; --output is the archive {options.output}"
+        if options.shard_size and not archive:
+            return f"--shard-size splits an archive; --output is the folder {options.output}"
+    return None
+
+
+def _client(options: argparse.Namespace) -> Client:
+    key = options.key_file and options.key_file.read_text(encoding="utf-8").strip()
+    settings = {name: getattr(options, name) for name in CLIENT_SETTINGS if name in options}
+    return Client(options.url, api_key=key, **settings)
+
+
+def _run(client: Client, options: argparse.Namespace) -> int:
+    command: Callable[[Client, argparse.Namespace], None] = options.command
+    try:
+        command(client, options)
+    except Locked as error:
+        return _fail(str(error), LOCKED)
+    except (OSError, Unreachable) as error:
+        return _fail(str(error), CRASHED)
+    except MirageError as error:
+        return _fail(str(error), BAD_DATA)
+    except KeyboardInterrupt:
+        return _fail("interrupted; the same command goes on", CRASHED)
+    return DONE
+
+
+def _generate(client: Client, options: argparse.Namespace) -> None:
+    path: Path = options.output
+    output: Output = Tar(path) if path.suffix == SUFFIX else Folder(path)
+    begun = read_record(output.record_path)
+    if begun is None and output.occupied():
+        raise DatasetError(f"{path} holds something that this command did not begin")
+    wish = Wish(**{name: getattr(options, name) for name in Wish.__dataclass_fields__})
+    record = settle(client, wish, begun)
+    output.check(record)
+    with held(output.record_path, record):
+        fill(client, record, output, options.count, Progress(sys.stderr))
+    print(f"{path}: {options.count} images of {record.model}@{record.version}, seed {record.seed}")
+
+
+def _models(client: Client, _options: argparse.Namespace) -> None:
+    rows = [("MODEL", "RELEASED", "VERSIONS")]
+    for model in client.models():
+        name = f"{model.name} (default)" if model.default else model.name
+        rows.append((name, str(model.released or "-"), " ".join(map(str, model.versions))))
+    width = max(len(row[0]) for row in rows)
+    for name, released, versions in rows:
+        print(f"{name:<{width}}  {released:<8}  {versions}")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="mirage", description="Images of a Mirage server.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    _add_generate(commands.add_parser("generate", help="make a dataset; run again, it goes on"))
+    _add_models(commands.add_parser("models", help="list the models of the server"))
+    return parser
+
+
+def _add_models(parser: argparse.ArgumentParser) -> None:
+    parser.set_defaults(command=_models)
+    _add_server(parser)
+
+
+def _add_generate(parser: argparse.ArgumentParser) -> None:
+    parser.set_defaults(command=_generate)
+    _add_server(parser)
+    add = parser.add_argument
+    add("--count", type=_at_least_one, required=True, metavar="N", help="images in all")
+    add(
+        *("-o", "--output"),
+        type=Path,
+        required=True,
+        metavar="DIR|FILE.tar",
+        help="folder of PNG files, or tar file for WebDataset",
+    )
+    add(
+        *("--labels", "--label"),
+        metavar="CLASS,…",
+        help=f"class names or indices, in turn; default {UNIFORM}: every class equally often",
+    )
+    add("--seed", type=_seed, help="default: that of the dataset begun, else a new one")
+    add("--truncation", type=_truncation, metavar="T", help="0 < T ≤ 1; default 1")
+    add("--model", help="default: the server's")
+    add("--version", type=_at_least_one, help="of the model; default: the released one")
+    add("--by-class", action="store_true", default=None, help="a folder for each class")
+    add("--shard-size", type=_at_least_one, metavar="N", help="images in each tar file")
+    add("--page-size", type=_at_least_one, default=64, metavar="N", help="images per request")
+    add("--parallel", type=_at_least_one, default=4, metavar="N", help="requests at once")
+    add(
+        "--patience-s",
+        type=float,
+        default=300.0,
+        metavar="S",
+        help="seconds to try again when the server is busy or gone; default 300",
+    )
+
+
+def _add_server(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--url", default=DEFAULT_URL, help=f"default: {DEFAULT_URL}")
+    parser.add_argument("--key-file", type=Path, metavar="FILE", help="file with the API key")
+
+
+def _at_least_one(text: str) -> int:
+    if (number := int(text)) < 1:
+        raise argparse.ArgumentTypeError(f"it is {number}; at least 1 is allowed")
+    return number
+
+
+def _seed(text: str) -> int:
+    if not 0 <= (seed := int(text)) < MOST:
+        raise argparse.ArgumentTypeError(f"it is {seed}; 0 … 2^64 - 1 are allowed")
+    return seed
+
+
+def _truncation(text: str) -> float:
+    if not 0 < (truncation := float(text)) <= 1:
+        raise argparse.ArgumentTypeError(f"it is {truncation}; 0 < T ≤ 1 is allowed")
+    return truncation
+
+
+def _fail(message: str, code: int) -> int:
+    print(f"error: {message}", file=sys.stderr)
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,94 @@
+"""What both clients have in common: their settings, and requests as httpx wants them."""
+
+from abc import ABC, abstractmethod
+from typing import Any
+
+import httpx
+
+from mirage_client.exchange import Patience, Request
+
+DEFAULT_URL = "http://127.0.0.1:8000"
+
+
+class BaseClient(ABC):
+    """The settings of a client.
+
+    - `url`: of the server, with a path if it stands under one.
+    - `api_key`: sent as `Authorization: Bearer`.
+    - `page_size`: images per request; the server's limits make it smaller where they must.
+    - `parallel`: requests in flight at most.
+    - `patience_s`: how long a request is tried again that is answered with 429, 502, 503 or 504,
+      or loses its connection.
+    - `timeout_s`: how long an answer may take.
+
+    Raises ValueError for a setting that is not allowed.
+    """
+
+    def __init__(
+        self,
+        url: str = DEFAULT_URL,
+        *,
+        api_key: str | None = None,
+        page_size: int = 64,
+        parallel: int = 4,
+        patience_s: float = 60.0,
+        timeout_s: float = 60.0,
+    ) -> None:
+        _check("page_size", page_size, page_size >= 1, "at least 1")
+        _check("parallel", parallel, parallel >= 1, "at least 1")
+        _check("patience_s", patience_s, patience_s >= 0, "at least 0")
+        _check("timeout_s", timeout_s, timeout_s > 0, "more than 0")
+        self._url = _checked_url(url)
+        self._api_key = _checked_key(api_key)
+        self._page_size = page_size
+        self._parallel = parallel
+        self._patience = Patience(patience_s)
+        self._timeout_s = timeout_s
+        self._connect()
+
+    @abstractmethod
+    def _connect(self) -> None:
+        """Make ready to send; no connection is opened yet."""
+
+    def _http_settings(self) -> dict[str, Any]:
+        key = {} if self._api_key is None else {"Authorization": f"Bearer {self._api_key}"}
+        connections = httpx.Limits(
+            max_connections=self._parallel, max_keepalive_connections=self._parallel
+        )
+        # A request may wait for a free connection as long as it takes.
+        timeout = httpx.Timeout(self._timeout_s, pool=None)
+        return {
+            "base_url": self._url,
+            "headers": {**key, "User-Agent": "mirage-client"},
+            "limits": connections,
+            "timeout": timeout,
+        }
+
+
+def http_request(request: Request) -> dict[str, Any]:
+    """A request in the words of httpx's `request`."""
+    body = {} if request.body is None else {"json": request.body}
+    headers = {"Accept": request.accept}
+    return {"method": request.method, "url": request.path, "headers": headers, **body}
+
+
+def _checked_url(url: str) -> httpx.URL:
+    try:
+        parsed = httpx.URL(url)
+    except httpx.InvalidURL:
+        parsed = httpx.URL("")
+    well_formed = parsed.scheme in ("http", "https") and bool(parsed.host)
+    _check("url", url, well_formed, "http://HOST or https://HOST")
+    return parsed
+
+
+def _checked_key(api_key: str | None) -> str | None:
+    """The message never holds the key."""
+    if api_key is not None and not (api_key.isascii() and api_key.isprintable() and api_key):
+        raise ValueError("api_key is empty or holds other characters than printable ASCII")
+    return api_key
+
+
+def _check(name: str, value: object, allowed: bool, what: str) -> None:
+    if not allowed:
+        raise ValueError(f"{name} is {value!r:.100}; {what} is allowed")

@@ -1,0 +1,56 @@
+"""Toy models, served on a real socket for the whole run."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from bundle.store import release
+from mirage_client import Client
+from service.app import create_app
+from service.settings import Settings
+from tests.bundles import make_bundle
+from tests.client.servers import Front, serving
+
+
+@pytest.fixture(scope="session")
+def models_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """toy: ten classes, 1 released, 2 not; plain: no classes, RGBA; named: classes with names."""
+    root = tmp_path_factory.mktemp("models")
+    make_bundle(root, "toy")
+    make_bundle(root, "toy", seed=1)
+    make_bundle(root, "plain", labels=(), channels=4)
+    make_bundle(root, "named", channels=3, labels=("3", "a, b", "cat"))
+    make_bundle(root, "hostile", labels=("../cat", "dog"))
+    make_bundle(root, "unreleased")
+    for name in ("toy", "plain", "named", "hostile"):
+        release(root, name, 1)
+    return root
+
+
+@pytest.fixture(scope="session")
+def served(models_root: Path) -> Iterator[tuple[str, Front]]:
+    settings = Settings(
+        models=models_root, default_model="toy", threads=1, encode_threads=1, images_per_request=20
+    )
+    front = Front(create_app(settings))
+    with serving(front) as url:
+        yield url, front
+
+
+@pytest.fixture
+def url(served: tuple[str, Front]) -> str:
+    return served[0]
+
+
+@pytest.fixture
+def front(served: tuple[str, Front]) -> Front:
+    """What stands before the service, as if nothing had been asked yet."""
+    served[1].reset()
+    return served[1]
+
+
+@pytest.fixture
+def client(url: str) -> Iterator[Client]:
+    with Client(url, page_size=8) as client:
+        yield client

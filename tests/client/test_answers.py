@@ -1,0 +1,139 @@
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from typing import Any
+
+import httpx
+import pytest
+
+from mirage_client.answers import read_images, read_model, read_models, read_refusal
+from mirage_client.errors import BadAnswer
+from mirage_client.order import make_order
+
+PNG = b"\x89PNG\r\n\x1a\n...\r\n--other\r\n\r\n..."
+ORDER = make_order(2, {"seed": 7, "index": 5})
+
+
+def multipart(*parts: bytes, **headers: str) -> httpx.Response:
+    body = b"".join(b"--edge\r\n" + part + b"\r\n" for part in parts) + b"--edge--\r\n"
+    given = {"content-type": "multipart/mixed; boundary=edge", "x-model": "toy@3"} | headers
+    return httpx.Response(200, headers=given, content=body)
+
+
+def part(index: int, *, seed: str = "X-Seed: 7\r\n", png: bytes = PNG) -> bytes:
+    head = f"Content-Type: image/png\r\n{seed}X-Index: {index}\r\nX-Label: 4\r\n\r\n"
+    return head.encode() + png
+
+
+def test_images_carry_what_makes_them_again() -> None:
+    first, second = read_images(multipart(part(5), part(6)), ORDER)
+    assert (first.seed, first.index, first.label) == (7, 5, 4)
+    assert (first.model, first.version) == ("toy", 3)
+    assert (second.index, second.png) == (6, PNG)
+
+
+def test_images_of_latents_have_no_seed() -> None:
+    order = make_order(None, {"latents": [[0.0]]})
+    (image,) = read_images(multipart(part(0, seed="")), order)
+    assert image.seed is None
+
+
+@pytest.mark.parametrize(
+    "response",
+    [
+        multipart(part(5)),
+        multipart(part(6), part(5)),
+        multipart(part(5), part(6, seed="X-Seed: 8\r\n")),
+        multipart(part(5), part(6, png=b"GIF89a")),
+        multipart(part(5), b"no headers"),
+        multipart(part(5), part(6), **{"x-model": "toy"}),
+        multipart(part(5), part(6), **{"content-type": "image/png"}),
+        multipart(part(5), part(6), **{"content-type": "multipart/mixed; boundary=cut"}),
+        httpx.Response(200, headers={"content-type": "multipart/mixed; boundary=edge"}),
+    ],
+    ids=["few", "order", "seed", "gif", "headless", "model", "type", "boundary", "empty"],
+)
+def test_other_images_than_those_asked_for_are_refused(response: httpx.Response) -> None:
+    with pytest.raises(BadAnswer):
+        read_images(response, ORDER)
+
+
+def test_a_cut_answer_is_refused() -> None:
+    whole = multipart(part(5), part(6))
+    for size in range(len(whole.content) - 3):
+        cut = httpx.Response(200, headers=whole.headers, content=whole.content[:size])
+        with pytest.raises(BadAnswer):
+            read_images(cut, ORDER)
+
+
+def test_a_problem_is_told_in_the_servers_words() -> None:
+    problem = {
+        "type": "urn:mirage:invalid-value",
+        "title": "A value is not allowed",
+        "detail": "count is 0; at least 1 is allowed",
+        "errors": [{"loc": ["count"], "msg": "count is 0"}],
+    }
+    headers = {"content-type": "application/problem+json"}
+    refusal = read_refusal(httpx.Response(422, headers=headers, json=problem))
+    assert (refusal.status, refusal.type) == (422, "urn:mirage:invalid-value")
+    assert (refusal.slug, refusal.title) == ("invalid-value", "A value is not allowed")
+    assert refusal.detail == "count is 0; at least 1 is allowed"
+    assert refusal.errors == [{"loc": ["count"], "msg": "count is 0"}]
+    assert str(refusal) == "422 A value is not allowed: count is 0; at least 1 is allowed"
+
+
+@pytest.mark.parametrize(
+    ("content_type", "body"),
+    [
+        ("text/html", b"<h1>Bad Gateway</h1>"),
+        ("application/problem+json", b"["),
+        ("application/problem+json", b"[]"),
+    ],
+)
+def test_the_answer_of_a_proxy_is_a_refusal_too(content_type: str, body: bytes) -> None:
+    headers = {"content-type": content_type}
+    refusal = read_refusal(httpx.Response(502, headers=headers, content=body))
+    assert (refusal.type, refusal.title, str(refusal)) == (
+        "about:blank",
+        "Bad Gateway",
+        "502 Bad Gateway",
+    )
+
+
+@pytest.mark.parametrize(
+    ("header", "expected"), [("3", 3.0), (" 0 ", 0.0), ("-1", None), ("soon", None), ("", None)]
+)
+def test_retry_after_in_seconds(header: str, expected: float | None) -> None:
+    response = httpx.Response(429, headers={"retry-after": header})
+    assert read_refusal(response).retry_after_s == expected
+
+
+def test_retry_after_as_a_date() -> None:
+    for days, least_s, most_s in ((1, 86_000, 86_400), (-1, 0, 0)):
+        date = format_datetime(datetime.now(UTC) + timedelta(days=days), usegmt=True)
+        told_s = read_refusal(httpx.Response(429, headers={"retry-after": date})).retry_after_s
+        assert told_s is not None
+        assert least_s <= told_s <= most_s
+
+
+SUMMARY = {"name": "toy", "released": None, "versions": [1], "default": False}
+
+
+@pytest.mark.parametrize(
+    "body", [[], {}, {"models": 1}, {"models": [{}]}, {"models": [SUMMARY | {"versions": "x"}]}]
+)
+def test_a_list_of_models_that_is_none_is_refused(body: Any) -> None:
+    with pytest.raises(BadAnswer):
+        read_models(httpx.Response(200, json=body))
+
+
+@pytest.mark.parametrize(
+    "more", [{}, {"runtime": [], "loaded": []}, {"runtime": {}, "loaded": [{"version": 1}]}]
+)
+def test_a_model_that_is_none_is_refused(more: dict[str, Any]) -> None:
+    with pytest.raises(BadAnswer):
+        read_model(httpx.Response(200, json=SUMMARY | more))
+
+
+def test_fields_of_newer_servers_are_left_out() -> None:
+    (model,) = read_models(httpx.Response(200, json={"models": [SUMMARY | {"more": 1}], "x": 1}))
+    assert (model.name, model.released, model.versions) == ("toy", None, (1,))

@@ -1,0 +1,36 @@
+"""The client is a distribution of its own: small, and of the project's version."""
+
+import tomllib
+from importlib.metadata import distribution
+from pathlib import Path
+from typing import Any
+
+from packaging.requirements import Requirement
+
+from tests.test_project import pins, project
+
+CLIENT = Path(__file__).parents[2] / "client"
+
+
+def client_project() -> dict[str, Any]:
+    found: dict[str, dict[str, Any]] = tomllib.loads((CLIENT / "pyproject.toml").read_text())
+    return found["project"]
+
+
+def test_it_has_the_version_of_the_project() -> None:
+    assert client_project()["version"] == project()["version"]
+
+
+def test_it_needs_two_packages_and_they_are_pinned() -> None:
+    needed = [Requirement(text) for text in client_project()["dependencies"]]
+    assert [requirement.name for requirement in needed] == ["httpx", "pillow"]
+    extras = client_project()["optional-dependencies"].values()
+    pinned = pins("constraints.txt")
+    for requirement in [*needed, *(Requirement(text) for extra in extras for text in extra)]:
+        assert requirement.specifier.contains(pinned[requirement.name])
+
+
+def test_it_installs_a_command() -> None:
+    (script,) = distribution("mirage-client").entry_points.select(group="console_scripts")
+    assert script.name == "mirage"
+    assert callable(script.load())

@@ -1,0 +1,55 @@
+"""The client's README does what it says: its examples run, and its tables are complete."""
+
+import re
+import shlex
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from mirage_client import Options
+from mirage_client.__main__ import main
+
+README = (Path(__file__).parents[2] / "client" / "README.md").read_text(encoding="utf-8")
+EXAMPLE_URL = "http://localhost:8000"
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+
+
+@pytest.mark.parametrize("number", range(len(blocks("python"))))
+def test_the_examples_of_the_library_run(
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    example = blocks("python")[number]
+    assert EXAMPLE_URL in example
+    exec(compile(example.replace(EXAMPLE_URL, url), "README.md", "exec"), {})
+
+
+def test_the_examples_of_the_command_line_run(
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (commands,) = blocks("sh")
+    for command in commands.replace(EXAMPLE_URL, url).splitlines():
+        program, *arguments = shlex.split(command)
+        assert program == "mirage"
+        assert main(arguments) == 0
+    assert len(list(tmp_path.glob("threes/*.png"))) == 500
+    assert len(list(tmp_path.glob("classes/3/*.png"))) == 50
+    with tarfile.open("digits.tar") as digits:
+        assert len(digits.getnames()) == 1500
+    assert [path.name for path in sorted(tmp_path.glob("shards-*.tar"))] == [
+        "shards-000000.tar",
+        "shards-000001.tar",
+        "shards-000002.tar",
+    ]
+
+
+def test_every_option_is_listed() -> None:
+    table = README.split("| option of")[1].split("\n\n")[0]
+    first_cells = [line.split("|")[1] for line in table.splitlines() if line.startswith("| `")]
+    listed = {name for cell in first_cells for name in re.findall("`([^`]+)`", cell)}
+    assert listed == {"count", *Options.__annotations__}

@@ -1,0 +1,112 @@
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from mirage_client.errors import DatasetError, Locked
+from mirage_client.record import Record, held, read_record
+
+RECORD = Record(
+    model="toy",
+    version=1,
+    sha256="abc",
+    runtime={"provider": "cpu"},
+    seed=2**64 - 1,
+    truncation=0.5,
+    labels=(2, 0),
+    classes=("a", "b", "ç"),
+    by_class=False,
+    shard_size=None,
+)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "new" / "mirage.json"
+
+
+def begin(path: Path, record: Record = RECORD) -> None:
+    with held(path, record):
+        pass
+
+
+def test_a_record_is_read_as_it_was_written(path: Path) -> None:
+    assert read_record(path) is None
+    begin(path)
+    assert read_record(path) == RECORD
+    assert b'"seed": "18446744073709551615"' in path.read_bytes()
+
+
+def test_labels_are_taken_in_turn() -> None:
+    assert [RECORD.label(index) for index in range(5)] == [2, 0, 2, 0, 2]
+
+
+def test_a_caption_says_what_makes_the_image_again() -> None:
+    made_again = {"model": "toy@1", "seed": str(2**64 - 1), "index": 4, "truncation": 0.5}
+    assert RECORD.caption(4) == {**made_again, "label": 2, "class": "ç"}
+    assert replace(RECORD, labels=(), classes=()).caption(4) == made_again
+
+
+def test_the_same_record_goes_on(path: Path) -> None:
+    begin(path)
+    before = path.read_bytes()
+    begin(path)
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "shown"),
+    [
+        ("model", "other", "model would be 'other'; .* was begun with 'toy'"),
+        ("version", 2, "version would be 2; .* with 1,"),
+        ("sha256", "abd", "sha256 would be"),
+        ("runtime", {"provider": "cuda"}, "runtime would be"),
+        ("seed", 7, "seed would be 7;"),
+        ("truncation", 1.0, "truncation would be 1.0"),
+        ("labels", (2,), "labels would be"),
+        ("by_class", True, "by_class would be True"),
+        ("shard_size", 5, "shard_size would be 5; .* with None"),
+    ],
+)
+def test_another_record_is_refused(path: Path, name: str, value: object, shown: str) -> None:
+    begin(path)
+    before = path.read_bytes()
+    with pytest.raises(DatasetError, match=shown):
+        begin(path, replace(RECORD, **{name: value}))
+    assert path.read_bytes() == before
+
+
+def test_a_record_that_was_torn_is_written_anew(path: Path) -> None:
+    begin(path)
+    whole = path.read_bytes()
+    for size in range(0, len(whole), 7):
+        path.write_bytes(whole[:size])
+        assert read_record(path) is None
+        begin(path)
+        assert path.read_bytes() == whole
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [b"{}\n", b'{"format": 2}\n', b'{"format": 1, "seed": "x"}\n', b'["}\n', b'["a{}\\n"]\n{}\n'],
+)
+def test_what_is_no_record_is_refused_and_kept(path: Path, raw: bytes) -> None:
+    path.parent.mkdir()
+    path.write_bytes(raw)
+    with pytest.raises(DatasetError, match="is no record of a dataset"):
+        begin(path)
+    assert path.read_bytes() == raw
+
+
+def test_only_one_process_writes(path: Path) -> None:
+    with held(path, RECORD), pytest.raises(Locked, match="another process is writing"):
+        begin(path)
+    begin(path)
+
+
+def test_a_link_is_not_followed(path: Path) -> None:
+    path.parent.mkdir()
+    path.symlink_to(path.parent / "elsewhere")
+    with pytest.raises(OSError, match="symbolic links"):
+        begin(path)
+    assert not (path.parent / "elsewhere").exists()
