@@ -48,15 +48,15 @@ train: $(SETUP) ## train on MNIST, score it, publish it in models/mnist; downloa
 	@echo "to serve it: $(PY) -m bundle release mnist VERSION"
 
 clean: ## remove .venv and caches; data, runs and models stay
-	rm -rf $(VENV) build dist *.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache .schemathesis
-	find $(wildcard bundle service training tests benchmarks) -name __pycache__ -prune -exec rm -rf {} +
+	rm -rf $(VENV) build dist *.egg-info client/build client/*.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache .schemathesis
+	find $(wildcard bundle client service training tests benchmarks) -name __pycache__ -prune -exec rm -rf {} +
 
 $(SERVE): $(PINS) | $(VENV)/bin/pip
 	$(PIP) install -c constraints.txt -e '.[cpu]'
 	@touch $@
 
-$(SETUP): $(PINS) | $(VENV)/bin/pip
-	$(PIP) install -c constraints.txt -e '.[cpu,training,test]'
+$(SETUP): $(PINS) client/pyproject.toml | $(VENV)/bin/pip
+	$(PIP) install -c constraints.txt -e '.[cpu,training,test]' -e ./client
 	@touch $(SERVE) $@
 
 $(VENV)/bin/pip:

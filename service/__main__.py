@@ -1,8 +1,12 @@
-"""`python -m service` serves; `python -m service verify BUNDLE` replays golden images."""
+"""`python -m service` serves.
+
+`python -m service verify BUNDLE` replays golden images, `python -m service key NAME` makes a key.
+"""
 
 import argparse
 import contextlib
-import logging
+import os
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,8 +21,8 @@ DONE, CRASHED, USAGE, BAD_DATA, GATE_REFUSED = range(5)
 
 def main(arguments: Sequence[str]) -> int:
     """Run the command line; returns the exit code."""
-    if arguments[:1] == ["verify"]:
-        return _verify(arguments[1:])
+    if arguments and (command := COMMANDS.get(arguments[0])):
+        return command(arguments[1:])
     try:
         settings = read_settings(arguments)
     except ValidationError as error:
@@ -29,19 +33,22 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _serve(settings: Settings) -> int:
+    # Until the server takes signals, nothing is served that would have to be finished, and models
+    # are loaded on threads that cannot be stopped.
+    signal.signal(signal.SIGTERM, lambda *_: os._exit(DONE))
     # Here, so that a wrong flag is told at once.
+    from service.keys_file import KeysError
+    from service.logs import configure_logging
     from service.models import StartError
     from service.server import PortError, serve
 
-    logging.basicConfig(
-        level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s"
-    )
+    configure_logging(settings)
     try:
         with contextlib.suppress(KeyboardInterrupt):  # before it is ready; the server takes others
             serve(settings)
     except PortError as error:
         return _fail(str(error), CRASHED)
-    except StartError as error:
+    except (StartError, KeysError) as error:
         return _fail(str(error), BAD_DATA)
     return DONE
 
@@ -66,6 +73,30 @@ def _verify(arguments: Sequence[str]) -> int:
         return _fail(f"the golden images differ: {deviation}", GATE_REFUSED)
     print(f"{bundle.manifest.name}@{bundle.manifest.version} verified: {deviation}")
     return DONE
+
+
+def _make_key(arguments: Sequence[str]) -> int:
+    """Make an API key, print it this once, and append its hash to the file of keys."""
+    from service.keys_file import KeysError, add_key
+
+    parser = argparse.ArgumentParser(prog="python -m service key", description=_make_key.__doc__)
+    parser.add_argument("name", help="whose key it is, for the log")
+    variable = f"{PREFIX}KEYS_FILE"
+    file = os.environ.get(variable)
+    parser.add_argument(
+        "--keys-file", type=Path, default=file, required=not file, help=f"default: ${variable}"
+    )
+    options = parser.parse_args(arguments)
+    try:
+        print(add_key(options.keys_file, options.name))
+    except KeysError as error:
+        return _fail(str(error), BAD_DATA)
+    except ValueError as error:
+        return _fail(str(error), USAGE)
+    return DONE
+
+
+COMMANDS = {"verify": _verify, "key": _make_key}
 
 
 def _describe(error: ErrorDetails) -> str:

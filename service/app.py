@@ -1,18 +1,34 @@
 """Wires the parts to one application; nothing is loaded before it starts."""
 
 import functools
+import operator
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.routing import Route
 
+from service.access import AskForKey
+from service.cors import cors
+from service.docs import STATIC, static_files
+from service.docs import router as docs_router
 from service.errors import ServiceError
+from service.inference.refusals import ProtocolErrors
+from service.inference.routes import routes as inference_routes
+from service.interpolation import interpolate
 from service.middleware import CountRequests, HeadAsGet
 from service.openapi import write_document
-from service.problems import answer_http_error, answer_service_error, answer_unknown_error
+from service.playground import router as playground_router
+from service.problems import (
+    answer_bad_parameters,
+    answer_http_error,
+    answer_service_error,
+    answer_unknown_error,
+)
+from service.request_log import LogRequests
 from service.routes import generate, router
 from service.settings import Settings
 from service.state import Service
@@ -21,7 +37,8 @@ from service.state import Service
 def create_app(settings: Settings) -> FastAPI:
     """An application that loads its models when it starts and finishes its work when it stops.
 
-    Starting raises StartError when the models that must serve cannot.
+    Starting raises StartError when the models that must serve cannot, KeysError for a broken file
+    of keys.
     """
     service = Service(settings)
     app = FastAPI(
@@ -30,11 +47,14 @@ def create_app(settings: Settings) -> FastAPI:
         description="Serves images of trained generators.",
         lifespan=_lifespan,
         redirect_slashes=False,
+        generate_unique_id_function=operator.attrgetter("name"),
+        docs_url=None,  # FastAPI's page needs hosts of others
         redoc_url=None,
-        middleware=[Middleware(HeadAsGet)],
+        middleware=_middleware(service),
         exception_handlers={
             ServiceError: answer_service_error,
             HTTPException: answer_http_error,
+            RequestValidationError: answer_bad_parameters,
             Exception: answer_unknown_error,
         },
     )
@@ -42,17 +62,34 @@ def create_app(settings: Settings) -> FastAPI:
     # A plain route: FastAPI's own handling would cost more than all the rest of a small request.
     counted = [Middleware(CountRequests, metrics=service.metrics)]
     app.router.routes.append(Route("/generate", generate, methods=["POST"], middleware=counted))
+    app.router.routes.append(
+        Route("/interpolate", interpolate, methods=["POST"], middleware=counted)
+    )
+    app.router.routes.extend(inference_routes(service.metrics))
     app.include_router(router)
+    app.include_router(docs_router)
+    app.include_router(playground_router)
+    app.mount(STATIC, static_files())
     document = functools.cache(functools.partial(write_document, app, settings))
     app.openapi = document  # type: ignore[method-assign]  # FastAPI's way to extend the document
     return app
+
+
+def _middleware(service: Service) -> list[Middleware]:
+    """What surrounds all routes, outermost first."""
+    around = [Middleware(LogRequests), Middleware(HeadAsGet), Middleware(ProtocolErrors)]
+    if service.settings.cors_origins:
+        around.append(cors(service.settings.cors_origins))
+    if service.keys is not None:
+        around.append(Middleware(AskForKey, keys=service.keys, metrics=service.metrics))
+    return around
 
 
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     service: Service = app.state.service
     try:
-        await service.models.open()
+        await service.open()
         yield
     finally:
         await service.close()

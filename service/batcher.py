@@ -7,12 +7,14 @@ import asyncio
 import logging
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from contextvars import Context
 from dataclasses import dataclass
 
 from service.cost import Cost
-from service.entry import Array, Arrays, Entry, Outcome, Piece, gather
+from service.entry import Array, Arrays, Entry, Outcome, PartedEntry, Piece, gather
 from service.errors import (
     DeadlinePassed,
     DeadlineUnreachable,
@@ -70,7 +72,11 @@ class Batcher:
         self._closed = False
         self._lanes = [Lane(run, options) for run in runs]
         self._loop = asyncio.get_running_loop()
-        self._drivers = [self._loop.create_task(self._drive(lane)) for lane in self._lanes]
+        self._drivers = [
+            # In a context of its own: what it logs belongs to no single request.
+            self._loop.create_task(self._drive(lane), context=Context())
+            for lane in self._lanes
+        ]
         self.waiting = 0  # items that no batch has taken yet
 
     async def submit(self, arrays: Arrays, deadline: float) -> Outcome:
@@ -81,18 +87,21 @@ class Batcher:
         InternalError when a batch with an item of this entry fails.
         """
         entry = Entry(arrays, deadline, time.monotonic())
-        self._admit(entry.size, deadline)
-        self._queue.append(entry)
-        self.waiting += entry.size
-        self._wake.set()
-        try:
-            async with asyncio.timeout(deadline - time.monotonic()):
-                return await entry.future
-        except TimeoutError:
-            raise DeadlinePassed("the deadline passed before the images were made") from None
-        finally:
-            self.waiting -= entry.waiting
-            entry.waiting = 0
+        with self._queued(entry, deadline):
+            return await _in_time(deadline, entry.future)
+
+    async def stream(self, arrays: Arrays, deadline: float) -> AsyncGenerator[Outcome]:
+        """As `submit`, but hand the rows out in parts, in order, as batches finish.
+
+        Raises what `submit` raises, for the first part or a later one: items are admitted together.
+        """
+        entry = PartedEntry(arrays, deadline, time.monotonic())
+        with self._queued(entry, deadline):
+            missing = entry.size
+            while missing:
+                part = await _in_time(deadline, entry.part())
+                missing -= len(part.rows)
+                yield part
 
     async def close(self) -> None:
         """Take nothing more, finish what is queued, and stop the lanes."""
@@ -101,6 +110,21 @@ class Batcher:
         await asyncio.gather(*self._drivers)
         for lane in self._lanes:
             lane.thread.shutdown(wait=False)
+
+    @contextmanager
+    def _queued(self, entry: Entry, deadline: float) -> Iterator[None]:
+        """Admit an entry, and let nothing of it wait any longer when its caller goes."""
+        self._admit(entry.size, deadline)
+        self._queue.append(entry)
+        self.waiting += entry.size
+        self._wake.set()
+        try:
+            yield
+        finally:
+            self.waiting -= entry.waiting
+            entry.waiting = 0
+            if not entry.future.cancel() and not entry.future.cancelled():
+                entry.future.exception()  # marks it as seen
 
     def _admit(self, size: int, deadline: float) -> None:
         if self._closed:
@@ -204,6 +228,14 @@ class Batcher:
         lane.linger.batch_done(
             answered=answered, queued=self.waiting, worth_s=self._cost.fixed_s, now=now
         )
+
+
+async def _in_time(deadline: float, job: Awaitable[Outcome]) -> Outcome:
+    try:
+        async with asyncio.timeout(deadline - time.monotonic()):
+            return await job
+    except TimeoutError:
+        raise DeadlinePassed("the deadline passed before the images were made") from None
 
 
 def _deliver(pieces: list[Piece], rows: Array, now: float) -> int:

@@ -5,25 +5,30 @@ import json
 import math
 import operator
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails, from_json
 from starlette.requests import Request
 
 from service.errors import BodyTooLarge, FieldError, InvalidValue, Malformed, UnsupportedBody
-from service.schemas import GenerateRequest
+from service.schemas import GenerateRequest, Point
+
+M = TypeVar("M", bound=BaseModel)
 
 JSON, NPY, OCTETS = "application/json", "application/x-npy", "application/octet-stream"
 BODY_TYPES = (JSON, NPY, OCTETS)
+NESTED: dict[str | int, type[BaseModel]] = {"points": Point}
 MOST_ERRORS = 20
 NPY_HEADER_BYTES = 1024
 NPY_LENGTH_BYTES = {b"\x93NUMPY\x01\x00": 2, b"\x93NUMPY\x02\x00": 4}  # of the header's length
 FLOAT32 = np.dtype("<f4")
+NUMBER = r"-?[0-9]{0,40}\.?[0-9]{1,40}(e-?[0-9]{1,3})?"
+AMOUNTS = rf"[0-9]{{1,9}}:{NUMBER}(,[0-9]{{1,9}}:{NUMBER}){{0,99}}"  # 0:1.5,3:-2
 
 
 @dataclass(frozen=True)
@@ -44,18 +49,34 @@ async def read_demand(request: Request, body_bytes: int) -> Demand:
 
     Raises BodyTooLarge, UnsupportedBody, Malformed, InvalidValue.
     """
-    media_type = _media_type(request)
-    body = await _read_body(request, body_bytes)
+    media_type, body = await _typed_body(request, body_bytes, BODY_TYPES)
     query = request.query_params.multi_items()
-    if media_type is None and body:
-        raise UnsupportedBody(f"Content-Type is missing; allowed are {', '.join(BODY_TYPES)}")
     if media_type in (None, JSON):
-        return Demand(_from_json(body, query))
+        return Demand(_from_json(body, query, GenerateRequest))
     latents = _from_npy(body) if media_type == NPY else _from_octets(body)
     return Demand(_from_query(query), latents, labels_are_text=True)
 
 
-def _media_type(request: Request) -> str | None:
+async def read_fields(request: Request, body_bytes: int, model: type[M]) -> M:
+    """Read a body that can only be JSON.
+
+    Raises BodyTooLarge, UnsupportedBody, Malformed, InvalidValue.
+    """
+    _, body = await _typed_body(request, body_bytes, (JSON,))
+    return _from_json(body, request.query_params.multi_items(), model)
+
+
+async def _typed_body(
+    request: Request, body_bytes: int, allowed: Sequence[str]
+) -> tuple[str | None, bytes]:
+    media_type = _media_type(request, allowed)
+    body = await read_body(request, body_bytes)
+    if media_type is None and body:
+        raise UnsupportedBody(f"Content-Type is missing; allowed are {', '.join(allowed)}")
+    return media_type, body
+
+
+def _media_type(request: Request, allowed: Sequence[str]) -> str | None:
     """The body's type in lower case without parameters; None when the client names none."""
     if (encoding := request.headers.get("content-encoding", "identity").lower()) != "identity":
         raise UnsupportedBody(f"Content-Encoding is {encoding!r:.100}; none is allowed")
@@ -63,15 +84,18 @@ def _media_type(request: Request) -> str | None:
     if header is None:
         return None
     media_type = header.partition(";")[0].strip().lower()
-    if media_type not in BODY_TYPES:
+    if media_type not in allowed:
         raise UnsupportedBody(
-            f"Content-Type is {media_type!r:.100}; allowed are {', '.join(BODY_TYPES)}"
+            f"Content-Type is {media_type!r:.100}; allowed are {', '.join(allowed)}"
         )
     return media_type
 
 
-async def _read_body(request: Request, most: int) -> bytes:
-    """The body, but never more than `most` bytes of it, whatever its headers say."""
+async def read_body(request: Request, most: int) -> bytes:
+    """The body, but never more than `most` bytes of it, whatever its headers say.
+
+    Raises BodyTooLarge.
+    """
     announced = request.headers.get("content-length", "")
     size = int(announced) if re.fullmatch("[0-9]{1,18}", announced) else 0
     chunks: list[bytes] = []
@@ -87,14 +111,14 @@ async def _read_body(request: Request, most: int) -> bytes:
     return b"".join(chunks)
 
 
-def _from_json(body: bytes, query: list[tuple[str, str]]) -> GenerateRequest:
+def _from_json(body: bytes, query: list[tuple[str, str]], model: type[M]) -> M:
     if query:
         raise _unknown_query(query[0][0], "beside a JSON body no query parameter is allowed")
     try:
         fields = from_json(body, allow_inf_nan=False) if body.strip() else {}
     except ValueError as error:
         raise Malformed(f"the body is not JSON: {error}") from None
-    return _validated(fields)
+    return _validated(fields, model)
 
 
 def _from_query(query: list[tuple[str, str]]) -> GenerateRequest:
@@ -106,7 +130,14 @@ def _from_query(query: list[tuple[str, str]]) -> GenerateRequest:
         fields[name] = _query_value(name, text)
     if "latents" in fields:
         raise _unknown_query("latents", "the body holds the latents")
-    return _validated(fields)
+    return _validated(fields, GenerateRequest)
+
+
+def _amounts(text: str) -> dict[str, float] | str:
+    """`0:1.5,3:-2` as a mapping; the text as it is when an index stands there twice."""
+    pairs = [pair.split(":") for pair in text.split(",")]
+    amounts = {index: float(amount) for index, amount in pairs}
+    return amounts if len(amounts) == len(pairs) else text
 
 
 def _query_value(name: str, text: str) -> object:
@@ -116,6 +147,8 @@ def _query_value(name: str, text: str) -> object:
         return parts if len(parts) > 1 else text
     if name in ("count", "index", "version") and re.fullmatch("[0-9]{1,40}", text):
         return int(text)
+    if name == "directions" and re.fullmatch(AMOUNTS, text):
+        return _amounts(text)
     if name == "truncation" and re.fullmatch(r"[0-9]{0,40}\.?[0-9]{1,40}(e-?[0-9]{1,3})?", text):
         return float(text)
     return text
@@ -125,28 +158,33 @@ def _unknown_query(name: str, message: str) -> InvalidValue:
     return InvalidValue.of(f"{name:.100}", f"query parameter {name!r:.100}: {message}")
 
 
-def _validated(fields: object) -> GenerateRequest:
+def _validated(fields: object, model: type[M]) -> M:
     try:
-        return GenerateRequest.model_validate(fields)
+        return model.model_validate(fields)
     except ValidationError as error:
         details = error.errors(include_url=False, include_context=False)
-        raise invalid_fields(details) from None
+        raise invalid_fields(details, model) from None
 
 
-def invalid_fields(details: Iterable[ErrorDetails]) -> InvalidValue:
+def invalid_fields(
+    details: Iterable[ErrorDetails], model: type[BaseModel] = GenerateRequest
+) -> InvalidValue:
     """One error for all bad fields, each with its name, its value and what is allowed."""
-    errors = [_field_error(detail) for detail in details]
+    errors = [_field_error(detail, model) for detail in details]
     shown = errors[:MOST_ERRORS]
     return InvalidValue("; ".join(error["msg"] for error in shown[:3]), errors=shown)
 
 
-def _field_error(detail: ErrorDetails) -> FieldError:
+def _field_error(detail: ErrorDetails, model: type[BaseModel]) -> FieldError:
     loc = [part if isinstance(part, int) else f"{part:.100}" for part in detail["loc"]]
-    name = "".join(f"[{part}]" if isinstance(part, int) else part for part in loc) or "the body"
+    parts = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in loc)
+    name = parts.removeprefix(".") or "the body"
     message = detail["msg"][:1].lower() + detail["msg"][1:]
     if detail["type"] == "extra_forbidden":
-        allowed = ", ".join(GenerateRequest.model_fields)
+        allowed = ", ".join((model if len(loc) == 1 else NESTED[loc[0]]).model_fields)
         return {"loc": list(loc), "msg": f"{name} is no field; allowed are {allowed}"}
+    if detail["type"] == "missing":
+        return {"loc": list(loc), "msg": f"{name} is absent; it is needed"}
     return {"loc": list(loc), "msg": f"{name} is {_shown(detail['input'])}; {message}"}
 
 

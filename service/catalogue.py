@@ -9,19 +9,23 @@ from pydantic import BaseModel, Field
 from bundle.errors import BundleError
 from bundle.manifest import Image, Manifest, Score, Training
 from bundle.store import list_models, list_versions
+from service.attachment import CARD, SAMPLES
 from service.engine import PRECISION
 from service.errors import NoSuchModel
 from service.processor import instruction_set
+from service.schemas import AMOUNT_BOUND, LATENT_BOUND
 from service.state import Service
 
 
 class ModelSummary(BaseModel):
     """One model: `released` is the version that answers when none is named, or null."""
 
-    name: str = Field(examples=["mnist"])
-    released: int | None = Field(examples=[1])
+    name: str = Field(description="what requests call it", examples=["mnist"])
+    released: int | None = Field(
+        description="version that answers when none is named; null: none does", examples=[1]
+    )
     versions: list[int] = Field(description="published", examples=[[1]])
-    default: bool = Field(description="answers when a request names no model")
+    default: bool = Field(description="answers when a request names no model", examples=[True])
 
 
 class ModelList(BaseModel):
@@ -33,30 +37,78 @@ class ModelList(BaseModel):
 class Runtime(BaseModel):
     """What the bytes of an image depend on besides the bundle."""
 
-    provider: str = Field(examples=["cpu"])
-    precision: str = Field(examples=[PRECISION])
-    onnxruntime: str = Field(examples=["1.32.0"])
-    instruction_set: str = Field(examples=["x86_64 avx fma avx2"])
+    provider: str = Field(description="onnxruntime execution provider", examples=["cpu"])
+    precision: str = Field(description="of the engine's numbers", examples=[PRECISION])
+    onnxruntime: str = Field(description="its version", examples=["1.32.0"])
+    instruction_set: str = Field(
+        description="machine, and those instructions that results may depend on",
+        examples=["x86_64 avx fma avx2"],
+    )
+
+
+class Limits(BaseModel):
+    """What one request may ask for; bounds of fields stand in the OpenAPI document."""
+
+    images_per_request: int = Field(description="images of /generate", examples=[256])
+    frames_per_request: int = Field(description="frames of /interpolate", examples=[256])
+    megapixels_per_request: float = Field(description="10^6 pixels of either", examples=[64])
+    body_bytes: int = Field(description="bytes of a body", examples=[8388608])
+    deadline_s: float = Field(description="longest time to an answer", examples=[30])
+    latent_bound: float = Field(
+        LATENT_BOUND, description="largest absolute value of a latent", examples=[LATENT_BOUND]
+    )
+    direction_bound: float = Field(
+        AMOUNT_BOUND, description="farthest way along a direction", examples=[AMOUNT_BOUND]
+    )
+
+
+class DirectionDetail(BaseModel):
+    """One latent direction; its vector stands in the bundle's manifest."""
+
+    index: int = Field(description="what requests call it", examples=[0])
+    strength: float = Field(
+        description="share, 0 … 1, of what the first layer makes of random latents",
+        examples=[0.12],
+    )
 
 
 class VersionDetail(BaseModel):
     """One version in memory; `sha256` is the hash of its graph."""
 
-    version: int
-    sha256: str
-    created: datetime
-    latent_dim: int
-    labels: tuple[str, ...]
-    image: Image
-    truncation: str
-    training: Training
-    scores: dict[str, Score]
+    version: int = Field(description="what requests call it", examples=[1])
+    sha256: str = Field(
+        description="of the graph",
+        examples=["9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"],
+    )
+    size_bytes: int = Field(description="of the graph", examples=[4194304])
+    created: datetime = Field(description="UTC", examples=["2026-01-31T12:00:00Z"])
+    task: str = Field(description="what the model does", examples=["generate"])
+    opset: int = Field(description="ONNX operator set", examples=[20])
+    latent_dim: int = Field(description="values of a latent", examples=[64])
+    labels: tuple[str, ...] = Field(
+        description="class names by index; none: unconditional", examples=[["0", "1", "2"]]
+    )
+    image: Image = Field(description="height and width in pixels, and channels")
+    truncation: str = Field(description="how truncation acts on latents", examples=["scale"])
+    training: Training = Field(description="where the model comes from")
+    scores: dict[str, Score] = Field(
+        description="value, and floor: the same measure of real data against real data",
+        examples=[{"frechet": {"value": 2.5, "floor": 0.4, "n": 10000}}],
+    )
+    directions: list[DirectionDetail] = Field(description="the strongest first")
+    samples: bool = Field(
+        description="whether GET /models/{name}/samples has a grid of it", examples=[True]
+    )
+    card: bool = Field(
+        description="whether GET /models/{name}/card has a text about it", examples=[True]
+    )
 
 
 class ModelDetail(ModelSummary):
     """One model, its versions in memory, and the runtime that they share."""
 
     runtime: Runtime
+    limits: Limits
     loaded: list[VersionDetail]
 
 
@@ -77,6 +129,7 @@ async def describe_model(service: Service, name: str) -> ModelDetail:
             onnxruntime=onnxruntime.__version__,
             instruction_set=instruction_set(),
         ),
+        limits=Limits(**service.settings.model_dump(include=set(Limits.model_fields))),
         loaded=[_detail(served.manifest) for served in service.models.loaded(name)],
     )
 
@@ -100,11 +153,20 @@ def _detail(manifest: Manifest) -> VersionDetail:
     return VersionDetail(
         version=manifest.version,
         sha256=manifest.files["model.onnx"].sha256,
+        size_bytes=manifest.files["model.onnx"].size_bytes,
         created=manifest.created,
+        task=manifest.task,
+        opset=manifest.opset,
         latent_dim=manifest.latent_dim,
         labels=manifest.labels,
         image=manifest.image,
         truncation=manifest.truncation,
         training=manifest.training,
         scores=manifest.scores,
+        directions=[
+            DirectionDetail(index=index, strength=direction.strength)
+            for index, direction in enumerate(manifest.directions)
+        ],
+        samples=SAMPLES in manifest.files,
+        card=CARD in manifest.files,
     )

@@ -1,6 +1,7 @@
 """One caller's work in the queue, and the pieces of it that go into batches."""
 
 import asyncio
+from collections import deque
 from dataclasses import dataclass
 from typing import Any
 
@@ -57,14 +58,54 @@ class Entry:
         self._missing -= piece.size
         if self._missing:
             return False
-        started = self._arrived if self._started is None else self._started
-        self.future.set_result(Outcome(self._rows, started - self._arrived, now - started))
+        self.future.set_result(self._outcome(self._rows, now))
         return True
 
     def fail(self, error: Exception) -> None:
         """Tell the caller, if one still waits."""
         if not self.future.done():
             self.future.set_exception(error)
+
+    def _outcome(self, rows: Array, now: float) -> Outcome:
+        started = self._arrived if self._started is None else self._started
+        return Outcome(rows, started - self._arrived, now - started)
+
+
+class PartedEntry(Entry):
+    """An entry whose caller takes the rows in parts, in order, as batches finish."""
+
+    def __init__(self, arrays: Arrays, deadline: float, now: float) -> None:
+        super().__init__(arrays, deadline, now)
+        self._stops: dict[int, int] = {}  # by start: filled pieces that rows before are missing of
+        self._ready = 0  # rows from the first on
+        self._parts: deque[Outcome] = deque()
+        self._changed = asyncio.Event()
+
+    def fill(self, piece: "Piece", rows: Array, now: float) -> bool:
+        """As any entry; the pieces of several lanes may come out of order."""
+        answered = super().fill(piece, rows, now)
+        self._stops[piece.start] = piece.stop
+        start = self._ready
+        while self._ready in self._stops:
+            self._ready = self._stops.pop(self._ready)
+        if self._rows is not None and self._ready > start:
+            self._parts.append(self._outcome(self._rows[start : self._ready], now))
+            self._changed.set()
+        return answered
+
+    def fail(self, error: Exception) -> None:
+        """Tell the caller, if one still waits."""
+        super().fail(error)
+        self._changed.set()
+
+    async def part(self) -> Outcome:
+        """The next rows, and the seconds up to them; raises what the entry failed with."""
+        while not self._parts:
+            if self.future.done():
+                self.future.result()
+            self._changed.clear()
+            await self._changed.wait()
+        return self._parts.popleft()
 
 
 @dataclass(frozen=True)

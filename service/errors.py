@@ -2,19 +2,22 @@
 
 ServiceError
 ├── 400 Malformed
+├── 401 MissingKey
+├── 403 WrongKey
 ├── 404 NotFound, NoSuchModel
 ├── 405 MethodNotAllowed
 ├── 406 NotAcceptable
 ├── 413 BodyTooLarge
 ├── 415 UnsupportedBody
 ├── 422 InvalidValue, LimitExceeded
-├── 429 QueueFull, DeadlineUnreachable
+├── 429 QueueFull, RateLimited, DeadlineUnreachable
 ├── 500 InternalError
 ├── 503 NotReady, Draining, ModelRefused
 └── 504 DeadlinePassed
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import ClassVar, TypedDict
 
 
@@ -28,12 +31,14 @@ class FieldError(TypedDict):
 class ServiceError(Exception):
     """A refusal that the client is told of; `detail` must hold nothing internal.
 
-    `retry_after_s` is when trying again may help, in seconds.
+    `retry_after_s` is when trying again may help, in seconds; `headers` go with every answer of
+    the class.
     """
 
     status: ClassVar[int]
     slug: ClassVar[str]
     title: ClassVar[str]
+    headers: ClassVar[Mapping[str, str]] = MappingProxyType({})
 
     def __init__(
         self,
@@ -52,6 +57,19 @@ class Malformed(ServiceError):
     """The body, or a header, cannot be read at all."""
 
     status, slug, title = 400, "malformed-request", "The request cannot be read"
+
+
+class MissingKey(ServiceError):
+    """The path needs a key, and the request carries none."""
+
+    status, slug, title = 401, "missing-key", "A key is needed"
+    headers = MappingProxyType({"WWW-Authenticate": "Bearer"})
+
+
+class WrongKey(ServiceError):
+    """The key is unknown, or no longer valid."""
+
+    status, slug, title = 403, "wrong-key", "The key is not valid"
 
 
 class NotFound(ServiceError):
@@ -113,6 +131,12 @@ class QueueFull(ServiceError):
     status, slug, title = 429, "queue-full", "The queue is full"
 
 
+class RateLimited(ServiceError):
+    """The caller has had the images that a minute allows."""
+
+    status, slug, title = 429, "rate-limited", "Too many images in a minute"
+
+
 class DeadlineUnreachable(ServiceError):
     """The deadline cannot be met, by what batches have cost so far."""
 
@@ -151,6 +175,8 @@ class DeadlinePassed(ServiceError):
 
 PROBLEMS: tuple[type[ServiceError], ...] = (
     Malformed,
+    MissingKey,
+    WrongKey,
     NotFound,
     NoSuchModel,
     MethodNotAllowed,
@@ -160,6 +186,7 @@ PROBLEMS: tuple[type[ServiceError], ...] = (
     InvalidValue,
     LimitExceeded,
     QueueFull,
+    RateLimited,
     DeadlineUnreachable,
     InternalError,
     NotReady,

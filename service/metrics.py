@@ -17,7 +17,10 @@ class Metrics:
         self.registry = registry = CollectorRegistry()
         ProcessCollector(namespace="mirage", registry=registry)
         self.requests = Counter(
-            "mirage_requests", "Answers of /generate, by status", ("code",), registry=registry
+            "mirage_requests",
+            "Answers where images are made, by status",
+            ("code",),
+            registry=registry,
         )
         self.request_seconds = Histogram(
             "mirage_request_duration_seconds",
@@ -50,6 +53,11 @@ class Metrics:
             "mirage_model_refused",
             "Versions that did not pass verification",
             (*MODEL, "reason"),
+            registry=registry,
+        )
+        self.keys_failures = Counter(
+            "mirage_keys_failures",
+            "Changes of the keys file that could not be read",
             registry=registry,
         )
         self.ready = Gauge("mirage_ready", "1 when able to serve", registry=registry)

@@ -77,6 +77,12 @@ class Models:
         # It may have been loaded while the disk was asked.
         return self._in_memory(key) or await self._load_on_demand(key)
 
+    async def published(self, name: str, version: int | None) -> int:
+        """A version on disk, by default the one that serves; raises NoSuchModel."""
+        version = version or self._released_version(name)
+        await self._check_published(name, version)
+        return version
+
     def released(self, name: str) -> int | None:
         """The version of a model that serves, if any."""
         return self._released.get(name)

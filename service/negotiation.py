@@ -1,7 +1,7 @@
 """Chooses the type of an answer by the client's Accept header."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -10,6 +10,8 @@ from service.errors import NotAcceptable
 PNG, WEBP, ZIP = "image/png", "image/webp", "application/zip"
 MULTIPART, JSON, NPY = "multipart/mixed", "application/json", "application/x-npy"
 ANSWER_TYPES = (PNG, WEBP, ZIP, MULTIPART, JSON, NPY)  # earlier ones win ties
+GIF, APNG = "image/gif", "image/apng"
+FRAMES_TYPES = (ZIP, GIF, APNG, WEBP)  # as above
 ONE_IMAGE = (PNG, WEBP)
 SEPARATE_ONLY = (ZIP, MULTIPART, NPY)
 ANYTHING = "*/*"
@@ -33,17 +35,43 @@ def choose_type(accept: str | None, count: int, layout: Layout) -> str:
     Types that the client names go before its wildcards, whatever their quality.
     Raises NotAcceptable.
     """
-    ranges = _parse(accept or ANYTHING)
+    possible = [media for media in ANSWER_TYPES if _holds(media, count, layout)]
+    # Several images are a ZIP unless told otherwise.
+    preferred = possible if count == 1 or layout == "grid" else [ZIP, *possible]
+    chosen = _best(accept or ANYTHING, possible, preferred)
+    if chosen is None:
+        asked = f"{count} image{'s' * (count > 1)}" + (f" in layout {layout}" if layout else "")
+        raise NotAcceptable(_explain(accept or ANYTHING, asked, possible))
+    return chosen
+
+
+def choose_frames_type(accept: str | None) -> str:
+    """The type of an answer of frames, by the same rules; raises NotAcceptable."""
+    chosen = _best(accept or ANYTHING, FRAMES_TYPES, FRAMES_TYPES)
+    if chosen is None:
+        raise NotAcceptable(_explain(accept or ANYTHING, "frames", FRAMES_TYPES))
+    return chosen
+
+
+def _best(accept: str, possible: Sequence[str], preferred: Sequence[str]) -> str | None:
+    """The best of the possible types; those that wildcards find come in the order preferred."""
+    ranges = _parse(accept)
     refused = {item.media for item in ranges if not item.quality}
     wanted = sorted((item for item in ranges if item.quality), key=lambda item: -item.quality)
+    named = [item for item in wanted if item.media in possible and item.media not in refused]
+    if named:
+        return min(named, key=lambda item: (-item.quality, possible.index(item.media))).media
+    matching = (
+        media
+        for item in wanted
+        for media in preferred
+        if media not in refused and _matches(item.media, media)
+    )
+    return next(matching, None)
 
-    def can_hold(media: str) -> bool:
-        return media not in refused and _holds(media, count, layout)
 
-    chosen = _best_named(wanted, can_hold) or _best_matching(wanted, count, layout, can_hold)
-    if chosen is None:
-        raise NotAcceptable(_explain(accept or ANYTHING, count, layout))
-    return chosen
+def _matches(wildcard: str, media: str) -> bool:
+    return wildcard == ANYTHING or (wildcard.endswith("/*") and media.startswith(wildcard[:-1]))
 
 
 def _parse(accept: str) -> list[Range]:
@@ -64,28 +92,5 @@ def _holds(media: str, count: int, layout: Layout) -> bool:
     return layout != "grid" or media not in SEPARATE_ONLY
 
 
-def _best_named(wanted: list[Range], can_hold: Callable[[str], bool]) -> str | None:
-    named = [item for item in wanted if item.media in ANSWER_TYPES and can_hold(item.media)]
-    best = min(named, key=lambda i: (-i.quality, ANSWER_TYPES.index(i.media)), default=None)
-    return best.media if best else None
-
-
-def _best_matching(
-    wanted: list[Range], count: int, layout: Layout, can_hold: Callable[[str], bool]
-) -> str | None:
-    """The first type that a wildcard allows; several images are a ZIP unless told otherwise."""
-    order = ANSWER_TYPES if count == 1 or layout == "grid" else (ZIP, *ANSWER_TYPES)
-    for item in wanted:
-        if item.media != ANYTHING and not item.media.endswith("/*"):
-            continue
-        prefix = "" if item.media == ANYTHING else item.media[:-1]
-        for media in order:
-            if media.startswith(prefix) and can_hold(media):
-                return media
-    return None
-
-
-def _explain(accept: str, count: int, layout: Layout) -> str:
-    possible = [media for media in ANSWER_TYPES if _holds(media, count, layout)]
-    asked = f"{count} image{'s' * (count > 1)}" + (f" in layout {layout}" if layout else "")
+def _explain(accept: str, asked: str, possible: Sequence[str]) -> str:
     return f"Accept is {accept!r:.200}; for {asked} allowed are {', '.join(possible)}"

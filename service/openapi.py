@@ -9,7 +9,10 @@ from pydantic.json_schema import models_json_schema
 
 from service.bodies import JSON, NPY, OCTETS
 from service.errors import PROBLEMS
+from service.inference.document import inference_paths, inference_schemas
 from service.negotiation import ANSWER_TYPES
+from service.openapi_access import write_access
+from service.openapi_interpolation import interpolation_paths, interpolation_schemas
 from service.problems import PROBLEM_JSON, URN
 from service.schemas import GeneratedImages, GenerateRequest, Problem
 from service.settings import Settings
@@ -18,7 +21,11 @@ REF = "#/components/schemas/{model}"
 BINARY = {"type": "string", "format": "binary"}
 MODELS: tuple[type[BaseModel], ...] = (GenerateRequest, GeneratedImages, Problem)
 NOT_OF_GENERATE = {"not-found", "method-not-allowed"}
-IN_QUERY = ("index", "labels", "model", "version", "layout")
+IN_QUERY = ("index", "labels", "directions", "model", "version", "layout")
+AS_TEXT = {
+    "labels": "3",
+    "directions": "0:1.5,3:-2",
+}  # fields that a query has in a form of its own
 
 
 def write_document(app: FastAPI, settings: Settings) -> dict[str, Any]:
@@ -29,8 +36,16 @@ def write_document(app: FastAPI, settings: Settings) -> dict[str, Any]:
     schemas = _schemas(settings)
     document.setdefault("components", {}).setdefault("schemas", {}).update(schemas)
     fields = schemas["GenerateRequest"]["properties"]
-    document["paths"] = {"/generate": {"post": _operation(fields, settings)}, **document["paths"]}
+    document["components"]["schemas"].update(interpolation_schemas(settings))
+    document["paths"] = {
+        "/generate": {"post": _operation(fields, settings)},
+        **interpolation_paths(_deadline_parameter(settings), _refusals()),
+        **document["paths"],
+    }
     _as_problems(document)
+    document["components"]["schemas"].update(inference_schemas())
+    document["paths"].update(inference_paths())
+    write_access(document, keys_needed=settings.keys_file is not None)
     return document
 
 
@@ -52,7 +67,8 @@ def _operation(fields: dict[str, Any], settings: Settings) -> dict[str, Any]:
         "operationId": "generate",
         "summary": "Make images",
         "description": (
-            "An image is determined by model version, seed, index, label and truncation. Latents"
+            "An image is determined by model version, seed, index, label, truncation and"
+            " directions: its latent is z' = truncation·z + Σ aₖ·vₖ, in float32, by index. Latents"
             " may also be the body itself, as .npy or as bare little-endian float32; the other"
             " fields are then query parameters, which a JSON body excludes. The answer follows"
             " Accept: for */* one image is a PNG and several are a ZIP."
@@ -75,7 +91,7 @@ def _operation(fields: dict[str, Any], settings: Settings) -> dict[str, Any]:
 
 def _query_parameter(name: str, field: dict[str, Any]) -> dict[str, Any]:
     schema: dict[str, Any] = {key: field[key] for key in ("anyOf", "enum") if key in field}
-    if name == "labels":
+    if name in AS_TEXT:
         schema = {"type": "string"}
     elif "anyOf" in schema:
         schema = next(kind for kind in schema["anyOf"] if kind.get("type") != "null")
@@ -85,7 +101,7 @@ def _query_parameter(name: str, field: dict[str, Any]) -> dict[str, Any]:
         "required": False,
         "description": f"Only beside a body of latents. {field.get('description', '')}",
         "schema": schema,
-        "example": "3" if name == "labels" else field["examples"][0],
+        "example": AS_TEXT[name] if name in AS_TEXT else field["examples"][0],
     }
 
 
@@ -127,8 +143,6 @@ def _refusals() -> dict[str, Any]:
             entry = statuses.setdefault(str(problem.status), {"description": ""})
             entry["description"] += f"{problem.title} (`{URN}{problem.slug}`). "
             entry["content"] = {JSON: {"schema": {"$ref": REF.format(model="Problem")}}}
-            if problem.status in (429, 503):
-                entry["headers"] = {"Retry-After": {"schema": {"type": "integer", "minimum": 1}}}
     return statuses
 
 

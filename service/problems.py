@@ -2,12 +2,15 @@
 
 import math
 
+from fastapi.exceptions import RequestValidationError
 from pydantic_core import to_json
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
+from service.bodies import invalid_fields
 from service.errors import InternalError, Malformed, MethodNotAllowed, NotFound, ServiceError
+from service.record import record_of
 
 PROBLEM_JSON = "application/problem+json"
 URN = "urn:mirage:"
@@ -23,7 +26,7 @@ def problem_response(error: ServiceError) -> Response:
     }
     if error.errors:
         problem["errors"] = error.errors
-    headers = {}
+    headers = dict(error.headers)
     if error.retry_after_s is not None:
         headers["Retry-After"] = str(max(1, math.ceil(error.retry_after_s)))
     return Response(to_json(problem), error.status, headers, PROBLEM_JSON)
@@ -56,9 +59,18 @@ async def answer_http_error(request: Request, error: Exception) -> Response:
     return problem_response(Malformed(str(error.detail)))
 
 
-async def answer_unknown_error(_request: Request, _error: Exception) -> Response:
-    """A fixed text; the server logs the error with its traceback."""
-    return problem_response(InternalError("the service failed; its log says why"))
+async def answer_bad_parameters(request: Request, error: Exception) -> Response:
+    """What FastAPI refuses: parameters in the path or the query."""
+    if not isinstance(error, RequestValidationError):
+        raise error
+    return await answer_service_error(request, invalid_fields(error.errors()))
+
+
+async def answer_unknown_error(request: Request, _error: Exception) -> Response:
+    """A fixed text; the server logs the error with its traceback, and the request's id with it."""
+    response = problem_response(InternalError("the service failed; its log says why"))
+    response.headers["X-Request-Id"] = record_of(request).request_id  # all middleware is within
+    return response
 
 
 def _heads(allow: str) -> set[str]:

@@ -3,7 +3,6 @@
 import base64
 import hashlib
 import io
-import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -13,12 +12,11 @@ from pydantic_core import to_json
 
 from bundle.manifest import Manifest
 from service import negotiation
+from service.archive import Archive
 from service.encoding import WEBP_SIDE, contact_sheet, encode_png, encode_webp
 from service.errors import NotAcceptable
 from service.negotiation import Layout
 from service.work import Work
-
-ZIP_DATE = (1980, 1, 1, 0, 0, 0)  # the earliest that the format knows
 
 
 @dataclass(frozen=True)
@@ -71,11 +69,8 @@ def _single(made: Made) -> NDArray[np.uint8]:
 
 
 def _zip(made: Made) -> Packed:
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
-        for number, pixels in enumerate(made.images):
-            archive.writestr(zipfile.ZipInfo(f"{number:03}.png", ZIP_DATE), encode_png(pixels))
-    return Packed(buffer.getvalue(), negotiation.ZIP)
+    archive = Archive()
+    return Packed(archive.add(map(encode_png, made.images)) + archive.end(), negotiation.ZIP)
 
 
 def _multipart(made: Made) -> Packed:

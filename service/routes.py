@@ -2,30 +2,65 @@
 
 import asyncio
 import functools
-import re
 import time
-from collections.abc import Awaitable, Coroutine
-from typing import Any, TypeVar
+from typing import Annotated, Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Path, Query
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import Response
 
+from service.attachment import CARD, SAMPLES, find_attachment
 from service.bodies import read_demand
 from service.catalogue import ModelDetail, ModelList, describe_model, list_known
 from service.entry import Outcome
-from service.errors import DeadlinePassed, Draining, Malformed, NotReady
+from service.errors import Draining, NotReady
 from service.negotiation import Layout, choose_type
+from service.record import record_of
+from service.reporting import observe, server_timing
+from service.request_log import CLIENT_LEFT
 from service.responses import Made, Packed, pack
 from service.schemas import Problem, Status
 from service.state import Service, service_of
+from service.waiting import allowed_s, before, while_connected
 from service.work import make_work
 
-T = TypeVar("T")
-CLIENT_LEFT = 499  # nobody reads it; it is what the metrics count
+IMMUTABLE = "max-age=31536000, immutable"
+Name = Annotated[str, Path(description="a model of the service", examples=["mnist"])]
+Version = Annotated[
+    int | None,
+    Query(ge=1, description="default: the model's released version", examples=[1]),
+]
 PROMETHEUS_TEXT = "text/plain; version=0.0.4; charset=utf-8"
 
+TEXT, BINARY = {"type": "string"}, {"type": "string", "format": "binary"}
+
 router = APIRouter()
+
+
+def _attached(
+    text: str, media_type: str, schema: dict[str, str]
+) -> dict[int | str, dict[str, Any]]:
+    """The answers of a path that shows a file of a version, for the document."""
+    return {
+        200: {
+            "description": f"{text}; verified as all of a bundle",
+            "content": {media_type: {"schema": schema}},
+            "headers": {
+                "ETag": {"description": "of these bytes", "schema": TEXT},
+                "Cache-Control": {
+                    "description": "immutable when the version is given",
+                    "schema": TEXT,
+                },
+                "X-Model": {
+                    "description": "name and version",
+                    "schema": TEXT,
+                    "example": "mnist@1",
+                },
+            },
+        },
+        304: {"description": "The ETag is among those of If-None-Match"},
+        **{status: {"model": Problem} for status in (404, 422, 503)},
+    }
 
 
 async def generate(request: Request) -> Response:
@@ -45,9 +80,31 @@ async def get_models(request: Request) -> ModelList:
 
 
 @router.get("/models/{name}", summary="Describe a model", responses={404: {"model": Problem}})
-async def get_model(request: Request, name: str) -> ModelDetail:
+async def get_model(request: Request, name: Name) -> ModelDetail:
     """One model: its versions in memory, and what its images' bytes depend on."""
     return await describe_model(service_of(request), name)
+
+
+@router.get(
+    "/models/{name}/samples",
+    summary="Show samples of a model",
+    response_class=Response,
+    responses=_attached("A grid of images", "image/png", BINARY),
+)
+async def get_samples(request: Request, name: Name, version: Version = None) -> Response:
+    """The grid of samples that a version brings along, in memory or not, as PNG."""
+    return await _attachment(request, name, version, SAMPLES, "image/png")
+
+
+@router.get(
+    "/models/{name}/card",
+    summary="Show the card of a model",
+    response_class=Response,
+    responses=_attached("Data, licence, scores and limits, in Markdown", "text/markdown", TEXT),
+)
+async def get_card(request: Request, name: Name, version: Version = None) -> Response:
+    """The model card that a version brings along, in memory or not, as Markdown."""
+    return await _attachment(request, name, version, CARD, "text/markdown")
 
 
 @router.get("/healthz", summary="Is the process alive?")
@@ -67,70 +124,47 @@ async def get_readiness(request: Request) -> Status:
     return Status(status="ready")
 
 
-@router.get("/metrics", summary="Metrics for Prometheus", response_class=Response)
+@router.get(
+    "/metrics",
+    summary="Metrics for Prometheus",
+    response_class=Response,
+    responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
+)
 async def get_metrics(request: Request) -> Response:
     """Prometheus' text format."""
     return Response(service_of(request).metrics.exposition(), media_type=PROMETHEUS_TEXT)
 
 
-@router.get("/", include_in_schema=False)
-async def get_root() -> Response:
-    """The way to the documentation."""
-    return RedirectResponse("/docs")
+async def _attachment(
+    request: Request, model: str, version: int | None, name: str, media_type: str
+) -> Response:
+    attachment = await find_attachment(service_of(request), model, version, name)
+    headers = {
+        "ETag": attachment.etag,
+        "Cache-Control": "no-cache" if version is None else IMMUTABLE,
+        "X-Model": f"{attachment.manifest.name}@{attachment.manifest.version}",
+    }
+    if attachment.is_known(",".join(request.headers.getlist("if-none-match"))):
+        return Response(status_code=304, headers=headers)
+    return Response(await attachment.read(), 200, headers, media_type)
 
 
 async def _answer(request: Request, service: Service) -> Response:
     settings = service.settings
-    deadline = time.monotonic() + _allowed_s(request, settings.deadline_s)
-    demand = await _before(deadline, read_demand(request, settings.body_bytes))
+    deadline = time.monotonic() + allowed_s(request, settings.deadline_s)
+    demand = await before(deadline, read_demand(request, settings.body_bytes))
     fields = demand.fields
-    served = await _before(deadline, service.models.find(fields.model, fields.version))
+    served = await before(deadline, service.models.find(fields.model, fields.version))
     work = make_work(demand, served.manifest, settings)
     accept = ",".join(request.headers.getlist("accept"))
     media = choose_type(accept, work.count, fields.layout)
-    outcome = await _while_connected(request, served.generate(work, deadline))
+    with service.rates.charged(request, work.count):
+        outcome = await while_connected(request, served.generate(work, deadline))
     made = Made(served.manifest, work, outcome.rows)
     packed, encode_s = await _packed(service, media, made, fields.layout)
-    _observe(service, made, outcome, encode_s)
+    observe(service.metrics, made.manifest, work.count, outcome, encode_s)
+    record_of(request).note(made.model, work.count, outcome, encode_s)
     return Response(packed.body, 200, _headers(made, outcome, encode_s), packed.media_type)
-
-
-def _allowed_s(request: Request, most_s: float) -> float:
-    """The seconds that the client allows, capped; raises Malformed."""
-    header = request.headers.get("x-deadline-ms")
-    if header is None:
-        return most_s
-    if not re.fullmatch("0*[1-9][0-9]{0,99}", header.strip()):
-        raise Malformed(f"X-Deadline-Ms is {header!r:.100}; an integer of at least 1 is allowed")
-    return min(most_s, int(header) / 1000)
-
-
-async def _before(deadline: float, job: Awaitable[T]) -> T:
-    """Wait for a job until the deadline; raises DeadlinePassed."""
-    try:
-        async with asyncio.timeout(deadline - time.monotonic()):
-            return await job
-    except TimeoutError:
-        raise DeadlinePassed("the deadline passed before the request was understood") from None
-
-
-async def _while_connected(request: Request, job: Coroutine[Any, Any, T]) -> T:
-    """Wait for a job until the client leaves; raises ClientDisconnect then, and cancels it."""
-    work = asyncio.create_task(job)
-    leaving = asyncio.create_task(_client_left(request))
-    try:
-        await asyncio.wait((work, leaving), return_when=asyncio.FIRST_COMPLETED)
-        if not work.done():
-            raise ClientDisconnect
-        return work.result()
-    finally:
-        work.cancel()
-        leaving.cancel()
-
-
-async def _client_left(request: Request) -> None:
-    while (await request.receive())["type"] != "http.disconnect":
-        pass
 
 
 async def _packed(service: Service, media: str, made: Made, layout: Layout) -> tuple[Packed, float]:
@@ -146,20 +180,10 @@ def _timed_pack(media: str, made: Made, layout: Layout) -> tuple[Packed, float]:
     return packed, time.perf_counter() - started
 
 
-def _observe(service: Service, made: Made, outcome: Outcome, encode_s: float) -> None:
-    labels = (made.manifest.name, str(made.manifest.version))
-    metrics = service.metrics
-    metrics.images.labels(*labels).inc(made.work.count)
-    metrics.queue_seconds.labels(*labels).observe(outcome.queue_s)
-    metrics.engine_seconds.labels(*labels).observe(outcome.run_s)
-    metrics.encode_seconds.labels(*labels).observe(encode_s)
-
-
 def _headers(made: Made, outcome: Outcome, encode_s: float) -> dict[str, str]:
-    stages = {"queue": outcome.queue_s, "engine": outcome.run_s, "encode": encode_s}
     headers = {
         "X-Model": made.model,
-        "Server-Timing": ", ".join(f"{name};dur={1000 * s:.2f}" for name, s in stages.items()),
+        "Server-Timing": server_timing(outcome, encode_s),
         "Vary": "Accept",
     }
     if made.work.seed is not None:

@@ -5,8 +5,12 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
+from bundle.manifest import MOST_DIRECTIONS
+
 MOST = 2**64 - 1  # of seeds and indices
 LATENT_BOUND = 100.0  # largest absolute value of a latent
+STEPS, DURATION_MS = 16, 80  # defaults of a walk
+AMOUNT_BOUND = 20.0  # largest way along a direction, in standard deviations of a latent
 
 
 def _seed(value: object) -> object:
@@ -18,15 +22,18 @@ def _seed(value: object) -> object:
     return value
 
 
-def _labels(value: object) -> object:
-    many = isinstance(value, list)
-    for label in value if isinstance(value, list) else [value]:
-        if isinstance(label, bool) or not isinstance(label, int | str):
-            where = "Each item" if many else "Input"
-            raise PydanticCustomError(
-                "label", where + " should be a class index (integer) or a class name (string)"
-            )
+def _label(value: object, where: str = "Input") -> object:
+    if isinstance(value, bool) or not isinstance(value, int | str):
+        raise PydanticCustomError(
+            "label", where + " should be a class index (integer) or a class name (string)"
+        )
     return value
+
+
+def _labels(value: object) -> object:
+    if isinstance(value, list):
+        return [_label(label, "Each item") for label in value]
+    return _label(value)
 
 
 ONE_LABEL = {"anyOf": [{"type": "integer", "minimum": 0}, {"type": "string"}]}
@@ -54,6 +61,14 @@ Latent = Annotated[float, Field(ge=-LATENT_BOUND, le=LATENT_BOUND, allow_inf_nan
 # Fail fast: thousands of bad numbers are one mistake, and would be as many error messages.
 Row = Annotated[list[Latent], Field(min_length=1, fail_fast=True)]
 Latents = Annotated[list[Row], Field(min_length=1, fail_fast=True)]
+Amount = Annotated[float, Field(ge=-AMOUNT_BOUND, le=AMOUNT_BOUND, allow_inf_nan=False)]
+DirectionIndex = Annotated[str, Field(pattern="^(0|[1-9][0-9]{0,3})$")]
+Directions = Annotated[dict[DirectionIndex, Amount], Field(max_length=MOST_DIRECTIONS)]
+ABOUT_DIRECTIONS = (
+    "how far to move along the model's latent directions, by direction index: standard deviations"
+    " of a latent, after truncation; in a query `0:1.5,3:-2`; GET /models/{name} tells how many"
+    " directions there are"
+)
 
 
 class GenerateRequest(BaseModel):
@@ -95,6 +110,9 @@ class GenerateRequest(BaseModel):
         description="factor of the latents: less variety, more typical images; default 1",
         examples=[0.7],
     )
+    directions: Directions | None = Field(
+        None, description=ABOUT_DIRECTIONS, examples=[{"0": 1.5, "3": -2}]
+    )
     model: str | None = Field(
         None, min_length=1, description="default: the service's default model", examples=["mnist"]
     )
@@ -106,31 +124,116 @@ class GenerateRequest(BaseModel):
     )
 
 
+class Point(BaseModel):
+    """A point of a walk: the latent of a seed and an index, or a latent itself."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+    seed: Seed | None = Field(None, description="excludes latents", examples=[7])
+    index: int | None = Field(
+        None, ge=0, le=MOST, description="of the seed's image; default 0", examples=[0]
+    )
+    latents: Row | None = Field(
+        None, description="float32 [latent_dim]; excludes seed and index", examples=[[0.5, -1.25]]
+    )
+    label: Annotated[int | str, BeforeValidator(_label), WithJsonSchema(ONE_LABEL)] | None = Field(
+        None, description="class index or class name", examples=[3, "3"]
+    )
+
+
+class InterpolateRequest(BaseModel):
+    """A walk through the latents, as frames. A field that is null counts as absent."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        strict=True,
+        frozen=True,
+        json_schema_extra={
+            "examples": [
+                {"points": [{"seed": 7}, {"seed": 8}], "steps": 8},
+                {"points": [{"seed": 1}, {"seed": 2, "index": 5}], "loop": True, "truncation": 0.7},
+            ]
+        },
+    )
+
+    points: list[Point] = Field(
+        min_length=2,
+        description=(
+            "where the walk passes, two points at least; the label of the first one is held,"
+            " unless each point names one: then each frame has the label of the nearest"
+        ),
+        examples=[[{"seed": 7, "label": 3}, {"seed": 8, "index": 2}]],
+    )
+    steps: int | None = Field(
+        None,
+        ge=1,
+        description="frames from one point to the next, with the first but not the last; default"
+        f" {STEPS}",
+        examples=[STEPS],
+    )
+    loop: bool | None = Field(
+        None,
+        description="go back to the first point; the frames then end before it, not with the last"
+        " point; default false",
+        examples=[True],
+    )
+    truncation: float | None = Field(
+        None,
+        gt=0,
+        le=1,
+        allow_inf_nan=False,
+        description="factor of the latents of every frame; seeds only; default 1",
+        examples=[0.7],
+    )
+    directions: Directions | None = Field(
+        None, description=ABOUT_DIRECTIONS, examples=[{"0": 1.5, "3": -2}]
+    )
+    duration_ms: int | None = Field(
+        None,
+        ge=20,
+        le=10_000,
+        description="milliseconds that an animation shows each frame, in a GIF tens of them;"
+        f" default {DURATION_MS}",
+        examples=[DURATION_MS],
+    )
+    model: str | None = Field(
+        None, min_length=1, description="default: the service's default model", examples=["mnist"]
+    )
+    version: int | None = Field(
+        None, ge=1, description="default: the model's released version", examples=[1]
+    )
+
+
 class GeneratedImage(BaseModel):
     """One image of a JSON answer; `index` and `seed` make it again."""
 
     seed: str | None = Field(description="decimal; null for posted latents", examples=["7"])
-    index: int = Field(examples=[0])
-    label: int | None = Field(description="class index", examples=[3])
-    class_: str | None = Field(alias="class", description="class name", examples=["3"])
-    png: str = Field(description="base64")
+    index: int = Field(description="of the latent that the seed makes", examples=[0])
+    label: int | None = Field(description="class index; null without classes", examples=[3])
+    class_: str | None = Field(
+        alias="class", description="class name; null without classes", examples=["3"]
+    )
+    png: str = Field(description="the image, base64", examples=["iVBORw0KGgo…"])
 
 
 class GeneratedImages(BaseModel):
     """A JSON answer."""
 
-    model: str = Field(examples=["mnist"])
-    version: int = Field(examples=[1])
+    model: str = Field(description="that made the images", examples=["mnist"])
+    version: int = Field(description="of the model", examples=[1])
     images: list[GeneratedImage]
 
 
 class Problem(BaseModel):
     """An error, as RFC 9457 has it."""
 
-    type: str = Field(examples=["urn:mirage:invalid-value"])
-    title: str
-    status: int
-    detail: str
+    type: str = Field(description="of a closed list", examples=["urn:mirage:invalid-value"])
+    title: str = Field(description="of the type", examples=["A value is not allowed"])
+    status: int = Field(description="of the answer", examples=[422])
+    detail: str = Field(
+        description="what is wrong, for people",
+        examples=["count is 0; input should be greater than or equal to 1"],
+    )
     errors: list[dict[str, Any]] | None = Field(
         None, description="the bad fields", examples=[[{"loc": ["count"], "msg": "count is 0; …"}]]
     )
@@ -139,4 +242,4 @@ class Problem(BaseModel):
 class Status(BaseModel):
     """An answer to a health check."""
 
-    status: str = Field(examples=["ready"])
+    status: str = Field(description="alive or ready", examples=["ready"])

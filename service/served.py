@@ -1,5 +1,6 @@
 """One version of a model in memory: verified, proven, warm, and behind its batcher."""
 
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -74,7 +75,7 @@ class Served:
         self._metrics = metrics
         self._batcher = Batcher(
             [partial(_run, engine) for engine in prepared.engines],
-            BatchOptions(settings.max_batch_size, settings.queue_images, settings.linger_ms / 1000),
+            _batch_options(manifest, settings),
             prepared.cost,
             metrics.batch_observer(*self._labels),
         )
@@ -83,14 +84,29 @@ class Served:
 
     async def generate(self, work: Work, deadline: float) -> Outcome:
         """Make the images; raises what `Batcher.submit` raises."""
-        arrays: Arrays = (work.latents,) if work.labels is None else (work.latents, work.labels)
-        return await self._batcher.submit(arrays, deadline)
+        return await self._batcher.submit(_arrays(work), deadline)
+
+    def stream(self, work: Work, deadline: float) -> AsyncGenerator[Outcome]:
+        """Make the images and hand them out as they are made; raises as `Batcher.stream`."""
+        return self._batcher.stream(_arrays(work), deadline)
 
     async def close(self) -> None:
         """Finish what is queued and leave memory."""
         await self._batcher.close()
         self._metrics.queued.remove(*self._labels)
         self._metrics.loaded.remove(*self._labels, self._provider)
+
+
+def _batch_options(manifest: Manifest, settings: Settings) -> BatchOptions:
+    """A queue bounded in images and in pixels; the pixels of the largest request fit into it."""
+    megapixels = max(settings.queue_megapixels, settings.megapixels_per_request)
+    images = int(1e6 * megapixels / (manifest.image.height * manifest.image.width))
+    longest_queue = max(1, min(settings.queue_images, images))
+    return BatchOptions(settings.max_batch_size, longest_queue, settings.linger_ms / 1000)
+
+
+def _arrays(work: Work) -> Arrays:
+    return (work.latents,) if work.labels is None else (work.latents, work.labels)
 
 
 def _run(engine: Engine, arrays: Arrays) -> Array:

@@ -5,18 +5,26 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field
-from pydantic_settings import BaseSettings, CliApp, SettingsConfigDict, SettingsError
+from pydantic import Field, field_validator
+from pydantic_settings import (
+    BaseSettings,
+    CliApp,
+    NoDecode,
+    SettingsConfigDict,
+    SettingsError,
+)
 
 PREFIX = "MIRAGE_"
 Share = Annotated[int | None, Field(ge=1, le=256)]
+Origin = Annotated[str, Field(pattern=r"^(\*|https?://[^/\s]+)$")]
 
 
 class Settings(BaseSettings):
     """Serve images of trained generators over HTTP.
 
     Each flag is also an environment variable: --max-batch-size is MIRAGE_MAX_BATCH_SIZE. A flag
-    wins over the variable. `python -m service verify BUNDLE` replays the golden images of a bundle.
+    wins over the variable. `python -m service verify BUNDLE` replays the golden images of a bundle;
+    `python -m service key NAME` makes an API key.
     """
 
     model_config = SettingsConfigDict(
@@ -44,8 +52,14 @@ class Settings(BaseSettings):
         2, ge=0, le=1000, description="longest wait of a free lane for just answered clients"
     )
     images_per_request: int = Field(256, ge=1, le=65536, description="most images of one request")
+    frames_per_request: int = Field(
+        256, ge=2, le=65536, description="most frames of one interpolation"
+    )
     queue_images: int = Field(
         1024, ge=1, le=10**6, description="most images that wait, per model version"
+    )
+    queue_megapixels: float = Field(
+        256, gt=0, le=10**6, description="most 10^6 pixels that wait, per model version"
     )
     megapixels_per_request: float = Field(64, gt=0, le=10**5, description="most 10^6 pixels of one")
     body_bytes: int = Field(8 * 2**20, ge=1024, le=2**30, description="most bytes of a body")
@@ -58,7 +72,26 @@ class Settings(BaseSettings):
     on_demand_versions: int = Field(
         4, ge=1, le=1000, description="most unreleased versions in memory; least used go first"
     )
+    keys_file: Path | None = Field(
+        None, description="file of API keys, which `key NAME` adds to; none: no key is asked for"
+    )
+    images_per_minute: int | None = Field(
+        None,
+        ge=1,
+        le=10**9,
+        description="most images a minute for each key, or client address without keys; none: any",
+    )
+    cors_origins: Annotated[tuple[Origin, ...], NoDecode] = Field(
+        (), description="origins whose pages may call, with commas between, or *; none: no other"
+    )
+    log_format: Literal["text", "json"] = Field("text", description="of the lines of the log")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="logged")
+
+    @field_validator("cors_origins", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        """A text with commas is a list."""
+        return [part.strip() for part in value.split(",")] if isinstance(value, str) else value
 
 
 def read_settings(arguments: Sequence[str]) -> Settings:

@@ -9,11 +9,13 @@ from numpy.typing import NDArray
 from bundle.latents import draw_latents
 from bundle.manifest import Manifest
 from service.bodies import Demand
+from service.directions import move_latents
 from service.errors import InvalidValue, LimitExceeded
 from service.schemas import LATENT_BOUND, MOST, GenerateRequest
 from service.settings import Settings
 
 DRAWN_SEEDS = 2**53  # what JavaScript can hold as a number
+Loc = tuple[str | int, ...]
 EXCLUDED_BY_LATENTS = ("count", "seed", "truncation")
 
 
@@ -44,18 +46,23 @@ def make_work(demand: Demand, manifest: Manifest, settings: Settings) -> Work:
     posted = _posted_latents(demand, manifest.latent_dim)
     labels = _given_labels(demand, manifest)
     count = _count(fields, posted, labels)
-    _check_limits(count, manifest, settings)
+    check_limits(count, manifest, settings)
     index = _checked_index(fields.index or 0, count)
     spread = _spread(labels, count)
     if posted is not None:
         if manifest.num_classes and spread is None:
             raise InvalidValue.of("labels", "labels are absent; posted latents need them")
-        return Work(posted, spread, None, index)
+        return Work(move_latents(posted, fields.directions, manifest), spread, None, index)
     seed = secrets.randbelow(DRAWN_SEEDS) if fields.seed is None else fields.seed
     latents, drawn = draw_latents(seed, index, count, manifest.latent_dim, manifest.num_classes)
-    if fields.truncation not in (None, 1.0):
-        latents = np.float32(fields.truncation) * latents
-    return Work(latents, drawn if spread is None else spread, seed, index)
+    latents = truncate(latents, fields.truncation)
+    moved = move_latents(latents, fields.directions, manifest)
+    return Work(moved, drawn if spread is None else spread, seed, index)
+
+
+def truncate(latents: NDArray[np.float32], truncation: float | None) -> NDArray[np.float32]:
+    """Scale float32 latents towards their mean, which is zero; None and 1 change no bit."""
+    return latents if truncation in (None, 1.0) else np.float32(truncation) * latents
 
 
 def _posted_latents(demand: Demand, latent_dim: int) -> NDArray[np.float32] | None:
@@ -68,7 +75,7 @@ def _posted_latents(demand: Demand, latent_dim: int) -> NDArray[np.float32] | No
             raise InvalidValue.of(name, f"{name} is {value}; latents exclude it")
     if fields.latents is not None:
         return _from_rows(fields.latents, latent_dim)
-    return _from_array(demand.latents, latent_dim) if demand.latents is not None else None
+    return checked_latents(demand.latents, latent_dim) if demand.latents is not None else None
 
 
 def _from_rows(rows: list[list[float]], latent_dim: int) -> NDArray[np.float32]:
@@ -81,7 +88,8 @@ def _from_rows(rows: list[list[float]], latent_dim: int) -> NDArray[np.float32]:
     return np.array(rows, np.float32)
 
 
-def _from_array(array: NDArray[np.float32], latent_dim: int) -> NDArray[np.float32]:
+def checked_latents(array: NDArray[np.float32], latent_dim: int) -> NDArray[np.float32]:
+    """Latents `[n, latent_dim]` or `[n · latent_dim]` as the former; raises InvalidValue."""
     if array.ndim == 1 and array.size % latent_dim == 0:
         array = array.reshape(-1, latent_dim)
     if array.ndim != 2 or array.shape[1] != latent_dim or not len(array):
@@ -108,11 +116,17 @@ def _given_labels(demand: Demand, manifest: Manifest) -> int | list[int] | None:
     if not manifest.num_classes:
         raise InvalidValue.of("labels", f"labels are given; {manifest.name} has no classes")
     if isinstance(given, list):
-        return [_class_index(label, manifest, demand.labels_are_text) for label in given]
-    return _class_index(given, manifest, demand.labels_are_text)
+        return [class_index(label, manifest, demand.labels_are_text) for label in given]
+    return class_index(given, manifest, demand.labels_are_text)
 
 
-def _class_index(label: int | str, manifest: Manifest, text: bool) -> int:
+def class_index(
+    label: int | str, manifest: Manifest, text: bool = False, loc: Loc = ("labels",)
+) -> int:
+    """The index of a class by its index or name, or if `text` by its index as text too.
+
+    Raises InvalidValue, for the field at `loc`.
+    """
     if isinstance(label, str):
         if label in manifest.labels:
             return manifest.labels.index(label)
@@ -121,11 +135,11 @@ def _class_index(label: int | str, manifest: Manifest, text: bool) -> int:
     if isinstance(label, int) and 0 <= label < manifest.num_classes:
         return label
     names = ", ".join(manifest.labels[:20]) + ", …" * (manifest.num_classes > 20)
-    raise InvalidValue.of(
-        "labels",
+    message = (
         f"label is {label!r:.100}; class indices 0 … {manifest.num_classes - 1} are allowed,"
-        f" and class names: {names:.1000}",
+        f" and class names: {names:.1000}"
     )
+    raise InvalidValue(message, errors=[{"loc": list(loc), "msg": message}])
 
 
 def _count(
@@ -144,17 +158,23 @@ def _count(
     return len(labels)
 
 
-def _check_limits(count: int, manifest: Manifest, settings: Settings) -> None:
+def check_limits(count: int, manifest: Manifest, settings: Settings) -> None:
+    """Raise LimitExceeded for more images, or more pixels, than one request may ask for."""
     most = settings.images_per_request
     if count > most:
         raise LimitExceeded.of(
             "count", f"count is {count}; at most {most} images per request are allowed"
         )
+    check_pixels(count, manifest, settings)
+
+
+def check_pixels(count: int, manifest: Manifest, settings: Settings, field: str = "count") -> None:
+    """Raise LimitExceeded for more pixels than one request may ask for."""
     megapixels = count * manifest.image.height * manifest.image.width / 1e6
     if megapixels > settings.megapixels_per_request:
         raise LimitExceeded.of(
-            "count",
-            f"count is {count}, which makes {megapixels:.1f} megapixels;"
+            field,
+            f"{field} is {count}, which makes {megapixels:.1f} megapixels;"
             f" at most {settings.megapixels_per_request:g} per request are allowed",
         )
 

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-ROOMS = ("bundle", "training", "service")
+CLIENT = ROOT / "client"  # a distribution of its own, with its package in it
+ROOMS = ("bundle", "training", "service", "mirage_client")
 MAX_LINES = 350
 
 MAY_IMPORT = {
@@ -24,12 +25,14 @@ MAY_IMPORT = {
         *("bundle", "fastapi", "isal", "numpy", "onnxruntime", "PIL", "prometheus_client"),
         *("pydantic", "pydantic_core", "pydantic_settings", "starlette", "uvicorn"),
     },
+    "mirage_client": {"httpx", "numpy", "PIL"},
 }
 # What must stay out of the process even when a dependency would bring it in.
 NEVER_LOADS = {
     "bundle": {"fastapi", "onnxruntime", "service", "torch", "training"},
     "training": {"fastapi", "service"},
     "service": {"torch", "training"},
+    "mirage_client": {"bundle", "fastapi", "numpy", "service", "torch", "training"},
 }
 
 PROBE = """
@@ -41,11 +44,12 @@ print(json.dumps({"modules": sorted(sys.modules), "threads": threading.active_co
 
 
 def source_files(folder: str) -> list[Path]:
-    return sorted((ROOT / folder).rglob("*.py"))
+    return sorted(((CLIENT if folder == "mirage_client" else ROOT) / folder).rglob("*.py"))
 
 
 def module_name(file: Path) -> str:
-    return ".".join(file.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+    home = CLIENT if file.is_relative_to(CLIENT) else ROOT
+    return ".".join(file.relative_to(home).with_suffix("").parts).removesuffix(".__init__")
 
 
 def imported_packages(file: Path) -> Iterator[str]:
@@ -91,7 +95,7 @@ def test_importing_a_room_does_nothing_but_define(room: str, tmp_path: Path) -> 
     result = subprocess.run(
         [sys.executable, "-c", PROBE, *map(module_name, source_files(room))],
         cwd=tmp_path,
-        env=os.environ | {"PYTHONPATH": str(ROOT), "MIRAGE_PORT": "not a port"},
+        env=os.environ | {"PYTHONPATH": f"{ROOT}{os.pathsep}{CLIENT}", "MIRAGE_PORT": "not a port"},
         capture_output=True,
         text=True,
         check=False,

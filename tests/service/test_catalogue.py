@@ -28,6 +28,19 @@ def test_a_model_is_described_with_all_that_its_bytes_depend_on(client_of: Clien
     assert version["image"] == {"height": 8, "width": 12, "channels": 1}
     assert len(version["sha256"]) == 64
     assert version["scores"]["frechet"]["floor"] == 0.5
+    assert version["training"]["preset"] == "toy"
+    assert version["directions"] == [
+        {"index": 0, "strength": 0.5},
+        {"index": 1, "strength": 0.25},
+    ]
+    assert not version["samples"]
+    assert version["card"]
+
+
+def test_a_model_tells_the_limits_of_requests(client_of: ClientOf) -> None:
+    limits = client_of(images_per_request=12, deadline_s=5.0).get("/models/toy").json()["limits"]
+    assert (limits["images_per_request"], limits["deadline_s"]) == (12, 5)
+    assert (limits["latent_bound"], limits["direction_bound"]) == (100, 20)
 
 
 def test_versions_that_were_asked_for_are_described_too(client_of: ClientOf) -> None:

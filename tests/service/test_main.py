@@ -1,11 +1,13 @@
 """`python -m service verify`, and what wrong arguments are answered."""
 
+import hashlib
 from pathlib import Path
 
 import pytest
 
 from bundle.store import new_version
 from service.__main__ import main
+from service.keys_file import read_keys
 from tests.bundles import Toy, write_toy
 
 
@@ -34,6 +36,39 @@ def test_a_missing_argument_is_a_usage_error(capsys: pytest.CaptureFixture[str])
     with pytest.raises(SystemExit, match="2"):
         main(["verify"])
     assert "bundle" in capsys.readouterr().err
+
+
+def test_a_key_is_printed_once_and_its_hash_kept(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "keys"
+    assert main(["key", "ci", "--keys-file", str(path)]) == 0
+    monkeypatch.setenv("MIRAGE_KEYS_FILE", str(path))
+    assert main(["key", "web"]) == 0
+    texts = capsys.readouterr().out.split()
+    digests = [hashlib.sha256(text.encode()).digest() for text in texts]
+    assert [(key.name, key.digest) for key in read_keys(path)] == [
+        ("ci", digests[0]),
+        ("web", digests[1]),
+    ]
+
+
+def test_a_key_that_cannot_be_made_is_told_in_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "keys"
+    main(["key", "ci", "--keys-file", str(path)])
+    assert main(["key", "ci", "--keys-file", str(path)]) == 2
+    assert capsys.readouterr().err.startswith("error: name is 'ci'; it stands in ")
+    path.write_text("broken")
+    assert main(["key", "web", "--keys-file", str(path)]) == 3
+    assert capsys.readouterr().err.startswith("error: keys_file is ")
+
+
+def test_a_key_needs_a_file(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(["key", "ci"])
+    assert "--keys-file" in capsys.readouterr().err
 
 
 def test_a_value_out_of_bounds_is_a_usage_error(capsys: pytest.CaptureFixture[str]) -> None:

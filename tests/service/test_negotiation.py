@@ -16,6 +16,7 @@ from service.negotiation import (
     WEBP,
     ZIP,
     Layout,
+    choose_frames_type,
     choose_type,
 )
 
@@ -89,3 +90,27 @@ def test_nothing_is_acceptable(accept: str, count: int, layout: Layout) -> None:
 def test_any_header_has_an_answer(accept: str, count: int, layout: Layout) -> None:
     with contextlib.suppress(NotAcceptable):
         assert choose_type(accept, count, layout) in ANSWER_TYPES
+
+
+@pytest.mark.parametrize(
+    ("accept", "media"),
+    [
+        (None, ZIP),
+        ("*/*", ZIP),
+        ("image/*", "image/gif"),
+        ("image/gif;q=0, image/*", "image/apng"),
+        (f"{WEBP}, {ZIP}", ZIP),
+        (f"{WEBP}, {ZIP};q=0.9", WEBP),
+        (f"image/png, {WEBP};q=0.1", WEBP),
+        (BROWSER, WEBP),
+    ],
+)
+def test_frames_follow_the_same_rules(accept: str | None, media: str) -> None:
+    assert choose_frames_type(accept) == media
+
+
+def test_a_type_that_is_named_and_refused_is_refused() -> None:
+    with pytest.raises(NotAcceptable, match="for frames allowed are application/zip, image/gif"):
+        choose_frames_type("image/gif, image/gif;q=0, image/png")
+    with pytest.raises(NotAcceptable):
+        choose_type("image/png, image/png;q=0", 1, None)

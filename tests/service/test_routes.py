@@ -135,8 +135,6 @@ def test_health_readiness_and_documentation(client: TestClient) -> None:
     assert client.get("/healthz").json() == {"status": "alive"}
     assert client.get("/readyz").json() == {"status": "ready"}
     assert client.get("/docs").headers["content-type"].startswith("text/html")
-    redirect = client.get("/", follow_redirects=False)
-    assert (redirect.status_code, redirect.headers["location"]) == (307, "/docs")
 
 
 def test_readiness_ends_when_the_service_is_told_to_stop(client_of: ClientOf) -> None:

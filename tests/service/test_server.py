@@ -10,12 +10,15 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import IO
 
 import pytest
 
 from bundle.store import release
+from service.keys_file import add_key
 from service.server import PortError, _listen
 from tests.bundles import make_bundle
 
@@ -24,9 +27,9 @@ READY = re.compile(rb"ready host=\S+ port=(\d+)")
 
 
 class Process:
-    """A server in a process of its own, ready on a free port."""
+    """A server in a process of its own: ready on a free port, or at another line of its log."""
 
-    def __init__(self, *flags: str) -> None:
+    def __init__(self, *flags: str, until: re.Pattern[bytes] = READY) -> None:
         self.popen = subprocess.Popen(
             [sys.executable, "-m", "service", "--port", "0", *flags],
             cwd=ROOT,
@@ -37,11 +40,18 @@ class Process:
         self.log = b""
         for line in self.popen.stderr:
             self.log += line
-            if found := READY.search(line):
+            if found := until.search(line):
                 self.port = int(found[1])
                 break
         else:
             raise AssertionError(self.log)
+        # A pipe that nobody reads is full after some hundred requests, and the next one waits.
+        self._reader = threading.Thread(target=self._read_on, args=(self.popen.stderr,))
+        self._reader.start()
+
+    def _read_on(self, stderr: IO[bytes]) -> None:
+        with stderr:
+            self.log += stderr.read()
 
     def connect(self) -> http.client.HTTPConnection:
         return http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
@@ -54,9 +64,9 @@ class Process:
         return self.wait()
 
     def wait(self) -> int:
-        _, rest = self.popen.communicate(timeout=60)
-        self.log += rest
-        return self.popen.returncode
+        code = self.popen.wait(timeout=60)
+        self._reader.join()
+        return code
 
 
 def answer(
@@ -77,7 +87,7 @@ def serving(root: Path, *flags: str) -> Iterator[Process]:
     finally:
         if process.popen.poll() is None:
             process.popen.kill()
-        process.popen.communicate()
+        process.wait()
 
 
 def test_it_answers_over_a_socket_and_stops_with_0(models_root: Path) -> None:
@@ -112,6 +122,53 @@ def test_after_sigterm_it_is_not_ready_but_serves_and_finishes(models_root: Path
         response = slow.getresponse()
         assert (response.status, response.read()[:4]) == (200, b"\x89PNG")
         assert process.wait() == 0
+
+
+def test_sigterm_while_models_are_loaded_ends_it_with_0(tmp_path: Path) -> None:
+    """It leaves between two of many models, long before it would be ready."""
+    for number in range(30):
+        make_bundle(tmp_path, f"toy{number}")
+        release(tmp_path, f"toy{number}", 1)
+    loaded = re.compile(rb"model loaded name=toy(\d+)")
+    process = Process("--models", str(tmp_path), "--threads", "1", until=loaded)
+    assert process.stop() == 0
+    assert not READY.search(process.log)
+    assert b"Traceback" not in process.log
+
+
+def test_a_key_that_is_removed_stops_working_while_it_serves(
+    models_root: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "keys"
+    kept, removed = add_key(path, "kept"), add_key(path, "removed")
+    with serving(models_root, "--keys-file", str(path), "--drain-delay-s", "0") as process:
+        assert _status(process, kept) == _status(process, removed) == 200
+        path.write_text(path.read_text().splitlines()[0])
+        changed = time.monotonic()
+        while _status(process, removed) == 200:
+            assert time.monotonic() < changed + 60, "the key still works"
+        assert (_status(process, kept), _status(process, removed)) == (200, 403)
+        assert process.stop() == 0
+        assert kept.encode() not in process.log
+
+
+def test_a_file_of_keys_that_is_not_there_is_told_in_one_line(
+    models_root: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "absent"
+    result = run("--models", str(models_root), "--keys-file", str(path), "--port", "0")
+    assert_one_line(result, 3, "keys_file is", "No such file")
+
+
+def test_the_log_is_json_when_told(models_root: Path) -> None:
+    ready = re.compile(rb'"message":"ready host=\S+ port=(\d+)"')
+    flags = ("--models", str(models_root), "--default-model", "toy", "--log-format", "json")
+    process = Process(*flags, "--drain-delay-s", "0", until=ready)
+    assert process.get("/models")[0] == 200
+    assert process.stop() == 0
+    lines = [json.loads(line) for line in process.log.splitlines()]
+    (line,) = [line for line in lines if line["message"] == "request"]
+    assert (line["path"], line["status"]) == ("/models", 200)
 
 
 def test_an_interrupt_stops_without_delay(models_root: Path) -> None:
@@ -221,6 +278,13 @@ def test_an_address_that_is_not_ours_is_refused() -> None:
         _listen("192.0.2.1", 0)
     with pytest.raises(PortError, match="host is 'no such host'"):
         _listen("no such host", 0)
+
+
+def _status(process: Process, key: str) -> int:
+    """How a request with this key is answered."""
+    with contextlib.closing(process.connect()) as connection:
+        connection.request("GET", "/models", headers={"X-Api-Key": key})
+        return connection.getresponse().status
 
 
 def _accepts(port: int) -> bool:

@@ -35,6 +35,15 @@ def test_an_empty_variable_is_an_absent_one(monkeypatch: pytest.MonkeyPatch) -> 
     assert read_settings([]).default_model is None
 
 
+def test_origins_are_a_list_with_commas(monkeypatch: pytest.MonkeyPatch) -> None:
+    both = ("https://a.example", "http://b.example:8080")
+    monkeypatch.setenv("MIRAGE_CORS_ORIGINS", "https://a.example, http://b.example:8080")
+    assert read_settings([]).cors_origins == both
+    assert read_settings(["--cors-origins", "*"]).cors_origins == ("*",)
+    with pytest.raises(ValidationError, match=r"cors_origins\.1"):
+        read_settings(["--cors-origins", "*,https://a.example/path"])
+
+
 def test_an_unknown_variable_is_refused_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MIRAGE_PROT", "9000")
     with pytest.raises(ValueError, match="MIRAGE_PROT is no setting"):

@@ -1,0 +1,22 @@
+"""Which pages of other origins may call the service from a browser."""
+
+from collections.abc import Sequence
+
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+
+ALLOWED_HEADERS = ("Authorization", "X-Api-Key", "Content-Type", "X-Deadline-Ms", "X-Request-Id")
+EXPOSED_HEADERS = ("X-Seed", "X-Model", "Server-Timing", "Retry-After", "X-Request-Id")
+PREFLIGHT_S = 3600
+
+
+def cors(origins: Sequence[str]) -> Middleware:
+    """Let pages of these origins call; keys are headers, so no cookies are needed."""
+    return Middleware(
+        CORSMiddleware,
+        allow_origins=origins,
+        allow_methods=("GET", "POST"),
+        allow_headers=ALLOWED_HEADERS,
+        expose_headers=EXPOSED_HEADERS,
+        max_age=PREFLIGHT_S,
+    )

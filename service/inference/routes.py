@@ -1,0 +1,160 @@
+"""The protocol's paths: plain functions that put its parts in a row."""
+
+import asyncio
+import functools
+import re
+import time
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel
+from starlette.middleware import Middleware
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from bundle.manifest import Manifest
+from service.bodies import JSON, read_body
+from service.errors import NoSuchModel
+from service.inference import metadata
+from service.inference.answers import Form, Packed, pack
+from service.inference.compression import decompress, request_encoding, response_encoding
+from service.inference.refusals import ProtocolErrors
+from service.inference.request import ParsedRequest, parse_request
+from service.inference.schemas import ModelReady, ServerLive, ServerReady
+from service.inference.work import make_work, wants_binary
+from service.metrics import Metrics
+from service.middleware import CountRequests
+from service.record import record_of
+from service.reporting import observe
+from service.request_log import CLIENT_LEFT
+from service.routes import get_readiness
+from service.served import Served
+from service.state import Service, service_of
+from service.waiting import allowed_s, before, while_connected
+
+MODEL = "/v2/models/{name}"
+VERSION = MODEL + "/versions/{version}"
+QUICK_BYTES = 2**20  # of images that are copied sooner than a thread is woken
+
+
+def routes(metrics: Metrics) -> list[Route]:
+    """All paths; models with and without a version."""
+    # Errors are rewritten before they are counted, so that the count is of what the client sees.
+    counted = [Middleware(CountRequests, metrics=metrics), Middleware(ProtocolErrors)]
+    found = [
+        Route("/v2", get_server),
+        Route("/v2/health/live", get_live),
+        Route("/v2/health/ready", get_ready),
+    ]
+    for model in (MODEL, VERSION):
+        found += [
+            Route(model, get_model),
+            Route(f"{model}/ready", get_model_ready),
+            Route(f"{model}/infer", infer, methods=["POST"], middleware=counted),
+        ]
+    return found
+
+
+async def get_server(_request: Request) -> Response:
+    """Name, version and extensions of the server."""
+    return _json(metadata.describe_server())
+
+
+async def get_live(_request: Request) -> Response:
+    """Answered as long as the process answers anything."""
+    return _json(ServerLive(live=True))
+
+
+async def get_ready(request: Request) -> Response:
+    """503 before the models are loaded and from the signal to stop on."""
+    await get_readiness(request)
+    return _json(ServerReady(ready=True))
+
+
+async def get_model(request: Request) -> Response:
+    """The tensors and the versions of a model; loads a version that is asked for by number."""
+    served = await _find(request)
+    return _json(await metadata.describe_model(served.manifest, service_of(request).settings))
+
+
+async def get_model_ready(request: Request) -> Response:
+    """200 when the model serves; loads a version that is asked for by number."""
+    await get_readiness(request)
+    served = await _find(request)
+    return _json(ModelReady(name=served.manifest.name, ready=True))
+
+
+async def infer(request: Request) -> Response:
+    """Make images of latents: read, check, queue, answer."""
+    service = service_of(request)
+    try:
+        return await _answer(request, service)
+    except ClientDisconnect:
+        service.metrics.abandoned.inc()
+        return Response(status_code=CLIENT_LEFT)
+
+
+async def _answer(request: Request, service: Service) -> Response:
+    started = time.monotonic()
+    deadline = started + allowed_s(request, service.settings.deadline_s)
+    parsed = await before(deadline, _read(request, service))
+    if timeout_us := parsed.fields.parameters.timeout:
+        deadline = min(deadline, started + timeout_us / 1e6)
+    served = await before(deadline, _find(request))
+    work = make_work(parsed, served.manifest, service.settings)
+    form = _form(request, parsed)
+    with service.rates.charged(request, work.count):
+        outcome = await while_connected(request, served.generate(work, deadline))
+    packed, encode_s = await _packed(service, outcome.rows, served.manifest, form)
+    observe(service.metrics, served.manifest, work.count, outcome, encode_s)
+    model = f"{served.manifest.name}@{served.manifest.version}"
+    record_of(request).note(model, work.count, outcome, encode_s)
+    return Response(packed.body, 200, {**packed.headers, "Vary": "Accept-Encoding"})
+
+
+async def _read(request: Request, service: Service) -> ParsedRequest:
+    encoding = request_encoding(request.headers.get("content-encoding"))
+    most = service.settings.body_bytes
+    body = await read_body(request, most)
+    if encoding is not None:
+        loop = asyncio.get_running_loop()
+        job = functools.partial(decompress, body, encoding, most)
+        body = await loop.run_in_executor(service.encoders, job)
+    return parse_request(body, request.headers.get("inference-header-content-length"))
+
+
+async def _find(request: Request) -> Served:
+    """The version that the path names; raises what `Models.find` raises."""
+    name = request.path_params["name"]
+    version = request.path_params.get("version")
+    if version is not None and not re.fullmatch("[1-9][0-9]{0,17}", version):
+        raise NoSuchModel(f"version is {version!r:.40}; an integer of at least 1 is allowed")
+    find = service_of(request).models.find
+    return await find(name, None if version is None else int(version))
+
+
+def _form(request: Request, parsed: ParsedRequest) -> Form:
+    """How the client wants its answer; raises InvalidValue for outputs that no model has."""
+    accepted = ",".join(request.headers.getlist("accept-encoding"))
+    return Form(parsed.fields.id, wants_binary(parsed), response_encoding(accepted))
+
+
+async def _packed(
+    service: Service, images: NDArray[np.uint8], manifest: Manifest, form: Form
+) -> tuple[Packed, float]:
+    """The answer, and the seconds that it took: at once if it is a small copy, else on a thread."""
+    job = functools.partial(_timed_pack, images, manifest, form)
+    if form.binary and form.encoding is None and images.nbytes <= QUICK_BYTES:
+        return job()
+    return await asyncio.get_running_loop().run_in_executor(service.encoders, job)
+
+
+def _timed_pack(images: NDArray[np.uint8], manifest: Manifest, form: Form) -> tuple[Packed, float]:
+    started = time.perf_counter()
+    packed = pack(images, manifest, form)
+    return packed, time.perf_counter() - started
+
+
+def _json(answer: BaseModel) -> Response:
+    return Response(answer.model_dump_json(), media_type=JSON)

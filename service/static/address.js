@@ -1,0 +1,62 @@
+/** The state of the page. It stands in the address, so that a link shows the same images. */
+
+const DEFAULTS = {
+  tab: "generate",
+  model: "", // name@version
+  seed: "",
+  count: "64",
+  class: "", // a class name; none: any
+  truncation: "1",
+  points: "", // of the walk: seed.index.label, …
+  steps: "16",
+  loop: "",
+  at: "0", // index of the explored image
+  moves: "", // along directions: 0:1.5,3:-2
+  against: "", // name@version to compare with
+};
+const READABLE = { "%40": "@", "%3A": ":", "%2C": "," };
+const listeners = new Set();
+
+/** All fields as text; those that the address does not name have their defaults. */
+export function read() {
+  const given = new URLSearchParams(location.search);
+  return Object.fromEntries(
+    Object.entries(DEFAULTS).map(([name, value]) => [name, given.get(name) ?? value]),
+  );
+}
+
+/**
+ * Change fields. `push` makes a step that the browser's back button undoes; `quiet` tells nobody.
+ */
+export function change(fields, { push = false, quiet = false } = {}) {
+  const before = location.search;
+  const query = new URLSearchParams();
+  for (const [name, value] of Object.entries({ ...read(), ...fields })) {
+    if (String(value) !== DEFAULTS[name]) query.set(name, value);
+  }
+  const text = query.toString().replace(/%(40|3A|2C)/g, (code) => READABLE[code]);
+  const url = text ? `?${text}` : location.pathname;
+  if (text !== before.slice(1)) history[push ? "pushState" : "replaceState"](null, "", url);
+  if (!quiet) announce();
+}
+
+/** Call a function after each change, the browser's back button included. */
+export function onChange(listener) {
+  listeners.add(listener);
+}
+
+/** A seed that people can read and say. */
+export function randomSeed() {
+  return String(crypto.getRandomValues(new Uint32Array(1))[0] % 1_000_000);
+}
+
+/** Whether a text is a seed: an integer of 64 bits. */
+export function isSeed(text) {
+  return /^[0-9]{1,20}$/.test(text) && BigInt(text) < 2n ** 64n;
+}
+
+function announce() {
+  for (const listener of listeners) listener(read());
+}
+
+addEventListener("popstate", announce);

@@ -1,0 +1,51 @@
+"""How long a request may be waited for: until its deadline, and while its client is there."""
+
+import asyncio
+import re
+import time
+from collections.abc import Awaitable, Coroutine
+from typing import Any, TypeVar
+
+from starlette.requests import ClientDisconnect, Request
+
+from service.errors import DeadlinePassed, Malformed
+
+T = TypeVar("T")
+
+
+def allowed_s(request: Request, most_s: float) -> float:
+    """The seconds that the client allows, capped; raises Malformed."""
+    header = request.headers.get("x-deadline-ms")
+    if header is None:
+        return most_s
+    if not re.fullmatch("0*[1-9][0-9]{0,99}", header.strip()):
+        raise Malformed(f"X-Deadline-Ms is {header!r:.100}; an integer of at least 1 is allowed")
+    return min(most_s, int(header) / 1000)
+
+
+async def before(deadline: float, job: Awaitable[T]) -> T:
+    """Wait for a job until the deadline; raises DeadlinePassed."""
+    try:
+        async with asyncio.timeout(deadline - time.monotonic()):
+            return await job
+    except TimeoutError:
+        raise DeadlinePassed("the deadline passed before the request was understood") from None
+
+
+async def while_connected(request: Request, job: Coroutine[Any, Any, T]) -> T:
+    """Wait for a job until the client leaves; raises ClientDisconnect then, and cancels it."""
+    work = asyncio.create_task(job)
+    leaving = asyncio.create_task(_client_left(request))
+    try:
+        await asyncio.wait((work, leaving), return_when=asyncio.FIRST_COMPLETED)
+        if not work.done():
+            raise ClientDisconnect
+        return work.result()
+    finally:
+        work.cancel()
+        leaving.cancel()
+
+
+async def _client_left(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass

@@ -1,0 +1,111 @@
+"""The body of an inference request: what its header says, and what it holds."""
+
+import json
+from typing import Any
+
+import pytest
+
+from service.errors import InvalidValue, Malformed
+from service.inference.request import parse_request
+from tests.service.inference.exchange import (
+    LABELS,
+    LATENTS,
+    LENGTH,
+    binary,
+    labels,
+    latents,
+    wanted,
+)
+
+
+def parse(fields: Any, length: str | None = None) -> Any:
+    return parse_request(json.dumps(fields).encode(), length)
+
+
+def test_without_the_header_all_of_it_is_json() -> None:
+    parsed = parse(wanted())
+    assert [given.name for given in parsed.fields.inputs] == ["latents", "labels"]
+    assert parsed.binary == [None, None]
+
+
+def test_binary_parts_follow_the_json_in_order_and_are_not_copied() -> None:
+    body, headers = binary(wanted(), LATENTS, LABELS)
+    parts = parse_request(body, headers[LENGTH]).binary
+    assert [bytes(part or b"") for part in parts] == [LATENTS.tobytes(), LABELS.tobytes()]
+    assert all(part is not None and part.obj is body for part in parts)
+
+
+@pytest.mark.parametrize("length", ["", "0", "-1", "+3", "1e3", "ten", "9" * 30, "100000", " 5"])
+def test_a_length_that_cannot_be_is_malformed(length: str) -> None:
+    with pytest.raises(Malformed, match="Inference-Header-Content-Length is"):
+        parse(wanted(), length)
+
+
+@pytest.mark.parametrize("by", [-40, -1, 1, 40])
+def test_a_length_that_lies_is_refused(by: int) -> None:
+    body, headers = binary(wanted(), LATENTS, LABELS)
+    with pytest.raises((Malformed, InvalidValue)):
+        parse_request(body, str(int(headers[LENGTH]) + by))
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"{", b"nonsense", b'{"inputs": NaN}', b"\xff", b"{} {}", b"[" * 100_000, b'"\\ud800"'],
+)
+def test_what_is_no_json_is_malformed(body: bytes) -> None:
+    with pytest.raises((Malformed, InvalidValue)):
+        parse_request(body, None)
+
+
+@pytest.mark.parametrize(
+    ("fields", "names"),
+    [
+        ([], "the body is a list"),
+        (None, "the body is null"),
+        ({}, "inputs is "),
+        ({"inputs": []}, "inputs is a list of 0"),
+        ({"inputs": [latents()] * 17}, "inputs is a list of 17"),
+        ({"inputs": ["latents"]}, r"inputs\[0\] is "),
+        (wanted(id=3), "id is 3"),
+        (wanted(outputs=[{}]), r"outputs\[0\].name is "),
+        (wanted(parameters={"binary_data_output": 1}), "parameters.binary_data_output is 1"),
+        (wanted(parameters={"timeout": -1}), "parameters.timeout is -1"),
+        (wanted(parameters={"timeout": 10**400}), "parameters.timeout is 1000"),
+        ({"inputs": [latents(shape=[2**63, 5])]}, r"inputs\[0\].shape\[0\] is 92233"),
+        ({"inputs": [latents(shape=[-1, 5])]}, r"inputs\[0\].shape\[0\] is -1"),
+        ({"inputs": [latents(shape=[2.0, 5])]}, r"inputs\[0\].shape\[0\] is 2.0"),
+        ({"inputs": [latents(shape=[1] * 9)]}, r"inputs\[0\].shape is a list of 9"),
+        ({"inputs": [latents(data="AAAA")]}, r"inputs\[0\].data is "),
+        ({"inputs": [latents(parameters={"binary_data_size": 4})]}, "either data or binary"),
+        ({"inputs": [{**latents(), "data": None}]}, "either data or binary"),
+        (
+            {"inputs": [{**latents(), "data": None, "parameters": {"binary_data_size": 40}}]},
+            "binary_data_size of all inputs is 40; 0 bytes follow",
+        ),
+    ],
+)
+def test_what_is_wrong_is_named(fields: Any, names: str) -> None:
+    with pytest.raises(InvalidValue, match=names):
+        parse(fields)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        wanted(parameters={"seed": 7}),
+        wanted(parameters={"truncation": 0.5}),
+        wanted(outputs=[{"name": "images", "parameters": {"classification": 3}}]),
+        wanted(outputs=[{"name": "images", "parameters": {"shared_memory_region": "x"}}]),
+        {"inputs": [latents(parameters={"shared_memory_region": "x"})]},
+    ],
+)
+def test_what_the_service_does_not_have_is_not_passed_over(fields: Any) -> None:
+    with pytest.raises(InvalidValue, match="this service has no such"):
+        parse(fields)
+
+
+def test_sizes_that_overlap_or_leave_bytes_are_refused() -> None:
+    body, headers = binary({"inputs": [latents(), labels()]}, LATENTS, LABELS)
+    for wrong in (body + b"\0", body[:-1]):
+        with pytest.raises(InvalidValue, match="bytes follow the JSON"):
+            parse_request(wrong, headers[LENGTH])

@@ -1,0 +1,84 @@
+"""The keys that are valid now."""
+
+import asyncio
+import logging
+from pathlib import Path
+
+import pytest
+
+from service.keys import Keys
+from service.keys_file import KeysError, add_key
+from service.metrics import Metrics
+
+
+def opened(path: Path, metrics: Metrics) -> Keys:
+    keys = Keys(path, metrics.keys_failures)
+    asyncio.run(keys.open())
+    return keys
+
+
+def failures(metrics: Metrics) -> float | None:
+    return metrics.registry.get_sample_value("mirage_keys_failures_total")
+
+
+def found(keys: Keys, text: str) -> str | None:
+    key = keys.find(text.encode())
+    return None if key is None else key.name
+
+
+def test_a_key_is_found_by_its_text(tmp_path: Path) -> None:
+    texts = {name: add_key(tmp_path / "keys", name) for name in ("first", "middle", "last")}
+    keys = opened(tmp_path / "keys", Metrics())
+    assert {name: found(keys, text) for name, text in texts.items()} == {n: n for n in texts}
+    assert found(keys, texts["first"][:-1]) is None
+    assert found(keys, "") is None
+
+
+def test_added_and_removed_keys_are_noticed(tmp_path: Path) -> None:
+    path = tmp_path / "keys"
+    first = add_key(path, "first")
+    keys = opened(path, Metrics())
+    second = add_key(path, "second")
+    assert found(keys, second) is None
+    asyncio.run(keys.refresh())
+    assert found(keys, second) == "second"
+    path.write_text(path.read_text().splitlines()[1])
+    asyncio.run(keys.refresh())
+    assert (found(keys, first), found(keys, second)) == (None, "second")
+
+
+@pytest.mark.parametrize("broken", [True, False])
+def test_a_file_that_breaks_leaves_the_keys_as_they_were(
+    tmp_path: Path, broken: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is told once, not every second."""
+    path, metrics = tmp_path / "keys", Metrics()
+    text = add_key(path, "ci")
+    keys = opened(path, metrics)
+    if broken:
+        path.write_text("half a li")
+    else:
+        path.unlink()
+    for _ in range(3):
+        asyncio.run(keys.refresh())
+    assert found(keys, text) == "ci"
+    assert failures(metrics) == 1
+    (line,) = [record for record in caplog.records if record.levelno == logging.ERROR]
+    assert line.getMessage().startswith("the 1 keys stay as they were: keys_file is ")
+
+
+def test_a_file_that_is_mended_counts_again(tmp_path: Path) -> None:
+    path, metrics = tmp_path / "keys", Metrics()
+    add_key(path, "ci")
+    keys = opened(path, metrics)
+    path.write_text("broken")
+    asyncio.run(keys.refresh())
+    path.unlink()
+    text = add_key(path, "new")
+    asyncio.run(keys.refresh())
+    assert found(keys, text) == "new"
+
+
+def test_a_broken_file_cannot_be_opened(tmp_path: Path) -> None:
+    with pytest.raises(KeysError, match=r"keys_file is .*absent; No such file"):
+        opened(tmp_path / "absent", Metrics())

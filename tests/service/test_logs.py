@@ -1,0 +1,74 @@
+"""The lines of the log."""
+
+import json
+import logging
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+from service.logs import REQUEST_ID, JsonFormatter, TextFormatter, configure_logging
+from service.settings import Settings
+
+
+@pytest.fixture
+def in_request() -> Iterator[None]:
+    token = REQUEST_ID.set("r-1")
+    yield
+    REQUEST_ID.reset(token)
+
+
+def record_of(**fields: object) -> logging.LogRecord:
+    record = logging.LogRecord("service.x", logging.INFO, __file__, 1, "made %d", (2,), None)
+    record.created, record.fields = 0.25, fields
+    return record
+
+
+def test_text_has_the_fields_that_there_are_behind_the_message(in_request: None) -> None:
+    line = TextFormatter().format(record_of(model="toy@1", images=2, key=None, client_gone=False))
+    assert line.endswith(
+        " INFO service.x: made 2 model=toy@1 images=2 client_gone=False request_id=r-1"
+    )
+
+
+def test_text_quotes_what_could_be_taken_for_something_else() -> None:
+    line = TextFormatter().format(record_of(path='/a b\n"status=200'))
+    assert line.endswith(r'path="/a b\n\"status=200"')
+    assert "request_id" not in line
+
+
+def test_json_is_one_object_a_line_with_all_its_fields(in_request: None) -> None:
+    line = JsonFormatter().format(record_of(path="/é\n", images=None, total_ms=1.5))
+    assert "\n" not in line
+    assert json.loads(line) == {
+        "time": "1970-01-01T00:00:00.250+00:00",
+        "level": "info",
+        "logger": "service.x",
+        "message": "made 2",
+        "request_id": "r-1",
+        "path": "/é\n",
+        "images": None,
+        "total_ms": 1.5,
+    }
+
+
+@pytest.mark.parametrize("formatter", [TextFormatter(), JsonFormatter()])
+def test_an_exception_brings_its_traceback(formatter: logging.Formatter) -> None:
+    record = record_of()
+    try:
+        raise RuntimeError("broken")
+    except RuntimeError:
+        record.exc_info = sys.exc_info()
+    assert "RuntimeError: broken" in formatter.format(record)
+
+
+@pytest.mark.parametrize(("name", "kind"), [("text", TextFormatter), ("json", JsonFormatter)])
+def test_the_settings_choose_format_and_level(
+    name: str, kind: type[logging.Formatter], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = logging.RootLogger(logging.WARNING)
+    monkeypatch.setattr(logging, "root", root)
+    configure_logging(Settings(log_format=name, log_level="error"))
+    (handler,) = root.handlers
+    assert isinstance(handler.formatter, kind)
+    assert root.level == logging.ERROR
