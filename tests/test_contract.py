@@ -15,8 +15,9 @@ from service.settings import Settings
 from tests.training.data import TINY, shapes_dataset
 from training.card import Card
 from training.config import build_config
-from training.export import ServedGenerator, Snapshot, load_snapshot, publish
+from training.export import publish
 from training.loop import train
+from training.snapshot import ServedGenerator, Snapshot, load_snapshot
 
 COUNT = 20
 

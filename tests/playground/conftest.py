@@ -1,0 +1,142 @@
+"""A real browser on a real server. Where there is no browser, these tests are left out.
+
+`BROWSER_TESTS=required` makes that an error; screenshots go to the folder `SCREENSHOTS`.
+"""
+
+import importlib.util
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from PIL import Image
+
+from bundle.store import new_version, release
+from tests.bundles import Toy, write_toy
+from tests.playground.server import Server
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
+QUIET = (
+    "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking"
+    " --disable-component-update --disable-sync"
+).split()
+WIDE, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
+PATIENCE_MS = 120_000  # what a machine may need that does ten other things
+CARD = """---
+license: cc-by-4.0
+---
+
+# A toy
+
+## Data and licence
+
+Data: drawn by a ramp. Licence of the data: `cc-by-4.0`.
+
+## Limits
+
+It knows ramps.
+"""
+
+PageOf = Callable[..., "Page"]
+
+
+def _hindrance() -> str | None:
+    """Why there is no browser here."""
+    if importlib.util.find_spec("playwright") is None:
+        return "playwright is not installed"
+    return None if CHROMIUM else "there is no chromium"
+
+
+@pytest.fixture(scope="module")
+def browser() -> "Iterator[Browser]":
+    """One browser for a module; it may not live longer, for it keeps an event loop running."""
+    if hindrance := _hindrance():
+        if os.environ.get("BROWSER_TESTS") == "required":
+            pytest.fail(hindrance)
+        pytest.skip(hindrance)
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """toy: 1 released, 2 not, with samples and a card; axes: no directions and no classes."""
+    root = tmp_path_factory.mktemp("models")
+    for seed in (0, 1):
+        _publish(root, "toy", Toy(seed=seed))
+    _publish(root, "axes", Toy(labels=(), channels=3, strengths=()))
+    for name in ("toy", "axes"):
+        release(root, name, 1)
+    return root
+
+
+def _publish(root: Path, name: str, toy: Toy) -> None:
+    with new_version(root, name) as draft:
+        write_toy(draft.path, toy)
+        (draft.path / "README.md").write_text(CARD, encoding="utf-8")
+        Image.new("L", (120, 80), 90).save(draft.path / "samples.png")
+        draft.publish(toy.description())
+
+
+@pytest.fixture(scope="module")
+def server(models: Path) -> Iterator[Server]:
+    server = Server(models)
+    yield server
+    server.kill()
+
+
+@pytest.fixture
+def page_of(browser: "Browser", server: Server) -> Iterator[PageOf]:
+    """Opens pages; in the end none may have complained or asked another host.
+
+    `expected` is the text that the complaints of a page with troubles may contain.
+    """
+    seen: list[str] = []
+    contexts = []
+
+    def open_page(query: str = "", *, expected: str = "", at: str = "", **options: Any) -> "Page":
+        url = at or server.url
+        context = browser.new_context(**{"viewport": WIDE, "reduced_motion": "reduce", **options})
+        context.set_default_timeout(PATIENCE_MS)
+        contexts.append(context)
+        page = context.new_page()
+
+        def complain(text: str) -> None:
+            if not expected or expected not in text:
+                seen.append(text)
+
+        page.on("console", lambda message: complain(f"{message.type}: {message.text}"))
+        page.on("pageerror", lambda error: seen.append(str(error)))
+        page.on("request", lambda request: check_host(request.url, url))
+        page.goto(url + query)
+        return page
+
+    def check_host(address: str, url: str) -> None:
+        if not address.startswith((url, "data:", "blob:")):
+            seen.append(f"asked {address}")
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert seen == []
+
+
+@pytest.fixture
+def shoot() -> Callable[["Page", str], None]:
+    """Takes a screenshot of a state, if a folder for them is named."""
+    folder = os.environ.get("SCREENSHOTS")
+
+    def take(page: "Page", name: str) -> None:
+        if folder:
+            page.screenshot(path=Path(folder) / f"{name}.png")
+
+    return take

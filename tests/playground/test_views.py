@@ -1,0 +1,242 @@
+"""The five views in a real browser: what a person does, and what is on the screen then."""
+
+import base64
+import io
+import json
+import shlex
+import urllib.request
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from PIL import Image
+
+from tests.playground.conftest import PageOf
+from tests.playground.server import Server
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+Shoot = Callable[["Page", str], None]
+
+
+def sources(page: "Page", sheet: str = "Wall") -> list[str]:
+    """The addresses of a sheet's images, once all of them are there."""
+    page.wait_for_selector(f'[aria-label="{sheet}"]:not([aria-busy]) img[src]')
+    images: list[str] = page.eval_on_selector_all(
+        f'[aria-label="{sheet}"] img', "images => images.map(image => image.src)"
+    )
+    return images
+
+
+def link_of(page: "Page") -> str:
+    """The query that stands in the address."""
+    query: str = page.evaluate("location.search")
+    return query
+
+
+def png_of(source: str) -> bytes:
+    return base64.b64decode(source.removeprefix("data:image/png;base64,"))
+
+
+def asked(server: Server, body: str) -> bytes:
+    """The service's own answer to a JSON body."""
+    request = urllib.request.Request(
+        f"{server.url}generate", body.encode(), {"content-type": "application/json"}
+    )
+    with urllib.request.urlopen(request, timeout=60) as response:
+        answer: bytes = response.read()
+    return answer
+
+
+def frame(page: "Page") -> str:
+    """What the large canvas of the view shows."""
+    text: str = page.eval_on_selector("main > :not([hidden]) canvas", "c => c.toDataURL()")
+    return text
+
+
+def test_a_wall_shows_the_images_of_its_seed(page_of: PageOf, server: Server, shoot: Shoot) -> None:
+    page = page_of("?seed=7&count=36")
+    images = sources(page)
+    assert len(images) == 36
+    for index in (0, 20, 35):
+        body = json.dumps({"seed": 7, "index": index, "model": "toy", "version": 1})
+        assert png_of(images[index]) == asked(server, body)
+    assert page.text_content("#generate .frame >> nth=35") == "7·35"
+    shoot(page, "generate")
+
+
+def test_a_link_shows_the_same_wall(page_of: PageOf) -> None:
+    """Model and version stand in it too, so that a later release does not change it."""
+    page = page_of()
+    first = sources(page)
+    page.click("#shuffle")
+    page.wait_for_selector(f'[aria-label="Wall"] li:first-child img:not([src="{first[0]}"])')
+    page.click("#classes label:has-text('3')")
+    page.wait_for_selector('.film-edge:has-text("class 3")')
+    images = sources(page)
+    assert images[0] != first[0]
+    assert "model=toy@1" in link_of(page)
+    assert sources(page_of(link_of(page))) == images
+
+
+def test_the_browsers_back_button_brings_the_last_wall_back(page_of: PageOf) -> None:
+    page = page_of("?seed=7&count=4")
+    images = sources(page)
+    page.fill("#seed", "8")
+    page.press("#seed", "Enter")
+    page.wait_for_selector('.film-edge:has-text("seed 8")')
+    assert sources(page) != images
+    page.go_back()
+    page.wait_for_selector('.film-edge:has-text("seed 7")')
+    assert sources(page) == images
+
+
+def test_the_largest_wall_comes_whole(page_of: PageOf, shoot: Shoot) -> None:
+    page = page_of("?seed=7&count=256")
+    assert len(set(sources(page))) == 256
+    shoot(page, "generate-256")
+
+
+def test_an_image_is_enlarged_saved_and_made_again_by_its_command(
+    page_of: PageOf, server: Server, shoot: Shoot
+) -> None:
+    page = page_of("?seed=18446744073709551615&count=16&truncation=0.5")
+    images = sources(page)
+    page.click("#generate .frame >> nth=3")
+    page.keyboard.press("ArrowRight")
+    assert page.get_attribute("#viewer img", "src") == images[4]
+    shoot(page, "viewer")
+    with page.expect_download() as download:
+        page.click("#viewer-save")
+    assert download.value.suggested_filename == "toy-1-18446744073709551615-4.png"
+    assert download.value.path().read_bytes() == png_of(images[4])
+    words = shlex.split(page.inner_text("#viewer pre").replace("\\\n", " "))
+    assert words[:4] == ["curl", "-X", "POST", f"{server.url}generate"]
+    assert asked(server, words[words.index("-d") + 1]) == png_of(images[4])
+
+
+def test_pins_stay_in_the_browser(page_of: PageOf, shoot: Shoot) -> None:
+    page = page_of("?seed=7&count=16")
+    images = sources(page)
+    page.click("#generate .frame >> nth=2")
+    page.click("#viewer-pin")
+    page.click("#viewer-close")
+    page.goto(page.url.replace("seed=7", "seed=8"))
+    assert sources(page, "Pinned") == [images[2]]
+    page.click(".shelf .frame")
+    shoot(page, "pins")
+    page.click("#viewer-pin")
+    page.wait_for_selector(".shelf", state="hidden")
+
+
+def test_a_walk_is_played_scrubbed_and_saved(page_of: PageOf, shoot: Shoot) -> None:
+    page = page_of("?tab=walk&points=7.0.3,8.0.3,9.1.3&steps=8")
+    page.wait_for_selector('#walk .film-edge:has-text("frame 1 of 17")')
+    first = frame(page)
+    page.fill('[aria-label="Frame"]', "8")
+    page.wait_for_selector('.film-edge:has-text("frame 9 of 17")')
+    assert frame(page) != first
+    page.click("#walk button:has-text('Play')")
+    page.wait_for_selector('#walk .film-edge:not(:has-text("frame 9 of"))')
+    page.click("#walk button:has-text('Pause')")
+    shoot(page, "walk")
+    for name, kind in (("WebP", "WEBP"), ("GIF", "GIF")):
+        with page.expect_download() as download:
+            page.click(f"#walk .actions button:has-text('{name}')")
+        with Image.open(io.BytesIO(download.value.path().read_bytes())) as animation:
+            assert (animation.format, getattr(animation, "n_frames", 1)) == (kind, 17)
+
+
+def test_a_walk_goes_through_images_of_the_wall(page_of: PageOf) -> None:
+    page = page_of("?seed=7&count=16")
+    sources(page)
+    for at in (2, 5):
+        page.click(f"#generate .frame >> nth={at}")
+        page.click("#viewer-walk")
+        page.click("#viewer-close")
+    page.click("#tab-walk")
+    page.wait_for_selector('#walk .film-edge:has-text("of 17")')
+    assert page.locator(".points li").count() == 2
+    page.click("#walk button:has-text('Add a point')")
+    page.wait_for_selector('#walk .film-edge:has-text("of 33")')
+    page.click('[aria-label^="Remove"] >> nth=0')
+    page.wait_for_selector('#walk .film-edge:has-text("of 17")')
+
+
+def test_a_slider_moves_all_images_and_its_link_shows_where(
+    page_of: PageOf, shoot: Shoot, record_property: Callable[[str, object], None]
+) -> None:
+    for model in ("toy@1", "axes@1"):
+        page = page_of(f"?tab=explore&seed=7&model={model}")
+        page.wait_for_selector("[data-frames]")
+        middle = frame(page)
+        shown = drag(page, "#direction-1")
+        record_property(f"frames per second, {model}", round(shown, 1))
+        moved = frame(page)
+        assert moved != middle
+        shoot(page, f"explore-{model}")
+        assert "moves=1:" in link_of(page)
+        again = page_of(link_of(page))
+        again.wait_for_selector("[data-frames]")
+        assert frame(again) == moved
+        page.click("button:has-text('Back to the middle')")
+        page.wait_for_selector('canvas[aria-label$="the middle"]')
+        assert frame(page) == middle
+
+
+def drag(page: "Page", slider: str) -> float:
+    """Drag a slider to its end and half of the way back; images shown per second."""
+    box = page.locator(slider).bounding_box()
+    assert box is not None
+    count = "Number(document.querySelector('[data-frames]').dataset.frames)"
+    now = "performance.now()"
+    before = page.evaluate(f"[{count}, {now}]")
+    y = box["y"] + box["height"] / 2
+    page.mouse.move(box["x"] + box["width"] / 2, y)
+    page.mouse.down()
+    for step in range(60):
+        share = 0.5 + step / 120 if step < 50 else 1 - (step - 49) / 40
+        page.mouse.move(box["x"] + box["width"] * share, y)
+    after = page.evaluate(f"[{count}, {now}]")
+    page.mouse.up()
+    value = page.input_value(slider)
+    page.wait_for_selector(f'canvas[aria-label$=" 1:{value}"]')
+    page.wait_for_url(f"**moves=1:{value}*")
+    frames, elapsed_ms = (end - start for start, end in zip(before, after, strict=True))
+    return 1000 * float(frames) / float(elapsed_ms)
+
+
+def test_two_versions_stand_side_by_side_on_the_same_seeds(
+    page_of: PageOf, server: Server, shoot: Shoot
+) -> None:
+    page = page_of("?tab=compare&seed=7&count=16")
+    page.wait_for_selector(".verdict:has-text('on both sides')")
+    left, right = sources(page, "Chosen version"), sources(page, "The other version")
+    assert "against=toy@2" in link_of(page)
+    for version, images in ((1, left), (2, right)):
+        body = json.dumps({"seed": 7, "index": 5, "model": "toy", "version": version})
+        assert png_of(images[5]) == asked(server, body)
+    page.hover("#compare .frame >> nth=5")
+    assert page.locator(".twin").count() == 1
+    shoot(page, "compare")
+    page.select_option("#against", "axes@1")
+    page.wait_for_selector('#compare .film-edge:has-text("axes@1")')
+
+
+def test_the_card_tells_scores_data_licence_and_provenance(page_of: PageOf, shoot: Shoot) -> None:
+    page = page_of("?tab=model")
+    page.wait_for_selector(".card img")
+    text = page.inner_text(".card")
+    for words in ("5.0 times as far", "10,000 images", "drawn by a ramp", "cc-by-4.0", "toy@1"):
+        assert words in text
+    assert "It knows ramps." in text
+    shoot(page, "model")
+
+
+def test_the_strip_counts_what_the_page_asks_for(page_of: PageOf) -> None:
+    page = page_of("?seed=7&count=64")
+    sources(page)
+    page.wait_for_selector("#condition[data-condition=ready]")
+    page.click("#shuffle")
+    page.wait_for_selector("#pulse div:has-text('p50'):has-text('ms')")
+    assert "cpu" in page.inner_text("#pulse")
