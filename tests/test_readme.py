@@ -28,11 +28,14 @@ def blocks(language: str, section: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
 
 
+def _shown(default: object) -> str:
+    return "-" if default in (None, ()) else f"`{default}`"
+
+
 def settings_table() -> str:
     """The settings as the README lists them."""
     rows = [
-        f"| `{PREFIX}{name.upper()}` | {'-' if field.default in (None, ()) else f'`{field.default}`'} "
-        f"| {field.description} |"
+        f"| `{PREFIX}{name.upper()}` | {_shown(field.default)} | {field.description} |"
         for name, field in Settings.model_fields.items()
     ]
     return "\n".join(["| variable | default | meaning |", "|---|---|---|", *rows])

@@ -29,6 +29,7 @@ def model_card(name: str, version: int, description: Description, card: Card) ->
             "",
             *_what(description),
             "",
+            *_directions(description),
             "## Data and licence",
             "",
             f"Data: {card.data}. Licence of the data: {card.data_license}. "
@@ -69,6 +70,20 @@ def _what(description: Description) -> list[str]:
         + (", `labels` int64 [N]" if description.labels else "")
         + f"; output: `images` uint8 [N, {image.height}, {image.width}, {image.channels}]. "
         f"ONNX opset {description.opset}."
+    ]
+
+
+def _directions(description: Description) -> list[str]:
+    if not description.directions:
+        return []
+    shares = ", ".join(f"{direction.strength:.0%}" for direction in description.directions)
+    return [
+        "## Directions",
+        "",
+        "![Each row a direction; three seeds, each moved by -3 to 3](directions.png)",
+        "",
+        f"Shares of the first layer's variance: {shares}.",
+        "",
     ]
 
 

@@ -1,6 +1,7 @@
 """Checkpoints (everything needed to go on) and snapshots (the EMA generator, for use)."""
 
 import json
+import math
 import os
 import re
 import warnings
@@ -83,3 +84,13 @@ def load_weights(
     except Exception as error:
         raise DataError(f"{path.name} holds no {network} that can be read: {error}") from error
     return architecture, state, header
+
+
+def parameter_counts(path: Path) -> dict[str, int]:
+    """How many numbers each network of a file by `save_weights` has, by the network's name."""
+    counts: dict[str, int] = {}
+    with safe_open(path, framework="pt") as file:
+        for key in file.keys():  # noqa: SIM118  (not a mapping)
+            network = key.partition(".")[0]
+            counts[network] = counts.get(network, 0) + math.prod(file.get_slice(key).get_shape())
+    return counts

@@ -3,7 +3,8 @@
 import hashlib
 import logging
 import warnings
-from dataclasses import dataclass
+from collections.abc import Callable
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import onnx
 import onnxruntime
 import torch
 from PIL import Image
-from torch import Tensor, nn
+from torch import Tensor
 
 from bundle.golden import Golden, golden_inputs, write_golden
 from bundle.latents import draw_latents
@@ -23,44 +24,16 @@ from bundle.verify import read_manifest
 from training.card import Card, model_card
 from training.checkpoint import load_weights, save_weights
 from training.config import TrainConfig
+from training.directions import find_directions
 from training.errors import ExportError
-from training.networks import FAMILIES, Architecture
-from training.pixels import contact_sheet, to_grey_levels
+from training.networks import Architecture
+from training.pictures import direction_strips, sample_grid
+from training.snapshot import ServedGenerator, Snapshot
 
 OPSET = 20
 GOLDEN_TOLERANCE = 1.0
 """Grey levels by which another engine's float32 may differ: one, where rounding tips over."""
 PARITY_BATCHES = (1, 3, 17)
-GRID = 10
-
-
-class ServedGenerator(nn.Module):
-    """The generator as it is served: latents (and labels) in, uint8 [N, H, W, C] out."""
-
-    def __init__(self, generator: nn.Module) -> None:
-        super().__init__()
-        self.generator = generator
-
-    def forward(self, latents: Tensor, labels: Tensor | None = None) -> Tensor:
-        return to_grey_levels(self.generator(latents, labels))
-
-
-@dataclass(frozen=True)
-class Snapshot:
-    """A snapshot as it comes from a run or a bundle."""
-
-    path: Path
-    architecture: Architecture
-    generator: nn.Module
-    nimg: int
-
-
-def load_snapshot(path: Path) -> Snapshot:
-    """Read the EMA generator of a snapshot, on the CPU and ready to generate."""
-    architecture, state, header = load_weights(path, "generator")
-    generator = FAMILIES[architecture.family].generator(architecture)
-    generator.load_state_dict(state)
-    return Snapshot(path, architecture, generator.eval(), int(header["nimg"]))
 
 
 def export_onnx(snapshot: Snapshot) -> bytes:
@@ -140,62 +113,60 @@ def publish(
     to: Path,
     scores: dict[str, Score],
     card: Card,
+    model: bytes | None = None,
 ) -> Path:
     """Export, check and publish a snapshot as the next version of the model folder `to`.
 
-    data: the run's data sheet. Answers the version's folder: that of the newest version, and
-    publishes nothing, when it holds the same graph already. Raises ExportError on a mismatch, and
-    BundleError when the store refuses it.
+    data: the run's data sheet. model: the graph, if it was exported before. Answers the version's
+    folder: that of the newest version, and publishes nothing, when it holds the same
+    graph and the same description already.
+    Raises ExportError on a mismatch, and BundleError when the store refuses it.
     """
-    model = export_onnx(snapshot)
+    model = model or export_onnx(snapshot)
+    description = _describe(snapshot, config, data, scores)
+    return publish_graph(snapshot, model, description, to, partial(model_card, card=card))
+
+
+def publish_graph(
+    snapshot: Snapshot,
+    model: bytes,
+    description: Description,
+    to: Path,
+    write_card: Callable[[str, int, Description], str],
+) -> Path:
+    """As `publish`, of a graph and its description; `write_card` makes the text of the card."""
     check_parity(snapshot, model)
-    if newest := _newest_version(to, model):
+    if newest := _newest_version(to, model, description):
         return newest
-    description = _describe(snapshot.architecture, config, data, snapshot.nimg, scores)
     with new_version(to.parent, to.name) as draft:
         (draft.path / "model.onnx").write_bytes(model)
         write_golden(draft.path / "golden.npz", make_golden(snapshot))
         Image.fromarray(sample_grid(snapshot)).save(draft.path / "samples.png")
+        if directions := description.directions:
+            strips = direction_strips(snapshot, directions)
+            Image.fromarray(strips).save(draft.path / "directions.png")
         _copy_weights(snapshot, draft.path / "weights.safetensors")
-        text = model_card(draft.name, draft.version, description, card)
-        (draft.path / "README.md").write_text(text)
+        text = write_card(draft.name, draft.version, description)
+        (draft.path / "README.md").write_text(text, encoding="utf-8")
         return draft.publish(description)
 
 
-def _newest_version(to: Path, model: bytes) -> Path | None:
-    """The newest version of a model folder, if its graph is this one."""
+def _newest_version(to: Path, model: bytes, description: Description) -> Path | None:
+    """The newest version of a model folder, if its graph and its description are these."""
     versions = list_versions(to.parent, to.name) if to.exists() else []
     if not versions:
         return None
     path = version_path(to.parent, to.name, versions[-1])
-    published = read_manifest(path).files["model.onnx"].sha256
-    return path if published == hashlib.sha256(model).hexdigest() else None
+    manifest = read_manifest(path)
+    same_graph = manifest.files["model.onnx"].sha256 == hashlib.sha256(model).hexdigest()
+    return path if same_graph and manifest.description == description else None
 
 
 def make_golden(snapshot: Snapshot) -> Golden:
     """The images that PyTorch makes of the golden inputs."""
     architecture = snapshot.architecture
     latents, labels = golden_inputs(architecture.latent_dim, architecture.num_classes)
-    return Golden(latents, labels, _generate(snapshot, latents, labels))
-
-
-def sample_grid(snapshot: Snapshot) -> np.ndarray:
-    """A 10 x 10 grid of seeds 0 … 99, a class per column: uint8 [H, W] or [H, W, C]."""
-    architecture = snapshot.architecture
-    count = GRID * GRID
-    latents = np.concatenate(
-        [draw_latents(seed, 0, 1, architecture.latent_dim)[0] for seed in range(count)]
-    )
-    classes = architecture.num_classes
-    labels = np.arange(count, dtype=np.int64) % min(classes, GRID) if classes else None
-    return contact_sheet(_generate(snapshot, latents, labels), GRID).squeeze()
-
-
-@torch.inference_mode()
-def _generate(snapshot: Snapshot, latents: np.ndarray, labels: np.ndarray | None) -> np.ndarray:
-    chosen = None if labels is None else torch.from_numpy(labels)
-    images = ServedGenerator(snapshot.generator)(torch.from_numpy(latents), chosen)
-    return np.ascontiguousarray(images.numpy())
+    return Golden(latents, labels, snapshot.generate(latents, labels))
 
 
 def _copy_weights(snapshot: Snapshot, path: Path) -> None:
@@ -211,8 +182,9 @@ def _copy_weights(snapshot: Snapshot, path: Path) -> None:
 
 
 def _describe(
-    architecture: Architecture, config: TrainConfig, data: dict, nimg: int, scores: dict[str, Score]
+    snapshot: Snapshot, config: TrainConfig, data: dict, scores: dict[str, Score]
 ) -> Description:
+    architecture = snapshot.architecture
     return Description(
         task="generate",
         opset=OPSET,
@@ -226,10 +198,11 @@ def _describe(
         training=Training(
             preset=config.preset,
             data_fingerprint=data["fingerprint"],
-            kimg=nimg / 1000,
+            kimg=snapshot.nimg / 1000,
             seed=config.seed,
             code_version=version("mirage-gan"),
             torch_version=str(torch.__version__),
         ),
         scores=scores,
+        directions=find_directions(snapshot.generator.latent_weight()),
     )

@@ -1,7 +1,7 @@
-"""The judge of digits: a small classifier whose features score generators; it never trains one.
+"""Small networks whose features score generators; they never train one.
 
-Its weights are made once by `python -m training judge`, pinned by hash, and committed before any
-generator that they score.
+The judge of digits is the one that ships: made once by `python -m training judge`, pinned by hash,
+and committed before any generator that it scores. For other data its like is trained on the spot.
 """
 
 import hashlib
@@ -19,18 +19,26 @@ from training.networks import channels_last
 from training.pixels import to_float
 
 FEATURES = 128
+ORIENTATIONS = 8
+"""Four right angles, mirrored or not: what is to be told apart where data have no classes."""
+SMALL_SIDE, MAX_SIDE = 32, 64
 WEIGHTS = Path(__file__).with_name("judges") / "mnist.safetensors"
 SHA256 = "abe9a2a2c95eb541e91ea239da684ca01f0152d560e1c628b3822040d3f127fd"
 """sha256 of WEIGHTS; a judge that changed would make scores incomparable."""
 
 
 class Classifier(nn.Module):
-    """Four convolutions and a 128-wide penultimate layer, for small grey images [N, 1, H, W]."""
+    """Convolutions and a 128-wide penultimate layer, for images [N, C, S, S] of 4 to 64 pixels.
 
-    def __init__(self, height: int = 28, width: int = 28, num_classes: int = 10) -> None:
+    Four convolutions and two halvings; above 32 pixels the first convolution halves, too.
+    """
+
+    def __init__(self, side: int = 28, channels: int = 1, num_classes: int = 10) -> None:
         super().__init__()
+        stride = 2 if side > SMALL_SIDE else 1
+        coarse = -(-side // stride) // 4
         self.body = nn.Sequential(
-            _block(1, 32, 5),
+            _block(channels, 32, 5, stride),
             nn.MaxPool2d(2),
             _block(32, 64, 3),
             _block(64, 64, 3),
@@ -38,7 +46,7 @@ class Classifier(nn.Module):
             _block(64, 96, 3),
             nn.Flatten(),
             nn.Dropout(0.3),
-            nn.Linear(96 * (height // 4) * (width // 4), FEATURES),
+            nn.Linear(96 * coarse**2, FEATURES),
             nn.ReLU(),
         )
         self.head = nn.Linear(FEATURES, num_classes)
@@ -49,35 +57,37 @@ class Classifier(nn.Module):
         return features, self.head(features)
 
 
-def _block(inputs: int, outputs: int, size: int) -> nn.Sequential:
+def _block(inputs: int, outputs: int, size: int, stride: int = 1) -> nn.Sequential:
     return nn.Sequential(
-        nn.Conv2d(inputs, outputs, size, padding=size // 2, bias=False),
+        nn.Conv2d(inputs, outputs, size, stride, padding=size // 2, bias=False),
         nn.BatchNorm2d(outputs),
         nn.ReLU(),
     )
 
 
 def fit(
-    images: np.ndarray, labels: np.ndarray, epochs: int, seed: int, batch: int = 128
+    images: np.ndarray, labels: np.ndarray | None, epochs: int, seed: int, batch: int = 128
 ) -> Classifier:
-    """Train a classifier on uint8 [N, H, W, 1] and int64 [N], slightly rotated, scaled and moved.
+    """Train a classifier on uint8 [N, H, W, C] and int64 [N], slightly rotated, scaled and moved.
 
-    The same arguments on the same machine with the same thread count give the same weights.
+    Without labels it learns how an image was turned and mirrored (`orient`). The same arguments on
+    the same machine with the same thread count give the same weights.
     """
     torch.manual_seed(seed)
-    network = channels_last(Classifier(*images.shape[1:3]))
+    batch = min(batch, len(images))
+    classes = ORIENTATIONS if labels is None else int(labels.max()) + 1
+    network = channels_last(Classifier(judged_side(images), images.shape[3], classes))
     steps = epochs * (len(images) // batch)
     optimizer = torch.optim.AdamW(network.parameters(), lr=2e-3, weight_decay=0.02)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 2e-3, total_steps=steps)
-    targets = torch.from_numpy(labels)
-    with tqdm(total=steps, desc="judge", unit="step") as bar:
+    with tqdm(total=steps, desc="judge", unit="step", leave=False) as bar:
         for _ in range(epochs):
             order = torch.randperm(len(images))
             for chosen in order[: steps // epochs * batch].split(batch):
-                pixels = _distort(to_float(images[chosen.numpy()]))
+                pixels, targets = _lesson(images, labels, chosen.numpy())
                 with torch.autocast("cpu", torch.bfloat16):
                     _, logits = network(pixels.contiguous(memory_format=torch.channels_last))
-                loss = F.cross_entropy(logits.float(), targets[chosen], label_smoothing=0.05)
+                loss = F.cross_entropy(logits.float(), targets, label_smoothing=0.05)
                 optimizer.zero_grad()
                 loss.backward()
                 optimizer.step()
@@ -85,6 +95,40 @@ def fit(
                 bar.update()
             bar.set_postfix(loss=f"{loss.item():.3f}")
     return network.eval()
+
+
+def _lesson(
+    images: np.ndarray, labels: np.ndarray | None, chosen: np.ndarray
+) -> tuple[Tensor, Tensor]:
+    """One batch: distorted pixels float32 [N, C, S, S], and what is to be told of them [N]."""
+    pixels = _distort(to_view(images[chosen]))
+    if labels is not None:
+        return pixels, torch.from_numpy(labels[chosen])
+    orientations = torch.randint(ORIENTATIONS, (len(chosen),))
+    return orient(pixels, orientations), orientations
+
+
+def orient(images: Tensor, orientations: Tensor) -> Tensor:
+    """Turn image i of [N, C, S, S] by orientations[i] % 4 right angles; mirror it from 4 on."""
+    turned = [
+        torch.rot90(image.flip(2) if way >= 4 else image, way % 4, (1, 2))
+        for image, way in zip(images, orientations.tolist(), strict=True)
+    ]
+    return torch.stack(turned)
+
+
+def judged_side(images: np.ndarray) -> int:
+    """The side in pixels at which images [N, H, W, C] are judged: the shorter one, at most 64."""
+    return min(*images.shape[1:3], MAX_SIDE)
+
+
+def to_view(images: np.ndarray) -> Tensor:
+    """uint8 [N, H, W, C] -> float32 [N, C, S, S] in [-1, 1], resized where it is not that size."""
+    side = judged_side(images)
+    pixels = to_float(images)
+    if images.shape[1:3] == (side, side):
+        return pixels
+    return F.interpolate(pixels, (side, side), mode="bilinear", antialias=True)
 
 
 def _distort(images: Tensor, angle: float = 0.2, zoom: float = 0.1, shift: float = 0.1) -> Tensor:
@@ -105,20 +149,23 @@ def _distort(images: Tensor, angle: float = 0.2, zoom: float = 0.1, shift: float
 def judge(
     network: Classifier, images: np.ndarray, batch: int = 500
 ) -> tuple[np.ndarray, np.ndarray]:
-    """uint8 [N, H, W, 1] -> features float32 [N, 128] and the judged class int64 [N]."""
+    """uint8 [N, H, W, C] -> features float32 [N, 128] and the judged class int64 [N]."""
     features, classes = [], []
-    for start in range(0, len(images), batch):
-        f, logits = network(to_float(images[start : start + batch]))
-        features.append(f.numpy())
-        classes.append(logits.argmax(1).numpy())
+    with tqdm(total=len(images), desc="judging", unit="img", leave=False) as bar:
+        for start in range(0, len(images), batch):
+            seen, logits = network(to_view(images[start : start + batch]))
+            features.append(seen.numpy())
+            classes.append(logits.argmax(1).numpy())
+            bar.update(len(seen))
     return np.concatenate(features), np.concatenate(classes)
 
 
-def save_judge(network: Classifier, path: Path, test_accuracy: float) -> str:
+def save_judge(network: Classifier, path: Path, test_accuracy: float | None = None) -> str:
     """Write the weights and answer their sha256."""
     path.parent.mkdir(parents=True, exist_ok=True)
     state = {key: value.contiguous() for key, value in network.state_dict().items()}
-    content = save(state, metadata={"test_accuracy": f"{test_accuracy:.4f}"})
+    known = {} if test_accuracy is None else {"test_accuracy": f"{test_accuracy:.4f}"}
+    content = save(state, metadata=known)
     path.write_bytes(content)
     return hashlib.sha256(content).hexdigest()
 

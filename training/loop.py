@@ -18,6 +18,7 @@ from tqdm import tqdm
 from training.checkpoint import load_latest, save_checkpoint, save_weights
 from training.config import TrainConfig
 from training.dataset import Dataset
+from training.machine import machine_sheet
 from training.pixels import to_float, to_grey_levels
 from training.run import Run, architecture_of
 from training.sampler import Sampler, Stream, draw_step_latents, random_stream
@@ -39,7 +40,9 @@ def train(config: TrainConfig, dataset: Dataset, run_dir: Path, threads: int | N
     with run.locked():
         config = config.model_copy(update={"precision": resolve_precision(config.precision)})
         run.write_config(config, data_sheet(dataset))
-        _Loop(config, dataset, run, threads).go()
+        loop = _Loop(config, dataset, run, threads)
+        run.write_machine(machine_sheet())
+        loop.go()
     return run
 
 

@@ -1,6 +1,6 @@
 """A run's folder: configuration, statistics, sample grids, snapshots and checkpoints.
 
-config.json  stats.jsonl  checkpoints/
+config.json  machine.json  stats.jsonl  checkpoints/
 samples/000050048.png  snapshots/000050048.safetensors      (named by images seen)
 """
 
@@ -26,6 +26,7 @@ class Run:
     def __init__(self, path: Path) -> None:
         self.path = Path(path)
         self.config_file = self.path / "config.json"
+        self.machine_file = self.path / "machine.json"
         self.stats_file = self.path / "stats.jsonl"
         self.samples = self.path / "samples"
         self.snapshots = self.path / "snapshots"
@@ -44,14 +45,19 @@ class Run:
 
     def write_config(self, config: TrainConfig, data: dict[str, Any]) -> None:
         """Write the configuration, or check that a resumed run's is the one it began with."""
-        if self.config_file.exists():
-            before, data_before = self.read_config()
-            _check_same(before, config)
-            if data["fingerprint"] != data_before["fingerprint"]:
-                raise UsageError(f"{self.path} was begun with other data; use a new --run")
+        self.check_config(config, data)
         self.path.mkdir(parents=True, exist_ok=True)
         content = {"config": config.model_dump(), "data": data}
         write_text(self.config_file, json.dumps(content, indent=2) + "\n")
+
+    def check_config(self, config: TrainConfig, data: dict[str, Any]) -> None:
+        """Raise UsageError when the run was begun with another configuration or other data."""
+        if not self.config_file.exists():
+            return
+        before, data_before = self.read_config()
+        _check_same(before, config)
+        if data["fingerprint"] != data_before["fingerprint"]:
+            raise UsageError(f"{self.path} was begun with other data; use a new --run")
 
     def read_config(self) -> tuple[TrainConfig, dict[str, Any]]:
         """The run's configuration and its data sheet (fingerprint, classes, image shape)."""
@@ -60,6 +66,14 @@ class Run:
             return TrainConfig.model_validate(content["config"]), content["data"]
         except (OSError, ValueError, KeyError) as error:
             raise DataError(f"{self.path} is no run: config.json cannot be read") from error
+
+    def write_machine(self, sheet: dict[str, str | int]) -> None:
+        """Record what the run trains on; the newest start stands."""
+        write_text(self.machine_file, json.dumps(sheet, indent=2) + "\n")
+
+    def read_machine(self) -> dict[str, str | int]:
+        """What `write_machine` recorded; empty for a run that did not."""
+        return json.loads(self.machine_file.read_text()) if self.machine_file.exists() else {}
 
     def rewind_stats(self, nimg: int) -> None:
         """Drop the lines that a killed process wrote after its last checkpoint."""

@@ -64,3 +64,12 @@ TINY = {
     "checkpoint_kimg": 0.016,
 }
 """Changes to a preset that make a run take a second."""
+
+
+def tiny_flags() -> list[str]:
+    """TINY on the command line."""
+    values = {
+        key: ",".join(map(str, value)) if isinstance(value, list) else value
+        for key, value in TINY.items()
+    }
+    return [text for key, value in values.items() for text in ("--set", f"{key}={value}")]

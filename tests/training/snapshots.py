@@ -7,8 +7,8 @@ import torch
 
 from training.checkpoint import save_weights
 from training.config import TrainConfig, build_config
-from training.export import Snapshot, load_snapshot
 from training.networks import FAMILIES, Architecture
+from training.snapshot import Snapshot, load_snapshot
 
 
 def make_snapshot(folder: Path, family: str = "strided", **changes: Any) -> Snapshot:

@@ -3,60 +3,84 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bundle.latents import draw_latents
 from bundle.manifest import Score
 from tests.bundles import Toy
-from tests.training.data import shapes, shapes_dataset
-from training import evaluate as evaluation
-from training.dataset import Dataset
+from tests.training.toys import SIZES, digit_features, digits_like, evaluator_of
 from training.errors import DataError
+from training.evaluate import distances_by
+from training.scorecard import Scorecard
+
+TOY = Toy(height=28, width=28)
+MODEL = TOY.model().SerializeToString()
 
 
-def test_labels_come_in_the_proportions_of_the_data() -> None:
-    labels = np.array([0] * 10 + [1] * 30)
-    chosen = evaluation.proportional_labels(np.random.default_rng(0).permutation(labels), 8)
-    assert chosen.tolist() == [0, 0, 1, 1, 1, 1, 1, 1]
+@pytest.fixture(scope="module")
+def scorecard(tmp_path_factory: pytest.TempPathFactory) -> Scorecard:
+    return evaluator_of(digits_like(), tmp_path_factory.mktemp("cache")).score(MODEL, seeds=2)
 
 
-def test_image_i_is_that_of_seed_i() -> None:
-    toy = Toy()
-    labels = np.arange(130) % 10
-    images = evaluation.generate_images(toy.model().SerializeToString(), labels)
-    latents, _ = draw_latents(seed=123, index=0, count=1, latent_dim=toy.latent_dim)
-    np.testing.assert_array_equal(images[123], toy.images(latents, labels[123:124])[0])
-    assert len(images) == 130
+def test_scores_every_model_beside_its_floor_and_collapse(scorecard: Scorecard) -> None:
+    scores = scorecard.scores
+    assert next(iter(scores)) == "agreement"
+    assert scores["frechet"].value > 2 * scores["frechet"].floor > 0
+    assert scores["coverage"].value < 0.1 < scores["coverage"].floor
+    assert scores["frechet"].n == scores["agreement"].n == SIZES.generated
+    assert scores["coverage"].n == scores["memorised"].n == SIZES.covered
+    assert scorecard.collapsed["recall"] == 0
 
 
-def test_scores_every_labelled_model_beside_its_floor(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(evaluation, "GENERATED", 200)
-    monkeypatch.setattr(evaluation, "REFERENCE", 400)
-    monkeypatch.setattr(evaluation, "COVERED", 100)
-    images, labels = shapes(600, side=28)
-    data = Dataset(images, labels, tuple("0123456789"), "f")
-    toy = Toy(height=28, width=28)
-    scored = evaluation.evaluate(toy.model().SerializeToString(), data, data)
-    assert scored.keys() == {"agreement", "frechet", "coverage"}
-    assert scored["frechet"].value > 10 * scored["frechet"].floor > 0
-    assert scored["coverage"].value < 0.1 < 0.5 < scored["coverage"].floor
-    assert scored["agreement"].n == 200
+def test_tells_with_what_it_was_measured(scorecard: Scorecard) -> None:
+    assert scorecard.network == "the judge of digits"
+    assert scorecard.data_fingerprint == digits_like().fingerprint
+    assert scorecard.sizes["generated"] == SIZES.generated
+    assert not scorecard.full
 
 
-def test_says_when_there_are_too_few_images_to_score() -> None:
-    data = shapes_dataset(side=28)
-    model = Toy(height=28, width=28).model().SerializeToString()
-    with pytest.raises(DataError, match="96 images; these scores need 60000"):
-        evaluation.evaluate(model, data, data)
+def test_later_draws_are_for_the_spread_alone(scorecard: Scorecard, tmp_path: Path) -> None:
+    once = evaluator_of(digits_like(), tmp_path).score(MODEL)
+    assert once.scores == scorecard.scores
+    assert once.spread == {}
+    assert scorecard.spread.keys() == scorecard.scores.keys()
+    assert scorecard.spread["frechet"] > 0
 
 
-def test_a_model_without_classes_has_no_such_scores() -> None:
-    model = Toy(labels=()).model().SerializeToString()
-    with pytest.raises(DataError, match="no classes"):
-        evaluation.generate_images(model, np.zeros(1, np.int64))
+def test_data_without_classes_have_no_agreement(tmp_path: Path) -> None:
+    model = Toy(labels=(), height=28, width=28).model().SerializeToString()
+    card = evaluator_of(digits_like(labelled=False), tmp_path).score(model)
+    assert "agreement" not in card.scores
+    assert "frechet" in card.scores
 
 
-def test_scores_survive_their_file(tmp_path: Path) -> None:
-    scored = {"frechet": Score(value=2.5, floor=0.5, n=10)}
-    evaluation.write_scores(tmp_path / "scores.json", scored)
-    assert evaluation.read_scores(tmp_path / "scores.json") == scored
-    assert evaluation.read_scores(tmp_path / "none.json") == {}
-    assert list(evaluation.table(scored))[1].split() == ["frechet", "2.5000", "0.5000", "10"]
+def test_a_test_split_that_is_the_training_data_counts_as_none(tmp_path: Path) -> None:
+    data = digits_like()
+    assert evaluator_of(data, tmp_path, test=data).test is None
+    assert evaluator_of(data, tmp_path, test=digits_like(200)).test is not None
+
+
+def test_images_of_another_size_are_refused(tmp_path: Path) -> None:
+    model = Toy().model().SerializeToString()
+    with pytest.raises(DataError, match=r"the model makes images \(8, 12, 1\)"):
+        evaluator_of(digits_like(), tmp_path).score(model)
+
+
+class Brightness:
+    """Features that anyone can check: mean grey levels of the four quarters."""
+
+    name = "mean brightness"
+    sha256 = "b" * 64
+
+    def __call__(self, images: np.ndarray) -> tuple[np.ndarray, None]:
+        quarters = images.reshape(len(images), 2, 14, 2, 14).mean((2, 4))
+        return quarters.reshape(len(images), 4).astype(np.float32), None
+
+
+def test_distances_by_another_network_bear_its_name(tmp_path: Path) -> None:
+    evaluator = evaluator_of(digits_like(), tmp_path)
+    found = distances_by(Brightness(), evaluator, MODEL, "brightness")
+    assert found.keys() == {"frechet_brightness", "kernel_brightness"}
+    assert isinstance(found["frechet_brightness"], Score)
+    assert found["frechet_brightness"].value > found["frechet_brightness"].floor
+
+
+def test_the_network_of_the_data_is_taken_unless_another_is_given(tmp_path: Path) -> None:
+    assert evaluator_of(digits_like(), tmp_path).network.sha256 == digit_features().sha256

@@ -14,6 +14,7 @@ from bundle.verify import load_bundle
 from tests.training.snapshots import config_of, make_snapshot, sheet_of
 from training.card import Card
 from training.checkpoint import load_weights
+from training.directions import find_directions
 from training.errors import ExportError
 from training.export import check_parity, export_onnx, publish
 from training.networks import FAMILIES
@@ -81,8 +82,12 @@ def test_publishes_a_bundle_that_verifies(tmp_path: Path, kind: dict[str, Any]) 
     assert bundle.manifest.training.kimg == 8
     assert bundle.manifest.scores == scores
     assert bundle.manifest.num_classes == snapshot.architecture.num_classes
-    with Image.open(folder / "samples.png") as grid:
-        assert grid.size == (120, 80)
+    assert bundle.manifest.directions == find_directions(snapshot.generator.latent_weight())
+    with (
+        Image.open(folder / "samples.png") as grid,
+        Image.open(folder / "directions.png") as strips,
+    ):
+        assert (grid.size, strips.size) == ((120, 80), (3 * 7 * 12, 6 * 8))
     text = (folder / "README.md").read_text()
     assert text.startswith("---\n")
     assert "license: apache-2.0" in text
@@ -109,6 +114,15 @@ def test_the_same_snapshot_is_published_once(tmp_path: Path) -> None:
     other = make_snapshot(tmp_path, hidden=14)
     third = publish(other, config_of(), sheet_of(other), to, {}, Card())
     assert (first.name, again.name, third.name) == ("1", "1", "2")
+
+
+def test_the_same_graph_with_another_description_is_published_again(tmp_path: Path) -> None:
+    to, snapshot = tmp_path / "models" / "toy", make_snapshot(tmp_path)
+    publish(snapshot, config_of(), sheet_of(snapshot), to, {}, Card())
+    scores = {"coverage": Score(value=0.5)}
+    second = publish(snapshot, config_of(), sheet_of(snapshot), to, scores, Card())
+    assert second.name == "2"
+    assert load_bundle(second).model == load_bundle(to / "1").model
 
 
 def test_nothing_is_published_on_a_mismatch(

@@ -10,12 +10,12 @@ import pytest
 import torch
 from PIL import Image
 
-from tests.training.data import TINY, shapes_dataset, write_idx_folder
+from tests.training.data import TINY, shapes_dataset, tiny_flags, write_idx_folder
 from training.checkpoint import load_latest
 from training.config import build_config
-from training.export import load_snapshot
 from training.loop import generate, resolve_precision, train
 from training.run import Run
+from training.snapshot import load_snapshot
 
 KIMG = 0.096  # twelve steps of eight images
 KILL_IN_STEP = """
@@ -36,12 +36,8 @@ raise SystemExit(main(sys.argv[1:]))
 
 
 def arguments(data: Path, run: Path) -> list[str]:
-    tiny = {
-        key: ",".join(map(str, value)) if isinstance(value, list) else value
-        for key, value in TINY.items()
-    }
-    changes = [text for key, value in tiny.items() for text in ("--set", f"{key}={value}")]
-    return ["train", "--data", str(data), "--run", str(run), "--kimg", str(KIMG), *changes]
+    command = ["train", "--data", str(data), "--run", str(run), "--kimg", str(KIMG)]
+    return [*command, *tiny_flags()]
 
 
 def run_training(data: Path, run: Path, kill: tuple[int, str] | None = None) -> int:

@@ -21,7 +21,9 @@ def test_trains_and_exports(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     assert main([*arguments(data, run), "--threads", "1"]) == 0
     models = tmp_path / "models"
     assert main(["export", str(run), "--to", str(models / "toy"), "--license", "mit"]) == 0
-    assert capsys.readouterr().out.strip() == str(models / "toy" / "1")
+    published = str(models / "toy" / "1")
+    assert main(["export", published, "--to", str(models / "toy")]) == 0  # nothing new in it
+    assert capsys.readouterr().out.split() == [published, published]
     assert list_versions(models, "toy") == [1]
 
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from training.scores import agreement, coverage, frechet_distance
+from training.scores import agreement, frechet_distance, kernel_distance, reverse_kl
 
 
 def normal(mean: float, std: float, seed: int, count: int = 20_000) -> np.ndarray:
@@ -41,13 +41,23 @@ def test_frechet_works_where_a_feature_is_always_zero() -> None:
     assert frechet_distance(features, features) == pytest.approx(0, abs=1e-9)
 
 
-def test_coverage_of_the_same_distribution_is_near_one_and_of_one_mode_near_zero() -> None:
-    real, generated = normal(0, 1, 0, 1000), normal(0, 1, 1, 1000)
-    assert coverage(real, generated) > 0.9
-    assert coverage(real, np.zeros((1000, 4))) < 0.1
+def test_kernel_distance_of_equal_distributions_is_about_zero() -> None:
+    distance = kernel_distance(normal(0, 1, 0, 2000), normal(0, 1, 1, 2000), 500, 20)
+    assert distance == pytest.approx(0, abs=0.02)
 
 
-def test_coverage_counts_real_images_with_a_near_generated_one() -> None:
-    real = np.array([[0.0], [1.0], [10.0], [11.0]])
-    assert coverage(real, np.array([[0.1]]), k=1) == 0.25 + 0.25
-    assert coverage(real, np.array([[5.5]]), k=1) == 0
+def test_kernel_distance_of_points_is_the_closed_form() -> None:
+    zeros, ones = np.zeros((8, 4)), np.ones((8, 4))
+    # k(0, 0) = 1, k(1, 1) = (4 / 4 + 1)^3 = 8, k(0, 1) = 1
+    assert kernel_distance(zeros, ones, 8, 3) == pytest.approx(1 + 8 - 2)
+
+
+def test_kernel_distance_is_the_same_every_time() -> None:
+    a, b = normal(0, 1, 0, 200), normal(1, 1, 1, 200)
+    assert kernel_distance(a, b, 50, 5) == kernel_distance(a, b, 50, 5)
+
+
+def test_reverse_kl_of_equally_many_modes_is_zero_and_of_one_the_logarithm() -> None:
+    assert reverse_kl(np.arange(1000).repeat(3), 1000) == pytest.approx(0)
+    assert reverse_kl(np.zeros(50, np.int64), 1000) == pytest.approx(np.log(1000))
+    assert reverse_kl(np.array([0, 0, 1, 1]), 4) == pytest.approx(np.log(2))

@@ -9,6 +9,7 @@ from torch import nn
 
 from training.networks import dcgan, strided
 from training.networks.architecture import Architecture
+from training.networks.generator import Generator
 
 Network = TypeVar("Network", bound=nn.Module)
 
@@ -21,7 +22,7 @@ class Family:
     [N, C, H, W], nominally in [-1, 1]. discriminator: such images and labels -> logits [N].
     """
 
-    generator: Callable[[Architecture], nn.Module]
+    generator: Callable[[Architecture], Generator]
     discriminator: Callable[[Architecture], nn.Module]
 
 
@@ -36,4 +37,4 @@ def channels_last(network: Network) -> Network:
     return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 
-__all__ = ["FAMILIES", "Architecture", "Family", "channels_last"]
+__all__ = ["FAMILIES", "Architecture", "Family", "Generator", "channels_last"]

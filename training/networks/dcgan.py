@@ -11,13 +11,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from training.networks import generator
 from training.networks.architecture import Architecture
 
 SLOPE = 0.3
 DROPOUT = 0.3
 
 
-class Generator(nn.Module):
+class Generator(generator.Generator):
     """Dense layer, then transposed convolutions: the first keeps the size, later ones double it."""
 
     def __init__(self, a: Architecture) -> None:
@@ -25,6 +26,7 @@ class Generator(nn.Module):
         self.shape = (a.widths[0], *a.base)
         self.embed = nn.Embedding(a.num_classes, a.latent_dim) if a.num_classes else None
         inputs = a.latent_dim * (2 if a.num_classes else 1)
+        self.latent_dim = a.latent_dim
         self.dense = nn.Linear(inputs, math.prod(self.shape), bias=False)
         self.norm = nn.BatchNorm1d(math.prod(self.shape))
         widths = (*a.widths, a.channels)
@@ -44,6 +46,9 @@ class Generator(nn.Module):
             x = F.leaky_relu(norm(up(x)), SLOPE)
         with torch.autocast(x.device.type, enabled=False):
             return torch.tanh(self.ups[-1](x.float()))
+
+    def latent_weight(self) -> Tensor:
+        return self.dense.weight[:, : self.latent_dim]
 
 
 class Discriminator(nn.Module):

@@ -14,6 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from training.networks import generator
 from training.networks.architecture import Architecture
 
 SLOPE = 0.2
@@ -54,7 +55,7 @@ def stage(width: int, blocks: int) -> nn.Sequential:
     return nn.Sequential(*(Block(width) for _ in range(blocks)))
 
 
-class Generator(nn.Module):
+class Generator(generator.Generator):
     """Latents and labels -> hidden layer -> coarse map -> transposed convolutions -> image."""
 
     def __init__(self, a: Architecture) -> None:
@@ -63,6 +64,7 @@ class Generator(nn.Module):
         blocks = a.blocks or (0,) * len(a.widths)
         self.embed = nn.Embedding(a.num_classes, a.latent_dim) if a.num_classes else None
         inputs = a.latent_dim * (2 if a.num_classes else 1)
+        self.latent_dim = a.latent_dim
         self.hidden = scaled(nn.Linear(inputs, a.hidden))
         self.base = scaled(nn.Linear(a.hidden, math.prod(self.shape)))
         self.stages = nn.ModuleList(stage(w, n) for w, n in zip(a.widths, blocks, strict=True))
@@ -82,6 +84,9 @@ class Generator(nn.Module):
             x = blocks(up(activate(x)))
         with torch.autocast(x.device.type, enabled=False):  # bfloat16 is coarser than a grey level
             return self.to_image(activate(x).float())
+
+    def latent_weight(self) -> Tensor:
+        return self.hidden.weight[:, : self.latent_dim]
 
 
 class Discriminator(nn.Module):

@@ -1,0 +1,57 @@
+from pathlib import Path
+
+from bundle.manifest import Score
+from tests.bundles import Toy, publish_toy
+from tests.training.report.pages import Page
+from tests.training.test_scorecard import card
+from training.report.compare_page import Side, write_comparison
+from training.scorecard import Scorecard
+from training.subject import Subject, open_subject
+
+
+def subjects(root: Path) -> tuple[Subject, Subject]:
+    first = publish_toy(root, Toy(labels=("a", "b"), seed=0))
+    second = publish_toy(root, Toy(labels=("a", "b"), seed=1))
+    return open_subject(first), open_subject(second)
+
+
+def compared(root: Path, first: Scorecard | None = None, second: Scorecard | None = None) -> Page:
+    one, two = subjects(root)
+    path = write_comparison(Side(one, first), Side(two, second), root / "compare.html")
+    return Page(path.read_text(encoding="utf-8"))
+
+
+def worse(**changes: object) -> Scorecard:
+    return card(scores={"frechet": Score(value=60.0, floor=0.5, n=10)}, **changes)
+
+
+def test_two_bundles_side_by_side_on_one_page_that_loads_nothing(tmp_path: Path) -> None:
+    page = compared(tmp_path)
+    assert page.outside == []
+    assert page.open_tags == []
+    assert page.tags.count("img") == 2
+    assert "toy@1 and toy@2" in page.text
+    assert "Seeds 0 to 99 of both, one class per column." in page.text
+    assert "As recorded at export, on the same data." in page.text
+
+
+def test_scores_measured_alike_tell_which_difference_is_more_than_chance(tmp_path: Path) -> None:
+    page = compared(tmp_path, card(), worse())
+    assert "Measured alike" in page.text
+    assert "toy@1 2.5, toy@2 60, real data 0.5" in page.text
+    assert "the difference is more than chance explains" in page.text
+    assert "toy@2: weak" in page.text or "toy@2: broken" in page.text
+
+
+def test_a_difference_within_the_spread_is_called_so(tmp_path: Path) -> None:
+    assert "no more than chance explains" in compared(tmp_path, card(), card()).text
+
+
+def test_scores_on_other_data_are_not_called_comparable(tmp_path: Path) -> None:
+    page = compared(tmp_path, card(), worse(data_fingerprint="e" * 64))
+    assert "not comparable" in page.text
+
+
+def test_without_common_scores_it_says_how_to_get_them(tmp_path: Path) -> None:
+    page = compared(tmp_path, card(), card(scores={}))
+    assert "give --data" in page.text

@@ -1,0 +1,103 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.training.report.pages import Page
+from tests.training.snapshots import config_of, make_snapshot, sheet_of
+from tests.training.test_scorecard import card
+from training.errors import DataError
+from training.report.run_page import write_report
+from training.run import Run
+from training.scorecard import write_scorecard
+
+SHEETS = ("real", "neighbours")
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    """A run as training leaves it: 8,000 images seen, two sample grids, two lines of statistics."""
+    run = Run(tmp_path / "digits <1>")
+    snapshot = make_snapshot(run.snapshot_path(0).parent)
+    run.write_config(config_of(), sheet_of(snapshot))
+    for nimg in (0, 8000, 16000):
+        run.save_grid(nimg, np.full((4, 8, 12, 1), nimg // 100, np.uint8), 2)
+    for nimg in (4000, 8000):
+        run.append_stats({"nimg": nimg, "kimg_per_s": 0.1, "d_loss": 1.0, "g_loss": 2.0})
+    return run
+
+
+def evaluated(run: Run) -> Run:
+    """The same run with a scorecard and its sheets."""
+    stem = run.snapshots / "000008000"
+    write_scorecard(stem.with_suffix(".scores.json"), card())
+    for name in SHEETS:
+        Image.new("L", (30, 20)).save(stem.with_suffix(f".{name}.png"))
+    return run
+
+
+def read(path: Path) -> Page:
+    return Page(path.read_text(encoding="utf-8"))
+
+
+def test_a_page_loads_nothing_from_outside_and_is_closed(run: Run) -> None:
+    page = read(write_report(evaluated(run)))
+    assert page.outside == []
+    assert page.open_tags == []
+    assert "script" not in page.tags
+
+
+def test_tells_of_pictures_scores_curves_data_and_configuration(run: Run) -> None:
+    text = read(write_report(evaluated(run))).text
+    for words in (
+        "digits <1>",
+        "Their statistics are 2.5 away",
+        "comparable only on data",
+        "± 0.25",
+        "Copies of the training images?",
+        "Losses",
+        "12 x 8 pixels, grey",
+        "3: class 0, class 1, class 2",
+        "relativistic",
+        "1 → 0.1 from 0 to 200 kimg",
+    ):
+        assert words in text
+
+
+def test_time_is_that_of_the_steps(run: Run) -> None:
+    assert "80 s" in read(write_report(run)).text
+
+
+def test_a_run_that_was_not_scored_says_how_to_score_it(run: Run) -> None:
+    page = read(write_report(run))
+    assert "Not scored yet." in page.text
+    assert "python -m training evaluate" in page.text
+    assert page.outside == []
+
+
+def test_the_machine_is_told_when_the_run_recorded_it(run: Run) -> None:
+    run.write_machine({"processor": "Abacus 3000", "threads": 2})
+    assert "Abacus 3000" in read(write_report(run)).text
+
+
+def test_a_line_that_is_being_written_is_left_out(run: Run) -> None:
+    with run.stats_file.open("a") as file:
+        file.write(json.dumps({"nimg": 9000})[:-4])
+    assert "Losses" in read(write_report(run)).text
+
+
+def test_scores_of_several_snapshots_become_a_curve(run: Run) -> None:
+    write_scorecard(run.snapshots / "000004000.scores.json", card())
+    assert "Fréchet distance" in read(write_report(evaluated(run))).text
+
+
+def test_goes_where_it_is_told(run: Run, tmp_path: Path) -> None:
+    assert write_report(run) == run.path / "report.html"
+    assert write_report(run, tmp_path / "page.html") == tmp_path / "page.html"
+
+
+def test_a_folder_that_is_no_run_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="is no run"):
+        write_report(Run(tmp_path))

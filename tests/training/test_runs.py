@@ -1,0 +1,72 @@
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.training.data import TINY
+from training.config import build_config
+from training.result import Result, result_file, write_result
+from training.run import Run
+from training.runs import prune_runs, run_path
+
+
+def path_of(runs: Path, model: str = "toy", fingerprint: str = "f", **changes: Any) -> Path:
+    return run_path(runs, model, build_config("mnist", {**TINY, **changes}), fingerprint)
+
+
+def test_a_run_is_named_by_model_and_preset(tmp_path: Path) -> None:
+    path = path_of(tmp_path)
+    assert path.parent == tmp_path
+    assert path.name.startswith("toy-mnist-")
+
+
+def test_the_same_job_finds_its_run_however_long_it_trains(tmp_path: Path) -> None:
+    assert path_of(tmp_path) == path_of(tmp_path, kimg=5) == path_of(tmp_path, snapshot_kimg=1)
+
+
+@pytest.mark.parametrize("other", [{"model": "b"}, {"fingerprint": "g"}, {"seed": 1}], ids=str)
+def test_another_model_data_or_setting_is_another_run(tmp_path: Path, other: dict) -> None:
+    assert path_of(tmp_path, **other) != path_of(tmp_path)
+
+
+@pytest.fixture
+def runs(tmp_path: Path) -> Path:
+    """Runs 0 … 3 of toy, the last one the newest, and what is none of its runs."""
+    for number in range(4):
+        _make_run(tmp_path / f"toy-{number}", "toy", age_s=100 - number)
+    _make_run(tmp_path / "toy-other", "toy-other", age_s=1000)
+    (tmp_path / "by-hand").mkdir()
+    return tmp_path
+
+
+def _make_run(path: Path, model: str, age_s: int) -> None:
+    write_result(path, Result(model=model, outcome="published"))
+    os.utime(result_file(path), (2_000_000_000 - age_s,) * 2)
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_the_newest_runs_of_a_model_stay(runs: Path) -> None:
+    removed = prune_runs(runs, "toy", 2, current=runs / "toy-3")
+    assert sorted(path.name for path in removed) == ["toy-0", "toy-1"]
+    assert names(runs) == ["by-hand", "toy-2", "toy-3", "toy-other"]
+
+
+def test_the_present_run_stays_however_old(runs: Path) -> None:
+    prune_runs(runs, "toy", 1, current=runs / "toy-0")
+    assert names(runs) == ["by-hand", "toy-0", "toy-other"]
+
+
+def test_a_run_that_is_being_trained_stays(runs: Path) -> None:
+    with Run(runs / "toy-0").locked():
+        prune_runs(runs, "toy", 1, current=runs / "toy-3")
+    assert names(runs) == ["by-hand", "toy-0", "toy-3", "toy-other"]
+
+
+def test_what_a_killed_removal_left_goes_with_the_next(runs: Path) -> None:
+    (runs / "toy-0").rename(runs / ".pruned-toy-0")
+    assert prune_runs(runs, "toy", 9, current=runs / "toy-3") == []
+    assert ".pruned-toy-0" not in names(runs)

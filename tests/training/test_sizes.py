@@ -1,0 +1,29 @@
+import pytest
+
+from training.errors import DataError
+from training.sizes import Sizes
+
+
+def test_from_60000_images_on_the_sizes_are_the_full_ones() -> None:
+    assert Sizes.of(60_000) == Sizes.of(1_000_000) == Sizes()
+    assert Sizes.of(60_000).full
+
+
+@pytest.mark.parametrize("images", [96, 3583, 59_999])
+def test_smaller_data_are_split_in_proportion(images: int) -> None:
+    sizes = Sizes.of(images)
+    assert sizes.reference + sizes.generated == images
+    assert 5 * sizes.generated <= sizes.reference <= 5 * sizes.generated + 5
+    assert 2 * sizes.covered <= sizes.generated
+    assert not sizes.full
+
+
+def test_fast_takes_a_fifth() -> None:
+    sizes = Sizes.of(60_000, fast=True)
+    assert (sizes.generated, sizes.reference, sizes.covered) == (2_000, 10_000, 1_000)
+    assert not sizes.full
+
+
+def test_too_few_images_are_refused() -> None:
+    with pytest.raises(DataError, match="95 images; scores need at least 96"):
+        Sizes.of(95)

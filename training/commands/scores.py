@@ -1,0 +1,132 @@
+"""The commands that judge models: evaluate, report, compare."""
+
+import argparse
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import torch
+from PIL import Image
+
+from bundle.manifest import Score
+from training.accuracy import classification_accuracy
+from training.dataset import Dataset, load_dataset
+from training.errors import DataError, UsageError
+from training.evaluate import Evaluator, distances_by
+from training.inception import ScriptFeatures
+from training.report.compare_page import Side, write_comparison
+from training.report.run_page import write_report
+from training.run import Run
+from training.scorecard import table, write_scorecard
+from training.sheets import neighbour_sheet, real_sheet
+from training.sizes import Sizes
+from training.stacked import stacked_scores
+from training.subject import Subject, open_subject
+
+Lines = Iterable[str]
+Add = Callable[..., argparse.ArgumentParser]
+
+
+def add_commands(add: Add) -> None:
+    """Add the parsers; `add` is a sub-parsers' `add_parser`."""
+    _add_evaluate(add("evaluate", help="score a run's last snapshot or a bundle"))
+    _add_report(add("report", help="write a run's report.html"))
+    _add_compare(add("compare", help="write a page with two runs or bundles side by side"))
+
+
+def _add_evaluate(parser: argparse.ArgumentParser) -> None:
+    parser.set_defaults(command=_evaluate)
+    parser.add_argument("subject", type=Path, metavar="RUN|BUNDLE")
+    _add_sizes(parser, required=True)
+    parser.add_argument("--cas", action="store_true", help="also train classifiers (an hour or so)")
+    parser.add_argument("--stacked", action="store_true", help="also count Stacked-MNIST's modes")
+    parser.add_argument("--inception", type=Path, metavar="FILE", help="TorchScript; also by it")
+    parser.add_argument("--to", type=Path, metavar="FILE.json", help="where a bundle's scores go")
+
+
+def _add_sizes(parser: argparse._ActionsContainer, required: bool = False) -> None:
+    parser.add_argument("--data", type=Path, required=required, help="what it was trained on")
+    parser.add_argument("--fast", action="store_true", help="a rough answer from a fifth of it")
+    parser.add_argument("--seeds", type=int, default=1, help="draws of latents; 3 tell the spread")
+    parser.add_argument("--threads", type=int, help="CPU threads; default: torch's choice")
+
+
+def _add_report(parser: argparse.ArgumentParser) -> None:
+    parser.set_defaults(command=lambda options: [str(write_report(Run(options.run), options.to))])
+    parser.add_argument("run", type=Path, metavar="RUN")
+    parser.add_argument("--to", type=Path, metavar="FILE.html", help="default: RUN/report.html")
+
+
+def _add_compare(parser: argparse.ArgumentParser) -> None:
+    parser.set_defaults(command=_compare)
+    parser.add_argument("first", type=Path, metavar="RUN|BUNDLE")
+    parser.add_argument("second", type=Path, metavar="RUN|BUNDLE")
+    parser.add_argument("--to", type=Path, default=Path("compare.html"), metavar="FILE.html")
+    _add_sizes(
+        parser.add_argument_group("to score both anew", "Else the scores are those recorded.")
+    )
+
+
+def _evaluate(options: argparse.Namespace) -> Lines:
+    subject = open_subject(options.subject)
+    evaluator = _evaluator(options)
+    card = evaluator.score(subject.model, options.seeds)
+    more, spread = _extras(options, subject, evaluator)
+    card = card.model_copy(update={"scores": card.scores | more, "spread": card.spread | spread})
+    if file := options.to or subject.scores_file:
+        write_scorecard(file, card)
+        _write_sheets(file, evaluator, subject.model)
+    if subject.data_fingerprint != evaluator.train.fingerprint:
+        yield "the model was trained on other data than these"
+    yield from table(card)
+
+
+def _evaluator(options: argparse.Namespace) -> Evaluator:
+    if options.seeds < 1:
+        raise UsageError(f"--seeds is {options.seeds}; at least 1 is needed")
+    if options.threads:
+        torch.set_num_threads(options.threads)
+    train, test = (load_dataset(options.data, split=split) for split in ("train", "test"))
+    return Evaluator(train, test, sizes=Sizes.of(len(train), options.fast))
+
+
+def _extras(
+    options: argparse.Namespace, subject: Subject, evaluator: Evaluator
+) -> tuple[dict[str, Score], dict[str, float]]:
+    """The scores that are asked for by name, and the spread of those that have one."""
+    scores: dict[str, Score] = {}
+    spread: dict[str, float] = {}
+    if options.cas:
+        scores["cas"] = _cas(subject, evaluator.train, evaluator.test)
+    if options.inception:
+        network = ScriptFeatures(options.inception)
+        scores |= distances_by(network, evaluator, subject.model, "inception")
+    if options.stacked:
+        found, spread = stacked_scores(subject.model, evaluator.train)
+        scores |= found
+    return scores, spread
+
+
+def _cas(subject: Subject, train: Dataset, test: Dataset | None) -> Score:
+    if test is None or not subject.classes:
+        raise DataError("--cas needs a model with classes and data with a test split")
+    return classification_accuracy(subject.model, train, test)
+
+
+def _write_sheets(file: Path, evaluator: Evaluator, model: bytes) -> None:
+    stem = file.with_name(file.name.removesuffix(".json").removesuffix(".scores"))
+    sheets = {
+        "real": real_sheet(evaluator.train.images, evaluator.train.labels),
+        "neighbours": neighbour_sheet(evaluator, model),
+    }
+    for name, sheet in sheets.items():
+        Image.fromarray(sheet.squeeze()).save(f"{stem}.{name}.png")
+
+
+def _compare(options: argparse.Namespace) -> Lines:
+    subjects = [open_subject(path) for path in (options.first, options.second)]
+    cards = [subject.card for subject in subjects]
+    if options.data:
+        evaluator = _evaluator(options)
+        cards = [evaluator.score(subject.model, options.seeds) for subject in subjects]
+    first, second = map(Side, subjects, cards)
+    yield str(write_comparison(first, second, options.to))

@@ -1,0 +1,135 @@
+"""Two models side by side: the same seeds, their pictures and their scores."""
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from html import escape
+from pathlib import Path
+
+from bundle.manifest import Score
+from training.report.gauge import BOUNDS, legend, pill, place_of_collapsed, track
+from training.report.page import page, pictures, section, table
+from training.report.picture import still
+from training.report.verdict import MEANINGS, in_order, quality, verdict, written
+from training.scorecard import Scorecard
+from training.sheets import sample_sheet
+from training.subject import Subject
+
+STYLES = ("first", "second")
+
+
+@dataclass(frozen=True)
+class Side:
+    """One of the two: the model, and its scorecard if there is one."""
+
+    subject: Subject
+    card: Scorecard | None
+
+    @property
+    def scores(self) -> Mapping[str, Score]:
+        """Those of the scorecard, else what was recorded when the model was exported."""
+        return self.card.scores if self.card else self.subject.scores
+
+    @property
+    def collapsed(self) -> Mapping[str, float]:
+        """What a generator without variety scores on the same data; empty when not known."""
+        return self.card.collapsed if self.card else {}
+
+
+def write_comparison(first: Side, second: Side, to: Path) -> Path:
+    """Write one page about two models."""
+    title = f"{first.subject.name} and {second.subject.name}"
+    to.write_text(page(title, _body((first, second), title)), encoding="utf-8")
+    return to
+
+
+def _body(sides: tuple[Side, Side], title: str) -> Iterator[str]:
+    yield f"<h1>{escape(title)}</h1>"
+    yield _verdicts(sides)
+    yield section("Pictures", _same_seeds(sides), _pictures(sides))
+    yield section("Scores", _alike(sides), _scores(sides))
+    yield section("What they are", "", table_of(sides))
+
+
+def _verdicts(sides: tuple[Side, Side]) -> str:
+    found = [verdict(side.scores, side.collapsed) for side in sides]
+    return "".join(
+        f'<p class="banner {one.grade.name.lower()}"><b>{escape(side.subject.name)}: '
+        f"{one.grade.value}</b><span>{escape(one.sentence)}</span></p>"
+        for side, one in zip(sides, found, strict=True)
+        if one
+    )
+
+
+def _same_seeds(sides: tuple[Side, Side]) -> str:
+    classes = sides[0].subject.classes == sides[1].subject.classes != ()
+    return "Seeds 0 to 99 of both" + (", one class per column." if classes else ".")
+
+
+def _pictures(sides: tuple[Side, Side]) -> str:
+    sheets = {
+        side.subject.name: still(
+            sample_sheet(side.subject.model, len(side.subject.classes)),
+            f"Samples of {side.subject.name}",
+        )
+        for side in sides
+    }
+    return pictures(sheets, max(max(side.subject.image[:2]) for side in sides))
+
+
+def _alike(sides: tuple[Side, Side]) -> str:
+    cards = [side.card for side in sides]
+    if cards[0] and cards[1]:
+        if cards[0].compares_with(cards[1]):
+            return "Measured alike: on the same data, by the same network, with as many images."
+        return "Measured on other data, by another network or with other sizes: not comparable."
+    same = sides[0].subject.data_fingerprint == sides[1].subject.data_fingerprint
+    return "As recorded at export, " + ("on the same data." if same else "each on its own data.")
+
+
+def _scores(sides: tuple[Side, Side]) -> str:
+    first, second = sides
+    names = [name for name in in_order(first.scores) if name in second.scores]
+    if not names:
+        return "<p>At least one of the two has no scores; give <code>--data</code>.</p>"
+    key = [(css, side.subject.name) for css, side in zip(STYLES, sides, strict=True)]
+    return legend([*key, *BOUNDS]) + "".join(_row(name, sides) for name in names)
+
+
+def _row(name: str, sides: tuple[Side, Side]) -> str:
+    places = [quality(name, s.scores[name], s.collapsed.get(name)) for s in sides]
+    ring = place_of_collapsed(name, sides[0].scores[name], sides[0].collapsed.get(name))
+    marks = [*zip(STYLES, places, strict=True), ("ring", ring)]
+    pills = "".join(pill(p, s.subject.name) for p, s in zip(places, sides, strict=True))
+    return (
+        f'<section class="gauge"><h3>{escape(MEANINGS[name].question)}</h3>'
+        f'<div class="pills">{pills}</div>{track(marks)}<p>{escape(_numbers(name, sides))}</p>'
+        "</section>"
+    )
+
+
+def _numbers(name: str, sides: tuple[Side, Side]) -> str:
+    """Both values, the real one, and the difference with the spread that chance explains."""
+    form = MEANINGS[name].form
+    values = [side.scores[name].value for side in sides]
+    parts = [
+        f"{side.subject.name} {written(value, form)}"
+        for side, value in zip(sides, values, strict=True)
+    ]
+    parts.append(f"real data {written(sides[0].scores[name].floor, form)}")
+    spreads = [side.card.spread.get(name, math.nan) if side.card else math.nan for side in sides]
+    noise = math.hypot(*spreads)
+    if not math.isnan(noise):
+        clear = "more" if abs(values[1] - values[0]) > 2 * noise else "no more"
+        parts.append(f"the difference is {clear} than chance explains")
+    return f"{name.replace('_', ' ')}: {', '.join(parts)}."
+
+
+def table_of(sides: tuple[Side, Side]) -> str:
+    """What each is and where it comes from."""
+    rows = {
+        side.subject.name: f"preset {side.subject.preset}, {side.subject.kimg:,.0f} thousand images"
+        f" seen, data {side.subject.data_fingerprint[:12]}"
+        for side in sides
+    }
+    return table(rows)

@@ -1,0 +1,215 @@
+"""The report of a run: what came of it, how it went, what it was made of."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from html import escape
+from pathlib import Path
+from typing import Any
+
+from training.checkpoint import parameter_counts
+from training.config import TrainConfig
+from training.report.chart import Series, line_chart
+from training.report.curves import Lines, charts
+from training.report.gauge import banner, gauges
+from training.report.page import counted, duration, facts, page, pictures, section, table
+from training.report.picture import film, still_of
+from training.report.verdict import verdict
+from training.run import Run
+from training.schedule import Ramp
+from training.scorecard import Scorecard, notes, read_scorecard, scores_file
+
+
+@dataclass(frozen=True)
+class Story:
+    """Everything of a run that its page tells."""
+
+    run: Run
+    config: TrainConfig
+    data: dict[str, Any]
+    lines: Lines
+    snapshot: Path
+    card: Scorecard | None
+
+    @property
+    def name(self) -> str:
+        """The run's folder."""
+        return self.run.path.resolve().name
+
+    @property
+    def nimg(self) -> int:
+        """Images seen by the snapshot that is shown."""
+        return int(self.snapshot.stem)
+
+    @property
+    def side(self) -> int:
+        """The longer side of one image, in pixels."""
+        return max(self.data["shape"][:2])
+
+
+def write_report(run: Run, to: Path | None = None) -> Path:
+    """Write `report.html` of a run, about its newest scored snapshot, else its newest.
+
+    Raises DataError when the folder is no run or has no snapshot yet.
+    """
+    story = _read(run)
+    path = to or run.path / "report.html"
+    path.write_text(page(story.name, _body(story)), encoding="utf-8")
+    return path
+
+
+def _read(run: Run) -> Story:
+    config, data = run.read_config()
+    snapshot = run.latest_snapshot()
+    scored = sorted(run.snapshots.glob("[0-9]*.scores.json"))
+    if scored:
+        snapshot = scored[-1].with_name(scored[-1].name.replace(".scores.json", ".safetensors"))
+    text = run.stats_file.read_text() if run.stats_file.exists() else ""
+    lines = [json.loads(line) for line in text.splitlines(keepends=True) if line.endswith("\n")]
+    return Story(run, config, data, lines, snapshot, read_scorecard(scores_file(snapshot)))
+
+
+def _body(story: Story) -> Iterator[str]:
+    yield f"<h1>{escape(story.name)}</h1>"
+    yield facts(_facts(story))
+    yield banner(_verdict(story))
+    yield section("Pictures", _columns(story), _pictures(story))
+    yield section("Scores", SCORES, _scores(story))
+    yield section("Copies of the training images?", NEIGHBOURS, _neighbours(story))
+    yield section("How it went", "Over thousands of images seen (kimg).", _curves(story))
+    yield section("Data", "What it was trained on.", table(_data(story)))
+    yield section("Configuration", "Enough to make it again.", _configuration(story))
+    yield f"<footer>About the snapshot after {story.nimg:,} images.</footer>"
+
+
+SCORES = "The further right a dot, the nearer to real data; nothing can be better than the far end."
+NEIGHBOURS = (
+    "Samples, and under each the training image most like it. Alike is fine; the same is a copy."
+)
+
+
+def _verdict(story: Story) -> Any:
+    return verdict(story.card.scores, story.card.collapsed) if story.card else None
+
+
+def _facts(story: Story) -> dict[str, str]:
+    height, width, _ = story.data["shape"]
+    generator = parameter_counts(story.snapshot).get("generator", 0)
+    found = {
+        "images trained on": f"{story.data['images']:,}",
+        "pixels": f"{width} x {height}",
+        "classes": str(len(story.data["classes"]) or "none"),
+        "images seen in training": counted(story.nimg),
+        "parameters of the generator": counted(generator),
+    }
+    if story.lines:
+        found["time of training"] = duration(_training_seconds(story.lines, story.nimg))
+    return found
+
+
+def _training_seconds(lines: Lines, until: int) -> float:
+    """Time spent in steps, without what lay between stops and resumptions."""
+    seconds, before = 0.0, 0
+    for line in lines:
+        if line["nimg"] <= until and line.get("kimg_per_s"):
+            seconds += (line["nimg"] - before) / 1000 / line["kimg_per_s"]
+        before = line["nimg"]
+    return seconds
+
+
+def _columns(story: Story) -> str:
+    return "One class per column." if story.data["classes"] else "A hundred samples."
+
+
+def _pictures(story: Story) -> str:
+    grids = sorted(story.run.samples.glob("[0-9]*.png"))
+    shown = [file for file in grids if int(file.stem) <= story.nimg]
+    real = story.snapshot.with_suffix(".real.png")
+    return pictures(
+        {
+            "Generated": still_of(shown[-1], "Generated images") if shown else "",
+            "Real, from the training data": still_of(real, "Real images") if real.exists() else "",
+            "The same latents during training": film(shown, "Samples over the training"),
+        },
+        story.side,
+    )
+
+
+def _scores(story: Story) -> str:
+    if not story.card:
+        return "<p>Not scored: <code>python -m training evaluate RUN --data PATH</code></p>"
+    lines = [*notes(story.card), _spread(story.card)]
+    remarks = "".join(f'<p class="soft">{line}</p>' for line in lines if line)
+    return gauges(story.card.scores, story.card.collapsed) + remarks
+
+
+def _spread(card: Scorecard) -> str:
+    if not card.spread:
+        return ""
+    parts = (f"{name.replace('_', ' ')} ± {value:.2g}" for name, value in card.spread.items())
+    return f"Standard deviation over {card.seeds} draws of latents: {', '.join(parts)}."
+
+
+def _neighbours(story: Story) -> str:
+    path = story.snapshot.with_suffix(".neighbours.png")
+    if not path.exists():
+        return ""
+    caption = (
+        "First and third row: ten samples as they come, and the ten of a thousand most like a "
+        "training image. Second and fourth row: those training images."
+    )
+    return pictures({caption: still_of(path, caption)}, story.side)
+
+
+def _curves(story: Story) -> str:
+    return _history(story) + charts(story.lines)
+
+
+def _history(story: Story) -> str:
+    """Scores of every scored snapshot over images seen, where there are at least two."""
+    files = sorted(story.run.snapshots.glob("[0-9]*.scores.json"))
+    cards = {int(file.name.partition(".")[0]) / 1000: read_scorecard(file) for file in files}
+    drawn = [
+        line_chart(title, "", [_history_of(cards, name) for name in names])
+        for title, names in (
+            ("Fréchet distance", ["frechet"]),
+            ("Coverage and recall", ["coverage", "recall"]),
+        )
+    ]
+    return f'<div class="charts">{"".join(drawn)}</div>' if any(drawn) else ""
+
+
+def _history_of(cards: dict[float, Scorecard | None], name: str) -> Series:
+    known = {
+        kimg: card.scores[name].value
+        for kimg, card in cards.items()
+        if card and name in card.scores
+    }
+    return Series(name, list(known), list(known.values()))
+
+
+def _data(story: Story) -> dict[str, str]:
+    height, width, channels = story.data["shape"]
+    kind = {1: "grey", 3: "RGB", 4: "RGBA"}[channels]
+    classes = story.data["classes"]
+    listed = ", ".join(classes[:40]) + (" …" if len(classes) > 40 else "")
+    return {
+        "images": f"{story.data['images']:,}",
+        "form": f"{width} x {height} pixels, {kind}",
+        "classes": f"{len(classes)}: {listed}" if classes else "none",
+        "fingerprint": story.data["fingerprint"],
+    }
+
+
+def _configuration(story: Story) -> str:
+    rows = {name: _setting(getattr(story.config, name)) for name in type(story.config).model_fields}
+    machine = {f"machine: {k}": str(v) for k, v in story.run.read_machine().items()}
+    return table(rows | machine, columns=True)
+
+
+def _setting(value: Any) -> str:
+    if not isinstance(value, Ramp):
+        return (", ".join(map(str, value)) or "none") if isinstance(value, tuple) else str(value)
+    if value.start == value.end:
+        return f"{value.start:g}"
+    return f"{value.start:g} → {value.end:g} from {value.from_kimg:g} to {value.to_kimg:g} kimg"
