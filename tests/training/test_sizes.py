@@ -18,10 +18,11 @@ def test_smaller_data_are_split_in_proportion(images: int) -> None:
     assert not sizes.full
 
 
-def test_fast_takes_a_fifth() -> None:
+def test_fast_takes_a_fifth_of_60000_images_and_all_of_fewer() -> None:
     sizes = Sizes.of(60_000, fast=True)
     assert (sizes.generated, sizes.reference, sizes.covered) == (2_000, 10_000, 1_000)
     assert not sizes.full
+    assert Sizes.of(3_583, fast=True).reference == Sizes.of(3_583).reference
 
 
 def test_too_few_images_are_refused() -> None:

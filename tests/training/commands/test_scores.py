@@ -75,10 +75,20 @@ def test_the_scores_of_a_bundle_go_where_they_are_told(tmp_path: Path, data: Pat
     assert sorted(bundle.iterdir()) == before
 
 
+def test_a_model_of_other_classes_than_the_data_is_refused(
+    tmp_path: Path, data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bundle = publish_toy(tmp_path / "models", Toy(width=8))
+    assert main(["evaluate", str(bundle), "--data", str(data)]) == 3
+    assert "toy@1 has 10 classes and --data 2" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("flags", "code", "said"),
     [
         (["--seeds", "0"], 2, "--seeds is 0; at least 1 is needed"),
+        (["--cas"], 3, "--cas needs a model with classes and data with a test split"),
+        (["--stacked"], 3, "--stacked needs a model of RGB images without classes"),
         (["--inception", "none.pt"], 3, "no TorchScript can be read there"),
     ],
 )
