@@ -65,7 +65,7 @@ def table(card: Scorecard) -> Iterator[str]:
         numbers = (score.value, card.spread.get(name), score.floor, card.collapsed.get(name))
         cells = [f"{number:.4f}" if number is not None else "-" for number in numbers]
         widths = (10, 10, 10, 11)
-        row = "".join(f"{cell:>{width}}" for cell, width in zip(cells, widths, strict=True))
+        row = "".join(f" {cell:>{width - 1}}" for cell, width in zip(cells, widths, strict=True))
         yield f"{name:<18}{row}{score.n or '-':>9}"
     yield ""
     yield from notes(card)
