@@ -1,6 +1,7 @@
 import subprocess
 import sys
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
@@ -36,6 +37,21 @@ def test_a_job_keeps_other_jobs_away_and_no_publisher(tmp_path: Path) -> None:
         ):
             pass
     assert caught.value.reason == "locked"
+
+
+def test_one_that_waits_comes_after_the_holder(tmp_path: Path) -> None:
+    order: list[str] = []
+
+    def wait_for_it() -> None:
+        with lock_job(tmp_path, wait=True):
+            order.append("second")
+
+    waiting = Thread(target=wait_for_it)
+    with lock_job(tmp_path, wait=False):
+        waiting.start()
+        order.append("first")
+    waiting.join()
+    assert order == ["first", "second"]
 
 
 def test_the_lock_is_free_after_its_holder(tmp_path: Path) -> None:

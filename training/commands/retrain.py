@@ -27,12 +27,18 @@ def add_command(add: Callable[..., argparse.ArgumentParser]) -> None:
     parser.add_argument("--run", type=Path, help="folder of the run; default: one under --runs")
     parser.add_argument("--runs", type=Path, default=Path("runs"), help="default: ./runs")
     parser.add_argument(
-        "--keep-runs", type=int, metavar="N", help="of this model; older ones are removed"
+        "--keep-runs", type=_positive, metavar="N", help="of this model; default: all stay"
     )
     parser.add_argument("--release", action="store_true", help="serve it, if the gate lets it pass")
     parser.add_argument("--wait", action="store_true", help="for another job of this model to end")
     _add_thresholds(parser.add_argument_group("gate", "What it takes to be published."))
     add_card(parser.add_argument_group("model card"))
+
+
+def _positive(text: str) -> int:
+    if (number := int(text)) < 1:
+        raise argparse.ArgumentTypeError(f"{number} is below 1")
+    return number
 
 
 def _add_thresholds(parser: argparse._ActionsContainer) -> None:
