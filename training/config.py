@@ -27,9 +27,16 @@ class TrainConfig(BaseModel):
     widths: tuple[int, ...]
     blocks: tuple[int, ...] = ()
     hidden: int = Field(256, ge=1, le=8192)
+    mapping: int = Field(1, ge=1, le=16)
+    latent_gain: float = Field(
+        1.0, gt=0, le=10, description="what the averaged generator multiplies its latents with"
+    )
 
     loss: str
     gamma: Ramp = Field(description="weight of R1 and of R2, applied as gamma / 2")
+    mismatch: Ramp = Field(
+        Ramp(start=0, end=0), description="weight of real images under wrong labels, as fakes"
+    )
     generator_optimizer: str = "adam"
     discriminator_optimizer: str = "adam"
     lr: Ramp

@@ -115,6 +115,8 @@ def architecture_of(config: TrainConfig, data: dict[str, Any]) -> Architecture:
         widths=config.widths,
         blocks=config.blocks,
         hidden=config.hidden,
+        mapping=config.mapping,
+        latent_gain=config.latent_gain,
         height=height,
         width=width,
         channels=channels,

@@ -1,6 +1,7 @@
 """One step of the game: the discriminator moves, then the generator, then the average follows."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -30,8 +31,10 @@ class Players:
 
     def __init__(self, config: TrainConfig, architecture: Architecture) -> None:
         family = FAMILIES[architecture.family]
+        self.num_classes = architecture.num_classes
         torch.manual_seed(config.seed)
-        self.generator = channels_last(family.generator(architecture))
+        trained = architecture.model_copy(update={"latent_gain": 1.0})  # the gain is the average's
+        self.generator = channels_last(family.generator(trained))
         self.discriminator = channels_last(family.discriminator(architecture))
         self.ema = channels_last(family.generator(architecture)).requires_grad_(False)
         update_ema(self.ema, self.generator, beta=0.0)
@@ -44,11 +47,23 @@ class Players:
 
     def state(self) -> dict[str, dict]:
         """Everything needed to go on, as nested dicts of tensors."""
-        return {name: part.state_dict() for name, part in vars(self).items()}
+        return {name: part.state_dict() for name, part in self._parts().items()}
 
     def load_state(self, state: dict[str, dict]) -> None:
-        for name, part in vars(self).items():
+        for name, part in self._parts().items():
             part.load_state_dict(state[name])
+
+    def _parts(self) -> dict[str, Any]:
+        return {name: part for name, part in vars(self).items() if name != "num_classes"}
+
+
+def draw_wrong_labels(labels: Tensor, num_classes: int) -> Tensor:
+    """For each label int64 [N] another class, all others equally likely.
+
+    Real images under them are one more kind of fake (Reed et al. 2016, GAN-CLS).
+    """
+    shift = torch.randint(1, num_classes, labels.shape, device=labels.device)
+    return (labels + shift) % num_classes
 
 
 class Step:
@@ -71,7 +86,9 @@ class Step:
         lr, beta2 = config.lr.at(nimg), config.beta2.at(nimg)
         set_schedule(players.discriminator_optimizer, lr, beta2)
         set_schedule(players.generator_optimizer, lr, beta2)
-        statistics = self._move_discriminator(for_discriminator, config.gamma.at(nimg))
+        statistics = self._move_discriminator(
+            for_discriminator, config.gamma.at(nimg), config.mismatch.at(nimg)
+        )
         statistics |= self._move_generator(for_generator)
         half_life = config.ema_half_life_kimg.at(nimg)
         update_ema(players.ema, players.generator, ema_beta(half_life, config.batch_size))
@@ -80,7 +97,7 @@ class Step:
     def _precision(self) -> torch.autocast:
         return torch.autocast("cpu", torch.bfloat16, enabled=self.autocast)
 
-    def _move_discriminator(self, batch: Batch, gamma: float) -> dict[str, Tensor]:
+    def _move_discriminator(self, batch: Batch, gamma: float, mismatch: float) -> dict[str, Tensor]:
         discriminator, optimizer = self.players.discriminator, self.players.discriminator_optimizer
         discriminator.requires_grad_(True)
         with self._precision():
@@ -88,15 +105,21 @@ class Step:
                 fakes = self.players.generator(batch.latents, batch.labels)
             images = torch.cat([batch.images, fakes]).requires_grad_(gamma > 0)
             labels = None if batch.labels is None else torch.cat([batch.labels, batch.labels])
-            logits = discriminator(images, labels)
+            features = discriminator.features(images)
+            logits = discriminator.judge(features, labels)
         real, fake = logits.chunk(2)
         adversarial = self.loss.discriminator(real, fake)
         statistics = {"d_loss": adversarial.detach(), "margin": (real - fake).mean().detach()}
         objective = adversarial
         if gamma > 0:
             r1, r2 = (part.mean() for part in gradient_penalty(images, logits).chunk(2))
-            objective = adversarial + gamma / 2 * (r1 + r2)
+            objective = objective + gamma / 2 * (r1 + r2)
             statistics |= {"r1": r1.detach(), "r2": r2.detach()}
+        if mismatch > 0 and batch.labels is not None:
+            with self._precision():
+                wrong = draw_wrong_labels(batch.labels, self.players.num_classes)
+                mismatched = discriminator.judge(features.chunk(2)[0], wrong)
+            objective = objective + mismatch * self.loss.discriminator(real, mismatched)
         optimizer.zero_grad(set_to_none=True)
         objective.backward()
         optimizer.step()

@@ -84,3 +84,31 @@ def test_activations_neither_vanish_nor_explode_at_the_start(family: str) -> Non
 def test_says_which_sizes_do_not_fit(changes: dict[str, Any], said: str) -> None:
     with pytest.raises(ValidationError, match=said):
         architecture(**changes)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_the_latent_gain_multiplies_the_latents_alone(family: str) -> None:
+    torch.manual_seed(0)
+    plain = FAMILIES[family].generator(architecture(family)).eval()
+    wide = FAMILIES[family].generator(architecture(family, latent_gain=1.5)).eval()
+    wide.load_state_dict(plain.state_dict())
+    latents, labels = torch.randn(3, 6), torch.arange(3)
+    torch.testing.assert_close(wide(latents, labels), plain(1.5 * latents, labels))
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_the_same_features_are_judged_under_several_labels(family: str) -> None:
+    torch.manual_seed(0)
+    discriminator = FAMILIES[family].discriminator(architecture(family)).eval()
+    images, labels = torch.rand(4, 3, 8, 12), torch.arange(4)
+    features = discriminator.features(images)
+    for given in (labels, labels.flip(0)):
+        assert torch.equal(discriminator.judge(features, given), discriminator(images, given))
+
+
+def test_mapping_adds_layers_between_the_latents_and_the_coarsest_stage() -> None:
+    def size(mapping: int) -> int:
+        generator = FAMILIES["strided"].generator(architecture(mapping=mapping))
+        return sum(p.numel() for p in generator.parameters())
+
+    assert size(3) - size(1) == 2 * (12 * 12 + 12)

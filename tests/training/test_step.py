@@ -8,7 +8,7 @@ from training.config import TrainConfig, build_config
 from training.loop import data_sheet
 from training.pixels import to_float
 from training.run import architecture_of
-from training.step import Batch, Players, Step
+from training.step import Batch, Players, Step, draw_wrong_labels
 
 
 def make(preset: str = "mnist", **changes: object) -> tuple[TrainConfig, Players]:
@@ -75,3 +75,39 @@ def test_state_survives_loading() -> None:
     other.load_state(copy.deepcopy(players.state()))
     first = Step(config, players)(8, *batches(config))
     assert Step(config, other)(8, *batches(config)) == first
+
+
+def test_wrong_labels_are_all_the_others() -> None:
+    torch.manual_seed(0)
+    labels = torch.arange(4).repeat(200)
+    wrong = draw_wrong_labels(labels, 4)
+    assert not (wrong == labels).any()
+    for label in range(4):
+        drawn = wrong[labels == label]
+        assert set(drawn.tolist()) == {0, 1, 2, 3} - {label}
+
+
+def test_mismatch_teaches_the_discriminator_which_label_is_whose() -> None:
+    def advantage(mismatch: float) -> float:
+        """How much higher real images score under their own labels than under the other one."""
+        torch.manual_seed(0)
+        config, players = make(mismatch=mismatch)
+        step = Step(config, players)
+        for index in range(30):
+            step(8 * index, *batches(config))
+        batch, _ = batches(config)
+        features = players.discriminator.features(batch.images)
+        own = players.discriminator.judge(features, batch.labels)
+        other = players.discriminator.judge(features, 1 - batch.labels)
+        return float((own - other).mean())
+
+    assert advantage(1.0) > 2 * advantage(0.0)
+
+
+def test_the_latent_gain_is_the_averages_alone() -> None:
+    config, players = make(latent_gain=1.5)
+    latents, labels = torch.randn(3, config.latent_dim), torch.tensor([0, 1, 0])
+    players.generator.eval()
+    torch.testing.assert_close(
+        players.ema.eval()(latents, labels), players.generator(1.5 * latents, labels)
+    )

@@ -9,6 +9,7 @@ from torch import nn
 
 from training.networks import dcgan, strided
 from training.networks.architecture import Architecture
+from training.networks.discriminator import Discriminator
 from training.networks.generator import Generator
 
 Network = TypeVar("Network", bound=nn.Module)
@@ -23,7 +24,7 @@ class Family:
     """
 
     generator: Callable[[Architecture], Generator]
-    discriminator: Callable[[Architecture], nn.Module]
+    discriminator: Callable[[Architecture], Discriminator]
 
 
 FAMILIES = {
@@ -37,4 +38,4 @@ def channels_last(network: Network) -> Network:
     return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 
-__all__ = ["FAMILIES", "Architecture", "Family", "Generator", "channels_last"]
+__all__ = ["FAMILIES", "Architecture", "Discriminator", "Family", "Generator", "channels_last"]

@@ -9,7 +9,9 @@ class Architecture(BaseModel):
     """Everything that decides the networks' weights' shapes; stored beside the weights as JSON.
 
     widths: channels of the generator's stages from coarse to fine, each twice the size of the one
-    before; the discriminator mirrors them. blocks: residual blocks per stage (family `strided`).
+    before; the discriminator mirrors them. blocks: residual blocks per stage, mapping: layers
+    between the latents and the coarsest stage (family `strided`). latent_gain: what the generator
+    multiplies its latents with; 1 while it is trained.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -19,6 +21,8 @@ class Architecture(BaseModel):
     widths: tuple[int, ...] = Field(min_length=1, max_length=10)
     blocks: tuple[int, ...] = ()
     hidden: int = Field(256, ge=1, le=8192)
+    mapping: int = Field(1, ge=1, le=16)
+    latent_gain: float = Field(1.0, gt=0, le=10)
     height: int = Field(ge=4, le=4096)
     width: int = Field(ge=4, le=4096)
     channels: Literal[1, 3, 4]

@@ -11,8 +11,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from training.networks import generator
+from training.networks import discriminator, generator
 from training.networks.architecture import Architecture
+from training.networks.generator import gained
 
 SLOPE = 0.3
 DROPOUT = 0.3
@@ -27,6 +28,7 @@ class Generator(generator.Generator):
         self.embed = nn.Embedding(a.num_classes, a.latent_dim) if a.num_classes else None
         inputs = a.latent_dim * (2 if a.num_classes else 1)
         self.latent_dim = a.latent_dim
+        self.latent_gain = a.latent_gain
         self.dense = nn.Linear(inputs, math.prod(self.shape), bias=False)
         self.norm = nn.BatchNorm1d(math.prod(self.shape))
         widths = (*a.widths, a.channels)
@@ -38,7 +40,7 @@ class Generator(generator.Generator):
         self.norms = nn.ModuleList(nn.BatchNorm2d(o) for o in a.widths[1:])
 
     def forward(self, latents: Tensor, labels: Tensor | None = None) -> Tensor:
-        x = latents
+        x = gained(latents, self.latent_gain)
         if self.embed is not None:
             x = torch.cat([x, self.embed(labels)], dim=1)
         x = F.leaky_relu(self.norm(self.dense(x)), SLOPE).view(-1, *self.shape)
@@ -51,7 +53,7 @@ class Generator(generator.Generator):
         return self.dense.weight[:, : self.latent_dim]
 
 
-class Discriminator(nn.Module):
+class Discriminator(discriminator.Discriminator):
     """Strided 5x5 convolutions with dropout; the class enters as one more image channel."""
 
     def __init__(self, a: Architecture) -> None:
@@ -66,8 +68,11 @@ class Discriminator(nn.Module):
         self.dropout = nn.Dropout(DROPOUT)
         self.logit = nn.Linear(widths[-1] * math.prod(a.base), 1)
 
-    def forward(self, images: Tensor, labels: Tensor | None = None) -> Tensor:
-        x = images
+    def features(self, images: Tensor) -> Tensor:
+        return images  # the label enters as a plane beside them, so nothing can be shared
+
+    def judge(self, features: Tensor, labels: Tensor | None = None) -> Tensor:
+        x = features
         if self.embed is not None:
             plane = self.embed(labels).view(-1, 1, *self.size)
             x = torch.cat([x, plane], dim=1)

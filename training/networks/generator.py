@@ -11,3 +11,8 @@ class Generator(nn.Module):
     @abstractmethod
     def latent_weight(self) -> Tensor:
         """The first layer's weight as far as it sees latents: float32 [outputs, latent_dim]."""
+
+
+def gained(latents: Tensor, gain: float) -> Tensor:
+    """Latents spread wider than in training; above 1 this buys variety with certainty of class."""
+    return latents if gain == 1 else latents * gain

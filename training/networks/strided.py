@@ -14,8 +14,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from training.networks import generator
+from training.networks import discriminator, generator
 from training.networks.architecture import Architecture
+from training.networks.generator import gained
 
 SLOPE = 0.2
 
@@ -65,7 +66,11 @@ class Generator(generator.Generator):
         self.embed = nn.Embedding(a.num_classes, a.latent_dim) if a.num_classes else None
         inputs = a.latent_dim * (2 if a.num_classes else 1)
         self.latent_dim = a.latent_dim
+        self.latent_gain = a.latent_gain
         self.hidden = scaled(nn.Linear(inputs, a.hidden))
+        self.mapping = nn.ModuleList(
+            scaled(nn.Linear(a.hidden, a.hidden)) for _ in range(a.mapping - 1)
+        )
         self.base = scaled(nn.Linear(a.hidden, math.prod(self.shape)))
         self.stages = nn.ModuleList(stage(w, n) for w, n in zip(a.widths, blocks, strict=True))
         self.ups = nn.ModuleList(
@@ -75,10 +80,13 @@ class Generator(generator.Generator):
         self.to_image = scaled(nn.Conv2d(a.widths[-1], a.channels, 3, padding=1), gain=0.5)
 
     def forward(self, latents: Tensor, labels: Tensor | None = None) -> Tensor:
-        x = latents
+        x = gained(latents, self.latent_gain)
         if self.embed is not None:
             x = torch.cat([x, self.embed(labels)], dim=1)
-        x = self.base(activate(self.hidden(x)))
+        x = self.hidden(x)
+        for layer in self.mapping:
+            x = layer(activate(x))
+        x = self.base(activate(x))
         x = self.stages[0](x.view(-1, *self.shape))
         for up, blocks in zip(self.ups, self.stages[1:], strict=True):
             x = blocks(up(activate(x)))
@@ -89,7 +97,7 @@ class Generator(generator.Generator):
         return self.hidden.weight[:, : self.latent_dim]
 
 
-class Discriminator(nn.Module):
+class Discriminator(discriminator.Discriminator):
     """The generator's mirror image; the class enters as a projection (Miyato & Koyama 2018)."""
 
     def __init__(self, a: Architecture) -> None:
@@ -105,17 +113,17 @@ class Discriminator(nn.Module):
         self.logit = nn.Linear(a.hidden, 1)
         self.embed = nn.Embedding(a.num_classes, a.hidden) if a.num_classes else None
 
-    def forward(self, images: Tensor, labels: Tensor | None = None) -> Tensor:
+    def features(self, images: Tensor) -> Tensor:
         x = self.stages[0](self.from_image(images))
         for down, blocks in zip(self.downs, self.stages[1:], strict=True):
             x = blocks(down(activate(x)))
-        x = activate(self.hidden(activate(x).flatten(1)))
-        with torch.autocast(x.device.type, enabled=False):  # pairs are told apart by small margins
-            return self._logits(x.float(), labels)
+        return activate(self.hidden(activate(x).flatten(1)))
 
-    def _logits(self, features: Tensor, labels: Tensor | None) -> Tensor:
-        logits = self.logit(features).squeeze(1)
-        if self.embed is None:
-            return logits
-        projection = (features * self.embed(labels)).sum(1)
-        return logits + projection / math.sqrt(features.shape[1])
+    def judge(self, features: Tensor, labels: Tensor | None = None) -> Tensor:
+        with torch.autocast(features.device.type, enabled=False):  # margins of pairs are small
+            features = features.float()
+            logits = self.logit(features).squeeze(1)
+            if self.embed is None:
+                return logits
+            projection = (features * self.embed(labels)).sum(1)
+            return logits + projection / math.sqrt(features.shape[1])
