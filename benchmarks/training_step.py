@@ -1,67 +1,238 @@
-"""Images per second of one training step of each preset, on the CPU, in turn."""
+"""Images per second of one training step with exact R1 and R2, written in several ways, in turn.
 
+All variants train the same networks on the same images; those that promise the same numbers are
+held to it before the clock starts. Options choose the preset, the batch and what is compiled.
+"""
+
+import argparse
 import json
 import statistics
 import time
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 import torch
+from torch import Tensor, nn
 
-from training.config import build_config
-from training.dataset import Dataset
-from training.loop import data_sheet, resolve_precision
+from training.config import TrainConfig, build_config
+from training.ema import ema_beta, update_ema
+from training.loop import resolve_precision
+from training.losses import LOSSES, gradient_penalty
+from training.networks import Architecture
+from training.optimizers import set_schedule
 from training.pixels import to_float
 from training.run import architecture_of
 from training.step import Batch, Players, Step
 
-ROUNDS, STEPS = 7, 3
+BASE = "one gradient each"
+CLASSES = tuple("0123456789")
+
+Judged = tuple[Tensor, Tensor, Tensor, Tensor]  # real and fake logits [N], R1 and R2 [N]
+Form = Callable[[nn.Module, Tensor, Tensor, Tensor | None], Judged]
+Move = Callable[[int, Batch, Batch], dict[str, float]]
+
+
+def one_gradient_each(network: nn.Module, real: Tensor, fake: Tensor, labels: Tensor) -> Judged:
+    """The straightforward form: one shared forward, then a gradient for R1 and one for R2."""
+    real.requires_grad_(), fake.requires_grad_()
+    logits = network(torch.cat([real, fake]), labels.repeat(2)).chunk(2)
+    return *logits, gradient_penalty(real, logits[0]), gradient_penalty(fake, logits[1])
+
+
+def two_forwards(network: nn.Module, real: Tensor, fake: Tensor, labels: Tensor) -> Judged:
+    """Nothing shared: real and fake images pass by themselves."""
+    real.requires_grad_(), fake.requires_grad_()
+    logits = network(real, labels), network(fake, labels)
+    return *logits, gradient_penalty(real, logits[0]), gradient_penalty(fake, logits[1])
+
+
+def functional(network: nn.Module, real: Tensor, fake: Tensor, labels: Tensor) -> Judged:
+    """One shared forward and one gradient, by `torch.func`: the form that compiles."""
+
+    def total(images: Tensor) -> tuple[Tensor, Tensor]:
+        logits = network(images, labels.repeat(2))
+        return logits.sum(), logits
+
+    images = torch.cat([real, fake])
+    gradient, logits = torch.func.grad(total, has_aux=True)(images)
+    penalties = gradient.float().square().flatten(1).sum(1)
+    return *logits.chunk(2), *penalties.chunk(2)
+
+
+def quarter(network: nn.Module, real: Tensor, fake: Tensor, labels: Tensor) -> Judged:
+    """Penalties of a random quarter of the pairs: other numbers, of the same mean."""
+    logits = network(torch.cat([real, fake]), labels.repeat(2)).chunk(2)
+    chosen = torch.randperm(len(real))[: max(1, len(real) // 4)]
+    images = torch.cat([real[chosen], fake[chosen]]).requires_grad_()
+    penalties = gradient_penalty(images, network(images, labels[chosen].repeat(2)))
+    return *logits, *penalties.chunk(2)
+
+
+class Plain:
+    """A training step with nothing but the recipe's formulas, and a form to fill in."""
+
+    def __init__(self, config: TrainConfig, players: Players, form: Form) -> None:
+        self.config, self.players, self.form = config, players, form
+        self.loss = LOSSES[config.loss]
+
+    def __call__(self, nimg: int, for_discriminator: Batch, for_generator: Batch) -> dict:
+        config, players = self.config, self.players
+        for optimizer in (players.discriminator_optimizer, players.generator_optimizer):
+            set_schedule(optimizer, config.lr.at(nimg), config.beta2.at(nimg))
+        statistics = self._move_discriminator(for_discriminator, config.gamma.at(nimg))
+        statistics |= self._move_generator(for_generator)
+        half_life = config.ema_half_life_kimg.at(nimg)
+        update_ema(players.ema, players.generator, ema_beta(half_life, config.batch_size))
+        return {name: value.item() for name, value in statistics.items()}
+
+    def _precision(self) -> torch.autocast:
+        return torch.autocast("cpu", torch.bfloat16, enabled=self.config.precision == "bfloat16")
+
+    def _move_discriminator(self, batch: Batch, gamma: float) -> dict[str, Tensor]:
+        players = self.players
+        players.discriminator.requires_grad_(True)
+        with self._precision():
+            with torch.no_grad():
+                fakes = players.generator(batch.latents, batch.labels)
+            judged = self.form(players.discriminator, batch.images, fakes, batch.labels)
+        real, fake, r1, r2 = judged
+        loss = self.loss.discriminator(real, fake)
+        players.discriminator_optimizer.zero_grad(set_to_none=True)
+        (loss + gamma / 2 * (r1.mean() + r2.mean())).backward()
+        players.discriminator_optimizer.step()
+        return {"d_loss": loss.detach(), "r1": r1.mean().detach(), "r2": r2.mean().detach()}
+
+    def _move_generator(self, batch: Batch) -> dict[str, Tensor]:
+        players = self.players
+        players.discriminator.requires_grad_(False)
+        with self._precision():
+            images = players.generator(batch.latents, batch.labels)
+            fake = players.discriminator(images, batch.labels)
+            real = players.discriminator(batch.images, batch.labels)
+        loss = self.loss.generator(real, fake)
+        players.generator_optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        players.generator_optimizer.step()
+        return {"g_loss": loss.detach()}
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One way to write the step. same: it must give the same numbers as the others."""
+
+    make: Callable[[TrainConfig, Players], Move]
+    same: bool = True
+    changes: tuple[tuple[str, object], ...] = ()
+    channels_last: bool = True
+
+
+def plain(form: Form) -> Callable[[TrainConfig, Players], Move]:
+    return lambda config, players: Plain(config, players, form)
+
+
 VARIANTS = {
-    "mnist": ("mnist", {}),
-    "mnist, float32": ("mnist", {"precision": "float32"}),
-    "mnist, no penalty": ("mnist", {"gamma": 0.0}),
-    "dcgan": ("dcgan", {}),
+    BASE: Variant(plain(one_gradient_each)),
+    "ours": Variant(Step),
+    "two forwards": Variant(plain(two_forwards)),
+    "torch.func": Variant(plain(functional)),
+    "ours, not channels last": Variant(Step, channels_last=False),
+    "ours, batch in halves": Variant(Step, changes=(("micro_batch_size", "half"),)),
+    "penalties of a quarter": Variant(plain(quarter), same=False),
+    "no penalty": Variant(Step, same=False, changes=(("gamma", 0.0),)),
+    "compiled": Variant(lambda c, p: Plain(c, p, torch.compile(functional))),
 }
 
 
 class Subject:
     """One variant, ready to step."""
 
-    def __init__(self, preset: str, changes: dict[str, object]) -> None:
-        config = build_config(preset, changes)
-        precision = resolve_precision(config.precision)
-        self.config = config.model_copy(update={"precision": precision})
-        images = np.zeros((1, 28, 28, 1), np.uint8)
-        data = Dataset(images, np.zeros(1, np.int64), tuple("0123456789"), "")
-        players = Players(self.config, architecture_of(self.config, data_sheet(data)))
-        self.step = Step(self.config, players)
-        self.batches = self._batch(), self._batch()
+    def __init__(self, variant: Variant, config: TrainConfig, architecture: Architecture) -> None:
+        self.config, self.channels_last = config, variant.channels_last
+        players = Players(config, architecture)
+        if not variant.channels_last:
+            for network in (players.generator, players.discriminator, players.ema):
+                network.to(memory_format=torch.contiguous_format)
+        players.generator.train()
+        self.step = variant.make(config, players)
+        self.batches = [self._batch(architecture, seed) for seed in range(2)]
 
-    def _batch(self) -> Batch:
-        size = self.config.batch_size
-        rng = np.random.default_rng(0)
-        images = rng.integers(0, 256, (size, 28, 28, 1), np.uint8)
-        latents = torch.randn(size, self.config.latent_dim)
-        return Batch(to_float(images), latents, torch.arange(size) % 10)
+    def _batch(self, a: Architecture, seed: int) -> Batch:
+        rng, size = np.random.default_rng(seed), self.config.batch_size
+        images = to_float(rng.integers(0, 256, (size, a.height, a.width, a.channels), np.uint8))
+        if not self.channels_last:
+            images = images.contiguous()
+        latents = rng.standard_normal((size, a.latent_dim), np.float32)
+        labels = torch.arange(size) % a.num_classes if a.num_classes else None
+        return Batch(images, torch.from_numpy(latents), labels)
 
-    def images_per_s(self) -> float:
+    def advance(self, steps: int) -> dict[str, float]:
+        for _ in range(steps):
+            found = self.step(
+                0, *(Batch(b.images.detach(), b.latents, b.labels) for b in self.batches)
+            )
+        return found
+
+    def images_per_s(self, steps: int) -> float:
         started = time.perf_counter()
-        for _ in range(STEPS):
-            self.step(0, *self.batches)
-        return STEPS * self.config.batch_size / (time.perf_counter() - started)
+        self.advance(steps)
+        return steps * self.config.batch_size / (time.perf_counter() - started)
+
+
+def make_subjects(options: argparse.Namespace) -> dict[str, Subject]:
+    config = build_config(options.preset, dict(item.split("=", 1) for item in options.set))
+    config = config.model_copy(update={"precision": resolve_precision(config.precision)})
+    sheet = {"shape": options.shape, "classes": CLASSES}
+    architecture = architecture_of(config, sheet)
+    subjects = {}
+    for name, variant in VARIANTS.items():
+        if name == "compiled" and not options.compile:
+            continue
+        changes = {k: config.batch_size // 2 if v == "half" else v for k, v in variant.changes}
+        changed = TrainConfig.model_validate(config.model_dump() | changes)
+        subjects[name] = Subject(variant, changed, architecture)
+    return subjects
+
+
+def check_numbers(subjects: dict[str, Subject]) -> None:
+    """The first step's statistics are the straightforward form's, up to rounding."""
+    expected = subjects[BASE].advance(1)
+    tolerance = 1e-3 if subjects[BASE].config.precision == "float32" else 5e-2
+    for name, subject in subjects.items():
+        found = subject.advance(1) if name != BASE else expected
+        if VARIANTS[name].same:
+            for key, value in expected.items():
+                difference = abs(found[key] - value)
+                assert difference <= tolerance * max(1, abs(value)), (name, key, found[key], value)
 
 
 def main() -> None:
-    subjects = {name: Subject(*variant) for name, variant in VARIANTS.items()}
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--preset", default="mnist")
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE")
+    parser.add_argument("--shape", type=int, nargs=3, default=[28, 28, 1], metavar=("H", "W", "C"))
+    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--steps", type=int, default=5, help="of each variant in one round")
+    parser.add_argument("--compile", action="store_true", help="torch.compile too, a minute or so")
+    options = parser.parse_args()
+    subjects = make_subjects(options)
+    check_numbers(subjects)
     rates: dict[str, list[float]] = {name: [] for name in subjects}
-    for round_ in range(ROUNDS + 1):  # the first warms up
+    for _ in range(options.rounds):
         for name, subject in subjects.items():
-            rate = subject.images_per_s()
-            if round_:
-                rates[name].append(rate)
-    medians = {name: round(statistics.median(values), 1) for name, values in rates.items()}
-    for name, rate in medians.items():
-        print(f"{name:<20}{rate:>8.1f} images/s")
-    print(json.dumps({"threads": torch.get_num_threads(), "images_per_s": medians}))
+            rates[name].append(subject.images_per_s(options.steps))
+    report(options.preset, subjects[BASE].config, rates)
+
+
+def report(preset: str, config: TrainConfig, rates: dict[str, list[float]]) -> None:
+    """Medians, and medians of the ratios within one round."""
+    result = {}
+    for name, rate in rates.items():
+        times = statistics.median(a / b for a, b in zip(rate, rates[BASE], strict=True))
+        result[name] = {"images_per_s": round(statistics.median(rate), 1), "ratio": round(times, 3)}
+        print(f"{name:<26}{result[name]['images_per_s']:>8.1f} images/s{times:>7.2f} x")
+    facts = {"preset": preset, "batch_size": config.batch_size, "precision": config.precision}
+    print(json.dumps({**facts, "threads": torch.get_num_threads(), "variants": result}))
 
 
 if __name__ == "__main__":

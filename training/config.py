@@ -1,16 +1,19 @@
 """What a run is made of: one frozen configuration, written to the run's folder, and the presets."""
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from training.augment import AUGMENTATIONS
 from training.errors import UsageError
 from training.losses import LOSSES
 from training.networks import FAMILIES
 from training.optimizers import OPTIMIZERS
 from training.presets import PRESETS
 from training.schedule import Ramp
+
+NONE = Ramp(start=0, end=0)
 
 
 class TrainConfig(BaseModel):
@@ -34,16 +37,30 @@ class TrainConfig(BaseModel):
 
     loss: str
     gamma: Ramp = Field(description="weight of R1 and of R2, applied as gamma / 2")
-    mismatch: Ramp = Field(
-        Ramp(start=0, end=0), description="weight of real images under wrong labels, as fakes"
+    mismatch: Ramp = Field(NONE, description="weight of real images under wrong labels, as fakes")
+    noise: Ramp = Field(
+        NONE, description="standard deviation of noise on what the discriminator sees"
     )
+    augment: tuple[str, ...] = ()
+    augment_probability: Ramp = Field(NONE, description="of each augmentation, for each image")
+    augment_target: float | None = Field(
+        None,
+        ge=-1,
+        le=1,
+        description="certainty of the discriminator that the probability adapts to",
+    )
+    augment_speed_kimg: float = Field(500, gt=0, description="for the probability to move by 1")
     generator_optimizer: str = "adam"
     discriminator_optimizer: str = "adam"
     lr: Ramp
     beta1: float = Field(0.0, ge=0, lt=1)
     beta2: Ramp
     ema_half_life_kimg: Ramp
+    further_half_lives_kimg: tuple[Annotated[float, Field(gt=0)], ...] = ()
     batch_size: int = Field(ge=2, le=65_536)
+    micro_batch_size: int | None = Field(
+        None, ge=1, description="images in memory at once; gradients are summed over the batch"
+    )
     precision: Literal["auto", "float32", "bfloat16"] = "float32"
 
     status_kimg: float = Field(2, gt=0)
@@ -59,7 +76,16 @@ class TrainConfig(BaseModel):
             raise ValueError(f"allowed are {', '.join(sorted(allowed))}")
         return value
 
+    @field_validator("augment")
+    @classmethod
+    def _known_augmentations(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if unknown := [name for name in value if name not in AUGMENTATIONS]:
+            allowed = ", ".join(AUGMENTATIONS)
+            raise ValueError(f"{', '.join(unknown)} is unknown; allowed are {allowed}")
+        return value
 
+
+LISTS = {"widths", "blocks", "augment", "further_half_lives_kimg"}
 PROGRESS_FIELDS = {"kimg", "status_kimg", "snapshot_kimg", "checkpoint_kimg"}
 """What may differ when a run is resumed: how far it goes and how often it reports."""
 
@@ -83,7 +109,7 @@ def build_config(preset: str, changes: dict[str, Any]) -> TrainConfig:
 def _set(values: dict[str, Any], key: str, value: Any) -> None:
     field, _, part = key.partition(".")
     if not part:
-        values[field] = _as_list(value) if field in {"widths", "blocks"} else value
+        values[field] = _as_list(value) if field in LISTS else value
         return
     inner = values.get(field)
     inner = dict(inner) if isinstance(inner, dict) else {"start": inner, "end": inner}

@@ -3,10 +3,21 @@
 import torch
 from torch import Tensor, nn
 
+YOUNG = 0.05
+"""The share of all images so far that a half-life may have, so that an early average is not old."""
+
 
 def ema_beta(half_life_kimg: float, batch_size: int) -> float:
     """The share of the old average that survives one batch; 0 when the half-life is 0."""
     return 0.5 ** (batch_size / (half_life_kimg * 1000)) if half_life_kimg > 0 else 0.0
+
+
+def young_half_life(half_life_kimg: float, nimg: int) -> float:
+    """A constant half-life in kimg, shortened to a 20th of the images seen at the start.
+
+    Karras et al., "Analyzing and Improving the Image Quality of StyleGAN", 2020, do so too.
+    """
+    return min(half_life_kimg, YOUNG * nimg / 1000)
 
 
 @torch.no_grad()

@@ -20,9 +20,10 @@ from training.config import TrainConfig
 from training.dataset import Dataset
 from training.machine import machine_sheet
 from training.pixels import to_float, to_grey_levels
+from training.players import Players
 from training.run import Run, architecture_of
 from training.sampler import Sampler, Stream, draw_step_latents, random_stream
-from training.step import Batch, Players, Step
+from training.step import Batch, Step
 
 GRID = 10
 """Sample grids are 10 x 10: one column per class when there are ten."""

@@ -14,12 +14,14 @@ LogitsLoss = Callable[[Tensor, Tensor], Tensor]
 class Loss:
     """A pair of functions of (real logits [N], fake logits [N]) -> scalar.
 
-    paired: the generator's loss needs the logits of real images too.
+    paired: the generator's loss needs the logits of real images too. slope: weight of the
+    `slope_penalty` that the loss cannot do without; 0 where it can.
     """
 
     discriminator: LogitsLoss
     generator: LogitsLoss
-    paired: bool
+    paired: bool = False
+    slope: float = 0.0
 
 
 def _relativistic_discriminator(real: Tensor, fake: Tensor) -> Tensor:
@@ -41,9 +43,41 @@ def _non_saturating_generator(_: Tensor, fake: Tensor) -> Tensor:
     return F.softplus(-fake).mean()
 
 
+def _saturating_generator(_: Tensor, fake: Tensor) -> Tensor:
+    """E log(1 - sigmoid(D(G(z)))): the minimax game as it was first written (the same, eq. 1)."""
+    return -F.softplus(fake).mean()
+
+
+def _hinge_discriminator(real: Tensor, fake: Tensor) -> Tensor:
+    """Margins of 1 on both sides (Lim & Ye 2017; Miyato et al. 2018)."""
+    return F.relu(1 - real).mean() + F.relu(1 + fake).mean()
+
+
+def _critic_generator(_: Tensor, fake: Tensor) -> Tensor:
+    return -fake.mean()
+
+
+def _least_squares_discriminator(real: Tensor, fake: Tensor) -> Tensor:
+    """Squared distance to 1 for real and 0 for fake (Mao et al. 2017, eq. 9)."""
+    return ((real - 1).square().mean() + fake.square().mean()) / 2
+
+
+def _least_squares_generator(_: Tensor, fake: Tensor) -> Tensor:
+    return (fake - 1).square().mean() / 2
+
+
+def _wasserstein_discriminator(real: Tensor, fake: Tensor) -> Tensor:
+    """E D(G(z)) - E D(x): the dual of the earth mover's distance (Arjovsky et al. 2017)."""
+    return fake.mean() - real.mean()
+
+
 LOSSES = {
     "relativistic": Loss(_relativistic_discriminator, _relativistic_generator, paired=True),
-    "non-saturating": Loss(_cross_entropy_discriminator, _non_saturating_generator, paired=False),
+    "non-saturating": Loss(_cross_entropy_discriminator, _non_saturating_generator),
+    "saturating": Loss(_cross_entropy_discriminator, _saturating_generator),
+    "hinge": Loss(_hinge_discriminator, _critic_generator),
+    "least-squares": Loss(_least_squares_discriminator, _least_squares_generator),
+    "wasserstein": Loss(_wasserstein_discriminator, _critic_generator, slope=10.0),
 }
 
 
@@ -55,3 +89,12 @@ def gradient_penalty(images: Tensor, logits: Tensor) -> Tensor:
     """
     (gradient,) = torch.autograd.grad(logits.sum(), images, create_graph=True)
     return gradient.float().square().flatten(1).sum(1)
+
+
+def slope_penalty(images: Tensor, logits: Tensor) -> Tensor:
+    """How far each image's gradient of its own logit is from length 1, squared: float32 [N].
+
+    Of images between a real and a fake one; differentiable once more (Gulrajani et al. 2017).
+    """
+    lengths = gradient_penalty(images, logits).clamp(min=1e-12).sqrt()
+    return (lengths - 1).square()

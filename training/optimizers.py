@@ -6,19 +6,46 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
-OPTIMIZERS: dict[str, Callable[..., Optimizer]] = {
-    "adam": torch.optim.Adam,
-    "adamw": torch.optim.AdamW,
+Build = Callable[[Iterable[Tensor], float], Optimizer]  # parameters and beta 1
+LATER = 0.0  # the learning rate, which is set before each step
+
+
+def _adam(parameters: Iterable[Tensor], beta1: float) -> Optimizer:
+    return torch.optim.Adam(parameters, LATER, (beta1, 0.999), fused=True)
+
+
+def _adamw(parameters: Iterable[Tensor], beta1: float) -> Optimizer:
+    return torch.optim.AdamW(parameters, LATER, (beta1, 0.999), fused=True)
+
+
+def _rmsprop(parameters: Iterable[Tensor], beta1: float) -> Optimizer:
+    """Adam without the correction of its start; beta 1 is the momentum."""
+    return torch.optim.RMSprop(parameters, LATER, momentum=beta1)
+
+
+def _sgd(parameters: Iterable[Tensor], beta1: float) -> Optimizer:
+    """Beta 1 is the momentum; beta 2 has no meaning."""
+    return torch.optim.SGD(parameters, LATER, momentum=beta1)
+
+
+OPTIMIZERS: dict[str, Build] = {
+    "adam": _adam,
+    "adamw": _adamw,
+    "rmsprop": _rmsprop,
+    "sgd": _sgd,
 }
 
 
 def build_optimizer(name: str, parameters: Iterable[Tensor], beta1: float) -> Optimizer:
     """One parameter group; the learning rate and beta 2 are set before each step."""
-    return OPTIMIZERS[name](parameters, lr=0.0, betas=(beta1, 0.999), eps=1e-8, fused=True)
+    return OPTIMIZERS[name](parameters, beta1)
 
 
 def set_schedule(optimizer: Optimizer, lr: float, beta2: float) -> None:
-    """Set what changes with the images seen."""
+    """Set what changes with the images seen, as far as the optimizer knows it."""
     for group in optimizer.param_groups:
         group["lr"] = lr
-        group["betas"] = (group["betas"][0], beta2)
+        if "betas" in group:
+            group["betas"] = (group["betas"][0], beta2)
+        if "alpha" in group:
+            group["alpha"] = beta2

@@ -1,16 +1,27 @@
-"""One step of the game: the discriminator moves, then the generator, then the average follows."""
+"""One step of the game: the discriminator moves, then the generator, then the averages follow."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor
+from torch.optim import Optimizer
 
 from training.config import TrainConfig
-from training.ema import ema_beta, update_ema
-from training.losses import LOSSES, gradient_penalty
-from training.networks import FAMILIES, Architecture, channels_last
-from training.optimizers import build_optimizer, set_schedule
+from training.distributed import average, average_gradients
+from training.draws import (
+    Draws,
+    draw_augment,
+    draw_for_all,
+    draw_noise,
+    draw_wrong_labels,
+)
+from training.losses import LOSSES, gradient_penalty, slope_penalty
+from training.networks import Discriminator, Generator
+from training.players import Players
+from training.strength import certainty
+
+Statistics = dict[str, Tensor]
 
 
 @dataclass(frozen=True)
@@ -25,45 +36,25 @@ class Batch:
     latents: Tensor
     labels: Tensor | None
 
+    def __len__(self) -> int:
+        return len(self.images)
 
-class Players:
-    """The two networks, the generator's average and the optimizers: the whole state of a run."""
-
-    def __init__(self, config: TrainConfig, architecture: Architecture) -> None:
-        family = FAMILIES[architecture.family]
-        self.num_classes = architecture.num_classes
-        torch.manual_seed(config.seed)
-        trained = architecture.model_copy(update={"latent_gain": 1.0})  # the gain is the average's
-        self.generator = channels_last(family.generator(trained))
-        self.discriminator = channels_last(family.discriminator(architecture))
-        self.ema = channels_last(family.generator(architecture)).requires_grad_(False)
-        update_ema(self.ema, self.generator, beta=0.0)
-        self.generator_optimizer = build_optimizer(
-            config.generator_optimizer, self.generator.parameters(), config.beta1
-        )
-        self.discriminator_optimizer = build_optimizer(
-            config.discriminator_optimizer, self.discriminator.parameters(), config.beta1
-        )
-
-    def state(self) -> dict[str, dict]:
-        """Everything needed to go on, as nested dicts of tensors."""
-        return {name: part.state_dict() for name, part in self._parts().items()}
-
-    def load_state(self, state: dict[str, dict]) -> None:
-        for name, part in self._parts().items():
-            part.load_state_dict(state[name])
-
-    def _parts(self) -> dict[str, Any]:
-        return {name: part for name, part in vars(self).items() if name != "num_classes"}
+    def __getitem__(self, part: slice) -> "Batch":
+        labels = None if self.labels is None else self.labels[part]
+        return Batch(self.images[part], self.latents[part], labels)
 
 
-def draw_wrong_labels(labels: Tensor, num_classes: int) -> Tensor:
-    """For each label int64 [N] another class, all others equally likely.
+@dataclass(frozen=True)
+class Weights:
+    """What changes over time, as it is in one step."""
 
-    Real images under them are one more kind of fake (Reed et al. 2016, GAN-CLS).
-    """
-    shift = torch.randint(1, num_classes, labels.shape, device=labels.device)
-    return (labels + shift) % num_classes
+    gamma: float
+    mismatch: float
+    noise: float
+    augment: float
+
+
+Objective = Callable[[Batch, Draws, Weights], tuple[Tensor, Statistics]]
 
 
 class Step:
@@ -82,59 +73,138 @@ class Step:
 
         Answers the step's statistics: losses, mean R1 and R2, mean logit margin of the pairs.
         """
-        config, players = self.config, self.players
-        lr, beta2 = config.lr.at(nimg), config.beta2.at(nimg)
-        set_schedule(players.discriminator_optimizer, lr, beta2)
-        set_schedule(players.generator_optimizer, lr, beta2)
-        statistics = self._move_discriminator(
-            for_discriminator, config.gamma.at(nimg), config.mismatch.at(nimg)
-        )
-        statistics |= self._move_generator(for_generator)
-        half_life = config.ema_half_life_kimg.at(nimg)
-        update_ema(players.ema, players.generator, ema_beta(half_life, config.batch_size))
+        players, now = self.players, self._weights(nimg)
+        players.set_schedules(nimg)
+        statistics = self._move_discriminator(for_discriminator, now)
+        statistics |= self._move_generator(for_generator, now)
+        players.update_averages(nimg)
+        if players.strength.adapts:
+            certain = average(statistics["certainty"]).item()
+            players.strength.follow(certain, self.config.batch_size)
         return {name: value.item() for name, value in statistics.items()}
 
-    def _precision(self) -> torch.autocast:
-        return torch.autocast("cpu", torch.bfloat16, enabled=self.autocast)
+    def _weights(self, nimg: int) -> Weights:
+        config = self.config
+        return Weights(
+            gamma=config.gamma.at(nimg),
+            mismatch=config.mismatch.at(nimg),
+            noise=config.noise.at(nimg),
+            augment=self.players.strength.at(nimg),
+        )
 
-    def _move_discriminator(self, batch: Batch, gamma: float, mismatch: float) -> dict[str, Tensor]:
-        discriminator, optimizer = self.players.discriminator, self.players.discriminator_optimizer
-        discriminator.requires_grad_(True)
+    def _precision(self) -> torch.autocast:
+        device = self.players.device.type
+        return torch.autocast(device, torch.bfloat16, enabled=self.autocast)
+
+    def _move_discriminator(self, batch: Batch, now: Weights) -> Statistics:
+        players = self.players
+        players.discriminator.requires_grad_(True)
+        wrong = between = None
+        if now.mismatch > 0 and batch.labels is not None:
+            wrong = draw_wrong_labels(batch.labels, players.num_classes)
+        if self.loss.slope:
+            between = draw_for_all(torch.rand, len(batch))
+        draws = self._draws(batch, now, wrong, between)
+        network, optimizer = players.discriminator, players.discriminator_optimizer
+        return self._move(network, optimizer, self._discriminator_objective, batch, draws, now)
+
+    def _move_generator(self, batch: Batch, now: Weights) -> Statistics:
+        players = self.players
+        players.discriminator.requires_grad_(False)
+        network, optimizer = players.generator, players.generator_optimizer
+        draws = self._draws(batch, now)
+        return self._move(network, optimizer, self._generator_objective, batch, draws, now)
+
+    def _draws(
+        self,
+        batch: Batch,
+        now: Weights,
+        wrong: Tensor | None = None,
+        between: Tensor | None = None,
+    ) -> Draws:
+        numbers = draw_augment(self.config, len(batch))
+        noise = draw_noise(batch.images, now.noise)
+        return Draws(numbers, noise, wrong, between).to(self.players.device)
+
+    def _move(
+        self,
+        network: Generator | Discriminator,
+        optimizer: Optimizer,
+        objective: Objective,
+        batch: Batch,
+        draws: Draws,
+        now: Weights,
+    ) -> Statistics:
+        """Move one network on the mean gradient of its batch, taken in parts that fit memory."""
+        optimizer.zero_grad(set_to_none=True)
+        totals: Statistics = {}
+        size = self.config.micro_batch_size or len(batch)
+        for start in range(0, len(batch), size):
+            part = slice(start, start + size)
+            share = len(batch[part]) / len(batch)
+            loss, measured = objective(batch[part], draws[part], now)
+            (share * loss).backward()
+            for name, value in measured.items():
+                totals[name] = totals.get(name, 0) + share * value
+        average_gradients(network)
+        optimizer.step()
+        return totals
+
+    def _see(self, images: Tensor, draws: Draws, now: Weights) -> Tensor:
+        return draws.see(images, self.config, now.augment, now.noise)
+
+    def _discriminator_objective(
+        self, batch: Batch, draws: Draws, now: Weights
+    ) -> tuple[Tensor, Statistics]:
+        """One pass over both members of the pairs, and one gradient for both penalties.
+
+        The penalties are taken with respect to the images before augmentation, as R3GAN does.
+        """
+        discriminator = self.players.discriminator
         with self._precision():
             with torch.no_grad():
                 fakes = self.players.generator(batch.latents, batch.labels)
-            images = torch.cat([batch.images, fakes]).requires_grad_(gamma > 0)
+            images = torch.cat([batch.images, fakes]).requires_grad_(now.gamma > 0)
             labels = None if batch.labels is None else torch.cat([batch.labels, batch.labels])
-            features = discriminator.features(images)
+            features = discriminator.features(self._see(images, draws, now))
             logits = discriminator.judge(features, labels)
         real, fake = logits.chunk(2)
-        adversarial = self.loss.discriminator(real, fake)
-        statistics = {"d_loss": adversarial.detach(), "margin": (real - fake).mean().detach()}
-        objective = adversarial
-        if gamma > 0:
+        objective = self.loss.discriminator(real, fake)
+        statistics = {"d_loss": objective.detach(), "margin": (real - fake).mean().detach()}
+        if self.players.strength.adapts:
+            statistics["certainty"] = certainty(real, fake, self.loss.paired).detach()
+        if now.gamma > 0:
             r1, r2 = (part.mean() for part in gradient_penalty(images, logits).chunk(2))
-            objective = objective + gamma / 2 * (r1 + r2)
+            objective = objective + now.gamma / 2 * (r1 + r2)
             statistics |= {"r1": r1.detach(), "r2": r2.detach()}
-        if mismatch > 0 and batch.labels is not None:
+        if draws.wrong is not None:
+            # real images under other classes' labels are one more kind of fake (Reed et al. 2016)
             with self._precision():
-                wrong = draw_wrong_labels(batch.labels, self.players.num_classes)
-                mismatched = discriminator.judge(features.chunk(2)[0], wrong)
-            objective = objective + mismatch * self.loss.discriminator(real, mismatched)
-        optimizer.zero_grad(set_to_none=True)
-        objective.backward()
-        optimizer.step()
-        return statistics
+                mismatched = discriminator.judge(features.chunk(2)[0], draws.wrong)
+            objective = objective + now.mismatch * self.loss.discriminator(real, mismatched)
+        if draws.between is not None:
+            between = torch.lerp(batch.images, fakes, draws.between[:, None, None, None])
+            slope = self._slope(between, batch.labels, draws, now)
+            objective = objective + self.loss.slope * slope
+            statistics["slope"] = slope.detach()
+        return objective, statistics
 
-    def _move_generator(self, batch: Batch) -> dict[str, Tensor]:
-        discriminator, optimizer = self.players.discriminator, self.players.generator_optimizer
-        discriminator.requires_grad_(False)
+    def _slope(self, images: Tensor, labels: Tensor | None, draws: Draws, now: Weights) -> Tensor:
+        """The mean slope penalty at these images, between the members of the pairs."""
+        images.requires_grad_()
         with self._precision():
-            fake = discriminator(self.players.generator(batch.latents, batch.labels), batch.labels)
+            logits = self.players.discriminator(self._see(images, draws, now), labels)
+        return slope_penalty(images, logits).mean()
+
+    def _generator_objective(
+        self, batch: Batch, draws: Draws, now: Weights
+    ) -> tuple[Tensor, Statistics]:
+        discriminator = self.players.discriminator
+        with self._precision():
+            images = self.players.generator(batch.latents, batch.labels)
+            fake = discriminator(self._see(images, draws, now), batch.labels)
             real = fake.detach()
             if self.loss.paired:
-                real = discriminator(batch.images, batch.labels)
+                real = discriminator(self._see(batch.images, draws, now), batch.labels)
         loss = self.loss.generator(real, fake)
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        optimizer.step()
-        return {"g_loss": loss.detach()}
+        return loss, {"g_loss": loss.detach()}

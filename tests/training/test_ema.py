@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from training.ema import ema_beta, update_ema
+from training.ema import ema_beta, update_ema, young_half_life
 
 
 @pytest.mark.parametrize(("half_life_kimg", "beta"), [(0, 0.0), (0.064, 0.5), (0.128, 0.5**0.5)])
@@ -24,3 +24,8 @@ def test_beta_zero_copies() -> None:
     average, network = nn.Linear(3, 3), nn.Linear(3, 3)
     update_ema(average, network, beta=0.0)
     assert torch.equal(average.weight, network.weight)
+
+
+@pytest.mark.parametrize(("nimg", "half_life_kimg"), [(0, 0.0), (1000, 0.05), (10**6, 20.0)])
+def test_an_early_half_life_is_a_share_of_the_images_seen(nimg: int, half_life_kimg: float) -> None:
+    assert young_half_life(20.0, nimg) == pytest.approx(half_life_kimg)

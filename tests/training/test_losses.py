@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from training.losses import LOSSES, gradient_penalty
+from training.losses import LOSSES, gradient_penalty, slope_penalty
 
 REAL, FAKE = torch.tensor([2.0, -1.0]), torch.tensor([0.5, 1.0])
 
@@ -25,6 +25,14 @@ def softplus(x: float) -> float:
             (softplus(-2) + softplus(1)) / 2 + (softplus(0.5) + softplus(1)) / 2,
             (softplus(-0.5) + softplus(-1)) / 2,
         ),
+        (
+            "saturating",
+            (softplus(-2) + softplus(1)) / 2 + (softplus(0.5) + softplus(1)) / 2,
+            -(softplus(0.5) + softplus(1)) / 2,
+        ),
+        ("hinge", (0 + 2) / 2 + (1.5 + 2) / 2, -(0.5 + 1) / 2),
+        ("least-squares", ((1 + 4) / 2 + (0.25 + 1) / 2) / 2, (0.25 + 0) / 2 / 2),
+        ("wasserstein", (0.5 + 1) / 2 - (2 - 1) / 2, -(0.5 + 1) / 2),
     ],
 )
 def test_losses_are_their_formulas(name: str, discriminator: float, generator: float) -> None:
@@ -41,7 +49,8 @@ def test_each_player_is_drawn_to_win(name: str) -> None:
     to_fake = torch.autograd.grad(loss.discriminator(real, fake), fake)[0]
     assert (to_fake > 0).all()
     to_fake = torch.autograd.grad(loss.generator(real, fake), fake)[0]
-    assert (to_fake < 0).all()
+    assert (to_fake <= 0).all()  # least squares is at rest where a fake's logit is 1
+    assert (to_fake < 0).any()
 
 
 def test_the_penalty_of_a_linear_function_is_the_square_of_its_weights() -> None:
@@ -59,3 +68,14 @@ def test_the_penalty_is_per_image_and_differentiable() -> None:
     torch.testing.assert_close(penalty, torch.tensor([36.0, 144.0]))  # (2 * 3 * x)^2
     (gradient,) = torch.autograd.grad(penalty.sum(), scale)
     torch.testing.assert_close(gradient, torch.tensor(2 * 4 * 3 * (1.0 + 4.0)))  # d(4 s^2 x^2)/ds
+
+
+def test_the_slope_penalty_is_nought_where_the_slope_is_one() -> None:
+    images = torch.zeros(3, 1, 1, 2, requires_grad=True)
+    weights = torch.tensor([[0.6, 0.8], [3.0, 4.0], [0.0, 0.0]])  # of lengths 1, 5 and 0
+    penalty = slope_penalty(images, (images.flatten(1) * weights).sum(1))
+    torch.testing.assert_close(penalty, torch.tensor([0.0, 16.0, 1.0]), atol=1e-5, rtol=1e-5)
+
+
+def test_only_the_loss_that_needs_a_slope_asks_for_it() -> None:
+    assert [name for name, loss in LOSSES.items() if loss.slope] == ["wasserstein"]

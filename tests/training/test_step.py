@@ -7,8 +7,9 @@ from tests.training.data import TINY, shapes_dataset
 from training.config import TrainConfig, build_config
 from training.loop import data_sheet
 from training.pixels import to_float
+from training.players import Players
 from training.run import architecture_of
-from training.step import Batch, Players, Step, draw_wrong_labels
+from training.step import Batch, Step
 
 
 def make(preset: str = "mnist", **changes: object) -> tuple[TrainConfig, Players]:
@@ -77,16 +78,6 @@ def test_state_survives_loading() -> None:
     assert Step(config, other)(8, *batches(config)) == first
 
 
-def test_wrong_labels_are_all_the_others() -> None:
-    torch.manual_seed(0)
-    labels = torch.arange(4).repeat(200)
-    wrong = draw_wrong_labels(labels, 4)
-    assert not (wrong == labels).any()
-    for label in range(4):
-        drawn = wrong[labels == label]
-        assert set(drawn.tolist()) == {0, 1, 2, 3} - {label}
-
-
 def test_mismatch_teaches_the_discriminator_which_label_is_whose() -> None:
     def advantage(mismatch: float) -> float:
         """How much higher real images score under their own labels than under the other one."""
@@ -111,3 +102,86 @@ def test_the_latent_gain_is_the_averages_alone() -> None:
     torch.testing.assert_close(
         players.ema.eval()(latents, labels), players.generator(1.5 * latents, labels)
     )
+
+
+def weights(players: Players) -> torch.Tensor:
+    parameters = [*players.generator.parameters(), *players.discriminator.parameters()]
+    return torch.cat([parameter.detach().flatten() for parameter in parameters])
+
+
+def played(steps: int = 3, **changes: object) -> tuple[Players, dict[str, float]]:
+    """The players after some steps with the same batches and the same chance."""
+    config, players = make(**changes)
+    step = Step(config, players)
+    for index in range(steps):
+        torch.manual_seed(index)
+        statistics = step(config.batch_size * index, *batches(config))
+    return players, statistics
+
+
+ALL_OF_IT = {
+    "augment": "flip,translate,cutout,colour",
+    "augment_probability": 0.5,
+    "noise": 0.1,
+    "mismatch": 0.2,
+}
+
+
+@pytest.mark.parametrize("loss", ["relativistic", "wasserstein"])
+def test_a_batch_in_parts_moves_as_the_whole(loss: str) -> None:
+    # Adam would make whole steps of the smallest differences
+    plain = {"generator_optimizer": "sgd", "discriminator_optimizer": "sgd", "lr": 0.01}
+    whole, seen = played(loss=loss, **plain, **ALL_OF_IT)
+    parts, seen_in_parts = played(loss=loss, micro_batch_size=3, **plain, **ALL_OF_IT)
+    torch.testing.assert_close(weights(parts), weights(whole), rtol=1e-4, atol=1e-6)
+    assert seen_in_parts == pytest.approx(seen, rel=1e-4, abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"augment": "flip,translate,cutout,colour", "augment_probability": 0.5},
+        {"noise": 0.1},
+        {"mismatch": 0.2},
+        {"loss": "wasserstein"},
+        {"loss": "hinge", "generator_optimizer": "rmsprop", "discriminator_optimizer": "sgd"},
+        {"loss": "least-squares", "generator_optimizer": "adamw"},
+        {"loss": "saturating"},
+    ],
+    ids=str,
+)
+def test_every_part_of_the_recipe_moves_both_networks_in_its_own_way(
+    changes: dict[str, object],
+) -> None:
+    plain, _ = played()
+    moved, statistics = played(**changes)
+    assert torch.isfinite(weights(moved)).all()
+    assert not torch.equal(weights(moved), weights(plain))
+    assert all(value == value for value in statistics.values())
+
+
+def test_what_is_not_asked_for_draws_nothing() -> None:
+    """A setting that is off leaves the bits of a run as they were before it existed."""
+    plain, _ = played()
+    off, _ = played(augment="flip", augment_probability=0.0, noise=0.0, mismatch=0.0)
+    assert torch.equal(weights(off), weights(plain))
+
+
+def test_the_strength_of_augmentation_follows_the_discriminator_and_is_kept() -> None:
+    adaptive = {"augment": "flip,colour", "augment_target": -0.99, "augment_speed_kimg": 0.1}
+    players, _ = played(**adaptive)
+    assert players.strength.at(0) == pytest.approx(3 * 8 / 100)
+    _, other = make(**adaptive)
+    other.load_state(copy.deepcopy(players.state()))
+    assert other.strength.at(0) == players.strength.at(0)
+
+
+def test_further_averages_follow_at_their_own_pace_and_are_kept() -> None:
+    players, _ = played(further_half_lives_kimg=[0.001, 1000.0])
+    networks = players.networks()
+    assert set(networks) == {"generator", "discriminator", "generator-0.001", "generator-1000"}
+    _, other = make(further_half_lives_kimg=[0.001, 1000.0])
+    other.load_state(copy.deepcopy(players.state()))
+    for name, state in other.networks().items():
+        for key, value in state.items():
+            assert torch.equal(value, networks[name][key])

@@ -1,0 +1,97 @@
+"""The two networks, the generator's averages and the optimizers: the whole state of a run."""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from training.config import TrainConfig
+from training.ema import ema_beta, update_ema, young_half_life
+from training.networks import FAMILIES, Architecture, channels_last
+from training.optimizers import build_optimizer, set_schedule
+from training.strength import Strength
+
+
+class Players:
+    """Made on the CPU from the configuration's seed, so that they begin alike on every device.
+
+    ema is the average that is published; `further` holds those of other half-lives, by their kimg.
+    """
+
+    def __init__(self, config: TrainConfig, architecture: Architecture) -> None:
+        self.config = config
+        self.num_classes = architecture.num_classes
+        family = FAMILIES[architecture.family]
+        torch.manual_seed(config.seed)
+        trained = architecture.model_copy(update={"latent_gain": 1.0})  # the gain is the averages'
+        self.generator = channels_last(family.generator(trained))
+        self.discriminator = channels_last(family.discriminator(architecture))
+
+        def average() -> nn.Module:
+            copy = channels_last(family.generator(architecture)).requires_grad_(False)
+            update_ema(copy, self.generator, beta=0.0)
+            return copy
+
+        self.ema = average()
+        self.further = {half_life: average() for half_life in config.further_half_lives_kimg}
+        self.generator_optimizer = build_optimizer(
+            config.generator_optimizer, self.generator.parameters(), config.beta1
+        )
+        self.discriminator_optimizer = build_optimizer(
+            config.discriminator_optimizer, self.discriminator.parameters(), config.beta1
+        )
+        self.strength = Strength(
+            config.augment_probability, config.augment_target, config.augment_speed_kimg
+        )
+
+    @property
+    def device(self) -> torch.device:
+        return next(self.generator.parameters()).device
+
+    def to(self, device: torch.device | str) -> "Players":
+        """Move the networks; optimizers follow with their first step or with `load_state`."""
+        for network in (self.generator, self.discriminator, self.ema, *self.further.values()):
+            network.to(device)
+        return self
+
+    def set_schedules(self, nimg: int) -> None:
+        """Learning rate and beta 2 after `nimg` images."""
+        lr, beta2 = self.config.lr.at(nimg), self.config.beta2.at(nimg)
+        set_schedule(self.discriminator_optimizer, lr, beta2)
+        set_schedule(self.generator_optimizer, lr, beta2)
+
+    def update_averages(self, nimg: int) -> None:
+        """Follow the generator's step that began after `nimg` images."""
+        size, main = self.config.batch_size, self.config.ema_half_life_kimg.at(nimg)
+        update_ema(self.ema, self.generator, ema_beta(main, size))
+        for half_life, average in self.further.items():
+            update_ema(average, self.generator, ema_beta(young_half_life(half_life, nimg), size))
+
+    def state(self) -> dict[str, dict]:
+        """Everything needed to go on, as nested dicts of tensors and numbers."""
+        return {name: part.state_dict() for name, part in self._parts().items()}
+
+    def load_state(self, state: dict[str, dict]) -> None:
+        for name, part in self._parts().items():
+            part.load_state_dict(state[name])
+
+    def networks(self) -> dict[str, dict[str, Tensor]]:
+        """The weights that a snapshot holds: the averages by name, and the discriminator."""
+        return {
+            "generator": self.ema.state_dict(),
+            "discriminator": self.discriminator.state_dict(),
+            **{f"generator-{name:g}": part.state_dict() for name, part in self.further.items()},
+        }
+
+    def _parts(self) -> dict[str, Any]:
+        parts = {
+            "generator": self.generator,
+            "discriminator": self.discriminator,
+            "ema": self.ema,
+            "generator_optimizer": self.generator_optimizer,
+            "discriminator_optimizer": self.discriminator_optimizer,
+            **{f"ema-{name:g}": part for name, part in self.further.items()},
+        }
+        if self.strength.adapts:
+            parts["strength"] = self.strength
+        return parts
