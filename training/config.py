@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from training.augment import AUGMENTATIONS
+from training.auto import Facts, choose
 from training.errors import UsageError
 from training.losses import LOSSES
 from training.networks import FAMILIES
@@ -90,20 +91,31 @@ PROGRESS_FIELDS = {"kimg", "status_kimg", "snapshot_kimg", "checkpoint_kimg"}
 """What may differ when a run is resumed: how far it goes and how often it reports."""
 
 
-def build_config(preset: str, changes: dict[str, Any]) -> TrainConfig:
+AUTO = "auto"
+
+
+def build_config(preset: str, changes: dict[str, Any], facts: Facts | None = None) -> TrainConfig:
     """The preset with `changes` applied: {"lr.end": "1e-4", "batch_size": 64}.
 
-    Raises UsageError naming the setting, its value and what is allowed.
+    facts: what the preset `auto` chooses from. Raises UsageError naming the setting, its value and
+    what is allowed.
     """
-    if preset not in PRESETS:
-        raise UsageError(f"--preset is {preset}; allowed are {', '.join(sorted(PRESETS))}")
-    values: dict[str, Any] = {"preset": preset, **PRESETS[preset]}
+    values: dict[str, Any] = {"preset": preset, **_recipe(preset, facts)}
     for key, value in changes.items():
         _set(values, key, value)
     try:
         return TrainConfig.model_validate(values)
     except ValidationError as error:
         raise UsageError(_explain(error)) from error
+
+
+def _recipe(preset: str, facts: Facts | None) -> dict[str, Any]:
+    if preset == AUTO and facts is not None:
+        return choose(facts)[0]
+    if preset not in PRESETS:
+        allowed = ", ".join([AUTO, *sorted(PRESETS)])
+        raise UsageError(f"--preset is {preset}; allowed are {allowed}")
+    return PRESETS[preset]
 
 
 def _set(values: dict[str, Any], key: str, value: Any) -> None:

@@ -24,7 +24,8 @@ def test_settings_change_one_by_one() -> None:
 
 
 def test_a_later_ramp_changes_by_its_path() -> None:
-    config = build_config("mnist", {"lr.then.end": "1e-7"})
+    then = {"start": 1e-5, "end": 1e-6, "from_kimg": 1800, "to_kimg": 1900}
+    config = build_config("mnist", {"lr.then": then, "lr.then.end": "1e-7"})
     assert config.lr.at(10**9) == 1e-7
     assert config.lr.at(0) == build_config("mnist", {}).lr.at(0)
 
@@ -38,7 +39,7 @@ def test_part_of_a_constant_can_change() -> None:
     ("changes", "said"),
     [
         ({"loss": "wishful"}, "loss is 'wishful'.*allowed are hinge, .*, wasserstein"),
-        ({"family": "forest"}, "family is 'forest'.*allowed are dcgan, strided"),
+        ({"family": "forest"}, "family is 'forest'.*allowed are dcgan, residual, strided"),
         ({"generator_optimizer": "hope"}, "generator_optimizer is 'hope'.*allowed are adam"),
         ({"bacth_size": 64}, "bacth_size is 64"),
         ({"batch_size": 1}, "batch_size is 1.*greater than or equal to 2"),
@@ -56,5 +57,5 @@ def test_names_a_wrong_setting_its_value_and_what_is_allowed(
 
 
 def test_names_an_unknown_preset() -> None:
-    with pytest.raises(UsageError, match="--preset is nist; allowed are dcgan, mnist"):
+    with pytest.raises(UsageError, match="--preset is nist; allowed are auto, cifar10, dcgan, emoji, mnist"):
         build_config("nist", {})

@@ -4,7 +4,8 @@ import pytest
 import torch
 from pydantic import ValidationError
 
-from training.networks import FAMILIES, Architecture
+from training.losses import gradient_penalty
+from training.networks import FAMILIES, Architecture, residual
 
 
 def architecture(family: str = "strided", **changes: Any) -> Architecture:
@@ -112,3 +113,21 @@ def test_mapping_adds_layers_between_the_latents_and_the_coarsest_stage() -> Non
         return sum(p.numel() for p in generator.parameters())
 
     assert size(3) - size(1) == 2 * (12 * 12 + 12)
+
+
+def test_a_grouped_block_begins_as_the_identity_at_any_width() -> None:
+    for width in (8, 20, 28, 96):
+        x = torch.randn(2, width, 4, 4)
+        assert torch.equal(residual.Block(width, depth=4)(x), x)
+
+
+@pytest.mark.parametrize("family", ["strided", "residual"])
+def test_penalties_reach_every_weight_of_the_discriminator(family: str) -> None:
+    torch.manual_seed(0)
+    network = FAMILIES[family].discriminator(architecture(family, blocks=(1, 1)))
+    for parameter in network.parameters():  # away from the zeros that blocks begin with
+        torch.nn.init.normal_(parameter, std=0.1)
+    images = torch.rand(3, 3, 8, 12, requires_grad=True)
+    gradient_penalty(images, network(images, torch.arange(3))).sum().backward()
+    weights = {n: p for n, p in network.named_parameters() if not n.endswith("bias")}
+    assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in weights.values())

@@ -7,7 +7,7 @@ from typing import TypeVar
 import torch
 from torch import nn
 
-from training.networks import dcgan, strided
+from training.networks import dcgan, residual, strided
 from training.networks.architecture import Architecture
 from training.networks.discriminator import Discriminator
 from training.networks.generator import Generator
@@ -29,6 +29,7 @@ class Family:
 
 FAMILIES = {
     "strided": Family(strided.Generator, strided.Discriminator),
+    "residual": Family(residual.Generator, residual.Discriminator),
     "dcgan": Family(dcgan.Generator, dcgan.Discriminator),
 }
 

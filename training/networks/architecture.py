@@ -9,14 +9,15 @@ class Architecture(BaseModel):
     """Everything that decides the networks' weights' shapes; stored beside the weights as JSON.
 
     widths: channels of the generator's stages from coarse to fine, each twice the size of the one
-    before; the discriminator mirrors them. blocks: residual blocks per stage, mapping: layers
-    between the latents and the coarsest stage (family `strided`). latent_gain: what the generator
-    multiplies its latents with; 1 while it is trained.
+    before; the discriminator mirrors them. blocks: residual blocks per stage (families `strided`,
+    none unless told, and `residual`, two). mapping: layers between the latents and the coarsest
+    stage (family `strided`). hidden: units of its dense layers, and of a conditional projection.
+    latent_gain: what the generator multiplies its latents with; 1 while it is trained.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    family: Literal["strided", "dcgan"]
+    family: Literal["strided", "residual", "dcgan"]
     latent_dim: int = Field(ge=1, le=4096)
     widths: tuple[int, ...] = Field(min_length=1, max_length=10)
     blocks: tuple[int, ...] = ()
