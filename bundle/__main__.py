@@ -1,18 +1,20 @@
-"""The command line of the store: `python -m bundle list|show|verify|release|rollback|prune`."""
+"""The command line of the store: `python -m bundle list|show|verify|release|rollback|…`."""
 
 import argparse
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+from bundle.ensemble import publish_ensemble
 from bundle.errors import BundleError
 from bundle.layout import list_models, list_versions, version_path
+from bundle.manifest import MOST_MEMBERS, Member
+from bundle.members import verify_version
 from bundle.prune import prune
-from bundle.release import Release, readable_release, release, rollback
+from bundle.release import Canary, Release, readable_release, release, rollback
 from bundle.report import card, table
-from bundle.verify import load_bundle
 
-DONE, CRASHED, BAD_DATA, LOCKED = 0, 1, 3, 5  # argparse itself leaves with 2
+DONE, CRASHED, USAGE, BAD_DATA, LOCKED = 0, 1, 2, 3, 5
 OPERANDS: dict[str, type] = {"name": str, "version": int}
 
 
@@ -50,8 +52,9 @@ def _parser() -> argparse.ArgumentParser:
     add(_list, "list all versions of all models")
     add(_show, "show a manifest, by default of the released version", name=None, version="?")
     add(_verify, "verify one version, all of a model, or all", name="?", version="?")
-    add(_release, "verify a version and release it", name=None, version=None)
+    _add_canary(add(_release, "verify a version and release it", name=None, version=None))
     add(_rollback, "release the previous version again", name=None)
+    _add_members(add(_ensemble, "publish a version made of several others", name=None))
     _add_prune(add(_prune, "remove old versions that no release names", name=None))
     return parser
 
@@ -60,6 +63,37 @@ def _add_models(parser: argparse.ArgumentParser, default: Path | str) -> None:
     parser.add_argument(
         "--models", type=Path, default=default, metavar="DIR", help="default: ./models"
     )
+
+
+def _add_canary(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--canary", type=int, metavar="VERSION", help="a version to try out beside it"
+    )
+    parser.add_argument("--share", type=_share, help="of the seeds that the canary gets, 0 … 1")
+
+
+def _share(text: str) -> float:
+    if not 0 <= (share := float(text)) <= 1:
+        raise argparse.ArgumentTypeError(f"{text} is not in 0 … 1")
+    return share
+
+
+def _add_members(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "members",
+        nargs="+",
+        type=_member,
+        metavar="VERSION[:WEIGHT]",
+        help=f"2 … {MOST_MEMBERS} of them; a weight is a number above 0, default 1",
+    )
+
+
+def _member(text: str) -> Member:
+    version, _, weight = text.partition(":")
+    try:
+        return Member(version=int(version), weight=float(weight or 1))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no VERSION[:WEIGHT]") from None
 
 
 def _add_prune(parser: argparse.ArgumentParser) -> None:
@@ -102,12 +136,12 @@ def _verify(options: argparse.Namespace) -> int:
     faults = 0
     for name, version in _targets(options):
         try:
-            bundle = load_bundle(version_path(options.models, name, version))
+            manifest = verify_version(version_path(options.models, name, version))
         except BundleError as error:
             faults += 1
             print(f"{name}@{version}: {error.reason}: {error}", file=sys.stderr)
         else:
-            print(f"{name}@{version}: sound, {len(bundle.manifest.files)} files")
+            print(f"{name}@{version}: sound, {len(manifest.files)} files")
     return BAD_DATA if faults else DONE
 
 
@@ -121,11 +155,21 @@ def _targets(options: argparse.Namespace) -> Iterator[tuple[str, int]]:
 
 
 def _release(options: argparse.Namespace) -> int:
-    return _tell(options.name, release(options.models, options.name, options.version))
+    if (options.canary is None) != (options.share is None):
+        print("error: --canary and --share go together", file=sys.stderr)
+        return USAGE
+    canary = None if options.canary is None else Canary(options.canary, options.share)
+    return _tell(options.name, release(options.models, options.name, options.version, canary))
 
 
 def _rollback(options: argparse.Namespace) -> int:
     return _tell(options.name, rollback(options.models, options.name))
+
+
+def _ensemble(options: argparse.Namespace) -> int:
+    path = publish_ensemble(options.models, options.name, options.members)
+    print(f"{options.name}@{path.name}: published, an ensemble of {len(options.members)}")
+    return DONE
 
 
 def _prune(options: argparse.Namespace) -> int:
@@ -137,7 +181,8 @@ def _prune(options: argparse.Namespace) -> int:
 
 
 def _tell(name: str, new: Release) -> int:
-    print(f"{name}: version {new.version} is released, previous {new.previous or 'none'}")
+    canary = f", canary {new.canary.version} for {new.canary.share:.2%}" if new.canary else ""
+    print(f"{name}: version {new.version} is released, previous {new.previous or 'none'}{canary}")
     return DONE
 
 

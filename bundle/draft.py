@@ -3,7 +3,7 @@
 import hashlib
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -16,10 +16,10 @@ from bundle.errors import BundleError
 from bundle.folder import open_folder
 from bundle.layout import list_versions, model_path, version_path
 from bundle.lock import lock_model
-from bundle.manifest import FORMAT_VERSION, Description, FileEntry, Manifest
+from bundle.manifest import FORMAT_VERSION, Description, FileEntry, Manifest, Member
 from bundle.release import readable_release
 from bundle.strict_json import describe_faults
-from bundle.verify import verify_files
+from bundle.verify import check_files, verify_files
 
 PREFIX = ".draft-"
 
@@ -33,21 +33,25 @@ class Draft:
     version: int
     path: Path
 
-    def publish(self, description: Description) -> Path:
+    def publish(self, description: Description, members: Sequence[Member] = ()) -> Path:
         """Describe, verify and publish what lies in `path`; returns the version's folder.
 
-        Raises BundleError: whatever `load_bundle` would find wrong, `version_exists`.
+        Whoever gives members has verified them. Raises BundleError: whatever `load_bundle` would
+        find wrong, `version_exists`.
         """
-        manifest = self._manifest(description)
+        manifest = self._manifest(description, members)
         with open_folder(self.path) as folder:
-            verify_files(folder, manifest)
+            if members:
+                check_files(folder, manifest)
+            else:
+                verify_files(folder, manifest)
         contents = manifest.model_dump_json(indent=2) + "\n"
         (self.path / "manifest.json").write_text(contents, encoding="utf-8")
         sync_file(self.path / "manifest.json")
         sync_folder(self.path)
         return self._appear()
 
-    def _manifest(self, description: Description) -> Manifest:
+    def _manifest(self, description: Description, members: Sequence[Member]) -> Manifest:
         with open_folder(self.path) as folder:
             files = {name: _durable_entry(self.path / name) for name in folder.names()}
         try:
@@ -57,6 +61,7 @@ class Draft:
                 version=self.version,
                 created=datetime.now(UTC).replace(microsecond=0),
                 files=files,
+                members=tuple(members),
                 **dict(description),
             )
         except ValidationError as error:

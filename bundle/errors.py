@@ -10,6 +10,7 @@ Reason = Literal[
     "release_unreadable",  # release.json is there and broken
     "not_released",  # the model has no release to roll back
     "no_previous",  # the release has no predecessor to go back to
+    "canary_mismatch",  # the canary takes or makes other things than the release
     "manifest_invalid",
     "format_newer",  # made by a newer Mirage
     "manifest_mismatch",  # name or version differ from the folder's
@@ -30,6 +31,8 @@ Reason = Literal[
     "graph_too_large",
     "golden_invalid",
     "weights_invalid",
+    "ensemble",  # where a model of its own is needed
+    "members_invalid",  # of an ensemble: ensembles themselves, or of another shape
 ]
 
 

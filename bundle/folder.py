@@ -106,14 +106,15 @@ def _read_at_most(file: BinaryIO, name: str, limit_bytes: int) -> bytes:
 
 
 def _checked_start(file: BinaryIO, name: str, entry: FileEntry, keep_bytes: int) -> bytes:
-    digest, kept, left = hashlib.sha256(), bytearray(), entry.size_bytes
-    while left and (chunk := file.read(min(CHUNK_BYTES, left))):
+    digest, kept, left = hashlib.sha256(), [], entry.size_bytes
+    while left and (chunk := file.read(min(max(CHUNK_BYTES, keep_bytes), left))):
         digest.update(chunk)
-        kept += chunk[: max(0, keep_bytes - len(kept))]
+        kept.append(chunk[:keep_bytes])  # mostly all of it at once, and then no copy
+        keep_bytes -= len(kept[-1])
         left -= len(chunk)
     if digest.hexdigest() != entry.sha256:
         raise BundleError(
             "file_hash",
             f"{name} has sha256 {digest.hexdigest()}; the manifest says {entry.sha256}",
         )
-    return bytes(kept)
+    return b"".join(kept)

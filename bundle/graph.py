@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterable
 
 import onnx
-from onnx import GraphProto, ModelProto, TensorProto, ValueInfoProto
+from onnx import GraphProto, ModelProto, TensorProto, ValueInfoProto, helper
 
 from bundle.errors import BundleError
 from bundle.limits import Limits
@@ -29,6 +29,7 @@ CONSTANT_TYPES: dict[int, tuple[int, str]] = {
     TensorProto.UINT8: (1, "int32_data"),
     TensorProto.BOOL: (1, "int32_data"),
 }
+SMALL_ITEMS = 1024  # of a constant that may tell a shape
 # A value's element type and sizes; None is the free number of images.
 Interface = dict[str, tuple[int, tuple[int | None, ...]]]
 
@@ -44,7 +45,7 @@ def check_graph(model: bytes, manifest: Manifest, limits: Limits) -> None:
     _check_operators(proto.graph)
     _check_constants(_constants(proto.graph))
     _check_interface(proto.graph, manifest)
-    _check_values(_inferred(model), limits.value_elements)
+    _check_values(_inferred(_without_weights(proto)), limits.value_elements)
 
 
 def _parse(model: bytes) -> ModelProto:
@@ -106,8 +107,9 @@ def _check_constants(constants: Iterable[TensorProto]) -> None:
                 f" allowed are {sorted(CONSTANT_TYPES)}",
             )
         item_bytes, field = CONSTANT_TYPES[tensor.data_type]
-        stored = len(tensor.raw_data) / item_bytes + len(getattr(tensor, field))
-        if min(tensor.dims, default=0) < 0 or stored != math.prod(tensor.dims):
+        raw, items = len(tensor.raw_data) / item_bytes, len(getattr(tensor, field))
+        stored, split = raw + items, raw and items
+        if split or min(tensor.dims, default=0) < 0 or stored != math.prod(tensor.dims):
             raise BundleError(
                 "graph_constant",
                 f"constant {tensor.name!r:.100} holds {stored:g} items"
@@ -153,6 +155,22 @@ def _text(ends: Iterable[tuple[str, tuple[int, tuple[int | None, ...]]]]) -> str
         for name, (kind, sizes) in ends
     ]
     return f"{'; '.join(described) or 'none':.300}"
+
+
+def _without_weights(proto: ModelProto) -> bytes:
+    """The same model with its large float constants as inputs; changes `proto`.
+
+    ONNX's checker and inference need their shapes alone, and copy all else again and again.
+    """
+    graph = proto.graph
+    for number in reversed(range(len(graph.initializer))):
+        tensor = graph.initializer[number]
+        if tensor.data_type == TensorProto.FLOAT and math.prod(tensor.dims) > SMALL_ITEMS:
+            shape = list(tensor.dims)
+            graph.input.append(helper.make_tensor_value_info(tensor.name, TensorProto.FLOAT, shape))
+            del graph.initializer[number]
+    model: bytes = proto.SerializeToString()
+    return model
 
 
 def _inferred(model: bytes) -> ModelProto:

@@ -19,11 +19,13 @@ from pydantic import (
 from bundle.errors import BundleError
 from bundle.strict_json import describe_faults, parse_object
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 NAME_PATTERN = r"^[a-z0-9][a-z0-9_-]{0,62}$"
 REQUIRED_FILES = ("model.onnx", "golden.npz")
+NOT_OF_ENSEMBLES = frozenset((*REQUIRED_FILES, "weights.safetensors"))
 
 MOST_DIRECTIONS = 64
+MOST_MEMBERS = 64
 NORM_TOLERANCE = 1e-3  # how far from 1 the length of a direction's vector may be
 
 
@@ -34,9 +36,16 @@ def _add_directions(fields: dict[str, Any]) -> dict[str, Any]:
     return {**fields, "format_version": 2, "directions": []}
 
 
+def _add_members(fields: dict[str, Any]) -> dict[str, Any]:
+    """Format 3 added `members`; before it there were no ensembles."""
+    if "members" in fields:
+        raise BundleError("manifest_invalid", "manifest.json: members is no field of format 2")
+    return {**fields, "format_version": 3, "members": []}
+
+
 # One pure function per step: UPGRADES[n] turns the fields of format n into those of format n + 1.
 Step = Callable[[dict[str, Any]], dict[str, Any]]
-UPGRADES: dict[int, Step] = {1: _add_directions}
+UPGRADES: dict[int, Step] = {1: _add_directions, 2: _add_members}
 
 
 def _utc(moment: datetime) -> datetime:
@@ -58,13 +67,19 @@ def _unit(vector: tuple[float, ...]) -> tuple[float, ...]:
     return vector
 
 
-def _complete(files: dict[str, "FileEntry"]) -> dict[str, "FileEntry"]:
-    missing = [name for name in REQUIRED_FILES if name not in files]
-    if missing:
-        raise ValueError(f"must list {', '.join(missing)}")
+def _without_manifest(files: dict[str, "FileEntry"]) -> dict[str, "FileEntry"]:
     if "manifest.json" in files:
         raise ValueError("must not list manifest.json, which cannot hold its own hash")
     return files
+
+
+def _several(members: tuple["Member", ...]) -> tuple["Member", ...]:
+    versions = {member.version for member in members}
+    if len(versions) != len(members):
+        raise ValueError("versions of members must differ from each other")
+    if len(members) == 1:
+        raise ValueError("must be two or more, or none")
+    return members
 
 
 ModelName = Annotated[str, Field(pattern=NAME_PATTERN)]
@@ -127,6 +142,13 @@ class Direction(Fields):
     strength: Annotated[float, Field(ge=0, le=1)]
 
 
+class Member(Fields):
+    """A version of the same model that makes a share of an ensemble's images: its weight's."""
+
+    version: Annotated[Count, Field(description="of the same model", examples=[1])]
+    weight: Annotated[float, Field(gt=0, le=1e6, description="beside others'", examples=[0.5])]
+
+
 class Description(Fields):
     """What only the exporter knows of a model."""
 
@@ -156,15 +178,41 @@ class Description(Fields):
         """The number of classes; 0 is an unconditional model."""
         return len(self.labels)
 
+    def tell_difference(self, other: "Description") -> str:
+        """Where requests would meet another model: latent_dim, labels or image; empty: nowhere."""
+        for name in ("latent_dim", "labels", "image"):
+            own, others = getattr(self, name), getattr(other, name)
+            if own != others:
+                return f"{name} is {own!r:.100}, not {others!r:.100}"
+        return ""
+
 
 class Manifest(Description):
-    """The whole manifest: the description, and what the store knows of the version."""
+    """The whole manifest: the description, and what the store knows of the version.
+
+    `members` makes it an ensemble, which has no graph of its own.
+    """
 
     format_version: Annotated[int, Field(ge=FORMAT_VERSION, le=FORMAT_VERSION)]
     name: ModelName
     version: Count
     created: Annotated[AwareDatetime, AfterValidator(_utc)]
-    files: Annotated[dict[FileName, FileEntry], Field(max_length=64), AfterValidator(_complete)]
+    files: Annotated[
+        dict[FileName, FileEntry], Field(max_length=64), AfterValidator(_without_manifest)
+    ]
+    members: Annotated[tuple[Member, ...], Field(max_length=MOST_MEMBERS), AfterValidator(_several)]
+
+    @model_validator(mode="after")
+    def _check_kind(self) -> Self:
+        missing = [name for name in REQUIRED_FILES if name not in self.files]
+        if missing and not self.members:
+            raise ValueError(f"files must list {', '.join(missing)}")
+        if self.members and (strange := NOT_OF_ENSEMBLES & self.files.keys()):
+            raise ValueError(f"files of an ensemble must not list {', '.join(sorted(strange))}")
+        later = [member.version for member in self.members if member.version >= self.version]
+        if later:
+            raise ValueError(f"members must be older versions; {later} are not")
+        return self
 
     @property
     def description(self) -> Description:

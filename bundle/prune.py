@@ -5,9 +5,11 @@ import shutil
 from pathlib import Path
 
 from bundle.durable import sync_folder
+from bundle.errors import BundleError
 from bundle.layout import list_versions, model_path, version_path
 from bundle.lock import lock_model
 from bundle.release import read_release
+from bundle.verify import read_manifest
 
 PREFIX = ".pruned-"
 
@@ -15,8 +17,9 @@ PREFIX = ".pruned-"
 def prune(root: Path, name: str, keep: int, *, dry_run: bool = False) -> list[int]:
     """Remove all versions but the `keep` newest and those that the release names; answers them.
 
-    Released, previous and canary version stay, however old. `keep` >= 1, so the highest number
-    stays too and none is ever given twice. dry_run: only answer what would be removed.
+    Released, previous and canary version stay, however old, and so do the members of what stays.
+    `keep` >= 1, so the highest number stays too and none is ever given twice. dry_run: only answer
+    what would be removed.
     Raises ValueError for a smaller `keep`, and BundleError `not_found`, `locked`, or
     `release_unreadable`: then nobody knows what must stay.
     """
@@ -31,11 +34,23 @@ def prune(root: Path, name: str, keep: int, *, dry_run: bool = False) -> list[in
 
 
 def _old_versions(root: Path, name: str, keep: int) -> list[int]:
-    named = set()
+    versions = list_versions(root, name)
+    named: set[int | None] = set()
     if current := read_release(root, name):
         canary = current.canary.version if current.canary else None
         named = {current.version, current.previous, canary}
-    return [version for version in list_versions(root, name)[:-keep] if version not in named]
+    stay = {version for version in versions if version in named} | set(versions[-keep:])
+    needed = stay.union(*(_members(root, name, version) for version in stay))
+    return [version for version in versions if version not in needed]
+
+
+def _members(root: Path, name: str, version: int) -> set[int]:
+    """The versions that make the images of an ensemble; none for what is none, or is broken."""
+    try:
+        manifest = read_manifest(version_path(root, name, version))
+    except BundleError:
+        return set()
+    return {member.version for member in manifest.members}
 
 
 def _remove(model: Path, versions: list[Path]) -> None:

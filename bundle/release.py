@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
@@ -12,8 +12,9 @@ from bundle.errors import BundleError
 from bundle.folder import open_folder
 from bundle.layout import model_path, version_path
 from bundle.lock import lock_model
+from bundle.manifest import Manifest
+from bundle.members import verify_version
 from bundle.strict_json import describe_faults, parse_object
-from bundle.verify import load_bundle
 
 RELEASE_BYTES = 4096
 STRICT = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
@@ -55,11 +56,12 @@ def read_release(root: Path, name: str) -> Release | None:
             raise BundleError("release_unreadable", f"{name}: {error}") from None
 
 
-def release(root: Path, name: str, version: int) -> Release:
-    """Verify a version and release it; what was released becomes `previous`, a canary ends.
+def release(root: Path, name: str, version: int, canary: Canary | None = None) -> Release:
+    """Verify a version and release it; what was released becomes `previous`.
 
-    A broken release.json is replaced, for this is how to repair it.
-    Raises BundleError: whatever `load_bundle` raises, `locked`, `not_found`.
+    Without a canary, one that there was ends. A broken release.json is replaced, for this is how
+    to repair it.
+    Raises BundleError: whatever `verify_version` raises, `canary_mismatch`, `locked`, `not_found`.
     """
     with lock_model(model_path(root, name), wait=False):
         current = readable_release(root, name)
@@ -69,14 +71,14 @@ def release(root: Path, name: str, version: int) -> Release:
             previous = current.previous
         else:
             previous = current.version
-        return _verify_and_write(root, name, Release(version, previous))
+        return _verify_and_write(root, name, Release(version, previous, canary))
 
 
 def rollback(root: Path, name: str) -> Release:
     """Release the previous version again: the two swap, a canary ends.
 
     Raises BundleError: `not_released`, `no_previous`, `release_unreadable`, whatever
-    `load_bundle` raises, `locked`, `not_found`.
+    `verify_version` raises, `locked`, `not_found`.
     """
     with lock_model(model_path(root, name), wait=False):
         current = read_release(root, name)
@@ -107,8 +109,21 @@ def _parse(raw: bytes) -> Release:
     raise BundleError("release_unreadable", f"release.json: {problem}")
 
 
+def check_canary(released: Manifest, canary: Manifest) -> None:
+    """Raise BundleError `canary_mismatch` unless requests for one can be met by the other."""
+    if difference := canary.tell_difference(released):
+        raise BundleError(
+            "canary_mismatch",
+            f"of canary {canary.name}@{canary.version}, {difference} as of the released version"
+            f" {released.version}",
+        )
+
+
 def _verify_and_write(root: Path, name: str, new: Release) -> Release:
-    load_bundle(version_path(root, name, new.version))
-    contents = json.dumps({"version": new.version, "previous": new.previous}) + "\n"
-    replace_file(model_path(root, name) / "release.json", contents.encode())
+    released = verify_version(version_path(root, name, new.version))
+    fields: dict[str, Any] = {"version": new.version, "previous": new.previous}
+    if new.canary is not None:
+        check_canary(released, verify_version(version_path(root, name, new.canary.version)))
+        fields["canary"] = {"version": new.canary.version, "share": new.canary.share}
+    replace_file(model_path(root, name) / "release.json", (json.dumps(fields) + "\n").encode())
     return new

@@ -76,6 +76,8 @@ def _card_rows(manifest: Manifest) -> Iterator[tuple[str, str]]:
     yield "truncation", manifest.truncation
     yield "golden tolerance", f"{manifest.golden_tolerance:g} grey levels"
     yield "directions", ", ".join(f"{d.strength:.1%}" for d in manifest.directions) or "none"
+    if manifest.members:
+        yield "members", ", ".join(f"{m.version} (weight {m.weight:g})" for m in manifest.members)
     for key, value in manifest.training:
         yield f"training {key}", str(value)
     for name, score in manifest.scores.items():

@@ -25,10 +25,13 @@ class Bundle:
 def load_bundle(path: Path, limits: Limits = DEFAULT_LIMITS) -> Bundle:
     """Read the bundle in `models/<name>/<version>` and check all but its images.
 
-    Raises BundleError with what is wrong.
+    Raises BundleError with what is wrong; `ensemble` for one, which has no graph of its own.
     """
     with open_folder(path) as folder:
         manifest = _read_manifest(folder, limits)
+        if manifest.members:
+            name = f"{manifest.name}@{manifest.version}"
+            raise BundleError("ensemble", f"{name} is an ensemble; take one of its members")
         return verify_files(folder, manifest, limits)
 
 
@@ -55,17 +58,27 @@ def verify_files(folder: Folder, manifest: Manifest, limits: Limits = DEFAULT_LI
     # Here, for this import takes longer than all others of this package together.
     from bundle.graph import check_graph
 
-    _check_listing(folder, manifest)
-    starts = {
-        name: folder.scan(name, entry, limits.file_bytes(name), _kept_bytes(name, limits))
-        for name, entry in manifest.files.items()
-    }
+    starts = check_files(folder, manifest, limits)
     if weights := manifest.files.get("weights.safetensors"):
         start = starts["weights.safetensors"]
         check_weights(start, weights.size_bytes, limits.weights_header_bytes)
     check_graph(starts["model.onnx"], manifest, limits)
     golden = read_golden(starts["golden.npz"], manifest, limits)
     return Bundle(folder.path, manifest, starts["model.onnx"], golden)
+
+
+def check_files(
+    folder: Folder, manifest: Manifest, limits: Limits = DEFAULT_LIMITS
+) -> dict[str, bytes]:
+    """Check the names, sizes and hashes of an open folder's files; raises BundleError `file_…`.
+
+    Returns of each as much from its start as later checks need.
+    """
+    _check_listing(folder, manifest)
+    return {
+        name: folder.scan(name, entry, limits.file_bytes(name), _kept_bytes(name, limits))
+        for name, entry in manifest.files.items()
+    }
 
 
 def _read_manifest(folder: Folder, limits: Limits) -> Manifest:

@@ -21,6 +21,8 @@ DONE, CRASHED, USAGE, BAD_DATA, GATE_REFUSED = range(5)
 
 def main(arguments: Sequence[str]) -> int:
     """Run the command line; returns the exit code."""
+    # Before onnxruntime is imported: it would tell its makers of every session.
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
     if arguments and (command := COMMANDS.get(arguments[0])):
         return command(arguments[1:])
     try:

@@ -19,7 +19,7 @@ from service.errors import ServiceError
 from service.inference.refusals import ProtocolErrors
 from service.inference.routes import routes as inference_routes
 from service.interpolation import interpolate
-from service.middleware import CountRequests, HeadAsGet
+from service.middleware import CountRequests, Drain, HeadAsGet
 from service.openapi import write_document
 from service.playground import router as playground_router
 from service.problems import (
@@ -78,6 +78,7 @@ def create_app(settings: Settings) -> FastAPI:
 def _middleware(service: Service) -> list[Middleware]:
     """What surrounds all routes, outermost first."""
     around = [Middleware(LogRequests), Middleware(HeadAsGet), Middleware(ProtocolErrors)]
+    around.append(Middleware(Drain, service=service))
     if service.settings.cors_origins:
         around.append(cors(service.settings.cors_origins))
     if service.keys is not None:

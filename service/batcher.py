@@ -48,6 +48,7 @@ class Lane:
         self.thread = ThreadPoolExecutor(1, thread_name_prefix="lane")
         self.linger = Linger(options.linger_s)
         self.free_at = 0.0
+        self.running_since: float | None = None
 
 
 class Batcher:
@@ -102,6 +103,16 @@ class Batcher:
                 part = await _in_time(deadline, entry.part())
                 missing -= len(part.rows)
                 yield part
+
+    def oldest_s(self) -> float:
+        """How long the entry that waits longest has waited; 0 when none waits."""
+        now = time.monotonic()
+        return max((now - entry.arrived for entry in self._queue if entry.waiting), default=0.0)
+
+    def running_s(self) -> float:
+        """How long the batch that began first runs already; 0 when none runs."""
+        started = [lane.running_since for lane in self._lanes if lane.running_since is not None]
+        return time.monotonic() - min(started) if started else 0.0
 
     async def close(self) -> None:
         """Take nothing more, finish what is queued, and stop the lanes."""
@@ -208,7 +219,7 @@ class Batcher:
 
     async def _run(self, lane: Lane, pieces: list[Piece]) -> None:
         size = sum(piece.size for piece in pieces)
-        started = time.monotonic()
+        started = lane.running_since = time.monotonic()
         lane.free_at = started + self._cost.estimate_s(size)
         try:
             rows = await self._loop.run_in_executor(lane.thread, lane.run, gather(pieces))
@@ -220,6 +231,7 @@ class Batcher:
                 piece.entry.fail(InternalError("the images could not be made"))
             rows = None
         now = lane.free_at = time.monotonic()
+        lane.running_since = None
         if rows is None:
             return
         self._cost.learn(size, now - started)

@@ -1,20 +1,39 @@
 """Describes the models: what is published, what is released, what is in memory and how it runs."""
 
 import asyncio
+import hashlib
 from datetime import datetime
 
 import onnxruntime
 from pydantic import BaseModel, Field
 
 from bundle.errors import BundleError
-from bundle.manifest import Image, Manifest, Score, Training
+from bundle.manifest import Image, Score, Training
 from bundle.store import list_models, list_versions
 from service.attachment import CARD, SAMPLES
 from service.engine import PRECISION
+from service.ensemble import Answering
 from service.errors import NoSuchModel
+from service.model import Model
 from service.processor import instruction_set
 from service.schemas import AMOUNT_BOUND, LATENT_BOUND
 from service.state import Service
+
+
+class CanaryDetail(BaseModel):
+    """The version that answers for a share of the seeds."""
+
+    version: int = Field(description="what requests call it", examples=[3])
+    share: float = Field(description="0 … 1 of the seeds", examples=[0.05])
+
+
+class RefusalDetail(BaseModel):
+    """What is to be released but does not answer, so that what answered before still does."""
+
+    version: int | None = Field(description="null: release.json is broken or gone", examples=[2])
+    canary: bool = Field(description="was to be the canary", examples=[False])
+    reason: str = Field(description="of a closed list, see models/README", examples=["file_hash"])
+    since: datetime = Field(description="UTC", examples=["2026-01-31T12:00:00Z"])
 
 
 class ModelSummary(BaseModel):
@@ -26,6 +45,13 @@ class ModelSummary(BaseModel):
     )
     versions: list[int] = Field(description="published", examples=[[1]])
     default: bool = Field(description="answers when a request names no model", examples=[True])
+    canary: CanaryDetail | None = Field(None, description="null: there is none", examples=[None])
+    loading: int | None = Field(
+        None, description="version that is about to be released; null: none is", examples=[None]
+    )
+    refused: RefusalDetail | None = Field(
+        None, description="null: what is to be released answers", examples=[None]
+    )
 
 
 class ModelList(BaseModel):
@@ -72,15 +98,22 @@ class DirectionDetail(BaseModel):
     )
 
 
+class MemberDetail(BaseModel):
+    """A version that makes a share of an ensemble's images."""
+
+    version: int = Field(description="of the same model", examples=[1])
+    weight: float = Field(description="its share is its part of all weights", examples=[0.5])
+
+
 class VersionDetail(BaseModel):
-    """One version in memory; `sha256` is the hash of its graph."""
+    """One version in memory; `sha256` is the hash of its graph, or of its members' hashes."""
 
     version: int = Field(description="what requests call it", examples=[1])
     sha256: str = Field(
-        description="of the graph",
+        description="of the graph; of an ensemble, of its members' one after the other",
         examples=["9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"],
     )
-    size_bytes: int = Field(description="of the graph", examples=[4194304])
+    size_bytes: int = Field(description="of the graph, or of all members'", examples=[4194304])
     created: datetime = Field(description="UTC", examples=["2026-01-31T12:00:00Z"])
     task: str = Field(description="what the model does", examples=["generate"])
     opset: int = Field(description="ONNX operator set", examples=[20])
@@ -96,6 +129,10 @@ class VersionDetail(BaseModel):
         examples=[{"frechet": {"value": 2.5, "floor": 0.4, "n": 10000}}],
     )
     directions: list[DirectionDetail] = Field(description="the strongest first")
+    members: list[MemberDetail] = Field(
+        description="of an ensemble, which makes images of seeds only; none: it is no ensemble",
+        examples=[[]],
+    )
     samples: bool = Field(
         description="whether GET /models/{name}/samples has a grid of it", examples=[True]
     )
@@ -130,7 +167,7 @@ async def describe_model(service: Service, name: str) -> ModelDetail:
             instruction_set=instruction_set(),
         ),
         limits=Limits(**service.settings.model_dump(include=set(Limits.model_fields))),
-        loaded=[_detail(served.manifest) for served in service.models.loaded(name)],
+        loaded=[_detail(version) for version in service.models.loaded(name)],
     )
 
 
@@ -141,19 +178,40 @@ async def _summary(service: Service, name: str) -> ModelSummary:
         versions = []
     if not versions:
         raise NoSuchModel(f"model is {name!r:.100}; GET /models lists the models")
+    model = service.models.get(name)
     return ModelSummary(
         name=name,
         released=service.models.released(name),
         versions=versions,
         default=service.models.is_default(name),
+        canary=_canary(model),
+        loading=model.loading if model else None,
+        refused=_refusal(model),
     )
 
 
-def _detail(manifest: Manifest) -> VersionDetail:
+def _canary(model: Model | None) -> CanaryDetail | None:
+    if model is None or model.canary is None:
+        return None
+    return CanaryDetail(version=model.canary.manifest.version, share=model.share)
+
+
+def _refusal(model: Model | None) -> RefusalDetail | None:
+    if model is None or model.refusal is None:
+        return None
+    found = model.refusal
+    return RefusalDetail(
+        version=found.version, canary=found.of_canary, reason=found.reason, since=found.since
+    )
+
+
+def _detail(version: Answering) -> VersionDetail:
+    manifest = version.manifest
+    graphs = [part.manifest.files["model.onnx"] for part in version.parts]
     return VersionDetail(
         version=manifest.version,
-        sha256=manifest.files["model.onnx"].sha256,
-        size_bytes=manifest.files["model.onnx"].size_bytes,
+        sha256=_joint_hash([graph.sha256 for graph in graphs]),
+        size_bytes=sum(graph.size_bytes for graph in graphs),
         created=manifest.created,
         task=manifest.task,
         opset=manifest.opset,
@@ -167,6 +225,11 @@ def _detail(manifest: Manifest) -> VersionDetail:
             DirectionDetail(index=index, strength=direction.strength)
             for index, direction in enumerate(manifest.directions)
         ],
+        members=[MemberDetail(**dict(member)) for member in manifest.members],
         samples=SAMPLES in manifest.files,
         card=CARD in manifest.files,
     )
+
+
+def _joint_hash(hashes: list[str]) -> str:
+    return hashes[0] if len(hashes) == 1 else hashlib.sha256("".join(hashes).encode()).hexdigest()

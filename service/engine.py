@@ -29,6 +29,11 @@ class Engine:
         self.manifest = bundle.manifest
         self.provider = provider
         wanted = PROVIDERS[provider]
+        available = onnxruntime.get_available_providers()
+        if wanted not in available:
+            raise EngineError(
+                f"provider {wanted} was asked for, but this onnxruntime has {', '.join(available)}"
+            )
         try:
             self._session = onnxruntime.InferenceSession(
                 bundle.model, _options(threads), providers=[wanted]
@@ -39,6 +44,10 @@ class Engine:
         used = self._session.get_providers()[0]
         if used != wanted:
             raise EngineError(f"provider {wanted} was asked for, but onnxruntime uses {used}")
+
+    def close(self) -> None:
+        """Free the session, which must not run then or later."""
+        del self._session
 
     def generate(
         self, latents: NDArray[np.float32], labels: NDArray[np.int64] | None

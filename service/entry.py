@@ -30,7 +30,7 @@ class Entry:
         self.waiting = self.size  # items that no batch has taken yet
         self.future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
         self._deadline = deadline
-        self._arrived = now
+        self.arrived = now
         self._started: float | None = None
         self._missing = self.size
         self._rows: Array | None = None
@@ -67,8 +67,8 @@ class Entry:
             self.future.set_exception(error)
 
     def _outcome(self, rows: Array, now: float) -> Outcome:
-        started = self._arrived if self._started is None else self._started
-        return Outcome(rows, started - self._arrived, now - started)
+        started = self.arrived if self._started is None else self._started
+        return Outcome(rows, started - self.arrived, now - started)
 
 
 class PartedEntry(Entry):

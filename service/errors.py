@@ -12,7 +12,7 @@ ServiceError
 ├── 422 InvalidValue, LimitExceeded
 ├── 429 QueueFull, RateLimited, DeadlineUnreachable
 ├── 500 InternalError
-├── 503 NotReady, Draining, ModelRefused
+├── 503 NotReady, Draining, EngineStuck, ModelRefused
 └── 504 DeadlinePassed
 """
 
@@ -161,6 +161,12 @@ class Draining(ServiceError):
     status, slug, title = 503, "draining", "The service is stopping"
 
 
+class EngineStuck(ServiceError):
+    """A run of an engine does not end."""
+
+    status, slug, title = 503, "engine-stuck", "The engine hangs"
+
+
 class ModelRefused(ServiceError):
     """The version is published, but did not pass verification; names the reason's slug."""
 
@@ -191,6 +197,7 @@ PROBLEMS: tuple[type[ServiceError], ...] = (
     InternalError,
     NotReady,
     Draining,
+    EngineStuck,
     ModelRefused,
     DeadlinePassed,
 )

@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
 
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Send
 
@@ -20,12 +20,11 @@ from service.errors import ServiceError
 from service.negotiation import ZIP, choose_frames_type
 from service.record import record_of
 from service.reporting import observe, server_timing
-from service.request_log import CLIENT_LEFT
 from service.schemas import DURATION_MS, InterpolateRequest
 from service.served import Served
 from service.state import Service, service_of
-from service.waiting import allowed_s, before, while_connected
-from service.walk import make_walk
+from service.waiting import allowed_s, before, unless_client_left, while_connected
+from service.walk import make_walk, starting_seed
 from service.work import Work
 
 
@@ -66,11 +65,7 @@ class Walk:
 async def interpolate(request: Request) -> Response:
     """Make the frames of a walk: read, check, queue, encode, answer."""
     service = service_of(request)
-    try:
-        return await _answer(request, service)
-    except ClientDisconnect:
-        service.metrics.abandoned.inc()
-        return Response(status_code=CLIENT_LEFT)
+    return await unless_client_left(service.metrics, _answer(request, service))
 
 
 async def _answer(request: Request, service: Service) -> Response:
@@ -78,14 +73,17 @@ async def _answer(request: Request, service: Service) -> Response:
     deadline = time.monotonic() + allowed_s(request, settings.deadline_s)
     job = read_fields(request, settings.body_bytes, InterpolateRequest)
     fields = await before(deadline, job)
-    served = await before(deadline, service.models.find(fields.model, fields.version))
-    walk = Walk(request, service, served, make_walk(fields, served.manifest, settings), deadline)
-    media = choose_frames_type(",".join(request.headers.getlist("accept")))
-    image = served.manifest.image
-    check_animation(media, image.height, image.width)
-    if media == ZIP and walk.work.count > settings.max_batch_size:
-        return await _stream(walk)
-    return await _whole(walk, media, fields.duration_ms or DURATION_MS)
+    seed, index = starting_seed(fields)
+    lease = service.models.lease(fields.model, fields.version, seed)
+    with await before(deadline, lease) as found:
+        served = found.member(seed, index)
+        work = make_walk(fields, served.manifest, settings)
+        walk = Walk(request, service, served, work, deadline)
+        media = choose_frames_type(",".join(request.headers.getlist("accept")))
+        check_animation(media, served.manifest.image.height, served.manifest.image.width)
+        if media == ZIP and work.count > settings.max_batch_size:
+            return await _stream(walk)
+        return await _whole(walk, media, fields.duration_ms or DURATION_MS)
 
 
 async def _whole(walk: Walk, media: str, duration_ms: int) -> Response:

@@ -9,6 +9,7 @@ from pathlib import Path
 from prometheus_client import Counter
 
 from service.keys_file import Key, KeysError, read_keys
+from service.stamp import Stamp, stamp_of
 
 log = logging.getLogger(__name__)
 
@@ -22,11 +23,11 @@ class Keys:
         self._path = path
         self._failures = failures
         self._keys: tuple[Key, ...] = ()
-        self._stamp: tuple[int, ...] = ()
+        self._stamp: Stamp = ()
 
     async def open(self) -> None:
         """Read the file; raises KeysError."""
-        self._stamp = await asyncio.to_thread(_stamp, self._path)
+        self._stamp = await asyncio.to_thread(stamp_of, self._path)
         self._keys = await asyncio.to_thread(read_keys, self._path)
         log.info("keys read count=%d", len(self._keys))
 
@@ -38,7 +39,7 @@ class Keys:
 
     async def refresh(self) -> None:
         """Read the file again if it has changed."""
-        stamp = await asyncio.to_thread(_stamp, self._path)
+        stamp = await asyncio.to_thread(stamp_of, self._path)
         if stamp == self._stamp:
             return
         self._stamp = stamp
@@ -58,12 +59,3 @@ class Keys:
             if hmac.compare_digest(key.digest, digest):
                 found = key
         return found
-
-
-def _stamp(path: Path) -> tuple[int, ...]:
-    """What changes with a file; empty when there is none."""
-    try:
-        found = path.stat()
-    except OSError:
-        return ()
-    return found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns

@@ -42,11 +42,36 @@ class Metrics:
         self.batch_images = Histogram(
             "mirage_batch_images", "Images per batch", MODEL, buckets=SIZES, registry=registry
         )
-        self.queued = Gauge("mirage_queued_images", "Images that wait", MODEL, registry=registry)
-        self.loaded = Gauge(
-            "mirage_model_loaded",
-            "1 for each version in memory",
-            (*MODEL, "provider"),
+        self.in_flight = Gauge(
+            "mirage_requests_in_flight",
+            "Requests for images that are not answered yet",
+            registry=registry,
+        )
+        self.queued = self._gauge("queued_images", "Images that wait")
+        self.oldest_seconds = self._gauge(
+            "queue_oldest_seconds", "How long the request that waits longest has waited; 0: none"
+        )
+        self.running_seconds = self._gauge(
+            "batch_running_seconds", "How long the engine's present run takes already; 0: none"
+        )
+        self.loaded = self._gauge("model_loaded", "1 for each version in memory", "provider")
+        self.loading = self._gauge("model_loading", "1 while a version is being loaded")
+        self.released = self._gauge("model_released", "1 for the version that answers")
+        self.canary_share = self._gauge(
+            "model_canary_share", "Share of the seeds, 0 to 1, that the canary gets"
+        )
+        self.release_refused = self._gauge(
+            "release_refused", "1 while what is to be released does not answer", "reason"
+        )
+        self.models_unreadable = Gauge(
+            "mirage_models_unreadable",
+            "1 while the folder of models cannot be read",
+            registry=registry,
+        )
+        self.reloads = Counter(
+            "mirage_reloads",
+            "Changes of what is released, by outcome: ok, or why they were refused",
+            ("model", "reason"),
             registry=registry,
         )
         self.refused = Counter(
@@ -70,6 +95,10 @@ class Metrics:
             buckets=SECONDS,
             registry=self.registry,
         )
+
+    def _gauge(self, name: str, text: str, *labels: str) -> Gauge:
+        """A gauge of each version; whoever sets it removes it again."""
+        return Gauge(f"mirage_{name}", text, (*MODEL, *labels), registry=self.registry)
 
     def batch_observer(self, model: str, version: str) -> Callable[[int, float], None]:
         """What a batcher tells its batches to: items and seconds."""

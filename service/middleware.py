@@ -2,9 +2,14 @@
 
 import time
 
+from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from service.errors import Draining
 from service.metrics import Metrics
+from service.problems import problem_response
+from service.request_log import PROBES
+from service.state import Service
 
 
 class HeadAsGet:
@@ -46,7 +51,46 @@ class CountRequests:
             await send(message)
 
         try:
-            await self._app(scope, receive, send_and_note)
+            with self._metrics.in_flight.track_inprogress():
+                await self._app(scope, receive, send_and_note)
         finally:
             self._metrics.requests.labels(str(status)).inc()
             self._metrics.request_seconds.observe(time.perf_counter() - started)
+
+
+class Drain:
+    """Lets clients go while the service is draining, and refuses who comes when that is over."""
+
+    def __init__(self, app: ASGIApp, service: Service) -> None:
+        self._app = app
+        self._service = service
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """What has begun before is finished; probes are always answered."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        service = self._service
+
+        async def send_and_part(message: Message) -> None:
+            if message["type"] == "http.response.start" and service.draining:
+                headers = MutableHeaders(raw=list(message.get("headers", ())))
+                headers["connection"] = "close"  # so that the next request goes to another
+                message = {**message, "headers": headers.raw}
+            if message["type"] == "http.response.body" and not message.get("more_body"):
+                service.unanswered.discard(id(scope))  # now, for the next line may be its last
+            await send(message)
+
+        service.unanswered.add(id(scope))
+        try:
+            await self._serve_or_refuse(scope, receive, send_and_part)
+        finally:
+            service.unanswered.discard(id(scope))
+
+    async def _serve_or_refuse(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if not self._service.refusing or scope["path"] in PROBES:
+            await self._app(scope, receive, send)
+            return
+        error = Draining("the service is stopping", retry_after_s=1)
+        self._service.metrics.rejected.labels(error.slug).inc()
+        await problem_response(error)(scope, receive, send)

@@ -20,7 +20,7 @@ from service.settings import Settings
 REF = "#/components/schemas/{model}"
 BINARY = {"type": "string", "format": "binary"}
 MODELS: tuple[type[BaseModel], ...] = (GenerateRequest, GeneratedImages, Problem)
-NOT_OF_GENERATE = {"not-found", "method-not-allowed"}
+NOT_OF_GENERATE = {"not-found", "method-not-allowed", "engine-stuck"}
 IN_QUERY = ("index", "labels", "directions", "model", "version", "layout")
 AS_TEXT = {
     "labels": "3",

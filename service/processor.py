@@ -1,5 +1,6 @@
-"""What this process may use of the machine's processor, and which instructions it knows."""
+"""What this process may use of the machine, and which instructions its processor knows."""
 
+import ctypes
 import os
 import platform
 from pathlib import Path
@@ -29,6 +30,13 @@ def instruction_set(cpuinfo: Path = CPUINFO) -> str:
             flags = set(value.split())
             break
     return " ".join([platform.machine(), *(name for name in INSTRUCTIONS if name in flags)])
+
+
+def trim_memory() -> None:
+    """Hand freed memory back to the system where the C library, as glibc does, keeps it."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:
+        trim(0)
 
 
 def _cgroup_quota(cgroup: Path) -> float:

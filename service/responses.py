@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic_core import to_json
 
+from bundle.chance import member_of
 from bundle.manifest import Manifest
 from service import negotiation
 from service.archive import Archive
@@ -35,6 +36,12 @@ class Made:
     def label(self, number: int) -> int | None:
         """The class index of an image; None for unconditional models."""
         return None if self.work.labels is None else int(self.work.labels[number])
+
+    def member(self, number: int) -> int | None:
+        """The version that made an image, when several made them; else None."""
+        if not self.manifest.members or self.work.seed is None:
+            return None
+        return member_of(self.manifest, self.work.seed, self.work.index + number).version
 
 
 @dataclass(frozen=True)
@@ -99,10 +106,10 @@ def _part_headers(made: Made, number: int) -> list[bytes]:
 def _json(made: Made, *, as_sheet: bool) -> bytes:
     """The JSON answer; a sheet is one image, and of several classes none."""
     if as_sheet and len(made.images) > 1:
-        images = [_json_image(made, 0, None, contact_sheet(made.images))]
+        images = [_json_image(made, 0, contact_sheet(made.images), label=None, member=None)]
     else:
         images = [
-            _json_image(made, number, made.label(number), pixels)
+            _json_image(made, number, pixels, label=made.label(number), member=made.member(number))
             for number, pixels in enumerate(made.images)
         ]
     manifest = made.manifest
@@ -110,15 +117,17 @@ def _json(made: Made, *, as_sheet: bool) -> bytes:
 
 
 def _json_image(
-    made: Made, number: int, label: int | None, pixels: NDArray[np.uint8]
+    made: Made, number: int, pixels: NDArray[np.uint8], *, label: int | None, member: int | None
 ) -> dict[str, str | int | None]:
-    return {
+    image: dict[str, str | int | None] = {
         "seed": None if made.work.seed is None else str(made.work.seed),
         "index": made.work.index + number,
         "label": label,
         "class": None if label is None else made.manifest.labels[label],
-        "png": base64.b64encode(encode_png(pixels)).decode(),
     }
+    if made.manifest.members:
+        image["member"] = member
+    return {**image, "png": base64.b64encode(encode_png(pixels)).decode()}
 
 
 def _npy(made: Made) -> Packed:

@@ -6,7 +6,7 @@ import time
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import Response
 
 from service.attachment import CARD, SAMPLES, find_attachment
@@ -17,12 +17,11 @@ from service.errors import Draining, NotReady
 from service.negotiation import Layout, choose_type
 from service.record import record_of
 from service.reporting import observe, server_timing
-from service.request_log import CLIENT_LEFT
 from service.responses import Made, Packed, pack
 from service.schemas import Problem, Status
 from service.state import Service, service_of
-from service.waiting import allowed_s, before, while_connected
-from service.work import make_work
+from service.waiting import allowed_s, before, unless_client_left, while_connected
+from service.work import make_work, settle_seed
 
 IMMUTABLE = "max-age=31536000, immutable"
 Name = Annotated[str, Path(description="a model of the service", examples=["mnist"])]
@@ -66,11 +65,7 @@ def _attached(
 async def generate(request: Request) -> Response:
     """Make images: read, check, queue, encode, answer. Stands in the document by hand."""
     service = service_of(request)
-    try:
-        return await _answer(request, service)
-    except ClientDisconnect:
-        service.metrics.abandoned.inc()
-        return Response(status_code=CLIENT_LEFT)
+    return await unless_client_left(service.metrics, _answer(request, service))
 
 
 @router.get("/models", summary="List the models")
@@ -107,9 +102,10 @@ async def get_card(request: Request, name: Name, version: Version = None) -> Res
     return await _attachment(request, name, version, CARD, "text/markdown")
 
 
-@router.get("/healthz", summary="Is the process alive?")
-async def get_health() -> Status:
-    """Answered as long as the process answers anything."""
+@router.get("/healthz", summary="Is the process alive?", responses={503: {"model": Problem}})
+async def get_health(request: Request) -> Status:
+    """503 when a run of the engine hangs, which only a new process can help."""
+    service_of(request).check_alive()
     return Status(status="alive")
 
 
@@ -152,14 +148,15 @@ async def _attachment(
 async def _answer(request: Request, service: Service) -> Response:
     settings = service.settings
     deadline = time.monotonic() + allowed_s(request, settings.deadline_s)
-    demand = await before(deadline, read_demand(request, settings.body_bytes))
+    demand = settle_seed(await before(deadline, read_demand(request, settings.body_bytes)))
     fields = demand.fields
-    served = await before(deadline, service.models.find(fields.model, fields.version))
-    work = make_work(demand, served.manifest, settings)
-    accept = ",".join(request.headers.getlist("accept"))
-    media = choose_type(accept, work.count, fields.layout)
-    with service.rates.charged(request, work.count):
-        outcome = await while_connected(request, served.generate(work, deadline))
+    lease = service.models.lease(fields.model, fields.version, fields.seed)
+    with await before(deadline, lease) as served:
+        work = make_work(demand, served.manifest, settings)
+        accept = ",".join(request.headers.getlist("accept"))
+        media = choose_type(accept, work.count, fields.layout)
+        with service.rates.charged(request, work.count):
+            outcome = await while_connected(request, served.generate(work, deadline))
     made = Made(served.manifest, work, outcome.rows)
     packed, encode_s = await _packed(service, media, made, fields.layout)
     observe(service.metrics, made.manifest, work.count, outcome, encode_s)

@@ -213,6 +213,9 @@ class GeneratedImage(BaseModel):
     class_: str | None = Field(
         alias="class", description="class name; null without classes", examples=["3"]
     )
+    member: int | None = Field(
+        None, description="only of ensembles: the version that made it", examples=[2]
+    )
     png: str = Field(description="the image, base64", examples=["iVBORw0KGgo…"])
 
 

@@ -1,5 +1,6 @@
 """One version of a model in memory: verified, proven, warm, and behind its batcher."""
 
+import asyncio
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from functools import partial
@@ -16,10 +17,12 @@ from service.cost import Cost
 from service.engine import Engine, EngineError
 from service.entry import Array, Arrays, Outcome
 from service.metrics import Metrics
-from service.processor import available_cpus
+from service.processor import available_cpus, trim_memory
 from service.replay import replay_golden
 from service.settings import Settings
 from service.work import Work
+
+Key = tuple[str, int]  # name and version
 
 
 class LoadError(Exception):
@@ -62,6 +65,10 @@ def prepare(path: Path, settings: Settings) -> Prepared:
         raise LoadError(error.reason, str(error)) from error
     except EngineError as error:
         raise LoadError("engine_failed", str(error)) from error
+    except LoadError:
+        raise
+    except Exception as error:  # a graph may fail when it runs, with whatever others' code raises
+        raise LoadError("load_failed", f"{type(error).__name__}: {error}") from error
     return Prepared(engines, cost)
 
 
@@ -73,14 +80,35 @@ class Served:
         self._labels = (manifest.name, str(manifest.version))
         self._provider = prepared.engines[0].provider
         self._metrics = metrics
-        self._batcher = Batcher(
+        self._engines = prepared.engines
+        self._batcher = batcher = Batcher(
             [partial(_run, engine) for engine in prepared.engines],
             _batch_options(manifest, settings),
             prepared.cost,
             metrics.batch_observer(*self._labels),
         )
-        metrics.queued.labels(*self._labels).set_function(lambda: self._batcher.waiting)
+        metrics.queued.labels(*self._labels).set_function(lambda: batcher.waiting)
+        metrics.oldest_seconds.labels(*self._labels).set_function(batcher.oldest_s)
+        metrics.running_seconds.labels(*self._labels).set_function(batcher.running_s)
         metrics.loaded.labels(*self._labels, self._provider).set(1)
+
+    @property
+    def key(self) -> Key:
+        """Name and version."""
+        return self.manifest.name, self.manifest.version
+
+    @property
+    def parts(self) -> tuple["Served", ...]:
+        """What of it is in memory: itself."""
+        return (self,)
+
+    def member(self, seed: int | None, index: int) -> "Served":
+        """What makes an image, whichever it is: itself."""
+        return self
+
+    def running_s(self) -> float:
+        """How long the engine's present run takes already; 0 when it rests."""
+        return self._batcher.running_s()
 
     async def generate(self, work: Work, deadline: float) -> Outcome:
         """Make the images; raises what `Batcher.submit` raises."""
@@ -93,8 +121,18 @@ class Served:
     async def close(self) -> None:
         """Finish what is queued and leave memory."""
         await self._batcher.close()
-        self._metrics.queued.remove(*self._labels)
-        self._metrics.loaded.remove(*self._labels, self._provider)
+        metrics = self._metrics
+        for gauge in (metrics.queued, metrics.oldest_seconds, metrics.running_seconds):
+            gauge.remove(*self._labels)
+        metrics.loaded.remove(*self._labels, self._provider)
+        await asyncio.to_thread(_free, self._engines)
+
+
+def _free(engines: list[Engine]) -> None:
+    """Free the sessions, and hand back the memory that the C library would keep for later."""
+    for engine in engines:
+        engine.close()
+    trim_memory()
 
 
 def _batch_options(manifest: Manifest, settings: Settings) -> BatchOptions:

@@ -2,8 +2,10 @@
 
 import asyncio
 import logging
+import os
 import signal
 import socket
+import threading
 from types import FrameType
 
 import uvicorn
@@ -15,7 +17,7 @@ from service.state import Service
 
 log = logging.getLogger(__name__)
 BACKLOG = 2048
-FINISH_S = 5.0  # beyond the longest deadline, for encoding and sending
+CUT_OFF = 1  # the exit code when somebody was not answered
 
 
 class PortError(Exception):
@@ -23,7 +25,10 @@ class PortError(Exception):
 
 
 def serve(settings: Settings) -> None:
-    """Serve until SIGTERM or SIGINT; raises PortError and StartError."""
+    """Serve until SIGTERM or SIGINT; raises PortError and StartError.
+
+    A second signal, or the end of the grace period, ends the process itself.
+    """
     listener = _listen(settings.host, settings.port)
     with listener:
         app = create_app(settings)
@@ -33,7 +38,6 @@ def serve(settings: Settings) -> None:
             http="httptools",
             lifespan="off",  # it runs here, so that its errors arrive as they are
             backlog=BACKLOG,
-            timeout_graceful_shutdown=int(settings.deadline_s + FINISH_S),
             log_config=None,
             access_log=False,
             server_header=False,
@@ -62,7 +66,7 @@ async def _serve(app: FastAPI, config: uvicorn.Config, listener: socket.socket) 
 
 
 class DrainingServer(uvicorn.Server):
-    """Goes on serving, as not ready, for the drain delay after SIGTERM; a second one ends that."""
+    """Goes on serving, as not ready, for the drain delay after SIGTERM; a second one ends all."""
 
     def __init__(self, config: uvicorn.Config, service: Service) -> None:
         super().__init__(config)
@@ -78,11 +82,21 @@ class DrainingServer(uvicorn.Server):
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Handle a signal; unlike uvicorn's, it is not raised again at the end: exit 0."""
         again, self._service.draining = self._service.draining, True
-        if again or sig != signal.SIGTERM:
-            self._stop()
-        else:
-            delay_s = self._service.settings.drain_delay_s
-            self._loop.call_soon_threadsafe(self._loop.call_later, delay_s, self._stop)
+        if again:
+            self._leave("stopped at once", CUT_OFF if self._service.unanswered else 0)
+        delay_s = self._service.settings.drain_delay_s if sig == signal.SIGTERM else 0
+        self._loop.call_soon_threadsafe(self._loop.call_later, delay_s, self._stop)
 
     def _stop(self) -> None:
-        self.should_exit = True
+        """Take nothing more, and leave when what is in flight is finished or grace has ended."""
+        self._service.refusing = self.should_exit = True
+        # On a thread of its own, and to the very end: a run that hangs holds everything else up.
+        grace = threading.Timer(
+            self._service.settings.grace_s, self._leave, ("grace is over", CUT_OFF)
+        )
+        grace.daemon = True
+        grace.start()
+
+    def _leave(self, why: str, code: int) -> None:
+        log.warning("%s requests=%d", why, len(self._service.unanswered))
+        os._exit(code)

@@ -69,6 +69,18 @@ class Settings(BaseSettings):
     drain_delay_s: float = Field(
         2, ge=0, le=600, description="time to go on serving, not ready, after SIGTERM"
     )
+    grace_s: float = Field(
+        25,
+        gt=0,
+        le=3600,
+        description="longest time to finish what is in flight after the drain delay",
+    )
+    stuck_s: float = Field(
+        60, gt=0, le=3600, description="a run of the engine that takes longer fails /healthz"
+    )
+    release_poll_s: float = Field(
+        1, gt=0, le=3600, description="time between two looks at what is released"
+    )
     on_demand_versions: int = Field(
         4, ge=1, le=1000, description="most unreleased versions in memory; least used go first"
     )

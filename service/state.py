@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from starlette.requests import Request
 
+from service.errors import EngineStuck
 from service.keys import Keys
 from service.metrics import Metrics
 from service.models import Models
@@ -16,16 +17,22 @@ from service.settings import Settings
 
 @dataclass
 class Service:
-    """The parts of a running service; `draining` is set when it is told to stop."""
+    """The parts of a running service.
+
+    `draining` is set when it is told to stop, `refusing` when it takes nothing more; `unanswered`
+    are the requests that have begun, whatever they are for.
+    """
 
     settings: Settings
     metrics: Metrics = field(default_factory=Metrics)
     draining: bool = False
+    refusing: bool = False
+    unanswered: set[int] = field(default_factory=set)
     keys: Keys | None = field(init=False)  # None: no key is asked for
     rates: Rates = field(init=False)
     models: Models = field(init=False)
     encoders: ThreadPoolExecutor = field(init=False)
-    _following: asyncio.Task[None] | None = field(init=False, default=None)
+    _following: list[asyncio.Task[None]] = field(init=False, default_factory=list)
 
     def __post_init__(self) -> None:
         """Build what depends on the settings; nothing runs before `models.open`."""
@@ -42,18 +49,24 @@ class Service:
         """Whether new requests should come here."""
         return self.models.ready and not self.draining
 
+    def check_alive(self) -> None:
+        """Raise EngineStuck when a run takes so long that only a new process can help."""
+        if (running_s := self.models.running_s()) > self.settings.stuck_s:
+            raise EngineStuck(f"a run of the engine takes {running_s:.0f} s already")
+
     async def open(self) -> None:
         """Read the keys and load the models; raises KeysError and StartError."""
         if self.keys is not None:
             await self.keys.open()
-            self._following = asyncio.create_task(self.keys.follow())
+            self._following.append(asyncio.create_task(self.keys.follow()))
         await self.models.open()
+        self._following.append(asyncio.create_task(self.models.follow()))
 
     async def close(self) -> None:
         """Finish what is queued and stop the threads."""
+        for task in self._following:
+            task.cancel()
         await self.models.close()
-        if self._following is not None:
-            self._following.cancel()
         self.encoders.shutdown(wait=False)
 
 

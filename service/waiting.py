@@ -7,8 +7,11 @@ from collections.abc import Awaitable, Coroutine
 from typing import Any, TypeVar
 
 from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
 
 from service.errors import DeadlinePassed, Malformed
+from service.metrics import Metrics
+from service.request_log import CLIENT_LEFT
 
 T = TypeVar("T")
 
@@ -44,6 +47,15 @@ async def while_connected(request: Request, job: Coroutine[Any, Any, T]) -> T:
     finally:
         work.cancel()
         leaving.cancel()
+
+
+async def unless_client_left(metrics: Metrics, answer: Awaitable[Response]) -> Response:
+    """The answer; for a client who leaves before it, one that nobody reads, and that is counted."""
+    try:
+        return await answer
+    except ClientDisconnect:
+        metrics.abandoned.inc()
+        return Response(status_code=CLIENT_LEFT)
 
 
 async def _client_left(request: Request) -> None:

@@ -27,6 +27,17 @@ class Stop:
     named: bool
 
 
+def starting_seed(fields: InterpolateRequest) -> tuple[int | None, int]:
+    """Seed and index of the first point, by which the whole walk is one version's.
+
+    No seed when any point brings latents.
+    """
+    first = fields.points[0]
+    if any(point.latents is not None for point in fields.points):
+        return None, 0
+    return first.seed, first.index or 0
+
+
 def make_walk(fields: InterpolateRequest, manifest: Manifest, settings: Settings) -> Work:
     """Check a walk against the model and the limits, and lay out its frames.
 

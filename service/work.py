@@ -1,7 +1,7 @@
 """Holds a demand against a model: what is asked for becomes latents and labels."""
 
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,6 +37,14 @@ class Work:
         return len(self.latents)
 
 
+def settle_seed(demand: Demand) -> Demand:
+    """The demand with a seed, drawn if it has none; posted latents have and need none."""
+    fields = demand.fields
+    if fields.seed is not None or fields.latents is not None or demand.latents is not None:
+        return demand
+    return replace(demand, fields=fields.model_copy(update={"seed": _seed(fields)}))
+
+
 def make_work(demand: Demand, manifest: Manifest, settings: Settings) -> Work:
     """Check a demand against the model and the limits, and draw what it leaves open.
 
@@ -53,11 +61,15 @@ def make_work(demand: Demand, manifest: Manifest, settings: Settings) -> Work:
         if manifest.num_classes and spread is None:
             raise InvalidValue.of("labels", "labels are absent; posted latents need them")
         return Work(move_latents(posted, fields.directions, manifest), spread, None, index)
-    seed = secrets.randbelow(DRAWN_SEEDS) if fields.seed is None else fields.seed
+    seed = _seed(fields)
     latents, drawn = draw_latents(seed, index, count, manifest.latent_dim, manifest.num_classes)
     latents = truncate(latents, fields.truncation)
     moved = move_latents(latents, fields.directions, manifest)
     return Work(moved, drawn if spread is None else spread, seed, index)
+
+
+def _seed(fields: GenerateRequest) -> int:
+    return secrets.randbelow(DRAWN_SEEDS) if fields.seed is None else fields.seed
 
 
 def truncate(latents: NDArray[np.float32], truncation: float | None) -> NDArray[np.float32]:

@@ -11,6 +11,7 @@ from service.errors import (
     DeadlinePassed,
     DeadlineUnreachable,
     Draining,
+    EngineStuck,
     InternalError,
     InvalidValue,
     LimitExceeded,
@@ -67,7 +68,7 @@ def inference_paths() -> dict[str, Any]:
     """All paths, models with and without a version."""
     paths = {
         "/v2": _get("server", "Describe the server", ServerMetadata, OF_SERVER),
-        "/v2/health/live": _get("live", "Is the server alive?", ServerLive, ()),
+        "/v2/health/live": _get("live", "Is the server alive?", ServerLive, (EngineStuck,)),
         "/v2/health/ready": _get("ready", "Is the server ready?", ServerReady, OF_READY),
     }
     for suffix, version in (("", ""), ("_version", "/versions/{version}")):

@@ -9,12 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel
 from starlette.middleware import Middleware
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from bundle.manifest import Manifest
 from service.bodies import JSON, read_body
+from service.ensemble import Answering
 from service.errors import NoSuchModel
 from service.inference import metadata
 from service.inference.answers import Form, Packed, pack
@@ -27,11 +28,9 @@ from service.metrics import Metrics
 from service.middleware import CountRequests
 from service.record import record_of
 from service.reporting import observe
-from service.request_log import CLIENT_LEFT
 from service.routes import get_readiness
-from service.served import Served
 from service.state import Service, service_of
-from service.waiting import allowed_s, before, while_connected
+from service.waiting import allowed_s, before, unless_client_left, while_connected
 
 MODEL = "/v2/models/{name}"
 VERSION = MODEL + "/versions/{version}"
@@ -61,8 +60,9 @@ async def get_server(_request: Request) -> Response:
     return _json(metadata.describe_server())
 
 
-async def get_live(_request: Request) -> Response:
-    """Answered as long as the process answers anything."""
+async def get_live(request: Request) -> Response:
+    """503 when a run of the engine hangs, which only a new process can help."""
+    service_of(request).check_alive()
     return _json(ServerLive(live=True))
 
 
@@ -88,11 +88,7 @@ async def get_model_ready(request: Request) -> Response:
 async def infer(request: Request) -> Response:
     """Make images of latents: read, check, queue, answer."""
     service = service_of(request)
-    try:
-        return await _answer(request, service)
-    except ClientDisconnect:
-        service.metrics.abandoned.inc()
-        return Response(status_code=CLIENT_LEFT)
+    return await unless_client_left(service.metrics, _answer(request, service))
 
 
 async def _answer(request: Request, service: Service) -> Response:
@@ -101,11 +97,12 @@ async def _answer(request: Request, service: Service) -> Response:
     parsed = await before(deadline, _read(request, service))
     if timeout_us := parsed.fields.parameters.timeout:
         deadline = min(deadline, started + timeout_us / 1e6)
-    served = await before(deadline, _find(request))
-    work = make_work(parsed, served.manifest, service.settings)
-    form = _form(request, parsed)
-    with service.rates.charged(request, work.count):
-        outcome = await while_connected(request, served.generate(work, deadline))
+    with await before(deadline, service.models.lease(*_named(request))) as found:
+        served = found.member(None, 0)
+        work = make_work(parsed, served.manifest, service.settings)
+        form = _form(request, parsed)
+        with service.rates.charged(request, work.count):
+            outcome = await while_connected(request, served.generate(work, deadline))
     packed, encode_s = await _packed(service, outcome.rows, served.manifest, form)
     observe(service.metrics, served.manifest, work.count, outcome, encode_s)
     model = f"{served.manifest.name}@{served.manifest.version}"
@@ -124,14 +121,17 @@ async def _read(request: Request, service: Service) -> ParsedRequest:
     return parse_request(body, request.headers.get("inference-header-content-length"))
 
 
-async def _find(request: Request) -> Served:
+async def _find(request: Request) -> Answering:
     """The version that the path names; raises what `Models.find` raises."""
-    name = request.path_params["name"]
+    return await service_of(request).models.find(*_named(request))
+
+
+def _named(request: Request) -> tuple[str, int | None]:
+    """Name and version in the path; raises NoSuchModel for what cannot be a version."""
     version = request.path_params.get("version")
     if version is not None and not re.fullmatch("[1-9][0-9]{0,17}", version):
         raise NoSuchModel(f"version is {version!r:.40}; an integer of at least 1 is allowed")
-    find = service_of(request).models.find
-    return await find(name, None if version is None else int(version))
+    return request.path_params["name"], None if version is None else int(version)
 
 
 def _form(request: Request, parsed: ParsedRequest) -> Form:

@@ -11,7 +11,7 @@ from onnx import ModelProto, TensorProto, helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 
 from bundle.errors import BundleError
-from bundle.graph import OPERATORS, check_graph
+from bundle.graph import OPERATORS, SMALL_ITEMS, check_graph
 from bundle.limits import DEFAULT_LIMITS, Limits
 from bundle.manifest import Image, Manifest
 from bundle.verify import read_manifest
@@ -97,6 +97,18 @@ def point_outside(model: ModelProto) -> None:
     model.graph.initializer[0].data_location = TensorProto.EXTERNAL
 
 
+def store_twice(model: ModelProto) -> None:
+    """Half of the items as bytes, the other half as numbers."""
+    weight = model.graph.initializer[0]
+    floats = np.frombuffer(weight.raw_data, np.float32)
+    weight.raw_data = floats[:240].tobytes()
+    weight.float_data.extend(floats[240:].tolist())
+
+
+def repeat_constant(model: ModelProto) -> None:
+    model.graph.initializer.append(model.graph.initializer[0])
+
+
 def cut_wire(model: ModelProto) -> None:
     model.graph.node[-1].input[0] = "nothing"
 
@@ -106,6 +118,7 @@ def mismatch_sum(model: ModelProto) -> None:
     model.graph.initializer[-1].CopyFrom(numpy_helper.from_array(narrow, "style"))
 
 
+@pytest.mark.parametrize("small_items", [0, SMALL_ITEMS])
 @pytest.mark.parametrize(
     ("change", "reason", "named"),
     [
@@ -132,6 +145,8 @@ def mismatch_sum(model: ModelProto) -> None:
         (halve_constant, "graph_constant", "'weight' has element type 10"),
         (shorten_constant, "graph_constant", "'weight' holds 1 items"),
         (negate_sizes, "graph_constant", "[-5, -96]"),
+        (store_twice, "graph_constant", "'weight' holds 480 items"),
+        (repeat_constant, "graph_invalid", "weight"),
         (point_outside, "graph_feature", "'weight' is external data"),
         (cut_wire, "graph_invalid", "nothing"),
         (mismatch_sum, "graph_invalid", "is invalid"),
@@ -139,8 +154,15 @@ def mismatch_sum(model: ModelProto) -> None:
     ],
 )
 def test_a_hostile_graph_is_refused(
-    change: Change, reason: str, named: str, manifest: Manifest
+    change: Change,
+    reason: str,
+    named: str,
+    small_items: int,
+    manifest: Manifest,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    """However large its constants are."""
+    monkeypatch.setattr("bundle.graph.SMALL_ITEMS", small_items)
     found, message = refusal(changed(change), manifest)
     assert found == reason
     assert named in message

@@ -7,7 +7,7 @@ import pytest
 
 from bundle.__main__ import main
 from bundle.lock import lock_model
-from bundle.release import Release, read_release
+from bundle.release import Canary, Release, read_release
 from tests.bundles import make_bundle
 
 ROOT = Path(__file__).parents[2]
@@ -42,6 +42,32 @@ def test_release_and_rollback_say_what_they_did(root: Path, capsys: Captured) ->
         "toy: version 1 is released, previous 2",
     ]
     assert read_release(root, "toy") == Release(1, 2)
+
+
+def test_a_release_says_its_canary(root: Path, capsys: Captured) -> None:
+    assert run(root, "release", "toy", "1", "--canary", "2", "--share", "0.05") == 0
+    assert capsys.readouterr().out == (
+        "toy: version 1 is released, previous none, canary 2 for 5.00%\n"
+    )
+    assert read_release(root, "toy") == Release(1, None, Canary(2, 0.05))
+    assert run(root, "list") == 0
+    assert "canary 5%" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("half", [["--canary", "2"], ["--share", "0.05"]])
+def test_half_a_canary_is_wrong_usage(half: list[str], root: Path, capsys: Captured) -> None:
+    assert run(root, "release", "toy", "1", *half) == 2
+    assert capsys.readouterr().err == "error: --canary and --share go together\n"
+    assert read_release(root, "toy") is None
+
+
+def test_an_ensemble_is_published_not_released(root: Path, capsys: Captured) -> None:
+    assert run(root, "ensemble", "toy", "1", "2:3") == 0
+    assert capsys.readouterr().out == "toy@3: published, an ensemble of 2\n"
+    assert read_release(root, "toy") is None
+    assert run(root, "verify", "toy", "3") == 0
+    assert run(root, "show", "toy", "3") == 0
+    assert "1 (weight 1), 2 (weight 3)" in capsys.readouterr().out
 
 
 def test_show_takes_the_released_version_else_the_newest(root: Path, capsys: Captured) -> None:
@@ -129,6 +155,10 @@ def test_trouble_with_the_disk_is_one_line_and_exit_code_1(root: Path, capsys: C
         ["release", "toy"],
         ["release", "toy", "one"],
         ["prune", "toy", "--keep", "0"],
+        ["release", "toy", "1", "--canary", "2", "--share", "1.5"],
+        ["ensemble", "toy"],
+        ["ensemble", "toy", "1:0", "2"],
+        ["ensemble", "toy", "one", "2"],
     ],
     ids=" ".join,
 )

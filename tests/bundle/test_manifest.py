@@ -13,7 +13,7 @@ from bundle.manifest import FORMAT_VERSION, UPGRADES, Manifest, parse_manifest, 
 
 HASH = "0" * 64
 SOUND: dict[str, Any] = {
-    "format_version": 2,
+    "format_version": 3,
     "name": "mnist",
     "version": 3,
     "task": "generate",
@@ -38,6 +38,11 @@ SOUND: dict[str, Any] = {
     },
     "scores": {"frechet": {"value": 2.5, "floor": 0.5, "n": 10000}, "coverage": {"value": 0.9}},
     "directions": [{"vector": [0.6, -0.8], "strength": 0.75}],
+    "members": [],
+}
+ENSEMBLE = SOUND | {
+    "files": {"README.md": {"sha256": HASH, "size_bytes": 10}},
+    "members": [{"version": 1, "weight": 0.25}, {"version": 2, "weight": 3.0}],
 }
 # A manifest as the first Mirage wrote it.
 FORMAT_1 = b"""{
@@ -188,7 +193,7 @@ def test_numbers_beyond_all_floats_are_refused(text: str) -> None:
 
 def test_many_faults_are_counted_not_listed() -> None:
     error = refusal(b"{}")
-    assert "and 12 more" in str(error)
+    assert "and 13 more" in str(error)
     assert "\n" not in str(error)
 
 
@@ -222,6 +227,48 @@ def test_format_1_with_a_field_of_format_2_is_refused() -> None:
     fields = json.loads(FORMAT_1) | {"directions": SOUND["directions"]}
     error = refusal(json.dumps(fields).encode())
     assert (error.reason, "no field of format 1" in str(error)) == ("manifest_invalid", True)
+
+
+@pytest.mark.parametrize("fields", [SOUND, json.loads(FORMAT_1)], ids=["2", "1"])
+def test_older_formats_know_no_members(fields: dict[str, Any]) -> None:
+    old = {name: value for name, value in fields.items() if name != "members"}
+    old["format_version"] = min(2, old["format_version"])
+    assert parse_manifest(json.dumps(old).encode()).members == ()
+    error = refusal(json.dumps(old | {"members": []}).encode())
+    assert (error.reason, "no field of format 2" in str(error)) == ("manifest_invalid", True)
+
+
+def test_an_ensemble_has_members_and_no_graph() -> None:
+    manifest = parse_manifest(json.dumps(ENSEMBLE).encode())
+    assert [(member.version, member.weight) for member in manifest.members] == [(1, 0.25), (2, 3)]
+    assert parse_manifest(manifest.model_dump_json().encode()) == manifest
+
+
+@pytest.mark.parametrize(
+    ("fields", "named"),
+    [
+        ({"members": [{"version": 1, "weight": 1.0}]}, "members: Value error, must be two"),
+        ({"members": 2 * [{"version": 1, "weight": 1.0}]}, "must differ from each other"),
+        ({"members": [{"version": n, "weight": 1.0} for n in (1, 3)]}, "older versions; [3]"),
+        ({"members": [{"version": n, "weight": 0.0} for n in (1, 2)]}, "members.0.weight"),
+        ({"members": [{"version": n} for n in (1, 2)]}, "members.0.weight: Field required"),
+        ({"members": [{"version": n, "weight": 1.0} for n in range(1, 67)]}, "at most 64"),
+        ({"files": SOUND["files"]}, "must not list golden.npz, model.onnx"),
+        ({"members": []}, "files must list model.onnx, golden.npz"),
+    ],
+)
+def test_what_is_no_ensemble_is_refused(fields: dict[str, Any], named: str) -> None:
+    error = refusal(json.dumps(ENSEMBLE | fields).encode())
+    assert error.reason == "manifest_invalid"
+    assert named in str(error)
+
+
+def test_a_difference_that_requests_would_meet_is_told() -> None:
+    manifest = parse_manifest(json.dumps(SOUND).encode())
+    same = parse_manifest(changed("training/seed", 7))
+    wider = parse_manifest(changed("image/width", 33))
+    assert manifest.tell_difference(same) == ""
+    assert "image is Image(height=28, width=33" in wider.tell_difference(manifest)
 
 
 def test_an_upgrade_leaves_what_it_is_given_as_it_is() -> None:

@@ -6,7 +6,7 @@ import pytest
 from bundle.errors import BundleError
 from bundle.lock import lock_model
 from bundle.release import Canary, Release, read_release, release, rollback
-from tests.bundles import make_bundle
+from tests.bundles import Toy, make_bundle, publish_toy
 
 
 @pytest.fixture
@@ -169,3 +169,32 @@ def test_a_model_may_be_a_link_to_another_disk(root: Path, tmp_path: Path) -> No
     (root / "toy").rename(elsewhere / "toy")
     (root / "toy").symlink_to(elsewhere / "toy")
     assert release(root, "toy", 2) == Release(2, 1)
+
+
+def test_a_canary_is_verified_and_written_with_the_release(root: Path) -> None:
+    assert release(root, "toy", 2, Canary(3, 0.05)) == Release(2, None, Canary(3, 0.05))
+    assert read_release(root, "toy") == Release(2, None, Canary(3, 0.05))
+    assert release(root, "toy", 2, Canary(1, 0.5)) == Release(2, None, Canary(1, 0.5))
+    (root / "toy" / "3" / "model.onnx").write_bytes(b"broken")
+    with pytest.raises(BundleError) as caught:
+        release(root, "toy", 2, Canary(3, 0.05))
+    assert reason_of(caught) == "file_size"
+    assert read_release(root, "toy") == Release(2, None, Canary(1, 0.5))
+
+
+def test_a_rollback_drops_the_canary(root: Path) -> None:
+    release(root, "toy", 1)
+    release(root, "toy", 2, Canary(3, 0.05))
+    assert rollback(root, "toy") == Release(1, 2)
+    assert read_release(root, "toy") == Release(1, 2)
+
+
+@pytest.mark.parametrize(
+    "toy", [Toy(labels=()), Toy(latent_dim=6), Toy(width=9)], ids=["labels", "latents", "image"]
+)
+def test_a_canary_that_takes_or_makes_other_things_is_refused(root: Path, toy: Toy) -> None:
+    publish_toy(root, toy)
+    with pytest.raises(BundleError, match=r"of canary toy@4, .* released version 1") as caught:
+        release(root, "toy", 1, Canary(4, 0.05))
+    assert reason_of(caught) == "canary_mismatch"
+    assert read_release(root, "toy") is None

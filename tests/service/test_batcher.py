@@ -322,3 +322,21 @@ def test_an_outcome_tells_queue_and_run_times() -> None:
         assert outcome.run_s > 0
 
     with_bench(test)
+
+
+def test_it_tells_how_long_the_oldest_entry_waits_and_the_run_takes() -> None:
+    async def test(bench: Bench) -> None:
+        assert (bench.batcher.oldest_s(), bench.batcher.running_s()) == (0, 0)
+        first = await bench.occupy()
+        running_s = bench.batcher.running_s()
+        assert bench.batcher.oldest_s() == 0
+        older = await bench.start(1)
+        oldest_s = bench.batcher.oldest_s()
+        await bench.start(2)
+        assert bench.batcher.oldest_s() > oldest_s > 0
+        assert bench.batcher.running_s() > running_s > 0
+        bench.open()
+        await asyncio.gather(first, older)
+        assert (bench.batcher.oldest_s(), bench.batcher.running_s()) == (0, 0)
+
+    with_bench(test)

@@ -1,15 +1,32 @@
 """What GET /models tells."""
 
+import threading
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
 import onnxruntime
+import pytest
 from starlette.testclient import TestClient
 
+from bundle.store import release
+from service.served import Prepared, prepare
+from service.settings import Settings
+from tests.bundles import make_bundle
 from tests.service.conftest import ClientOf
 
 
 def test_all_models_are_listed_released_or_not(client: TestClient) -> None:
     listed = {model["name"]: model for model in client.get("/models").json()["models"]}
     assert list(listed) == ["plain", "rgb", "toy"]
-    assert listed["toy"] == {"name": "toy", "released": 1, "versions": [1, 2], "default": True}
+    assert listed["toy"] == {
+        "name": "toy",
+        "released": 1,
+        "versions": [1, 2],
+        "default": True,
+        "canary": None,
+        "loading": None,
+        "refused": None,
+    }
     assert listed["rgb"]["released"] is None
     assert not listed["plain"]["default"]
 
@@ -56,3 +73,51 @@ def test_a_model_that_is_not_there_is_not_found(client: TestClient) -> None:
         response = client.get(f"/models/{name}")
         assert response.status_code == 404
         assert response.headers["content-type"] == "application/problem+json"
+
+
+def test_a_refused_release_is_told_with_its_reason_alone(
+    tmp_path: Path, client_of: ClientOf
+) -> None:
+    make_bundle(tmp_path)
+    make_bundle(tmp_path)
+    release(tmp_path, "toy", 1)
+    (tmp_path / "toy/2/model.onnx").write_bytes(b"broken")
+    (tmp_path / "toy/release.json").write_text(
+        '{"version": 1, "canary": {"version": 2, "share": 0.5}}'
+    )
+    model = client_of(models=tmp_path).get("/models/toy").json()
+    since = datetime.fromisoformat(model["refused"].pop("since"))
+    assert datetime.now(UTC) - since < timedelta(minutes=10)
+    assert model["refused"] == {"version": 2, "canary": True, "reason": "file_size"}
+    assert (model["released"], model["canary"], model["loading"]) == (1, None, None)
+
+
+def test_a_version_that_is_being_loaded_is_told(
+    tmp_path: Path, client_of: ClientOf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_bundle(tmp_path)
+    make_bundle(tmp_path, seed=1)
+    release(tmp_path, "toy", 1)
+    client = client_of(models=tmp_path, release_poll_s=1e-3)
+    begun, go_on = threading.Event(), threading.Event()
+
+    def slow(path: Path, settings: Settings) -> Prepared:
+        begun.set()
+        go_on.wait()
+        return prepare(path, settings)
+
+    monkeypatch.setattr("service.memory.prepare", slow)
+    release(tmp_path, "toy", 2)
+    assert begun.wait(60)
+    try:
+        model = client.get("/models/toy").json()
+        assert (model["released"], model["loading"]) == (1, 2)
+        text = client.get("/metrics").text
+        assert 'mirage_model_loading{model="toy",version="2"} 1.0' in text
+        assert client.post("/generate").headers["x-model"] == "toy@1", "it serves meanwhile"
+    finally:
+        go_on.set()
+    while client.get("/models/toy").json()["released"] == 1:
+        pass
+    assert client.get("/models/toy").json()["loading"] is None
+    assert "mirage_model_loading{" not in client.get("/metrics").text

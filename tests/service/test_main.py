@@ -1,6 +1,9 @@
 """`python -m service verify`, and what wrong arguments are answered."""
 
 import hashlib
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -74,3 +77,15 @@ def test_a_key_needs_a_file(capsys: pytest.CaptureFixture[str]) -> None:
 def test_a_value_out_of_bounds_is_a_usage_error(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--port", "70000"]) == 2
     assert capsys.readouterr().err.startswith("error: MIRAGE_PORT is '70000'; ")
+
+
+def test_tells_nobody_what_it_does(models_root: Path, tmp_path: Path) -> None:
+    """onnxruntime keeps an id of the machine, to send with its telemetry, unless told not to."""
+    places = {"HOME": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path)}
+    subprocess.run(
+        [sys.executable, "-m", "service", "verify", str(models_root / "toy/1")],
+        env={**os.environ, **places},
+        check=True,
+        capture_output=True,
+    )
+    assert list(tmp_path.rglob("*")) == []

@@ -39,6 +39,9 @@ def test_answers_images_and_stages_are_counted(client_of: ClientOf) -> None:
     assert found["mirage_images_total", "model=toy,version=1"] == 3
     assert found["mirage_batch_images_sum", "model=toy,version=1"] == 3
     assert found["mirage_queued_images", "model=toy,version=1"] == 0
+    assert found["mirage_queue_oldest_seconds", "model=toy,version=1"] == 0
+    assert found["mirage_batch_running_seconds", "model=toy,version=1"] == 0
+    assert found["mirage_requests_in_flight", ""] == 0
     for stage in ("queue", "engine", "encode", "batch"):
         assert found[f"mirage_{stage}_duration_seconds_count", "model=toy,version=1"] == 1
     assert found["mirage_request_duration_seconds_count", ""] == 2
@@ -48,6 +51,9 @@ def test_models_and_readiness_are_told(client_of: ClientOf) -> None:
     found = values(client_of())
     assert found["mirage_ready", ""] == 1
     assert found["mirage_model_loaded", "model=toy,provider=cpu,version=1"] == 1
+    assert found["mirage_model_released", "model=toy,version=1"] == 1
+    assert found["mirage_reloads_total", "model=toy,reason=ok"] == 1
+    assert found["mirage_models_unreadable", ""] == 0
 
 
 def test_two_applications_do_not_share_their_metrics(client_of: ClientOf) -> None:

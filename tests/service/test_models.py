@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from bundle.store import new_version, release
-from service import models as models_module
+from service import on_demand
 from service.errors import Draining, InvalidValue, ModelRefused, NoSuchModel, NotReady
 from service.metrics import Metrics
 from service.models import Models, StartError
@@ -151,7 +151,7 @@ def test_a_refusal_stands_for_a_while_and_is_then_looked_at_again(
         shutil.copy(good / "model.onnx", bad / "model.onnx")
         with pytest.raises(ModelRefused):
             await models.find("toy", 1)
-        monkeypatch.setattr(models_module.time, "monotonic", lambda: 10.0**9)
+        monkeypatch.setattr(on_demand.time, "monotonic", lambda: 10.0**9)
         assert (await models.find("toy", 1)).manifest.version == 1
 
     bad, good = make_bundle(tmp_path), make_bundle(tmp_path)

@@ -3,15 +3,18 @@
 import base64
 import io
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
 from fastapi import FastAPI
 from starlette.testclient import TestClient
 
+from bundle.chance import takes_canary
 from bundle.latents import draw_latents
+from bundle.store import Canary, release
 from service.negotiation import ANSWER_TYPES
-from tests.bundles import Toy
+from tests.bundles import Toy, make_bundle
 from tests.service.conftest import ClientOf
 from tests.service.exchange import JSON, NPY, OCTETS, npy, pixels, post, problem
 
@@ -147,3 +150,23 @@ def test_readiness_ends_when_the_service_is_told_to_stop(client_of: ClientOf) ->
     assert int(response.headers["retry-after"]) >= 1
     assert post(client).status_code == 200
     assert client.get("/healthz").status_code == 200
+
+
+def test_a_canary_meets_seeds_and_nothing_else(tmp_path: Path, client_of: ClientOf) -> None:
+    for seed in range(2):
+        make_bundle(tmp_path, seed=seed)
+    release(tmp_path, "toy", 1, Canary(2, 0.5))
+    client = client_of(models=tmp_path)
+    for seed in range(30):
+        expected = "toy@2" if takes_canary("toy", seed, 0.5) else "toy@1"
+        answer = post(client, seed=seed)
+        assert (answer.headers["x-model"], answer.headers["x-seed"]) == (expected, str(seed))
+        assert post(client, seed=seed, version=1).headers["x-model"] == "toy@1"
+        walk = {"points": [{"seed": seed}, {"seed": 0}], "steps": 1}
+        assert client.post("/interpolate", json=walk).headers["x-model"] == expected
+    drawn = post(client)
+    taken = takes_canary("toy", int(drawn.headers["x-seed"]), 0.5)
+    assert drawn.headers["x-model"] == ("toy@2" if taken else "toy@1")
+    assert post(client, latents=LATENTS.tolist(), labels=3).headers["x-model"] == "toy@1"
+    listed = client.get("/models/toy").json()
+    assert listed["canary"] == {"version": 2, "share": 0.5}

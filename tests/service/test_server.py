@@ -1,19 +1,15 @@
 """The real process: it starts, serves over a socket, drains and stops."""
 
 import contextlib
-import http.client
 import json
 import os
 import re
-import signal
 import socket
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
-from typing import IO
 
 import pytest
 
@@ -21,73 +17,7 @@ from bundle.store import release
 from service.keys_file import add_key
 from service.server import PortError, _listen
 from tests.bundles import make_bundle
-
-ROOT = Path(__file__).parents[2]
-READY = re.compile(rb"ready host=\S+ port=(\d+)")
-
-
-class Process:
-    """A server in a process of its own: ready on a free port, or at another line of its log."""
-
-    def __init__(self, *flags: str, until: re.Pattern[bytes] = READY) -> None:
-        self.popen = subprocess.Popen(
-            [sys.executable, "-m", "service", "--port", "0", *flags],
-            cwd=ROOT,
-            env={k: v for k, v in os.environ.items() if not k.startswith("MIRAGE_")},
-            stderr=subprocess.PIPE,
-        )
-        assert self.popen.stderr is not None
-        self.log = b""
-        for line in self.popen.stderr:
-            self.log += line
-            if found := until.search(line):
-                self.port = int(found[1])
-                break
-        else:
-            raise AssertionError(self.log)
-        # A pipe that nobody reads is full after some hundred requests, and the next one waits.
-        self._reader = threading.Thread(target=self._read_on, args=(self.popen.stderr,))
-        self._reader.start()
-
-    def _read_on(self, stderr: IO[bytes]) -> None:
-        with stderr:
-            self.log += stderr.read()
-
-    def connect(self) -> http.client.HTTPConnection:
-        return http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
-
-    def get(self, path: str) -> tuple[int, bytes]:
-        return answer(self.connect(), "GET", path)
-
-    def stop(self, number: int = signal.SIGTERM) -> int:
-        self.popen.send_signal(number)
-        return self.wait()
-
-    def wait(self) -> int:
-        code = self.popen.wait(timeout=60)
-        self._reader.join()
-        return code
-
-
-def answer(
-    connection: http.client.HTTPConnection, method: str, path: str, body: bytes | None = None
-) -> tuple[int, bytes]:
-    headers = {"content-type": "application/json"} if body else {}
-    with contextlib.closing(connection):
-        connection.request(method, path, body, headers)
-        response = connection.getresponse()
-        return response.status, response.read()
-
-
-@contextlib.contextmanager
-def serving(root: Path, *flags: str) -> Iterator[Process]:
-    process = Process("--models", str(root), "--default-model", "toy", "--threads", "1", *flags)
-    try:
-        yield process
-    finally:
-        if process.popen.poll() is None:
-            process.popen.kill()
-        process.wait()
+from tests.service.process import READY, ROOT, Process, answer, serving
 
 
 def test_it_answers_over_a_socket_and_stops_with_0(models_root: Path) -> None:
@@ -97,31 +27,6 @@ def test_it_answers_over_a_socket_and_stops_with_0(models_root: Path) -> None:
         assert process.get("/readyz")[0] == 200
         assert process.stop() == 0
         assert b"Traceback" not in process.log
-
-
-def test_after_sigterm_it_is_not_ready_but_serves_and_finishes(models_root: Path) -> None:
-    """A second signal ends the delay, so that the test need not wait for it."""
-    with (
-        serving(models_root, "--drain-delay-s", "600") as process,
-        contextlib.closing(process.connect()) as slow,
-    ):
-        body = b'{"seed": 7}'
-        slow.putrequest("POST", "/generate")
-        slow.putheader("content-type", "application/json")
-        slow.putheader("content-length", str(len(body)))
-        slow.endheaders(body[:4])
-        process.popen.send_signal(signal.SIGTERM)
-        while process.get("/readyz")[0] != 503:
-            pass
-        assert process.get("/healthz")[0] == 200
-        assert answer(process.connect(), "POST", "/generate", b"{}")[0] == 200
-        process.popen.send_signal(signal.SIGTERM)
-        while _accepts(process.port):
-            pass
-        slow.send(body[4:])
-        response = slow.getresponse()
-        assert (response.status, response.read()[:4]) == (200, b"\x89PNG")
-        assert process.wait() == 0
 
 
 def test_sigterm_while_models_are_loaded_ends_it_with_0(tmp_path: Path) -> None:
@@ -169,11 +74,6 @@ def test_the_log_is_json_when_told(models_root: Path) -> None:
     lines = [json.loads(line) for line in process.log.splitlines()]
     (line,) = [line for line in lines if line["message"] == "request"]
     assert (line["path"], line["status"]) == ("/models", 200)
-
-
-def test_an_interrupt_stops_without_delay(models_root: Path) -> None:
-    with serving(models_root, "--drain-delay-s", "600") as process:
-        assert process.stop(signal.SIGINT) == 0
 
 
 def test_a_client_that_leaves_disturbs_nobody(models_root: Path) -> None:
@@ -285,12 +185,3 @@ def _status(process: Process, key: str) -> int:
     with contextlib.closing(process.connect()) as connection:
         connection.request("GET", "/models", headers={"X-Api-Key": key})
         return connection.getresponse().status
-
-
-def _accepts(port: int) -> bool:
-    """Whether somebody listens."""
-    try:
-        socket.create_connection(("127.0.0.1", port), timeout=60).close()
-    except ConnectionError:  # refused, or reset as the server leaves
-        return False
-    return True

@@ -13,7 +13,7 @@ from tritonclient.utils import InferenceServerException
 
 from tests.bundles import Toy
 from tests.service.inference.exchange import LABELS, LATENTS
-from tests.service.test_server import Process, serving
+from tests.service.process import Process, serving
 
 EXPECTED = Toy().images(LATENTS, LABELS)
 LIMITS = ("--queue-images", "32", "--images-per-request", "64", "--body-bytes", "4096")

@@ -1,0 +1,172 @@
+"""The versions in memory: each loaded once, and kept as long as somebody holds it."""
+
+import asyncio
+import logging
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from bundle.errors import BundleError
+from bundle.manifest import Manifest
+from bundle.members import check_members, verify_ensemble
+from bundle.store import version_path
+from bundle.verify import read_manifest
+from service.ensemble import Answering, Ensemble
+from service.metrics import Metrics
+from service.served import Key, LoadError, Served, prepare
+from service.settings import Settings
+
+log = logging.getLogger(__name__)
+
+
+class Memory:
+    """Loads versions and lets go of them. Use and close it on one event loop.
+
+    Whoever loads a version holds it until `let_go`. Requests hold it too, by `lease`: so nothing is
+    closed that a request has found, and what is queued is finished.
+    """
+
+    def __init__(self, settings: Settings, metrics: Metrics) -> None:
+        self._settings = settings
+        self._metrics = metrics
+        self._served: dict[Key, Served] = {}
+        self._holds: Counter[Key] = Counter()
+        self._leases: Counter[Key] = Counter()
+        self._loading: dict[Key, asyncio.Task[None]] = {}
+        self._closing: dict[Key, asyncio.Task[None]] = {}
+        self._one_at_a_time = asyncio.Lock()
+        self.returned = asyncio.Event()  # set whenever a lease ends
+
+    async def load(self, key: Key) -> Answering:
+        """Hold a version, an ensemble with its members; raises LoadError."""
+        with self._counted_refusals(key):
+            if key in self._served or key in self._loading:
+                return await self._hold(key)
+            manifest = await asyncio.to_thread(read_manifest, self._path(key))
+            if manifest.members:
+                return await self._load_ensemble(manifest)
+            return await self._hold(key)
+
+    def let_go(self, version: Answering) -> None:
+        """End a hold; what nobody holds finishes what is queued and leaves memory."""
+        for part in version.parts:
+            self._let_go(part.key)
+
+    @contextmanager
+    def lease(self, version: Answering) -> Iterator[Answering]:
+        """Hold what is in memory for a request."""
+        keys = [part.key for part in version.parts]
+        self._holds.update(keys)
+        self._leases.update(keys)
+        try:
+            yield version
+        finally:
+            self._leases.subtract(keys)
+            self.let_go(version)
+            self.returned.set()
+
+    def is_leased(self, version: Answering) -> bool:
+        """Whether a request holds it."""
+        return any(self._leases[part.key] for part in version.parts)
+
+    def everything(self) -> list[Served]:
+        """What is in memory, and is not about to leave it."""
+        return list(self._served.values())
+
+    async def close(self) -> None:
+        """Finish what is queued, and empty the memory."""
+        await asyncio.gather(*self._loading.values(), return_exceptions=True)
+        for key in list(self._served):
+            self._drop(key)
+        await asyncio.gather(*self._closing.values())
+
+    async def _load_ensemble(self, manifest: Manifest) -> Ensemble:
+        await asyncio.to_thread(verify_ensemble, self._path(_key(manifest)), manifest)
+        held: list[Served] = []
+        try:
+            for member in manifest.members:
+                held.append(await self._hold((manifest.name, member.version)))
+            check_members(manifest, [part.manifest for part in held])
+        except BaseException:
+            for part in held:
+                self._let_go(part.key)
+            raise
+        return Ensemble(manifest, tuple(held))
+
+    async def _hold(self, key: Key) -> Served:
+        """Hold one version; loads it once, however many ask and whoever of them leaves."""
+        self._holds[key] += 1
+        try:
+            if key not in self._served:
+                await asyncio.shield(self._load_once(key))
+            return self._served[key]
+        except BaseException:
+            self._let_go(key)
+            raise
+
+    def _load_once(self, key: Key) -> asyncio.Task[None]:
+        if key not in self._loading:
+            task = self._loading[key] = asyncio.create_task(self._load(key))
+            task.add_done_callback(_mark_as_seen)
+        return self._loading[key]
+
+    async def _load(self, key: Key) -> None:
+        labels = (key[0], str(key[1]))
+        self._metrics.loading.labels(*labels).set(1)
+        try:
+            if closing := self._closing.get(key):
+                await closing  # its last one; two would answer to one name
+            started = time.monotonic()
+            async with self._one_at_a_time:
+                prepared = await asyncio.to_thread(prepare, self._path(key), self._settings)
+        finally:
+            self._metrics.loading.remove(*labels)
+            del self._loading[key]
+        log.info("model loaded name=%s version=%d seconds=%.2f", *key, time.monotonic() - started)
+        self._served[key] = Served(prepared, self._settings, self._metrics)
+        if not self._holds[key]:
+            self._drop(key)
+
+    def _let_go(self, key: Key) -> None:
+        self._holds[key] -= 1
+        if not self._holds[key]:
+            self._drop(key)
+
+    def _drop(self, key: Key) -> None:
+        """Close what is in memory; what is still being loaded is dropped when it is."""
+        if (served := self._served.pop(key, None)) is not None:
+            self._closing[key] = asyncio.create_task(self._close(served))
+
+    async def _close(self, served: Served) -> None:
+        try:
+            await served.close()
+        finally:
+            del self._closing[served.key]
+        log.info("model left memory name=%s version=%d", *served.key)
+
+    @contextmanager
+    def _counted_refusals(self, key: Key) -> Iterator[None]:
+        """Let every refusal leave as LoadError, and count it."""
+        try:
+            yield
+        except (BundleError, LoadError) as error:
+            self._metrics.refused.labels(key[0], str(key[1]), error.reason).inc()
+            if isinstance(error, LoadError):
+                raise
+            raise LoadError(error.reason, str(error)) from error
+
+    def _path(self, key: Key) -> Path:
+        path: Path = version_path(self._settings.models, *key)
+        return path
+
+
+def _key(manifest: Manifest) -> Key:
+    return manifest.name, manifest.version
+
+
+def _mark_as_seen(task: asyncio.Task[None]) -> None:
+    """For all who asked may have left."""
+    if not task.cancelled():
+        task.exception()

@@ -1,0 +1,26 @@
+"""`python -m tests.service.hanging`: the service with an engine that hangs when it is told to.
+
+Only a fault makes a real one do so. A latent that begins with HANG never becomes an image.
+"""
+
+import sys
+import threading
+from typing import Any
+
+from numpy.typing import NDArray
+
+from service.__main__ import main
+from service.engine import Engine
+
+HANG = 99.0
+
+if __name__ == "__main__":
+    generate = Engine.generate
+
+    def hang(engine: Engine, latents: NDArray[Any], labels: NDArray[Any] | None) -> NDArray[Any]:
+        if HANG in latents[:, 0]:
+            threading.Event().wait()
+        return generate(engine, latents, labels)
+
+    Engine.generate = hang  # type: ignore[method-assign]
+    sys.exit(main(sys.argv[1:]))
