@@ -10,6 +10,7 @@ from training.errors import DataError
 from training.judge import judge, load_judge
 from training.samples import generate_images
 from training.scores import reverse_kl
+from training.stacking import triples_of
 
 MODES = 1_000
 SAMPLES = 26_000
@@ -57,9 +58,9 @@ def _generated_modes(model: bytes, samples: int, seed: int) -> np.ndarray:
 
 def _real_modes(digits: np.ndarray, samples: int, seed: int) -> np.ndarray:
     """Modes of `samples` real images; grey digits are stacked by chance."""
-    rng = np.random.Generator(np.random.Philox(seed))
     if digits.shape[1] == 1:
-        return triples(digits[rng.integers(len(digits), size=(samples, 3)), 0])
+        return triples(digits[triples_of(len(digits), samples, seed), 0])
+    rng = np.random.Generator(np.random.Philox(seed))
     return triples(digits[rng.choice(len(digits), samples, replace=len(digits) < samples)])
 
 

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.training.data import write_idx
+from training.dataset.idx import read_idx
 from training.errors import DataError
-from training.idx import read_idx
 
 
 @pytest.mark.parametrize("name", ["images", "images.gz"])

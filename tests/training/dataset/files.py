@@ -1,0 +1,39 @@
+"""Small pictures and archives of them, written as their owners would."""
+
+import io
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+
+def png(colour: object = 0, size: tuple[int, int] = (8, 8), mode: str = "L") -> bytes:
+    """A picture of one colour."""
+    return encode(Image.new(mode, size, colour))
+
+
+def encode(picture: Image.Image, form: str = "PNG", **settings: object) -> bytes:
+    content = io.BytesIO()
+    picture.save(content, form, **settings)
+    return content.getvalue()
+
+
+def ramp(width: int, height: int, channels: int = 3) -> np.ndarray:
+    """uint8 [height, width, channels] that differs everywhere and has no symmetry."""
+    return np.random.default_rng(0).integers(0, 256, (height, width, channels), np.uint8)
+
+
+def write_zip(path: Path, files: Mapping[str, bytes]) -> Path:
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in files.items():
+            archive.writestr(name, content)
+    return path
+
+
+def write_tree(folder: Path, files: Mapping[str, bytes]) -> Path:
+    for name, content in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(content)
+    return folder

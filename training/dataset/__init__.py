@@ -1,0 +1,15 @@
+"""Images from anywhere -> one decoded uint8 cache; knows files and pixels, nothing of networks."""
+
+from training.dataset.cache import default_cache
+from training.dataset.decoded import Dataset, fingerprint
+from training.dataset.load import load_dataset, load_splits
+from training.dataset.options import DataOptions
+
+__all__ = [
+    "DataOptions",
+    "Dataset",
+    "default_cache",
+    "fingerprint",
+    "load_dataset",
+    "load_splits",
+]
