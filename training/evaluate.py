@@ -24,7 +24,8 @@ class Evaluator:
     """Real data made ready once, and then any number of models scored against them.
 
     network, sizes and cache: None takes what `features_for`, `Sizes.of` and `default_cache` answer.
-    A test split that is the training data (a folder has no other) counts as none.
+    A test split that is the training data (a folder has no other) counts as none. Of data that are
+    also mirrored only the original images are taken, lest an image be held out and shown mirrored.
     """
 
     def __init__(
@@ -36,12 +37,13 @@ class Evaluator:
         network: FeatureNetwork | None = None,
         cache: Path | None = None,
     ) -> None:
-        self.train = train
-        self.test = test if test and test.fingerprint != train.fingerprint else None
-        self.sizes = sizes or Sizes.of(len(train))
+        self.data_fingerprint = train.fingerprint
+        self.train = train.original
+        self.test = test if test and test.fingerprint != self.train.fingerprint else None
+        self.sizes = sizes or Sizes.of(len(self.train))
         self.cache = cache
-        self.split = split(len(train), self.sizes)
-        self.network = network or features_for(train, self.split.reference, self.sizes, cache)
+        self.split = split(len(self.train), self.sizes)
+        self.network = network or features_for(self.train, self.split.reference, self.sizes, cache)
 
     @cached_property
     def reference(self) -> Reference:

@@ -23,8 +23,12 @@ class Thresholds:
     """What a model must reach. Agreement is asked of labelled data only, for others have none.
 
     The defaults refuse what is broken, and what is worse than the released version by more than
-    the chance of another seed explains. Raises UsageError for NaN and below 0; infinity lifts a
-    maximum, 0 a minimum.
+    chance explains. Over five draws of 10,000 latents the scores of shipped digits spread by 0.0007
+    (agreement), 0.005 (coverage) and 3 to 4 % (Fréchet distance); the difference of two models by
+    the root of two as much. The tolerances are 5, 3 and 4 times that, and small against what
+    matters: a lost class of ten costs 0.1 of agreement and of coverage. With fewer than 60,000
+    images chance weighs more: `evaluate --seeds 3` tells how much. Raises UsageError for NaN and
+    below 0; infinity lifts a maximum, 0 a minimum.
     """
 
     min_agreement: float = _limit(0.9, "least share of images that show the class asked for")
@@ -53,13 +57,17 @@ class Check(BaseModel):
     bound: float
 
     @property
+    def lower_is_better(self) -> bool:
+        """Whether `bound` is the most that is allowed."""
+        return self.score in LOWER_IS_BETTER
+
+    @property
     def passed(self) -> bool:
         """False also for a value that is no number."""
-        lower_is_better = self.score in LOWER_IS_BETTER
-        return self.value <= self.bound if lower_is_better else self.value >= self.bound
+        return self.value <= self.bound if self.lower_is_better else self.value >= self.bound
 
     def __str__(self) -> str:
-        side = "at most" if self.score in LOWER_IS_BETTER else "at least"
+        side = "at most" if self.lower_is_better else "at least"
         asked = f"{flag(self.threshold)} {self.limit:g} asks for {side} {self.bound:.4g}"
         return f"{self.score} is {self.value:.4g}; {asked}"
 

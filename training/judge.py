@@ -147,13 +147,18 @@ def _distort(images: Tensor, angle: float = 0.2, zoom: float = 0.1, shift: float
 
 @torch.inference_mode()
 def judge(
-    network: Classifier, images: np.ndarray, batch: int = 500
+    network: Classifier, images: np.ndarray, batch: int = 50
 ) -> tuple[np.ndarray, np.ndarray]:
-    """uint8 [N, H, W, C] -> features float32 [N, 128] and the judged class int64 [N]."""
+    """uint8 [N, H, W, C] -> features float32 [N, 128] and the judged class int64 [N].
+
+    batch: small ones, whose activations stay in the processor's caches, take half the time.
+    """
+    network = channels_last(network)
     features, classes = [], []
     with tqdm(total=len(images), desc="judging", unit="img", leave=False) as bar:
         for start in range(0, len(images), batch):
-            seen, logits = network(to_view(images[start : start + batch]))
+            pixels = to_view(images[start : start + batch])
+            seen, logits = network(pixels.contiguous(memory_format=torch.channels_last))
             features.append(seen.numpy())
             classes.append(logits.argmax(1).numpy())
             bar.update(len(seen))

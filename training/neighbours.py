@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from training.search import find_nearest
+
 K = 5
 ROWS = 512
 NEAR_QUANTILE = 0.01
@@ -33,14 +35,10 @@ def manifold_scores(real: np.ndarray, generated: np.ndarray, k: int = K) -> dict
     }
 
 
-def radii(features: np.ndarray, k: int, among: np.ndarray | None = None) -> np.ndarray:
-    """Squared distance of each feature to its k-th neighbour among the others: float64 [N].
-
-    among: features [M, D] of which `features` are some; None is `features` themselves.
-    """
-    others = features if among is None else among
+def radii(features: np.ndarray, k: int) -> np.ndarray:
+    """Squared distance of each feature to its k-th neighbour among the others: float64 [N]."""
     parts = [
-        np.partition(squared_distances(features[rows], others), k, axis=1)[:, k]
+        np.partition(squared_distances(features[rows], features), k, axis=1)[:, k]
         for rows in _chunks(len(features))  # place 0 is the feature itself
     ]
     return np.concatenate(parts)
@@ -53,16 +51,13 @@ def nearest(features: np.ndarray, training: np.ndarray) -> tuple[np.ndarray, np.
     distance over that of the training feature to its own nearest neighbour: about 1 for more of the
     same, 0 for a copy, whether it lies where training features are dense or sparse.
     """
-    distances, indices = [], []
-    for rows in _chunks(len(features)):
-        block = squared_distances(features[rows], training)
-        indices.append(block.argmin(axis=1))
-        distances.append(block.min(axis=1))
-    found = np.concatenate(indices)
+    distances, indices = find_nearest(features, training, 1)
+    found = indices[:, 0]
     which, back = np.unique(found, return_inverse=True)
-    usual = radii(training[which], 1, training)
+    neighbours, _ = find_nearest(training[which], training, 2)
+    usual = neighbours[:, 1]  # place 0 is the feature itself
     usual = np.maximum(usual, SMALLEST * usual.mean())  # training images may occur twice
-    return np.concatenate(distances) / usual[back], found
+    return distances[:, 0] / usual[back], found
 
 
 def memorised_share(nearness: np.ndarray, unseen: np.ndarray) -> float:

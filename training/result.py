@@ -23,7 +23,8 @@ class Result(BaseModel):
     released: whether this job released it. repeated: there was nothing left to do. scores and
     released_scores: of the graph and of the version that was released then, on the same data.
     checks: every threshold with the score's value and its bound. reasons: why it was refused or
-    failed. exit_code: None while it runs.
+    failed. report: the page about the run; None without a snapshot to show. exit_code: None while
+    it runs.
     """
 
     model_config = ConfigDict(
@@ -46,6 +47,7 @@ class Result(BaseModel):
     released_scores: dict[str, Score] = {}
     checks: tuple[Check, ...] = ()
     reasons: tuple[str, ...] = ()
+    report: str | None = None
 
 
 def failure(model: str, error: TrainingError | BundleError) -> Result:

@@ -58,6 +58,14 @@ def read_scorecard(path: Path) -> Scorecard | None:
         raise DataError(f"{path.name} is no scorecard; evaluate again") from error
 
 
+def known_scorecard(path: Path) -> Scorecard | None:
+    """A scorecard as `read_scorecard`; None also for one that another Mirage wrote otherwise."""
+    try:
+        return read_scorecard(path)
+    except DataError:
+        return None
+
+
 def table(card: Scorecard) -> Iterator[str]:
     """One line per score, for people, and what they were measured with."""
     yield f"{'score':<18}{'model':>10}{'spread':>10}{'real':>10}{'collapsed':>11}{'images':>9}"

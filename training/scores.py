@@ -1,6 +1,7 @@
 """Distances between distributions of features, and shares; pure functions of arrays."""
 
 import numpy as np
+from tqdm import tqdm
 
 
 def agreement(judged: np.ndarray, requested: np.ndarray) -> float:
@@ -40,7 +41,7 @@ def kernel_distance(a: np.ndarray, b: np.ndarray, subset: int, subsets: int) -> 
             a[rng.choice(len(a), subset, replace=False)],
             b[rng.choice(len(b), subset, replace=False)],
         )
-        for _ in range(subsets)
+        for _ in tqdm(range(subsets), desc="kernel distance", unit="draw", leave=False)
     ]
     return float(np.mean(draws))
 
@@ -54,7 +55,8 @@ def _discrepancy(a: np.ndarray, b: np.ndarray) -> float:
 
 
 def _kernel(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    return (a.astype(np.float64) @ b.astype(np.float64).T / a.shape[1] + 1) ** 3
+    products = a.astype(np.float64) @ b.astype(np.float64).T / a.shape[1] + 1
+    return products * products * products  # a power of arrays takes three times as long
 
 
 def reverse_kl(modes: np.ndarray, count: int) -> float:

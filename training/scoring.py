@@ -18,8 +18,8 @@ class Scoring:
 
     def __init__(self, folder: Path, data: Dataset, test: Dataset, sizes: Sizes | None) -> None:
         self.folder = folder
-        self.data, self.test = data, test
-        self.sizes = sizes or Sizes.of(len(data))
+        self.data, self.test = data.original, test
+        self.sizes = sizes or Sizes.of(len(self.data))
 
     @cached_property
     def _evaluator(self) -> Evaluator:

@@ -8,6 +8,8 @@ FULL_DATA = 60_000
 LEAST_DATA = 96
 FAST_DATA = 12_000
 MOST_EPOCHS = 30
+LEAST_FIT = 10_000
+"""Images seen without which a feature network has learned little, however few data there are."""
 
 
 @dataclass(frozen=True)
@@ -48,5 +50,5 @@ class Sizes:
             covered=generated // 2,
             kernel_subset=min(1_000, generated),
             kernel_subsets=20 if fast else 100,
-            fit_images=min(25_000 if fast else 100_000, MOST_EPOCHS * images),
+            fit_images=min(25_000 if fast else 100_000, max(MOST_EPOCHS * images, LEAST_FIT)),
         )

@@ -1,13 +1,14 @@
 """What is judged: a run's newest snapshot or a bundle, as one exported graph."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from bundle.manifest import Score
 from bundle.verify import load_bundle
 from training.export import export_onnx
 from training.run import Run
-from training.scorecard import Scorecard, read_scorecard, scores_file
+from training.scorecard import Scorecard, known_scorecard, scores_file
 from training.snapshot import load_snapshot
 
 
@@ -16,7 +17,8 @@ class Subject:
     """A model with its name, and what is known of it.
 
     model: the ONNX graph. scores_file: where its scorecard belongs; None for a bundle, which is
-    never changed. scores: as recorded; empty when it was never evaluated.
+    never changed. scores: as recorded; empty when it was never evaluated. data_options: how a run's
+    data were read (`DataOptions`); a bundle does not tell.
     """
 
     name: str
@@ -29,6 +31,7 @@ class Subject:
     scores_file: Path | None
     scores: dict[str, Score]
     card: Scorecard | None
+    data_options: dict[str, Any] = field(default_factory=dict)
 
 
 def open_subject(path: Path) -> Subject:
@@ -58,7 +61,7 @@ def _open_run(run: Run) -> Subject:
     config, data = run.read_config()
     path = run.latest_snapshot()
     snapshot = load_snapshot(path)
-    card = read_scorecard(scores_file(path))
+    card = known_scorecard(scores_file(path))
     return Subject(
         name=run.path.resolve().name,
         model=export_onnx(snapshot),
@@ -70,4 +73,5 @@ def _open_run(run: Run) -> Subject:
         scores_file=scores_file(path),
         scores=card.scores if card else {},
         card=card,
+        data_options=data.get("options", {}),
     )

@@ -4,7 +4,14 @@ import pytest
 
 from bundle.manifest import Score
 from training.errors import DataError
-from training.scorecard import Scorecard, read_scorecard, scores_file, table, write_scorecard
+from training.scorecard import (
+    Scorecard,
+    known_scorecard,
+    read_scorecard,
+    scores_file,
+    table,
+    write_scorecard,
+)
 
 
 def card(**changes: object) -> Scorecard:
@@ -36,6 +43,9 @@ def test_a_file_that_is_no_scorecard_is_refused(tmp_path: Path) -> None:
     path.write_text('{"frechet": 1}')
     with pytest.raises(DataError, match="evaluate again"):
         read_scorecard(path)
+    assert known_scorecard(path) is None
+    write_scorecard(path, card())
+    assert known_scorecard(path) == card()
 
 
 def test_the_table_has_all_numbers_and_says_what_they_compare_with() -> None:

@@ -25,6 +25,16 @@ def test_fast_takes_a_fifth_of_60000_images_and_all_of_fewer() -> None:
     assert Sizes.of(3_583, fast=True).reference == Sizes.of(3_583).reference
 
 
+@pytest.mark.parametrize(
+    ("images", "seen"), [(96, 10_000), (500, 15_000), (3_583, 100_000), (60_000, 100_000)]
+)
+def test_feature_networks_learn_from_few_images_longer_but_not_forever(
+    images: int, seen: int
+) -> None:
+    assert Sizes.of(images).fit_images == seen
+    assert Sizes.of(images, fast=True).fit_images == min(seen, 25_000)
+
+
 def test_too_few_images_are_refused() -> None:
     with pytest.raises(DataError, match="95 images; scores need at least 96"):
         Sizes.of(95)

@@ -9,7 +9,8 @@ from PIL import Image
 
 from bundle.manifest import Score
 from training.accuracy import classification_accuracy
-from training.dataset import Dataset, load_dataset
+from training.commands.data_flags import add_data_flags, read_splits
+from training.dataset import Dataset
 from training.errors import DataError, UsageError
 from training.evaluate import Evaluator, distances_by
 from training.features import FeatureNetwork
@@ -17,7 +18,7 @@ from training.inception import ScriptFeatures
 from training.report.compare_page import Side, write_comparison
 from training.report.run_page import write_report
 from training.run import Run
-from training.scorecard import table, write_scorecard
+from training.scorecard import known_scorecard, table, write_scorecard
 from training.sheets import neighbour_sheet, real_sheet
 from training.sizes import Sizes
 from training.stacked import stacked_scores
@@ -45,7 +46,7 @@ def _add_evaluate(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_sizes(parser: argparse._ActionsContainer, required: bool = False) -> None:
-    parser.add_argument("--data", type=Path, required=required, help="what it was trained on")
+    add_data_flags(parser, required, "what it was trained on")
     parser.add_argument("--fast", action="store_true", help="a rough answer from 12,000 images")
     parser.add_argument("--seeds", type=int, default=1, help="draws of latents; 3 tell the spread")
     parser.add_argument("--threads", type=int, help="CPU threads; default: torch's choice")
@@ -76,9 +77,11 @@ def _evaluate(options: argparse.Namespace) -> Lines:
     more, spread = _extras(options, subject.model, evaluator, inception)
     card = card.model_copy(update={"scores": card.scores | more, "spread": card.spread | spread})
     if file := options.to or subject.scores_file:
+        if file.exists() and not known_scorecard(file):
+            yield f"{file.name} was no scorecard that this Mirage reads; it is replaced"
         write_scorecard(file, card)
         _write_sheets(file, evaluator, subject.model)
-    if subject.data_fingerprint != evaluator.train.fingerprint:
+    if subject.data_fingerprint != evaluator.data_fingerprint:
         yield "the model was trained on other data than these"
     yield from table(card)
 
@@ -88,7 +91,7 @@ def _evaluator(options: argparse.Namespace, *subjects: Subject) -> Evaluator:
         raise UsageError(f"--seeds is {options.seeds}; at least 1 is needed")
     if options.threads:
         torch.set_num_threads(options.threads)
-    train, test = (load_dataset(options.data, split=split) for split in ("train", "test"))
+    train, test = read_splits(options, subjects[0].data_options)
     for subject in subjects:
         if subject.classes and len(subject.classes) != len(train.classes):
             raise DataError(

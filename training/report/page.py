@@ -1,6 +1,6 @@
 """The frame of every page, and its plain parts."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 
 from training.report.style import STYLE
@@ -35,12 +35,21 @@ def facts(items: Mapping[str, str]) -> str:
     return f'<ul class="facts">{cells}</ul>'
 
 
-def table(rows: Mapping[str, str], head: tuple[str, ...] = (), columns: bool = False) -> str:
+def table(rows: Mapping[str, str], columns: bool = False) -> str:
     """Names and values; with `columns` in as many columns as the page is wide."""
-    top = "".join(f"<th>{escape(cell)}</th>" for cell in head)
     body = "".join(f"<tr><th>{escape(k)}</th><td>{escape(v)}</td></tr>" for k, v in rows.items())
     css = "scroll columns" if columns else "scroll"
-    return f'<div class="{css}"><table>{f"<tr>{top}</tr>" if top else ""}{body}</table></div>'
+    return f'<div class="{css}"><table>{body}</table></div>'
+
+
+def grid(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A table with several columns of HTML values; its first is the rows' names."""
+    top = "".join(f"<th>{escape(cell)}</th>" for cell in head)
+    body = "".join(
+        f"<tr><th>{name}</th>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>"
+        for name, *cells in rows
+    )
+    return f'<div class="scroll grid"><table><tr>{top}</tr>{body}</table></div>'
 
 
 def pictures(figures: Mapping[str, str], side: int) -> str:

@@ -7,13 +7,15 @@ from html import escape
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 MOST_FRAMES = 48
 FILM_SIDE = 800
 FILM_BYTES = 2 << 20
 FRAME_MS = 160
 LAST_FRAME_MS = 2_000
+Film = tuple[bytes, tuple[int, int]]
+"""An animated WebP, and its width and height in pixels."""
 
 
 def still(image: np.ndarray, description: str) -> str:
@@ -29,20 +31,15 @@ def still_of(path: Path, description: str) -> str:
         return still(np.atleast_3d(np.asarray(image)), description)
 
 
-def film(frames: Sequence[Path], description: str) -> str:
+def film(frames: Sequence[Path], description: str, made: Path | None = None) -> str:
     """Pictures of one size as an animation that repeats, at most 48 frames and 2 MiB.
 
-    Where the reader asked for less motion, the last picture alone is shown. Empty without frames.
+    made: an animated WebP of them, which is taken when it is there and not too large. Where the
+    reader asked for less motion, the last picture alone is shown. Empty without frames.
     """
     if not frames:
         return ""
-    count = min(len(frames), MOST_FRAMES)
-    while True:
-        chosen = [frames[i] for i in np.linspace(0, len(frames) - 1, count).round().astype(int)]
-        content, size = _animation(chosen)
-        if len(content) <= FILM_BYTES or count == 1:
-            break
-        count //= 2
+    content, size = _read_film(made) or _make_film(frames)
     last = base64.b64encode(frames[-1].read_bytes()).decode()
     source = (
         f'<source media="(prefers-reduced-motion: reduce)" srcset="data:image/png;base64,{last}">'
@@ -50,7 +47,27 @@ def film(frames: Sequence[Path], description: str) -> str:
     return f"<picture>{source}{_img(content, 'webp', *size, description)}</picture>"
 
 
-def _animation(paths: Sequence[Path]) -> tuple[bytes, tuple[int, int]]:
+def _read_film(path: Path | None) -> Film | None:
+    if not path or not path.exists() or path.stat().st_size > FILM_BYTES:
+        return None
+    try:
+        with Image.open(path, formats=["WEBP"]) as image:
+            return path.read_bytes(), image.size
+    except (OSError, UnidentifiedImageError):
+        return None
+
+
+def _make_film(frames: Sequence[Path]) -> Film:
+    count = min(len(frames), MOST_FRAMES)
+    while True:
+        chosen = [frames[i] for i in np.linspace(0, len(frames) - 1, count).round().astype(int)]
+        content, size = _animation(chosen)
+        if len(content) <= FILM_BYTES or count == 1:
+            return content, size
+        count //= 2
+
+
+def _animation(paths: Sequence[Path]) -> Film:
     images = [_frame(path) for path in paths]
     times = [FRAME_MS] * (len(images) - 1) + [LAST_FRAME_MS]
     file = io.BytesIO()

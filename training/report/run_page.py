@@ -7,17 +7,21 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+from bundle.durable import replace_file
 from training.checkpoint import parameter_counts
 from training.config import TrainConfig
 from training.report.chart import Series, line_chart
 from training.report.curves import Lines, charts
 from training.report.gauge import banner, gauges
+from training.report.outcome import outcome
 from training.report.page import counted, duration, facts, page, pictures, section, table
 from training.report.picture import film, still_of
 from training.report.verdict import verdict
+from training.report.watch import read_watch, watched
+from training.result import read_result
 from training.run import Run
 from training.schedule import Ramp
-from training.scorecard import Scorecard, notes, read_scorecard, scores_file
+from training.scorecard import Scorecard, known_scorecard, notes, scores_file
 
 
 @dataclass(frozen=True)
@@ -54,7 +58,7 @@ def write_report(run: Run, to: Path | None = None) -> Path:
     """
     story = _read(run)
     path = to or run.path / "report.html"
-    path.write_text(page(story.name, _body(story)), encoding="utf-8")
+    replace_file(path, page(story.name, _body(story)).encode())
     return path
 
 
@@ -66,17 +70,19 @@ def _read(run: Run) -> Story:
         snapshot = scored[-1].with_name(scored[-1].name.replace(".scores.json", ".safetensors"))
     text = run.stats_file.read_text() if run.stats_file.exists() else ""
     lines = [json.loads(line) for line in text.splitlines(keepends=True) if line.endswith("\n")]
-    return Story(run, config, data, lines, snapshot, read_scorecard(scores_file(snapshot)))
+    return Story(run, config, data, lines, snapshot, known_scorecard(scores_file(snapshot)))
 
 
 def _body(story: Story) -> Iterator[str]:
     yield f"<h1>{escape(story.name)}</h1>"
     yield facts(_facts(story))
     yield banner(_verdict(story))
+    yield section("The job", "What it decided.", outcome(read_result(story.run.path)))
     yield section("Pictures", _columns(story), _pictures(story))
     yield section("Scores", SCORES, _scores(story))
     yield section("Copies of the training images?", NEIGHBOURS, _neighbours(story))
     yield section("How it went", "Over thousands of images seen (kimg).", _curves(story))
+    yield section("The watchdog", WATCHDOG, watched(read_watch(story.run.path / "watchdog.json")))
     yield section("Data", "What it was trained on.", table(_data(story)))
     yield section("Configuration", "Enough to make it again.", _configuration(story))
     yield f"<footer>About the snapshot after {story.nimg:,} images.</footer>"
@@ -86,6 +92,8 @@ SCORES = "The further right a dot, the nearer to real data; nothing can be bette
 NEIGHBOURS = (
     "Samples, and under each the training image most like it. Alike is fine; the same is a copy."
 )
+
+WATCHDOG = "Signs of collapse, followed all the time; one beyond its limit ends the training."
 
 
 def _verdict(story: Story) -> Any:
@@ -129,7 +137,9 @@ def _pictures(story: Story) -> str:
         {
             "Generated": still_of(shown[-1], "Generated images") if shown else "",
             "Real, from the training data": still_of(real, "Real images") if real.exists() else "",
-            "The same latents during training": film(shown, "Samples over the training"),
+            "The same latents during training": film(
+                shown, "Samples over the training", story.run.path / "film.webp"
+            ),
         },
         story.side,
     )
@@ -168,7 +178,7 @@ def _curves(story: Story) -> str:
 def _history(story: Story) -> str:
     """Scores of every scored snapshot over images seen, where there are at least two."""
     files = sorted(story.run.snapshots.glob("[0-9]*.scores.json"))
-    cards = {int(file.name.partition(".")[0]) / 1000: read_scorecard(file) for file in files}
+    cards = {int(file.name.partition(".")[0]) / 1000: known_scorecard(file) for file in files}
     drawn = [
         line_chart(title, "", [_history_of(cards, name) for name in names])
         for title, names in (
@@ -210,6 +220,11 @@ def _configuration(story: Story) -> str:
 def _setting(value: Any) -> str:
     if not isinstance(value, Ramp):
         return (", ".join(map(str, value)) or "none") if isinstance(value, tuple) else str(value)
-    if value.start == value.end:
-        return f"{value.start:g}"
-    return f"{value.start:g} → {value.end:g} from {value.from_kimg:g} to {value.to_kimg:g} kimg"
+    return _ramp(value)
+
+
+def _ramp(ramp: Ramp) -> str:
+    text = f"{ramp.start:g}"
+    if ramp.start != ramp.end:
+        text += f" → {ramp.end:g} from {ramp.from_kimg:g} to {ramp.to_kimg:g} kimg"
+    return f"{text}; from {ramp.then.from_kimg:g} kimg on {_ramp(ramp.then)}" if ramp.then else text

@@ -79,6 +79,7 @@ table { border-collapse:collapse; width:100%; font-size:15px; font-variant-numer
 .scroll { overflow-x:auto; margin-top:12px; }
 th, td { text-align:left; padding:6px 14px 6px 0; border-top:1px solid var(--line);
   vertical-align:top; } td { overflow-wrap:anywhere; } th { font-weight:600; }
+.grid td, .grid th { white-space:nowrap; } .below { margin-top:14px; }
 .columns { columns:2 400px; column-gap:48px; } .columns tr { break-inside:avoid; }
 code { font-size:.92em; } footer { margin-top:56px; font-size:13.5px; color:var(--soft); }
 @media print { main { padding:0; } .track,.grade,.dot,.ring,.banner { print-color-adjust:exact; } }

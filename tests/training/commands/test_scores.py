@@ -45,6 +45,18 @@ def test_a_run_is_trained_evaluated_reported_and_exported(
     assert manifest["scores"]["coverage"]["value"] == card.scores["coverage"].value
 
 
+def test_a_scorecard_of_another_form_is_replaced_and_that_is_said(
+    tmp_path: Path, data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bundle = publish_toy(tmp_path / "models", Toy(labels=("1", "2"), width=8))
+    file = tmp_path / "scores.json"
+    file.write_text('{"frechet": 1.5}')
+    command = ["evaluate", str(bundle), "--data", str(data), "--to", str(file), "--threads", "1"]
+    assert main(command) == 0
+    assert "scores.json was no scorecard" in capsys.readouterr().out
+    assert Scorecard.model_validate_json(file.read_bytes()).scores
+
+
 def test_two_bundles_are_scored_on_the_same_data_and_compared(
     tmp_path: Path, data: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

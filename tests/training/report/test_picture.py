@@ -57,3 +57,24 @@ def test_a_film_is_bounded_in_frames_sides_and_bytes(
 
 def test_without_pictures_there_is_no_film() -> None:
     assert film([], "film") == ""
+
+
+def test_a_film_that_training_made_is_shown_as_it_is(tmp_path: Path) -> None:
+    made = tmp_path / "film.webp"
+    first, second = (Image.open(path) for path in frames(tmp_path, 2, side=24))
+    first.save(made, save_all=True, append_images=[second], lossless=True)
+    pictures = frames(tmp_path, 5)
+    assert decoded(film(pictures, "film", made), "webp").size == (24, 24)
+    made.write_bytes(b"half a film")
+    assert decoded(film(pictures, "film", made), "webp").size == (40, 40)
+
+
+def test_a_film_that_is_too_large_for_a_page_is_made_smaller(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = tmp_path / "film.webp"
+    first, *others = (Image.open(path) for path in frames(tmp_path, 3, side=24))
+    first.save(made, save_all=True, append_images=others, lossless=True)
+    monkeypatch.setattr(picture, "FILM_BYTES", made.stat().st_size - 1)
+    shorter = decoded(film(frames(tmp_path, 5), "film", made), "webp")
+    assert shorter.size == (40, 40)

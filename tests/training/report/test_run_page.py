@@ -10,7 +10,9 @@ from tests.training.snapshots import config_of, make_snapshot, sheet_of
 from tests.training.test_scorecard import card
 from training.errors import DataError
 from training.report.run_page import write_report
+from training.result import Result, write_result
 from training.run import Run
+from training.schedule import Ramp
 from training.scorecard import write_scorecard
 
 SHEETS = ("real", "neighbours")
@@ -21,7 +23,9 @@ def run(tmp_path: Path) -> Run:
     """A run as training leaves it: 8,000 images seen, two sample grids, two lines of statistics."""
     run = Run(tmp_path / "digits <1>")
     snapshot = make_snapshot(run.snapshot_path(0).parent)
-    run.write_config(config_of(), sheet_of(snapshot))
+    gamma = Ramp(start=1, end=0.1, to_kimg=200, then=Ramp(start=0.2, end=0.2, from_kimg=300))
+    config = config_of().model_copy(update={"gamma": gamma})
+    run.write_config(config, sheet_of(snapshot))
     for nimg in (0, 8000, 16000):
         run.save_grid(nimg, np.full((4, 8, 12, 1), nimg // 100, np.uint8), 2)
     for nimg in (4000, 8000):
@@ -61,7 +65,7 @@ def test_tells_of_pictures_scores_curves_data_and_configuration(run: Run) -> Non
         "12 x 8 pixels, grey",
         "3: class 0, class 1, class 2",
         "relativistic",
-        "1 → 0.1 from 0 to 200 kimg",
+        "1 → 0.1 from 0 to 200 kimg; from 300 kimg on 0.2",
     ):
         assert words in text
 
@@ -75,6 +79,19 @@ def test_a_run_that_was_not_scored_says_how_to_score_it(run: Run) -> None:
     assert "Not scored yet." in page.text
     assert "python -m training evaluate" in page.text
     assert page.outside == []
+
+
+def test_the_end_of_a_job_and_what_the_watchdog_saw_are_told(run: Run) -> None:
+    write_result(run.path, Result(model="digits", outcome="refused", reasons=("too blurred",)))
+    (run.path / "watchdog.json").write_text('{"first_sign": null}')
+    text = read(write_report(run)).text
+    assert "too blurred." in text
+    assert "Healthy" in text
+
+
+def test_a_scorecard_of_another_form_counts_as_none(run: Run) -> None:
+    (run.snapshots / "000008000.scores.json").write_text('{"frechet": 1.5}')
+    assert "Not scored yet." in read(write_report(run)).text
 
 
 def test_the_machine_is_told_when_the_run_recorded_it(run: Run) -> None:
