@@ -2,7 +2,7 @@
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import torch
@@ -11,9 +11,21 @@ from bundle.errors import BundleError
 from training import judge
 from training.accuracy import EPOCHS
 from training.card import Card
-from training.commands import retrain, scores
-from training.commands.flags import add_card, add_recipe, add_threads, card_of, config_of
+from training.commands import retrain, scores, stack
+from training.commands.data_flags import read_data
+from training.commands.flags import (
+    add_card,
+    add_recipe,
+    add_threads,
+    card_of,
+    check_recipe,
+    config_of,
+    facts_of,
+)
 from training.dataset import load_dataset
+from training.dataset.decoded import check_enough
+from training.device import resolve_device
+from training.dry_run import dry_run
 from training.errors import DataError, TrainingError, exit_code_of
 from training.export import publish
 from training.loop import train
@@ -33,6 +45,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (TrainingError, BundleError) as error:
         print(f"error: {error}", file=sys.stderr)
         return exit_code_of(error)
+    except OSError as error:  # of the system: no room, no right, no such file
+        print(f"error: {error}", file=sys.stderr)
+        return TrainingError.exit_code
     return 0
 
 
@@ -45,6 +60,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_export(commands.add_parser("export", help="publish a run, or a bundle again"))
     _add_judge(commands.add_parser("judge", help="train the judge of digits anew"))
     _add_mnist(commands.add_parser("download-mnist", help="download the MNIST files"))
+    stack.add_command(commands.add_parser)
     return parser
 
 
@@ -52,6 +68,12 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(command=_train)
     add_recipe(parser)
     parser.add_argument("--run", type=Path, required=True, help="folder of the run")
+    parser.add_argument(
+        "--dry-run", action="store_true", help="show what would be trained, and train nothing"
+    )
+    parser.add_argument(
+        "--tensorboard", action="store_true", help="write for TensorBoard, too (an extra)"
+    )
 
 
 def _add_export(parser: argparse.ArgumentParser) -> None:
@@ -77,8 +99,24 @@ def _add_mnist(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--mirror", default=MIRROR, help="where the four .gz files are")
 
 
-def _train(options: argparse.Namespace) -> None:
-    train(config_of(options), load_dataset(options.data), options.run, options.threads)
+def _train(options: argparse.Namespace) -> Iterable[str]:
+    check_recipe(options)
+    data = read_data(options)
+    config, device = config_of(options, data), resolve_device(options.device)
+    check_enough(data, config.batch_size)
+    if options.dry_run:
+        _set_threads(options)
+        return dry_run(config, data, options.run, device, facts_of(data, options.device))
+    train(
+        config,
+        data,
+        options.run,
+        options.threads,
+        device,
+        options.start,
+        options.tensorboard,
+    )
+    return ()
 
 
 def _export(options: argparse.Namespace) -> None:

@@ -5,7 +5,7 @@ import math
 import os
 import re
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,17 +21,21 @@ KEPT = 2
 _NAME = re.compile(r"checkpoint-(\d{9})\.pt")
 
 
-def save_checkpoint(folder: Path, nimg: int, state: dict[str, Any]) -> Path:
-    """Write atomically, then drop all but the newest two."""
+def save_checkpoint(folder: Path, nimg: int, state: dict[str, Any], keep: int = KEPT) -> Path:
+    """Write atomically, then drop all but the newest `keep`; OSError leaves those of before."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"checkpoint-{nimg:09d}.pt"
     draft = folder / f".{path.name}"
-    with draft.open("wb") as file:
-        torch.save({"nimg": nimg, **state}, file)
-        file.flush()
-        os.fsync(file.fileno())
+    try:
+        with draft.open("wb") as file:
+            torch.save({"nimg": nimg, **state}, file)
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError:
+        draft.unlink(missing_ok=True)
+        raise
     draft.replace(path)
-    for old in list(checkpoints(folder))[KEPT:]:
+    for old in list(checkpoints(folder))[keep:]:
         old.unlink()
     return path
 
@@ -42,13 +46,22 @@ def checkpoints(folder: Path) -> Iterator[Path]:
     return iter(sorted((file for file in files if _NAME.fullmatch(file.name)), reverse=True))
 
 
-def load_latest(folder: Path) -> dict[str, Any] | None:
-    """The newest checkpoint that can be read; a warning names damaged ones passed over."""
+def load_latest(
+    folder: Path, accept: Callable[[dict[str, Any]], None] = lambda _: None
+) -> dict[str, Any] | None:
+    """The newest checkpoint that can be read and is accepted; a warning names those passed over.
+
+    accept: raises an exception for a checkpoint that is of no use.
+    """
     for path in checkpoints(folder):
         try:
-            return torch.load(path, weights_only=True)
+            checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+            accept(checkpoint)
         except Exception as error:  # torch raises many kinds for a damaged file
-            warnings.warn(f"{path.name} is damaged and passed over: {error}", stacklevel=2)
+            reason = str(error).partition("\n")[0]
+            warnings.warn(f"{path.name} is damaged and passed over: {reason}", stacklevel=2)
+        else:
+            return checkpoint
     return None
 
 
@@ -63,8 +76,23 @@ def save_weights(
     }
     header = {"architecture": architecture.model_dump_json(), **metadata}
     draft = path.with_name(f".{path.name}")
-    draft.write_bytes(save(tensors, metadata=header))  # save_file would keep it from other users
+    content = _in_order(save(tensors, metadata=header))  # save_file would keep it from other users
+    try:
+        draft.write_bytes(content)
+    except OSError:
+        draft.unlink(missing_ok=True)
+        raise
     draft.replace(path)
+
+
+def _in_order(content: bytes) -> bytes:
+    """The same safetensors file with its metadata sorted, so that equal weights are equal bytes."""
+    end = 8 + int.from_bytes(content[:8], "little")
+    header = json.loads(content[8:end])
+    header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    return len(text).to_bytes(8, "little") + text + content[end:]
 
 
 def load_weights(

@@ -13,6 +13,7 @@ from training.networks import FAMILIES
 from training.optimizers import OPTIMIZERS
 from training.presets import PRESETS
 from training.schedule import Ramp
+from training.watchdog import Limits
 
 NONE = Ramp(start=0, end=0)
 
@@ -23,6 +24,7 @@ class TrainConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     preset: str
+    begun_from: str | None = Field(None, description="name@version whose weights a run began with")
     seed: int = Field(0, ge=0, lt=2**63)
     kimg: float = Field(gt=0, description="thousands of images after which the run is done")
 
@@ -64,9 +66,11 @@ class TrainConfig(BaseModel):
     )
     precision: Literal["auto", "float32", "bfloat16"] = "float32"
 
+    watch: Limits = Limits()
     status_kimg: float = Field(2, gt=0)
     snapshot_kimg: float = Field(50, gt=0, description="between sample grids and snapshots")
     checkpoint_kimg: float = Field(20, gt=0)
+    keep_checkpoints: int = Field(2, ge=1)
 
     @field_validator("family", "loss", "generator_optimizer", "discriminator_optimizer")
     @classmethod
@@ -87,8 +91,10 @@ class TrainConfig(BaseModel):
 
 
 LISTS = {"widths", "blocks", "augment", "further_half_lives_kimg"}
-PROGRESS_FIELDS = {"kimg", "status_kimg", "snapshot_kimg", "checkpoint_kimg"}
-"""What may differ when a run is resumed: how far it goes and how often it reports."""
+PROGRESS_FIELDS = {
+    *("kimg", "status_kimg", "snapshot_kimg", "checkpoint_kimg", "keep_checkpoints", "watch")
+}
+"""What may differ when a run is resumed: how far it goes, how often it reports, what ends it."""
 
 
 AUTO = "auto"
@@ -123,7 +129,7 @@ def _set(values: dict[str, Any], key: str, value: Any) -> None:
     if not part:
         values[field] = _as_list(value) if field in LISTS else value
         return
-    inner = values.get(field)
+    inner = values.get(field, {})
     inner = dict(inner) if isinstance(inner, dict) else {"start": inner, "end": inner}
     _set(inner, part, value)
     values[field] = inner

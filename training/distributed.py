@@ -64,7 +64,16 @@ def average(value: Tensor) -> Tensor:
 
 def any_of(flag: bool) -> bool:
     """Whether it is true in any of the processes, so that all of them stop at the same step."""
+    return _mean(flag) > 0
+
+
+def all_have(value: int) -> bool:
+    """Whether the processes have the same number."""
+    return not any_of(_mean(value) != value)
+
+
+def _mean(value: float) -> float:
     if world_size() == 1:
-        return flag
+        return value
     device = "cuda" if dist.get_backend() == "nccl" else "cpu"
-    return bool(average(torch.tensor(float(flag), device=device)) > 0)
+    return average(torch.tensor(float(value), dtype=torch.float64, device=device)).item()

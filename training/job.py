@@ -22,6 +22,7 @@ from training.card import Card
 from training.collapse import check_spread
 from training.config import TrainConfig
 from training.dataset import Dataset
+from training.device import resolve_precision
 from training.errors import (
     DataError,
     GateError,
@@ -31,11 +32,12 @@ from training.errors import (
 )
 from training.export import export_onnx, publish
 from training.gate import Thresholds, check_scores
-from training.loop import data_sheet, resolve_precision, train
+from training.loop import data_sheet, train
+from training.report.run_page import write_report
 from training.result import Result, read_result, write_result
 from training.run import Run
 from training.runs import prune_runs, run_path
-from training.scorecard import scores_file, write_scorecard
+from training.scorecard import known_scorecard, scores_file, write_scorecard
 from training.scoring import Scoring
 from training.sizes import Sizes
 from training.snapshot import Snapshot, load_snapshot
@@ -48,7 +50,8 @@ class Job:
     to: models/NAME. test: the held-out split; the data themselves when there is none. run: its
     folder; None derives one under `runs` from the model's name, the data and the settings. sizes:
     of the scores; None takes those for this much data. keep_runs: how many runs of the model stay;
-    None keeps all. wait: for another job of this model to end, instead of giving up.
+    None keeps all. wait: for another job of this model to end, instead of giving up. start: a
+    bundle whose weights the run begins with.
     """
 
     to: Path
@@ -61,6 +64,8 @@ class Job:
     run: Path | None = None
     sizes: Sizes | None = None
     threads: int | None = None
+    device: torch.device | str = "cpu"
+    start: Path | None = None
     release: bool = False
     wait: bool = False
     keep_runs: int | None = None
@@ -88,7 +93,7 @@ class _Stages:
     def __init__(self, job: Job) -> None:
         self.job = job
         self.root, self.name = job.to.parent, job.to.name
-        precision = resolve_precision(job.config.precision)
+        precision = resolve_precision(job.config.precision, job.device)
         self.config = job.config.model_copy(update={"precision": precision})
         path = job.run or run_path(job.runs, self.name, self.config, job.data.fingerprint)
         self.run = Run(path)
@@ -107,9 +112,11 @@ class _Stages:
 
     def go(self) -> Result:
         try:
-            return self._go()
+            return self._report(self._go())
         except (TrainingError, BundleError) as error:
-            self._note(outcome="failed", exit_code=exit_code_of(error), reasons=(str(error),))
+            reasons = (str(error),)
+            failed = self._note(outcome="failed", exit_code=exit_code_of(error), reasons=reasons)
+            self._report(failed)
             raise
 
     def _go(self) -> Result:
@@ -129,6 +136,17 @@ class _Stages:
         outcome = "released" if self.result.released else "published"
         return self._note(outcome=outcome, exit_code=0)
 
+    def _report(self, result: Result) -> Result:
+        """Write the page about the run, which tells of the result, too; once is enough."""
+        if result.repeated and result.report:
+            return result
+        try:
+            path = write_report(self.run)
+        except DataError:  # no snapshot yet
+            return result
+        self._note(report=str(path))
+        return result.model_copy(update={"report": str(path)})
+
     def _begin(self, stage: str, **facts: Any) -> None:
         self._note(stage=stage, outcome="running", exit_code=None, reasons=(), **facts)
 
@@ -147,7 +165,8 @@ class _Stages:
 
     def _train(self) -> Path:
         self._begin("train")
-        train(self.config, self.job.data, self.run.path, self.job.threads)
+        job = self.job
+        train(self.config, job.data, self.run.path, job.threads, job.device, job.start)
         if path := self._trained():
             return path
         raise StoppedError(f"stopped before {self.config.kimg:g} kimg; the same command goes on")
@@ -172,7 +191,8 @@ class _Stages:
         self._begin("evaluate")
         check_spread(snapshot)
         card = self.scoring.score(model)
-        if not (kept := scores_file(snapshot.path)).exists():  # `evaluate` may know more
+        kept = scores_file(snapshot.path)
+        if not known_scorecard(kept):  # `evaluate` may know more
             write_scorecard(kept, card)
         self._note(scores=card.scores)
 

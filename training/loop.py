@@ -3,10 +3,11 @@
 What must be reported or saved stands before the step, so the end needs no second copy of it.
 """
 
+import errno
 import signal
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -18,31 +19,62 @@ from tqdm import tqdm
 from training.checkpoint import load_latest, save_checkpoint, save_weights
 from training.config import TrainConfig
 from training.dataset import Dataset
+from training.device import resolve_precision
+from training.distributed import all_have, any_of, average, rank, together
+from training.errors import CollapseError, DataError, UsageError
+from training.feed import Feed
+from training.film import make_film
+from training.finetune import begin_from
 from training.machine import machine_sheet
-from training.pixels import to_float, to_grey_levels
+from training.pixels import contact_sheet, to_grey_levels
 from training.players import Players
 from training.run import Run, architecture_of
-from training.sampler import Sampler, Stream, draw_step_latents, random_stream
-from training.step import Batch, Step
+from training.sampler import Stream, random_stream
+from training.step import Step
+from training.tensorboard import Board
+from training.watchdog import Watchdog
+from training.yardstick import Yardstick
 
 GRID = 10
 """Sample grids are 10 x 10: one column per class when there are ten."""
+REAL = 2_000
+"""Real images that the watchdog compares the grid with."""
+FULL = {errno.ENOSPC, errno.EDQUOT}
 
 
-def train(config: TrainConfig, dataset: Dataset, run_dir: Path, threads: int | None = None) -> Run:
+def train(
+    config: TrainConfig,
+    dataset: Dataset,
+    run_dir: Path,
+    threads: int | None = None,
+    device: torch.device | str = "cpu",
+    start: Path | None = None,
+    tensorboard: bool = False,
+) -> Run:
     """Train until `config.kimg`, going on from the run's last checkpoint if it has one.
 
-    threads: CPU threads; None takes the checkpoint's, else torch's choice. A resumed run follows
-    an unbroken one to the bit on the same machine with the same threads. SIGINT and SIGTERM end it
-    with a checkpoint. Raises UsageError when the run was begun with another configuration or other
-    data, LockedError when another process trains it.
+    threads: CPU threads; None takes the checkpoint's, else torch's choice. start: a bundle whose
+    weights a new run begins with. tensorboard: whether to write for it, too. Processes that
+    `torchrun` started train as one, in one folder that all of them see. A resumed run follows an
+    unbroken one to the bit on the same CPU with the same threads. SIGINT and SIGTERM end it with a
+    checkpoint. Raises UsageError when the run was begun with another configuration or other data,
+    LockedError when another process trains it, CollapseError when it fails, DataError when the
+    disk is full.
     """
-    run = Run(run_dir)
-    with run.locked():
-        config = config.model_copy(update={"precision": resolve_precision(config.precision)})
-        run.write_config(config, data_sheet(dataset))
-        loop = _Loop(config, dataset, run, threads)
-        run.write_machine(machine_sheet())
+    run, device = Run(run_dir), torch.device(device)
+    with (
+        _told_when_full(run),
+        together(device.type),
+        run.locked() if rank() == 0 else nullcontext(),
+    ):
+        precision = resolve_precision(config.precision, device)
+        config = config.model_copy(update={"precision": precision})
+        if rank() == 0:
+            run.write_config(config, data_sheet(dataset))
+        loop = _Loop(config, dataset, run, threads, device, start)
+        if rank() == 0:
+            run.write_machine(machine_sheet())
+            loop.board = Board(run.board, loop.nimg) if tensorboard else None
         loop.go()
     return run
 
@@ -51,64 +83,117 @@ def data_sheet(dataset: Dataset) -> dict[str, Any]:
     """What a run records of its data."""
     return {
         "fingerprint": dataset.fingerprint,
-        "images": len(dataset),
+        "images": len(dataset.original),
         "shape": list(dataset.images.shape[1:]),
         "classes": list(dataset.classes),
+        "options": dataset.options.model_dump(mode="json"),
     }
-
-
-def resolve_precision(precision: str) -> str:
-    """`auto` -> bfloat16 where the CPU multiplies it natively, else float32."""
-    if precision != "auto":
-        return precision
-    native = torch.cpu.get_capabilities().get("avx512_bf16", False)
-    return "bfloat16" if native else "float32"
 
 
 class _Loop:
     def __init__(
-        self, config: TrainConfig, dataset: Dataset, run: Run, threads: int | None
+        self,
+        config: TrainConfig,
+        dataset: Dataset,
+        run: Run,
+        threads: int | None,
+        device: torch.device,
+        start: Path | None,
     ) -> None:
-        self.config, self.dataset, self.run = config, dataset, run
+        self.config, self.run = config, run
         self.architecture = architecture_of(config, data_sheet(dataset))
-        self.sampler = Sampler(len(dataset), config.seed)
-        self.players = Players(config, self.architecture)
-        self.step = Step(config, self.players)
+        self.device = device
+        self.players = self._new_players()
         self.nimg = 0
         self.stopping = False
         self.saved_at: int | None = None
         self.statistics: list[dict[str, float]] = []
         self.clock = time.perf_counter()
-        self._resume(threads)
+        self._resume(threads, start)
+        self.step = Step(config, self.players)
+        self.feed = Feed(config, dataset, device)
+        self.board: Board | None = None
+        self.watchdog = Watchdog(run.watchdog_file, config.watch, config.loss, self.nimg)
+        self.latents, self.labels = self._fixed_samples()
+        chosen = np.unique(np.linspace(0, len(dataset) - 1, REAL).astype(np.int64))
+        labels = None if dataset.labels is None else dataset.labels[chosen]
+        self.yardstick = Yardstick(dataset.images[chosen], labels, self.labels)
 
-    def _resume(self, threads: int | None) -> None:
-        checkpoint = load_latest(self.run.checkpoints)
+    def _resume(self, threads: int | None, start: Path | None) -> None:
+        checkpoint = load_latest(self.run.checkpoints, self._take)
         if checkpoint:
             self.nimg = self.saved_at = checkpoint["nimg"]
-            self.players.load_state(checkpoint["players"])
-            self.run.rewind_stats(self.nimg)
             threads = threads or checkpoint["threads"]
+        elif start is not None:
+            begin_from(start, self.players, self.architecture)
+        if not all_have(self.nimg):
+            raise UsageError(
+                f"the processes see different checkpoints; {self.run.path} is not shared"
+            )
+        if rank() == 0:
+            self.run.rewind_stats(self.nimg)
         torch.set_num_threads(threads or torch.get_num_threads())
 
+    def _take(self, checkpoint: dict[str, Any]) -> None:
+        try:
+            self.players.load_state(checkpoint["players"])
+        except Exception:  # of other networks: what it has moved must not stay
+            self.players = self._new_players()
+            raise
+
+    def _new_players(self) -> Players:
+        return Players(self.config, self.architecture).to(self.device)
+
+    def _fixed_samples(self) -> tuple[np.ndarray, np.ndarray | None]:
+        """Latents and labels of the sample grids, the same throughout a run."""
+        count, classes = GRID * GRID, self.architecture.num_classes
+        latents = random_stream(self.config.seed, Stream.SAMPLES, 0).standard_normal(
+            (count, self.config.latent_dim), dtype=np.float32
+        )
+        return latents, np.arange(count, dtype=np.int64) % min(classes, GRID) if classes else None
+
     def go(self) -> None:
-        with _stop_on_signal(self), self._bar() as bar:
-            while True:
-                done = self.stopping or self.nimg >= self.config.kimg * 1000
-                self._report(bar, done)
-                if self._due(self.config.snapshot_kimg) or done:
-                    self._snapshot()
-                if self._due(self.config.checkpoint_kimg) or done:
-                    self._checkpoint()
-                if done:
-                    break
-                self._advance()
-                bar.update(min(self.nimg / 1000, bar.total) - bar.n)
+        try:
+            with _stop_on_signal(self), self._bar() as bar:
+                self._go(bar)
+        except CollapseError:
+            self._set_aside()
+            raise
+        finally:
+            self.feed.close()
+            if self.board:
+                self.board.close()
+        self._conclude()
+
+    def _go(self, bar: tqdm) -> None:
+        while True:
+            done = self.nimg >= self.config.kimg * 1000 or any_of(self.stopping)
+            report, snapshot, checkpoint = (done or self._due(every) for every in self._intervals())
+            if report or snapshot or checkpoint:
+                self._check_weights()
+            if report and self.statistics:
+                self._report(bar)
+            if snapshot:
+                self._snapshot()
+            if checkpoint:
+                self._checkpoint()
+            if done:
+                break
+            self._advance()
+            bar.update(min(self.nimg / 1000, bar.total) - bar.n)
 
     def _advance(self) -> None:
         torch.manual_seed(int(self._random(Stream.NETWORK).integers(2**63)))
         self.players.generator.train()
-        self.statistics.append(self.step(self.nimg, *self._batches()))
+        try:
+            self.statistics.append(self.step(self.nimg, *self.feed.batches(self.nimg)))
+        except CollapseError as error:
+            self.watchdog.diverged(self.nimg, str(error))
         self.nimg += self.config.batch_size
+
+    def _intervals(self) -> tuple[float, float, float]:
+        config = self.config
+        return config.status_kimg, config.snapshot_kimg, config.checkpoint_kimg
 
     def _due(self, every_kimg: float) -> bool:
         """Whether this step is the first at or after a multiple of `every_kimg`."""
@@ -118,25 +203,6 @@ class _Loop:
     def _random(self, stream: Stream) -> np.random.Generator:
         return random_stream(self.config.seed, stream, self.nimg)
 
-    def _batches(self) -> tuple[Batch, Batch]:
-        """The two networks' batches: each has its own real images, labels and latents."""
-        size = self.config.batch_size
-        chosen = self.sampler.indices(2 * self.nimg, 2 * size)
-        return (
-            self._batch(chosen[:size], Stream.DISCRIMINATOR_LATENTS),
-            self._batch(chosen[size:], Stream.GENERATOR_LATENTS),
-        )
-
-    def _batch(self, indices: np.ndarray, stream: Stream) -> Batch:
-        shape = (len(indices), self.config.latent_dim)
-        latents = draw_step_latents(self.config.seed, stream, self.nimg, shape)
-        labels = self.dataset.labels
-        return Batch(
-            images=to_float(self.dataset.images[indices]),
-            latents=torch.from_numpy(latents),
-            labels=None if labels is None else torch.from_numpy(labels[indices]),
-        )
-
     def _bar(self) -> tqdm:
         form = "{l_bar}{bar}| {n:.1f}/{total:g} [{elapsed}<{remaining}, {rate_noinv_fmt}{postfix}]"
         return tqdm(
@@ -145,64 +211,109 @@ class _Loop:
             desc=self.run.path.name,
             unit="kimg",
             bar_format=form,
+            disable=rank() != 0,
         )
 
-    def _report(self, bar: tqdm, done: bool) -> None:
-        if not self.statistics or not (self._due(self.config.status_kimg) or done):
-            return
+    def _check_weights(self) -> None:
+        """Weights that are no numbers are never kept."""
+        for network in (self.players.generator, self.players.discriminator, self.players.ema):
+            norm = torch.nn.utils.get_total_norm(list(network.parameters()))
+            if not torch.isfinite(norm):
+                self.watchdog.diverged(self.nimg, "weights are no numbers any more")
+
+    def _report(self, bar: tqdm) -> None:
         now = time.perf_counter()
         images = len(self.statistics) * self.config.batch_size
-        means = {
-            key: sum(line[key] for line in self.statistics) / len(self.statistics)
-            for key in self.statistics[-1]
-        }
+        means = self._means()
         rate = images / (now - self.clock) / 1000
+        measured = self.yardstick.measure(self._samples())
         line = {"nimg": self.nimg, "kimg_per_s": round(rate, 4), **means, **self._schedule()}
-        self.run.append_stats(line)
+        line |= measured
+        if rank() == 0:
+            self.run.append_stats(line)
+        if self.board:
+            self.board.add(self.nimg, line)
         bar.set_postfix({key: f"{means[key]:.3f}" for key in ("d_loss", "g_loss")})
         self.statistics, self.clock = [], now
+        self.watchdog.look(self.nimg, {**means, **measured})
+
+    def _means(self) -> dict[str, float]:
+        """The statistics since the last report: means over steps and processes."""
+        names = list(self.statistics[-1])
+        rows = [[line[name] for name in names] for line in self.statistics]
+        means = average(torch.tensor(rows, dtype=torch.float64, device=self.players.device).mean(0))
+        return dict(zip(names, means.tolist(), strict=True))
 
     def _schedule(self) -> dict[str, float]:
         names = ("lr", "beta2", "gamma", "ema_half_life_kimg")
-        return {name: getattr(self.config, name).at(self.nimg) for name in names}
+        schedule = {name: getattr(self.config, name).at(self.nimg) for name in names}
+        if self.config.augment:
+            schedule["augment_probability"] = self.players.strength.at(self.nimg)
+        return schedule
 
     def _checkpoint(self) -> None:
-        if self.nimg != self.saved_at:
-            state = {
-                "players": self.players.state(),
-                "threads": torch.get_num_threads(),
-                "torch": str(torch.__version__),
-            }
-            save_checkpoint(self.run.checkpoints, self.nimg, state)
-            self.saved_at = self.nimg
+        if self.nimg == self.saved_at or rank() != 0:
+            return
+        state = {
+            "players": self.players.state(),
+            "threads": torch.get_num_threads(),
+            "torch": str(torch.__version__),
+        }
+        save_checkpoint(self.run.checkpoints, self.nimg, state, self.config.keep_checkpoints)
+        self.watchdog.write()
+        self.saved_at = self.nimg
+
+    def _samples(self) -> np.ndarray:
+        return generate(self.players.ema, self.latents, self.labels)
 
     def _snapshot(self) -> None:
-        labels = self._grid_labels()
-        latents = random_stream(self.config.seed, Stream.SAMPLES, 0).standard_normal(
-            (GRID * GRID, self.config.latent_dim), dtype=np.float32
-        )
-        self.run.save_grid(self.nimg, generate(self.players.ema, latents, labels), GRID)
-        metadata = {"nimg": str(self.nimg)}
-        save_weights(
-            self.run.snapshot_path(self.nimg),
-            self.architecture,
-            metadata,
-            generator=self.players.ema.state_dict(),
-            discriminator=self.players.discriminator.state_dict(),
-        )
+        if rank() != 0:
+            return
+        samples = self._samples()
+        self.run.save_grid(self.nimg, samples, GRID)
+        if self.board:
+            self.board.add_sheet(self.nimg, contact_sheet(samples, GRID))
+        self._save(self.run.snapshot_path(self.nimg))
 
-    def _grid_labels(self) -> np.ndarray | None:
-        classes = self.architecture.num_classes
-        return np.arange(GRID * GRID, dtype=np.int64) % min(classes, GRID) if classes else None
+    def _save(self, path: Path) -> None:
+        metadata = {"nimg": str(self.nimg)}
+        save_weights(path, self.architecture, metadata, **self.players.networks())
+
+    def _set_aside(self) -> None:
+        """Leave the last healthy snapshot as the run's result, and what failed beside it."""
+        if rank() == 0:
+            self._save(self.run.unhealthy_path(self.nimg))
+            self.run.set_aside(self.watchdog.healthy_until)
+        self._conclude()
+
+    def _conclude(self) -> None:
+        if rank() == 0:
+            self.watchdog.write()
+            make_film(self.run)
 
 
 @torch.inference_mode()
 def generate(network: nn.Module, latents: np.ndarray, labels: np.ndarray | None) -> np.ndarray:
     """float32 [N, latent_dim] and int64 [N] or None -> uint8 [N, H, W, C], in float32."""
     network.eval()
-    chosen = None if labels is None else torch.from_numpy(labels)
-    images = network(torch.from_numpy(latents), chosen)
-    return to_grey_levels(images).contiguous().numpy()
+    device = next(network.parameters()).device
+    chosen = None if labels is None else torch.from_numpy(labels).to(device)
+    images = network(torch.from_numpy(latents).to(device), chosen)
+    return to_grey_levels(images).contiguous().cpu().numpy()
+
+
+@contextmanager
+def _told_when_full(run: Run) -> Iterator[None]:
+    """A full disk as a DataError; nothing that is half written is left."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
+        text = (
+            f"the disk of {run.path} is full; checkpoints are whole, and the same command goes on"
+        )
+        raise DataError(text) from error
 
 
 @contextmanager

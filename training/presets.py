@@ -84,6 +84,7 @@ CIFAR10: dict[str, Any] = {
     "family": "residual",
     "latent_dim": 64,
     "widths": [768, 768, 768, 768],
+    "hidden": 768,
     "loss": "relativistic",
     "gamma": {"start": 0.05, "end": 0.005, "to_kimg": 20_000},
     "augment": ["flip", "translate", "colour", "cutout"],

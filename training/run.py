@@ -1,13 +1,15 @@
 """A run's folder: configuration, statistics, sample grids, snapshots and checkpoints.
 
-config.json  machine.json  stats.jsonl  checkpoints/
+config.json  machine.json  stats.jsonl  watchdog.json  film.webp  checkpoints/
 samples/000050048.png  snapshots/000050048.safetensors      (named by images seen)
+snapshots/unhealthy/  checkpoints/unhealthy/      (what was saved while the run was failing)
 """
 
 import fcntl
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,8 @@ from training.config import PROGRESS_FIELDS, TrainConfig
 from training.errors import DataError, LockedError, UsageError
 from training.networks import Architecture
 from training.pixels import contact_sheet
+
+UNHEALTHY = "unhealthy"
 
 
 class Run:
@@ -31,6 +35,9 @@ class Run:
         self.samples = self.path / "samples"
         self.snapshots = self.path / "snapshots"
         self.checkpoints = self.path / "checkpoints"
+        self.watchdog_file = self.path / "watchdog.json"
+        self.film_file = self.path / "film.webp"
+        self.board = self.path / "tensorboard"
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -90,13 +97,29 @@ class Run:
     def save_grid(self, nimg: int, images: np.ndarray, columns: int) -> Path:
         """uint8 [N, H, W, C] -> one PNG, `columns` to a row."""
         self.samples.mkdir(parents=True, exist_ok=True)
-        path = self.samples / f"{nimg:09d}.png"
-        Image.fromarray(contact_sheet(images, columns).squeeze()).save(path)
+        path, png = self.samples / f"{nimg:09d}.png", BytesIO()
+        Image.fromarray(contact_sheet(images, columns).squeeze()).save(png, "PNG")
+        write_bytes(path, png.getvalue())
         return path
 
     def snapshot_path(self, nimg: int) -> Path:
         self.snapshots.mkdir(parents=True, exist_ok=True)
         return self.snapshots / f"{nimg:09d}.safetensors"
+
+    def unhealthy_path(self, nimg: int) -> Path:
+        """Where a snapshot goes that nobody should take for the run's result."""
+        aside = self.snapshots / UNHEALTHY
+        aside.mkdir(parents=True, exist_ok=True)
+        return aside / f"{nimg:09d}.safetensors"
+
+    def set_aside(self, healthy_until: int) -> None:
+        """Move later snapshots and checkpoints out of the way: the run was failing."""
+        snapshots = self.snapshots.glob("[0-9]*.safetensors")
+        for path in (*snapshots, *self.checkpoints.glob("checkpoint-*.pt")):
+            if int(path.stem.removeprefix("checkpoint-")) > healthy_until:
+                aside = path.parent / UNHEALTHY
+                aside.mkdir(exist_ok=True)
+                path.replace(aside / path.name)
 
     def latest_snapshot(self) -> Path:
         """The newest snapshot; raises DataError when there is none."""
@@ -134,6 +157,15 @@ def _check_same(before: TrainConfig, now: TrainConfig) -> None:
 
 def write_text(path: Path, text: str) -> None:
     """Write beside, then rename."""
+    write_bytes(path, text.encode())
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write beside, then rename; OSError leaves what was there."""
     draft = path.with_name(f".{path.name}")
-    draft.write_text(text)
+    try:
+        draft.write_bytes(content)
+    except OSError:
+        draft.unlink(missing_ok=True)
+        raise
     draft.replace(path)

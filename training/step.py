@@ -16,6 +16,7 @@ from training.draws import (
     draw_noise,
     draw_wrong_labels,
 )
+from training.errors import CollapseError
 from training.losses import LOSSES, gradient_penalty, slope_penalty
 from training.networks import Discriminator, Generator
 from training.players import Players
@@ -71,7 +72,9 @@ class Step:
     ) -> dict[str, float]:
         """Play one round; each network moves on its own batch.
 
-        Answers the step's statistics: losses, mean R1 and R2, mean logit margin of the pairs.
+        Answers the step's statistics: losses, mean R1 and R2, mean logit margin of the pairs, norms
+        of the gradients. Raises CollapseError, with nothing moved by it, when a gradient is no
+        number.
         """
         players, now = self.players, self._weights(nimg)
         players.set_schedules(nimg)
@@ -106,14 +109,16 @@ class Step:
             between = draw_for_all(torch.rand, len(batch))
         draws = self._draws(batch, now, wrong, between)
         network, optimizer = players.discriminator, players.discriminator_optimizer
-        return self._move(network, optimizer, self._discriminator_objective, batch, draws, now)
+        objective = self._discriminator_objective
+        return self._move("d", network, optimizer, objective, batch, draws, now)
 
     def _move_generator(self, batch: Batch, now: Weights) -> Statistics:
         players = self.players
         players.discriminator.requires_grad_(False)
         network, optimizer = players.generator, players.generator_optimizer
         draws = self._draws(batch, now)
-        return self._move(network, optimizer, self._generator_objective, batch, draws, now)
+        objective = self._generator_objective
+        return self._move("g", network, optimizer, objective, batch, draws, now)
 
     def _draws(
         self,
@@ -128,6 +133,7 @@ class Step:
 
     def _move(
         self,
+        kind: str,
         network: Generator | Discriminator,
         optimizer: Optimizer,
         objective: Objective,
@@ -147,6 +153,7 @@ class Step:
             for name, value in measured.items():
                 totals[name] = totals.get(name, 0) + share * value
         average_gradients(network)
+        totals[f"{kind}_gradient"] = _checked_norm(network, kind)
         optimizer.step()
         return totals
 
@@ -208,3 +215,13 @@ class Step:
                 real = discriminator(self._see(batch.images, draws, now), batch.labels)
         loss = self.loss.generator(real, fake)
         return loss, {"g_loss": loss.detach()}
+
+
+def _checked_norm(network: Generator | Discriminator, kind: str) -> Tensor:
+    """The norm of all gradients together; raises CollapseError when it is no number."""
+    gradients = [p.grad for p in network.parameters() if p.grad is not None]
+    norm = torch.nn.utils.get_total_norm(gradients)
+    if not torch.isfinite(norm):
+        player = {"d": "discriminator", "g": "generator"}[kind]
+        raise CollapseError(f"the gradient of the {player} is {norm.item()}")
+    return norm

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
 from training.checkpoint import save_weights
 from training.config import TrainConfig, build_config
@@ -25,15 +26,25 @@ def make_snapshot(folder: Path, family: str = "strided", **changes: Any) -> Snap
     architecture = Architecture(family=family, **{**sizes, **changes})
     torch.manual_seed(0)
     networks = FAMILIES[family]
+    generator = networks.generator(architecture)
+    _wake(generator)
     path = folder / "000008000.safetensors"
     save_weights(
         path,
         architecture,
         {"nimg": "8000"},
-        generator=networks.generator(architecture).state_dict(),
+        generator=generator.state_dict(),
         discriminator=networks.discriminator(architecture).state_dict(),
     )
     return load_snapshot(path)
+
+
+@torch.no_grad()
+def _wake(network: nn.Module) -> None:
+    """Give what begins at 0 weights, as training does: residual blocks are hidden before."""
+    for parameter in network.parameters():
+        if not parameter.any():
+            parameter.normal_(std=0.1)
 
 
 def config_of(family: str = "strided") -> TrainConfig:

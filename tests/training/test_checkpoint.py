@@ -40,6 +40,35 @@ def test_a_damaged_checkpoint_is_passed_over_with_a_warning(
         assert load_latest(tmp_path)["nimg"] == 8
 
 
+def test_keeps_as_many_as_it_is_told(tmp_path: Path) -> None:
+    for nimg in range(8, 80, 8):
+        save_checkpoint(tmp_path, nimg, {}, keep=4)
+    assert [int(path.stem[-9:]) for path in checkpoints(tmp_path)] == [72, 64, 56, 48]
+
+
+def test_a_checkpoint_that_is_not_accepted_is_passed_over(tmp_path: Path) -> None:
+    for nimg in (8, 16):
+        save_checkpoint(tmp_path, nimg, {"weight": torch.zeros(nimg)})
+
+    def accept(checkpoint: dict) -> None:
+        torch.nn.Linear(8, 1, bias=False).load_state_dict({"weight": checkpoint["weight"][None]})
+
+    with pytest.warns(UserWarning, match="checkpoint-000000016.pt is damaged and passed over"):
+        assert load_latest(tmp_path, accept)["nimg"] == 8
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full, a disk without room")
+@pytest.mark.parametrize("numbers", [1, 100_000])
+def test_a_full_disk_leaves_the_checkpoint_of_before_and_no_half(
+    tmp_path: Path, numbers: int
+) -> None:
+    save_checkpoint(tmp_path, 8, {})
+    (tmp_path / ".checkpoint-000000016.pt").symlink_to("/dev/full")
+    with pytest.raises(OSError, match="No space left on device"):
+        save_checkpoint(tmp_path, 16, {"weight": torch.zeros(numbers)})
+    assert [path.name for path in tmp_path.iterdir()] == ["checkpoint-000000008.pt"]
+
+
 def test_nothing_to_load_is_no_error(tmp_path: Path) -> None:
     assert load_latest(tmp_path / "nowhere") is None
 

@@ -66,6 +66,8 @@ def test_leaves_its_result_in_the_run(job: Job) -> None:
     run = Path(result.run or "")
     assert run.parent == job.runs
     assert read_result(run) == result
+    assert result.report == str(run / "report.html")
+    assert "Published as toy@1" in Path(result.report).read_text()
 
 
 def test_a_repeat_does_nothing_and_says_so(job: Job) -> None:
@@ -123,6 +125,7 @@ def test_a_model_below_a_fixed_threshold_is_refused(job: Job) -> None:
         f"coverage is {result.scores['coverage'].value:.4g}; --min-coverage 1 asks for at least 1",
     )
     assert list_versions(job.to.parent, "toy") == []
+    assert "Refused by the gate" in Path(result.report or "").read_text()
     assert retrain(strict).outcome == "refused"
     assert retrain(job).outcome == "published"
 
@@ -167,6 +170,7 @@ def test_a_collapsed_model_is_never_published(job: Job, monkeypatch: pytest.Monk
     past = read_result(run)
     assert past
     assert (past.outcome, past.exit_code, past.stage) == ("failed", 6, "evaluate")
+    assert "makes the same image" in Path(past.report or "").read_text()
     assert list_versions(job.to.parent, "toy") == []
 
 

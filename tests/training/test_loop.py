@@ -11,9 +11,11 @@ import torch
 from PIL import Image
 
 from tests.training.data import TINY, shapes_dataset, tiny_flags, write_idx_folder
-from training.checkpoint import load_latest
+from training.checkpoint import checkpoints, load_latest
 from training.config import build_config
-from training.loop import generate, resolve_precision, train
+from training.device import resolve_precision
+from training.errors import DataError
+from training.loop import generate, train
 from training.run import Run
 from training.snapshot import load_snapshot
 
@@ -134,3 +136,52 @@ def test_auto_precision_is_resolved_and_written_down(tmp_path: Path) -> None:
     run = train(config, shapes_dataset(), tmp_path / "run", threads=1)
     assert run.read_config()[0].precision == resolve_precision("auto")
     assert resolve_precision("auto") in ("float32", "bfloat16")
+
+
+def test_a_checkpoint_of_other_networks_is_passed_over(tmp_path: Path) -> None:
+    config = build_config("mnist", {**TINY, "kimg": 0.016})
+    run = train(config, shapes_dataset(), tmp_path / "run", threads=1)
+    other = build_config("mnist", {**TINY, "kimg": 0.008, "widths": [8, 8]})
+    strange = train(other, shapes_dataset(), tmp_path / "other", threads=1)
+    [path] = list(checkpoints(strange.checkpoints))[:1]
+    path.rename(run.checkpoints / "checkpoint-000000024.pt")
+    config = build_config("mnist", {**TINY, "kimg": 0.032})
+    with pytest.warns(UserWarning, match="checkpoint-000000024.pt is damaged and passed over"):
+        train(config, shapes_dataset(), tmp_path / "run", threads=1)
+    whole = train(config, shapes_dataset(), tmp_path / "whole", threads=1)
+    state, expected = final_state(tmp_path / "run"), final_state(whole.path)
+    assert all(torch.equal(state[name], expected[name]) for name in expected)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full, a disk without room")
+def test_a_full_disk_is_told_and_the_same_command_goes_on(tmp_path: Path) -> None:
+    config = build_config("mnist", {**TINY, "kimg": 0.032})
+    run = Run(tmp_path / "run")
+    run.checkpoints.mkdir(parents=True)
+    (run.checkpoints / ".checkpoint-000000032.pt").symlink_to("/dev/full")
+    with pytest.raises(DataError, match="is full; checkpoints are whole"):
+        train(config, shapes_dataset(), run.path, threads=1)
+    assert load_latest(run.checkpoints)["nimg"] == 16
+    train(config, shapes_dataset(), run.path, threads=1)
+    assert load_latest(run.checkpoints)["nimg"] == 32
+
+
+def test_augmentation_and_further_averages_resume_to_the_bit(tmp_path: Path) -> None:
+    changes = {
+        **TINY,
+        "augment": "flip,translate",
+        "augment_target": 0.9,
+        "augment_probability": 0.4,
+        "augment_speed_kimg": 0.2,
+        "further_half_lives_kimg": "0.01,0.05",
+    }
+    for name, kimgs in (("broken", (0.024, 0.048)), ("whole", (0.048,))):
+        for kimg in kimgs:
+            config = build_config("mnist", {**changes, "kimg": kimg})
+            train(config, shapes_dataset(), tmp_path / name, threads=1)
+    states = [load_latest(tmp_path / name / "checkpoints") for name in ("broken", "whole")]
+    assert states[0]["players"]["strength"] == states[1]["players"]["strength"]
+    assert 0.1 < states[0]["players"]["strength"]["adapted"] < 0.4
+    for average in ("ema-0.01", "ema-0.05"):
+        one, other = (state["players"][average] for state in states)
+        assert all(torch.equal(one[name], value) for name, value in other.items())

@@ -48,6 +48,19 @@ def test_an_error_is_one_line_and_an_exit_code(
     assert said in error
 
 
+def test_what_the_system_refuses_is_one_line_too(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data, file = tmp_path / "data", tmp_path / "file"
+    data.mkdir()
+    write_idx_folder(data)
+    file.write_bytes(b"")
+    assert main(arguments(data, file / "run")) == 1
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[-1].startswith("error: ")
+    assert "Traceback" not in "".join(lines)
+
+
 def test_wrong_usage_exits_2(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as exit_:
         main(["train", "--no-such-flag"])

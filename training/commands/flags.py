@@ -3,8 +3,13 @@
 import argparse
 from pathlib import Path
 
+from bundle.verify import read_manifest
+from training.auto import Facts
 from training.card import Card
-from training.config import TrainConfig, build_config
+from training.commands.data_flags import add_data_flags
+from training.config import AUTO, TrainConfig, build_config
+from training.dataset import Dataset
+from training.device import DEVICES, resolve_device
 from training.errors import UsageError
 from training.presets import PRESETS
 
@@ -17,19 +22,55 @@ CARD_FLAGS = (
 
 def add_recipe(parser: argparse.ArgumentParser) -> None:
     """What is trained, on what, for how long."""
-    parser.add_argument("--data", type=Path, required=True, help="IDX files or a folder of images")
-    parser.add_argument("--preset", default="mnist", help=f"one of {', '.join(sorted(PRESETS))}")
+    add_data_flags(parser)
+    parser.add_argument(
+        "--preset",
+        default="mnist",
+        help=f"one of {', '.join(sorted(PRESETS))}; auto: chosen from the data",
+    )
     parser.add_argument("--kimg", type=float, help="thousands of images to train for")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", dest="changes")
+    parser.add_argument(
+        "--device", default="auto", help=f"one of {', '.join(DEVICES)}; auto: CUDA if there is one"
+    )
+    parser.add_argument(
+        "--from", type=Path, dest="start", metavar="BUNDLE", help="begin with its weights"
+    )
+    parser.add_argument(
+        "--keep-checkpoints", type=int, metavar="N", help="the newest so many; default: 2"
+    )
     add_threads(parser)
 
 
-def config_of(options: argparse.Namespace) -> TrainConfig:
-    """The configuration that the flags of `add_recipe` ask for; raises UsageError."""
+def check_recipe(options: argparse.Namespace) -> None:
+    """Raise UsageError for flags that are wrong whatever the data, before those are read."""
+    resolve_device(options.device)
+    if options.preset != AUTO:
+        config_of(options, None)
+
+
+def config_of(options: argparse.Namespace, data: Dataset | None) -> TrainConfig:
+    """The configuration that the flags of `add_recipe` ask for; raises UsageError.
+
+    data: what the preset `auto` needs.
+    """
     changes = dict(_change(text) for text in options.changes)
     if options.kimg is not None:
         changes["kimg"] = options.kimg
-    return build_config(options.preset, changes)
+    if options.keep_checkpoints is not None:
+        changes["keep_checkpoints"] = options.keep_checkpoints
+    if options.start is not None:
+        manifest = read_manifest(options.start)
+        changes["begun_from"] = f"{manifest.name}@{manifest.version}"
+    facts = None if data is None else facts_of(data, options.device)
+    return build_config(options.preset, changes, facts)
+
+
+def facts_of(data: Dataset, device: str) -> Facts:
+    """What the preset `auto` chooses from."""
+    images, height, width, channels = data.images.shape
+    classes, kind = len(data.classes), resolve_device(device).type
+    return Facts(images, height, width, channels, classes, kind)
 
 
 def _change(text: str) -> tuple[str, str]:

@@ -7,8 +7,10 @@ from pathlib import Path
 
 from bundle.errors import BundleError
 from training.card import Card
-from training.commands.flags import add_card, add_recipe, card_of, config_of
-from training.dataset import load_dataset
+from training.commands.data_flags import read_splits
+from training.commands.flags import add_card, add_recipe, card_of, check_recipe, config_of
+from training.dataset.decoded import check_enough
+from training.device import resolve_device
 from training.errors import GateError, TrainingError
 from training.gate import Thresholds, flag
 from training.job import Job, retrain
@@ -64,17 +66,23 @@ def _retrain(options: argparse.Namespace) -> Iterator[str]:
 
 
 def _job(options: argparse.Namespace) -> Job:
+    check_recipe(options)
+    data, test = read_splits(options)
+    config = config_of(options, data)
+    check_enough(data, config.batch_size)
     thresholds = {limit.name: getattr(options, limit.name) for limit in fields(Thresholds)}
     return Job(
         to=options.to,
-        config=config_of(options),
-        data=load_dataset(options.data),
-        test=load_dataset(options.data, split="test"),
+        config=config,
+        data=data,
+        test=test,
         thresholds=Thresholds(**thresholds),
         card=card_of(options) or Card(),
         runs=options.runs,
         run=options.run,
         threads=options.threads,
+        device=resolve_device(options.device),
+        start=options.start,
         release=options.release,
         wait=options.wait,
         keep_runs=options.keep_runs,
