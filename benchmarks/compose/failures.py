@@ -1,0 +1,151 @@
+"""What goes wrong around the containers: one line says what, and they end, or go on serving.
+
+For each case: the exit code, and the lines of standard error that a person has to read.
+"""
+
+import json
+import re
+import sys
+import time
+import urllib.request
+from hashlib import sha256
+
+from stack import SERVICE, Stack, answers, fresh_stack, give_away, run, wait_until
+from training_killed import command, write_images
+
+NOISE = re.compile(r"^(Creating |\d+$|Pulling |\S* ?\.\.\. ?$)")
+KEY = "a key that everybody knows"
+
+
+def attempt(stack: Stack, *arguments: str, **values: str) -> tuple[int, list[str]]:
+    """Run a container with other values in .env; its exit code and what it said."""
+    stack.set(**values)
+    done = stack.compose("run", "--rm", "-T", *arguments, check=False, timeout=120)
+    stack.set()
+    lines = [line for line in done.stderr.splitlines() if line and not NOISE.match(line)]
+    return done.returncode, lines
+
+
+def broken_starts(stack: Stack) -> dict[str, tuple[int, list[str]]]:
+    """A service that cannot start."""
+    (stack.folder / "empty").mkdir()
+    (stack.folder / "deploy/keys/broken").write_text("no key\n")
+    give_away(stack.folder)
+    return {
+        "missing model": attempt(stack, "service", MIRAGE_DEFAULT_MODEL="none"),
+        "no models": attempt(stack, "service", MODELS_FOLDER="./empty"),
+        "bad setting": attempt(stack, "service", MIRAGE_LANES="0"),
+        "broken keys": attempt(stack, "service", MIRAGE_KEYS_FILE="/keys/broken"),
+        "no GPU": attempt(stack, "service", MIRAGE_PROVIDER="cuda"),
+    }
+
+
+def broken_training(stack: Stack) -> dict[str, tuple[int, list[str]]]:
+    """A job that cannot write."""
+    read_only = f"type=bind,src={stack.models},dst=/models,readonly"
+    small = "type=tmpfs,dst=/models,tmpfs-size=60k"
+    return {
+        "read-only store": train_into(stack, read_only),
+        "store of another user": attempt(stack, *command("new"), USER_ID="4321"),
+        "full disk, training": train_into(stack, small),
+        "full disk, release": full_disk_release(stack),
+    }
+
+
+def full_disk_release(stack: Stack) -> tuple[int, list[str]]:
+    """A release into a store whose disk has no room: the release before it stays."""
+    script = (
+        "cp -r /models/mnist /full/ && cat /dev/zero > /full/rest 2>/dev/null;"
+        " python -m bundle --models /full release mnist 1; code=$?;"
+        " python -m bundle --models /full verify mnist >/dev/null && exit $code || exit 99"
+    )
+    command = ["docker", "run", "--rm", "--mount", "type=tmpfs,dst=/full,tmpfs-size=9500k"]
+    mount = ["-v", f"{stack.models}:/models:ro", "--entrypoint", "sh", "mirage:service"]
+    done = run(*command, *mount, "-c", script, check=False, timeout=120)
+    return done.returncode, done.stderr.splitlines()
+
+
+def train_into(stack: Stack, store: str) -> tuple[int, list[str]]:
+    """A job with another store than compose would give it."""
+    _, *arguments = command("new")
+    folders = [f"{stack.folder / name}:/{name}" for name in ("data", "runs")]
+    volumes = [text for folder in folders for text in ("-v", folder)]
+    container = ["docker", "run", "--rm", "--mount", store, *volumes, "mirage:training"]
+    done = run(*container, *arguments, check=False)
+    return done.returncode, [line for line in done.stderr.splitlines() if "%|" not in line]
+
+
+def taken_port(stack: Stack) -> tuple[int, list[str]]:
+    """Another container on the port."""
+    done = stack.compose("-p", f"{stack.folder.name}-2", "up", "-d", "service", check=False)
+    stack.compose("-p", f"{stack.folder.name}-2", "down", check=False)
+    return done.returncode, [line for line in done.stderr.splitlines() if "ERROR: for" in line][:1]
+
+
+def no_driver(stack: Stack) -> tuple[int, list[str]]:
+    """The file for GPUs, on a machine without; the GPU's image is not needed to be told."""
+    files = ("-f", "docker-compose.yml", "-f", "docker-compose.gpu.yml")
+    stack.set(SERVICE_GPU_IMAGE="mirage:service", SERVICE_PORT="127.0.0.1:18001")
+    name = f"{stack.folder.name}-3"
+    done = stack.compose(*files, "-p", name, "up", "-d", "--no-build", "service", check=False)
+    stack.compose(*files, "-p", name, "down", check=False)
+    stack.set()
+    return done.returncode, [line for line in done.stderr.splitlines() if "ERROR: for" in line][:1]
+
+
+def goes_on_serving(stack: Stack) -> dict[str, bool]:
+    """What breaks under a service that runs: it answers all the same."""
+    release = stack.models / "mnist/release.json"
+    survived = {}
+    for name, path, text in (
+        ("keys broken later", stack.folder / "deploy/keys/keys", "no key\n"),
+        ("release unreadable", release, "{"),
+        ("release of a version that is not there", release, '{"version": 9, "previous": 1}'),
+    ):
+        before = path.read_text()
+        path.write_text(text)
+        time.sleep(4)  # it looks every second
+        survived[name] = serves()
+        path.write_text(before)
+    return survived
+
+
+def serves() -> bool:
+    """Whether version 1 makes images, for who has the key."""
+    headers = {"x-api-key": KEY, "content-type": "application/json"}
+    request = urllib.request.Request(f"{SERVICE}/generate", b"{}", headers)
+    with urllib.request.urlopen(request, timeout=10) as answer:
+        return bool(answer.headers["X-Model"] == "mnist@1" and answer.read(4) == b"\x89PNG")
+
+
+def start_with_key(stack: Stack) -> None:
+    line = f"everybody {sha256(KEY.encode()).hexdigest()}\n"
+    (stack.folder / "deploy/keys/keys").write_text(line)
+    give_away(stack.folder / "deploy/keys")
+    stack.set(MIRAGE_KEYS_FILE="/keys/keys")
+    stack.compose("up", "-d", "service")
+    wait_until("the service answers", lambda: answers(f"{SERVICE}/readyz"))
+
+
+def tell(found: dict[str, tuple[int, list[str]]]) -> None:
+    for name, (code, lines) in found.items():
+        print(f"{name}: exit code {code}", *(f"    {line[:200]}" for line in lines[:6]), sep="\n")
+
+
+def main() -> None:
+    with fresh_stack("failures") as stack:
+        write_images(stack)
+        stack.compose("build", "service")
+        stack.compose("--profile", "train", "build", "training")
+        found = broken_starts(stack) | broken_training(stack)
+        start_with_key(stack)
+        found |= {"port taken": taken_port(stack), "no GPU driver": no_driver(stack)}
+        tell(found)
+        survived = goes_on_serving(stack)
+    print(json.dumps({"codes": {name: code for name, (code, _) in found.items()}} | survived))
+    silent = [name for name, (code, lines) in found.items() if code == 0 or not lines]
+    sys.exit(f"not told: {silent}" if silent or not all(survived.values()) else 0)
+
+
+if __name__ == "__main__":
+    main()
