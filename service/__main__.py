@@ -64,11 +64,13 @@ def _verify(arguments: Sequence[str]) -> int:
     from bundle.verify import load_bundle
     from service.engine import Engine, EngineError
     from service.processor import available_cpus
+    from service.provider import Kind
     from service.replay import replay_golden
 
     try:
         bundle = load_bundle(path)
-        deviation = replay_golden(Engine(bundle, "cpu", available_cpus()), bundle.golden)
+        engine = Engine(bundle, Kind("cpu"), threads=available_cpus())
+        deviation = replay_golden(engine, bundle.golden)
     except (BundleError, EngineError) as error:
         return _fail(str(error), BAD_DATA)
     if not deviation.passes:

@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from contextvars import Context
 from dataclasses import dataclass
+from typing import Protocol
 
 from service.cost import Cost
 from service.entry import Array, Arrays, Entry, Outcome, PartedEntry, Piece, gather
@@ -26,9 +27,19 @@ from service.linger import Linger
 
 log = logging.getLogger(__name__)
 
-Run = Callable[[Arrays], Array]  # arrays of n items → n rows; called on its lane's thread only
 TURNS = 4  # of entries in a batch: so a small one goes whole, and soon, beside large ones
 LEAST_LINGER_S = 0.5e-3  # what an event loop's timers can tell from nothing
+REST_AFTER_S = 5.0  # without work, after which a lane gives memory back
+
+
+class Run(Protocol):
+    """What a lane runs, on its own thread only."""
+
+    def __call__(self, arrays: Arrays) -> Array:
+        """Arrays of n items → n rows."""
+
+    def rest(self) -> None:
+        """Give back what only work needs."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +60,7 @@ class Lane:
         self.linger = Linger(options.linger_s)
         self.free_at = 0.0
         self.running_since: float | None = None
+        self.rested = True
 
 
 class Batcher:
@@ -169,20 +181,31 @@ class Batcher:
         return busy_s + self._cost.estimate_s(items, batches) / min(batches, len(self._lanes))
 
     async def _drive(self, lane: Lane) -> None:
-        while await self._work_waits():
+        while await self._work_waits(lane):
             await self._let_company_come(lane)
             pieces = self._form()
             if pieces:
                 await self._run(lane, pieces)
 
-    async def _work_waits(self) -> bool:
+    async def _work_waits(self, lane: Lane) -> bool:
         """Wait for an entry; false when the batcher is closed and empty."""
         while not self._queue:
             if self._closed:
                 return False
             self._wake.clear()
-            await self._wake.wait()
+            try:
+                async with asyncio.timeout(None if lane.rested else REST_AFTER_S):
+                    await self._wake.wait()
+            except TimeoutError:
+                await self._rest(lane)
         return True
+
+    async def _rest(self, lane: Lane) -> None:
+        lane.rested = True
+        try:
+            await self._loop.run_in_executor(lane.thread, lane.run.rest)
+        except Exception:
+            log.exception("a lane could not give memory back")
 
     async def _let_company_come(self, lane: Lane) -> None:
         """Wait for just answered clients while that pays; see `Linger`."""
@@ -204,7 +227,7 @@ class Batcher:
         """Take the next batch, an equal share of each entry in turn; drop the dead ones."""
         now = time.monotonic()
         self._queue = deque(entry for entry in self._queue if not entry.gone(now))
-        room = self._options.max_batch_size
+        room = self._room()
         share = max(1, room // max(1, min(len(self._queue), TURNS)))
         pieces = []
         while room and self._queue:
@@ -217,8 +240,14 @@ class Batcher:
             self.waiting -= piece.size
         return pieces
 
+    def _room(self) -> int:
+        """The items of the next batch: all that wait, shared with the lanes that are free too."""
+        free = sum(lane.running_since is None for lane in self._lanes)
+        return min(self._options.max_batch_size, -(-self.waiting // max(1, free)))
+
     async def _run(self, lane: Lane, pieces: list[Piece]) -> None:
         size = sum(piece.size for piece in pieces)
+        lane.rested = False
         started = lane.running_since = time.monotonic()
         lane.free_at = started + self._cost.estimate_s(size)
         try:

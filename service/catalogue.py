@@ -11,7 +11,6 @@ from bundle.errors import BundleError
 from bundle.manifest import Image, Score, Training
 from bundle.store import list_models, list_versions
 from service.attachment import CARD, SAMPLES
-from service.engine import PRECISION
 from service.ensemble import Answering
 from service.errors import NoSuchModel
 from service.model import Model
@@ -64,7 +63,7 @@ class Runtime(BaseModel):
     """What the bytes of an image depend on besides the bundle."""
 
     provider: str = Field(description="onnxruntime execution provider", examples=["cpu"])
-    precision: str = Field(description="of the engine's numbers", examples=[PRECISION])
+    precision: str = Field(description="of the engine's numbers", examples=["float32"])
     onnxruntime: str = Field(description="its version", examples=["1.32.0"])
     instruction_set: str = Field(
         description="machine, and those instructions that results may depend on",
@@ -161,8 +160,7 @@ async def describe_model(service: Service, name: str) -> ModelDetail:
     return ModelDetail(
         **summary.model_dump(),
         runtime=Runtime(
-            provider=service.settings.provider,
-            precision=PRECISION,
+            **_kind(service, name),
             onnxruntime=onnxruntime.__version__,
             instruction_set=instruction_set(),
         ),
@@ -188,6 +186,17 @@ async def _summary(service: Service, name: str) -> ModelSummary:
         loading=model.loading if model else None,
         refused=_refusal(model),
     )
+
+
+def _kind(service: Service, name: str) -> dict[str, str]:
+    """How the version runs that answers; before one does, what is asked for."""
+    model = service.models.get(name)
+    versions = (model.answering() if model else []) or service.models.loaded(name)
+    if not versions:
+        settings = service.settings
+        return {"provider": settings.provider, "precision": settings.precision}
+    kind = versions[0].parts[0].kind
+    return {"provider": kind.provider, "precision": kind.precision}
 
 
 def _canary(model: Model | None) -> CanaryDetail | None:

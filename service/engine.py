@@ -1,7 +1,7 @@
 """Runs a bundle's graph on one onnxruntime session: arrays in, arrays out, no HTTP."""
 
 import time
-from collections.abc import Sequence
+from bisect import bisect_left
 from typing import Any
 
 import numpy as np
@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from bundle.verify import Bundle
 from service.cost import Cost
+from service.provider import PROVIDERS, Kind, provider_options
 
-PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
-PRECISION = "float32"
+Labels = NDArray[np.int64] | None
 
 
 class EngineError(Exception):
@@ -22,13 +22,18 @@ class EngineError(Exception):
 class Engine:
     """One session on one provider, for one thread at a time.
 
+    `largest` is the largest batch, `threads` are compute threads, `device` is the number of a GPU.
     Raises EngineError when onnxruntime refuses the graph or falls back to another provider.
     """
 
-    def __init__(self, bundle: Bundle, provider: str, threads: int) -> None:
+    def __init__(
+        self, bundle: Bundle, kind: Kind, *, threads: int = 1, largest: int = 32, device: int = 0
+    ) -> None:
         self.manifest = bundle.manifest
-        self.provider = provider
-        wanted = PROVIDERS[provider]
+        self.kind = kind
+        self.sizes = batch_sizes(largest)
+        self._pads = PROVIDERS[kind.provider].pads
+        wanted = PROVIDERS[kind.provider].onnx_name
         available = onnxruntime.get_available_providers()
         if wanted not in available:
             raise EngineError(
@@ -36,7 +41,9 @@ class Engine:
             )
         try:
             self._session = onnxruntime.InferenceSession(
-                bundle.model, _options(threads), providers=[wanted]
+                bundle.model,
+                _options(threads),
+                providers=[(wanted, provider_options(kind, threads, device))],
             )
         except Exception as error:  # onnxruntime raises bare Exceptions of its own making
             raise EngineError(f"onnxruntime refuses the graph: {error}") from error
@@ -49,33 +56,61 @@ class Engine:
         """Free the session, which must not run then or later."""
         del self._session
 
-    def generate(
-        self, latents: NDArray[np.float32], labels: NDArray[np.int64] | None
-    ) -> NDArray[np.uint8]:
+    def generate(self, latents: NDArray[np.float32], labels: Labels) -> NDArray[np.uint8]:
         """Make images: float32 `[N, latent_dim]` and int64 `[N]` → uint8 `[N, H, W, C]`.
 
         `labels` are for conditional models, and only for them.
         Raises EngineError when the graph answers in another shape or type.
         """
-        feed: dict[str, Any] = {"latents": latents}
-        if labels is not None:
-            feed["labels"] = labels
-        (images,) = self._session.run(["images"], feed)
-        image = self.manifest.image
-        shape = (len(latents), image.height, image.width, image.channels)
-        if images.shape != shape or images.dtype != np.uint8:
-            raise EngineError(f"the graph made {images.dtype} {images.shape}, not uint8 {shape}")
-        return np.asarray(images)
+        return self._run(latents, labels, None)
 
-    def warm_up(self, sizes: Sequence[int], cost: Cost) -> None:
-        """Run zeros in each batch size, twice, and learn the cost of the second time."""
-        for size in sizes:
-            latents = np.zeros((size, self.manifest.latent_dim), np.float32)
-            labels = np.zeros(size, np.int64) if self.manifest.num_classes else None
+    def padding(self, size: int) -> int:
+        """The images that a batch of `size` is filled up with, made and thrown away."""
+        if not self._pads or size > self.sizes[-1]:
+            return 0
+        return self.sizes[bisect_left(self.sizes, size)] - size
+
+    def rest(self) -> None:
+        """Give memory back that only large batches need; the next of them takes it again."""
+        options = onnxruntime.RunOptions()
+        arena = "gpu:0" if self.kind.provider == "cuda" else "cpu:0"
+        options.add_run_config_entry("memory.enable_memory_arena_shrinkage", arena)
+        self._run(*self._zeros(1), options)
+
+    def warm_up(self, cost: Cost) -> None:
+        """Run zeros in every batch size, twice, and learn the cost of the second time."""
+        for size in self.sizes:
+            latents, labels = self._zeros(size)
             self.generate(latents, labels)
             started = time.perf_counter()
             self.generate(latents, labels)
             cost.learn(size, time.perf_counter() - started)
+
+    def _zeros(self, size: int) -> tuple[NDArray[np.float32], Labels]:
+        latents = np.zeros((size, self.manifest.latent_dim), np.float32)
+        return latents, np.zeros(size, np.int64) if self.manifest.num_classes else None
+
+    def _run(
+        self, latents: NDArray[np.float32], labels: Labels, options: onnxruntime.RunOptions | None
+    ) -> NDArray[np.uint8]:
+        size = len(latents)
+        if padding := self.padding(size):
+            latents = np.pad(latents, ((0, padding), (0, 0)))
+            labels = None if labels is None else np.pad(labels, (0, padding))
+        feed: dict[str, Any] = {"latents": latents}
+        if labels is not None:
+            feed["labels"] = labels
+        (images,) = self._session.run(["images"], feed, options)
+        image = self.manifest.image
+        shape = (len(latents), image.height, image.width, image.channels)
+        if images.shape != shape or images.dtype != np.uint8:
+            raise EngineError(f"the graph made {images.dtype} {images.shape}, not uint8 {shape}")
+        return np.asarray(images)[:size]
+
+
+def batch_sizes(largest: int) -> tuple[int, ...]:
+    """The powers of two below the largest batch, and the largest."""
+    return (*(2**power for power in range((largest - 1).bit_length())), largest)
 
 
 def _options(threads: int) -> onnxruntime.SessionOptions:

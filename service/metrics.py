@@ -42,6 +42,12 @@ class Metrics:
         self.batch_images = Histogram(
             "mirage_batch_images", "Images per batch", MODEL, buckets=SIZES, registry=registry
         )
+        self.padding = Counter(
+            "mirage_padding_images",
+            "Images that filled batches up to a size the engine is prepared for",
+            MODEL,
+            registry=registry,
+        )
         self.in_flight = Gauge(
             "mirage_requests_in_flight",
             "Requests for images that are not answered yet",

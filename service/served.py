@@ -1,26 +1,32 @@
 """One version of a model in memory: verified, proven, warm, and behind its batcher."""
 
 import asyncio
+import logging
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import numpy as np
+import onnxruntime
 from numpy.typing import NDArray
+from prometheus_client import Counter
 
 from bundle.errors import BundleError
 from bundle.manifest import Manifest
-from bundle.verify import load_bundle
+from bundle.verify import Bundle, load_bundle
 from service.batcher import Batcher, BatchOptions
 from service.cost import Cost
 from service.engine import Engine, EngineError
 from service.entry import Array, Arrays, Outcome
+from service.lanes import plan_lanes
 from service.metrics import Metrics
-from service.processor import available_cpus, trim_memory
+from service.processor import trim_memory
+from service.provider import Kind, kinds
 from service.replay import replay_golden
 from service.settings import Settings
 from service.work import Work
+
+log = logging.getLogger(__name__)
 
 Key = tuple[str, int]  # name and version
 
@@ -51,18 +57,40 @@ def prepare(path: Path, settings: Settings) -> Prepared:
 
     It takes a while: call it on a thread. Raises LoadError.
     """
-    threads = max(1, (settings.threads or available_cpus()) // settings.lanes)
-    cost = Cost()
     try:
         bundle = load_bundle(path)
-        engines = [Engine(bundle, settings.provider, threads) for _ in range(settings.lanes)]
+    except BundleError as error:
+        raise LoadError(error.reason, str(error)) from error
+    allowed = kinds(settings.provider, settings.precision, onnxruntime.get_available_providers())
+    if not allowed:
+        raise LoadError("engine_failed", f"{settings.provider} has no {settings.precision} here")
+    for kind in allowed[:-1]:
+        try:
+            return _prepare(bundle, kind, settings)
+        except LoadError as error:
+            name, version = bundle.manifest.name, bundle.manifest.version
+            log.warning("%s@%d does not run on %s: %s", name, version, kind, error)
+    return _prepare(bundle, allowed[-1], settings)
+
+
+def _prepare(bundle: Bundle, kind: Kind, settings: Settings) -> Prepared:
+    lanes, cost = plan_lanes(kind, settings), Cost()
+    try:
+        engines = [
+            Engine(
+                bundle,
+                kind,
+                threads=lanes.threads,
+                largest=settings.max_batch_size,
+                device=lanes.device(number),
+            )
+            for number in range(lanes.count)
+        ]
         for engine in engines:
             deviation = replay_golden(engine, bundle.golden)
             if not deviation.passes:
                 raise LoadError("golden_mismatch", f"the golden images differ: {deviation}")
-            engine.warm_up((1, settings.max_batch_size), cost)
-    except BundleError as error:
-        raise LoadError(error.reason, str(error)) from error
+            engine.warm_up(cost)
     except EngineError as error:
         raise LoadError("engine_failed", str(error)) from error
     except LoadError:
@@ -72,17 +100,37 @@ def prepare(path: Path, settings: Settings) -> Prepared:
     return Prepared(engines, cost)
 
 
+class Runner:
+    """What a lane runs: an engine whose padding is counted."""
+
+    def __init__(self, engine: Engine, padding: Counter) -> None:
+        self._engine = engine
+        self._padding = padding
+
+    def __call__(self, arrays: Arrays) -> Array:
+        """The images of latents, and of labels where there are classes."""
+        labels: NDArray[np.int64] | None = arrays[1] if len(arrays) > 1 else None
+        if padding := self._engine.padding(len(arrays[0])):
+            self._padding.inc(padding)
+        return self._engine.generate(arrays[0], labels)
+
+    def rest(self) -> None:
+        """Give memory back."""
+        self._engine.rest()
+        trim_memory()
+
+
 class Served:
     """A version that answers. Create, call and close it on the event loop."""
 
     def __init__(self, prepared: Prepared, settings: Settings, metrics: Metrics) -> None:
         self.manifest = manifest = prepared.manifest
         self._labels = (manifest.name, str(manifest.version))
-        self._provider = prepared.engines[0].provider
+        self.kind = prepared.engines[0].kind
         self._metrics = metrics
         self._engines = prepared.engines
         self._batcher = batcher = Batcher(
-            [partial(_run, engine) for engine in prepared.engines],
+            [Runner(engine, metrics.padding.labels(*self._labels)) for engine in self._engines],
             _batch_options(manifest, settings),
             prepared.cost,
             metrics.batch_observer(*self._labels),
@@ -90,7 +138,7 @@ class Served:
         metrics.queued.labels(*self._labels).set_function(lambda: batcher.waiting)
         metrics.oldest_seconds.labels(*self._labels).set_function(batcher.oldest_s)
         metrics.running_seconds.labels(*self._labels).set_function(batcher.running_s)
-        metrics.loaded.labels(*self._labels, self._provider).set(1)
+        metrics.loaded.labels(*self._labels, self.kind.provider).set(1)
 
     @property
     def key(self) -> Key:
@@ -124,7 +172,7 @@ class Served:
         metrics = self._metrics
         for gauge in (metrics.queued, metrics.oldest_seconds, metrics.running_seconds):
             gauge.remove(*self._labels)
-        metrics.loaded.remove(*self._labels, self._provider)
+        metrics.loaded.remove(*self._labels, self.kind.provider)
         await asyncio.to_thread(_free, self._engines)
 
 
@@ -145,8 +193,3 @@ def _batch_options(manifest: Manifest, settings: Settings) -> BatchOptions:
 
 def _arrays(work: Work) -> Arrays:
     return (work.latents,) if work.labels is None else (work.latents, work.labels)
-
-
-def _run(engine: Engine, arrays: Arrays) -> Array:
-    labels: NDArray[np.int64] | None = arrays[1] if len(arrays) > 1 else None
-    return engine.generate(arrays[0], labels)

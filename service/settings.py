@@ -43,8 +43,19 @@ class Settings(BaseSettings):
     default_model: str | None = Field(
         None, description="model that answers when a request names none; none: the only released"
     )
-    provider: Literal["cpu", "cuda"] = Field("cpu", description="onnxruntime execution provider")
-    lanes: int = Field(1, ge=1, le=64, description="onnxruntime sessions side by side, per model")
+    provider: Literal["auto", "cpu", "openvino", "cuda"] = Field(
+        "auto", description="onnxruntime execution provider; auto: the quickest that works"
+    )
+    precision: Literal["auto", "float32", "tensorfloat32", "bfloat16"] = Field(
+        "auto", description="of the engine's numbers; auto: the quickest that passes golden replay"
+    )
+    lanes: int | None = Field(
+        None,
+        ge=1,
+        le=64,
+        description="sessions side by side, per model; none: one per CPU, 8 at most, or per GPU",
+    )
+    gpus: int = Field(1, ge=1, le=64, description="GPUs that the lanes are spread over")
     threads: Share = Field(None, description="compute threads of all lanes; none: the CPUs allowed")
     encode_threads: Share = Field(None, description="encoding threads; none: the CPUs allowed")
     max_batch_size: int = Field(32, ge=1, le=4096, description="images per engine call")

@@ -32,9 +32,10 @@ class GatedEngine:
         self.batches: list[list[int]] = []
         self.started = threading.Semaphore(0)
         self.let_through = threading.Semaphore(0)
+        self.rests = threading.Semaphore(0)
         self.bad_item: int | None = None
 
-    def run(self, arrays: Arrays) -> NDArray[Any]:
+    def __call__(self, arrays: Arrays) -> NDArray[Any]:
         items = arrays[0]
         self.batches.append(items.tolist())
         self.started.release()
@@ -42,6 +43,9 @@ class GatedEngine:
         if self.bad_item in items:
             raise RuntimeError("a bad item")
         return items * 2
+
+    def rest(self) -> None:
+        self.rests.release()
 
 
 class Bench:
@@ -52,7 +56,7 @@ class Bench:
         self.cost = Cost()
         self.observed: list[int] = []
         options = BatchOptions(max_batch_size=4, max_queue_size=12, linger_s=linger_s)
-        runs = [self.engine.run] * lanes
+        runs = [self.engine] * lanes
         self.batcher = Batcher(runs, options, self.cost, lambda n, _s: self.observed.append(n))
 
     async def submit(self, *items: int, deadline: float | None = None) -> list[int]:
@@ -338,5 +342,31 @@ def test_it_tells_how_long_the_oldest_entry_waits_and_the_run_takes() -> None:
         bench.open()
         await asyncio.gather(first, older)
         assert (bench.batcher.oldest_s(), bench.batcher.running_s()) == (0, 0)
+
+    with_bench(test)
+
+
+def test_lanes_that_are_free_share_what_waits() -> None:
+    async def test(bench: Bench) -> None:
+        task = await bench.start(1, 2, 3)
+        for _ in range(2):
+            await bench.batch_started()
+        bench.open()
+        assert await task == [2, 4, 6]
+        assert sorted(map(len, bench.engine.batches)) == [1, 2]
+
+    with_bench(test, lanes=2)
+
+
+def test_a_lane_without_work_gives_memory_back_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("service.batcher.REST_AFTER_S", 0.01)
+
+    async def test(bench: Bench) -> None:
+        bench.open()
+        await bench.submit(7)
+        await asyncio.to_thread(bench.engine.rests.acquire)
+        await bench.submit(7)
+        await asyncio.to_thread(bench.engine.rests.acquire)
+        assert not bench.engine.rests.acquire(blocking=False)
 
     with_bench(test)

@@ -10,8 +10,11 @@ from bundle.latents import draw_latents
 from bundle.manifest import Image
 from bundle.verify import Bundle, load_bundle
 from service.cost import Cost
-from service.engine import Engine, EngineError
+from service.engine import Engine, EngineError, batch_sizes
+from service.provider import PROVIDERS, Kind
 from tests.bundles import DIGITS, Toy
+
+CPU = Kind("cpu")
 
 
 @pytest.fixture
@@ -21,43 +24,78 @@ def bundle(models_root: Path) -> Bundle:
 
 def test_it_makes_the_images_of_the_graph(bundle: Bundle) -> None:
     latents, labels = draw_latents(7, 0, 5, 5, len(DIGITS))
-    images = Engine(bundle, "cpu", 1).generate(latents, labels)
+    images = Engine(bundle, CPU).generate(latents, labels)
     assert np.array_equal(images, Toy().images(latents, labels))
 
 
 def test_unconditional_models_take_no_labels(models_root: Path) -> None:
-    engine = Engine(load_bundle(models_root / "plain/1"), "cpu", 1)
+    engine = Engine(load_bundle(models_root / "plain/1"), CPU)
     assert engine.generate(np.zeros((2, 5), np.float32), None).shape == (2, 8, 12, 4)
 
 
 def test_an_image_does_not_depend_on_its_batch_nor_on_the_threads(bundle: Bundle) -> None:
     latents, labels = draw_latents(3, 0, 64, 5, len(DIGITS))
     assert labels is not None
-    whole = Engine(bundle, "cpu", 2).generate(latents, labels)
-    engine = Engine(bundle, "cpu", 1)
+    whole = Engine(bundle, CPU, threads=2).generate(latents, labels)
+    engine = Engine(bundle, CPU)
     for size in (1, 7, 32):
         assert np.array_equal(engine.generate(latents[:size], labels[:size]), whole[:size])
 
 
 def test_a_provider_that_is_not_in_use_is_refused(bundle: Bundle) -> None:
     with pytest.raises(EngineError, match="CUDAExecutionProvider"):
-        Engine(bundle, "cuda", 1)
+        Engine(bundle, Kind("cuda"))
 
 
 def test_a_graph_that_onnxruntime_cannot_read_is_refused(bundle: Bundle) -> None:
     with pytest.raises(EngineError, match="refuses the graph"):
-        Engine(replace(bundle, model=bundle.model[:200]), "cpu", 1)
+        Engine(replace(bundle, model=bundle.model[:200]), CPU)
 
 
 def test_images_of_another_shape_are_refused(bundle: Bundle) -> None:
     image = Image(height=9, width=12, channels=1)
     manifest = bundle.manifest.model_copy(update={"image": image})
-    engine = Engine(replace(bundle, manifest=manifest), "cpu", 1)
+    engine = Engine(replace(bundle, manifest=manifest), CPU)
     with pytest.raises(EngineError, match="not uint8"):
         engine.generate(np.zeros((1, 5), np.float32), np.zeros(1, np.int64))
 
 
 def test_warming_up_teaches_the_cost(bundle: Bundle) -> None:
     cost = Cost()
-    Engine(bundle, "cpu", 1).warm_up((1, 8), cost)
+    Engine(bundle, CPU, largest=8).warm_up(cost)
     assert cost.estimate_s(8) > 0
+
+
+@pytest.mark.parametrize(
+    ("largest", "sizes"),
+    [
+        (1, (1,)),
+        (2, (1, 2)),
+        (8, (1, 2, 4, 8)),
+        (32, (1, 2, 4, 8, 16, 32)),
+        (20, (1, 2, 4, 8, 16, 20)),
+    ],
+)
+def test_it_is_prepared_for_few_sizes(largest: int, sizes: tuple[int, ...]) -> None:
+    assert batch_sizes(largest) == sizes
+
+
+def test_padding_changes_no_image(bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
+    latents, labels = draw_latents(7, 0, 9, 5, len(DIGITS))
+    assert labels is not None
+    plain = Engine(bundle, CPU, largest=8)
+    assert [plain.padding(size) for size in range(1, 10)] == [0] * 9
+    monkeypatch.setitem(PROVIDERS, "cpu", replace(PROVIDERS["cpu"], pads=True))
+    padded = Engine(bundle, CPU, largest=8)
+    assert [padded.padding(size) for size in range(1, 10)] == [0, 0, 1, 0, 3, 2, 1, 0, 0]
+    for size in range(1, 10):
+        found = padded.generate(latents[:size], labels[:size])
+        assert np.array_equal(found, plain.generate(latents[:size], labels[:size]))
+
+
+def test_a_rested_engine_makes_the_same_images(bundle: Bundle) -> None:
+    latents, labels = draw_latents(7, 0, 5, 5, len(DIGITS))
+    engine = Engine(bundle, CPU)
+    before = engine.generate(latents, labels)
+    engine.rest()
+    assert np.array_equal(engine.generate(latents, labels), before)

@@ -9,7 +9,10 @@ import pytest
 from bundle.golden import Golden
 from bundle.verify import Bundle, load_bundle
 from service.engine import Engine
+from service.provider import Kind
 from service.replay import replay_golden
+
+CPU = Kind("cpu")
 
 
 @pytest.fixture
@@ -26,14 +29,14 @@ def off_by(golden: Golden, levels: int) -> Golden:
 
 
 def test_the_right_images_pass(bundle: Bundle) -> None:
-    deviation = replay_golden(Engine(bundle, "cpu", 1), bundle.golden)
+    deviation = replay_golden(Engine(bundle, CPU), bundle.golden)
     assert deviation.passes
     assert deviation.largest == 0
 
 
 @pytest.mark.parametrize(("levels", "passes"), [(1, True), (2, False)])
 def test_one_grey_level_is_allowed(bundle: Bundle, levels: int, passes: bool) -> None:
-    deviation = replay_golden(Engine(bundle, "cpu", 1), off_by(bundle.golden, levels))
+    deviation = replay_golden(Engine(bundle, CPU), off_by(bundle.golden, levels))
     assert (deviation.largest, deviation.passes) == (levels, passes)
     assert "grey levels at most" in str(deviation)
 
@@ -43,6 +46,23 @@ def test_a_manifest_may_allow_less_but_not_more(
     bundle: Bundle, tolerance: float, passes: bool
 ) -> None:
     manifest = bundle.manifest.model_copy(update={"golden_tolerance": tolerance})
-    engine = Engine(replace(bundle, manifest=manifest), "cpu", 1)
+    engine = Engine(replace(bundle, manifest=manifest), CPU)
     assert replay_golden(engine, off_by(bundle.golden, 1)).passes == passes
     assert not replay_golden(engine, off_by(bundle.golden, 2)).passes
+
+
+@pytest.mark.parametrize(("levels", "passes"), [(2, True), (3, False)])
+def test_reduced_precision_may_be_two_levels_off(bundle: Bundle, levels: int, passes: bool) -> None:
+    engine = Engine(bundle, CPU)
+    engine.kind = replace(CPU, precision="bfloat16")
+    assert replay_golden(engine, off_by(bundle.golden, levels)).passes == passes
+
+
+def test_reduced_precision_must_be_right_on_average(bundle: Bundle) -> None:
+    engine = Engine(bundle, CPU)
+    engine.kind = replace(CPU, precision="bfloat16")
+    images = bundle.golden.images
+    off = replace(bundle.golden, images=np.where(images < 255, images + 1, images).astype(np.uint8))
+    deviation = replay_golden(engine, off)
+    assert deviation.largest == 1
+    assert not deviation.passes

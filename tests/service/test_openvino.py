@@ -1,0 +1,45 @@
+"""The OpenVINO build of onnxruntime, in an environment of its own; elsewhere it is left out."""
+
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import pytest
+
+from bundle.latents import draw_latents
+from bundle.verify import load_bundle
+from service.engine import Engine
+from service.provider import Kind
+from service.served import prepare
+from service.settings import Settings
+from tests.bundles import DIGITS, Toy
+
+SHIPPED = Path(__file__).parents[2] / "models/mnist/1"
+
+pytestmark = pytest.mark.skipif(
+    "OpenVINOExecutionProvider" not in onnxruntime.get_available_providers(),
+    reason="this onnxruntime is not the OpenVINO build",
+)
+
+
+def test_it_makes_the_images_of_the_graph(models_root: Path) -> None:
+    latents, labels = draw_latents(7, 0, 5, 5, len(DIGITS))
+    engine = Engine(load_bundle(models_root / "toy/1"), Kind("openvino"))
+    difference = engine.generate(latents, labels).astype(int) - Toy().images(latents, labels)
+    assert abs(difference).max() <= 1
+
+
+def test_an_image_does_not_depend_on_its_batch() -> None:
+    bundle = load_bundle(SHIPPED)
+    engine = Engine(bundle, Kind("openvino"))
+    latents, labels = draw_latents(3, 0, 32, bundle.manifest.latent_dim, 10)
+    assert labels is not None
+    whole = engine.generate(latents, labels)
+    for size in (1, 3, 7, 17, 32):
+        assert np.array_equal(engine.generate(latents[:size], labels[:size]), whole[:size])
+
+
+def test_auto_takes_it_in_a_precision_that_passes_golden_replay() -> None:
+    settings = Settings(models=SHIPPED.parents[1], provider="auto", threads=1)
+    prepared = prepare(SHIPPED, settings)
+    assert prepared.engines[0].kind.provider == "openvino"

@@ -1,0 +1,60 @@
+"""Which kinds of engines settings allow."""
+
+import json
+
+import pytest
+
+from service.provider import Kind, kinds, provider_options
+
+ALL = ["CUDAExecutionProvider", "OpenVINOExecutionProvider", "CPUExecutionProvider"]
+PLAIN = "x86_64 avx2"
+BFLOAT16 = "x86_64 avx2 avx512_bf16"
+
+
+def told(provider: str, precision: str, available: list[str], instructions: str) -> list[str]:
+    return [str(kind) for kind in kinds(provider, precision, available, instructions)]
+
+
+def test_auto_is_all_that_is_there_the_quickest_first() -> None:
+    assert told("auto", "auto", ALL, BFLOAT16) == [
+        "cuda in tensorfloat32",
+        "cuda in float32",
+        "openvino in bfloat16",
+        "openvino in float32",
+        "cpu in float32",
+    ]
+    assert told("auto", "auto", ALL[2:], BFLOAT16) == ["cpu in float32"]
+
+
+def test_a_processor_without_the_instructions_gets_no_bfloat16() -> None:
+    assert told("auto", "auto", ALL[1:], PLAIN) == ["openvino in float32", "cpu in float32"]
+    assert told("openvino", "bfloat16", ALL, PLAIN) == []
+
+
+def test_what_is_asked_for_is_answered_even_if_it_is_not_there() -> None:
+    assert told("cuda", "float32", ALL[2:], PLAIN) == ["cuda in float32"]
+
+
+def test_a_precision_leaves_those_that_have_it() -> None:
+    assert told("auto", "bfloat16", ALL, BFLOAT16) == ["openvino in bfloat16"]
+    assert told("cpu", "bfloat16", ALL, BFLOAT16) == []
+
+
+def test_the_processor_of_this_machine_is_asked_for_by_default() -> None:
+    assert kinds("cpu", "auto", ALL) == [Kind("cpu")]
+
+
+@pytest.mark.parametrize(("precision", "hint"), [("float32", "f32"), ("bfloat16", "bf16")])
+def test_openvino_is_told_threads_and_precision(precision: str, hint: str) -> None:
+    (kind,) = kinds("openvino", precision, ALL, BFLOAT16)
+    options = provider_options(kind, threads=3, device=0)
+    settings = json.loads(options["load_config"])["CPU"]
+    assert settings["INFERENCE_PRECISION_HINT"] == hint
+    assert settings["INFERENCE_NUM_THREADS"] == "3"
+
+
+def test_cuda_is_told_the_gpu_and_whether_to_round() -> None:
+    for precision, rounds in (("tensorfloat32", 1), ("float32", 0)):
+        (kind,) = kinds("cuda", precision, ALL, PLAIN)
+        options = provider_options(kind, threads=1, device=2)
+        assert (options["device_id"], options["use_tf32"]) == (2, rounds)
