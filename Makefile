@@ -43,6 +43,7 @@ train: $(SETUP) ## train on MNIST, score it, publish it in models/mnist; downloa
 	$(if $(DATA),,$(PY) -m training download-mnist $(MNIST))
 	$(PY) -m training train --data $(or $(DATA),$(MNIST)) --preset mnist --run $(RUN)
 	$(PY) -m training evaluate $(RUN) --data $(or $(DATA),$(MNIST))
+	$(PY) -m training report $(RUN)
 	$(PY) -m training export $(RUN) --to models/mnist --license cc-by-sa-3.0 \
 	    --data-name "MNIST (LeCun, Cortes, Burges)" --data-license cc-by-sa-3.0
 	@echo "to serve it: $(PY) -m bundle release mnist VERSION"

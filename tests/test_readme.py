@@ -108,7 +108,7 @@ def test_the_python_example_runs(port: int, tmp_path: Path) -> None:
         check=True,
         timeout=60,
     )
-    assert done.stdout == "16 images of mnist@1 seed 7\n"
+    assert done.stdout == "16 images of mnist@2 seed 7\n"
 
 
 def test_the_commands_of_training_exist() -> None:

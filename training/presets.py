@@ -13,7 +13,7 @@ MNIST: dict[str, Any] = {
     "widths": [96, 48, 24],
     "hidden": 256,
     "mapping": 2,
-    "latent_gain": 1.2,
+    "latent_gain": 1.06,
     "loss": "relativistic",
     "gamma": {"start": 1.0, "end": 0.4, "to_kimg": 200},
     "mismatch": 0.2,

@@ -14,7 +14,7 @@ from service.served import prepare
 from service.settings import Settings
 from tests.bundles import DIGITS, Toy
 
-SHIPPED = Path(__file__).parents[2] / "models/mnist/1"
+SHIPPED = Path(__file__).parents[2] / "models/mnist/2"
 
 pytestmark = pytest.mark.skipif(
     "OpenVINOExecutionProvider" not in onnxruntime.get_available_providers(),
