@@ -18,9 +18,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from bundle.store import release
-
 ROOT = Path(__file__).parent.parent
+SHIPPED = json.loads((ROOT / "models/mnist/release.json").read_text())["version"]
 SWITCHES, CLIENTS, PAUSE_S = 20, 8, 1.5
 BODY = json.dumps({"count": 4}).encode()
 REQUEST = (
@@ -62,12 +61,12 @@ class Load:
 
 
 def make_store(root: Path) -> None:
-    """mnist@1 and mnist@2, the same but for the number."""
+    """The shipped release, and the same again under the next number."""
     shutil.copytree(ROOT / "models", root, dirs_exist_ok=True)
-    shutil.copytree(root / "mnist/1", root / "mnist/2")
-    manifest = root / "mnist/2/manifest.json"
-    manifest.write_text(re.sub(r'("version": )1\b', r"\g<1>2", manifest.read_text()))
-    release(root, "mnist", 1)
+    copy = root / "mnist" / str(SHIPPED + 1)
+    shutil.copytree(root / "mnist" / str(SHIPPED), copy)
+    manifest, number = copy / "manifest.json", rf'("version": ){SHIPPED}\b'
+    manifest.write_text(re.sub(number, rf"\g<1>{SHIPPED + 1}", manifest.read_text()))
 
 
 def resident_mb(pid: int) -> float:
@@ -116,7 +115,7 @@ async def measure(root: Path, pid: int, port: int) -> dict[str, object]:
     await asyncio.sleep(PAUSE_S)
     resident = [resident_mb(pid)]
     for number in range(SWITCHES):
-        seconds = await switch(root, version := 2 - number % 2, load)
+        seconds = await switch(root, version := SHIPPED + 1 - number % 2, load)
         await asyncio.sleep(PAUSE_S)
         resident.append(resident_mb(pid))
         print(f"version {version} answers after {seconds:.2f} s; {resident[-1]:.0f} MB resident")

@@ -10,10 +10,12 @@ import time
 import urllib.request
 from hashlib import sha256
 
-from stack import SERVICE, Stack, answers, fresh_stack, give_away, run, wait_until
+from stack import ROOT, SERVICE, Stack, answers, fresh_stack, give_away, run, wait_until
 from training_killed import command, write_images
 
 NOISE = re.compile(r"^(Creating |\d+$|Pulling |\S* ?\.\.\. ?$)")
+SHIPPED = json.loads((ROOT / "models/mnist/release.json").read_text())["version"]
+ROOM_KIB = 1000  # for the folders of a file system that a store just fits into
 KEY = "a key that everybody knows"
 
 
@@ -54,12 +56,14 @@ def broken_training(stack: Stack) -> dict[str, tuple[int, list[str]]]:
 
 def full_disk_release(stack: Stack) -> tuple[int, list[str]]:
     """A release into a store whose disk has no room: the release before it stays."""
+    files = [path for path in (stack.models / "mnist").rglob("*") if path.is_file()]
+    size = sum(path.stat().st_size for path in files) // 1024 + ROOM_KIB
     script = (
         "cp -r /models/mnist /full/ && cat /dev/zero > /full/rest 2>/dev/null;"
-        " python -m bundle --models /full release mnist 1; code=$?;"
+        f" python -m bundle --models /full release mnist {SHIPPED}; code=$?;"
         " python -m bundle --models /full verify mnist >/dev/null && exit $code || exit 99"
     )
-    command = ["docker", "run", "--rm", "--mount", "type=tmpfs,dst=/full,tmpfs-size=9500k"]
+    command = ["docker", "run", "--rm", "--mount", f"type=tmpfs,dst=/full,tmpfs-size={size}k"]
     mount = ["-v", f"{stack.models}:/models:ro", "--entrypoint", "sh", "mirage:service"]
     done = run(*command, *mount, "-c", script, check=False, timeout=120)
     return done.returncode, done.stderr.splitlines()
@@ -111,11 +115,13 @@ def goes_on_serving(stack: Stack) -> dict[str, bool]:
 
 
 def serves() -> bool:
-    """Whether version 1 makes images, for who has the key."""
+    """Whether the shipped version makes images, for who has the key."""
     headers = {"x-api-key": KEY, "content-type": "application/json"}
     request = urllib.request.Request(f"{SERVICE}/generate", b"{}", headers)
     with urllib.request.urlopen(request, timeout=10) as answer:
-        return bool(answer.headers["X-Model"] == "mnist@1" and answer.read(4) == b"\x89PNG")
+        return bool(
+            answer.headers["X-Model"] == f"mnist@{SHIPPED}" and answer.read(4) == b"\x89PNG"
+        )
 
 
 def start_with_key(stack: Stack) -> None:

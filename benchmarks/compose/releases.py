@@ -14,18 +14,19 @@ from collections.abc import Callable
 from pathlib import Path
 
 from load import Load, quantiles_ms, under_load
-from stack import SERVICE, Stack, answers, fresh_stack, give_away, wait_until
+from stack import ROOT, SERVICE, Stack, answers, fresh_stack, give_away, wait_until
 
+SHIPPED = json.loads((ROOT / "models/mnist/release.json").read_text())["version"]
 SWITCHES, CLIENTS, PAUSE_S, LINGER_S = 20, 8, 2, 1
 RESIDENT = re.compile(r"^mirage_process_resident_memory_bytes (\S+)", re.MULTILINE)
 
 
 def add_version(stack: Stack, version: int) -> Path:
-    """mnist@1 again under another number."""
+    """The shipped release again under another number."""
     path = stack.models / "mnist" / str(version)
-    shutil.copytree(stack.models / "mnist/1", path)
-    manifest = path / "manifest.json"
-    manifest.write_text(re.sub(r'("version": )1\b', rf"\g<1>{version}", manifest.read_text()))
+    shutil.copytree(stack.models / f"mnist/{SHIPPED}", path)
+    manifest, number = path / "manifest.json", rf'("version": ){SHIPPED}\b'
+    manifest.write_text(re.sub(number, rf"\g<1>{version}", manifest.read_text()))
     return path
 
 
@@ -76,7 +77,7 @@ def switch(stack: Stack, load: Load, version: int, command: list[str]) -> tuple[
 def break_releases(stack: Stack) -> dict[str, str]:
     """Release each broken version past the command that would refuse it; what the service says."""
     told = {}
-    for number, (name, damage) in enumerate(BROKEN.items(), 3):
+    for number, (name, damage) in enumerate(BROKEN.items(), SHIPPED + 2):
         damage(add_version(stack, number))
         give_away(stack.models)
         write_release(stack, number)
@@ -85,7 +86,7 @@ def break_releases(stack: Stack) -> dict[str, str]:
         wait_until(f"{name} is told", lambda found=pattern: bool(found.search(metrics())), 20)
         found = wanted.search(metrics()) or pattern.search(metrics())
         told[name] = found[1] if found else ""
-        write_release(stack, 1)
+        write_release(stack, SHIPPED)
         wait_until("the fault is over", lambda found=pattern: not found.search(metrics()), 20)
     return told
 
@@ -100,7 +101,7 @@ def disturb(stack: Stack, load: Load, report: dict[str, object]) -> None:
     time.sleep(5)
     resident, switches = [resident_mb()], []
     for number in range(SWITCHES):
-        version = 2 - number % 2
+        version = SHIPPED + 1 - number % 2
         command = ["rollback", "mnist"] if number % 4 == 3 else ["release", "mnist", str(version)]
         switches.append(switch(stack, load, version, command))
         time.sleep(PAUSE_S)
@@ -116,7 +117,7 @@ def disturb(stack: Stack, load: Load, report: dict[str, object]) -> None:
 async def main() -> None:
     load, report = Load(port=int(SERVICE.rpartition(":")[2]), count=4), {"switches": SWITCHES}
     with fresh_stack("releases", {"SERVICE_CPUS": "1"}) as stack:
-        add_version(stack, 2)
+        add_version(stack, SHIPPED + 1)
         give_away(stack.models)
         stack.compose("up", "-d", "--build", "service")
         wait_until("the service answers", lambda: answers(f"{SERVICE}/readyz"))
