@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 from service.errors import NotAcceptable
@@ -16,6 +17,7 @@ ONE_IMAGE = (PNG, WEBP)
 SEPARATE_ONLY = (ZIP, MULTIPART, NPY)
 ANYTHING = "*/*"
 MOST_RANGES = 64
+SHORT = 200  # characters, as what browsers and libraries say is
 
 Layout = Literal["separate", "grid"] | None  # None: the client says nothing
 QUALITY = re.compile(r"0(\.[0-9]{0,3})?|1(\.0{0,3})?")
@@ -35,6 +37,11 @@ def choose_type(accept: str | None, count: int, layout: Layout) -> str:
     Types that the client names go before its wildcards, whatever their quality.
     Raises NotAcceptable.
     """
+    short = accept is None or len(accept) <= SHORT
+    return (_choose_again if short else _choose)(accept, count, layout)
+
+
+def _choose(accept: str | None, count: int, layout: Layout) -> str:
     possible = [media for media in ANSWER_TYPES if _holds(media, count, layout)]
     # Several images are a ZIP unless told otherwise.
     preferred = possible if count == 1 or layout == "grid" else [ZIP, *possible]
@@ -43,6 +50,9 @@ def choose_type(accept: str | None, count: int, layout: Layout) -> str:
         asked = f"{count} image{'s' * (count > 1)}" + (f" in layout {layout}" if layout else "")
         raise NotAcceptable(_explain(accept or ANYTHING, asked, possible))
     return chosen
+
+
+_choose_again = lru_cache(1024)(_choose)  # clients say the same thing again and again
 
 
 def choose_frames_type(accept: str | None) -> str:

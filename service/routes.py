@@ -14,7 +14,7 @@ from service.bodies import read_demand
 from service.catalogue import ModelDetail, ModelList, describe_model, list_known
 from service.entry import Outcome
 from service.errors import Draining, NotReady
-from service.negotiation import Layout, choose_type
+from service.negotiation import PNG, Layout, choose_type
 from service.record import record_of
 from service.reporting import observe, server_timing
 from service.responses import Made, Packed, pack
@@ -29,6 +29,7 @@ Version = Annotated[
     int | None,
     Query(ge=1, description="default: the model's released version", examples=[1]),
 ]
+SMALL = 16 * 1024  # bytes that are encoded sooner than another thread would take them up
 PROMETHEUS_TEXT = "text/plain; version=0.0.4; charset=utf-8"
 
 TEXT, BINARY = {"type": "string"}, {"type": "string", "format": "binary"}
@@ -165,7 +166,9 @@ async def _answer(request: Request, service: Service) -> Response:
 
 
 async def _packed(service: Service, media: str, made: Made, layout: Layout) -> tuple[Packed, float]:
-    """The body, made on an encoding thread, and the seconds that it took there."""
+    """The body, made on an encoding thread if that is worth the way, and the seconds it took."""
+    if media == PNG and made.images.nbytes <= SMALL:
+        return _timed_pack(media, made, layout)
     loop = asyncio.get_running_loop()
     job = functools.partial(_timed_pack, media, made, layout)
     return await loop.run_in_executor(service.encoders, job)

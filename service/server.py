@@ -12,6 +12,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from service.app import create_app
+from service.protocol import JoiningProtocol
 from service.settings import Settings
 from service.state import Service
 
@@ -35,7 +36,7 @@ def serve(settings: Settings) -> None:
         config = uvicorn.Config(
             app,
             loop="uvloop",
-            http="httptools",
+            http=JoiningProtocol,
             lifespan="off",  # it runs here, so that its errors arrive as they are
             backlog=BACKLOG,
             log_config=None,

@@ -37,15 +37,26 @@ async def before(deadline: float, job: Awaitable[T]) -> T:
 
 async def while_connected(request: Request, job: Coroutine[Any, Any, T]) -> T:
     """Wait for a job until the client leaves; raises ClientDisconnect then, and cancels it."""
-    work = asyncio.create_task(job)
-    leaving = asyncio.create_task(_client_left(request))
+    loop = asyncio.get_running_loop()
+    leaving = loop.create_task(_client_left(request))
+    limit = asyncio.timeout(None)
+    waiting = True
+
+    def end(_: asyncio.Task[None]) -> None:
+        if waiting:
+            limit.reschedule(loop.time())
+
+    # A client who leaves is a limit that is over: so the job needs no task of its own.
+    leaving.add_done_callback(end)
     try:
-        await asyncio.wait((work, leaving), return_when=asyncio.FIRST_COMPLETED)
-        if not work.done():
-            raise ClientDisconnect
-        return work.result()
+        async with limit:
+            return await job
+    except TimeoutError:
+        if limit.expired():
+            raise ClientDisconnect from None
+        raise
     finally:
-        work.cancel()
+        waiting = False
         leaving.cancel()
 
 

@@ -31,7 +31,7 @@ def test_it_answers_over_a_socket_and_stops_with_0(models_root: Path) -> None:
 
 def test_sigterm_while_models_are_loaded_ends_it_with_0(tmp_path: Path) -> None:
     """It leaves between two of many models, long before it would be ready."""
-    for number in range(30):
+    for number in range(100):
         make_bundle(tmp_path, f"toy{number}")
         release(tmp_path, f"toy{number}", 1)
     loaded = re.compile(rb"model loaded name=toy(\d+)")

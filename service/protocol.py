@@ -1,0 +1,58 @@
+"""uvicorn's HTTP protocol, which sends the head and the body of an answer as one piece.
+
+So each answer is one system call, and a process that is killed has sent all of it or nothing:
+a proxy may then ask another.
+"""
+
+import asyncio
+from typing import Any, cast
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+
+class JoiningTransport:
+    """Holds a write back until the next one, or until the event loop is free again.
+
+    Everything else is the transport's own.
+    """
+
+    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
+        self._transport = transport
+        self._loop = loop
+        self._held = b""
+        self._flushing: asyncio.Handle | None = None
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+    def write(self, data: bytes) -> None:
+        """Join what is held with this and send both; hold it when nothing is."""
+        if self._held:
+            self._transport.write(self._take() + data)
+        else:
+            self._held = data
+            self._flushing = self._loop.call_soon(self._flush)
+
+    def close(self) -> None:
+        """Send what is held before the end."""
+        self._flush()
+        self._transport.close()
+
+    def _flush(self) -> None:
+        if self._held:
+            self._transport.write(self._take())
+
+    def _take(self) -> bytes:
+        held, self._held = self._held, b""
+        if self._flushing is not None:
+            self._flushing.cancel()
+        return held
+
+
+class JoiningProtocol(HttpToolsProtocol):
+    """uvicorn's protocol on a `JoiningTransport`."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Begin with a new connection."""
+        joining = JoiningTransport(transport, self.loop)
+        super().connection_made(cast(asyncio.Transport, joining))

@@ -1,0 +1,78 @@
+"""Answers are sent in one piece."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from service.protocol import JoiningTransport
+
+
+class Sent:
+    """A transport that remembers what it was told."""
+
+    def __init__(self) -> None:
+        self.pieces: list[bytes] = []
+        self.closed = False
+
+    def write(self, data: bytes) -> None:
+        assert not self.closed
+        self.pieces.append(data)
+
+    def close(self) -> None:
+        self.closed = True
+
+    def get_extra_info(self, name: str) -> str:
+        return f"the {name}"
+
+
+@pytest.fixture
+def sent() -> Sent:
+    return Sent()
+
+
+def on(sent: Sent, *steps: Any) -> None:
+    """Do things with a joining transport, each once the loop is free again."""
+
+    async def run() -> None:
+        joining = JoiningTransport(sent, asyncio.get_running_loop())  # type: ignore[arg-type]
+        for step in steps:
+            step(joining)
+            await asyncio.sleep(0)
+
+    asyncio.run(run())
+
+
+def both(joining: JoiningTransport) -> None:
+    joining.write(b"head ")
+    joining.write(b"body")
+
+
+def test_a_head_and_its_body_are_one_piece(sent: Sent) -> None:
+    on(sent, both)
+    assert sent.pieces == [b"head body"]
+
+
+def test_what_comes_alone_is_sent_once_the_loop_is_free(sent: Sent) -> None:
+    on(sent, lambda joining: joining.write(b"head "), lambda joining: joining.write(b"later"))
+    assert sent.pieces == [b"head ", b"later"]
+
+
+def test_answers_follow_each_other_in_order(sent: Sent) -> None:
+    on(sent, lambda joining: [joining.write(bytes([n])) for n in range(5)])
+    assert b"".join(sent.pieces) == bytes(range(5))
+
+
+def test_what_is_held_is_sent_before_the_end(sent: Sent) -> None:
+    def end(joining: JoiningTransport) -> None:
+        joining.write(b"head")
+        joining.close()
+
+    on(sent, end)
+    assert sent.pieces == [b"head"]
+    assert sent.closed
+
+
+def test_everything_else_is_the_transports_own(sent: Sent) -> None:
+    on(sent, lambda joining: joining.write(joining.get_extra_info("peer").encode()))
+    assert sent.pieces == [b"the peer"]
