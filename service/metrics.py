@@ -1,6 +1,7 @@
 """What Prometheus is told. Every name begins with mirage_; units are seconds and bytes."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 from prometheus_client.exposition import generate_latest
@@ -10,11 +11,22 @@ SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 MODEL = ("model", "version")
 
 
+@dataclass(frozen=True)
+class Answered:
+    """What the answers of one version are told to."""
+
+    images: Counter
+    queue_seconds: Histogram
+    engine_seconds: Histogram
+    encode_seconds: Histogram
+
+
 class Metrics:
     """The metrics of one application, in a registry of its own."""
 
     def __init__(self) -> None:
         self.registry = registry = CollectorRegistry()
+        self._answered: dict[tuple[str, int], Answered] = {}
         ProcessCollector(namespace="mirage", registry=registry)
         self.requests = Counter(
             "mirage_requests",
@@ -105,6 +117,18 @@ class Metrics:
     def _gauge(self, name: str, text: str, *labels: str) -> Gauge:
         """A gauge of each version; whoever sets it removes it again."""
         return Gauge(f"mirage_{name}", text, (*MODEL, *labels), registry=self.registry)
+
+    def answered(self, model: str, version: int) -> Answered:
+        """The metrics of a version's answers, found once: every answer is told to them."""
+        if (found := self._answered.get((model, version))) is None:
+            labels = (model, str(version))
+            found = self._answered[model, version] = Answered(
+                self.images.labels(*labels),
+                self.queue_seconds.labels(*labels),
+                self.engine_seconds.labels(*labels),
+                self.encode_seconds.labels(*labels),
+            )
+        return found
 
     def batch_observer(self, model: str, version: str) -> Callable[[int, float], None]:
         """What a batcher tells its batches to: items and seconds."""

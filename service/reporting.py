@@ -9,11 +9,11 @@ def observe(
     metrics: Metrics, manifest: Manifest, images: int, outcome: Outcome, encode_s: float
 ) -> None:
     """Count the images of one answer, and its seconds in every stage."""
-    labels = (manifest.name, str(manifest.version))
-    metrics.images.labels(*labels).inc(images)
-    metrics.queue_seconds.labels(*labels).observe(outcome.queue_s)
-    metrics.engine_seconds.labels(*labels).observe(outcome.run_s)
-    metrics.encode_seconds.labels(*labels).observe(encode_s)
+    answered = metrics.answered(manifest.name, manifest.version)
+    answered.images.inc(images)
+    answered.queue_seconds.observe(outcome.queue_s)
+    answered.engine_seconds.observe(outcome.run_s)
+    answered.encode_seconds.observe(encode_s)
 
 
 def server_timing(outcome: Outcome, encode_s: float) -> str:
