@@ -91,6 +91,7 @@ class Batcher:
             for lane in self._lanes
         ]
         self.waiting = 0  # items that no batch has taken yet
+        self._large = 0  # entries of more than one turn that are not answered
 
     async def submit(self, arrays: Arrays, deadline: float) -> Outcome:
         """Run items through batches, whatever others are in them.
@@ -138,12 +139,15 @@ class Batcher:
     def _queued(self, entry: Entry, deadline: float) -> Iterator[None]:
         """Admit an entry, and let nothing of it wait any longer when its caller goes."""
         self._admit(entry.size, deadline)
+        large = entry.size > self._options.max_batch_size // TURNS
         self._queue.append(entry)
         self.waiting += entry.size
+        self._large += large
         self._wake.set()
         try:
             yield
         finally:
+            self._large -= large
             self.waiting -= entry.waiting
             entry.waiting = 0
             if not entry.future.cancel() and not entry.future.cancelled():
@@ -175,7 +179,9 @@ class Batcher:
         """
         most = self._options.max_batch_size
         ahead = max(size, most // TURNS)
-        items = size + sum(min(entry.waiting, ahead) for entry in self._queue)
+        items = size + self.waiting
+        if self._large:  # else none is over its turn, and the sum below is all that waits
+            items = size + sum(min(entry.waiting, ahead) for entry in self._queue)
         batches = -(-items // most)
         busy_s = max(0.0, min(lane.free_at for lane in self._lanes) - time.monotonic())
         return busy_s + self._cost.estimate_s(items, batches) / min(batches, len(self._lanes))

@@ -1,0 +1,50 @@
+"""The generators that are served in benchmarks: the shipped digits, and untrained larger ones."""
+
+import json
+import shutil
+from pathlib import Path
+
+from bundle.store import release
+from training.card import Card
+from training.checkpoint import save_weights
+from training.config import build_config
+from training.export import publish
+from training.networks import FAMILIES, Architecture
+from training.snapshot import load_snapshot
+
+ROOT = Path(__file__).parent.parent
+SIZES = {  # side and widths: 1.3 and 4.9 million parameters
+    "rgb32": (32, (192, 96, 64, 32)),
+    "rgb256": (256, (256, 128, 64, 32, 16, 8)),
+}
+
+
+def make_models(root: Path) -> dict[str, Path]:
+    """Write and release the models under `root`; their graphs by name."""
+    shutil.copytree(ROOT / "models/mnist", root / "mnist")
+    for name, (side, widths) in SIZES.items():
+        if not (root / name).exists():
+            _publish(root, name, side, widths)
+    shipped = json.loads((root / "mnist/release.json").read_text())["version"]
+    return {
+        "mnist": root / f"mnist/{shipped}/model.onnx",
+        **{name: root / name / "1/model.onnx" for name in SIZES},
+    }
+
+
+def _publish(root: Path, name: str, side: int, widths: tuple[int, ...]) -> None:
+    shape = {"height": side, "width": side, "channels": 3, "num_classes": 0}
+    architecture = Architecture(family="strided", latent_dim=128, widths=widths, **shape)
+    networks = FAMILIES["strided"]
+    weights = root / f"{name}.safetensors"
+    save_weights(
+        weights,
+        architecture,
+        {"nimg": "0"},
+        generator=networks.generator(architecture).state_dict(),
+        discriminator=networks.discriminator(architecture).state_dict(),
+    )
+    data = {"fingerprint": "none", "images": 0, "shape": [side, side, 3], "classes": []}
+    snapshot, config = load_snapshot(weights), build_config("mnist", {})
+    publish(snapshot, config, data, root / name, {}, Card())
+    release(root, name, 1)
