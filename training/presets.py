@@ -60,8 +60,8 @@ STACKED_MNIST: dict[str, Any] = {
 }
 
 STACKED_MNIST_SMALL: dict[str, Any] = {
-    # The same game for two CPU cores.
-    "kimg": 5_000,
+    # The same game for a CPU.
+    "kimg": 2_500,
     "family": "strided",
     "latent_dim": 64,
     "widths": [96, 48, 24],
@@ -69,7 +69,7 @@ STACKED_MNIST_SMALL: dict[str, Any] = {
     "mapping": 2,
     "loss": "relativistic",
     "gamma": {"start": 1.0, "end": 0.2, "to_kimg": 500},
-    "lr": {"start": 3e-4, "end": 3e-5, "from_kimg": 2000, "to_kimg": 5000},
+    "lr": {"start": 3e-4, "end": 3e-5, "from_kimg": 1000, "to_kimg": 2500},
     "beta1": 0.0,
     "beta2": {"start": 0.9, "end": 0.99, "to_kimg": 200},
     "ema_half_life_kimg": {"start": 0.0, "end": 50.0, "to_kimg": 500},
