@@ -1,0 +1,60 @@
+"""What share of a training step making the next batch takes, where nothing else runs beside it."""
+
+import json
+import statistics
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from training.config import build_config
+from training.dataset import Dataset, load_dataset
+from training.device import resolve_precision
+from training.feed import Feed
+from training.loop import data_sheet
+from training.players import Players
+from training.run import architecture_of
+from training.step import Step
+
+ROUNDS, STEPS, IMAGES = 9, 5, 60_000
+
+
+def digits(folder: Path) -> Dataset:
+    """As many images as MNIST has, of noise, read from a file as any data are."""
+    noise = np.random.default_rng(0).integers(0, 256, (IMAGES, 28, 28, 1), np.uint8)
+    labels = np.arange(IMAGES) % 10
+    np.savez(folder / "digits.npz", images=noise, labels=labels)
+    return load_dataset(folder / "digits.npz", cache=folder / "cache")
+
+
+def main() -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        data = digits(Path(folder))
+        config = build_config("mnist", {"precision": resolve_precision("auto")})
+        players = Players(config, architecture_of(config, data_sheet(data)))
+        step, feed = Step(config, players), Feed(config, data, torch.device("cpu"))
+        feeding, stepping = [], []
+        for number in range(ROUNDS * STEPS):
+            nimg = number * config.batch_size
+            started = time.process_time()
+            feed.batches(nimg)  # the first of them waits; each also makes the next
+            feed.batches(nimg + config.batch_size)
+            fed = time.process_time()
+            batches = feed.batches(nimg)
+            between = time.process_time()
+            step(nimg, *batches)
+            stepping.append(time.process_time() - between)
+            feeding.append((fed - started) / 2)
+        feed.close()
+    share = statistics.median(feeding) / statistics.median(stepping)
+    milliseconds = {
+        "feed_cpu_ms": round(1000 * statistics.median(feeding), 3),
+        "step_cpu_ms": round(1000 * statistics.median(stepping), 2),
+    }
+    print(json.dumps({**milliseconds, "share": round(share, 4), "batch": config.batch_size}))
+
+
+if __name__ == "__main__":
+    main()
