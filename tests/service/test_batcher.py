@@ -290,17 +290,6 @@ def test_closing_finishes_what_is_queued_and_takes_nothing_more() -> None:
     with_bench(test)
 
 
-def test_two_lanes_run_at_the_same_time() -> None:
-    async def test(bench: Bench) -> None:
-        tasks = [await bench.start(*range(4)), await bench.start(*range(4, 8))]
-        await bench.batch_started()
-        await bench.batch_started()
-        bench.open()
-        assert await asyncio.gather(*tasks) == [[0, 2, 4, 6], [8, 10, 12, 14]]
-
-    with_bench(test, lanes=2)
-
-
 def test_a_free_lane_waits_for_clients_that_come_back() -> None:
     async def test(bench: Bench) -> None:
         for items in (1, 2, 4):
@@ -342,31 +331,5 @@ def test_it_tells_how_long_the_oldest_entry_waits_and_the_run_takes() -> None:
         bench.open()
         await asyncio.gather(first, older)
         assert (bench.batcher.oldest_s(), bench.batcher.running_s()) == (0, 0)
-
-    with_bench(test)
-
-
-def test_lanes_that_are_free_share_what_waits() -> None:
-    async def test(bench: Bench) -> None:
-        task = await bench.start(1, 2, 3)
-        for _ in range(2):
-            await bench.batch_started()
-        bench.open()
-        assert await task == [2, 4, 6]
-        assert sorted(map(len, bench.engine.batches)) == [1, 2]
-
-    with_bench(test, lanes=2)
-
-
-def test_a_lane_without_work_gives_memory_back_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("service.batcher.REST_AFTER_S", 0.01)
-
-    async def test(bench: Bench) -> None:
-        bench.open()
-        await bench.submit(7)
-        await asyncio.to_thread(bench.engine.rests.acquire)
-        await bench.submit(7)
-        await asyncio.to_thread(bench.engine.rests.acquire)
-        assert not bench.engine.rests.acquire(blocking=False)
 
     with_bench(test)
