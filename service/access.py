@@ -1,5 +1,7 @@
 """Asks for an API key wherever a request costs something or tells of models, as pure ASGI."""
 
+from collections.abc import Mapping
+
 from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -33,21 +35,23 @@ class AskForKey:
         """Answer MissingKey and WrongKey at once, before the body is read."""
         if scope["type"] == "http" and not is_open(scope["path"]):
             try:
-                record_of(Request(scope)).key = self._checked(Headers(scope=scope))
+                record_of(Request(scope)).key = find_key(self._keys, Headers(scope=scope))
             except ServiceError as error:
                 self._metrics.rejected.labels(error.slug).inc()
                 await problem_response(error)(scope, receive, send)
                 return
         await self._app(scope, receive, send)
 
-    def _checked(self, headers: Headers) -> Key:
-        text = _given(headers)
-        if not text:
-            raise MissingKey("a key is needed: Authorization: Bearer KEY, or X-Api-Key: KEY")
-        key = self._keys.find(text.encode("latin-1"))
-        if key is None:
-            raise WrongKey("the key is not, or no longer, one of this service")
-        return key
+
+def find_key(keys: Keys, headers: Mapping[str, str]) -> Key:
+    """The key that a request carries; raises MissingKey and WrongKey."""
+    text = _given(headers)
+    if not text:
+        raise MissingKey("a key is needed: Authorization: Bearer KEY, or X-Api-Key: KEY")
+    key = keys.find(text.encode("latin-1"))
+    if key is None:
+        raise WrongKey("the key is not, or no longer, one of this service")
+    return key
 
 
 def is_open(path: str) -> bool:
@@ -55,7 +59,7 @@ def is_open(path: str) -> bool:
     return path in OPEN or path.startswith(OPEN_BELOW)
 
 
-def _given(headers: Headers) -> str:
+def _given(headers: Mapping[str, str]) -> str:
     """The text of the key that a request carries; empty for none."""
     scheme, _, text = headers.get("authorization", "").partition(" ")
     return text.strip() if scheme.lower() == "bearer" else headers.get("x-api-key", "").strip()

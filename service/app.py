@@ -19,7 +19,7 @@ from service.errors import ServiceError
 from service.inference.refusals import ProtocolErrors
 from service.inference.routes import routes as inference_routes
 from service.interpolation import interpolate
-from service.middleware import CountRequests, Direct, Drain, HeadAsGet
+from service.middleware import CountRequests, Drain, HeadAsGet
 from service.openapi import write_document
 from service.playground import router as playground_router
 from service.problems import (
@@ -83,7 +83,6 @@ def _middleware(service: Service) -> list[Middleware]:
         around.append(cors(service.settings.cors_origins))
     if service.keys is not None:
         around.append(Middleware(AskForKey, keys=service.keys, metrics=service.metrics))
-    around.append(Middleware(Direct, endpoints={"/generate": generate}, metrics=service.metrics))
     return around
 
 

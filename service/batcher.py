@@ -5,19 +5,16 @@ It counts items and knows deadlines; it knows neither images nor HTTP.
 
 import asyncio
 import logging
+import threading
 import time
 from collections import deque
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from contextvars import Context
+from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from service.cost import Cost
 from service.entry import Array, Arrays, Entry, Outcome, PartedEntry, Piece, gather
 from service.errors import (
-    DeadlinePassed,
     DeadlineUnreachable,
     Draining,
     InternalError,
@@ -28,7 +25,7 @@ from service.linger import Linger
 log = logging.getLogger(__name__)
 
 TURNS = 4  # of entries in a batch: so a small one goes whole, and soon, beside large ones
-LEAST_LINGER_S = 0.5e-3  # what an event loop's timers can tell from nothing
+LEAST_LINGER_S = 0.5e-3  # what timers can tell from nothing
 REST_AFTER_S = 5.0  # without work, after which a lane gives memory back
 
 
@@ -52,11 +49,10 @@ class BatchOptions:
 
 
 class Lane:
-    """One thread, and what it runs."""
+    """What one thread runs, batch after batch."""
 
     def __init__(self, run: Run, options: BatchOptions) -> None:
         self.run = run
-        self.thread = ThreadPoolExecutor(1, thread_name_prefix="lane")
         self.linger = Linger(options.linger_s)
         self.free_at = 0.0
         self.running_since: float | None = None
@@ -64,10 +60,10 @@ class Lane:
 
 
 class Batcher:
-    """A bounded queue of entries, shared by lanes.
+    """A bounded queue of entries, from which lanes take batches by themselves.
 
-    `observe` is told the items and seconds of every batch. Create, call and close it on one event
-    loop.
+    A lane goes on with its next batch while the event loop hands out the one before. `observe` is
+    told the items and seconds of every batch. Create, call and close it on one event loop.
     """
 
     def __init__(
@@ -80,18 +76,21 @@ class Batcher:
         self._options = options
         self._cost = cost
         self._observe = observe
-        self._queue: deque[Entry] = deque()
-        self._wake = asyncio.Event()
-        self._closed = False
-        self._lanes = [Lane(run, options) for run in runs]
         self._loop = asyncio.get_running_loop()
-        self._drivers = [
-            # In a context of its own: what it logs belongs to no single request.
-            self._loop.create_task(self._drive(lane), context=Context())
-            for lane in self._lanes
-        ]
+        self._lock = threading.Lock()  # guards what follows
+        self._work = threading.Condition(self._lock)  # what idle lanes wait for
+        self._company = threading.Condition(self._lock)  # what lingering lanes wait for
+        self._queue: deque[Entry] = deque()
         self.waiting = 0  # items that no batch has taken yet
         self._large = 0  # entries of more than one turn that are not answered
+        self._closed = False
+        self._lanes = [Lane(run, options) for run in runs]
+        self._threads = [
+            threading.Thread(target=self._drive, args=(lane,), name=f"lane-{number}", daemon=True)
+            for number, lane in enumerate(self._lanes)
+        ]
+        for thread in self._threads:
+            thread.start()
 
     async def submit(self, arrays: Arrays, deadline: float) -> Outcome:
         """Run items through batches, whatever others are in them.
@@ -101,8 +100,11 @@ class Batcher:
         InternalError when a batch with an item of this entry fails.
         """
         entry = Entry(arrays, deadline, time.monotonic())
-        with self._queued(entry, deadline):
-            return await _in_time(deadline, entry.future)
+        timer = self._put(entry)
+        try:
+            return await entry.future
+        finally:
+            self._leave(entry, timer)
 
     async def stream(self, arrays: Arrays, deadline: float) -> AsyncGenerator[Outcome]:
         """As `submit`, but hand the rows out in parts, in order, as batches finish.
@@ -110,12 +112,15 @@ class Batcher:
         Raises what `submit` raises, for the first part or a later one: items are admitted together.
         """
         entry = PartedEntry(arrays, deadline, time.monotonic())
-        with self._queued(entry, deadline):
+        timer = self._put(entry)
+        try:
             missing = entry.size
             while missing:
-                part = await _in_time(deadline, entry.part())
+                part = await entry.part()
                 missing -= len(part.rows)
                 yield part
+        finally:
+            self._leave(entry, timer)
 
     def oldest_s(self) -> float:
         """How long the entry that waits longest has waited; 0 when none waits."""
@@ -129,29 +134,38 @@ class Batcher:
 
     async def close(self) -> None:
         """Take nothing more, finish what is queued, and stop the lanes."""
-        self._closed = True
-        self._wake.set()
-        await asyncio.gather(*self._drivers)
-        for lane in self._lanes:
-            lane.thread.shutdown(wait=False)
+        with self._lock:
+            self._closed = True
+            self._work.notify_all()
+            self._company.notify_all()
+        await asyncio.gather(*(asyncio.to_thread(thread.join) for thread in self._threads))
 
-    @contextmanager
-    def _queued(self, entry: Entry, deadline: float) -> Iterator[None]:
-        """Admit an entry, and let nothing of it wait any longer when its caller goes."""
-        self._admit(entry.size, deadline)
-        large = entry.size > self._options.max_batch_size // TURNS
-        self._queue.append(entry)
-        self.waiting += entry.size
-        self._large += large
-        self._wake.set()
-        try:
-            yield
-        finally:
-            self._large -= large
-            self.waiting -= entry.waiting
-            entry.waiting = 0
-            if not entry.future.cancel() and not entry.future.cancelled():
-                entry.future.exception()  # marks it as seen
+    def _put(self, entry: Entry) -> asyncio.TimerHandle:
+        """Admit an entry to the queue; answers the timer of its deadline."""
+        with self._lock:
+            self._admit(entry.size, entry.deadline)
+            self._queue.append(entry)
+            self.waiting += entry.size
+            self._large += self._is_large(entry)
+            self._work.notify()
+            self._company.notify_all()
+        return self._loop.call_later(entry.deadline - time.monotonic(), entry.expire)
+
+    def _leave(self, entry: Entry, timer: asyncio.TimerHandle) -> None:
+        """Let nothing of an entry wait any longer: its caller goes."""
+        timer.cancel()
+        if entry.waiting:
+            with self._lock:
+                self._withdraw(entry)
+        self._large -= self._is_large(entry)
+        entry.close()
+
+    def _withdraw(self, entry: Entry) -> None:
+        self.waiting -= entry.waiting
+        entry.waiting = 0
+
+    def _is_large(self, entry: Entry) -> bool:
+        return entry.size > self._options.max_batch_size // TURNS
 
     def _admit(self, size: int, deadline: float) -> None:
         if self._closed:
@@ -186,48 +200,46 @@ class Batcher:
         busy_s = max(0.0, min(lane.free_at for lane in self._lanes) - time.monotonic())
         return busy_s + self._cost.estimate_s(items, batches) / min(batches, len(self._lanes))
 
-    async def _drive(self, lane: Lane) -> None:
-        while await self._work_waits(lane):
-            await self._let_company_come(lane)
-            pieces = self._form()
+    def _drive(self, lane: Lane) -> None:
+        """The life of a lane's thread."""
+        while self._work_waits(lane):
+            self._let_company_come(lane)
+            with self._lock:
+                if pieces := self._form():
+                    lane.rested = False
+                    lane.running_since = time.monotonic()
+                if self.waiting:
+                    self._work.notify()  # what is left is for another lane
             if pieces:
-                await self._run(lane, pieces)
+                self._run(lane, pieces)
 
-    async def _work_waits(self, lane: Lane) -> bool:
+    def _work_waits(self, lane: Lane) -> bool:
         """Wait for an entry; false when the batcher is closed and empty."""
-        while not self._queue:
-            if self._closed:
-                return False
-            self._wake.clear()
-            try:
-                async with asyncio.timeout(None if lane.rested else REST_AFTER_S):
-                    await self._wake.wait()
-            except TimeoutError:
-                await self._rest(lane)
-        return True
+        while True:
+            with self._lock:
+                patience = None if lane.rested else REST_AFTER_S
+                if self._work.wait_for(lambda: self._queue or self._closed, patience):
+                    return bool(self._queue)
+            self._rest(lane)
 
-    async def _rest(self, lane: Lane) -> None:
+    def _rest(self, lane: Lane) -> None:
         lane.rested = True
         try:
-            await self._loop.run_in_executor(lane.thread, lane.run.rest)
+            lane.run.rest()
         except Exception:
             log.exception("a lane could not give memory back")
 
-    async def _let_company_come(self, lane: Lane) -> None:
+    def _let_company_come(self, lane: Lane) -> None:
         """Wait for just answered clients while that pays; see `Linger`."""
         target = min(lane.linger.target, self._options.max_batch_size)
-        until = lane.linger.until
-        if self.waiting >= target or until - time.monotonic() < LEAST_LINGER_S:
+        patience = lane.linger.until - time.monotonic()
+        if self.waiting >= target or patience < LEAST_LINGER_S:
             return
-        try:
-            async with asyncio.timeout(until - time.monotonic()):
-                while self.waiting < target and not self._closed:
-                    self._wake.clear()
-                    await self._wake.wait()
-        except TimeoutError:
-            lane.linger.waited(came_back=False)
-        else:
-            lane.linger.waited(came_back=True)
+        with self._lock:
+            came_back = self._company.wait_for(
+                lambda: self.waiting >= target or self._closed, patience
+            )
+        lane.linger.waited(came_back=came_back)
 
     def _form(self) -> list[Piece]:
         """Take the next batch, an equal share of each entry in turn; drop the dead ones."""
@@ -251,46 +263,42 @@ class Batcher:
         free = sum(lane.running_since is None for lane in self._lanes)
         return min(self._options.max_batch_size, -(-self.waiting // max(1, free)))
 
-    async def _run(self, lane: Lane, pieces: list[Piece]) -> None:
+    def _run(self, lane: Lane, pieces: list[Piece]) -> None:
         size = sum(piece.size for piece in pieces)
-        lane.rested = False
-        started = lane.running_since = time.monotonic()
+        started = time.monotonic()
         lane.free_at = started + self._cost.estimate_s(size)
         try:
-            rows = await self._loop.run_in_executor(lane.thread, lane.run, gather(pieces))
+            rows = lane.run(gather(pieces))
             if len(rows) != size:
                 raise ValueError(f"a batch of {size} items came back as {len(rows)} rows")
         except Exception:
             log.exception("batch failed items=%d", size)
-            for piece in pieces:
-                piece.entry.fail(InternalError("the images could not be made"))
             rows = None
+            with self._lock:
+                for piece in pieces:
+                    self._withdraw(piece.entry)
         now = lane.free_at = time.monotonic()
         lane.running_since = None
+        if rows is not None:
+            lane.linger.batch_done(
+                answered=sum(piece.entry.size for piece in pieces if piece.is_last),
+                queued=self.waiting,
+                worth_s=self._cost.fixed_s,
+                now=now,
+            )
+        self._loop.call_soon_threadsafe(self._deliver, pieces, rows, size, started, now)
+
+    def _deliver(
+        self, pieces: list[Piece], rows: Array | None, size: int, started: float, now: float
+    ) -> None:
+        """On the event loop: give each entry its rows of a batch, or its error, and learn."""
         if rows is None:
+            for piece in pieces:
+                piece.entry.fail(InternalError("the images could not be made"))
             return
         self._cost.learn(size, now - started)
         self._observe(size, now - started)
-        answered = _deliver(pieces, rows, now)
-        lane.linger.batch_done(
-            answered=answered, queued=self.waiting, worth_s=self._cost.fixed_s, now=now
-        )
-
-
-async def _in_time(deadline: float, job: Awaitable[Outcome]) -> Outcome:
-    try:
-        async with asyncio.timeout(deadline - time.monotonic()):
-            return await job
-    except TimeoutError:
-        raise DeadlinePassed("the deadline passed before the images were made") from None
-
-
-def _deliver(pieces: list[Piece], rows: Array, now: float) -> int:
-    """Give each entry its rows of a batch; returns the items of the entries answered by it."""
-    answered = start = 0
-    for piece in pieces:
-        stop = start + piece.size
-        if piece.entry.fill(piece, rows[start:stop], now):
-            answered += piece.entry.size
-        start = stop
-    return answered
+        start = 0
+        for piece in pieces:
+            piece.entry.fill(piece, rows[start : start + piece.size], now)
+            start += piece.size

@@ -5,7 +5,7 @@ import json
 import math
 import operator
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -19,6 +19,8 @@ from service.errors import BodyTooLarge, FieldError, InvalidValue, Malformed, Un
 from service.schemas import GenerateRequest, Point
 
 M = TypeVar("M", bound=BaseModel)
+
+Query = list[tuple[str, str]]
 
 JSON, NPY, OCTETS = "application/json", "application/x-npy", "application/octet-stream"
 BODY_TYPES = (JSON, NPY, OCTETS)
@@ -49,8 +51,17 @@ async def read_demand(request: Request, body_bytes: int) -> Demand:
 
     Raises BodyTooLarge, UnsupportedBody, Malformed, InvalidValue.
     """
-    media_type, body = await _typed_body(request, body_bytes, BODY_TYPES)
-    query = request.query_params.multi_items()
+    media_type = body_type(request.headers, BODY_TYPES)
+    body = await read_body(request, body_bytes)
+    return parse_demand(media_type, body, request.query_params.multi_items())
+
+
+def parse_demand(media_type: str | None, body: bytes, query: Query) -> Demand:
+    """What a body of this type and the parameters of its query ask for.
+
+    Raises UnsupportedBody, Malformed, InvalidValue.
+    """
+    _check_named(media_type, body, BODY_TYPES)
     if media_type in (None, JSON):
         return Demand(_from_json(body, query, GenerateRequest))
     latents = _from_npy(body) if media_type == NPY else _from_octets(body)
@@ -62,25 +73,20 @@ async def read_fields(request: Request, body_bytes: int, model: type[M]) -> M:
 
     Raises BodyTooLarge, UnsupportedBody, Malformed, InvalidValue.
     """
-    _, body = await _typed_body(request, body_bytes, (JSON,))
+    media_type = body_type(request.headers, (JSON,))
+    body = await read_body(request, body_bytes)
+    _check_named(media_type, body, (JSON,))
     return _from_json(body, request.query_params.multi_items(), model)
 
 
-async def _typed_body(
-    request: Request, body_bytes: int, allowed: Sequence[str]
-) -> tuple[str | None, bytes]:
-    media_type = _media_type(request, allowed)
-    body = await read_body(request, body_bytes)
-    if media_type is None and body:
-        raise UnsupportedBody(f"Content-Type is missing; allowed are {', '.join(allowed)}")
-    return media_type, body
+def body_type(headers: Mapping[str, str], allowed: Sequence[str]) -> str | None:
+    """The body's type in lower case without parameters; None when the client names none.
 
-
-def _media_type(request: Request, allowed: Sequence[str]) -> str | None:
-    """The body's type in lower case without parameters; None when the client names none."""
-    if (encoding := request.headers.get("content-encoding", "identity").lower()) != "identity":
+    Raises UnsupportedBody.
+    """
+    if (encoding := headers.get("content-encoding", "identity").lower()) != "identity":
         raise UnsupportedBody(f"Content-Encoding is {encoding!r:.100}; none is allowed")
-    header = request.headers.get("content-type")
+    header = headers.get("content-type")
     if header is None:
         return None
     media_type = header.partition(";")[0].strip().lower()
@@ -89,6 +95,11 @@ def _media_type(request: Request, allowed: Sequence[str]) -> str | None:
             f"Content-Type is {media_type!r:.100}; allowed are {', '.join(allowed)}"
         )
     return media_type
+
+
+def _check_named(media_type: str | None, body: bytes, allowed: Sequence[str]) -> None:
+    if media_type is None and body:
+        raise UnsupportedBody(f"Content-Type is missing; allowed are {', '.join(allowed)}")
 
 
 async def read_body(request: Request, most: int) -> bytes:
@@ -111,7 +122,7 @@ async def read_body(request: Request, most: int) -> bytes:
     return b"".join(chunks)
 
 
-def _from_json(body: bytes, query: list[tuple[str, str]], model: type[M]) -> M:
+def _from_json(body: bytes, query: Query, model: type[M]) -> M:
     if query:
         raise _unknown_query(query[0][0], "beside a JSON body no query parameter is allowed")
     try:
@@ -121,7 +132,7 @@ def _from_json(body: bytes, query: list[tuple[str, str]], model: type[M]) -> M:
     return _validated(fields, model)
 
 
-def _from_query(query: list[tuple[str, str]]) -> GenerateRequest:
+def _from_query(query: Query) -> GenerateRequest:
     """The fields beside a body of latents, each of them once."""
     fields: dict[str, Any] = {}
     for name, text in query:

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from service.errors import DeadlinePassed
+
 Array = NDArray[Any]
 Arrays = tuple[Array, ...]  # of one length: the items
 
@@ -29,15 +31,15 @@ class Entry:
         self.size = len(arrays[0])
         self.waiting = self.size  # items that no batch has taken yet
         self.future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
-        self._deadline = deadline
+        self.deadline = deadline
         self.arrived = now
         self._started: float | None = None
         self._missing = self.size
         self._rows: Array | None = None
 
     def gone(self, now: float) -> bool:
-        """Whether nobody waits any longer: answered, failed, cancelled or too late."""
-        return self.future.done() or now >= self._deadline
+        """Whether nothing waits any longer: withdrawn, answered, failed, cancelled or too late."""
+        return not self.waiting or self.future.done() or now >= self.deadline
 
     def take(self, most: int, now: float) -> "Piece":
         """Take the next items, `most` of them at most, for a batch that starts at `now`."""
@@ -52,14 +54,26 @@ class Entry:
         """Put the rows of a piece in place; true when that answers the caller."""
         if self.future.done():
             return False
-        if self._rows is None:
-            self._rows = np.empty((self.size, *rows.shape[1:]), rows.dtype)
-        self._rows[piece.start : piece.stop] = rows
+        if piece.size == self.size:
+            self._rows = rows
+        else:
+            if self._rows is None:
+                self._rows = np.empty((self.size, *rows.shape[1:]), rows.dtype)
+            self._rows[piece.start : piece.stop] = rows
         self._missing -= piece.size
         if self._missing:
             return False
         self.future.set_result(self._outcome(self._rows, now))
         return True
+
+    def expire(self) -> None:
+        """Tell the caller that its deadline has passed, if it still waits."""
+        self.fail(DeadlinePassed("the deadline passed before the images were made"))
+
+    def close(self) -> None:
+        """End the wait: nobody will ask for rows or errors any more."""
+        if not self.future.cancel() and not self.future.cancelled():
+            self.future.exception()  # marks it as seen
 
     def fail(self, error: Exception) -> None:
         """Tell the caller, if one still waits."""
@@ -120,6 +134,11 @@ class Piece:
     def size(self) -> int:
         """How many items."""
         return self.stop - self.start
+
+    @property
+    def is_last(self) -> bool:
+        """Whether its entry has no items behind it."""
+        return self.stop == self.entry.size
 
 
 def gather(pieces: list[Piece]) -> Arrays:

@@ -70,7 +70,7 @@ async def interpolate(request: Request) -> Response:
 
 async def _answer(request: Request, service: Service) -> Response:
     settings = service.settings
-    deadline = time.monotonic() + allowed_s(request, settings.deadline_s)
+    deadline = time.monotonic() + allowed_s(request.headers, settings.deadline_s)
     job = read_fields(request, settings.body_bytes, InterpolateRequest)
     fields = await before(deadline, job)
     seed, index = starting_seed(fields)
@@ -92,7 +92,7 @@ async def _whole(walk: Walk, media: str, duration_ms: int) -> Response:
     def encode(rows: Array) -> bytes:
         return _zip(rows) if media == ZIP else encode_animation(media, rows, duration_ms)
 
-    with walk.service.rates.charged(walk.request, walk.work.count):
+    with walk.service.rates.charged(record_of(walk.request), walk.work.count):
         job = walk.served.generate(walk.work, walk.deadline)
         outcome = await while_connected(walk.request, job)
     body, encode_s = await walk.encoded(encode, outcome.rows)
@@ -113,7 +113,7 @@ async def _stream(walk: Walk) -> Response:
     So the walk was admitted, and what is refused is refused with its status.
     """
     parts = walk.served.stream(walk.work, walk.deadline)
-    with walk.service.rates.charged(walk.request, walk.work.count):
+    with walk.service.rates.charged(record_of(walk.request), walk.work.count):
         first = await while_connected(walk.request, _next(parts))
     return Stream(_entries(walk, first, parts), walk.headers)
 

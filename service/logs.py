@@ -22,6 +22,8 @@ def configure_logging(settings: Settings) -> None:
     """Log to standard error from now on, in the settings' format and from their level on."""
     handler = logging.StreamHandler()
     handler.setFormatter(FORMATTERS[settings.log_format]())
+    # No format shows them, and every line would look for them.
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     logging.basicConfig(level=settings.log_level.upper(), handlers=[handler])
 
 

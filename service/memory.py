@@ -58,13 +58,15 @@ class Memory:
     def lease(self, version: Answering) -> Iterator[Answering]:
         """Hold what is in memory for a request."""
         keys = [part.key for part in version.parts]
-        self._holds.update(keys)
-        self._leases.update(keys)
+        for key in keys:
+            self._holds[key] += 1
+            self._leases[key] += 1
         try:
             yield version
         finally:
-            self._leases.subtract(keys)
-            self.let_go(version)
+            for key in keys:
+                self._leases[key] -= 1
+                self._let_go(key)
             self.returned.set()
 
     def is_leased(self, version: Answering) -> bool:

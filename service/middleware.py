@@ -1,20 +1,15 @@
 """What surrounds the routes, as pure ASGI."""
 
 import time
-from collections.abc import Awaitable, Callable, Mapping
 
 from starlette.datastructures import MutableHeaders
-from starlette.requests import Request
-from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from service.errors import Draining, ServiceError
+from service.errors import Draining
 from service.metrics import Metrics
-from service.problems import answer_service_error, problem_response
+from service.problems import problem_response
 from service.request_log import PROBES
 from service.state import Service
-
-Endpoint = Callable[[Request], Awaitable[Response]]
 
 
 class HeadAsGet:
@@ -61,40 +56,6 @@ class CountRequests:
         finally:
             self._metrics.requests.labels(str(status)).inc()
             self._metrics.request_seconds.observe(time.perf_counter() - started)
-
-
-class Direct:
-    """Hands a POST straight to its endpoint, past routing and what else only others need.
-
-    Its errors are answered as the routes' are. `endpoints` are by path; the routes stay as well,
-    for other methods and for the document.
-    """
-
-    def __init__(self, app: ASGIApp, endpoints: Mapping[str, Endpoint], metrics: Metrics) -> None:
-        self._app = app
-        self._routes = {
-            path: CountRequests(_answering(endpoint), metrics)
-            for path, endpoint in endpoints.items()
-        }
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass on everything else as it is."""
-        if scope["type"] == "http" and scope["method"] == "POST":
-            await self._routes.get(scope["path"], self._app)(scope, receive, send)
-        else:
-            await self._app(scope, receive, send)
-
-
-def _answering(endpoint: Endpoint) -> ASGIApp:
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        request = Request(scope, receive, send)
-        try:
-            response = await endpoint(request)
-        except ServiceError as error:
-            response = await answer_service_error(request, error)
-        await response(scope, receive, send)
-
-    return app
 
 
 class Drain:

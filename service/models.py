@@ -89,9 +89,22 @@ class Models:
     ) -> Answering:
         """The version that answers a request; loads it if it is asked for by number.
 
+        Raises what `at_hand` raises, and ModelRefused.
+        """
+        if (answering := self.at_hand(name, version, seed)) is not None:
+            return answering
+        assert version is not None  # what is released is at hand
+        key = (name or self._default(), version)
+        await self._check_published(*key)
+        return await self._on_demand.find(key)
+
+    def at_hand(
+        self, name: str | None, version: int | None, seed: int | None = None
+    ) -> Answering | None:
+        """The version that answers a request if it is in memory.
+
         A canary may answer for a seed; None stands for posted latents. Raises NotReady, Draining,
-        NoSuchModel, ModelRefused, and InvalidValue when no model is named and several could be
-        meant.
+        NoSuchModel, and InvalidValue when no model is named and several could be meant.
         """
         if self._closed:
             raise Draining("the service is stopping", retry_after_s=1)
@@ -103,11 +116,7 @@ class Models:
         for answering in self._answering(name):
             if answering.manifest.version == version:
                 return answering
-        key = (name, version)
-        if (kept := self._on_demand.get(key)) is not None:
-            return kept
-        await self._check_published(*key)
-        return await self._on_demand.find(key)
+        return self._on_demand.get((name, version))
 
     async def lease(
         self, name: str | None, version: int | None, seed: int | None = None
@@ -116,7 +125,11 @@ class Models:
 
         Enter it before waiting for anything else.
         """
-        return self._memory.lease(await self.find(name, version, seed))
+        return self.hold(await self.find(name, version, seed))
+
+    def hold(self, answering: Answering) -> AbstractContextManager[Answering]:
+        """Keep a version that was found just now in memory within the block."""
+        return self._memory.lease(answering)
 
     async def published(self, name: str, version: int | None) -> int:
         """A version on disk, by default the one that serves; raises NoSuchModel."""

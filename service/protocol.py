@@ -1,13 +1,17 @@
-"""uvicorn's HTTP protocol, which sends the head and the body of an answer as one piece.
+"""uvicorn's HTTP protocol, which sends the head and the body of an answer as one piece, and answers
+the requests that the service exists for without its application.
 
-So each answer is one system call, and a process that is killed has sent all of it or nothing:
+Each answer is one system call, and a process that is killed has sent all of it or nothing:
 a proxy may then ask another.
 """
 
 import asyncio
 from typing import Any, cast
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn._types import ASGI3Application
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+
+from service.express import Express
 
 
 class JoiningTransport:
@@ -49,10 +53,30 @@ class JoiningTransport:
         return held
 
 
-class JoiningProtocol(HttpToolsProtocol):
-    """uvicorn's protocol on a `JoiningTransport`."""
+class Protocol(HttpToolsProtocol):
+    """uvicorn's protocol on a `JoiningTransport`, with an express way past the application."""
+
+    def __init__(self, *arguments: Any, express: Express, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._express = express
+        self._answering: asyncio.Task[None] | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin with a new connection."""
         joining = JoiningTransport(transport, self.loop)
         super().connection_made(cast(asyncio.Transport, joining))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """End what the client waited for."""
+        super().connection_lost(exc)
+        if self._answering is not None:
+            self._answering.cancel()
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        """Begin with a request; they come one after the other, whatever is sent ahead."""
+        if not self._express.takes(cast(Any, cycle.scope)):
+            super()._start_asgi_task(cycle, app)
+            return
+        self._answering = task = self.loop.create_task(self._express.answer(cycle))
+        task.add_done_callback(self.tasks.discard)
+        self.tasks.add(task)

@@ -7,10 +7,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from ipaddress import IPv6Address, ip_address
 
-from starlette.requests import Request
-
 from service.errors import LimitExceeded, RateLimited, ServiceError
-from service.record import record_of
+from service.record import Record
 
 MOST_CALLERS = 10_000  # whose buckets are kept; those who came last
 NOTHING = 1e-6  # images, below which rounding alone makes a difference
@@ -51,18 +49,18 @@ class Rates:
         self._buckets: OrderedDict[tuple[str, int], Bucket] = OrderedDict()  # least used first
 
     @contextmanager
-    def charged(self, request: Request, images: int) -> Iterator[None]:
+    def charged(self, record: Record, images: int) -> Iterator[None]:
         """Count images for the caller, but not if a refusal leaves the block.
 
         Raises RateLimited, and LimitExceeded for more than a minute's images at once.
         """
-        key = record_of(request).key
+        key = record.key
         own_limit = None if key is None else key.images_per_minute
         per_minute = self._images_per_minute if own_limit is None else own_limit
         if per_minute is None:
             yield
             return
-        bucket = self._bucket(_address(request) if key is None else key.name, per_minute)
+        bucket = self._bucket(_address(record.client) if key is None else key.name, per_minute)
         _take(bucket, images, self._clock())
         try:
             yield
@@ -93,9 +91,8 @@ def _take(bucket: Bucket, images: int, now: float) -> None:
         )
 
 
-def _address(request: Request) -> str:
+def _address(host: str) -> str:
     """The client's address; of IPv6 the network, for each host has more than it could count."""
-    host = request.client.host if request.client else ""
     try:
         address = ip_address(host)
     except ValueError:

@@ -10,9 +10,13 @@ from service.keys_file import Key
 
 @dataclass
 class Record:
-    """The facts of a request. Never a body, a latent or the text of a key; times in seconds."""
+    """The facts of a request. Never a body, a latent or the text of a key; times in seconds.
+
+    `client` is the client's address, which is not logged.
+    """
 
     request_id: str
+    client: str = ""
     key: Key | None = None
     model: str | None = None
     images: int | None = None

@@ -1,7 +1,5 @@
 """The paths of the service: plain functions that put its parts in a row."""
 
-import asyncio
-import functools
 import time
 from typing import Annotated, Any
 
@@ -12,16 +10,12 @@ from starlette.responses import Response
 from service.attachment import CARD, SAMPLES, find_attachment
 from service.bodies import read_demand
 from service.catalogue import ModelDetail, ModelList, describe_model, list_known
-from service.entry import Outcome
 from service.errors import Draining, NotReady
-from service.negotiation import PNG, Layout, choose_type
+from service.generation import Order, answer_order
 from service.record import record_of
-from service.reporting import observe, server_timing
-from service.responses import Made, Packed, pack
 from service.schemas import Problem, Status
 from service.state import Service, service_of
 from service.waiting import allowed_s, before, unless_client_left, while_connected
-from service.work import make_work, settle_seed
 
 IMMUTABLE = "max-age=31536000, immutable"
 Name = Annotated[str, Path(description="a model of the service", examples=["mnist"])]
@@ -29,7 +23,6 @@ Version = Annotated[
     int | None,
     Query(ge=1, description="default: the model's released version", examples=[1]),
 ]
-SMALL = 16 * 1024  # bytes that are encoded sooner than another thread would take them up
 PROMETHEUS_TEXT = "text/plain; version=0.0.4; charset=utf-8"
 
 TEXT, BINARY = {"type": "string"}, {"type": "string", "format": "binary"}
@@ -148,44 +141,8 @@ async def _attachment(
 
 async def _answer(request: Request, service: Service) -> Response:
     settings = service.settings
-    deadline = time.monotonic() + allowed_s(request, settings.deadline_s)
-    demand = settle_seed(await before(deadline, read_demand(request, settings.body_bytes)))
-    fields = demand.fields
-    lease = service.models.lease(fields.model, fields.version, fields.seed)
-    with await before(deadline, lease) as served:
-        work = make_work(demand, served.manifest, settings)
-        accept = ",".join(request.headers.getlist("accept"))
-        media = choose_type(accept, work.count, fields.layout)
-        with service.rates.charged(request, work.count):
-            outcome = await while_connected(request, served.generate(work, deadline))
-    made = Made(served.manifest, work, outcome.rows)
-    packed, encode_s = await _packed(service, media, made, fields.layout)
-    observe(service.metrics, made.manifest, work.count, outcome, encode_s)
-    record_of(request).note(made.model, work.count, outcome, encode_s)
-    return Response(packed.body, 200, _headers(made, outcome, encode_s), packed.media_type)
-
-
-async def _packed(service: Service, media: str, made: Made, layout: Layout) -> tuple[Packed, float]:
-    """The body, made on an encoding thread if that is worth the way, and the seconds it took."""
-    if media == PNG and made.images.nbytes <= SMALL:
-        return _timed_pack(media, made, layout)
-    loop = asyncio.get_running_loop()
-    job = functools.partial(_timed_pack, media, made, layout)
-    return await loop.run_in_executor(service.encoders, job)
-
-
-def _timed_pack(media: str, made: Made, layout: Layout) -> tuple[Packed, float]:
-    started = time.perf_counter()
-    packed = pack(media, made, layout)
-    return packed, time.perf_counter() - started
-
-
-def _headers(made: Made, outcome: Outcome, encode_s: float) -> dict[str, str]:
-    headers = {
-        "X-Model": made.model,
-        "Server-Timing": server_timing(outcome, encode_s),
-        "Vary": "Accept",
-    }
-    if made.work.seed is not None:
-        headers["X-Seed"] = str(made.work.seed)
-    return headers
+    deadline = time.monotonic() + allowed_s(request.headers, settings.deadline_s)
+    demand = await before(deadline, read_demand(request, settings.body_bytes))
+    accept = ",".join(request.headers.getlist("accept"))
+    order = Order(demand, accept, deadline, record_of(request))
+    return await while_connected(request, answer_order(order, service))

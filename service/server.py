@@ -1,18 +1,21 @@
 """Runs the application until it is told to stop, and lets it finish then."""
 
 import asyncio
+import functools
 import logging
 import os
 import signal
 import socket
 import threading
 from types import FrameType
+from typing import Any, cast
 
 import uvicorn
 from fastapi import FastAPI
 
 from service.app import create_app
-from service.protocol import JoiningProtocol
+from service.express import Express
+from service.protocol import Protocol
 from service.settings import Settings
 from service.state import Service
 
@@ -36,7 +39,7 @@ def serve(settings: Settings) -> None:
         config = uvicorn.Config(
             app,
             loop="uvloop",
-            http=JoiningProtocol,
+            http=cast(Any, functools.partial(Protocol, express=Express(app.state.service))),
             lifespan="off",  # it runs here, so that its errors arrive as they are
             backlog=BACKLOG,
             log_config=None,

@@ -3,7 +3,7 @@
 import asyncio
 import re
 import time
-from collections.abc import Awaitable, Coroutine
+from collections.abc import Awaitable, Coroutine, Mapping
 from typing import Any, TypeVar
 
 from starlette.requests import ClientDisconnect, Request
@@ -16,9 +16,9 @@ from service.request_log import CLIENT_LEFT
 T = TypeVar("T")
 
 
-def allowed_s(request: Request, most_s: float) -> float:
-    """The seconds that the client allows, capped; raises Malformed."""
-    header = request.headers.get("x-deadline-ms")
+def allowed_s(headers: Mapping[str, str], most_s: float) -> float:
+    """The seconds that the client allows, capped; raises Malformed. Names are in lower case."""
+    header = headers.get("x-deadline-ms")
     if header is None:
         return most_s
     if not re.fullmatch("0*[1-9][0-9]{0,99}", header.strip()):

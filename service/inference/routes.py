@@ -93,7 +93,7 @@ async def infer(request: Request) -> Response:
 
 async def _answer(request: Request, service: Service) -> Response:
     started = time.monotonic()
-    deadline = started + allowed_s(request, service.settings.deadline_s)
+    deadline = started + allowed_s(request.headers, service.settings.deadline_s)
     parsed = await before(deadline, _read(request, service))
     if timeout_us := parsed.fields.parameters.timeout:
         deadline = min(deadline, started + timeout_us / 1e6)
@@ -101,7 +101,7 @@ async def _answer(request: Request, service: Service) -> Response:
         served = found.member(None, 0)
         work = make_work(parsed, served.manifest, service.settings)
         form = _form(request, parsed)
-        with service.rates.charged(request, work.count):
+        with service.rates.charged(record_of(request), work.count):
             outcome = await while_connected(request, served.generate(work, deadline))
     packed, encode_s = await _packed(service, outcome.rows, served.manifest, form)
     observe(service.metrics, served.manifest, work.count, outcome, encode_s)

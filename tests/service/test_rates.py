@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import pytest
-from starlette.requests import Request
 
 from service.errors import LimitExceeded, QueueFull, RateLimited
 from service.keys_file import Key, add_key
@@ -28,13 +27,12 @@ def clock() -> Clock:
     return Clock()
 
 
-def request_of(host: str = "192.0.2.1", key: Key | None = None) -> Request:
-    state = {"record": Record("r1", key)}
-    return Request({"type": "http", "client": (host, 1), "headers": [], "state": state})
+def record_of(host: str = "192.0.2.1", key: Key | None = None) -> Record:
+    return Record("r1", host, key)
 
 
-def charge(rates: Rates, images: int, request: Request | None = None) -> None:
-    with rates.charged(request or request_of(), images):
+def charge(rates: Rates, images: int, record: Record | None = None) -> None:
+    with rates.charged(record or record_of(), images):
         pass
 
 
@@ -87,7 +85,7 @@ def test_what_no_wait_would_allow_is_refused_as_too_large(clock: Clock) -> None:
 
 def test_images_that_are_refused_later_are_not_counted(clock: Clock) -> None:
     rates = Rates(10, clock)
-    with pytest.raises(QueueFull), rates.charged(request_of(), 10):
+    with pytest.raises(QueueFull), rates.charged(record_of(), 10):
         raise QueueFull("full")
     charge(rates, 10)
 
@@ -95,35 +93,35 @@ def test_images_that_are_refused_later_are_not_counted(clock: Clock) -> None:
 def test_callers_do_not_share(clock: Clock) -> None:
     rates = Rates(10, clock)
     for host in ("192.0.2.1", "192.0.2.2", "2001:db8::1", "2001:db8:0:1::1"):
-        charge(rates, 10, request_of(host))
+        charge(rates, 10, record_of(host))
     for same in ("192.0.2.2", "::ffff:192.0.2.2", "2001:db8::ffff:1"):
         with pytest.raises(RateLimited):
-            charge(rates, 1, request_of(same))
+            charge(rates, 1, record_of(same))
 
 
 def test_a_key_counts_wherever_it_is_used_and_may_have_a_limit_of_its_own(clock: Clock) -> None:
     rates = Rates(10, clock)
     ci, web = Key("ci", b""), Key("web", b"", images_per_minute=20)
-    charge(rates, 10, request_of("192.0.2.1", ci))
-    charge(rates, 20, request_of("192.0.2.1", web))
+    charge(rates, 10, record_of("192.0.2.1", ci))
+    charge(rates, 20, record_of("192.0.2.1", web))
     with pytest.raises(RateLimited):
-        charge(rates, 1, request_of("192.0.2.2", ci))
+        charge(rates, 1, record_of("192.0.2.2", ci))
     with pytest.raises(LimitExceeded, match="at most 20 images"):
-        charge(rates, 21, request_of("192.0.2.2", web))
+        charge(rates, 21, record_of("192.0.2.2", web))
 
 
 def test_a_limit_in_the_file_holds_without_one_in_the_settings(clock: Clock) -> None:
     with pytest.raises(LimitExceeded):
-        charge(Rates(None, clock), 6, request_of(key=Key("ci", b"", images_per_minute=5)))
+        charge(Rates(None, clock), 6, record_of(key=Key("ci", b"", images_per_minute=5)))
 
 
 def test_callers_who_came_long_ago_are_forgotten(clock: Clock) -> None:
     rates = Rates(1, clock)
     for number in range(MOST_CALLERS + 1):
-        charge(rates, 1, request_of(f"10.{number >> 16}.{number >> 8 & 255}.{number & 255}"))
-    charge(rates, 1, request_of("10.0.0.0"))
+        charge(rates, 1, record_of(f"10.{number >> 16}.{number >> 8 & 255}.{number & 255}"))
+    charge(rates, 1, record_of("10.0.0.0"))
     with pytest.raises(RateLimited):
-        charge(rates, 1, request_of("10.0.0.2"))
+        charge(rates, 1, record_of("10.0.0.2"))
 
 
 def test_generate_answers_429_and_when_to_come_again(client_of: ClientOf) -> None:

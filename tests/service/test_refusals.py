@@ -284,7 +284,7 @@ def test_an_unknown_fault_is_a_fixed_text(
     def fail(*_: object) -> None:
         raise RuntimeError("a secret in /tmp")
 
-    monkeypatch.setattr("service.routes.make_work", fail)
+    monkeypatch.setattr("service.generation.make_work", fail)
     client = client_of()
     found = problem(client.post("/generate"), 500, "internal-error")
     assert "secret" not in found["detail"]

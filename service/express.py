@@ -1,0 +1,146 @@
+"""Answers POST /generate straight from its connection, since ASGI and what surrounds the routes
+would cost more than all the rest of a small image.
+
+It answers as the route does, to the byte; a test compares them.
+"""
+
+import asyncio
+import logging
+import time
+from typing import Any, cast
+from urllib.parse import parse_qsl
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import Scope
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
+
+from service.access import find_key
+from service.bodies import BODY_TYPES, body_type, parse_demand, read_body
+from service.errors import InternalError, ServiceError
+from service.generation import Order, answer_order
+from service.logs import REQUEST_ID
+from service.problems import problem_response
+from service.record import Record
+from service.request_log import CLIENT_LEFT, client_of, log_request, request_id
+from service.state import Service
+from service.waiting import allowed_s, before
+
+log = logging.getLogger(__name__)
+
+PATH = "/generate"
+Headers = dict[str, str]  # by lower-case name; what came several times is joined with commas
+
+
+class Express:
+    """What a connection hands such a request to, instead of the application."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+        settings = service.settings
+        # What only middleware looks at: whose page it comes from, and whom a proxy speaks for.
+        self._elsewhere = frozenset(
+            [b"origin"] * bool(settings.cors_origins)
+            + [b"x-forwarded-for"] * (settings.images_per_minute is not None)
+        )
+
+    def takes(self, scope: Scope) -> bool:
+        """Whether a request is one for it; the application takes the others."""
+        return (
+            scope["path"] == PATH
+            and scope["method"] == "POST"
+            and not self._service.refusing
+            and (not self._elsewhere or self._elsewhere.isdisjoint(dict(scope["headers"])))
+        )
+
+    async def answer(self, cycle: RequestResponseCycle) -> None:
+        """Answer one request, and count and log it. Cancel it when its client leaves."""
+        service, metrics = self._service, self._service.metrics
+        scope: Any = cycle.scope  # uvicorn's type for what Starlette calls a Scope
+        headers = _headers(scope)
+        record = Record(request_id(headers), client_of(scope))
+        REQUEST_ID.set(record.request_id)  # each request has a task, and so a context, of its own
+        started = time.perf_counter()
+        service.unanswered.add(id(cycle))
+        metrics.in_flight.inc()
+        status = CLIENT_LEFT
+        try:
+            response = await self._response(cycle, headers, record)
+            if await self._send(cycle, response, record):
+                status = response.status_code
+        except asyncio.CancelledError:
+            metrics.abandoned.inc()
+        finally:
+            service.unanswered.discard(id(cycle))
+            metrics.in_flight.dec()
+            took = time.perf_counter() - started
+            metrics.requests.labels(str(status)).inc()
+            metrics.request_seconds.observe(took)
+            log_request(scope, record, status, status == CLIENT_LEFT, took)
+
+    async def _response(
+        self, cycle: RequestResponseCycle, headers: Headers, record: Record
+    ) -> Response:
+        try:
+            return await answer_order(await self._read(cycle, headers, record), self._service)
+        except ServiceError as error:
+            self._service.metrics.rejected.labels(error.slug).inc()
+            return problem_response(error)
+        except Exception:
+            log.exception("request failed")
+            return problem_response(InternalError("the service failed; its log says why"))
+
+    async def _read(self, cycle: RequestResponseCycle, headers: Headers, record: Record) -> Order:
+        service, most = self._service, self._service.settings.body_bytes
+        if service.keys is not None:
+            record.key = find_key(service.keys, headers)
+        deadline = time.monotonic() + allowed_s(headers, service.settings.deadline_s)
+        media_type = body_type(headers, BODY_TYPES)
+        if cycle.more_body or len(cycle.body) > most:
+            scope, receive = cast(Any, cycle.scope), cast(Any, cycle.receive)
+            body = await before(deadline, read_body(Request(scope, receive), most))
+        else:
+            body = bytes(cycle.body)
+        text = cycle.scope["query_string"]
+        query = parse_qsl(text.decode("latin-1"), keep_blank_values=True) if text else []
+        demand = parse_demand(media_type, body, query)
+        return Order(demand, headers.get("accept", ""), deadline, record)
+
+    async def _send(self, cycle: RequestResponseCycle, response: Response, record: Record) -> bool:
+        """Send an answer in one piece; false when nobody is there."""
+        if cycle.flow.write_paused and not cycle.disconnected:
+            await cycle.flow.drain()  # the client reads too slowly to be sent more
+        if cycle.disconnected:
+            return False
+        if self._service.draining:
+            cycle.keep_alive = False  # so that the next request goes to another
+        cycle.response_started = cycle.response_complete = True
+        cycle.waiting_for_100_continue = False
+        self._service.unanswered.discard(id(cycle))  # now, for the next line may be its last
+        cycle.transport.write(_piece(cycle, response, record))
+        cycle.message_event.set()
+        if not cycle.keep_alive:
+            cycle.transport.close()
+        cycle.on_response()
+        return True
+
+
+def _headers(scope: Scope) -> Headers:
+    headers: Headers = {}
+    for name, value in scope["headers"]:
+        key, text = name.decode("latin-1"), value.decode("latin-1")
+        headers[key] = f"{headers[key]},{text}" if key in headers else text
+    return headers
+
+
+def _piece(cycle: RequestResponseCycle, response: Response, record: Record) -> bytes:
+    """An answer as it goes over the wire."""
+    lines = [
+        *cycle.default_headers,
+        *response.raw_headers,
+        (b"x-request-id", record.request_id.encode()),
+    ]
+    if not cycle.keep_alive:
+        lines.append((b"connection", b"close"))
+    head = b"".join([b"%b: %b\r\n" % line for line in lines])
+    return b"".join((STATUS_LINE[response.status_code], head, b"\r\n", bytes(response.body)))

@@ -1,0 +1,76 @@
+"""From a demand to its answer: find the version, check, queue, encode. Knows no connection."""
+
+import asyncio
+import functools
+import time
+from dataclasses import dataclass
+
+from starlette.responses import Response
+
+from service.bodies import Demand
+from service.entry import Outcome
+from service.negotiation import PNG, Layout, choose_type
+from service.record import Record
+from service.reporting import observe, server_timing
+from service.responses import Made, Packed, pack
+from service.state import Service
+from service.waiting import before
+from service.work import make_work, settle_seed
+
+SMALL = 16 * 1024  # bytes that are encoded sooner than another thread would take them up
+
+
+@dataclass(frozen=True)
+class Order:
+    """A demand, the Accept header beside it, and until when in `time.monotonic()` seconds."""
+
+    demand: Demand
+    accept: str
+    deadline: float
+    record: Record
+
+
+async def answer_order(order: Order, service: Service) -> Response:
+    """Make the images; raises the ServiceErrors of every stage."""
+    models, settings, deadline = service.models, service.settings, order.deadline
+    demand = settle_seed(order.demand)
+    fields = demand.fields
+    wanted = fields.model, fields.version, fields.seed
+    if (found := models.at_hand(*wanted)) is None:
+        found = await before(deadline, models.find(*wanted))
+    with models.hold(found) as served:
+        work = make_work(demand, served.manifest, settings)
+        media = choose_type(order.accept, work.count, fields.layout)
+        with service.rates.charged(order.record, work.count):
+            outcome = await served.generate(work, deadline)
+    made = Made(served.manifest, work, outcome.rows)
+    packed, encode_s = await _packed(service, media, made, fields.layout)
+    observe(service.metrics, made.manifest, work.count, outcome, encode_s)
+    order.record.note(made.model, work.count, outcome, encode_s)
+    return Response(packed.body, 200, _headers(made, outcome, encode_s), packed.media_type)
+
+
+async def _packed(service: Service, media: str, made: Made, layout: Layout) -> tuple[Packed, float]:
+    """The body, made on an encoding thread if that is worth the way, and the seconds it took."""
+    if media == PNG and made.images.nbytes <= SMALL:
+        return _timed_pack(media, made, layout)
+    loop = asyncio.get_running_loop()
+    job = functools.partial(_timed_pack, media, made, layout)
+    return await loop.run_in_executor(service.encoders, job)
+
+
+def _timed_pack(media: str, made: Made, layout: Layout) -> tuple[Packed, float]:
+    started = time.perf_counter()
+    packed = pack(media, made, layout)
+    return packed, time.perf_counter() - started
+
+
+def _headers(made: Made, outcome: Outcome, encode_s: float) -> dict[str, str]:
+    headers = {
+        "X-Model": made.model,
+        "Server-Timing": server_timing(outcome, encode_s),
+        "Vary": "Accept",
+    }
+    if made.work.seed is not None:
+        headers["X-Seed"] = str(made.work.seed)
+    return headers
