@@ -110,10 +110,8 @@ def score(options: argparse.Namespace) -> list[Row]:
     for preset in options.presets:
         noted = read(options.runs / preset / "minutes.jsonl")
         for row in chosen(noted, options.minutes, options.every):
-            path = (
-                Run(options.runs / preset).snapshots / f"{int(row['kimg'] * 1000):09}.safetensors"
-            )
-            model = export_onnx(load_snapshot(path))
+            name = f"{1000 * float(row['kimg']):09.0f}.safetensors"
+            model = export_onnx(load_snapshot(Run(options.runs / preset).snapshots / name))
             scores = evaluator.score(model).scores
             rows.append({"preset": preset, **row})
             rows[-1] |= {name: round(scores[name].value, 4) for name in SCORES}
@@ -130,7 +128,8 @@ def chosen(rows: list[Row], minutes: float, every: float) -> list[Row]:
 
 def taught(model: bytes, data: Dataset, test: Dataset, epochs: int) -> float:
     """What a classifier taught by 60,000 generated images gets right of the real test images."""
-    assert data.labels is not None and test.labels is not None
+    assert data.labels is not None
+    assert test.labels is not None
     requested = proportional_labels(data.labels, len(data))
     images = generate_images(model, len(data), requested)
     _, judged = judge(fit(images, requested, epochs, seed=1), test.images)

@@ -4,8 +4,9 @@ import asyncio
 from typing import Any
 
 import pytest
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from service.protocol import JoiningTransport
+from service.protocol import JoiningTransport, Protocol
 
 
 class Sent:
@@ -76,3 +77,9 @@ def test_what_is_held_is_sent_before_the_end(sent: Sent) -> None:
 def test_everything_else_is_the_transports_own(sent: Sent) -> None:
     on(sent, lambda joining: joining.write(joining.get_extra_info("peer").encode()))
     assert sent.pieces == [b"the peer"]
+
+
+def test_what_begins_a_request_in_uvicorn_is_what_is_replaced() -> None:
+    """Under another name every request would go through the application, slowly and unnoticed."""
+    assert "_start_asgi_task" in vars(HttpToolsProtocol)
+    assert "_start_asgi_task" in vars(Protocol)
