@@ -5,6 +5,8 @@ It counts items and knows deadlines; it knows neither images nor HTTP.
 
 import asyncio
 import logging
+import os
+import sys
 import threading
 import time
 from collections import deque
@@ -26,6 +28,7 @@ log = logging.getLogger(__name__)
 
 TURNS = 4  # of entries in a batch: so a small one goes whole, and soon, beside large ones
 LEAST_LINGER_S = 0.5e-3  # what timers can tell from nothing
+LANE_NICENESS = 10
 REST_AFTER_S = 5.0  # without work, after which a lane gives memory back
 
 
@@ -202,6 +205,7 @@ class Batcher:
 
     def _drive(self, lane: Lane) -> None:
         """The life of a lane's thread."""
+        _step_back()
         while self._work_waits(lane):
             self._let_company_come(lane)
             with self._lock:
@@ -302,3 +306,12 @@ class Batcher:
         for piece in pieces:
             piece.entry.fill(piece, rows[start : start + piece.size], now)
             start += piece.size
+
+
+def _step_back() -> None:
+    """Let the event loop go first where threads have a priority of their own.
+
+    It needs little time, and all lanes and clients wait for it.
+    """
+    if sys.platform == "linux":
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), LANE_NICENESS)

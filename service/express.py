@@ -92,6 +92,7 @@ class Express:
 
     async def _read(self, cycle: RequestResponseCycle, headers: Headers, record: Record) -> Order:
         service, most = self._service, self._service.settings.body_bytes
+        service.check_keeps_up()
         if service.keys is not None:
             record.key = find_key(service.keys, headers)
         deadline = time.monotonic() + allowed_s(headers, service.settings.deadline_s)

@@ -6,11 +6,12 @@ from dataclasses import dataclass, field
 
 from starlette.requests import Request
 
-from service.errors import EngineStuck
+from service.errors import EngineStuck, QueueFull
 from service.keys import Keys
 from service.metrics import Metrics
 from service.models import Models
 from service.processor import available_cpus
+from service.pulse import Pulse
 from service.rates import Rates
 from service.settings import Settings
 
@@ -32,6 +33,7 @@ class Service:
     rates: Rates = field(init=False)
     models: Models = field(init=False)
     encoders: ThreadPoolExecutor = field(init=False)
+    pulse: Pulse | None = field(init=False, default=None)  # while it is open
     _following: list[asyncio.Task[None]] = field(init=False, default_factory=list)
 
     def __post_init__(self) -> None:
@@ -54,18 +56,26 @@ class Service:
         if (running_s := self.models.running_s()) > self.settings.stuck_s:
             raise EngineStuck(f"a run of the engine takes {running_s:.0f} s already")
 
+    def check_keeps_up(self) -> None:
+        """Raise QueueFull when the event loop is behind with what has come before."""
+        if self.pulse is not None and self.pulse.is_behind():
+            raise QueueFull("more requests come than can be read", retry_after_s=1)
+
     async def open(self) -> None:
         """Read the keys and load the models; raises KeysError and StartError."""
         if self.keys is not None:
             await self.keys.open()
             self._following.append(asyncio.create_task(self.keys.follow()))
         await self.models.open()
+        self.pulse = Pulse()
         self._following.append(asyncio.create_task(self.models.follow()))
 
     async def close(self) -> None:
         """Finish what is queued and stop the threads."""
         for task in self._following:
             task.cancel()
+        if self.pulse is not None:
+            self.pulse.stop()
         await self.models.close()
         self.encoders.shutdown(wait=False)
 
