@@ -14,10 +14,13 @@ from bundle.verify import load_bundle
 from tests.training.snapshots import config_of, make_snapshot, sheet_of
 from training.card import Card
 from training.checkpoint import load_weights
+from training.config import build_config
 from training.directions import find_directions
 from training.errors import ExportError
-from training.export import check_parity, export_onnx, publish
+from training.export import PARITY_BATCHES, check_parity, export_onnx, publish
 from training.networks import FAMILIES
+from training.presets import PRESETS
+from training.run import architecture_of
 
 KINDS: list[dict[str, Any]] = [
     {},
@@ -26,6 +29,14 @@ KINDS: list[dict[str, Any]] = [
     {"channels": 4, "num_classes": 0},
     {"height": 4, "width": 20, "widths": (8,)},
 ]
+DATA = {  # height, width, channels, classes
+    "mnist": (28, 28, 1, 10),
+    "dcgan": (28, 28, 1, 10),
+    "stacked-mnist": (28, 28, 3, 0),
+    "stacked-mnist-small": (28, 28, 3, 0),
+    "cifar10": (32, 32, 3, 10),
+    "emoji": (64, 64, 4, 0),
+}
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -34,6 +45,17 @@ def test_onnxruntime_makes_the_pixels_of_pytorch(
     tmp_path: Path, family: str, kind: dict[str, Any]
 ) -> None:
     snapshot = make_snapshot(tmp_path, family, **kind)
+    assert check_parity(snapshot, export_onnx(snapshot)) <= 1
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_so_it_does_at_the_size_of_every_preset(tmp_path: Path, preset: str) -> None:
+    """At batches of 1, 3 and 17, for the data that each preset is for."""
+    *shape, classes = DATA[preset]
+    data = {"shape": shape, "classes": [str(number) for number in range(classes)]}
+    architecture = architecture_of(build_config(preset, {}), data)
+    snapshot = make_snapshot(tmp_path, **architecture.model_dump())
+    assert PARITY_BATCHES == (1, 3, 17)
     assert check_parity(snapshot, export_onnx(snapshot)) <= 1
 
 
