@@ -102,8 +102,9 @@ async def client(port: int, until: float, number: int, statuses: Counter[str]) -
     rng = random.Random(number)
     kinds, weights = list(KINDS), list(KINDS.values())
     while time.monotonic() < until:
-        request = rng.choices(kinds, weights)[0](rng)
-        statuses[await send(port, request, rng)] += 1
+        kind = rng.choices(kinds, weights)[0]
+        status = await send(port, kind(rng), rng)
+        statuses[f"{status}: {kind.__name__}" if status == UNANSWERED else status] += 1
 
 
 async def warm(port: int) -> None:

@@ -6,6 +6,7 @@ a proxy may then ask another.
 """
 
 import asyncio
+from collections.abc import Callable
 from typing import Any, cast
 
 from uvicorn._types import ASGI3Application
@@ -13,16 +14,25 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 
 from service.express import Express
 
+UNREAD_S = 2.0  # for what a client goes on sending after its answer
+
 
 class JoiningTransport:
     """Holds a write back until the next one, or until the event loop is free again.
 
-    Everything else is the transport's own.
+    Everything else is the transport's own. `unread` tells whether the client is still sending.
     """
 
-    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(
+        self,
+        transport: asyncio.Transport,
+        loop: asyncio.AbstractEventLoop,
+        unread: Callable[[], bool] = lambda: False,
+    ) -> None:
         self._transport = transport
         self._loop = loop
+        self._unread = unread
+        self._ended = False
         self._held = b""
         self._flushing: asyncio.Handle | None = None
 
@@ -31,6 +41,8 @@ class JoiningTransport:
 
     def write(self, data: bytes) -> None:
         """Join what is held with this and send both; hold it when nothing is."""
+        if self._ended:
+            return
         if self._held:
             self._transport.write(self._take() + data)
         else:
@@ -38,9 +50,18 @@ class JoiningTransport:
             self._flushing = self._loop.call_soon(self._flush)
 
     def close(self) -> None:
-        """Send what is held before the end."""
+        """Send what is held before the end.
+
+        To a client that is still sending, a close would be a reset, by which it loses the answer:
+        it is told that nothing more comes, and has a while to read that.
+        """
         self._flush()
-        self._transport.close()
+        if not self._unread() or self._transport.is_closing():
+            self._transport.close()
+        elif not self._ended:
+            self._ended = True
+            self._transport.write_eof()
+            self._loop.call_later(UNREAD_S, self._transport.close)
 
     def _flush(self) -> None:
         if self._held:
@@ -63,7 +84,7 @@ class Protocol(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin with a new connection."""
-        joining = JoiningTransport(transport, self.loop)
+        joining = JoiningTransport(transport, self.loop, self._is_unread)
         super().connection_made(cast(asyncio.Transport, joining))
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -71,6 +92,9 @@ class Protocol(HttpToolsProtocol):
         super().connection_lost(exc)
         if self._answering is not None:
             self._answering.cancel()
+
+    def _is_unread(self) -> bool:
+        return self.cycle is not None and self.cycle.more_body
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
         """Begin with a request; they come one after the other, whatever is sent ahead."""

@@ -114,6 +114,17 @@ def test_a_chunked_body_and_one_that_waits_to_be_asked_for(process: Process) -> 
         assert connection.getresponse().getheader("x-seed") == "8"
 
 
+def test_a_refusal_reaches_a_client_that_is_still_sending(process: Process) -> None:
+    """And it is not reset before it has read that."""
+    with socket.create_connection(("127.0.0.1", process.port), timeout=60) as connection:
+        head = "POST /generate HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-type: text/plain"
+        connection.sendall(f"{head}\r\ncontent-length: 1000000\r\n\r\n".encode())
+        for _ in range(10):
+            connection.sendall(bytes(50_000))
+        with connection.makefile("rb") as answer:
+            assert answer.read().startswith(b"HTTP/1.1 415 ")
+
+
 def test_a_client_that_asks_to_close_is_let_go(process: Process) -> None:
     assert ask(process, "/generate", {"connection": "close"}, b"")[1]["connection"] == "close"
 

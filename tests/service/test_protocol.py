@@ -23,6 +23,12 @@ class Sent:
     def close(self) -> None:
         self.closed = True
 
+    def is_closing(self) -> bool:
+        return self.closed
+
+    def write_eof(self) -> None:
+        self.pieces.append(b"<eof>")
+
     def get_extra_info(self, name: str) -> str:
         return f"the {name}"
 
@@ -77,6 +83,26 @@ def test_what_is_held_is_sent_before_the_end(sent: Sent) -> None:
 def test_everything_else_is_the_transports_own(sent: Sent) -> None:
     on(sent, lambda joining: joining.write(joining.get_extra_info("peer").encode()))
     assert sent.pieces == [b"the peer"]
+
+
+def test_a_client_that_is_still_sending_is_told_the_end_and_not_cut_off(
+    sent: Sent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("service.protocol.UNREAD_S", 0)
+
+    async def run() -> None:
+        loop = asyncio.get_running_loop()
+        joining = JoiningTransport(sent, loop, lambda: True)  # type: ignore[arg-type]
+        joining.write(b"answer")
+        joining.close()
+        joining.write(b"nothing more")
+        joining.close()
+        assert sent.pieces == [b"answer", b"<eof>"]
+        assert not sent.closed
+        while not sent.closed:
+            await asyncio.sleep(0)
+
+    asyncio.run(run())
 
 
 def test_what_begins_a_request_in_uvicorn_is_what_is_replaced() -> None:
