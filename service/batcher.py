@@ -11,6 +11,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -28,7 +29,7 @@ log = logging.getLogger(__name__)
 
 TURNS = 4  # of entries in a batch: so a small one goes whole, and soon, beside large ones
 LEAST_LINGER_S = 0.5e-3  # what timers can tell from nothing
-LANE_NICENESS = 10
+LANE_NICENESS = 10  # more than the process has; the kernel stops at 19
 REST_AFTER_S = 5.0  # without work, after which a lane gives memory back
 
 
@@ -314,4 +315,7 @@ def _step_back() -> None:
     It needs little time, and all lanes and clients wait for it.
     """
     if sys.platform == "linux":
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), LANE_NICENESS)
+        thread = threading.get_native_id()
+        niceness = os.getpriority(os.PRIO_PROCESS, thread) + LANE_NICENESS
+        with suppress(OSError):  # a sandbox may forbid it
+            os.setpriority(os.PRIO_PROCESS, thread, niceness)

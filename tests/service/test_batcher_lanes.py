@@ -1,9 +1,13 @@
 """The batcher's lanes: side by side, and at rest."""
 
 import asyncio
+import os
+import sys
+import threading
 
 import pytest
 
+from service.batcher import LANE_NICENESS
 from tests.service.test_batcher import Bench, with_bench
 
 
@@ -40,5 +44,17 @@ def test_a_lane_without_work_gives_memory_back_once(monkeypatch: pytest.MonkeyPa
         await bench.submit(7)
         await asyncio.to_thread(bench.engine.rests.acquire)
         assert not bench.engine.rests.acquire(blocking=False)
+
+    with_bench(test)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="threads have no priority of their own")
+def test_lanes_let_the_event_loop_go_first() -> None:
+    async def test(bench: Bench) -> None:
+        await bench.occupy()
+        own = os.getpriority(os.PRIO_PROCESS, 0)
+        lane = next(thread for thread in threading.enumerate() if thread.name == "lane-0")
+        assert lane.native_id is not None
+        assert os.getpriority(os.PRIO_PROCESS, lane.native_id) == min(19, own + LANE_NICENESS)
 
     with_bench(test)
