@@ -74,4 +74,4 @@ def _fields(record: logging.LogRecord) -> dict[str, Field]:
 def _plain(value: Field) -> str:
     """A value as one word; quoted where a reader, or a forged line, could mistake it."""
     text = str(value)
-    return text if PLAIN.fullmatch(text) else json.dumps(text)
+    return text if not isinstance(value, str) or PLAIN.fullmatch(text) else json.dumps(text)
