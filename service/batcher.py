@@ -129,11 +129,13 @@ class Batcher:
     def oldest_s(self) -> float:
         """How long the entry that waits longest has waited; 0 when none waits."""
         now = time.monotonic()
-        return max((now - entry.arrived for entry in self._queue if entry.waiting), default=0.0)
+        with self._lock:
+            return max((now - entry.arrived for entry in self._queue if entry.waiting), default=0.0)
 
     def running_s(self) -> float:
         """How long the batch that began first runs already; 0 when none runs."""
-        started = [lane.running_since for lane in self._lanes if lane.running_since is not None]
+        since = [lane.running_since for lane in self._lanes]  # once, for lanes go on meanwhile
+        started = [moment for moment in since if moment is not None]
         return time.monotonic() - min(started) if started else 0.0
 
     async def close(self) -> None:
