@@ -3,9 +3,10 @@ from typing import Any
 import pytest
 import torch
 from pydantic import ValidationError
+from torch import nn
 
 from training.losses import gradient_penalty
-from training.networks import FAMILIES, Architecture, residual
+from training.networks import FAMILIES, Architecture, dcgan, residual
 
 
 def architecture(family: str = "strided", **changes: Any) -> Architecture:
@@ -131,3 +132,14 @@ def test_penalties_reach_every_weight_of_the_discriminator(family: str) -> None:
     gradient_penalty(images, network(images, torch.arange(3))).sum().backward()
     weights = {n: p for n, p in network.named_parameters() if not n.endswith("bias")}
     assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in weights.values())
+
+
+def test_the_classic_begins_as_its_paper_says() -> None:
+    classic = architecture("dcgan", latent_dim=100, widths=(64, 32, 16), height=28, width=28)
+    for network in (dcgan.Generator(classic), dcgan.Discriminator(classic)):
+        for module in network.modules():
+            if isinstance(module, nn.Embedding):
+                assert module.weight.abs().max() <= 0.05
+            elif isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
+                assert 0.015 < module.weight.std() < 0.025
+                assert module.bias is None or not module.bias.any()

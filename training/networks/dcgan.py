@@ -17,6 +17,11 @@ from training.networks.generator import gained
 
 SLOPE = 0.3
 DROPOUT = 0.3
+DEVIATION = 0.02
+"""Of all weights at first (Radford et al. 2015, section 4)."""
+CLASSES = 0.05
+"""The largest value of a class's embedding at first: with PyTorch's own, the standard normal one,
+the generator soon makes one image for each class, whatever the latents are."""
 
 
 class Generator(generator.Generator):
@@ -38,6 +43,7 @@ class Generator(generator.Generator):
             for i, o, s in zip(widths, widths[1:], strides, strict=False)
         )
         self.norms = nn.ModuleList(nn.BatchNorm2d(o) for o in a.widths[1:])
+        _initialise(self)
 
     def forward(self, latents: Tensor, labels: Tensor | None = None) -> Tensor:
         x = gained(latents, self.latent_gain)
@@ -67,6 +73,7 @@ class Discriminator(discriminator.Discriminator):
         )
         self.dropout = nn.Dropout(DROPOUT)
         self.logit = nn.Linear(widths[-1] * math.prod(a.base), 1)
+        _initialise(self)
 
     def features(self, images: Tensor) -> Tensor:
         return images  # the label enters as a plane beside them, so nothing can be shared
@@ -80,3 +87,13 @@ class Discriminator(discriminator.Discriminator):
             x = self.dropout(F.leaky_relu(down(x), SLOPE))
         with torch.autocast(x.device.type, enabled=False):
             return self.logit(x.flatten(1).float()).squeeze(1)
+
+
+def _initialise(network: nn.Module) -> None:
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
+            nn.init.normal_(module.weight, 0, DEVIATION)
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
+        elif isinstance(module, nn.Embedding):
+            nn.init.uniform_(module.weight, -CLASSES, CLASSES)
