@@ -43,11 +43,14 @@ def _serve(settings: Settings) -> int:
     from service.logs import configure_logging
     from service.models import StartError
     from service.server import PortError, serve
+    from service.supervisor import WorkerFailed
 
     configure_logging(settings)
     try:
         with contextlib.suppress(KeyboardInterrupt):  # before it is ready; the server takes others
-            serve(settings)
+            return serve(settings)
+    except WorkerFailed as error:
+        return _fail(str(error), error.code)
     except PortError as error:
         return _fail(str(error), CRASHED)
     except (StartError, KeysError) as error:

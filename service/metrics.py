@@ -1,10 +1,13 @@
 """What Prometheus is told. Every name begins with mirage_; units are seconds and bytes."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 from prometheus_client.exposition import generate_latest
+
+from service.processor import memory_bytes
+from service.totals import Totals, take_samples
 
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
@@ -103,6 +106,12 @@ class Metrics:
             "Changes of the keys file that could not be read",
             registry=registry,
         )
+        memory = Gauge(
+            "mirage_memory_bytes",
+            "Memory, with the process' share of what several hold together; 0: unknown",
+            registry=registry,
+        )
+        memory.set_function(memory_bytes)
         self.ready = Gauge("mirage_ready", "1 when able to serve", registry=registry)
 
     def _seconds(self, stage: str, text: str) -> Histogram:
@@ -141,6 +150,12 @@ class Metrics:
 
         return observe
 
-    def exposition(self) -> bytes:
-        """All metrics in Prometheus' text format."""
-        return generate_latest(self.registry)
+    def samples(self) -> bytes:
+        """All metrics as they are now, for the exposition of another process."""
+        return take_samples(self.registry)
+
+    def exposition(self, others: Sequence[bytes] = ()) -> bytes:
+        """All metrics in Prometheus' text format, added to the samples of other processes."""
+        if not others:
+            return generate_latest(self.registry)
+        return generate_latest(Totals([self.samples(), *others]))

@@ -7,6 +7,7 @@ from pathlib import Path
 
 CGROUP = Path("/sys/fs/cgroup")
 CPUINFO = Path("/proc/cpuinfo")
+PROCESS = Path("/proc/self")
 # Those that onnxruntime's kernels choose between: its results may differ where these do.
 INSTRUCTIONS = (
     *("sse4_1", "avx", "f16c", "fma", "avx2", "avx_vnni"),
@@ -30,6 +31,15 @@ def instruction_set(cpuinfo: Path = CPUINFO) -> str:
             flags = set(value.split())
             break
     return " ".join([platform.machine(), *(name for name in INSTRUCTIONS if name in flags)])
+
+
+def memory_bytes(process: Path = PROCESS) -> int:
+    """The memory of this process, with its share of what several hold together; 0 if unknown."""
+    for line in _read(process / "smaps_rollup").splitlines():
+        name, _, value = line.partition(":")
+        if name == "Pss":
+            return 1024 * int(value.split()[0])
+    return 0
 
 
 def trim_memory() -> None:

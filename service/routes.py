@@ -122,7 +122,7 @@ async def get_readiness(request: Request) -> Status:
 )
 async def get_metrics(request: Request) -> Response:
     """Prometheus' text format."""
-    return Response(service_of(request).metrics.exposition(), media_type=PROMETHEUS_TEXT)
+    return Response(await service_of(request).exposition(), media_type=PROMETHEUS_TEXT)
 
 
 async def _attachment(

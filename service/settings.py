@@ -49,11 +49,19 @@ class Settings(BaseSettings):
     precision: Literal["auto", "float32", "tensorfloat32", "bfloat16"] = Field(
         "auto", description="of the engine's numbers; auto: the quickest that passes golden replay"
     )
+    workers: int | None = Field(
+        None,
+        ge=1,
+        le=64,
+        description="processes that share connections, threads and queue; none: one per CPU, 8 at"
+        " most, or one alone with a GPU",
+    )
     lanes: int | None = Field(
         None,
         ge=1,
         le=64,
-        description="sessions side by side, per model; none: one per CPU, 8 at most, or per GPU",
+        description="sessions side by side, per model and worker; none: one per CPU of the worker,"
+        " 8 at most, or per GPU",
     )
     gpus: int = Field(1, ge=1, le=64, description="GPUs that the lanes are spread over")
     threads: Share = Field(None, description="compute threads of all lanes; none: the CPUs allowed")

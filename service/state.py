@@ -14,6 +14,7 @@ from service.processor import available_cpus
 from service.pulse import Pulse
 from service.rates import Rates
 from service.settings import Settings
+from service.siblings import Siblings
 
 
 @dataclass
@@ -34,6 +35,7 @@ class Service:
     models: Models = field(init=False)
     encoders: ThreadPoolExecutor = field(init=False)
     pulse: Pulse | None = field(init=False, default=None)  # while it is open
+    siblings: Siblings | None = field(init=False, default=None)  # where there are several workers
     _following: list[asyncio.Task[None]] = field(init=False, default_factory=list)
 
     def __post_init__(self) -> None:
@@ -60,6 +62,11 @@ class Service:
         """Raise QueueFull when the event loop is behind with what has come before."""
         if self.pulse is not None and self.pulse.is_behind():
             raise QueueFull("more requests come than can be read", retry_after_s=1)
+
+    async def exposition(self) -> bytes:
+        """The metrics of all workers together, in Prometheus' text format."""
+        others = await self.siblings.ask() if self.siblings else []
+        return self.metrics.exposition(others)
 
     async def open(self) -> None:
         """Read the keys and load the models; raises KeysError and StartError."""

@@ -18,7 +18,7 @@ from stack import ROOT, SERVICE, Stack, answers, fresh_stack, give_away, wait_un
 
 SHIPPED = json.loads((ROOT / "models/mnist/release.json").read_text())["version"]
 SWITCHES, CLIENTS, PAUSE_S, LINGER_S = 20, 8, 2, 1
-RESIDENT = re.compile(r"^mirage_process_resident_memory_bytes (\S+)", re.MULTILINE)
+RESIDENT = re.compile(r"^mirage_memory_bytes (\S+)", re.MULTILINE)
 
 
 def add_version(stack: Stack, version: int) -> Path:

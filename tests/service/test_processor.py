@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from service.processor import available_cpus, instruction_set
+from service.processor import available_cpus, instruction_set, memory_bytes
 
 
 @pytest.mark.parametrize(
@@ -37,3 +37,12 @@ def test_only_instructions_that_matter_are_named(tmp_path: Path) -> None:
 
 def test_an_unknown_machine_is_named_alone(tmp_path: Path) -> None:
     assert len(instruction_set(tmp_path / "absent").split()) == 1
+
+
+def test_memory_is_the_share_of_what_several_hold(tmp_path: Path) -> None:
+    (tmp_path / "smaps_rollup").write_text("00-7f ---p [rollup]\nRss:  129 kB\nPss:    75 kB\n")
+    assert memory_bytes(tmp_path) == 75 * 1024
+
+
+def test_where_no_share_is_told_it_is_unknown(tmp_path: Path) -> None:
+    assert memory_bytes(tmp_path) == 0

@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from service.buckets import MOST_CALLERS
 from service.errors import LimitExceeded, QueueFull, RateLimited
 from service.keys_file import Key, add_key
-from service.rates import MOST_CALLERS, Rates
+from service.rates import Rates
 from service.record import Record
 from tests.service.conftest import ClientOf
 from tests.service.exchange import post, problem

@@ -1,0 +1,103 @@
+"""Runs the application on an event loop until it is told to stop, and lets it finish then."""
+
+import asyncio
+import functools
+import logging
+import os
+import signal
+import socket
+import threading
+from collections.abc import Callable, Sequence
+from types import FrameType
+from typing import Any, cast
+
+import uvicorn
+from fastapi import FastAPI
+
+from service.app import create_app
+from service.express import Express
+from service.protocol import Protocol
+from service.settings import Settings
+from service.state import Service
+
+log = logging.getLogger(__name__)
+
+BACKLOG = 2048
+CUT_OFF = 1  # the exit code when somebody was not answered
+
+
+class DrainingServer(uvicorn.Server):
+    """Goes on serving, as not ready, for the drain delay after SIGTERM; a second one ends all."""
+
+    def __init__(
+        self, config: uvicorn.Config, service: Service, listeners: Sequence[socket.socket] = ()
+    ) -> None:
+        super().__init__(config)
+        self._service = service
+        self._listeners = list(listeners)
+        self._loop = asyncio.get_running_loop()
+
+    async def run_until_stopped(self) -> None:
+        """Serve what comes over the listeners."""
+        await self.serve(self._listeners)
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to listen, and say so."""
+        await super().startup(sockets)
+        for listener in sockets or ():
+            log.info("ready host=%s port=%d", *listener.getsockname()[:2])
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Handle a signal; unlike uvicorn's, it is not raised again at the end: exit 0."""
+        if self._service.draining:
+            self.leave_at_once()
+        self._service.draining = True
+        delay_s = self._service.settings.drain_delay_s if sig == signal.SIGTERM else 0
+        self._loop.call_soon_threadsafe(self._loop.call_later, delay_s, self.stop)
+
+    def stop(self) -> None:
+        """Take nothing more, and leave when what is in flight is finished or grace has ended."""
+        self._service.draining = self._service.refusing = self.should_exit = True
+        # On a thread of its own, and to the very end: a run that hangs holds everything else up.
+        grace = threading.Timer(
+            self._service.settings.grace_s, self._leave, ("grace is over", CUT_OFF)
+        )
+        grace.daemon = True
+        grace.start()
+
+    def leave_at_once(self) -> None:
+        """End the process, whoever waits."""
+        self._leave("stopped at once", CUT_OFF if self._service.unanswered else 0)
+
+    def _leave(self, why: str, code: int) -> None:
+        log.warning("%s requests=%d", why, len(self._service.unanswered))
+        os._exit(code)
+
+
+def run_server(
+    settings: Settings, make_server: Callable[[uvicorn.Config, Service], DrainingServer]
+) -> None:
+    """Make a server on an event loop of its own, and serve; raises StartError and KeysError."""
+    app = create_app(settings)
+    config = uvicorn.Config(
+        app,
+        loop="uvloop",
+        http=cast(Any, functools.partial(Protocol, express=Express(app.state.service))),
+        lifespan="off",  # it runs here, so that its errors arrive as they are
+        backlog=BACKLOG,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+    )
+    with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
+        runner.run(_serve(app, config, make_server))
+
+
+async def _serve(
+    app: FastAPI,
+    config: uvicorn.Config,
+    make_server: Callable[[uvicorn.Config, Service], DrainingServer],
+) -> None:
+    async with app.router.lifespan_context(app):
+        await make_server(config, app.state.service).run_until_stopped()
+    log.info("stopped")

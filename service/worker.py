@@ -1,0 +1,125 @@
+"""One of several processes of the service: serves the connections that the supervisor hands it."""
+
+import asyncio
+import functools
+import logging
+import os
+import socket
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
+from typing import Any, cast
+
+import uvicorn
+
+from service.buckets import SharedBuckets
+from service.channel import Channel, Message
+from service.draining import DrainingServer, run_server
+from service.errors import EngineStuck
+from service.keys_file import KeysError
+from service.models import StartError
+from service.rates import Rates
+from service.settings import Settings
+from service.siblings import Siblings
+from service.state import Service
+
+log = logging.getLogger(__name__)
+
+DONE, CRASHED, BAD_DATA = 0, 1, 3
+CHECK_S = 1.0  # between two looks at whether the engine is stuck
+
+
+def serve_as_worker(
+    settings: Settings, folder: Path, count: int, number: int, channel: Channel
+) -> int:
+    """Be worker `number` of `count` until told to stop; returns the exit code.
+
+    In `folder` the workers find each other.
+    """
+    buckets = SharedBuckets(folder / "buckets.sqlite")
+    siblings = Siblings(folder, number, count)
+    server = functools.partial(
+        WorkerServer,
+        channel=channel,
+        siblings=siblings,
+        rates=Rates(settings.images_per_minute, buckets=buckets),
+    )
+    try:
+        run_server(settings, server)
+    except (StartError, KeysError) as error:
+        channel.tell(Message("failed", code=BAD_DATA, text=str(error)))
+        return BAD_DATA
+    return DONE
+
+
+class WorkerServer(DrainingServer):
+    """Does as the supervisor tells it, and stops when there is none any more."""
+
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        service: Service,
+        channel: Channel,
+        siblings: Siblings,
+        rates: Rates,
+    ) -> None:
+        super().__init__(config, service)
+        service.siblings, service.rates = siblings, rates
+        self._channel = channel
+        self._siblings = siblings
+        self._connecting: set[asyncio.Task[Any]] = set()
+
+    async def run_until_stopped(self) -> None:
+        """Serve what comes over the channel."""
+        watch = self._loop.create_task(self._watch())
+        async with self._siblings.answering(self._service.metrics.samples):
+            await super().run_until_stopped()
+        watch.cancel()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to take connections, and say so."""
+        await super().startup(sockets)
+        self._loop.add_reader(self._channel.fileno(), self._hear)
+        self._channel.tell(Message("ready"))
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Leave signals to the supervisor."""
+
+    def _hear(self) -> None:
+        while (message := self._channel.hear()) is not None:
+            if message.connection is not None:
+                self._take(message.connection)
+            elif message.word == "drain":
+                self._service.draining = True
+            elif message.word == "leave":
+                self.leave_at_once()
+            else:  # stop, or the supervisor is gone
+                self._loop.remove_reader(self._channel.fileno())
+                self.stop()
+                return
+
+    def _take(self, connection: socket.socket) -> None:
+        task = self._loop.create_task(self._connect(connection))
+        self._connecting.add(task)
+        task.add_done_callback(self._connecting.discard)
+
+    async def _connect(self, connection: socket.socket) -> None:
+        connection.setblocking(False)
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        protocol: Callable[[], asyncio.Protocol] = functools.partial(
+            cast(Any, self.config.http_protocol_class),
+            config=self.config,
+            server_state=self.server_state,
+            app_state=self.lifespan.state,
+        )
+        await self._loop.connect_accepted_socket(protocol, connection)
+
+    async def _watch(self) -> None:
+        """End this process when its engine hangs: the supervisor starts another."""
+        while True:
+            await asyncio.sleep(CHECK_S)
+            try:
+                self._service.check_alive()
+            except EngineStuck as error:
+                log.error("worker ends: %s", error.detail)
+                os._exit(CRASHED)

@@ -1,0 +1,168 @@
+"""The real service as several processes: it shares, heals, drains and stops as one."""
+
+import contextlib
+import http.client
+import os
+import re
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.service.process import Process, accepts, answer, serving
+from tests.service.test_server import assert_one_line, run
+from tests.service.test_stopping import BODY, HANGING, JSON, begin, finish, until
+
+pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="the system cannot fork")
+
+WORKERS = ("--workers", "2")
+
+
+@contextlib.contextmanager
+def working(root: Path, *flags: str, program: str = "service") -> Iterator[Process]:
+    with serving(root, *WORKERS, "--drain-delay-s", "0", *flags, program=program) as process:
+        yield process
+
+
+def workers_of(process: Process) -> list[int]:
+    listed = subprocess.run(
+        ["ps", "-o", "pid=", "--ppid", str(process.popen.pid)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return [int(pid) for pid in listed.stdout.split()]
+
+
+def wait_for(is_so: Callable[[], bool]) -> None:
+    begun = time.monotonic()
+    while not is_so():
+        assert time.monotonic() < begun + 60
+
+
+def ask(connection: http.client.HTTPConnection) -> bytes:
+    connection.request("POST", "/generate", BODY, JSON)
+    response = connection.getresponse()
+    assert response.status == 200
+    return response.read()
+
+
+def test_connections_are_shared_and_the_same_seed_is_the_same_bytes(models_root: Path) -> None:
+    with working(models_root) as process, contextlib.ExitStack() as stack:
+        workers = workers_of(process)
+        assert len(workers) == 2
+        connections = [stack.enter_context(contextlib.closing(process.connect())) for _ in range(6)]
+        assert len({ask(connection) for connection in connections}) == 1
+        held = [connections_of(pid) for pid in workers]
+        assert held == [3, 3]
+
+
+def connections_of(pid: int) -> int:
+    """How many connections of clients a process has open."""
+    sockets = {os.readlink(link) for link in Path(f"/proc/{pid}/fd").iterdir() if is_there(link)}
+    inodes = {found[1] for name in sockets if (found := re.match(r"socket:\[(\d+)\]", name))}
+    established = "01"
+    rows = [line.split() for line in Path(f"/proc/{pid}/net/tcp").read_text().splitlines()[1:]]
+    return sum(row[3] == established and row[9] in inodes for row in rows)
+
+
+def is_there(link: Path) -> bool:
+    return os.path.lexists(link)
+
+
+def test_metrics_are_those_of_all_workers(models_root: Path) -> None:
+    with working(models_root) as process:
+        for _ in range(6):
+            assert answer(process.connect(), "POST", "/generate", BODY)[0] == 200
+        for _ in range(2):  # whichever is asked
+            text = process.get("/metrics")[1]
+            assert b'mirage_images_total{model="toy",version="1"} 6.0' in text
+            assert b'mirage_requests_total{code="200"} 6.0' in text
+            assert b"mirage_ready 1.0" in text
+
+
+def test_a_lost_worker_is_replaced_and_the_other_serves_meanwhile(models_root: Path) -> None:
+    with working(models_root) as process:
+        first, second = workers_of(process)
+        os.kill(first, signal.SIGKILL)
+        wait_for(lambda: first not in workers_of(process))
+        for _ in range(4):
+            assert answer(process.connect(), "POST", "/generate", BODY)[0] == 200
+        wait_for(lambda: len(workers_of(process)) == 2)
+        assert second in workers_of(process)
+        assert process.stop() == 0
+        assert b"worker lost number=" in process.log
+
+
+def test_what_is_in_flight_is_finished(models_root: Path) -> None:
+    with working(models_root) as process, contextlib.closing(begin(process)) as slow:
+        process.popen.send_signal(signal.SIGTERM)
+        wait_for(lambda: not accepts(process.port))
+        response = finish(slow)
+        assert (response.status, response.read()[:4]) == (200, b"\x89PNG")
+        assert process.wait() == 0
+        assert b"Traceback" not in process.log
+
+
+def test_after_sigterm_all_are_not_ready_but_serve(models_root: Path) -> None:
+    with working(models_root, "--drain-delay-s", "600") as process:
+        process.popen.send_signal(signal.SIGTERM)
+        for _ in range(2):
+            wait_for(lambda: process.get("/readyz")[0] == 503)
+        assert answer(process.connect(), "POST", "/generate", BODY)[0] == 200
+        assert process.stop() == 0, "a second signal ends the delay, and nothing was in flight"
+
+
+def test_a_second_signal_does_not_wait_for_anybody(models_root: Path) -> None:
+    with (
+        working(models_root, "--drain-delay-s", "600") as process,
+        contextlib.closing(begin(process)),
+    ):
+        process.popen.send_signal(signal.SIGTERM)
+        wait_for(lambda: process.get("/readyz")[0] == 503)
+        assert process.stop() == 1
+        assert b"stopped at once requests=1" in process.log
+
+
+def test_an_interrupt_of_all_processes_at_once_stops_without_delay(models_root: Path) -> None:
+    """As a terminal sends it."""
+    with working(models_root, "--drain-delay-s", "600") as process:
+        for pid in [*workers_of(process), process.popen.pid]:
+            os.kill(pid, signal.SIGINT)
+        assert process.wait() == 0
+
+
+def test_workers_do_not_outlive_their_supervisor(models_root: Path) -> None:
+    with working(models_root) as process:
+        process.popen.kill()
+        process.wait()  # until nobody holds its standard error any more
+        assert process.log.count(b"service.draining: stopped") == 2
+
+
+def test_a_worker_whose_engine_hangs_is_replaced(models_root: Path) -> None:
+    flags = ("--stuck-s", "0.5", "--grace-s", "0.2")
+    with working(models_root, *flags, program="tests.service.hanging") as process:
+        workers = workers_of(process)
+        with contextlib.closing(process.connect()) as stuck:
+            stuck.request("POST", "/generate", HANGING, JSON)
+            with pytest.raises((http.client.RemoteDisconnected, ConnectionResetError)):
+                stuck.getresponse()
+        wait_for(lambda: len(set(workers_of(process)) - set(workers)) == 1)
+        until(process, lambda text: b"mirage_batch_running_seconds" in text)
+        assert answer(process.connect(), "POST", "/generate", BODY)[0] == 200
+        process.stop()
+        assert b"worker ends: a run of the engine takes" in process.log
+
+
+def test_what_hinders_all_workers_is_told_in_one_line(tmp_path: Path) -> None:
+    result = run("--models", str(tmp_path / "absent"), "--port", "0", *WORKERS)
+    assert_one_line(result, 3, "absent")
+
+
+def test_images_per_minute_are_counted_by_all_together(models_root: Path) -> None:
+    with working(models_root, "--images-per-minute", "5") as process:
+        codes = [answer(process.connect(), "POST", "/generate", BODY)[0] for _ in range(8)]
+        assert codes == [200] * 5 + [429] * 3
