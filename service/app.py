@@ -13,6 +13,7 @@ from starlette.routing import Route
 
 from service.access import AskForKey
 from service.cors import cors
+from service.crowd import Crowd
 from service.docs import STATIC, static_files
 from service.docs import router as docs_router
 from service.errors import ServiceError
@@ -34,13 +35,13 @@ from service.settings import Settings
 from service.state import Service
 
 
-def create_app(settings: Settings) -> FastAPI:
+def create_app(settings: Settings, crowd: Crowd | None = None) -> FastAPI:
     """An application that loads its models when it starts and finishes its work when it stops.
 
-    Starting raises StartError when the models that must serve cannot, KeysError for a broken file
-    of keys.
+    `crowd`: the workers that it shares the CPUs with. Starting raises StartError when the models
+    that must serve cannot, KeysError for a broken file of keys.
     """
-    service = Service(settings)
+    service = Service(settings, crowd)
     app = FastAPI(
         title="Mirage",
         version="1",

@@ -15,6 +15,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from service.app import create_app
+from service.crowd import Crowd
 from service.express import Express
 from service.protocol import Protocol
 from service.settings import Settings
@@ -75,10 +76,12 @@ class DrainingServer(uvicorn.Server):
 
 
 def run_server(
-    settings: Settings, make_server: Callable[[uvicorn.Config, Service], DrainingServer]
+    settings: Settings,
+    make_server: Callable[[uvicorn.Config, Service], DrainingServer],
+    crowd: Crowd | None = None,
 ) -> None:
     """Make a server on an event loop of its own, and serve; raises StartError and KeysError."""
-    app = create_app(settings)
+    app = create_app(settings, crowd)
     config = uvicorn.Config(
         app,
         loop="uvloop",

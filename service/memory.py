@@ -13,6 +13,7 @@ from bundle.manifest import Manifest
 from bundle.members import check_members, verify_ensemble
 from bundle.store import version_path
 from bundle.verify import read_manifest
+from service.crowd import Crowd
 from service.ensemble import Answering, Ensemble
 from service.metrics import Metrics
 from service.served import Key, LoadError, Served, prepare
@@ -28,9 +29,10 @@ class Memory:
     closed that a request has found, and what is queued is finished.
     """
 
-    def __init__(self, settings: Settings, metrics: Metrics) -> None:
+    def __init__(self, settings: Settings, metrics: Metrics, crowd: Crowd | None = None) -> None:
         self._settings = settings
         self._metrics = metrics
+        self._crowd = crowd
         self._served: dict[Key, Served] = {}
         self._holds: Counter[Key] = Counter()
         self._leases: Counter[Key] = Counter()
@@ -122,12 +124,14 @@ class Memory:
                 await closing  # its last one; two would answer to one name
             started = time.monotonic()
             async with self._one_at_a_time:
-                prepared = await asyncio.to_thread(prepare, self._path(key), self._settings)
+                prepared = await asyncio.to_thread(
+                    prepare, self._path(key), self._settings, self._crowd
+                )
         finally:
             self._metrics.loading.remove(*labels)
             del self._loading[key]
         log.info("model loaded name=%s version=%d seconds=%.2f", *key, time.monotonic() - started)
-        self._served[key] = Served(prepared, self._settings, self._metrics)
+        self._served[key] = Served(prepared, self._settings, self._metrics, self._crowd)
         if not self._holds[key]:
             self._drop(key)
 

@@ -6,6 +6,7 @@ from contextlib import AbstractContextManager
 
 from bundle.errors import BundleError
 from bundle.store import Release, list_models, list_versions
+from service.crowd import Crowd
 from service.ensemble import Answering
 from service.errors import Draining, InvalidValue, NoSuchModel, NotReady
 from service.memory import Memory
@@ -28,10 +29,10 @@ class Models:
     Open, use and close it on one event loop.
     """
 
-    def __init__(self, settings: Settings, metrics: Metrics) -> None:
+    def __init__(self, settings: Settings, metrics: Metrics, crowd: Crowd | None = None) -> None:
         self._settings = settings
         self._metrics = metrics
-        self._memory = Memory(settings, metrics)
+        self._memory = Memory(settings, metrics, crowd)
         self._on_demand = OnDemand(self._memory, settings.on_demand_versions)
         self._releases = Releases(settings.models)
         self._models: dict[str, Model] = {}

@@ -16,6 +16,7 @@ from bundle.manifest import Manifest
 from bundle.verify import Bundle, load_bundle
 from service.batcher import Batcher, BatchOptions
 from service.cost import Cost
+from service.crowd import Crowd
 from service.engine import Engine, EngineError
 from service.entry import Array, Arrays, Outcome
 from service.lanes import plan_lanes
@@ -29,6 +30,7 @@ from service.work import Work
 log = logging.getLogger(__name__)
 
 Key = tuple[str, int]  # name and version
+WIDE_IMAGES = 8  # of a batch that more threads make sooner
 
 
 class LoadError(Exception):
@@ -41,10 +43,19 @@ class LoadError(Exception):
 
 @dataclass(frozen=True)
 class Prepared:
-    """The engines of a version, one per lane, and what a batch costs on them."""
+    """The engines of a version, one per lane, and what a batch costs on them.
+
+    `wide` is one that uses the CPUs of all workers, for when they rest.
+    """
 
     engines: list[Engine]
     cost: Cost
+    wide: Engine | None = None
+
+    @property
+    def everything(self) -> list[Engine]:
+        """All engines; those of the lanes come last, and so teach the cost last."""
+        return self.engines if self.wide is None else [self.wide, *self.engines]
 
     @property
     def manifest(self) -> Manifest:
@@ -52,10 +63,10 @@ class Prepared:
         return self.engines[0].manifest
 
 
-def prepare(path: Path, settings: Settings) -> Prepared:
+def prepare(path: Path, settings: Settings, crowd: Crowd | None = None) -> Prepared:
     """Verify a bundle, build its engines, replay its golden images and warm up.
 
-    It takes a while: call it on a thread. Raises LoadError.
+    `crowd`: what shares the CPUs with it. It takes a while: call it on a thread. Raises LoadError.
     """
     try:
         bundle = load_bundle(path)
@@ -66,15 +77,15 @@ def prepare(path: Path, settings: Settings) -> Prepared:
         raise LoadError("engine_failed", f"{settings.provider} has no {settings.precision} here")
     for kind in allowed[:-1]:
         try:
-            return _prepare(bundle, kind, settings)
+            return _prepare(bundle, kind, settings, crowd)
         except LoadError as error:
             name, version = bundle.manifest.name, bundle.manifest.version
             log.warning("%s@%d does not run on %s: %s", name, version, kind, error)
-    return _prepare(bundle, allowed[-1], settings)
+    return _prepare(bundle, allowed[-1], settings, crowd)
 
 
-def _prepare(bundle: Bundle, kind: Kind, settings: Settings) -> Prepared:
-    lanes, cost = plan_lanes(kind, settings), Cost()
+def _prepare(bundle: Bundle, kind: Kind, settings: Settings, crowd: Crowd | None) -> Prepared:
+    lanes, cost, wide = plan_lanes(kind, settings), Cost(), None
     try:
         engines = [
             Engine(
@@ -86,7 +97,10 @@ def _prepare(bundle: Bundle, kind: Kind, settings: Settings) -> Prepared:
             )
             for number in range(lanes.count)
         ]
-        for engine in engines:
+        if crowd is not None and kind.provider != "cuda":
+            wide = Engine(bundle, kind, threads=crowd.cpus, largest=settings.max_batch_size)
+        prepared = Prepared(engines, cost, wide)
+        for engine in prepared.everything:
             deviation = replay_golden(engine, bundle.golden)
             if not deviation.passes:
                 raise LoadError("golden_mismatch", f"the golden images differ: {deviation}")
@@ -97,22 +111,34 @@ def _prepare(bundle: Bundle, kind: Kind, settings: Settings) -> Prepared:
         raise
     except Exception as error:  # a graph may fail when it runs, with whatever others' code raises
         raise LoadError("load_failed", f"{type(error).__name__}: {error}") from error
-    return Prepared(engines, cost)
+    return prepared
 
 
 class Runner:
-    """What a lane runs: an engine whose padding is counted."""
+    """What a lane runs: an engine whose padding is counted, or the wide one when all else rests."""
 
-    def __init__(self, engine: Engine, padding: Counter) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        padding: Counter,
+        wide: Engine | None = None,
+        crowd: Crowd | None = None,
+    ) -> None:
         self._engine = engine
         self._padding = padding
+        self._wide = wide
+        self._crowd = crowd
 
     def __call__(self, arrays: Arrays) -> Array:
         """The images of latents, and of labels where there are classes."""
         labels: NDArray[np.int64] | None = arrays[1] if len(arrays) > 1 else None
         if padding := self._engine.padding(len(arrays[0])):
             self._padding.inc(padding)
-        return self._engine.generate(arrays[0], labels)
+        if self._crowd is None or self._wide is None:
+            return self._engine.generate(arrays[0], labels)
+        with self._crowd.joined() as alone:
+            wide = alone and len(arrays[0]) >= WIDE_IMAGES
+            return (self._wide if wide else self._engine).generate(arrays[0], labels)
 
     def rest(self) -> None:
         """Give memory back."""
@@ -123,14 +149,21 @@ class Runner:
 class Served:
     """A version that answers. Create, call and close it on the event loop."""
 
-    def __init__(self, prepared: Prepared, settings: Settings, metrics: Metrics) -> None:
+    def __init__(
+        self,
+        prepared: Prepared,
+        settings: Settings,
+        metrics: Metrics,
+        crowd: Crowd | None = None,
+    ) -> None:
         self.manifest = manifest = prepared.manifest
         self._labels = (manifest.name, str(manifest.version))
         self.kind = prepared.engines[0].kind
         self._metrics = metrics
-        self._engines = prepared.engines
+        self._engines = prepared.everything
+        padding = metrics.padding.labels(*self._labels)
         self._batcher = batcher = Batcher(
-            [Runner(engine, metrics.padding.labels(*self._labels)) for engine in self._engines],
+            [Runner(engine, padding, prepared.wide, crowd) for engine in prepared.engines],
             _batch_options(manifest, settings),
             prepared.cost,
             metrics.batch_observer(*self._labels),

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import onnxruntime
 
+from service.crowd import Crowd
 from service.draining import BACKLOG, DrainingServer, run_server
+from service.processor import available_cpus
 from service.settings import Settings
 from service.shares import plan_workers, share_of
 from service.supervisor import Supervisor
@@ -32,9 +34,9 @@ def serve(settings: Settings) -> int:
             run_server(settings, functools.partial(DrainingServer, listeners=[listener]))
             return DONE
         with tempfile.TemporaryDirectory(prefix="mirage-") as folder:
-            work = functools.partial(
-                serve_as_worker, share_of(settings, count), Path(folder), count
-            )
+            crowd = Crowd(count, settings.threads or available_cpus())
+            share = share_of(settings, count)
+            work = functools.partial(serve_as_worker, share, Path(folder), crowd)
             return Supervisor(settings, listener, BACKLOG, count, work).run()
 
 

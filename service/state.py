@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from starlette.requests import Request
 
+from service.crowd import Crowd
 from service.errors import EngineStuck, QueueFull
 from service.keys import Keys
 from service.metrics import Metrics
@@ -26,6 +27,7 @@ class Service:
     """
 
     settings: Settings
+    crowd: Crowd | None = None  # None: the CPUs are this process' own
     metrics: Metrics = field(default_factory=Metrics)
     draining: bool = False
     refusing: bool = False
@@ -43,7 +45,7 @@ class Service:
         path = self.settings.keys_file
         self.keys = Keys(path, self.metrics.keys_failures) if path else None
         self.rates = Rates(self.settings.images_per_minute)
-        self.models = Models(self.settings, self.metrics)
+        self.models = Models(self.settings, self.metrics, self.crowd)
         threads = self.settings.encode_threads or available_cpus()
         self.encoders = ThreadPoolExecutor(threads, thread_name_prefix="encode")
         self.metrics.ready.set_function(lambda: float(self.ready))

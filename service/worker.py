@@ -14,6 +14,7 @@ import uvicorn
 
 from service.buckets import SharedBuckets
 from service.channel import Channel, Message
+from service.crowd import Crowd
 from service.draining import DrainingServer, run_server
 from service.errors import EngineStuck
 from service.keys_file import KeysError
@@ -30,14 +31,15 @@ CHECK_S = 1.0  # between two looks at whether the engine is stuck
 
 
 def serve_as_worker(
-    settings: Settings, folder: Path, count: int, number: int, channel: Channel
+    settings: Settings, folder: Path, crowd: Crowd, number: int, channel: Channel
 ) -> int:
-    """Be worker `number` of `count` until told to stop; returns the exit code.
+    """Be worker `number` of a crowd until told to stop; returns the exit code.
 
     In `folder` the workers find each other.
     """
+    crowd.take_place(number)
     buckets = SharedBuckets(folder / "buckets.sqlite")
-    siblings = Siblings(folder, number, count)
+    siblings = Siblings(folder, number, crowd.workers)
     server = functools.partial(
         WorkerServer,
         channel=channel,
@@ -45,7 +47,7 @@ def serve_as_worker(
         rates=Rates(settings.images_per_minute, buckets=buckets),
     )
     try:
-        run_server(settings, server)
+        run_server(settings, server, crowd)
     except (StartError, KeysError) as error:
         channel.tell(Message("failed", code=BAD_DATA, text=str(error)))
         return BAD_DATA

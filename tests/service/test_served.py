@@ -6,10 +6,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
+from bundle.verify import Bundle, load_bundle
+from service.crowd import Crowd
+from service.engine import Engine, Labels
 from service.errors import QueueFull
 from service.metrics import Metrics
-from service.served import Served, prepare
+from service.provider import Kind
+from service.served import WIDE_IMAGES, Runner, Served, prepare
 from service.settings import Settings
 from service.work import Work
 from tests.bundles import make_bundle
@@ -62,3 +67,37 @@ def longest_queue(root: Path, limits: dict[str, float]) -> int:
         return taken
 
     return asyncio.run(try_all())
+
+
+class Noting(Engine):
+    """An engine that notes the sizes of its batches."""
+
+    def __init__(self, bundle: Bundle) -> None:
+        super().__init__(bundle, Kind("cpu"))
+        self.sizes_run: list[int] = []
+
+    def generate(self, latents: NDArray[np.float32], labels: Labels) -> NDArray[np.uint8]:
+        """As any engine."""
+        self.sizes_run.append(len(latents))
+        return super().generate(latents, labels)
+
+
+def test_a_large_batch_has_all_cpus_while_nothing_else_runs(tmp_path: Path) -> None:
+    bundle = load_bundle(make_bundle(tmp_path, "toy", labels=()))
+    own, wide, crowd = Noting(bundle), Noting(bundle), Crowd(2, cpus=2)
+    run = Runner(own, Metrics().padding.labels("toy", "1"), wide, crowd)
+    latents = np.zeros((WIDE_IMAGES, bundle.manifest.latent_dim), np.float32)
+    alone = run((latents,))
+    run((latents[1:],))
+    with crowd.joined():
+        beside_others = run((latents,))
+    assert (wide.sizes_run, own.sizes_run) == ([WIDE_IMAGES], [WIDE_IMAGES - 1, WIDE_IMAGES])
+    assert np.array_equal(alone, beside_others)
+
+
+def test_every_engine_of_a_worker_is_proven(tmp_path: Path) -> None:
+    path = make_bundle(tmp_path, "toy", labels=())
+    assert prepare(path, Settings(threads=1)).wide is None
+    prepared = prepare(path, Settings(threads=1), Crowd(2, cpus=2))
+    assert prepared.wide is not None
+    assert prepared.everything == [prepared.wide, *prepared.engines]
