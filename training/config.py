@@ -97,7 +97,7 @@ PROGRESS_FIELDS = {
 """What may differ when a run is resumed: how far it goes, how often it reports, what ends it."""
 
 
-AUTO = "auto"
+AUTO, NOTHING = "auto", "none"
 
 
 def build_config(preset: str, changes: dict[str, Any], facts: Facts | None = None) -> TrainConfig:
@@ -127,12 +127,18 @@ def _recipe(preset: str, facts: Facts | None) -> dict[str, Any]:
 def _set(values: dict[str, Any], key: str, value: Any) -> None:
     field, _, part = key.partition(".")
     if not part:
-        values[field] = _as_list(value) if field in LISTS else value
+        values[field] = _as_list(value) if field in LISTS else _or_none(field, value)
         return
     inner = values.get(field, {})
     inner = dict(inner) if isinstance(inner, dict) else {"start": inner, "end": inner}
     _set(inner, part, value)
     values[field] = inner
+
+
+def _or_none(field: str, value: Any) -> Any:
+    """The word none is nothing where a setting may be absent."""
+    known = TrainConfig.model_fields.get(field)
+    return None if value == NOTHING and known and known.default is None else value
 
 
 def _as_list(value: Any) -> Any:

@@ -23,6 +23,13 @@ def test_settings_change_one_by_one() -> None:
     assert config.kimg == 3
 
 
+def test_what_a_preset_sets_can_be_taken_away() -> None:
+    config = build_config("emoji", {"augment": "", "augment_target": "none"})
+    assert (config.augment, config.augment_target) == ((), None)
+    with pytest.raises(UsageError, match="loss is 'none'"):
+        build_config("emoji", {"loss": "none"})
+
+
 def test_a_later_ramp_changes_by_its_path() -> None:
     then = {"start": 1e-5, "end": 1e-6, "from_kimg": 1800, "to_kimg": 1900}
     config = build_config("mnist", {"lr.then": then, "lr.then.end": "1e-7"})
