@@ -2,6 +2,7 @@
 
 import asyncio
 import functools
+import gc
 import logging
 import os
 import signal
@@ -102,5 +103,7 @@ async def _serve(
     make_server: Callable[[uvicorn.Config, Service], DrainingServer],
 ) -> None:
     async with app.router.lifespan_context(app):
+        gc.collect()
+        gc.freeze()  # what is here stays; to look through it again and again would hold answers up
         await make_server(config, app.state.service).run_until_stopped()
     log.info("stopped")
