@@ -95,7 +95,10 @@ class Settings(BaseSettings):
         description="longest time to finish what is in flight after the drain delay",
     )
     stuck_s: float = Field(
-        60, gt=0, le=3600, description="a run of the engine that takes longer fails /healthz"
+        60,
+        gt=0,
+        le=3600,
+        description="a run of the engine that takes longer fails /healthz, or ends its worker",
     )
     release_poll_s: float = Field(
         1, gt=0, le=3600, description="time between two looks at what is released"
