@@ -3,9 +3,11 @@
 import json
 import logging
 import re
+import time
 import traceback
 from contextvars import ContextVar
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, Literal
 
 from pydantic_core import to_json
@@ -30,16 +32,18 @@ def configure_logging(settings: Settings) -> None:
 class TextFormatter(logging.Formatter):
     """`time LEVEL logger: message name=value …`; what is absent is left out."""
 
-    def __init__(self) -> None:
-        super().__init__("%(asctime)s %(levelname)s %(name)s: %(message)s")
-
     def formatMessage(self, record: logging.LogRecord) -> str:
-        """Put the fields behind the message."""
-        fields = _fields(record)
+        """Put time, level and name before the message, and the fields behind it."""
+        words = [
+            _second(int(record.created)) + f",{int(record.msecs):03d}",
+            record.levelname,
+            f"{record.name}:",
+            record.message,
+        ]
+        words += [f"{k}={_plain(v)}" for k, v in _fields(record).items() if v is not None]
         if (request_id := REQUEST_ID.get()) is not None:
-            fields = {**fields, "request_id": request_id}
-        shown = [f"{name}={_plain(value)}" for name, value in fields.items() if value is not None]
-        return " ".join((super().formatMessage(record), *shown))
+            words.append(f"request_id={_plain(request_id)}")
+        return " ".join(words)
 
 
 class JsonFormatter(logging.Formatter):
@@ -66,6 +70,11 @@ FORMATTERS: dict[Literal["text", "json"], type[logging.Formatter]] = {
 }
 
 
+@lru_cache(2)  # the lines of one second share it
+def _second(since_epoch: int) -> str:
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(since_epoch))
+
+
 def _fields(record: logging.LogRecord) -> dict[str, Field]:
     fields: dict[str, Field] = getattr(record, "fields", {})
     return fields
@@ -73,5 +82,6 @@ def _fields(record: logging.LogRecord) -> dict[str, Field]:
 
 def _plain(value: Field) -> str:
     """A value as one word; quoted where a reader, or a forged line, could mistake it."""
-    text = str(value)
-    return text if not isinstance(value, str) or PLAIN.fullmatch(text) else json.dumps(text)
+    if not isinstance(value, str):
+        return str(value)
+    return value if PLAIN.fullmatch(value) else json.dumps(value)
