@@ -8,7 +8,6 @@ import asyncio
 import logging
 import time
 from typing import Any, cast
-from urllib.parse import parse_qsl
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -16,9 +15,10 @@ from starlette.types import Scope
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
 
 from service.access import find_key
-from service.bodies import BODY_TYPES, body_type, parse_demand, read_body
+from service.bodies import parse_demand, read_body
 from service.errors import InternalError, ServiceError
 from service.generation import Order, answer_order
+from service.heads import Head, Heads
 from service.logs import REQUEST_ID
 from service.problems import problem_response
 from service.record import Record
@@ -29,7 +29,6 @@ from service.waiting import allowed_s, before
 log = logging.getLogger(__name__)
 
 PATH = "/generate"
-Headers = dict[str, str]  # by lower-case name; what came several times is joined with commas
 
 
 class Express:
@@ -37,6 +36,7 @@ class Express:
 
     def __init__(self, service: Service) -> None:
         self._service = service
+        self.heads = Heads()  # of requests that it takes
         settings = service.settings
         # What only middleware looks at: whose page it comes from, and whom a proxy speaks for.
         self._elsewhere = frozenset(
@@ -44,28 +44,32 @@ class Express:
             + [b"x-forwarded-for"] * (settings.images_per_minute is not None)
         )
 
+    @property
+    def is_open(self) -> bool:
+        """Whether it takes requests at all; the application refuses them when that is over."""
+        return not self._service.refusing
+
     def takes(self, scope: Scope) -> bool:
         """Whether a request is one for it; the application takes the others."""
         return (
-            scope["path"] == PATH
+            self.is_open
+            and scope["path"] == PATH
             and scope["method"] == "POST"
-            and not self._service.refusing
             and (not self._elsewhere or self._elsewhere.isdisjoint(dict(scope["headers"])))
         )
 
-    async def answer(self, cycle: RequestResponseCycle) -> None:
+    async def answer(self, cycle: RequestResponseCycle, head: Head) -> None:
         """Answer one request, and count and log it. Cancel it when its client leaves."""
         service, metrics = self._service, self._service.metrics
-        scope: Any = cycle.scope  # uvicorn's type for what Starlette calls a Scope
-        headers = _headers(scope)
-        record = Record(request_id(headers), client_of(scope))
+        scope = cast(Any, cycle.scope)  # uvicorn's type for what Starlette calls a Scope
+        record = Record(request_id(head.headers), client_of(scope))
         REQUEST_ID.set(record.request_id)  # each request has a task, and so a context, of its own
         started = time.perf_counter()
         service.unanswered.add(id(cycle))
         metrics.in_flight.inc()
         status = CLIENT_LEFT
         try:
-            response = await self._response(cycle, headers, record)
+            response = await self._response(cycle, head, record)
             if await self._send(cycle, response, record):
                 status = response.status_code
         except asyncio.CancelledError:
@@ -78,11 +82,9 @@ class Express:
             metrics.request_seconds.observe(took)
             log_request(scope, record, status, status == CLIENT_LEFT, took)
 
-    async def _response(
-        self, cycle: RequestResponseCycle, headers: Headers, record: Record
-    ) -> Response:
+    async def _response(self, cycle: RequestResponseCycle, head: Head, record: Record) -> Response:
         try:
-            return await answer_order(await self._read(cycle, headers, record), self._service)
+            return await answer_order(await self._read(cycle, head, record), self._service)
         except ServiceError as error:
             self._service.metrics.rejected.labels(error.slug).inc()
             return problem_response(error)
@@ -90,22 +92,20 @@ class Express:
             log.exception("request failed")
             return problem_response(InternalError("the service failed; its log says why"))
 
-    async def _read(self, cycle: RequestResponseCycle, headers: Headers, record: Record) -> Order:
+    async def _read(self, cycle: RequestResponseCycle, head: Head, record: Record) -> Order:
         service, most = self._service, self._service.settings.body_bytes
         service.check_keeps_up()
         if service.keys is not None:
-            record.key = find_key(service.keys, headers)
-        deadline = time.monotonic() + allowed_s(headers, service.settings.deadline_s)
-        media_type = body_type(headers, BODY_TYPES)
+            record.key = find_key(service.keys, head.headers)
+        deadline = time.monotonic() + allowed_s(head.headers, service.settings.deadline_s)
+        media_type = head.body_type
         if cycle.more_body or len(cycle.body) > most:
             scope, receive = cast(Any, cycle.scope), cast(Any, cycle.receive)
             body = await before(deadline, read_body(Request(scope, receive), most))
         else:
             body = bytes(cycle.body)
-        text = cycle.scope["query_string"]
-        query = parse_qsl(text.decode("latin-1"), keep_blank_values=True) if text else []
-        demand = parse_demand(media_type, body, query)
-        return Order(demand, headers.get("accept", ""), deadline, record)
+        demand = parse_demand(media_type, body, head.query)
+        return Order(demand, head.headers.get("accept", ""), deadline, record)
 
     async def _send(self, cycle: RequestResponseCycle, response: Response, record: Record) -> bool:
         """Send an answer in one piece; false when nobody is there."""
@@ -124,14 +124,6 @@ class Express:
             cycle.transport.close()
         cycle.on_response()
         return True
-
-
-def _headers(scope: Scope) -> Headers:
-    headers: Headers = {}
-    for name, value in scope["headers"]:
-        key, text = name.decode("latin-1"), value.decode("latin-1")
-        headers[key] = f"{headers[key]},{text}" if key in headers else text
-    return headers
 
 
 def _piece(cycle: RequestResponseCycle, response: Response, record: Record) -> bytes:

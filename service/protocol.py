@@ -13,6 +13,7 @@ from uvicorn._types import ASGI3Application
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from service.express import Express
+from service.heads import Head
 
 UNREAD_S = 2.0  # for what a client goes on sending after its answer
 
@@ -75,12 +76,18 @@ class JoiningTransport:
 
 
 class Protocol(HttpToolsProtocol):
-    """uvicorn's protocol on a `JoiningTransport`, with an express way past the application."""
+    """uvicorn's protocol on a `JoiningTransport`, with an express way past the application.
+
+    On that way it reads a whole request whose head it knows without the parser.
+    """
 
     def __init__(self, *arguments: Any, express: Express, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self._express = express
         self._answering: asyncio.Task[None] | None = None
+        self._messages = 0  # that the parser has begun with
+        self._between = True  # two of them
+        self._head: Head | None = None  # of the last one on the express way
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin with a new connection."""
@@ -93,14 +100,72 @@ class Protocol(HttpToolsProtocol):
         if self._answering is not None:
             self._answering.cancel()
 
+    def data_received(self, data: bytes) -> None:
+        """Begin with a request of a known head at once; leave all else to the parser."""
+        if not self._is_idle():
+            super().data_received(data)
+        elif self._express.is_open and (found := self._express.heads.find(data)):
+            self._unset_keepalive_if_required()
+            self._begin(*found)
+        else:
+            self._parse_and_learn(data)
+
+    def on_message_begin(self) -> None:
+        """Note that the parser is within a request."""
+        self._messages += 1
+        self._between = False
+        super().on_message_begin()
+
+    def on_message_complete(self) -> None:
+        """Note that the parser is between two requests."""
+        self._between = True
+        super().on_message_complete()
+
     def _is_unread(self) -> bool:
         return self.cycle is not None and self.cycle.more_body
+
+    def _is_idle(self) -> bool:
+        """Whether what comes now is the start of a request, and nothing is before it."""
+        last = self.cycle
+        return self._between and (last is None or (last.response_complete and last.keep_alive))
+
+    def _parse_and_learn(self, data: bytes) -> None:
+        """Remember the head of data if it is all of one request on the express way."""
+        before, self._head = self._messages, None
+        super().data_received(data)
+        only = self._between and self._messages == before + 1
+        if only and self._head is not None and self.cycle.keep_alive:
+            self._express.heads.learn(data, self._head, len(self.cycle.body))
+
+    def _begin(self, head: Head, body: bytes) -> None:
+        """Begin with a request as the parser's callbacks would."""
+        self.cycle = cycle = RequestResponseCycle(
+            scope=cast(Any, {**head.scope, "server": self.server, "client": self.client}),
+            transport=self.transport,
+            flow=self.flow,
+            logger=self.logger,
+            access_logger=self.access_logger,
+            access_log=self.access_log,
+            default_headers=self.server_state.default_headers,
+            message_event=asyncio.Event(),
+            expect_100_continue=False,
+            keep_alive=True,
+            on_response=self.on_response_complete,
+        )
+        cycle.body += body
+        cycle.more_body = False
+        cycle.message_event.set()
+        self._answer(cycle, head)
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
         """Begin with a request; they come one after the other, whatever is sent ahead."""
         if not self._express.takes(cast(Any, cycle.scope)):
             super()._start_asgi_task(cycle, app)
             return
-        self._answering = task = self.loop.create_task(self._express.answer(cycle))
+        self._head = head = Head.of(cycle.scope)
+        self._answer(cycle, head)
+
+    def _answer(self, cycle: RequestResponseCycle, head: Head) -> None:
+        self._answering = task = self.loop.create_task(self._express.answer(cycle, head))
         task.add_done_callback(self.tasks.discard)
         self.tasks.add(task)

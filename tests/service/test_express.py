@@ -13,10 +13,15 @@ from typing import Any
 import numpy as np
 import pytest
 from starlette.testclient import TestClient
+from uvicorn.config import Config
 from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
+from uvicorn.server import ServerState
 
 from service.express import Express
+from service.heads import Head
+from service.keys_file import add_key
+from service.protocol import Protocol
 from service.settings import Settings
 from service.state import Service
 from tests.service.exchange import JSON, NPY, OCTETS, npy
@@ -97,6 +102,66 @@ def test_requests_sent_ahead_are_answered_in_order(process: Process) -> None:
     assert seeds == list(range(20))
 
 
+def test_a_head_that_was_read_before_takes_any_body_in_any_pieces(process: Process) -> None:
+    with socket.create_connection(("127.0.0.1", process.port), timeout=60) as connection:
+        requests = [seeded(seed) for seed in range(10, 14)]
+        for request in requests:
+            connection.sendall(request)
+            assert b"x-seed: %d\r\n" % seed_of(request) in answer_of(connection)
+        for stop in range(1, len(requests[0])):
+            connection.sendall(requests[0][:stop])
+            connection.sendall(requests[0][stop:])
+            assert b"x-seed: 10\r\n" in answer_of(connection)
+        connection.sendall(b"".join(requests) + requests[0][:50])
+        for request in requests:
+            assert b"x-seed: %d\r\n" % seed_of(request) in answer_of(connection)
+        connection.sendall(requests[0][50:] + b"\r\n")
+        assert b"x-seed: 10\r\n" in answer_of(connection)
+        connection.sendall(seeded(123456) + b"\r\n\r\n")
+        assert b"x-seed: 123456\r\n" in answer_of(connection)
+        connection.sendall(requests[1])
+        assert b"x-seed: 11\r\n" in answer_of(connection)
+
+
+def test_what_goes_before_a_known_head_is_not_forgotten(process: Process) -> None:
+    """A body that is still missing may be the bytes of a request."""
+    request = seeded(10)
+    with socket.create_connection(("127.0.0.1", process.port), timeout=60) as connection:
+        for _ in range(2):
+            connection.sendall(request)
+            assert b"x-seed: 10\r\n" in answer_of(connection)
+        head = f"POST /generate HTTP/1.1\r\nhost: x\r\ncontent-type: {JSON}\r\n"
+        connection.sendall(f"{head}content-length: {len(request)}\r\n\r\n".encode())
+        connection.sendall(request)
+        assert answer_of(connection).startswith(b"HTTP/1.1 400 ")
+        connection.sendall(b"nonsense\r\n\r\n")
+        assert answer_of(connection).startswith(b"HTTP/1.1 400 ")
+        assert connection.recv(1) == b""
+
+
+def seeded(seed: int) -> bytes:
+    body = json.dumps({"seed": seed}).encode()
+    head = f"POST /generate HTTP/1.1\r\nhost: x\r\ncontent-type: {JSON}\r\n"
+    return f"{head}content-length: {len(body)}\r\n\r\n".encode() + body
+
+
+def seed_of(request: bytes) -> int:
+    return int(re.findall(rb"\d+", request)[-1])
+
+
+def answer_of(connection: socket.socket) -> bytes:
+    """The next answer; those behind it are left in the connection."""
+    answer = b""
+    while b"\r\n\r\n" not in answer:
+        answer += connection.recv(1)
+    found = re.search(rb"content-length: (\d+)", answer)
+    missing = int(found[1]) if found else 0
+    while missing:
+        part = connection.recv(missing)
+        answer, missing = answer + part, missing - len(part)
+    return answer
+
+
 def test_a_chunked_body_and_one_that_waits_to_be_asked_for(process: Process) -> None:
     with closing(process.connect()) as connection:
         connection.request("POST", "/generate", iter([b'{"se', b'ed": 7}']), {"content-type": JSON})
@@ -151,11 +216,68 @@ def test_keys_are_asked_for(models_root: Path, tmp_path: Path) -> None:
         assert "www-authenticate" in headers
 
 
+def test_a_key_that_is_withdrawn_is_refused_though_its_head_is_known(
+    models_root: Path, tmp_path: Path
+) -> None:
+    keys = tmp_path / "keys"
+    text = add_key(keys, "reader")
+    headers = {"authorization": f"Bearer {text}", "content-type": JSON}
+    with (
+        serving(models_root, "--keys-file", str(keys)) as process,
+        closing(process.connect()) as connection,
+    ):
+
+        def status() -> int:
+            connection.request("POST", "/generate", b"{}", headers)
+            with connection.getresponse() as response:
+                response.read()
+                return response.status
+
+        assert [status() for _ in range(3)] == [200, 200, 200]
+        keys.write_text("")
+        while (found := status()) == 200:
+            pass
+        assert found == 403
+
+
 def test_a_page_of_another_origin_is_the_applications(models_root: Path) -> None:
     with serving(models_root, "--cors-origins", "https://a.example") as process:
         headers = ask(process, "/generate", {"origin": "https://a.example"}, b"")[1]
         assert headers["access-control-allow-origin"] == "https://a.example"
         assert "access-control-allow-origin" not in ask(process, "/generate", {}, b"")[1]
+
+
+def test_a_known_head_needs_no_parser(settings: Settings) -> None:
+    """And a service that takes nothing more leaves it to the application."""
+    sent: list[bytes] = []
+
+    async def run() -> None:
+        service = Service(settings)
+        await service.open()
+        express = Express(service)
+        app = Config(_refuse, lifespan="off", log_config=None)
+        protocol = Protocol(app, ServerState(), {}, express=express)
+        protocol.connection_made(transport_to(sent))
+        parser = protocol.parser
+        for seed in (7, 8):
+            protocol.data_received(seeded(seed))
+            await asyncio.gather(*protocol.tasks)
+            protocol.parser = None
+        service.refusing, protocol.parser = True, parser
+        protocol.data_received(seeded(9))
+        await asyncio.gather(*protocol.tasks)
+        assert not protocol.tasks
+        protocol.connection_lost(None)
+        await service.close()
+
+    asyncio.run(run())
+    assert [b"x-seed: 7" in sent[0], b"x-seed: 8" in sent[1]] == [True, True]
+    assert sent[2].startswith(b"HTTP/1.1 503 ")
+
+
+async def _refuse(scope: Any, receive: Any, send: Any) -> None:
+    await send({"type": "http.response.start", "status": 503, "headers": []})
+    await send({"type": "http.response.body", "body": b"no"})
 
 
 def test_an_unknown_fault_is_a_fixed_text_in_the_answer_and_told_in_the_log(
@@ -171,7 +293,7 @@ def test_an_unknown_fault_is_a_fixed_text_in_the_answer_and_told_in_the_log(
     async def run() -> None:
         service = Service(settings)
         await service.open()
-        await Express(service).answer(whole(scope, sent))
+        await Express(service).answer(whole(scope, sent), Head.of(scope))
         await service.close()
 
     asyncio.run(run())
@@ -184,16 +306,12 @@ def test_an_unknown_fault_is_a_fixed_text_in_the_answer_and_told_in_the_log(
 
 def whole(scope: Any, sent: list[bytes]) -> RequestResponseCycle:
     """A request whose empty body has arrived, on a transport that writes to a list."""
-
-    class Transport(asyncio.Transport):
-        def write(self, data: Any) -> None:
-            sent.append(data)
-
+    transport = transport_to(sent)
     log = logging.getLogger("uvicorn.error")
     cycle = RequestResponseCycle(
         scope=scope,
-        transport=Transport(),
-        flow=FlowControl(Transport()),
+        transport=transport,
+        flow=FlowControl(transport),
         logger=log,
         access_logger=log,
         access_log=False,
@@ -205,3 +323,19 @@ def whole(scope: Any, sent: list[bytes]) -> RequestResponseCycle:
     )
     cycle.more_body = False
     return cycle
+
+
+def transport_to(sent: list[bytes]) -> asyncio.Transport:
+    """A transport that writes to a list."""
+
+    class Transport(asyncio.Transport):
+        def write(self, data: Any) -> None:
+            sent.append(data)
+
+        def is_closing(self) -> bool:
+            return False
+
+        def close(self) -> None:
+            pass
+
+    return Transport()
