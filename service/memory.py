@@ -5,7 +5,7 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 from bundle.errors import BundleError
@@ -56,20 +56,22 @@ class Memory:
         for part in version.parts:
             self._let_go(part.key)
 
-    @contextmanager
-    def lease(self, version: Answering) -> Iterator[Answering]:
-        """Hold what is in memory for a request."""
-        keys = [part.key for part in version.parts]
-        for key in keys:
-            self._holds[key] += 1
-            self._leases[key] += 1
-        try:
-            yield version
-        finally:
-            for key in keys:
-                self._leases[key] -= 1
-                self._let_go(key)
-            self.returned.set()
+    def lease(self, version: Answering) -> AbstractContextManager[Answering]:
+        """Hold what is in memory for a request, within the block."""
+        return Lease(self, version)
+
+    def begin(self, version: Answering) -> None:
+        """Begin to hold what is in memory for a request."""
+        for part in version.parts:
+            self._holds[part.key] += 1
+            self._leases[part.key] += 1
+
+    def end(self, version: Answering) -> None:
+        """End what `begin` began."""
+        for part in version.parts:
+            self._leases[part.key] -= 1
+            self._let_go(part.key)
+        self.returned.set()
 
     def is_leased(self, version: Answering) -> bool:
         """Whether a request holds it."""
@@ -166,6 +168,23 @@ class Memory:
     def _path(self, key: Key) -> Path:
         path: Path = version_path(self._settings.models, *key)
         return path
+
+
+class Lease(AbstractContextManager[Answering]):
+    """Holds a version within its block; every request has one, so it is no generator."""
+
+    def __init__(self, memory: Memory, version: Answering) -> None:
+        self._memory = memory
+        self._version = version
+
+    def __enter__(self) -> Answering:
+        """Begin to hold it."""
+        self._memory.begin(self._version)
+        return self._version
+
+    def __exit__(self, *_: object) -> None:
+        """End the hold."""
+        self._memory.end(self._version)
 
 
 def _key(manifest: Manifest) -> Key:

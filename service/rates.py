@@ -3,12 +3,14 @@
 import math
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from ipaddress import IPv6Address, ip_address
 
 from service.buckets import Buckets, Caller, OwnBuckets
 from service.errors import LimitExceeded, RateLimited, ServiceError
 from service.record import Record
+
+FREE = nullcontext()  # of what nobody counts
 
 
 class Rates:
@@ -24,19 +26,22 @@ class Rates:
         self._clock = clock
         self._buckets = buckets or OwnBuckets()
 
-    @contextmanager
-    def charged(self, record: Record, images: int) -> Iterator[None]:
+    def charged(self, record: Record, images: int) -> AbstractContextManager[None]:
         """Count images for the caller, but not if a refusal leaves the block.
 
-        Raises RateLimited, and LimitExceeded for more than a minute's images at once.
+        Entering it raises RateLimited, and LimitExceeded for more than a minute's images at once.
         """
         key = record.key
         own_limit = None if key is None else key.images_per_minute
         per_minute = self._images_per_minute if own_limit is None else own_limit
         if per_minute is None:
-            yield
-            return
-        caller = (_address(record.client) if key is None else key.name, per_minute)
+            return FREE
+        return self._charged(
+            (_address(record.client) if key is None else key.name, per_minute), images
+        )
+
+    @contextmanager
+    def _charged(self, caller: Caller, images: int) -> Iterator[None]:
         self._take(caller, images)
         try:
             yield
