@@ -78,8 +78,7 @@ class Express:
             service.unanswered.discard(id(cycle))
             metrics.in_flight.dec()
             took = time.perf_counter() - started
-            metrics.requests.labels(str(status)).inc()
-            metrics.request_seconds.observe(took)
+            metrics.count_request(status, took)
             log_request(scope, record, status, status == CLIENT_LEFT, took)
 
     async def _response(self, cycle: RequestResponseCycle, head: Head, record: Record) -> Response:

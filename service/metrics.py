@@ -30,6 +30,7 @@ class Metrics:
     def __init__(self) -> None:
         self.registry = registry = CollectorRegistry()
         self._answered: dict[tuple[str, int], Answered] = {}
+        self._by_status: dict[int, Counter] = {}
         ProcessCollector(namespace="mirage", registry=registry)
         self.requests = Counter(
             "mirage_requests",
@@ -138,6 +139,13 @@ class Metrics:
                 self.encode_seconds.labels(*labels),
             )
         return found
+
+    def count_request(self, status: int, seconds: float) -> None:
+        """Count the answer of a request for images, and its seconds."""
+        if (counter := self._by_status.get(status)) is None:
+            counter = self._by_status[status] = self.requests.labels(str(status))
+        counter.inc()
+        self.request_seconds.observe(seconds)
 
     def batch_observer(self, model: str, version: str) -> Callable[[int, float], None]:
         """What a batcher tells its batches to: items and seconds."""

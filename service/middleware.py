@@ -54,8 +54,7 @@ class CountRequests:
             with self._metrics.in_flight.track_inprogress():
                 await self._app(scope, receive, send_and_note)
         finally:
-            self._metrics.requests.labels(str(status)).inc()
-            self._metrics.request_seconds.observe(time.perf_counter() - started)
+            self._metrics.count_request(status, time.perf_counter() - started)
 
 
 class Drain:
