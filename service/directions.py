@@ -17,7 +17,9 @@ def move_latents(
     `amounts` are aₖ by k in standard deviations of a latent; zeros change no bit. Raises
     InvalidValue for a direction that the model does not have.
     """
-    for index, amount in sorted((_checked(key, manifest), a) for key, a in (amounts or {}).items()):
+    if not amounts:
+        return latents
+    for index, amount in sorted((_checked(key, manifest), a) for key, a in amounts.items()):
         if amount:
             vector = np.array(manifest.directions[index].vector, np.float32)
             latents = latents + np.float32(amount) * vector
