@@ -20,6 +20,20 @@ from service.work import make_work, settle_seed
 SMALL = 16 * 1024  # bytes that are encoded sooner than another thread would take them up
 
 
+RawHeaders = list[tuple[bytes, bytes]]
+
+
+class Answer(Response):
+    """A response that is given its headers as they are sent, and so has none to prepare."""
+
+    def __init__(self, body: bytes, headers: RawHeaders) -> None:
+        # Not Starlette's own, of which nothing is left but this.
+        self.status_code = 200
+        self.body = body
+        self.raw_headers = headers
+        self.background = None
+
+
 @dataclass(frozen=True)
 class Order:
     """A demand, the Accept header beside it, and until when in `time.monotonic()` seconds."""
@@ -47,7 +61,7 @@ async def answer_order(order: Order, service: Service) -> Response:
     packed, encode_s = await _packed(service, media, made, fields.layout)
     observe(service.metrics, made.manifest, work.count, outcome, encode_s)
     order.record.note(made.model, work.count, outcome, encode_s)
-    return Response(packed.body, 200, _headers(made, outcome, encode_s), packed.media_type)
+    return Answer(packed.body, _headers(made, packed, outcome, encode_s))
 
 
 async def _packed(service: Service, media: str, made: Made, layout: Layout) -> tuple[Packed, float]:
@@ -65,12 +79,14 @@ def _timed_pack(media: str, made: Made, layout: Layout) -> tuple[Packed, float]:
     return packed, time.perf_counter() - started
 
 
-def _headers(made: Made, outcome: Outcome, encode_s: float) -> dict[str, str]:
-    headers = {
-        "X-Model": made.model,
-        "Server-Timing": server_timing(outcome, encode_s),
-        "Vary": "Accept",
-    }
+def _headers(made: Made, packed: Packed, outcome: Outcome, encode_s: float) -> RawHeaders:
+    headers = [
+        (b"x-model", made.model.encode()),
+        (b"server-timing", server_timing(outcome, encode_s).encode()),
+        (b"vary", b"Accept"),
+    ]
     if made.work.seed is not None:
-        headers["X-Seed"] = str(made.work.seed)
+        headers.append((b"x-seed", b"%d" % made.work.seed))
+    headers.append((b"content-length", b"%d" % len(packed.body)))
+    headers.append((b"content-type", packed.media_type.encode()))
     return headers
