@@ -117,7 +117,7 @@ class Express:
         cycle.response_started = cycle.response_complete = True
         cycle.waiting_for_100_continue = False
         self._service.unanswered.discard(id(cycle))  # now, for the next line may be its last
-        cycle.transport.write(_piece(cycle, response, record))
+        cycle.transport.writelines(_pieces(cycle, response, record))
         cycle.message_event.set()
         if not cycle.keep_alive:
             cycle.transport.close()
@@ -125,8 +125,8 @@ class Express:
         return True
 
 
-def _piece(cycle: RequestResponseCycle, response: Response, record: Record) -> bytes:
-    """An answer as it goes over the wire."""
+def _pieces(cycle: RequestResponseCycle, response: Response, record: Record) -> tuple[bytes, ...]:
+    """An answer as it goes over the wire, head and body."""
     lines = [
         *cycle.default_headers,
         *response.raw_headers,
@@ -135,4 +135,4 @@ def _piece(cycle: RequestResponseCycle, response: Response, record: Record) -> b
     if not cycle.keep_alive:
         lines.append((b"connection", b"close"))
     head = b"".join([b"%b: %b\r\n" % line for line in lines])
-    return b"".join((STATUS_LINE[response.status_code], head, b"\r\n", bytes(response.body)))
+    return STATUS_LINE[response.status_code], head, b"\r\n", bytes(response.body)

@@ -6,7 +6,7 @@ a proxy may then ask another.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, cast
 
 from uvicorn._types import ASGI3Application
@@ -49,6 +49,12 @@ class JoiningTransport:
         else:
             self._held = data
             self._flushing = self._loop.call_soon(self._flush)
+
+    def writelines(self, pieces: Iterable[bytes]) -> None:
+        """Send a whole answer at once, behind what is held."""
+        if not self._ended:
+            held = self._take() if self._held else b""
+            self._transport.write(b"".join((held, *pieces)))
 
     def close(self) -> None:
         """Send what is held before the end.

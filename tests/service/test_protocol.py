@@ -80,6 +80,17 @@ def test_what_is_held_is_sent_before_the_end(sent: Sent) -> None:
     assert sent.closed
 
 
+def test_a_whole_answer_is_sent_at_once_behind_what_is_held(sent: Sent) -> None:
+    def end(joining: JoiningTransport) -> None:
+        joining.write(b"100 Continue ")
+        joining.writelines([b"head ", b"body"])
+        assert sent.pieces == [b"100 Continue head body"]
+        joining.writelines([b"next"])
+
+    on(sent, end)
+    assert sent.pieces == [b"100 Continue head body", b"next"]
+
+
 def test_everything_else_is_the_transports_own(sent: Sent) -> None:
     on(sent, lambda joining: joining.write(joining.get_extra_info("peer").encode()))
     assert sent.pieces == [b"the peer"]
@@ -96,6 +107,7 @@ def test_a_client_that_is_still_sending_is_told_the_end_and_not_cut_off(
         joining.write(b"answer")
         joining.close()
         joining.write(b"nothing more")
+        joining.writelines([b"nothing more"])
         joining.close()
         assert sent.pieces == [b"answer", b"<eof>"]
         assert not sent.closed
