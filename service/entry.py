@@ -2,8 +2,7 @@
 
 import asyncio
 from collections import deque
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,8 +13,7 @@ Array = NDArray[Any]
 Arrays = tuple[Array, ...]  # of one length: the items
 
 
-@dataclass(frozen=True)
-class Outcome:
+class Outcome(NamedTuple):
     """The rows of an entry, in order, and its seconds in the queue and in batches."""
 
     rows: Array
@@ -122,8 +120,7 @@ class PartedEntry(Entry):
         return self._parts.popleft()
 
 
-@dataclass(frozen=True)
-class Piece:
+class Piece(NamedTuple):
     """Items `start` … `stop - 1` of an entry, in one batch."""
 
     entry: Entry

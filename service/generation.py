@@ -3,7 +3,7 @@
 import asyncio
 import functools
 import time
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from starlette.responses import Response
 
@@ -34,8 +34,7 @@ class Answer(Response):
         self.background = None
 
 
-@dataclass(frozen=True)
-class Order:
+class Order(NamedTuple):
     """A demand, the Accept header beside it, and until when in `time.monotonic()` seconds."""
 
     demand: Demand

@@ -4,7 +4,7 @@ import base64
 import hashlib
 import io
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,8 +20,7 @@ from service.negotiation import Layout
 from service.work import Work
 
 
-@dataclass(frozen=True)
-class Made:
+class Made(NamedTuple):
     """What was asked for and came out: uint8 images `[n, H, W, C]`."""
 
     manifest: Manifest
@@ -44,8 +43,7 @@ class Made:
         return member_of(self.manifest, self.work.seed, self.work.index + number).version
 
 
-@dataclass(frozen=True)
-class Packed:
+class Packed(NamedTuple):
     """A body and its Content-Type."""
 
     body: bytes
