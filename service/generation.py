@@ -56,7 +56,7 @@ async def answer_order(order: Order, service: Service) -> Response:
         media = choose_type(order.accept, work.count, fields.layout)
         with service.rates.charged(order.record, work.count):
             outcome = await served.generate(work, deadline)
-    made = Made(served.manifest, work, outcome.rows)
+    made = Made(served.manifest, work, outcome.rows, settings.compression)
     packed, encode_s = await _packed(service, media, made, fields.layout)
     observe(service.metrics, made.manifest, work.count, outcome, encode_s)
     order.record.note(made.model, work.count, outcome, encode_s)
@@ -65,7 +65,7 @@ async def answer_order(order: Order, service: Service) -> Response:
 
 async def _packed(service: Service, media: str, made: Made, layout: Layout) -> tuple[Packed, float]:
     """The body, made on an encoding thread if that is worth the way, and the seconds it took."""
-    if media == PNG and made.images.nbytes <= SMALL:
+    if media == PNG and made.images.nbytes <= SMALL and made.compression != "small":
         return _timed_pack(media, made, layout)
     loop = asyncio.get_running_loop()
     job = functools.partial(_timed_pack, media, made, layout)

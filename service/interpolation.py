@@ -57,6 +57,11 @@ class Walk:
 
         return await asyncio.get_running_loop().run_in_executor(self.service.encoders, timed)
 
+    def entries(self, archive: Archive, rows: Array) -> bytes:
+        """The bytes that frames add to an archive of PNGs."""
+        compression = self.service.settings.compression
+        return archive.add(encode_png(pixels, compression) for pixels in rows)
+
     def note(self, outcome: Outcome, encode_s: float) -> None:
         """Tell the log what was made."""
         record_of(self.request).note(self.headers["X-Model"], self.work.count, outcome, encode_s)
@@ -90,7 +95,10 @@ async def _whole(walk: Walk, media: str, duration_ms: int) -> Response:
     """One write, when all frames are there."""
 
     def encode(rows: Array) -> bytes:
-        return _zip(rows) if media == ZIP else encode_animation(media, rows, duration_ms)
+        if media != ZIP:
+            return encode_animation(media, rows, duration_ms)
+        archive = Archive()
+        return walk.entries(archive, rows) + archive.end()
 
     with walk.service.rates.charged(record_of(walk.request), walk.work.count):
         job = walk.served.generate(walk.work, walk.deadline)
@@ -100,11 +108,6 @@ async def _whole(walk: Walk, media: str, duration_ms: int) -> Response:
     walk.note(outcome, encode_s)
     headers = walk.headers | {"Server-Timing": server_timing(outcome, encode_s)}
     return Response(body, 200, headers, media)
-
-
-def _zip(rows: Array) -> bytes:
-    archive = Archive()
-    return archive.add(map(encode_png, rows)) + archive.end()
 
 
 async def _stream(walk: Walk) -> Response:
@@ -147,7 +150,7 @@ async def _entries(
     metrics = walk.service.metrics
 
     def encode(rows: Array) -> bytes:
-        return archive.add(map(encode_png, rows))
+        return walk.entries(archive, rows)
 
     try:
         async with aclosing(parts):

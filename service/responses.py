@@ -14,23 +14,35 @@ from bundle.chance import member_of
 from bundle.manifest import Manifest
 from service import negotiation
 from service.archive import Archive
-from service.encoding import WEBP_SIDE, contact_sheet, encode_png, encode_webp
+from service.encoding import (
+    WEBP_SIDE,
+    Compression,
+    Pixels,
+    contact_sheet,
+    encode_png,
+    encode_webp,
+)
 from service.errors import NotAcceptable
 from service.negotiation import Layout
 from service.work import Work
 
 
 class Made(NamedTuple):
-    """What was asked for and came out: uint8 images `[n, H, W, C]`."""
+    """What was asked for and came out: uint8 images `[n, H, W, C]`, and how PNGs hold them."""
 
     manifest: Manifest
     work: Work
     images: NDArray[np.uint8]
+    compression: Compression = "fast"
 
     @property
     def model(self) -> str:
         """Name and version, as X-Model has them."""
         return f"{self.manifest.name}@{self.manifest.version}"
+
+    def png(self, pixels: Pixels) -> bytes:
+        """An image of it, or a sheet of them, as PNG."""
+        return encode_png(pixels, self.compression)
 
     def label(self, number: int) -> int | None:
         """The class index of an image; None for unconditional models."""
@@ -58,7 +70,7 @@ def pack(media: str, made: Made, layout: Layout) -> Packed:
 
 
 def _png(made: Made) -> Packed:
-    return Packed(encode_png(_single(made)), negotiation.PNG)
+    return Packed(made.png(_single(made)), negotiation.PNG)
 
 
 def _webp(made: Made) -> Packed:
@@ -75,12 +87,12 @@ def _single(made: Made) -> NDArray[np.uint8]:
 
 def _zip(made: Made) -> Packed:
     archive = Archive()
-    return Packed(archive.add(map(encode_png, made.images)) + archive.end(), negotiation.ZIP)
+    return Packed(archive.add(map(made.png, made.images)) + archive.end(), negotiation.ZIP)
 
 
 def _multipart(made: Made) -> Packed:
     parts = [
-        b"\r\n".join((*_part_headers(made, number), b"", encode_png(pixels)))
+        b"\r\n".join((*_part_headers(made, number), b"", made.png(pixels)))
         for number, pixels in enumerate(made.images)
     ]
     # Named by the contents: it cannot stand in them, and the same images are the same bytes.
@@ -125,7 +137,7 @@ def _json_image(
     }
     if made.manifest.members:
         image["member"] = member
-    return {**image, "png": base64.b64encode(encode_png(pixels)).decode()}
+    return {**image, "png": base64.b64encode(made.png(pixels)).decode()}
 
 
 def _npy(made: Made) -> Packed:

@@ -66,6 +66,9 @@ class Settings(BaseSettings):
     gpus: int = Field(1, ge=1, le=64, description="GPUs that the lanes are spread over")
     threads: Share = Field(None, description="compute threads of all lanes; none: the CPUs allowed")
     encode_threads: Share = Field(None, description="encoding threads; none: the CPUs allowed")
+    compression: Literal["none", "fast", "small"] = Field(
+        "fast", description="of PNGs; small: fewer bytes for many times the work; none: stored"
+    )
     max_batch_size: int = Field(32, ge=1, le=4096, description="images per engine call")
     linger_ms: float = Field(
         2, ge=0, le=1000, description="longest wait of a free lane for just answered clients"

@@ -6,14 +6,17 @@ import zipfile
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
 import pytest
 from fastapi import FastAPI
+from numpy.typing import NDArray
 from PIL import Image
 from starlette.testclient import TestClient
 from starlette.types import Message
 
 from service.app import create_app
 from service.batcher import Batcher
+from service.encoding import Compression, encode_png
 from service.errors import InternalError
 from service.negotiation import FRAMES_TYPES, ZIP
 from tests.service.conftest import ClientOf
@@ -50,6 +53,23 @@ def test_frames_at_points_are_the_images_of_generate(
         assert len(frames) == 11
         assert (frames[0], frames[10]) == (seven, eight)
         assert len(set(frames)) == 11
+
+
+@pytest.mark.parametrize("most", [4, 32], ids=["streamed", "whole"])
+@pytest.mark.parametrize("compression", ["none", "small"])
+def test_frames_and_images_are_compressed_as_the_settings_say(
+    client: TestClient, client_of: ClientOf, most: int, compression: Compression
+) -> None:
+    other = client_of(compression=compression, max_batch_size=most)
+    frames = entries(walk(client, points=SEEDS, steps=10))
+    expected = [encode_png(pixels_of(frame), compression) for frame in frames]
+    assert entries(walk(other, points=SEEDS, steps=10)) == expected
+    assert post(other, seed=7, labels=1).content == expected[0]
+
+
+def pixels_of(png: bytes) -> NDArray[np.uint8]:
+    with Image.open(io.BytesIO(png)) as image:
+        return np.asarray(image)[:, :, None]
 
 
 def test_a_walk_is_the_same_bytes_streamed_and_whole(

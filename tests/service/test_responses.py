@@ -15,7 +15,7 @@ from PIL import Image
 from bundle.latents import draw_latents
 from bundle.verify import load_bundle
 from service import negotiation, responses
-from service.encoding import contact_sheet, encode_png
+from service.encoding import Compression, contact_sheet, encode_png
 from service.errors import NotAcceptable
 from service.responses import Made, pack
 from service.work import Work
@@ -49,6 +49,18 @@ def test_a_zip_holds_the_images_in_order_stored_and_dated_alike(made: Made) -> N
         assert {entry.date_time for entry in entries} == {(1980, 1, 1, 0, 0, 0)}
         assert {entry.compress_type for entry in entries} == {zipfile.ZIP_STORED}
         assert archive.read("002.png") == encode_png(made.images[2])
+
+
+@pytest.mark.parametrize("compression", ["none", "fast", "small"])
+def test_all_pngs_are_compressed_as_the_settings_say(made: Made, compression: Compression) -> None:
+    made = made._replace(compression=compression)
+    expected = encode_png(made.images[1], compression)
+    assert expected in pack(negotiation.ZIP, made, None).body
+    assert expected in pack(negotiation.MULTIPART, made, None).body
+    assert base64.b64encode(expected) in pack(negotiation.JSON, made, None).body
+    sheet = encode_png(contact_sheet(made.images), compression)
+    assert pack(negotiation.PNG, made, "grid").body == sheet
+    assert base64.b64encode(sheet) in pack(negotiation.JSON, made, "grid").body
 
 
 def test_multipart_names_seed_index_and_label_of_each_image(made: Made) -> None:
