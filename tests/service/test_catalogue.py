@@ -9,6 +9,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from bundle.store import release
+from service.crowd import Crowd
 from service.served import Prepared, prepare
 from service.settings import Settings
 from tests.bundles import make_bundle
@@ -101,10 +102,10 @@ def test_a_version_that_is_being_loaded_is_told(
     client = client_of(models=tmp_path, release_poll_s=1e-3)
     begun, go_on = threading.Event(), threading.Event()
 
-    def slow(path: Path, settings: Settings) -> Prepared:
+    def slow(path: Path, settings: Settings, crowd: Crowd | None) -> Prepared:
         begun.set()
         go_on.wait()
-        return prepare(path, settings)
+        return prepare(path, settings, crowd)
 
     monkeypatch.setattr("service.memory.prepare", slow)
     release(tmp_path, "toy", 2)

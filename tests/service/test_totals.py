@@ -79,6 +79,10 @@ def lasting(collector: CollectorRegistry | Totals) -> list[Metric]:
     """What is collected, but for what the system says of the process."""
 
     def found() -> Iterator[Metric]:
-        yield from (m for m in collector.collect() if "process" not in m.name)
+        yield from (
+            m
+            for m in collector.collect()
+            if not m.name.startswith(("mirage_process", "mirage_memory"))
+        )
 
     return list(found())
