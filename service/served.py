@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,7 +46,7 @@ class LoadError(Exception):
 class Prepared:
     """The engines of a version, one per lane, and what a batch costs on them.
 
-    `wide` is one that uses the CPUs of all workers, for when they rest.
+    `wide` is one that uses the CPUs of all workers, for one lone request.
     """
 
     engines: list[Engine]
@@ -116,15 +117,9 @@ def _prepare(bundle: Bundle, kind: Kind, settings: Settings, crowd: Crowd | None
 
 
 class Runner:
-    """What a lane runs: an engine whose padding is counted, or the wide one when all else rests."""
+    """What a lane runs: an engine whose padding is counted, or the wide one for a lone request."""
 
-    def __init__(
-        self,
-        engine: Engine,
-        padding: Counter,
-        wide: Engine | None = None,
-        crowd: Crowd | None = None,
-    ) -> None:
+    def __init__(self, engine: Engine, padding: Counter, wide: Engine | None, crowd: Crowd) -> None:
         self._engine = engine
         self._padding = padding
         self._wide = wide
@@ -135,16 +130,17 @@ class Runner:
         labels: NDArray[np.int64] | None = arrays[1] if len(arrays) > 1 else None
         if padding := self._engine.padding(len(arrays[0])):
             self._padding.inc(padding)
-        if self._crowd is None or self._wide is None:
-            return self._engine.generate(arrays[0], labels)
-        with self._crowd.joined() as alone:
-            wide = alone and len(arrays[0]) >= WIDE_IMAGES
-            return (self._wide if wide else self._engine).generate(arrays[0], labels)
+        return self._best(len(arrays[0])).generate(arrays[0], labels)
 
     def rest(self) -> None:
         """Give memory back."""
         self._engine.rest()
         trim_memory()
+
+    def _best(self, size: int) -> Engine:
+        if self._wide is not None and size >= WIDE_IMAGES and self._crowd.is_one():
+            return self._wide
+        return self._engine
 
 
 class Served:
@@ -161,6 +157,7 @@ class Served:
         self._labels = (manifest.name, str(manifest.version))
         self.kind = prepared.engines[0].kind
         self._metrics = metrics
+        self._crowd = crowd = crowd or Crowd()
         self._engines = prepared.everything
         padding = metrics.padding.labels(*self._labels)
         self._batcher = batcher = Batcher(
@@ -194,11 +191,21 @@ class Served:
 
     async def generate(self, work: Work, deadline: float) -> Outcome:
         """Make the images; raises what `Batcher.submit` raises."""
-        return await self._batcher.submit(_arrays(work), deadline)
+        self._crowd.join()
+        try:
+            return await self._batcher.submit(_arrays(work), deadline)
+        finally:
+            self._crowd.leave()
 
-    def stream(self, work: Work, deadline: float) -> AsyncGenerator[Outcome]:
+    async def stream(self, work: Work, deadline: float) -> AsyncGenerator[Outcome]:
         """Make the images and hand them out as they are made; raises as `Batcher.stream`."""
-        return self._batcher.stream(_arrays(work), deadline)
+        self._crowd.join()
+        try:
+            async with aclosing(self._batcher.stream(_arrays(work), deadline)) as parts:
+                async for part in parts:
+                    yield part
+        finally:
+            self._crowd.leave()
 
     async def close(self) -> None:
         """Finish what is queued and leave memory."""

@@ -1,4 +1,4 @@
-"""Engines of several workers that know of each other."""
+"""Workers that know of each other's requests."""
 
 import os
 
@@ -7,20 +7,14 @@ import pytest
 from service.crowd import Crowd
 
 
-def test_who_runs_alone_knows_it() -> None:
+def test_one_alone_is_told_from_none_and_many() -> None:
     crowd = Crowd(2, cpus=4)
-    for _ in range(2):
-        with crowd.joined() as first, crowd.joined() as second:
-            assert (first, second) == (True, False)
-    assert crowd.cpus == 4
-
-
-def test_who_fails_is_not_counted_any_more() -> None:
-    crowd = Crowd(1, cpus=2)
-    with pytest.raises(RuntimeError), crowd.joined():
-        raise RuntimeError
-    with crowd.joined() as alone:
-        assert alone
+    found = [crowd.is_one()]
+    for change in (crowd.join, crowd.join, crowd.leave, crowd.leave):
+        change()
+        found.append(crowd.is_one())
+    assert found == [False, True, False, True, False]
+    assert (crowd.workers, crowd.cpus) == (2, 4)
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="the system cannot fork")
@@ -28,12 +22,13 @@ def test_another_process_counts_until_its_place_is_taken_anew() -> None:
     crowd = Crowd(2, cpus=2)
     if (pid := os.fork()) == 0:
         crowd.take_place(1)
-        running = crowd.joined()
-        running.__enter__()
-        os._exit(0)  # killed while it ran
+        for _ in range(1000):
+            crowd.join()
+        os._exit(0)  # lost with all that it had
     os.waitpid(pid, 0)
-    with crowd.joined() as alone:
-        assert not alone
+    crowd.join()
+    assert not crowd.is_one()
     crowd.take_place(1)
-    with crowd.joined() as alone:
-        assert alone
+    crowd.take_place(0)
+    crowd.join()
+    assert crowd.is_one()

@@ -82,15 +82,16 @@ class Noting(Engine):
         return super().generate(latents, labels)
 
 
-def test_a_large_batch_has_all_cpus_while_nothing_else_runs(tmp_path: Path) -> None:
+def test_a_large_batch_of_a_lone_request_has_all_cpus(tmp_path: Path) -> None:
     bundle = load_bundle(make_bundle(tmp_path, "toy", labels=()))
     own, wide, crowd = Noting(bundle), Noting(bundle), Crowd(2, cpus=2)
     run = Runner(own, Metrics().padding.labels("toy", "1"), wide, crowd)
     latents = np.zeros((WIDE_IMAGES, bundle.manifest.latent_dim), np.float32)
+    crowd.join()
     alone = run((latents,))
     run((latents[1:],))
-    with crowd.joined():
-        beside_others = run((latents,))
+    crowd.join()
+    beside_others = run((latents,))
     assert (wide.sizes_run, own.sizes_run) == ([WIDE_IMAGES], [WIDE_IMAGES - 1, WIDE_IMAGES])
     assert np.array_equal(alone, beside_others)
 
