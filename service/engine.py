@@ -2,7 +2,6 @@
 
 import time
 from bisect import bisect_left
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,7 +10,6 @@ from numpy.typing import NDArray
 
 from bundle.verify import Bundle
 from service.cost import Cost
-from service.polyphase import decompose
 from service.provider import PROVIDERS, Kind, provider_options
 
 Labels = NDArray[np.int64] | None
@@ -19,13 +17,6 @@ Labels = NDArray[np.int64] | None
 
 class EngineError(Exception):
     """The engine cannot do what it was asked for; the message is for operators."""
-
-
-def tuned(bundle: Bundle, kind: Kind) -> Bundle:
-    """The bundle with its graph as this kind of engine runs it quickest; the images stay the same
-    but for rounding, which golden replay judges.
-    """
-    return replace(bundle, model=decompose(bundle.model)) if kind.provider == "cpu" else bundle
 
 
 class Engine:

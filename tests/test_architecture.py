@@ -22,7 +22,7 @@ MAY_IMPORT = {
         *("pydantic", "safetensors", "torch", "tqdm"),
     },
     "service": {
-        *("bundle", "fastapi", "isal", "numpy", "onnx", "onnxruntime", "PIL", "prometheus_client"),
+        *("bundle", "fastapi", "isal", "numpy", "onnxruntime", "PIL", "prometheus_client"),
         *("pydantic", "pydantic_core", "pydantic_settings", "starlette", "uvicorn"),
     },
     "mirage_client": {"httpx", "numpy", "PIL"},
