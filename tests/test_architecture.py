@@ -22,8 +22,9 @@ MAY_IMPORT = {
         *("pydantic", "safetensors", "torch", "tqdm"),
     },
     "service": {
-        *("bundle", "fastapi", "isal", "numpy", "onnxruntime", "PIL", "prometheus_client"),
-        *("pydantic", "pydantic_core", "pydantic_settings", "starlette", "uvicorn"),
+        *("bundle", "fastapi", "isal", "numpy", "onnx", "onnxruntime", "PIL"),
+        *("prometheus_client", "pydantic", "pydantic_core", "pydantic_settings"),
+        *("starlette", "uvicorn"),
     },
     "mirage_client": {"httpx", "numpy", "PIL"},
 }
