@@ -65,14 +65,15 @@ def _verify(arguments: Sequence[str]) -> int:
     path = parser.parse_args(arguments).bundle
     from bundle.errors import BundleError
     from bundle.verify import load_bundle
-    from service.engine import Engine, EngineError
+    from service.engine import Engine, EngineError, fitted
     from service.processor import available_cpus
     from service.provider import Kind
     from service.replay import replay_golden
 
     try:
         bundle = load_bundle(path)
-        engine = Engine(bundle, Kind("cpu"), threads=available_cpus())
+        kind = Kind("cpu")
+        engine = Engine(fitted(bundle, kind), kind, threads=available_cpus())
         deviation = replay_golden(engine, bundle.golden)
     except (BundleError, EngineError) as error:
         return _fail(str(error), BAD_DATA)

@@ -17,18 +17,20 @@ class Provider:
     """What onnxruntime calls it, and what it can do.
 
     `precisions`: the quickest first. `pads`: whether batches are filled up to a few sizes, because
-    each new size costs a preparation.
+    each new size costs a preparation. `decomposes`: whether transposed convolutions run quicker as
+    plain ones.
     """
 
     onnx_name: str
     precisions: tuple[Precision, ...]
     pads: bool = False
+    decomposes: bool = False
 
 
 PROVIDERS: dict[Name, Provider] = {  # the quickest first
     "cuda": Provider("CUDAExecutionProvider", ("tensorfloat32", "float32"), pads=True),
     "openvino": Provider("OpenVINOExecutionProvider", ("bfloat16", "float32")),
-    "cpu": Provider("CPUExecutionProvider", ("float32",)),
+    "cpu": Provider("CPUExecutionProvider", ("float32",), decomposes=True),
 }
 
 

@@ -18,7 +18,7 @@ from bundle.verify import Bundle, load_bundle
 from service.batcher import Batcher, BatchOptions
 from service.cost import Cost
 from service.crowd import Crowd
-from service.engine import Engine, EngineError
+from service.engine import Engine, EngineError, fitted
 from service.entry import Array, Arrays, Outcome
 from service.lanes import plan_lanes
 from service.metrics import Metrics
@@ -88,6 +88,7 @@ def prepare(path: Path, settings: Settings, crowd: Crowd | None = None) -> Prepa
 def _prepare(bundle: Bundle, kind: Kind, settings: Settings, crowd: Crowd | None) -> Prepared:
     lanes, cost, wide = plan_lanes(kind, settings), Cost(), None
     try:
+        bundle = fitted(bundle, kind)
         engines = [
             Engine(
                 bundle,

@@ -10,11 +10,13 @@ from bundle.latents import draw_latents
 from bundle.manifest import Image
 from bundle.verify import Bundle, load_bundle
 from service.cost import Cost
-from service.engine import Engine, EngineError, batch_sizes
-from service.provider import PROVIDERS, Kind
+from service.engine import Engine, EngineError, batch_sizes, fitted
+from service.provider import PROVIDERS, Kind, Name
+from service.replay import replay_golden
 from tests.bundles import DIGITS, Toy
 
 CPU = Kind("cpu")
+SHIPPED = Path(__file__).parents[2] / "models" / "mnist" / "2"
 
 
 @pytest.fixture
@@ -99,3 +101,23 @@ def test_a_rested_engine_makes_the_same_images(bundle: Bundle) -> None:
     before = engine.generate(latents, labels)
     engine.rest()
     assert np.array_equal(engine.generate(latents, labels), before)
+
+
+def test_the_shipped_model_makes_the_same_digits_as_the_cpu_runs_it() -> None:
+    bundle = load_bundle(SHIPPED)
+    quick = fitted(bundle, CPU)
+    assert quick.model != bundle.model
+    engine = Engine(quick, CPU)
+    assert replay_golden(engine, bundle.golden).passes
+    latents, labels = draw_latents(3, 0, 32, bundle.manifest.latent_dim, len(DIGITS))
+    assert labels is not None
+    images, plain = (each.generate(latents, labels) for each in (engine, Engine(bundle, CPU)))
+    assert np.abs(images.astype(int) - plain.astype(int)).max() <= 1
+    for size in (1, 7):
+        assert np.array_equal(engine.generate(latents[:size], labels[:size]), images[:size])
+
+
+@pytest.mark.parametrize("provider", ["cuda", "openvino"])
+def test_other_providers_run_the_graph_as_it_is(provider: Name) -> None:
+    bundle = load_bundle(SHIPPED)
+    assert fitted(bundle, Kind(provider)) is bundle

@@ -9,10 +9,12 @@ import pytest
 from numpy.typing import NDArray
 
 from bundle.verify import Bundle, load_bundle
+from service import engine
 from service.crowd import Crowd
 from service.engine import Engine, Labels
 from service.errors import QueueFull
 from service.metrics import Metrics
+from service.polyphase import decompose
 from service.provider import Kind
 from service.served import WIDE_IMAGES, Runner, Served, prepare
 from service.settings import Settings
@@ -102,3 +104,19 @@ def test_every_engine_of_a_worker_is_proven(tmp_path: Path) -> None:
     prepared = prepare(path, Settings(threads=1), Crowd(2, cpus=2))
     assert prepared.wide is not None
     assert prepared.everything == [prepared.wide, *prepared.engines]
+
+
+def test_a_graph_is_rewritten_once_for_all_lanes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[bytes] = []
+
+    def watched(model: bytes) -> bytes:
+        seen.append(model)
+        return decompose(model)
+
+    monkeypatch.setattr(engine, "decompose", watched)
+    path = make_bundle(tmp_path, "toy")
+    prepared = prepare(path, Settings(models=tmp_path, provider="cpu", lanes=3, threads=3))
+    assert len(prepared.engines) == 3
+    assert seen == [(path / "model.onnx").read_bytes()]
