@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 from datetime import datetime
+from importlib.metadata import version
 
 import onnxruntime
 from pydantic import BaseModel, Field
@@ -64,6 +65,7 @@ class Runtime(BaseModel):
 
     provider: str = Field(description="onnxruntime execution provider", examples=["cpu"])
     precision: str = Field(description="of the engine's numbers", examples=["float32"])
+    mirage: str = Field(description="its version", examples=["0.1.0"])
     onnxruntime: str = Field(description="its version", examples=["1.32.0"])
     instruction_set: str = Field(
         description="machine, and those instructions that results may depend on",
@@ -161,6 +163,7 @@ async def describe_model(service: Service, name: str) -> ModelDetail:
         **summary.model_dump(),
         runtime=Runtime(
             **_kind(service, name),
+            mirage=version("mirage-gan"),
             onnxruntime=onnxruntime.__version__,
             instruction_set=instruction_set(),
         ),

@@ -77,6 +77,7 @@ function wordsOf(version, card) {
       ["Provider", `${runtime.provider}, ${runtime.precision}`],
       ["onnxruntime", runtime.onnxruntime],
       ["Instructions", runtime.instruction_set],
+      ["Mirage", runtime.mirage],
     ]),
   );
 }

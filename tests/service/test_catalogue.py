@@ -2,6 +2,7 @@
 
 import threading
 from datetime import UTC, datetime, timedelta
+from importlib import metadata
 from pathlib import Path
 
 import onnxruntime
@@ -39,6 +40,7 @@ def test_a_model_is_described_with_all_that_its_bytes_depend_on(client_of: Clien
     assert model["runtime"]["precision"] == "float32"
     assert model["runtime"]["onnxruntime"] == onnxruntime.__version__
     assert model["runtime"]["instruction_set"]
+    assert model["runtime"]["mirage"] == metadata.version("mirage-gan")
     (version,) = model["loaded"]
     assert version["version"] == 1
     assert version["latent_dim"] == 5
