@@ -42,7 +42,7 @@ class TextFormatter(logging.Formatter):
         ]
         words += [f"{k}={_plain(v)}" for k, v in _fields(record).items() if v is not None]
         if (request_id := REQUEST_ID.get()) is not None:
-            words.append(f"request_id={_plain(request_id)}")
+            words.append(f"request_id={request_id}")  # which is a plain word, or would be refused
         return " ".join(words)
 
 
@@ -81,7 +81,10 @@ def _fields(record: logging.LogRecord) -> dict[str, Field]:
 
 
 def _plain(value: Field) -> str:
-    """A value as one word; quoted where a reader, or a forged line, could mistake it."""
-    if not isinstance(value, str):
-        return str(value)
-    return value if PLAIN.fullmatch(value) else json.dumps(value)
+    return _word(value) if isinstance(value, str) else str(value)
+
+
+@lru_cache(1024)  # methods, paths, models: they come again
+def _word(text: str) -> str:
+    """A text as one word; quoted where a reader, or a forged line, could mistake it."""
+    return text if PLAIN.fullmatch(text) else json.dumps(text)
