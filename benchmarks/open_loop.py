@@ -2,7 +2,8 @@
 
 Capacity is what 64 clients that ask again at once get first. Then a thousand connections and more,
 each with exponential pauses, offer a share of that. Beside the load, single connections ask for an
-image, for /healthz and for /metrics, and the service's memory is noted. All share the cores.
+image, for /healthz and for /metrics, and the memory of the service's processes is noted. All share
+the cores.
 """
 
 import argparse
@@ -19,7 +20,9 @@ from pathlib import Path
 from typing import Any
 
 from generators import make_models
-from throughput import HERE, body_of, load, running
+from serving.plots import draw
+from serving.processes import memory_mb
+from serving.servers import BENCHMARKS, Server, add_options, body_of, load, running
 
 SHARES = (0.25, 0.5, 0.8, 2.0)
 CLIENTS = 64
@@ -35,7 +38,7 @@ def offer(port: int, body: Path, rate: float, seconds: float) -> "subprocess.Pop
     """Connections that together ask so often in a second."""
     connections = max(2, round(rate * THINK_S))
     command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds:g}s", "--timeout", "30s"]
-    command += ["-s", str(HERE / "peers/paced.lua"), f"http://127.0.0.1:{port}/generate"]
+    command += ["-s", str(BENCHMARKS / "peers/paced.lua"), f"http://127.0.0.1:{port}/generate"]
     environment = {
         **os.environ,
         "BENCH_BODY": str(body),
@@ -74,11 +77,11 @@ async def watch(port: int, body: bytes, seconds: float) -> dict[str, Answers]:
     return answers
 
 
-def measure(port: int, body: Path, rate: float, seconds: float) -> Row:
-    before = resident_mb(port)
-    wrk = offer(port, body, rate, seconds + 2)
+def measure(server: Server, body: Path, rate: float, seconds: float) -> Row:
+    before = memory_mb(server.pid)
+    wrk = offer(server.port, body, rate, seconds + 2)
     time.sleep(1)  # all connections are there
-    probes = asyncio.run(watch(port, body.read_bytes(), seconds))
+    probes = asyncio.run(watch(server.port, body.read_bytes(), seconds))
     found = json.loads(wrk.communicate()[0].strip().splitlines()[-1])
     made = found["answered"] - found["refused"]
     images = probes.pop("images")
@@ -91,7 +94,7 @@ def measure(port: int, body: Path, rate: float, seconds: float) -> Row:
         "probe_refused_ms": centiles([took for status, took in images if status == 429]),
         "probe_others": sum(status not in (200, 429) for status, _ in images),
         **{f"{name}_ms": centiles([took for _, took in probes[name]]) for name in probes},
-        "resident_mb": [before, resident_mb(port)],
+        "resident_mb": [before, memory_mb(server.pid)],
     }
 
 
@@ -102,17 +105,23 @@ def centiles(seconds: list[float]) -> dict[str, float]:
     return {"p50": round(1000 * cuts[49], 2), "p99": round(1000 * cuts[98], 2), "n": len(seconds)}
 
 
-def resident_mb(port: int) -> float:
-    """Of the service that listens there."""
-    for status in Path("/proc").glob("[0-9]*/status"):
-        try:
-            command = (status.parent / "cmdline").read_bytes()
-            if b"-m\0service" in command and str(port).encode() in command:
-                text = status.read_text()
-                return round(int(text.split("VmRSS:")[1].split()[0]) / 1024, 1)
-        except (OSError, IndexError):
-            continue
-    return 0.0
+def plot(rows: list[Row], path: Path) -> None:
+    """Centiles of the answers against the share of capacity, a panel for each model."""
+    from matplotlib.figure import Figure
+
+    models = list(dict.fromkeys(row["model"] for row in rows))
+    figure = Figure(figsize=(1 + 4 * len(models), 3.6), layout="constrained")
+    panels = figure.subplots(1, len(models), sharey=True, squeeze=False)
+    for model, axes in zip(models, panels[0], strict=True):
+        of_model = [row for row in rows if row["model"] == model]
+        shares = [row["share"] for row in of_model]
+        for name in ("p50_ms", "p99_ms", "p999_ms"):
+            axes.plot(shares, [row[name] for row in of_model], marker="o", ms=4, label=name[:-3])
+        axes.set(title=model, xlabel="offered load, share of capacity", yscale="log")
+        axes.grid(alpha=0.3, which="both")
+    panels[0][0].set_ylabel("time of an answer, ms")
+    panels[0][0].legend(frameon=False)
+    figure.savefig(path, dpi=120)
 
 
 def main() -> None:
@@ -120,26 +129,27 @@ def main() -> None:
     parser.add_argument("--models", nargs="+", default=["mnist", "rgb32"])
     parser.add_argument("--shares", nargs="+", type=float, default=SHARES, help="of capacity")
     parser.add_argument("--seconds", type=float, default=15, help="of each load")
-    parser.add_argument("--to", type=Path, help="a file for all rows")
+    parser.add_argument("--to", type=Path, metavar="FILE.jsonl", help="rows; a plot goes beside it")
+    add_options(parser)
     options = parser.parse_args()
     if shutil.which("wrk") is None:
         print(json.dumps({"left_out": "wrk is not installed"}))
         return
     rows: list[Row] = []
     with tempfile.TemporaryDirectory() as folder:
-        root = Path(folder)
-        graphs = make_models(root)
+        graphs = make_models(Path(folder))
         for name in options.models:
-            with running("mirage", root, name, graphs[name], options) as port:
-                body = body_of(graphs[name], 1, root)
-                capacity = float(str(load(body, 1, CLIENTS, options.seconds, port)["images_s"]))
+            with running("mirage", graphs[name], options) as server:
+                body = body_of(graphs[name], 1)
+                capacity = load(body, 1, CLIENTS, options.seconds, server.port)["images_s"]
                 for share in options.shares:
-                    found = measure(port, body, share * capacity, options.seconds)
+                    found = measure(server, body, share * capacity, options.seconds)
                     rows.append({"model": name, "capacity": capacity, "share": share, **found})
                     print(json.dumps(rows[-1]), file=sys.stderr)
     if options.to:
         options.to.write_text("".join(f"{json.dumps(row)}\n" for row in rows))
-    print(json.dumps(rows))
+        draw(plot, rows, options.to.with_suffix(".png"))
+    print(json.dumps({"loads": rows}))
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
 """Minutes of mixed load: images of every kind, garbage, huge requests, and clients who leave.
 
-Every request that stays is to be answered, none with a status of 500, and the memory of the service
-is to be at the end what it was after the first minute. Every batch size is warm before.
+Every request that stays is to be answered, none with a status of 500, and the memory of the
+service's processes is to be at the end what it was after the first minute. Every batch size is warm
+before.
 """
 
 import argparse
@@ -15,8 +16,8 @@ from collections import Counter
 from pathlib import Path
 
 from generators import make_models
-from open_loop import resident_mb
-from throughput import running
+from serving.processes import memory_mb
+from serving.servers import Server, add_options, running
 
 CLIENTS = 16
 TIMEOUT_S = 60
@@ -118,17 +119,18 @@ async def warm(port: int) -> None:
         await send(port, huge(rng), random.Random(5))
 
 
-async def soak(port: int, minutes: float) -> dict[str, object]:
-    await warm(port)
+async def soak(server: Server, minutes: float) -> dict[str, object]:
+    await warm(server.port)
     statuses: Counter[str] = Counter()
     until = time.monotonic() + 60 * minutes
     clients = [
-        asyncio.ensure_future(client(port, until, number, statuses)) for number in range(CLIENTS)
+        asyncio.ensure_future(client(server.port, until, number, statuses))
+        for number in range(CLIENTS)
     ]
     resident = []
     while time.monotonic() < until:
         await asyncio.sleep(min(60, max(0.1, until - time.monotonic())))
-        resident.append(resident_mb(port))
+        resident.append(memory_mb(server.pid))
         print(json.dumps({"resident_mb": resident[-1], **statuses}), file=sys.stderr)
     await asyncio.gather(*clients)
     return {
@@ -143,12 +145,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--minutes", type=float, default=10)
     parser.add_argument("--to", type=Path, help="a file for the result")
+    add_options(parser)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        root = Path(folder)
-        graphs = make_models(root)
-        with running("mirage", root, "mnist", graphs["mnist"], options) as port:
-            found = asyncio.run(soak(port, options.minutes))
+        graph = make_models(Path(folder))["mnist"]
+        with running("mirage", graph, options) as server:
+            found = asyncio.run(soak(server, options.minutes))
     if options.to:
         options.to.write_text(json.dumps(found, indent=2) + "\n")
     print(json.dumps(found))

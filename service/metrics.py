@@ -7,7 +7,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Proc
 from prometheus_client.exposition import generate_latest
 
 from service.processor import memory_bytes
-from service.totals import Totals, take_samples
+from service.totals import add_up
 
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
@@ -109,7 +109,7 @@ class Metrics:
         )
         memory = Gauge(
             "mirage_memory_bytes",
-            "Memory, with the process' share of what several hold together; 0: unknown",
+            "Memory but for mapped files, which processes share; 0: unknown",
             registry=registry,
         )
         memory.set_function(memory_bytes)
@@ -158,12 +158,7 @@ class Metrics:
 
         return observe
 
-    def samples(self) -> bytes:
-        """All metrics as they are now, for the exposition of another process."""
-        return take_samples(self.registry)
-
     def exposition(self, others: Sequence[bytes] = ()) -> bytes:
-        """All metrics in Prometheus' text format, added to the samples of other processes."""
-        if not others:
-            return generate_latest(self.registry)
-        return generate_latest(Totals([self.samples(), *others]))
+        """All metrics in Prometheus' text format, added to the expositions of other processes."""
+        own: bytes = generate_latest(self.registry)
+        return add_up([own, *others]) if others else own

@@ -3,6 +3,7 @@
 import ctypes
 import os
 import platform
+import resource
 from pathlib import Path
 
 CGROUP = Path("/sys/fs/cgroup")
@@ -34,12 +35,9 @@ def instruction_set(cpuinfo: Path = CPUINFO) -> str:
 
 
 def memory_bytes(process: Path = PROCESS) -> int:
-    """The memory of this process, with its share of what several hold together; 0 if unknown."""
-    for line in _read(process / "smaps_rollup").splitlines():
-        name, _, value = line.partition(":")
-        if name == "Pss":
-            return 1024 * int(value.split()[0])
-    return 0
+    """The memory of this process but for files that it maps, which others share; 0 if unknown."""
+    pages = _read(process / "statm").split()  # proc(5): all, resident, of which shared, ...
+    return (int(pages[1]) - int(pages[2])) * resource.getpagesize() if pages else 0
 
 
 def trim_memory() -> None:

@@ -134,7 +134,9 @@ class Runner:
 
     def rest(self) -> None:
         """Give memory back."""
-        self._engine.rest()
+        for engine in (self._engine, self._wide):
+            if engine is not None:
+                engine.rest()
         trim_memory()
 
     def _best(self, size: int) -> Engine:

@@ -23,6 +23,7 @@ log = logging.getLogger(__name__)
 
 CRASHED, CUT_OFF = 1, 1  # exit codes
 AT_ONCE = 64  # connections that are handed out before anything else is looked at
+HELD_S = 0.005  # until a connection that no worker took is offered again
 STEADY_S = 10.0  # a worker that lived so long was sound
 RESTART_S = (0.5, 10.0)  # until a lost worker starts again: at first, and at most
 BEYOND_GRACE_S = 1.0  # after which a worker that should have ended by itself is ended
@@ -69,6 +70,7 @@ class Supervisor:
         self._due: dict[int, float] = {}  # when those that are lost start again, by number
         self._wait_s = RESTART_S[0]
         self._turn = 0
+        self._held: socket.socket | None = None  # a connection that no worker takes for now
         self._code = 0
         self._listening = False
         self._signals: list[int] = []
@@ -137,12 +139,15 @@ class Supervisor:
 
     def _patience_s(self) -> float | None:
         """The seconds until something is due; None when only events are waited for."""
+        if self._held is not None:
+            return HELD_S
         moments = [*self._due.values()]
         if (next_at := self._stop_at if self._end_at is None else self._end_at) is not None:
             moments.append(next_at)
         return max(0.0, min(moments) - time.monotonic()) if moments else None
 
     def _keep_time(self) -> None:
+        self._hand_out_held()
         now = time.monotonic()
         for number in [number for number, due in self._due.items() if due <= now]:
             del self._due[number]
@@ -155,7 +160,10 @@ class Supervisor:
     def _stop(self) -> None:
         """Take no more connections, and let the workers finish."""
         self._end_at = time.monotonic() + self._settings.grace_s + BEYOND_GRACE_S
-        if self._listening:
+        if self._held is not None:
+            self._held.close()
+            self._held = None
+        elif self._listening:
             self._selector.unregister(self._listener)
         self._listener.close()
         self._tell_all(Message("stop"))
@@ -232,17 +240,26 @@ class Supervisor:
                 connection, _ = self._listener.accept()
             except OSError:  # none waits, or it has left
                 return
-            with connection:
-                self._hand_out(connection)
+            if not self._hand_out(connection):
+                self._held = connection
+                self._selector.unregister(self._listener)
+                return
 
-    def _hand_out(self, connection: socket.socket) -> None:
+    def _hand_out(self, connection: socket.socket) -> bool:
         """Give a connection to the worker whose turn it is, or to the next that takes it."""
         for _ in range(self._count):
             self._turn = (self._turn + 1) % self._count
             worker = self._workers.get(self._turn)
             if worker and worker.ready and worker.channel.tell(Message("connection", connection)):
-                return
-        log.error("no worker takes a connection")
+                connection.close()
+                return True
+        return False
+
+    def _hand_out_held(self) -> None:
+        """Try again what no worker took, and go on accepting when one does."""
+        if self._held is not None and self._hand_out(self._held):
+            self._held = None
+            self._selector.register(self._listener, selectors.EVENT_READ, self._accept)
 
     def _bury(self, worker: Worker) -> None:
         """Note how a worker ended, and plan another unless all are to end."""

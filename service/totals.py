@@ -1,16 +1,14 @@
-"""Adds up what several processes count, as if it were one that does."""
+"""Adds up what several processes tell Prometheus, as if one had told it."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 
-from prometheus_client import CollectorRegistry, Metric
-from pydantic_core import from_json, to_json
+from prometheus_client.utils import floatToGoString
 
-Labels = tuple[tuple[str, str], ...]
-Key = tuple[str, Labels]  # of a sample
 Join = Callable[[float, float], float]
 
 COUNTED = ("counter", "histogram")
-BEGINNING = "_created"  # of the samples that tell when a counter began
+BEGINNING = "_created"  # of what tells when a counter began
 # Gauges whose parts make a whole; of the others the largest counts, as of the oldest request.
 PARTS_OF_A_WHOLE = {
     *("mirage_requests_in_flight", "mirage_queued_images", "mirage_memory_bytes"),
@@ -23,57 +21,51 @@ LEAST_COUNTS = {
 }
 
 
-def take_samples(registry: CollectorRegistry) -> bytes:
-    """What a registry holds now, for `Totals` of another process."""
-    return to_json(
-        [
-            (family.name, family.documentation, family.type, _plain(family))
-            for family in registry.collect()
-        ]
-    )
+@dataclass
+class Family:
+    """The lines of one metric: what is said of it, how values join, and they by name and labels."""
+
+    about: list[str]
+    join: Join = max
+    values: dict[str, float] = field(default_factory=dict)
+
+    def add(self, sample: str) -> None:
+        """Take in a line of a name, labels and a value."""
+        key, _, text = sample.rpartition(" ")
+        value = float(text)
+        known = self.values.get(key)
+        self.values[key] = value if known is None else self.join(known, value)
+
+    def lines(self) -> Iterable[str]:
+        """The family in Prometheus' text format."""
+        yield from self.about
+        for key, value in self.values.items():
+            text: str = floatToGoString(value)  # type: ignore[no-untyped-call]
+            yield f"{key} {text}"
 
 
-def _plain(family: Metric) -> list[tuple[str, dict[str, str], str]]:
-    # As text, for JSON knows neither infinity nor NaN.
-    return [(sample.name, sample.labels, repr(sample.value)) for sample in family.samples]
+def add_up(expositions: Iterable[bytes]) -> bytes:
+    """The sums of expositions in Prometheus' text format, which are one in the same format."""
+    families: dict[str, Family] = {}
+    for exposition in expositions:
+        for line in exposition.decode().splitlines():
+            if line.startswith("# HELP "):
+                name = line.split(" ", 3)[2]
+                family = families.setdefault(name, Family([line]))
+            elif line.startswith("# TYPE "):
+                if len(family.about) == 1:
+                    family.about.append(line)
+                    family.join = _join(name, line.rpartition(" ")[2])
+            else:
+                family.add(line)
+    lines = [line for family in families.values() for line in family.lines()]
+    return "\n".join([*lines, ""]).encode()
 
 
-class Totals:
-    """Collects the sums of what `take_samples` took in several processes."""
-
-    def __init__(self, parts: Iterable[bytes]) -> None:
-        self._parts = [from_json(part) for part in parts]
-
-    def collect(self) -> Iterator[Metric]:
-        """Each family once, in the order in which they are first met."""
-        families: dict[str, tuple[Metric, dict[Key, float]]] = {}
-        for part in self._parts:
-            for name, documentation, kind, samples in part:
-                metric = Metric(name, documentation, kind)
-                _, values = families.setdefault(name, (metric, {}))
-                _add(values, name, kind, samples)
-        for metric, values in families.values():
-            for (name, labels), value in values.items():
-                metric.add_sample(name, dict(labels), value)
-            yield metric
-
-
-def _add(
-    values: dict[Key, float],
-    family: str,
-    kind: str,
-    samples: list[tuple[str, dict[str, str], str]],
-) -> None:
-    for name, labels, text in samples:
-        key = name, tuple(labels.items())
-        value, join = float(text), _join(family, kind, name)
-        values[key] = join(values[key], value) if key in values else value
-
-
-def _join(family: str, kind: str, sample: str) -> Join:
-    """How two values of a sample become one."""
-    if sample.endswith(BEGINNING) or family in LEAST_COUNTS:
+def _join(name: str, kind: str) -> Join:
+    """How two values of a metric become one."""
+    if name.endswith(BEGINNING) or name in LEAST_COUNTS:
         return min
-    if kind in COUNTED or family in PARTS_OF_A_WHOLE:
+    if kind in COUNTED or name in PARTS_OF_A_WHOLE:
         return float.__add__
     return max

@@ -74,7 +74,7 @@ class WorkerServer(DrainingServer):
     async def run_until_stopped(self) -> None:
         """Serve what comes over the channel."""
         watch = self._loop.create_task(self._watch())
-        async with self._siblings.answering(self._service.metrics.samples):
+        async with self._siblings.answering(self._service.metrics.exposition):
             await super().run_until_stopped()
         watch.cancel()
 

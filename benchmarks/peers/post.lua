@@ -9,8 +9,9 @@ file:close()
 done = function(summary, latency, requests)
    local errors = summary.errors
    io.write(string.format(
-      '{"requests": %d, "seconds": %.6f, "errors": %d, "p50_ms": %.3f, "p99_ms": %.3f}\n',
-      summary.requests, summary.duration / 1e6,
+      '{"requests": %d, "refused": %d, "seconds": %.6f, "errors": %d, "p50_ms": %.3f, '
+         .. '"p99_ms": %.3f}\n',
+      summary.requests, errors.status, summary.duration / 1e6,
       errors.connect + errors.read + errors.write + errors.status + errors.timeout,
       latency:percentile(50) / 1e3, latency:percentile(99) / 1e3))
 end

@@ -1,6 +1,7 @@
 """CPUs and instructions, from files as the kernel writes them."""
 
 import os
+import resource
 from pathlib import Path
 
 import pytest
@@ -39,10 +40,10 @@ def test_an_unknown_machine_is_named_alone(tmp_path: Path) -> None:
     assert len(instruction_set(tmp_path / "absent").split()) == 1
 
 
-def test_memory_is_the_share_of_what_several_hold(tmp_path: Path) -> None:
-    (tmp_path / "smaps_rollup").write_text("00-7f ---p [rollup]\nRss:  129 kB\nPss:    75 kB\n")
-    assert memory_bytes(tmp_path) == 75 * 1024
+def test_memory_is_what_is_no_mapped_file(tmp_path: Path) -> None:
+    (tmp_path / "statm").write_text("5000 300 100 7 0 900 0\n")
+    assert memory_bytes(tmp_path) == 200 * resource.getpagesize()
 
 
-def test_where_no_share_is_told_it_is_unknown(tmp_path: Path) -> None:
+def test_where_nothing_is_told_it_is_unknown(tmp_path: Path) -> None:
     assert memory_bytes(tmp_path) == 0

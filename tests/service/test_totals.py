@@ -1,18 +1,17 @@
 """The metrics of two processes become those of one."""
 
 import math
-from collections.abc import Iterator
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Metric
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.exposition import generate_latest
 from prometheus_client.parser import text_string_to_metric_families as parsed
 
 from service.metrics import Metrics
-from service.totals import LEAST_COUNTS, PARTS_OF_A_WHOLE, Totals, take_samples
+from service.totals import LEAST_COUNTS, PARTS_OF_A_WHOLE, add_up
 
 
 def total(*registries: CollectorRegistry) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
-    text = generate_latest(Totals(map(take_samples, registries))).decode()
+    text = add_up(map(generate_latest, registries)).decode()
     return {
         (sample.name, tuple(sorted(sample.labels.items()))): sample.value
         for family in parsed(text)
@@ -61,28 +60,20 @@ def test_every_exception_among_the_gauges_is_one_of_the_services() -> None:
 
 def test_one_alone_is_as_it_was() -> None:
     metrics = Metrics()
-    metrics.requests.labels("200").inc()
-    metrics.request_seconds.observe(0.02)
+    metrics.count_request(200, 0.02)
     metrics.released.labels("mnist", "2").set(1)
-    assert lasting(Totals([metrics.samples()])) == lasting(metrics.registry)
+    metrics.released.labels('a "name" with\nall', "3").set(1e-300)
+    text = metrics.exposition()
+    assert add_up([text]) == text
 
 
-def test_what_is_in_one_alone_is_kept() -> None:
+def test_what_is_in_one_alone_is_kept_in_its_place() -> None:
     one, other = Metrics(), Metrics()
-    other.loaded.labels("mnist", "2", "cpu").set(1)
-    one.models_unreadable.set(math.nan)
-    text = one.exposition([other.samples()])
-    assert b'mirage_model_loaded{model="mnist",provider="cpu",version="2"} 1.0' in text
-
-
-def lasting(collector: CollectorRegistry | Totals) -> list[Metric]:
-    """What is collected, but for what the system says of the process."""
-
-    def found() -> Iterator[Metric]:
-        yield from (
-            m
-            for m in collector.collect()
-            if not m.name.startswith(("mirage_process", "mirage_memory"))
-        )
-
-    return list(found())
+    one.loaded.labels("mnist", "2", "cpu").set(1)
+    other.loaded.labels("rgb", "1", "cpu").set(1)
+    text = one.exposition([other.exposition()]).decode()
+    assert (
+        'mirage_model_loaded{model="mnist",provider="cpu",version="2"} 1.0\n'
+        'mirage_model_loaded{model="rgb",provider="cpu",version="1"} 1.0\n'
+    ) in text
+    assert text.count("# TYPE mirage_model_loaded gauge\n") == 1

@@ -1,0 +1,137 @@
+"""Where each microsecond of a request goes: processor time of the service by stage, under load.
+
+64 clients ask for one image each while py-spy samples the threads that run, of all processes. The
+shares are those of the samples; the microseconds are these shares of the processor time that the
+kernel counts, by the images made meanwhile. Sampling slows the service down by some percent.
+"""
+
+import argparse
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from generators import make_models
+from serving.plots import draw
+from serving.processes import cpu_s
+from serving.servers import Server, add_options, body_of, load_cold, running
+from serving.stages import STAGES, count_stages
+
+CLIENTS = 64
+SAMPLES_S = 200
+
+Row = dict[str, Any]
+
+
+def main() -> None:
+    options = _options()
+    for tool in ("wrk", "py-spy"):
+        if which(tool) is None:
+            print(json.dumps({"left_out": f"{tool} is not installed"}))
+            return
+    rows = []
+    with tempfile.TemporaryDirectory() as folder:
+        graphs = make_models(Path(folder))
+        for name in options.models:
+            with running("mirage", graphs[name], options) as server:
+                row = {"model": name, **measure(server, body_of(graphs[name], 1), options.seconds)}
+            print(table(row))
+            rows.append(row)
+    if options.to:
+        options.to.write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+        draw(plot, rows, options.to.with_suffix(".png"))
+    print(json.dumps({"models": rows}))
+
+
+def measure(server: Server, body: Path, seconds: int) -> Row:
+    """Samples and processor time of one load."""
+    with tempfile.TemporaryDirectory() as folder:
+        stacks = Path(folder) / "stacks"
+        load_cold(body, 1, CLIENTS, 2, server.port)
+        spy = start_spy(server.pid, stacks, seconds)
+        before = cpu_s(server.pid)
+        found = load_cold(body, 1, CLIENTS, seconds, server.port)
+        spent_s = cpu_s(server.pid) - before
+        if spy.wait():
+            raise SystemExit(f"py-spy ended with {spy.returncode}")
+        samples = count_stages(stacks.read_text().splitlines())
+    return {
+        **{name: found[name] for name in ("images_s", "p50_ms")},
+        "cores_busy": round(spent_s / seconds, 2),
+        **by_stage(samples, 1e6 * spent_s / (found["images_s"] * seconds)),
+    }
+
+
+def start_spy(pid: int, stacks: Path, seconds: int) -> subprocess.Popen[bytes]:
+    """py-spy at work on a process and those that it starts, until the seconds are over."""
+    command = [which("py-spy") or "", "record", "--pid", str(pid), "--subprocesses"]
+    command += ["--format", "raw", "--rate", str(SAMPLES_S), "--duration", str(seconds)]
+    return subprocess.Popen(
+        [*command, "--output", str(stacks)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+
+
+def by_stage(samples: dict[str, int], us: float) -> Row:
+    """Of so many microseconds of an image each stage's part."""
+    total = sum(samples.values())
+    parts = {stage: round(us * count / total, 1) for stage, count in samples.items()}
+    return {"samples": total, "us": round(us, 1), "us_of": parts}
+
+
+def table(row: Row) -> str:
+    """Shares and microseconds of an image, a line for each stage."""
+    head = f"{row['model']}: {row['us']:.0f} us of an image, {row['cores_busy']} cores busy"
+    lines = [
+        f"  {stage:25} {part:7.1f} us {100 * part / row['us']:5.1f} %"
+        for stage, part in row["us_of"].items()
+    ]
+    return "\n".join([head, *lines])
+
+
+def plot(rows: list[Row], path: Path) -> None:
+    """A bar for each model, of which each stage is a part."""
+    from matplotlib import colormaps
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(11, 1.6 + 0.7 * len(rows)), layout="constrained")
+    axes = figure.subplots()
+    lefts = [0.0 for _ in rows]
+    for number, stage in enumerate(STAGES):
+        parts = [row["us_of"][stage] for row in rows]
+        colour = colormaps["tab20"](2 * number % 20 + number // 10)
+        bars = axes.barh(
+            [row["model"] for row in rows], parts, left=lefts, label=stage, color=colour
+        )
+        labels = [
+            f"{part:.0f}" if part > 0.03 * row["us"] else ""
+            for part, row in zip(parts, rows, strict=True)
+        ]
+        axes.bar_label(bars, labels, label_type="center", color="w", fontsize=9)
+        lefts = [left + part for left, part in zip(lefts, parts, strict=True)]
+    axes.set_xlabel(f"microseconds of processor time for an image, {CLIENTS} clients")
+    axes.invert_yaxis()
+    for side in ("top", "right"):
+        axes.spines[side].set_visible(False)
+    figure.legend(loc="outside upper center", ncols=5, frameon=False, fontsize=9)
+    figure.savefig(path, dpi=120)
+
+
+def which(tool: str) -> str | None:
+    """Where a program is: on the path, or beside this Python."""
+    return shutil.which(tool) or shutil.which(tool, path=str(Path(sys.executable).parent))
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--models", nargs="+", default=["mnist", "rgb32"])
+    parser.add_argument("--seconds", type=int, default=15, help="of each load")
+    parser.add_argument("--to", type=Path, metavar="FILE.jsonl", help="rows; a plot goes beside it")
+    add_options(parser)
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()
