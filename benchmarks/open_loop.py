@@ -115,8 +115,8 @@ def plot(rows: list[Row], path: Path) -> None:
     for model, axes in zip(models, panels[0], strict=True):
         of_model = [row for row in rows if row["model"] == model]
         shares = [row["share"] for row in of_model]
-        for name in ("p50_ms", "p99_ms", "p999_ms"):
-            axes.plot(shares, [row[name] for row in of_model], marker="o", ms=4, label=name[:-3])
+        for name, label in (("p50_ms", "p50"), ("p99_ms", "p99"), ("p999_ms", "p99.9")):
+            axes.plot(shares, [row[name] for row in of_model], marker="o", ms=4, label=label)
         axes.set(title=model, xlabel="offered load, share of capacity", yscale="log")
         axes.grid(alpha=0.3, which="both")
     panels[0][0].set_ylabel("time of an answer, ms")

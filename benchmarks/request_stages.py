@@ -1,8 +1,8 @@
 """Where each microsecond of a request goes: processor time of the service by stage, under load.
 
-64 clients ask for one image each while py-spy samples the threads that run, of all processes. The
-shares are those of the samples; the microseconds are these shares of the processor time that the
-kernel counts, by the images made meanwhile. Sampling slows the service down by some percent.
+64 clients ask for one image each while py-spy samples the threads that run, of all processes. Each
+thread's processor time, as the kernel counts it, is shared out by its samples, and divided by the
+images made meanwhile. Sampling slows the service down by some percent.
 """
 
 import argparse
@@ -16,9 +16,9 @@ from typing import Any
 
 from generators import make_models
 from serving.plots import draw
-from serving.processes import cpu_s
+from serving.processes import cpu_s_of_threads
 from serving.servers import Server, add_options, body_of, load_cold, running
-from serving.stages import STAGES, count_stages
+from serving.stages import STAGES, spent_by_stage
 
 CLIENTS = 64
 SAMPLES_S = 200
@@ -52,33 +52,38 @@ def measure(server: Server, body: Path, seconds: int) -> Row:
         stacks = Path(folder) / "stacks"
         load_cold(body, 1, CLIENTS, 2, server.port)
         spy = start_spy(server.pid, stacks, seconds)
-        before = cpu_s(server.pid)
+        before = cpu_s_of_threads(server.pid)
         found = load_cold(body, 1, CLIENTS, seconds, server.port)
-        spent_s = cpu_s(server.pid) - before
+        after = cpu_s_of_threads(server.pid)
         if spy.wait():
             raise SystemExit(f"py-spy ended with {spy.returncode}")
-        samples = count_stages(stacks.read_text().splitlines())
+        cpu_s = {thread: after[thread] - before.get(thread, 0.0) for thread in after}
+        spent = spent_by_stage(stacks.read_text().splitlines(), cpu_s)
+    images = found["images_s"] * seconds
+    total_s = sum(spent.values())
     return {
         **{name: found[name] for name in ("images_s", "p50_ms")},
-        "cores_busy": round(spent_s / seconds, 2),
-        **by_stage(samples, 1e6 * spent_s / (found["images_s"] * seconds)),
+        "cores_busy": round(total_s / seconds, 2),
+        "us": round(1e6 * total_s / images, 1),
+        "us_of": {stage: round(1e6 * part / images, 1) for stage, part in spent.items()},
     }
 
 
 def start_spy(pid: int, stacks: Path, seconds: int) -> subprocess.Popen[bytes]:
     """py-spy at work on a process and those that it starts, until the seconds are over."""
     command = [which("py-spy") or "", "record", "--pid", str(pid), "--subprocesses"]
-    command += ["--format", "raw", "--rate", str(SAMPLES_S), "--duration", str(seconds)]
+    command += [
+        "--threads",
+        "--format",
+        "raw",
+        "--rate",
+        str(SAMPLES_S),
+        "--duration",
+        str(seconds),
+    ]
     return subprocess.Popen(
         [*command, "--output", str(stacks)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
-
-
-def by_stage(samples: dict[str, int], us: float) -> Row:
-    """Of so many microseconds of an image each stage's part."""
-    total = sum(samples.values())
-    parts = {stage: round(us * count / total, 1) for stage, count in samples.items()}
-    return {"samples": total, "us": round(us, 1), "us_of": parts}
 
 
 def table(row: Row) -> str:

@@ -148,7 +148,7 @@ def _options() -> argparse.Namespace:
         "--servers",
         nargs="+",
         metavar="SERVER",
-        help=f"of {known}; of the service also variants: 'mirage --workers 2'; default: all there",
+        help=f"of {known}; also with flags: 'mirage --log-level error'; default: all there are",
     )
     parser.add_argument("--to", type=Path, metavar="FILE.jsonl", help="rows; plots go beside it")
     parser.add_argument("--plot", type=Path, metavar="FILE.jsonl", help="rows to draw, no more")

@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 
 TURNS = 4  # of entries in a batch: so a small one goes whole, and soon, beside large ones
 LEAST_LINGER_S = 0.5e-3  # what timers can tell from nothing
-LANE_NICENESS = 10  # more than the process has; the kernel stops at 19
+LANE_NICENESS = 3  # more than the process has: half the weight of what answers, so neither starves
 REST_AFTER_S = 5.0  # without work, after which a lane gives memory back
 
 

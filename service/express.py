@@ -7,6 +7,7 @@ It answers as the route does, to the byte; a test compares them.
 import asyncio
 import logging
 import time
+from functools import lru_cache
 from typing import Any, cast
 
 from starlette.requests import Request
@@ -16,7 +17,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCy
 
 from service.access import find_key
 from service.bodies import parse_demand, read_body
-from service.errors import InternalError, ServiceError
+from service.errors import InternalError, QueueFull, ServiceError
 from service.generation import Order, answer_order
 from service.heads import Head, Heads
 from service.logs import REQUEST_ID
@@ -29,6 +30,7 @@ from service.waiting import allowed_s, before
 log = logging.getLogger(__name__)
 
 PATH = "/generate"
+Lines = list[tuple[bytes, bytes]]  # of a head
 
 
 class Express:
@@ -57,6 +59,26 @@ class Express:
             and scope["method"] == "POST"
             and (not self._elsewhere or self._elsewhere.isdisjoint(dict(scope["headers"])))
         )
+
+    def refusal(
+        self, head: Head, client: tuple[str, int] | None, default_headers: Lines
+    ) -> tuple[bytes, ...] | None:
+        """The answer to a request when the event loop is behind, counted and logged; else None.
+
+        The same as `answer` would make of it, for much less: it is what overload consists of.
+        """
+        try:
+            self._service.check_keeps_up()
+        except QueueFull as error:
+            metrics = self._service.metrics
+            record = Record(request_id(head.headers), client[0] if client else "")
+            metrics.rejected.labels(error.slug).inc()
+            metrics.count_request(error.status, 0.0)
+            token = REQUEST_ID.set(record.request_id)
+            log_request(head.scope, record, error.status, False, 0.0)
+            REQUEST_ID.reset(token)
+            return _pieces(_refused(str(error), error.retry_after_s), record, default_headers)
+        return None
 
     async def answer(self, cycle: RequestResponseCycle, head: Head) -> None:
         """Answer one request, and count and log it. Cancel it when its client leaves."""
@@ -117,7 +139,10 @@ class Express:
         cycle.response_started = cycle.response_complete = True
         cycle.waiting_for_100_continue = False
         self._service.unanswered.discard(id(cycle))  # now, for the next line may be its last
-        cycle.transport.writelines(_pieces(cycle, response, record))
+        lines = cycle.default_headers
+        if not cycle.keep_alive:
+            lines = [*lines, (b"connection", b"close")]
+        cycle.transport.writelines(_pieces(response, record, lines))
         cycle.message_event.set()
         if not cycle.keep_alive:
             cycle.transport.close()
@@ -125,14 +150,13 @@ class Express:
         return True
 
 
-def _pieces(cycle: RequestResponseCycle, response: Response, record: Record) -> tuple[bytes, ...]:
-    """An answer as it goes over the wire, head and body."""
-    lines = [
-        *cycle.default_headers,
-        *response.raw_headers,
-        (b"x-request-id", record.request_id.encode()),
-    ]
-    if not cycle.keep_alive:
-        lines.append((b"connection", b"close"))
+@lru_cache(8)  # it is always the same
+def _refused(detail: str, retry_after_s: float | None) -> Response:
+    return problem_response(QueueFull(detail, retry_after_s=retry_after_s))
+
+
+def _pieces(response: Response, record: Record, more: Lines) -> tuple[bytes, ...]:
+    """An answer as it goes over the wire, head and body, with more lines in its head."""
+    lines = [*more, *response.raw_headers, (b"x-request-id", record.request_id.encode())]
     head = b"".join([b"%b: %b\r\n" % line for line in lines])
     return STATUS_LINE[response.status_code], head, b"\r\n", bytes(response.body)

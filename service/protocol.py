@@ -112,7 +112,8 @@ class Protocol(HttpToolsProtocol):
             super().data_received(data)
         elif self._express.is_open and (found := self._express.heads.find(data)):
             self._unset_keepalive_if_required()
-            self._begin(*found)
+            if not self._refuse(found[0]):
+                self._begin(*found)
         else:
             self._parse_and_learn(data)
 
@@ -142,6 +143,18 @@ class Protocol(HttpToolsProtocol):
         only = self._between and self._messages == before + 1
         if only and self._head is not None and self.cycle.keep_alive:
             self._express.heads.learn(data, self._head, len(self.cycle.body))
+
+    def _refuse(self, head: Head) -> bool:
+        """Answer at once that it is to come again later, if the event loop is behind."""
+        if self.flow.write_paused:
+            return False
+        lines = self.server_state.default_headers
+        refusal = self._express.refusal(head, self.client, lines)
+        if refusal is None:
+            return False
+        self.transport.writelines(refusal)
+        self.on_response_complete()
+        return True
 
     def _begin(self, head: Head, body: bytes) -> None:
         """Begin with a request as the parser's callbacks would."""

@@ -26,7 +26,6 @@ class Process(NamedTuple):
     parent: int
     session: int
     started: int  # ticks since boot
-    cpu_s: float  # of all its threads
 
 
 def processes() -> Iterator[Process]:
@@ -38,8 +37,7 @@ def processes() -> Iterator[Process]:
             continue  # it has ended meanwhile
         if state not in "ZX":
             parent, _, session = map(int, fields[:3])
-            cpu_s = (int(fields[10]) + int(fields[11])) / TICKS
-            yield Process(int(stat.parent.name), parent, session, int(fields[18]), cpu_s)
+            yield Process(int(stat.parent.name), parent, session, int(fields[18]))
 
 
 def tree(roots: set[int], table: list[Process]) -> list[Process]:
@@ -64,9 +62,15 @@ def pss_kb(pid: int) -> int:
     return next((int(line.split()[1]) for line in lines if line.startswith("Pss:")), 0)
 
 
-def cpu_s(pid: int) -> float:
-    """Processor seconds of a process and its descendants."""
-    return sum(each.cpu_s for each in tree({pid}, list(processes())))
+def cpu_s_of_threads(pid: int) -> dict[int, float]:
+    """Processor seconds of the threads of a process and its descendants, by their numbers."""
+    spent = {}
+    for process in tree({pid}, list(processes())):
+        for stat in (PROC / str(process.pid)).glob("task/[0-9]*/stat"):
+            with suppress(OSError):  # it has ended meanwhile
+                fields = stat.read_text().rpartition(") ")[2].split()
+                spent[int(stat.parent.name)] = (int(fields[11]) + int(fields[12])) / TICKS
+    return spent
 
 
 def members(session: int, mark: str) -> list[Process]:

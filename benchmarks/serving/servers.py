@@ -57,7 +57,9 @@ class Server:
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """What decides how servers are started."""
-    parser.add_argument("--flags", default="", help="of the service, as one text: '--workers 2'")
+    parser.add_argument(
+        "--flags", default="", help="of the service, as one text: '--log-level error'"
+    )
     parser.add_argument("--peers", type=Path, default=ROOT / ".venv-peers")
     parser.add_argument("--openvino", type=Path, default=ROOT / ".venv-openvino")
 

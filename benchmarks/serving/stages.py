@@ -1,7 +1,8 @@
 """Stages of a request, and which of them a sampled stack of the service is in."""
 
-from collections import Counter
-from collections.abc import Iterable
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator
 
 READ = "read and parse HTTP"
 CHECK = "JSON and validation"
@@ -15,8 +16,10 @@ METRICS = "metrics"
 LOOP = "event loop and the rest"
 STAGES = (READ, CHECK, WORK, QUEUE, ENGINE, PNG, WRITE, LOG, METRICS, LOOP)
 
+THREAD = re.compile(r"\bthread \((\d+)\)")
+
 # A frame is looked up as file:function, then as file, then by its folders from the innermost out.
-# numpy, enum and such are not here: they work for the frame around them.
+# numpy, asyncio's futures and such are not here: they work for the frame around them.
 WHERE = {
     "uvicorn": READ,
     "httptools": READ,
@@ -67,7 +70,7 @@ WHERE = {
     "service/express.py:answer": METRICS,
     "prometheus_client": METRICS,
     "service/pulse.py": LOOP,
-    "asyncio": LOOP,
+    "asyncio/runners.py": LOOP,  # uvloop shows no frames: what it reads and awaits is here
     "service/draining.py": LOOP,
     "service/supervisor.py": LOOP,
     "service/worker.py": LOOP,
@@ -76,32 +79,50 @@ WHERE = {
 }
 
 
-def stage_of(stack: str) -> str:
+# What blocks there sleeps, which py-spy cannot always tell.
+WAITS = {"threading.py:wait", "concurrent/futures/thread.py:_worker"}
+
+
+def stage_of(stack: str) -> str | None:
     """The stage of a stack, outermost frame first: that of the innermost frame that has one.
 
-    A frame is `function (file:line)`, as py-spy writes them, with semicolons between.
+    A frame is `function (file:line)`, as py-spy writes them, with semicolons between. None for a
+    thread that waits.
     """
-    for frame in reversed(stack.split(";")):
+    frames = stack.split(";")
+    if next(names(frames[-1])) in WAITS:
+        return None
+    for frame in reversed(frames):
         for name in names(frame):
             if name in WHERE:
                 return WHERE[name]
     return LOOP
 
 
-def names(frame: str) -> Iterable[str]:
-    """What a frame is looked up as, the most exact first."""
+def names(frame: str) -> Iterator[str]:
+    """What a frame is looked up as, the most exact first: classes are left out."""
     function, _, place = frame.rpartition(")")[0].rpartition(" (")
     file = place.rpartition(":")[0]
-    yield f"{file}:{function}"
+    yield f"{file}:{function.rpartition('.')[2]}"
     while file:
         yield file
         file = file.rpartition("/")[0]
 
 
-def count_stages(lines: Iterable[str]) -> dict[str, int]:
-    """Samples by stage from lines of `stack count`, in the order of the stages."""
-    counts: Counter[str] = Counter()
+def spent_by_stage(lines: Iterable[str], cpu_s: dict[int, float]) -> dict[str, float]:
+    """Processor seconds by stage, in their order: each thread's shared out by its samples.
+
+    `lines` are py-spy's `stack count` with threads. A thread that runs on but has to wait for a
+    core is sampled, too; so samples of one thread are not held against those of another.
+    """
+    samples: dict[int, Counter[str]] = defaultdict(Counter)
     for line in lines:
         stack, _, count = line.rpartition(" ")
-        counts[stage_of(stack)] += int(count)
-    return {stage: counts[stage] for stage in STAGES}
+        if (stage := stage_of(stack)) is not None and (found := THREAD.search(stack)):
+            samples[int(found[1])][stage] += int(count)
+    spent = dict.fromkeys(STAGES, 0.0)
+    for thread, seconds in cpu_s.items():
+        of_thread = samples.get(thread) or {LOOP: 1}  # too short for any sample
+        for stage, number in of_thread.items():
+            spent[stage] += seconds * number / sum(of_thread.values())
+    return spent
