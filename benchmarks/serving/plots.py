@@ -101,11 +101,12 @@ def clients_of(table: Iterable[Key]) -> list[int]:
 
 def tick(axes: Axes, values: list[int]) -> None:
     """Ticks at these places, at 1, 2 and 5 of each power of ten upwards, and a light grid."""
-    from matplotlib.ticker import LogLocator
+    from matplotlib.ticker import LogLocator, NullFormatter
 
     axes.set_xticks(values, [str(value) for value in values])
     axes.set_xticks([], minor=True)
     axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.yaxis.set_minor_formatter(NullFormatter())
     axes.yaxis.set_major_formatter(lambda value, _: f"{value:,g}")
     axes.tick_params(labelbottom=True, labelleft=True)
     axes.grid(alpha=0.3, which="both", linewidth=0.6)
