@@ -140,6 +140,9 @@ def test_a_damaged_memory_is_no_obstacle(tmp_path: Path, content: str) -> None:
 
 # Runs that really fail
 
+NO_IMAGES = {"watch.entropy": 0.0, "watch.spread": 0.0}
+"""Looks at the discriminator alone."""
+
 
 @pytest.mark.parametrize(
     ("sign", "changes"),
@@ -147,7 +150,8 @@ def test_a_damaged_memory_is_no_obstacle(tmp_path: Path, content: str) -> None:
         ("finite", {"lr": 3e6}),
         ("entropy", {"lr": 0.02, "gamma": 1e4}),
         ("g_gradient", {"lr": 0.3, "gamma": 0.0, "loss": "hinge"}),
-        ("margin", {"lr": 0.03, "gamma": 0.0, "loss": "saturating"}),
+        # its images go at the same time, and which of the signs is first is a matter of rounding
+        ("margin", {"lr": 0.03, "gamma": 0.0, "loss": "saturating", **NO_IMAGES}),
     ],
     ids=["a huge step", "a crushing penalty", "no penalty", "a saturated discriminator"],
 )
