@@ -14,6 +14,7 @@ from safetensors.torch import load_file, save
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from training.device import resolve_precision
 from training.errors import DataError
 from training.networks import channels_last
 from training.pixels import to_float
@@ -78,6 +79,7 @@ def fit(
     classes = ORIENTATIONS if labels is None else int(labels.max()) + 1
     network = channels_last(Classifier(judged_side(images), images.shape[3], classes))
     steps = epochs * (len(images) // batch)
+    native = resolve_precision("auto") == "bfloat16"  # emulated, it costs six times float32
     optimizer = torch.optim.AdamW(network.parameters(), lr=2e-3, weight_decay=0.02)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 2e-3, total_steps=steps)
     with tqdm(total=steps, desc="judge", unit="step", leave=False) as bar:
@@ -85,7 +87,7 @@ def fit(
             order = torch.randperm(len(images))
             for chosen in order[: steps // epochs * batch].split(batch):
                 pixels, targets = _lesson(images, labels, chosen.numpy())
-                with torch.autocast("cpu", torch.bfloat16):
+                with torch.autocast("cpu", torch.bfloat16, enabled=native):
                     _, logits = network(pixels.contiguous(memory_format=torch.channels_last))
                 loss = F.cross_entropy(logits.float(), targets, label_smoothing=0.05)
                 optimizer.zero_grad()
