@@ -1,14 +1,16 @@
 """Writes log lines, as text or as JSON, each with the id of the request that it belongs to."""
 
+import asyncio
 import json
 import logging
 import re
 import time
 import traceback
+from contextlib import nullcontext
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Any, Literal
+from typing import Any, Literal, TextIO
 
 from pydantic_core import to_json
 
@@ -22,11 +24,48 @@ Field = str | int | float | bool | None
 
 def configure_logging(settings: Settings) -> None:
     """Log to standard error from now on, in the settings' format and from their level on."""
-    handler = logging.StreamHandler()
+    handler = TurnHandler()
     handler.setFormatter(FORMATTERS[settings.log_format]())
     # No format shows them, and every line would look for them.
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     logging.basicConfig(level=settings.log_level.upper(), handlers=[handler])
+
+
+class TurnHandler(logging.StreamHandler[TextIO]):
+    """Writes the lines that come within one turn of the event loop together, at its end.
+
+    Warnings, and lines from elsewhere, are written at once, with all that came before.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._lines: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Take a line; the handler's lock is held."""
+        try:
+            self._lines.append(self.format(record))
+            is_first = len(self._lines) == 1
+            if record.levelno >= logging.WARNING or (is_first and not self._flush_later()):
+                self.flush()
+        except Exception:
+            self.handleError(record)
+
+    def flush(self) -> None:
+        """Write what has come."""
+        with self.lock or nullcontext():
+            if self._lines:
+                lines, self._lines = self._lines, []
+                self.stream.write(self.terminator.join([*lines, ""]))
+        super().flush()
+
+    def _flush_later(self) -> bool:
+        """Flush at the end of the turn; false where there is no event loop."""
+        try:
+            asyncio.get_running_loop().call_soon(self.flush)
+        except RuntimeError:
+            return False
+        return True
 
 
 class TextFormatter(logging.Formatter):
@@ -40,7 +79,11 @@ class TextFormatter(logging.Formatter):
             f"{record.name}:",
             record.message,
         ]
-        words += [f"{k}={_plain(v)}" for k, v in _fields(record).items() if v is not None]
+        words += [
+            f"{name}={_word(value) if value.__class__ is str else value}"
+            for name, value in _fields(record).items()
+            if value is not None
+        ]
         if (request_id := REQUEST_ID.get()) is not None:
             words.append(f"request_id={request_id}")  # which is a plain word, or would be refused
         return " ".join(words)
@@ -78,10 +121,6 @@ def _second(since_epoch: int) -> str:
 def _fields(record: logging.LogRecord) -> dict[str, Field]:
     fields: dict[str, Field] = getattr(record, "fields", {})
     return fields
-
-
-def _plain(value: Field) -> str:
-    return _word(value) if isinstance(value, str) else str(value)
 
 
 @lru_cache(1024)  # methods, paths, models: they come again

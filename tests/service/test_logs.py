@@ -1,5 +1,7 @@
 """The lines of the log."""
 
+import asyncio
+import io
 import json
 import logging
 import sys
@@ -7,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from service.logs import REQUEST_ID, JsonFormatter, TextFormatter, configure_logging
+from service.logs import REQUEST_ID, JsonFormatter, TextFormatter, TurnHandler, configure_logging
 from service.settings import Settings
 
 
@@ -72,3 +74,63 @@ def test_the_settings_choose_format_and_level(
     (handler,) = root.handlers
     assert isinstance(handler.formatter, kind)
     assert root.level == logging.ERROR
+
+
+class Writes(io.StringIO):
+    """A stream that remembers what is written at once."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.all: list[str] = []
+
+    def write(self, text: str) -> int:
+        self.all.append(text)
+        return len(text)
+
+
+@pytest.fixture
+def handler() -> TurnHandler:
+    handler = TurnHandler()
+    handler.setStream(Writes())
+    return handler
+
+
+def tell(handler: TurnHandler, *texts: str, level: int = logging.INFO) -> list[str]:
+    """Handle a line for each text; returns what has been written by then."""
+    for text in texts:
+        handler.handle(logging.LogRecord("x", level, __file__, 1, text, (), None))
+    assert isinstance(handler.stream, Writes)
+    return handler.stream.all
+
+
+def test_the_lines_of_a_turn_are_written_at_its_end(handler: TurnHandler) -> None:
+    async def turns() -> None:
+        assert tell(handler, "a", "b") == []
+        await asyncio.sleep(0)
+        assert tell(handler, "c") == ["a\nb\n"]
+        await asyncio.sleep(0)
+
+    asyncio.run(turns())
+    assert tell(handler) == ["a\nb\n", "c\n"]
+
+
+def test_a_warning_is_written_at_once_with_what_came_before(handler: TurnHandler) -> None:
+    async def turn() -> None:
+        tell(handler, "a")
+        assert tell(handler, "b", level=logging.WARNING) == ["a\nb\n"]
+
+    asyncio.run(turn())
+    assert tell(handler) == ["a\nb\n"]
+
+
+def test_without_an_event_loop_each_line_is_written_at_once(handler: TurnHandler) -> None:
+    assert tell(handler, "a", "b") == ["a\n", "b\n"]
+
+
+def test_what_is_left_is_written_at_the_end(handler: TurnHandler) -> None:
+    async def turn() -> None:
+        tell(handler, "a")
+        handler.flush()
+
+    asyncio.run(turn())
+    assert tell(handler) == ["a\n"]
