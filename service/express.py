@@ -88,7 +88,7 @@ class Express:
         REQUEST_ID.set(record.request_id)  # each request has a task, and so a context, of its own
         started = time.perf_counter()
         service.unanswered.add(id(cycle))
-        metrics.in_flight.inc()
+        metrics.in_flight += 1
         status = CLIENT_LEFT
         try:
             response = await self._response(cycle, head, record)
@@ -98,7 +98,7 @@ class Express:
             metrics.abandoned.inc()
         finally:
             service.unanswered.discard(id(cycle))
-            metrics.in_flight.dec()
+            metrics.in_flight -= 1
             took = time.perf_counter() - started
             metrics.count_request(status, took)
             log_request(scope, record, status, status == CLIENT_LEFT, took)

@@ -3,9 +3,10 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
+from prometheus_client import CollectorRegistry, Counter, Gauge, ProcessCollector
 from prometheus_client.exposition import generate_latest
 
+from service.histogram import Histogram, Tally
 from service.processor import memory_bytes
 from service.totals import add_up
 
@@ -19,9 +20,9 @@ class Answered:
     """What the answers of one version are told to."""
 
     images: Counter
-    queue_seconds: Histogram
-    engine_seconds: Histogram
-    encode_seconds: Histogram
+    queue_seconds: Tally
+    engine_seconds: Tally
+    encode_seconds: Tally
 
 
 class Metrics:
@@ -43,7 +44,7 @@ class Metrics:
             "From the request's headers to the last byte of its answer",
             buckets=SECONDS,
             registry=registry,
-        )
+        ).labels()
         self.rejected = Counter(
             "mirage_rejected", "Problems answered, by slug", ("reason",), registry=registry
         )
@@ -64,11 +65,13 @@ class Metrics:
             MODEL,
             registry=registry,
         )
-        self.in_flight = Gauge(
+        self.in_flight = 0
+        in_flight = Gauge(
             "mirage_requests_in_flight",
             "Requests for images that are not answered yet",
             registry=registry,
         )
+        in_flight.set_function(lambda: self.in_flight)
         self.queued = self._gauge("queued_images", "Images that wait")
         self.oldest_seconds = self._gauge(
             "queue_oldest_seconds", "How long the request that waits longest has waited; 0: none"

@@ -50,10 +50,11 @@ class CountRequests:
                 status = message["status"]
             await send(message)
 
+        self._metrics.in_flight += 1
         try:
-            with self._metrics.in_flight.track_inprogress():
-                await self._app(scope, receive, send_and_note)
+            await self._app(scope, receive, send_and_note)
         finally:
+            self._metrics.in_flight -= 1
             self._metrics.count_request(status, time.perf_counter() - started)
 
 
