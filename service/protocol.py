@@ -94,6 +94,7 @@ class Protocol(HttpToolsProtocol):
         self._messages = 0  # that the parser has begun with
         self._between = True  # two of them
         self._head: Head | None = None  # of the last one on the express way
+        self._idle_since: float | None = None  # by the event loop's clock
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin with a new connection."""
@@ -103,6 +104,8 @@ class Protocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """End what the client waited for."""
         super().connection_lost(exc)
+        if self.timeout_keep_alive_task is not None:
+            self.timeout_keep_alive_task.cancel()
         if self._answering is not None:
             self._answering.cancel()
 
@@ -127,6 +130,37 @@ class Protocol(HttpToolsProtocol):
         """Note that the parser is between two requests."""
         self._between = True
         super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        """Go on after an answer, as uvicorn does, but for a timer of its own for each."""
+        self.server_state.total_requests += 1
+        if self.transport.is_closing():
+            return
+        self.flow.resume_reading()
+        if self.pipeline:
+            self._start_asgi_task(*self.pipeline.pop())
+            return
+        self._idle_since = self.loop.time()
+        if self.timeout_keep_alive_task is None:
+            self._look_later(self.timeout_keep_alive)
+
+    def timeout_keep_alive_handler(self) -> None:
+        """End a connection on which nothing has come for so long; look again later at others."""
+        self.timeout_keep_alive_task = None
+        if self._idle_since is None:
+            return
+        left_s = self._idle_since + self.timeout_keep_alive - self.loop.time()
+        if left_s > 0:
+            self._look_later(left_s)
+        else:
+            super().timeout_keep_alive_handler()
+
+    def _unset_keepalive_if_required(self) -> None:
+        """Note that something comes; the timer stays, for it mostly would be set again at once."""
+        self._idle_since = None
+
+    def _look_later(self, left_s: float) -> None:
+        self.timeout_keep_alive_task = self.loop.call_later(left_s, self.timeout_keep_alive_handler)
 
     def _is_unread(self) -> bool:
         return self.cycle is not None and self.cycle.more_body

@@ -1,12 +1,20 @@
-"""Answers are sent in one piece."""
+"""Answers are sent in one piece, and connections end when nothing comes on them."""
 
 import asyncio
-from typing import Any
+from collections.abc import Callable
+from typing import Any, cast
 
 import pytest
+import uvicorn
+from fastapi import FastAPI
+from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.server import ServerState
 
+from service.express import Express
 from service.protocol import JoiningTransport, Protocol
+from service.settings import Settings
+from service.state import Service
 
 
 class Sent:
@@ -121,3 +129,82 @@ def test_what_begins_a_request_in_uvicorn_is_what_is_replaced() -> None:
     """Under another name every request would go through the application, slowly and unnoticed."""
     assert "_start_asgi_task" in vars(HttpToolsProtocol)
     assert "_start_asgi_task" in vars(Protocol)
+
+
+class Clock:
+    """An event loop of which only the time passes, when told."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+        self.timers: list[tuple[float, Callable[[], None]]] = []
+
+    def time(self) -> float:
+        return self.now
+
+    def call_later(self, delay: float, call: Callable[[], None]) -> "Clock":
+        self.timers.append((self.now + delay, call))
+        return self
+
+    def cancel(self) -> None:
+        self.timers.clear()
+
+    def ring(self) -> None:
+        """Let the time come for the only timer."""
+        ((self.now, call),) = self.timers
+        self.timers = []
+        call()
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def connection(clock: Clock, sent: Sent, settings: Settings) -> Any:
+    """A connection that closes when nothing has come for 5 seconds."""
+    config = uvicorn.Config(FastAPI(), log_config=None)
+    express = Express(Service(settings))
+    arguments: dict[str, Any] = {"app_state": {}, "_loop": clock, "express": express}
+    protocol: Any = Protocol(config, ServerState(), **arguments)
+    protocol.transport, protocol.flow = sent, FlowControl(cast(Any, sent))
+    return protocol
+
+
+def test_a_connection_on_which_nothing_comes_is_closed(
+    connection: Any, clock: Clock, sent: Sent
+) -> None:
+    connection.on_response_complete()
+    clock.ring()
+    assert (clock.now, sent.closed) == (105.0, True)
+
+
+def test_one_timer_is_enough_for_many_requests(connection: Any, clock: Clock, sent: Sent) -> None:
+    for _ in range(3):
+        connection.on_response_complete()
+        clock.now += 1
+        connection._unset_keepalive_if_required()
+    connection.on_response_complete()
+    clock.ring()
+    assert (clock.now, sent.closed) == (105.0, False)
+    clock.ring()
+    assert (clock.now, sent.closed) == (108.0, True)
+
+
+def test_a_connection_with_a_request_under_way_stays(
+    connection: Any, clock: Clock, sent: Sent
+) -> None:
+    connection.on_response_complete()
+    connection._unset_keepalive_if_required()
+    clock.ring()
+    assert not sent.closed
+    connection.on_response_complete()
+    clock.ring()
+    assert (clock.now, sent.closed) == (110.0, True)
+
+
+def test_a_connection_that_is_gone_has_no_timer(connection: Any, clock: Clock) -> None:
+    connection.on_response_complete()
+    connection.connections.add(connection)
+    connection.connection_lost(None)
+    assert clock.timers == []
