@@ -164,7 +164,7 @@ class Served:
         padding = metrics.padding.labels(*self._labels)
         self._batcher = batcher = Batcher(
             [Runner(engine, padding, prepared.wide, crowd) for engine in prepared.engines],
-            _batch_options(manifest, settings),
+            _batch_options(manifest, settings, may_take_turns=self._may_take_turns),
             prepared.cost,
             metrics.batch_observer(*self._labels),
         )
@@ -172,6 +172,11 @@ class Served:
         metrics.oldest_seconds.labels(*self._labels).set_function(batcher.oldest_s)
         metrics.running_seconds.labels(*self._labels).set_function(batcher.running_s)
         metrics.loaded.labels(*self._labels, self.kind.provider).set(1)
+
+    @property
+    def _may_take_turns(self) -> bool:
+        """Only beside other workers, where a supervisor replaces one whose engine hangs."""
+        return self._crowd.workers > 1 and self.kind.provider != "cuda"
 
     @property
     def key(self) -> Key:
@@ -226,12 +231,13 @@ def _free(engines: list[Engine]) -> None:
     trim_memory()
 
 
-def _batch_options(manifest: Manifest, settings: Settings) -> BatchOptions:
+def _batch_options(manifest: Manifest, settings: Settings, may_take_turns: bool) -> BatchOptions:
     """A queue bounded in images and in pixels; the pixels of the largest request fit into it."""
     megapixels = max(settings.queue_megapixels, settings.megapixels_per_request)
     images = int(1e6 * megapixels / (manifest.image.height * manifest.image.width))
     longest_queue = max(1, min(settings.queue_images, images))
-    return BatchOptions(settings.max_batch_size, longest_queue, settings.linger_ms / 1000)
+    linger_s = settings.linger_ms / 1000
+    return BatchOptions(settings.max_batch_size, longest_queue, linger_s, may_take_turns)
 
 
 def _arrays(work: Work) -> Arrays:

@@ -5,6 +5,7 @@ import functools
 import logging
 import os
 import socket
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
@@ -70,13 +71,14 @@ class WorkerServer(DrainingServer):
         self._channel = channel
         self._siblings = siblings
         self._connecting: set[asyncio.Task[Any]] = set()
+        self._ended = threading.Event()
 
     async def run_until_stopped(self) -> None:
         """Serve what comes over the channel."""
-        watch = self._loop.create_task(self._watch())
+        threading.Thread(target=self._watch, name="watch", daemon=True).start()
         async with self._siblings.answering(self._service.metrics.exposition):
             await super().run_until_stopped()
-        watch.cancel()
+        self._ended.set()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Begin to take connections, and say so."""
@@ -116,10 +118,12 @@ class WorkerServer(DrainingServer):
         )
         await self._loop.connect_accepted_socket(protocol, connection)
 
-    async def _watch(self) -> None:
-        """End this process when its engine hangs: the supervisor starts another."""
-        while True:
-            await asyncio.sleep(CHECK_S)
+    def _watch(self) -> None:
+        """End this process when its engine hangs: the supervisor starts another.
+
+        On a thread, for an engine that hangs may hold the event loop up.
+        """
+        while not self._ended.wait(CHECK_S):
             try:
                 self._service.check_alive()
             except EngineStuck as error:

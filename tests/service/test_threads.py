@@ -1,4 +1,4 @@
-"""The batcher's lanes: side by side, and at rest."""
+"""Lanes on threads: side by side, and at rest."""
 
 import asyncio
 import os
@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from service.batcher import LANE_NICENESS
+from service.threads import NICENESS
 from tests.service.test_batcher import Bench, with_bench
 
 
@@ -35,7 +35,7 @@ def test_lanes_that_are_free_share_what_waits() -> None:
 
 
 def test_a_lane_without_work_gives_memory_back_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("service.batcher.REST_AFTER_S", 0.01)
+    monkeypatch.setattr("service.threads.REST_AFTER_S", 0.01)
 
     async def test(bench: Bench) -> None:
         bench.open()
@@ -55,6 +55,6 @@ def test_lanes_let_the_event_loop_go_first() -> None:
         own = os.getpriority(os.PRIO_PROCESS, 0)
         lane = next(thread for thread in threading.enumerate() if thread.name == "lane-0")
         assert lane.native_id is not None
-        assert os.getpriority(os.PRIO_PROCESS, lane.native_id) == min(19, own + LANE_NICENESS)
+        assert os.getpriority(os.PRIO_PROCESS, lane.native_id) == min(19, own + NICENESS)
 
     with_bench(test)

@@ -1,0 +1,108 @@
+"""A lane that takes turns with all else on the event loop, for batches that are soon made.
+
+Beside other processes on as many CPUs, a thread for the engine would only fight for the same CPU:
+handing batches over costs more than it brings, and whoever is ahead lets the other starve.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import replace
+
+from service.cost import Cost
+from service.lane import Batch, Lane, Run
+from service.queue import TURNS, Queue
+
+TURN_S = 0.03  # that the event loop may be held up
+LEAST_ITEMS = 8  # of a turn; engines that make fewer in that time are better off on a thread
+REST_AFTER_S = 5.0  # without work, after which the lane gives memory back
+
+
+def are_short(cost: Cost) -> bool:
+    """Whether batches of this cost can take turns."""
+    return cost.estimate_s(LEAST_ITEMS) <= TURN_S
+
+
+class Turns:
+    """Runs what waits in a queue once all that has come by then is read.
+
+    `done` is told each batch. Create, call and close it on one event loop.
+    """
+
+    def __init__(
+        self, run: Run, queue: Queue, cost: Cost, done: Callable[[Batch], None], *, most: int
+    ) -> None:
+        self._queue = queue
+        self._cost = cost
+        self._done = done
+        self._most = most
+        self._loop = asyncio.get_running_loop()
+        self._lane = Lane(run)
+        self.lanes = [self._lane]
+        self._turn: asyncio.Handle | None = None
+        self._seen = 0  # items, at the last look
+        self._left_at: float | None = None  # when the last turn ended, if something waited then
+        self._resting: asyncio.TimerHandle | None = None
+
+    def wake(self) -> None:
+        """Take a turn soon: something has come."""
+        if self._turn is None:
+            self._seen = 0
+            self._turn = self._loop.call_soon(self._look)
+
+    def busy_s(self) -> float:
+        """The seconds until the lane is free: whoever asks has the event loop."""
+        return 0.0
+
+    async def close(self) -> None:
+        """Stop when the queue, which is closed, is empty."""
+        while self._queue:
+            self.wake()
+            await asyncio.sleep(0)
+        for handle in (self._turn, self._resting):
+            if handle is not None:
+                handle.cancel()
+
+    def _look(self) -> None:
+        """Take a turn, unless more comes with each look."""
+        waiting = self._queue.waiting
+        if self._seen < waiting < self._room():
+            self._seen = waiting
+            self._turn = self._loop.call_soon(self._look)
+            return
+        self._turn = None
+        self._work_off()
+        if self._queue:
+            self.wake()
+        elif self._resting is None:
+            self._resting = self._loop.call_later(REST_AFTER_S, self._rest)
+
+    def _room(self) -> int:
+        """The items that can be made, and answered, in the time of a turn."""
+        if not self._cost.item_s:
+            return self._most
+        room = (TURN_S - self._cost.fixed_s) / self._cost.item_s
+        return min(self._most, max(TURNS, int(room)))
+
+    def _work_off(self) -> None:
+        with self._queue.lock:
+            pieces = self._queue.form(self._room(), time.monotonic())
+        if not pieces:
+            self._left_at = None
+            return
+        batch = self._lane.work_off(pieces)
+        if self._left_at is not None:  # since then nothing but work for these and other images
+            batch = replace(batch, cost_s=batch.ended - self._left_at)
+        if batch.rows is None:
+            with self._queue.lock:
+                self._queue.drop(pieces)
+        self._left_at = batch.ended if self._queue else None
+        self._done(batch)
+
+    def _rest(self) -> None:
+        self._resting = None
+        idle_s = time.monotonic() - self._lane.ended
+        if self._queue or idle_s < REST_AFTER_S:
+            self._resting = self._loop.call_later(max(REST_AFTER_S - idle_s, 1.0), self._rest)
+        else:
+            self._lane.rest()

@@ -1,0 +1,68 @@
+"""One timer for all deadlines."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+
+import numpy as np
+import pytest
+
+from service.deadlines import Deadlines
+from service.entry import Entry
+from service.errors import DeadlinePassed
+
+Test = Callable[[Deadlines], Awaitable[None]]
+
+
+def with_deadlines(test: Test) -> None:
+    async def run() -> None:
+        deadlines = Deadlines(asyncio.get_running_loop())
+        try:
+            await test(deadlines)
+        finally:
+            deadlines.close()
+
+    asyncio.run(asyncio.wait_for(run(), 60))
+
+
+def entry_of(seconds: float) -> Entry:
+    now = time.monotonic()
+    return Entry((np.zeros(1),), now + seconds, now)
+
+
+def test_entries_expire_at_their_deadlines_whatever_their_order() -> None:
+    async def test(deadlines: Deadlines) -> None:
+        late, soon = entry_of(0.02), entry_of(0.01)
+        far = entry_of(600)
+        for entry in (far, late, soon):
+            deadlines.watch(entry)
+        for entry in (soon, late):
+            with pytest.raises(DeadlinePassed):
+                await entry.future
+            assert time.monotonic() >= entry.deadline
+        assert not far.future.done()
+
+    with_deadlines(test)
+
+
+def test_one_that_is_forgotten_does_not_expire() -> None:
+    async def test(deadlines: Deadlines) -> None:
+        forgotten, watched = entry_of(0.01), entry_of(0.02)
+        deadlines.watch(forgotten)
+        deadlines.watch(watched)
+        deadlines.forget(forgotten)
+        with pytest.raises(DeadlinePassed):
+            await watched.future
+        assert not forgotten.future.done()
+
+    with_deadlines(test)
+
+
+def test_one_that_is_late_already_expires() -> None:
+    async def test(deadlines: Deadlines) -> None:
+        entry = entry_of(-1)
+        deadlines.watch(entry)
+        with pytest.raises(DeadlinePassed):
+            await entry.future
+
+    with_deadlines(test)
