@@ -8,7 +8,7 @@ import asyncio
 import time
 
 BEAT_S = 0.02
-LATE_S = 0.02  # a beat that comes later than this is a sign of too much to do
+LATE_S = 0.05  # a beat that comes later is a sign of too much to do: more than a turn of the engine
 MEMORY = 0.9  # so that it takes about seven late beats in a row, which no single burst makes
 BEHIND = 0.5
 
