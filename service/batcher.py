@@ -32,10 +32,10 @@ class BatchOptions:
 
 
 class Batcher:
-    """A bounded queue of entries, from which lanes take batches by themselves.
+    """A bounded queue of entries, and the lanes that batches of them run on.
 
-    A lane goes on with its next batch while the event loop hands out the one before. `observe` is
-    told the items and seconds of every batch. Create, call and close it on one event loop.
+    `observe` is told the items and seconds of every batch. Create, call and close it on one event
+    loop.
     """
 
     def __init__(
@@ -50,12 +50,12 @@ class Batcher:
         self._observe = observe
         self._deadlines = Deadlines(asyncio.get_running_loop())
         self._queue = queue = Queue(options.max_batch_size)
-        self._drive: Threads | Turns
+        self._lanes: Threads | Turns
         most = options.max_batch_size
         if options.may_take_turns and len(runs) == 1 and are_short(cost):
-            self._drive = Turns(runs[0], queue, cost, self._deliver, most=most)
+            self._lanes = Turns(runs[0], queue, cost, self._deliver, most=most)
         else:
-            self._drive = Threads(
+            self._lanes = Threads(
                 runs, queue, cost, self._deliver, most=most, linger_s=options.linger_s
             )
 
@@ -103,7 +103,7 @@ class Batcher:
 
     def running_s(self) -> float:
         """How long the batch that began first runs already; 0 when none runs."""
-        since = [lane.running_since for lane in self._drive.lanes]  # once, for they go on meanwhile
+        since = [lane.running_since for lane in self._lanes.lanes]  # once: they go on meanwhile
         started = [moment for moment in since if moment is not None]
         return time.monotonic() - min(started) if started else 0.0
 
@@ -111,7 +111,7 @@ class Batcher:
         """Take nothing more, finish what is queued, and stop the lanes."""
         with self._queue.lock:
             self._queue.closed = True
-        await self._drive.close()
+        await self._lanes.close()
         self._deadlines.close()
 
     def _put(self, entry: Entry) -> None:
@@ -119,7 +119,7 @@ class Batcher:
         with self._queue.lock:
             self._admit(entry.size, entry.deadline)
             self._queue.append(entry)
-            self._drive.wake()
+            self._lanes.wake()
         self._deadlines.watch(entry)
 
     def _leave(self, entry: Entry) -> None:
@@ -151,8 +151,8 @@ class Batcher:
         """The seconds until an entry of `size` items that arrives now is answered."""
         items = self._queue.items_until(size)
         batches = -(-items // self._options.max_batch_size)
-        at_once = min(batches, len(self._drive.lanes))
-        return self._drive.busy_s() + self._cost.estimate_s(items, batches) / at_once
+        at_once = min(batches, len(self._lanes.lanes))
+        return self._lanes.busy_s() + self._cost.estimate_s(items, batches) / at_once
 
     def _deliver(self, batch: Batch) -> None:
         """On the event loop: give each entry its rows of a batch, or its error, and learn."""

@@ -9,6 +9,8 @@ from service.entry import Array, Arrays, Piece, gather
 
 log = logging.getLogger(__name__)
 
+REST_AFTER_S = 5.0  # without work, after which a lane gives memory back
+
 
 class Run(Protocol):
     """What a lane runs, never twice at once."""

@@ -34,7 +34,8 @@ def configure_logging(settings: Settings) -> None:
 class TurnHandler(logging.StreamHandler[TextIO]):
     """Writes the lines that come within one turn of the event loop together, at its end.
 
-    Warnings, and lines from elsewhere, are written at once, with all that came before.
+    Warnings are written at once, with all that came before; so are lines from where there is no
+    event loop, unless others wait for the end of a turn: then with those.
     """
 
     def __init__(self) -> None:

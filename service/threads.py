@@ -10,13 +10,12 @@ from contextlib import suppress
 
 from service.cost import Cost
 from service.entry import Piece
-from service.lane import Batch, Lane, Run
+from service.lane import REST_AFTER_S, Batch, Lane, Run
 from service.linger import Linger
 from service.queue import Queue
 
 LEAST_LINGER_S = 0.5e-3  # what timers can tell from nothing
 NICENESS = 3  # more than the process has: half the weight of what answers, so neither starves
-REST_AFTER_S = 5.0  # without work, after which a lane gives memory back
 
 
 class ThreadLane(Lane):

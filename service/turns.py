@@ -1,7 +1,7 @@
 """A lane that takes turns with all else on the event loop, for batches that are soon made.
 
-Beside other processes on as many CPUs, a thread for the engine would only fight for the same CPU:
-handing batches over costs more than it brings, and whoever is ahead lets the other starve.
+Beside a worker for each CPU, a thread for the engine has no CPU of its own: to hand batches over to
+it costs more than it brings. An engine that hangs takes the event loop with it, though.
 """
 
 import asyncio
@@ -10,12 +10,11 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from service.cost import Cost
-from service.lane import Batch, Lane, Run
+from service.lane import REST_AFTER_S, Batch, Lane, Run
 from service.queue import TURNS, Queue
 
 TURN_S = 0.03  # that the event loop may be held up
 LEAST_ITEMS = 8  # of a turn; engines that make fewer in that time are better off on a thread
-REST_AFTER_S = 5.0  # without work, after which the lane gives memory back
 
 
 def are_short(cost: Cost) -> bool:
@@ -101,8 +100,8 @@ class Turns:
 
     def _rest(self) -> None:
         self._resting = None
-        idle_s = time.monotonic() - self._lane.ended
-        if self._queue or idle_s < REST_AFTER_S:
-            self._resting = self._loop.call_later(max(REST_AFTER_S - idle_s, 1.0), self._rest)
+        left_s = self._lane.ended + REST_AFTER_S - time.monotonic()
+        if self._queue or left_s > 0:
+            self._resting = self._loop.call_later(left_s, self._rest)
         else:
             self._lane.rest()

@@ -131,6 +131,15 @@ def test_what_begins_a_request_in_uvicorn_is_what_is_replaced() -> None:
     assert "_start_asgi_task" in vars(Protocol)
 
 
+@pytest.mark.parametrize(
+    "hook",
+    ["on_response_complete", "timeout_keep_alive_handler", "_unset_keepalive_if_required"],
+)
+def test_what_ends_idle_connections_in_uvicorn_is_what_is_replaced(hook: str) -> None:
+    assert hook in vars(HttpToolsProtocol)
+    assert hook in vars(Protocol)
+
+
 class Clock:
     """An event loop of which only the time passes, when told."""
 

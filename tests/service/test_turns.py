@@ -46,8 +46,8 @@ class Bench:
         options = BatchOptions(max_batch_size, 64, 0.0, may_take_turns=True)
         self.batcher = Batcher([self.engine], options, cost, lambda _n, _s: None)
 
-    async def submit(self, *items: int, deadline_s: float = 600.0) -> list[int]:
-        outcome = await self.batcher.submit((np.array(items),), time.monotonic() + deadline_s)
+    async def submit(self, *items: int) -> list[int]:
+        outcome = await self.batcher.submit((np.array(items),), time.monotonic() + 600)
         return outcome.rows.tolist()
 
 
