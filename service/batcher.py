@@ -107,6 +107,13 @@ class Batcher:
         started = [moment for moment in since if moment is not None]
         return time.monotonic() - min(started) if started else 0.0
 
+    def has_plenty(self) -> bool:
+        """Whether more entries wait than are answered in the next turns of the event loop.
+
+        What else it reads meanwhile would only wait. On threads there is never too much.
+        """
+        return self._lanes.has_plenty()
+
     async def close(self) -> None:
         """Take nothing more, finish what is queued, and stop the lanes."""
         with self._queue.lock:

@@ -69,6 +69,7 @@ class DrainingServer(uvicorn.Server):
 
     def leave_at_once(self) -> None:
         """End the process, whoever waits."""
+        self._service.outbox.flush()
         self._leave("stopped at once", CUT_OFF if self._service.unanswered else 0)
 
     def _leave(self, why: str, code: int) -> None:

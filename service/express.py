@@ -7,8 +7,9 @@ It answers as the route does, to the byte; a test compares them.
 import asyncio
 import logging
 import time
+from collections.abc import Callable, Coroutine
 from functools import lru_cache
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -17,7 +18,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCy
 
 from service.access import find_key
 from service.bodies import parse_demand, read_body
-from service.errors import InternalError, QueueFull, ServiceError
+from service.errors import InternalError, Malformed, QueueFull, ServiceError
 from service.generation import Order, answer_order
 from service.heads import Head, Heads
 from service.logs import REQUEST_ID
@@ -25,12 +26,22 @@ from service.problems import problem_response
 from service.record import Record
 from service.request_log import CLIENT_LEFT, client_of, log_request, request_id
 from service.state import Service
-from service.waiting import allowed_s, before
+from service.waiting import before
 
 log = logging.getLogger(__name__)
 
 PATH = "/generate"
 Lines = list[tuple[bytes, bytes]]  # of a head
+Start = Callable[[Coroutine[Any, Any, None]], object]
+
+
+class Arrival(NamedTuple):
+    """A request, when it came by `time.monotonic()`, and why it is refused, if it is."""
+
+    cycle: RequestResponseCycle
+    head: Head
+    arrived: float
+    refused: QueueFull | None = None
 
 
 class Express:
@@ -39,6 +50,7 @@ class Express:
     def __init__(self, service: Service) -> None:
         self._service = service
         self.heads = Heads()  # of requests that it takes
+        self.outbox = service.outbox
         settings = service.settings
         # What only middleware looks at: whose page it comes from, and whom a proxy speaks for.
         self._elsewhere = frozenset(
@@ -63,12 +75,12 @@ class Express:
     def refusal(
         self, head: Head, client: tuple[str, int] | None, default_headers: Lines
     ) -> tuple[bytes, ...] | None:
-        """The answer to a request when the event loop is behind, counted and logged; else None.
+        """The answer to a request that would wait in vain, counted and logged; else None.
 
-        The same as `answer` would make of it, for much less: it is what overload consists of.
+        The same as a task would make of it, for much less: it is what overload consists of.
         """
         try:
-            self._service.check_keeps_up()
+            self._check_room(head)
         except QueueFull as error:
             metrics = self._service.metrics
             record = Record(request_id(head.headers), client[0] if client else "")
@@ -80,18 +92,43 @@ class Express:
             return _pieces(_refused(str(error), error.retry_after_s), record, default_headers)
         return None
 
-    async def answer(self, cycle: RequestResponseCycle, head: Head) -> None:
-        """Answer one request, and count and log it. Cancel it when its client leaves."""
+    def enter(self, cycle: RequestResponseCycle, head: Head, start: Start) -> None:
+        """Answer one request, and count and log it, on a task that is started in its turn.
+
+        Cancel that when the client leaves.
+        """
+        self._service.unanswered.add(id(cycle))
+        self._service.metrics.in_flight += 1
+        arrival = Arrival(cycle, head, time.monotonic())
+        try:
+            self._check_room(head)
+        except QueueFull as error:
+            start(self._answer(arrival._replace(refused=error)))
+        else:
+            self._service.intake.enter(lambda: start(self._answer(arrival)))
+
+    def _check_room(self, head: Head) -> None:
+        """Raise QueueFull if a request would wait in vain."""
+        try:
+            allowed_s = self._allowed_s(head)
+        except Malformed:
+            return  # which it is answered in its turn
+        self._service.intake.check_room(allowed_s)
+
+    def _allowed_s(self, head: Head) -> float:
+        return min(head.allowed_s, self._service.settings.deadline_s)
+
+    async def _answer(self, arrival: Arrival) -> None:
         service, metrics = self._service, self._service.metrics
+        cycle, head = arrival.cycle, arrival.head
         scope = cast(Any, cycle.scope)  # uvicorn's type for what Starlette calls a Scope
         record = Record(request_id(head.headers), client_of(scope))
         REQUEST_ID.set(record.request_id)  # each request has a task, and so a context, of its own
-        started = time.perf_counter()
-        service.unanswered.add(id(cycle))
-        metrics.in_flight += 1
         status = CLIENT_LEFT
         try:
-            response = await self._response(cycle, head, record)
+            if cycle.disconnected:  # while it waited
+                raise asyncio.CancelledError
+            response = await self._response(arrival, record)
             if await self._send(cycle, response, record):
                 status = response.status_code
         except asyncio.CancelledError:
@@ -99,13 +136,13 @@ class Express:
         finally:
             service.unanswered.discard(id(cycle))
             metrics.in_flight -= 1
-            took = time.perf_counter() - started
+            took = time.monotonic() - arrival.arrived
             metrics.count_request(status, took)
             log_request(scope, record, status, status == CLIENT_LEFT, took)
 
-    async def _response(self, cycle: RequestResponseCycle, head: Head, record: Record) -> Response:
+    async def _response(self, arrival: Arrival, record: Record) -> Response:
         try:
-            return await answer_order(await self._read(cycle, head, record), self._service)
+            return await answer_order(await self._read(arrival, record), self._service)
         except ServiceError as error:
             self._service.metrics.rejected.labels(error.slug).inc()
             return problem_response(error)
@@ -113,12 +150,15 @@ class Express:
             log.exception("request failed")
             return problem_response(InternalError("the service failed; its log says why"))
 
-    async def _read(self, cycle: RequestResponseCycle, head: Head, record: Record) -> Order:
+    async def _read(self, arrival: Arrival, record: Record) -> Order:
         service, most = self._service, self._service.settings.body_bytes
-        service.check_keeps_up()
+        cycle, head, arrived, refused = arrival
+        if refused is not None:
+            raise refused
+        waited_s = time.monotonic() - arrived
         if service.keys is not None:
             record.key = find_key(service.keys, head.headers)
-        deadline = time.monotonic() + allowed_s(head.headers, service.settings.deadline_s)
+        deadline = arrived + self._allowed_s(head)
         media_type = head.body_type
         if cycle.more_body or len(cycle.body) > most:
             scope, receive = cast(Any, cycle.scope), cast(Any, cycle.receive)
@@ -126,7 +166,7 @@ class Express:
         else:
             body = bytes(cycle.body)
         demand = parse_demand(media_type, body, head.query)
-        return Order(demand, head.headers.get("accept", ""), deadline, record)
+        return Order(demand, head.headers.get("accept", ""), deadline, record, waited_s)
 
     async def _send(self, cycle: RequestResponseCycle, response: Response, record: Record) -> bool:
         """Send an answer in one piece; false when nobody is there."""

@@ -35,12 +35,16 @@ class Answer(Response):
 
 
 class Order(NamedTuple):
-    """A demand, the Accept header beside it, and until when in `time.monotonic()` seconds."""
+    """A demand, the Accept header beside it, and until when in `time.monotonic()` seconds.
+
+    `waited_s` is how long it waited before it was read.
+    """
 
     demand: Demand
     accept: str
     deadline: float
     record: Record
+    waited_s: float = 0.0
 
 
 async def answer_order(order: Order, service: Service) -> Response:
@@ -56,6 +60,7 @@ async def answer_order(order: Order, service: Service) -> Response:
         media = choose_type(order.accept, work.count, fields.layout)
         with service.rates.charged(order.record, work.count):
             outcome = await served.generate(work, deadline)
+    outcome = outcome._replace(queue_s=order.waited_s + outcome.queue_s)
     made = Made(served.manifest, work, outcome.rows, settings.compression)
     packed, encode_s = await _packed(service, media, made, fields.layout)
     observe(service.metrics, made.manifest, work.count, outcome, encode_s)

@@ -1,11 +1,13 @@
 """What the heads of requests say, remembered: a client sends the same bytes again and again."""
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 from urllib.parse import parse_qsl
 
 from service.bodies import BODY_TYPES, Query, body_type
+from service.waiting import allowed_s
 
 END = b"\r\n\r\n"
 LONGEST_BYTES = 1024  # longer heads, and those of more headers, are read anew each time
@@ -37,6 +39,11 @@ class Head:
     def body_type(self) -> str | None:
         """As `bodies.body_type`; raises UnsupportedBody."""
         return body_type(self.headers, BODY_TYPES)
+
+    @cached_property
+    def allowed_s(self) -> float:
+        """The seconds that the client allows, infinity if it does not say; raises Malformed."""
+        return allowed_s(self.headers, math.inf)
 
 
 class Heads:

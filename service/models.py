@@ -165,6 +165,10 @@ class Models:
         """How long the longest run of an engine takes already; 0 when all rest."""
         return max((served.running_s() for served in self._memory.everything()), default=0.0)
 
+    def has_plenty(self) -> bool:
+        """Whether an engine that takes turns with the event loop has enough for the next ones."""
+        return any(served.has_plenty() for served in self._memory.everything())
+
     async def close(self) -> None:
         """Take nothing more and finish what is queued."""
         self._closed, self.ready = True, False

@@ -6,7 +6,7 @@ a proxy may then ask another.
 """
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Coroutine, Iterable
 from typing import Any, cast
 
 from uvicorn._types import ASGI3Application
@@ -14,12 +14,13 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 
 from service.express import Express
 from service.heads import Head
+from service.outbox import Outbox
 
 UNREAD_S = 2.0  # for what a client goes on sending after its answer
 
 
 class JoiningTransport:
-    """Holds a write back until the next one, or until the event loop is free again.
+    """Holds a write back until the next one, or until all in an outbox is sent.
 
     Everything else is the transport's own. `unread` tells whether the client is still sending.
     """
@@ -28,33 +29,33 @@ class JoiningTransport:
         self,
         transport: asyncio.Transport,
         loop: asyncio.AbstractEventLoop,
+        outbox: Outbox,
         unread: Callable[[], bool] = lambda: False,
     ) -> None:
         self._transport = transport
         self._loop = loop
+        self._outbox = outbox
         self._unread = unread
         self._ended = False
         self._held = b""
-        self._flushing: asyncio.Handle | None = None
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._transport, name)
 
     def write(self, data: bytes) -> None:
         """Join what is held with this and send both; hold it when nothing is."""
-        if self._ended:
-            return
         if self._held:
             self._transport.write(self._take() + data)
         else:
-            self._held = data
-            self._flushing = self._loop.call_soon(self._flush)
+            self.writelines((data,))
 
     def writelines(self, pieces: Iterable[bytes]) -> None:
-        """Send a whole answer at once, behind what is held."""
-        if not self._ended:
-            held = self._take() if self._held else b""
-            self._transport.write(b"".join((held, *pieces)))
+        """Hold a whole answer, behind what is held."""
+        if self._ended:
+            return
+        if not self._held:
+            self._outbox.add(self._flush)
+        self._held = b"".join((self._held, *pieces))
 
     def close(self) -> None:
         """Send what is held before the end.
@@ -76,8 +77,6 @@ class JoiningTransport:
 
     def _take(self) -> bytes:
         held, self._held = self._held, b""
-        if self._flushing is not None:
-            self._flushing.cancel()
         return held
 
 
@@ -98,7 +97,7 @@ class Protocol(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin with a new connection."""
-        joining = JoiningTransport(transport, self.loop, self._is_unread)
+        joining = JoiningTransport(transport, self.loop, self._express.outbox, self._is_unread)
         super().connection_made(cast(asyncio.Transport, joining))
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -179,7 +178,7 @@ class Protocol(HttpToolsProtocol):
             self._express.heads.learn(data, self._head, len(self.cycle.body))
 
     def _refuse(self, head: Head) -> bool:
-        """Answer at once that it is to come again later, if the event loop is behind."""
+        """Answer at once that it is to come again later, if too many wait."""
         if self.flow.write_paused:
             return False
         lines = self.server_state.default_headers
@@ -208,7 +207,7 @@ class Protocol(HttpToolsProtocol):
         cycle.body += body
         cycle.more_body = False
         cycle.message_event.set()
-        self._answer(cycle, head)
+        self._express.enter(cycle, head, self._start)
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
         """Begin with a request; they come one after the other, whatever is sent ahead."""
@@ -216,9 +215,9 @@ class Protocol(HttpToolsProtocol):
             super()._start_asgi_task(cycle, app)
             return
         self._head = head = Head.of(cycle.scope)
-        self._answer(cycle, head)
+        self._express.enter(cycle, head, self._start)
 
-    def _answer(self, cycle: RequestResponseCycle, head: Head) -> None:
-        self._answering = task = self.loop.create_task(self._express.answer(cycle, head))
+    def _start(self, answer: Coroutine[Any, Any, None]) -> None:
+        self._answering = task = self.loop.create_task(answer)
         task.add_done_callback(self.tasks.discard)
         self.tasks.add(task)

@@ -19,9 +19,9 @@ class Queue:
         self._turn = max_batch_size // TURNS  # items that an entry has in a batch beside others
         self._large = 0  # entries of more than one turn that are not answered
 
-    def __bool__(self) -> bool:
-        """Whether there may be something to do."""
-        return bool(self._entries)
+    def __len__(self) -> int:
+        """The entries for which there may be something to do."""
+        return len(self._entries)
 
     def append(self, entry: Entry) -> None:
         """Let an entry wait."""

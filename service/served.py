@@ -196,6 +196,10 @@ class Served:
         """How long the engine's present run takes already; 0 when it rests."""
         return self._batcher.running_s()
 
+    def has_plenty(self) -> bool:
+        """As `Batcher.has_plenty`."""
+        return self._batcher.has_plenty()
+
     async def generate(self, work: Work, deadline: float) -> Outcome:
         """Make the images; raises what `Batcher.submit` raises."""
         self._crowd.join()

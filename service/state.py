@@ -7,12 +7,13 @@ from dataclasses import dataclass, field
 from starlette.requests import Request
 
 from service.crowd import Crowd
-from service.errors import EngineStuck, QueueFull
+from service.errors import EngineStuck
+from service.intake import Intake
 from service.keys import Keys
 from service.metrics import Metrics
 from service.models import Models
+from service.outbox import Outbox
 from service.processor import available_cpus
-from service.pulse import Pulse
 from service.rates import Rates
 from service.settings import Settings
 from service.siblings import Siblings
@@ -36,7 +37,8 @@ class Service:
     rates: Rates = field(init=False)
     models: Models = field(init=False)
     encoders: ThreadPoolExecutor = field(init=False)
-    pulse: Pulse | None = field(init=False, default=None)  # while it is open
+    intake: Intake = field(init=False)
+    outbox: Outbox = field(init=False, default_factory=Outbox)
     siblings: Siblings | None = field(init=False, default=None)  # where there are several workers
     _following: list[asyncio.Task[None]] = field(init=False, default_factory=list)
 
@@ -46,6 +48,7 @@ class Service:
         self.keys = Keys(path, self.metrics.keys_failures) if path else None
         self.rates = Rates(self.settings.images_per_minute)
         self.models = Models(self.settings, self.metrics, self.crowd)
+        self.intake = Intake(self.settings.queue_images, self.models.has_plenty)
         threads = self.settings.encode_threads or available_cpus()
         self.encoders = ThreadPoolExecutor(threads, thread_name_prefix="encode")
         self.metrics.ready.set_function(lambda: float(self.ready))
@@ -60,11 +63,6 @@ class Service:
         if (running_s := self.models.running_s()) > self.settings.stuck_s:
             raise EngineStuck(f"a run of the engine takes {running_s:.0f} s already")
 
-    def check_keeps_up(self) -> None:
-        """Raise QueueFull when the event loop is behind with what has come before."""
-        if self.pulse is not None and self.pulse.is_behind():
-            raise QueueFull("more requests come than can be read", retry_after_s=1)
-
     async def exposition(self) -> bytes:
         """The metrics of all workers together, in Prometheus' text format."""
         others = await self.siblings.ask() if self.siblings else []
@@ -76,15 +74,12 @@ class Service:
             await self.keys.open()
             self._following.append(asyncio.create_task(self.keys.follow()))
         await self.models.open()
-        self.pulse = Pulse()
         self._following.append(asyncio.create_task(self.models.follow()))
 
     async def close(self) -> None:
         """Finish what is queued and stop the threads."""
         for task in self._following:
             task.cancel()
-        if self.pulse is not None:
-            self.pulse.stop()
         await self.models.close()
         self.encoders.shutdown(wait=False)
 

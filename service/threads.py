@@ -67,6 +67,10 @@ class Threads:
         """The seconds until a lane is free, as far as can be told."""
         return max(0.0, min(lane.free_at for lane in self.lanes) - time.monotonic())
 
+    def has_plenty(self) -> bool:
+        """Never: what waits does not hold the event loop up."""
+        return False
+
     async def close(self) -> None:
         """Stop when the queue, which is closed, is empty."""
         with self._queue.lock:

@@ -14,6 +14,7 @@ from service.lane import REST_AFTER_S, Batch, Lane, Run
 from service.queue import TURNS, Queue
 
 TURN_S = 0.03  # that the event loop may be held up
+PLENTY = 32  # entries: large ones, of which each takes many turns, keep nobody from coming in
 LEAST_ITEMS = 8  # of a turn; engines that make fewer in that time are better off on a thread
 
 
@@ -53,6 +54,10 @@ class Turns:
         """The seconds until the lane is free: whoever asks has the event loop."""
         return 0.0
 
+    def has_plenty(self) -> bool:
+        """Whether there is work for several turns, for several callers."""
+        return len(self._queue) >= PLENTY
+
     async def close(self) -> None:
         """Stop when the queue, which is closed, is empty."""
         while self._queue:
@@ -63,12 +68,13 @@ class Turns:
                 handle.cancel()
 
     def _look(self) -> None:
-        """Take a turn, unless more comes with each look."""
+        """Take a turn, unless more comes with each look, as soon as ready answers are sent."""
         waiting = self._queue.waiting
-        if self._seen < waiting < self._room():
-            self._seen = waiting
-            self._turn = self._loop.call_soon(self._look)
-            return
+        looks_again = self._seen < waiting < self._room()
+        self._seen = waiting
+        self._turn = self._loop.call_soon(self._look if looks_again else self._take)
+
+    def _take(self) -> None:
         self._turn = None
         self._work_off()
         if self._queue:

@@ -28,6 +28,7 @@ from service.state import Service
 log = logging.getLogger(__name__)
 
 DONE, CRASHED, BAD_DATA = 0, 1, 3
+AT_ONCE = 16  # connections that are taken before anything else is looked at
 CHECK_S = 1.0  # between two looks at whether the engine is stuck
 
 
@@ -90,7 +91,9 @@ class WorkerServer(DrainingServer):
         """Leave signals to the supervisor."""
 
     def _hear(self) -> None:
-        while (message := self._channel.hear()) is not None:
+        for _ in range(AT_ONCE):
+            if (message := self._channel.hear()) is None:
+                return
             if message.connection is not None:
                 self._take(message.connection)
             elif message.word == "drain":

@@ -5,7 +5,7 @@ import json
 import logging
 import re
 import socket
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -293,7 +293,9 @@ def test_an_unknown_fault_is_a_fixed_text_in_the_answer_and_told_in_the_log(
     async def run() -> None:
         service = Service(settings)
         await service.open()
-        await Express(service).answer(whole(scope, sent), Head.of(scope))
+        started: list[Coroutine[Any, Any, None]] = []
+        Express(service).enter(whole(scope, sent), Head.of(scope), started.append)
+        await started[0]
         await service.close()
 
     asyncio.run(run())

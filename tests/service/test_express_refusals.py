@@ -1,39 +1,42 @@
-"""What comes while the event loop is behind, on the short way."""
+"""What comes while too many requests wait already, on the short way and on the other."""
 
 import asyncio
 import logging
 import re
+from collections.abc import Coroutine
+from typing import Any
 
 import pytest
 
 from service.express import Express
 from service.heads import Head
-from service.pulse import Pulse
+from service.intake import Intake
 from service.settings import Settings
 from service.state import Service
 from tests.service.test_express import whole
 
 
-def test_a_known_head_is_refused_at_once_while_the_event_loop_is_behind(
-    settings: Settings, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+def test_a_known_head_is_refused_at_once_while_too_many_wait(
+    settings: Settings, caplog: pytest.LogCaptureFixture
 ) -> None:
     """As the parser's way would refuse it, counted and logged alike."""
-    monkeypatch.setattr(Pulse, "is_behind", lambda _: True)
     scope = {"path": "/generate", "method": "POST", "headers": [], "query_string": b""}
     sent: list[bytes] = []
 
     async def run() -> tuple[bytes, bytes]:
         service = Service(settings)
-        await service.open()
+        service.intake = Intake(0)
         express = Express(service)
         head = Head.of(scope)
         quick = express.refusal(head, ("192.0.2.1", 1), [])
-        await express.answer(whole(scope, sent), head)
+        started: list[Coroutine[Any, Any, None]] = []
+        express.enter(whole(scope, sent), head, started.append)
+        await started[0]
         counted = service.metrics.exposition()
-        await service.close()
         assert quick is not None
         assert b'mirage_requests_total{code="429"} 2.0' in counted
         assert b'mirage_rejected_total{reason="queue-full"} 2.0' in counted
+        assert not service.unanswered
         return b"".join(quick), b"".join(sent)
 
     with caplog.at_level(logging.INFO):
@@ -45,6 +48,38 @@ def test_a_known_head_is_refused_at_once_while_the_event_loop_is_behind(
     assert [line["status"] for line in lines] == [429, 429]
 
 
-def test_nothing_is_refused_while_the_event_loop_keeps_up(settings: Settings) -> None:
+def test_nothing_is_refused_while_none_waits(settings: Settings) -> None:
     head = Head.of({"path": "/generate", "method": "POST", "headers": [], "query_string": b""})
     assert Express(Service(settings)).refusal(head, None, []) is None
+
+
+def test_a_deadline_that_is_none_is_said_in_its_turn(settings: Settings) -> None:
+    headers = [(b"x-deadline-ms", b"soon")]
+    scope = {"path": "/generate", "method": "POST", "headers": headers, "query_string": b""}
+    service = Service(settings)
+    service.intake = Intake(0)
+    assert Express(service).refusal(Head.of(scope), None, []) is None
+
+
+def test_whose_client_leaves_while_it_waits_is_not_made(
+    settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    scope = {"path": "/generate", "method": "POST", "headers": [], "query_string": b""}
+    sent: list[bytes] = []
+
+    async def run() -> None:
+        service = Service(settings)
+        started: list[Coroutine[Any, Any, None]] = []
+        cycle = whole(scope, sent)
+        Express(service).enter(cycle, Head.of(scope), started.append)
+        assert (service.metrics.in_flight, len(service.unanswered)) == (1, 1)
+        cycle.disconnected = True
+        await started[0]
+        assert (service.metrics.in_flight, len(service.unanswered)) == (0, 0)
+        assert b"mirage_abandoned_total 1.0" in service.metrics.exposition()
+
+    with caplog.at_level(logging.INFO):
+        asyncio.run(run())
+    assert sent == []
+    (line,) = [record.fields for record in caplog.records if record.message == "request"]
+    assert (line["status"], line["client_gone"]) == (499, True)

@@ -14,7 +14,7 @@ from service.batcher import Batcher, BatchOptions
 from service.cost import Cost
 from service.entry import Arrays
 from service.errors import Draining, InternalError
-from service.turns import LEAST_ITEMS, TURN_S
+from service.turns import LEAST_ITEMS, PLENTY, TURN_S
 
 Test = Callable[["Bench"], Awaitable[None]]
 
@@ -113,6 +113,24 @@ def test_no_turn_holds_the_event_loop_up_for_too_long() -> None:
         assert len(bench.engine.batches[0]) == LEAST_ITEMS
 
     with_bench(test, cost, max_batch_size=32)
+
+
+def test_many_callers_are_plenty_to_do_and_a_large_one_is_not() -> None:
+    async def test(bench: Bench) -> None:
+        def ask(count: int, *items: int) -> list[asyncio.Task[list[int]]]:
+            return [asyncio.create_task(bench.submit(*items)) for _ in range(count)]
+
+        large = ask(1, *range(20, 20 + PLENTY))
+        await asyncio.sleep(0)
+        assert not bench.batcher.has_plenty()
+        await asyncio.gather(*large)
+        many = ask(PLENTY, 7)
+        await asyncio.sleep(0)
+        assert bench.batcher.has_plenty()
+        await asyncio.gather(*many)
+        assert not bench.batcher.has_plenty()
+
+    with_bench(test)
 
 
 def test_batches_that_take_long_are_left_to_a_thread() -> None:
