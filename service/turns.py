@@ -14,6 +14,9 @@ from service.lane import REST_AFTER_S, Batch, Lane, Run
 from service.queue import TURNS, Queue
 
 TURN_S = 0.03  # that the event loop may be held up
+ROUNDS = (
+    5  # of the event loop from turn to turn, or what takes several would wait for as many turns
+)
 PLENTY = 32  # entries: large ones, of which each takes many turns, keep nobody from coming in
 LEAST_ITEMS = 8  # of a turn; engines that make fewer in that time are better off on a thread
 
@@ -70,11 +73,17 @@ class Turns:
     def _look(self) -> None:
         """Take a turn, unless more comes with each look, as soon as ready answers are sent."""
         waiting = self._queue.waiting
-        looks_again = self._seen < waiting < self._room()
-        self._seen = waiting
-        self._turn = self._loop.call_soon(self._look if looks_again else self._take)
+        if self._seen < waiting < self._room():
+            self._seen = waiting
+            self._turn = self._loop.call_soon(self._look)
+        else:
+            self._go_round(1 if self._left_at is None else ROUNDS)
 
-    def _take(self) -> None:
+    def _go_round(self, rounds: int) -> None:
+        """Take a turn once the event loop has gone round so often."""
+        if rounds:
+            self._turn = self._loop.call_soon(self._go_round, rounds - 1)
+            return
         self._turn = None
         self._work_off()
         if self._queue:
