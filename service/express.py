@@ -74,7 +74,7 @@ class Express:
 
     def refusal(
         self, head: Head, client: tuple[str, int] | None, default_headers: Lines
-    ) -> tuple[bytes, ...] | None:
+    ) -> list[bytes] | None:
         """The answer to a request that would wait in vain, counted and logged; else None.
 
         The same as a task would make of it, for much less: it is what overload consists of.
@@ -86,9 +86,7 @@ class Express:
             record = Record(request_id(head.headers), client[0] if client else "")
             metrics.rejected.labels(error.slug).inc()
             metrics.count_request(error.status, 0.0)
-            token = REQUEST_ID.set(record.request_id)
             log_request(head.scope, record, error.status, False, 0.0)
-            REQUEST_ID.reset(token)
             return _pieces(_refused(str(error), error.retry_after_s), record, default_headers)
         return None
 
@@ -97,15 +95,24 @@ class Express:
 
         Cancel that when the client leaves.
         """
-        self._service.unanswered.add(id(cycle))
-        self._service.metrics.in_flight += 1
-        arrival = Arrival(cycle, head, time.monotonic())
+        arrival = self._arrived(cycle, head)
+        self._service.intake.enter(lambda: start(self._answer(arrival)))
+
+    def enter_if_room(self, cycle: RequestResponseCycle, head: Head, start: Start) -> None:
+        """As `enter`, but refuse what would wait in vain."""
         try:
             self._check_room(head)
         except QueueFull as error:
-            start(self._answer(arrival._replace(refused=error)))
+            start(self._answer(self._arrived(cycle, head, error)))
         else:
-            self._service.intake.enter(lambda: start(self._answer(arrival)))
+            self.enter(cycle, head, start)
+
+    def _arrived(
+        self, cycle: RequestResponseCycle, head: Head, refused: QueueFull | None = None
+    ) -> Arrival:
+        self._service.unanswered.add(id(cycle))
+        self._service.metrics.in_flight += 1
+        return Arrival(cycle, head, time.monotonic(), refused)
 
     def _check_room(self, head: Head) -> None:
         """Raise QueueFull if a request would wait in vain."""
@@ -195,8 +202,10 @@ def _refused(detail: str, retry_after_s: float | None) -> Response:
     return problem_response(QueueFull(detail, retry_after_s=retry_after_s))
 
 
-def _pieces(response: Response, record: Record, more: Lines) -> tuple[bytes, ...]:
+def _pieces(response: Response, record: Record, more: Lines) -> list[bytes]:
     """An answer as it goes over the wire, head and body, with more lines in its head."""
-    lines = [*more, *response.raw_headers, (b"x-request-id", record.request_id.encode())]
-    head = b"".join([b"%b: %b\r\n" % line for line in lines])
-    return STATUS_LINE[response.status_code], head, b"\r\n", bytes(response.body)
+    pieces = [STATUS_LINE[response.status_code]]
+    for name, value in (*more, *response.raw_headers):
+        pieces += (name, b": ", value, b"\r\n")
+    pieces += (b"x-request-id: ", record.request_id.encode(), b"\r\n\r\n", bytes(response.body))
+    return pieces

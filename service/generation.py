@@ -60,7 +60,7 @@ async def answer_order(order: Order, service: Service) -> Response:
         media = choose_type(order.accept, work.count, fields.layout)
         with service.rates.charged(order.record, work.count):
             outcome = await served.generate(work, deadline)
-    outcome = outcome._replace(queue_s=order.waited_s + outcome.queue_s)
+    outcome = Outcome(outcome.rows, order.waited_s + outcome.queue_s, outcome.run_s)
     made = Made(served.manifest, work, outcome.rows, settings.compression)
     packed, encode_s = await _packed(service, media, made, fields.layout)
     observe(service.metrics, made.manifest, work.count, outcome, encode_s)

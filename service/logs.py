@@ -6,6 +6,7 @@ import logging
 import re
 import time
 import traceback
+from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from contextvars import ContextVar
 from datetime import UTC, datetime
@@ -31,6 +32,30 @@ def configure_logging(settings: Settings) -> None:
     logging.basicConfig(level=settings.log_level.upper(), handlers=[handler])
 
 
+class Line(logging.LogRecord):
+    """A record whose text is made when it is written: what `tell_fields` looks at must stay.
+
+    `place` is all that its lines have in common: to find that out anew costs as much as all else.
+    """
+
+    request_id: str
+    tell_fields: Callable[[], dict[str, Field]]
+
+    def __init__(
+        self, place: Mapping[str, Any], request_id: str, tell_fields: Callable[[], dict[str, Field]]
+    ) -> None:
+        now = time.time()
+        msecs = int(1000 * (now % 1)) + 0.0
+        self.__dict__.update(
+            place, created=now, msecs=msecs, request_id=request_id, tell_fields=tell_fields
+        )
+
+    @property
+    def fields(self) -> dict[str, Field]:
+        """What stands behind the message, by name."""
+        return self.tell_fields()
+
+
 class TurnHandler(logging.StreamHandler[TextIO]):
     """Writes the lines that come within one turn of the event loop together, at its end.
 
@@ -40,12 +65,12 @@ class TurnHandler(logging.StreamHandler[TextIO]):
 
     def __init__(self) -> None:
         super().__init__()
-        self._lines: list[str] = []
+        self._lines: list[str | Line] = []
 
     def emit(self, record: logging.LogRecord) -> None:
         """Take a line; the handler's lock is held."""
         try:
-            self._lines.append(self.format(record))
+            self._lines.append(record if isinstance(record, Line) else self.format(record))
             is_first = len(self._lines) == 1
             if record.levelno >= logging.WARNING or (is_first and not self._flush_later()):
                 self.flush()
@@ -57,7 +82,8 @@ class TurnHandler(logging.StreamHandler[TextIO]):
         with self.lock or nullcontext():
             if self._lines:
                 lines, self._lines = self._lines, []
-                self.stream.write(self.terminator.join([*lines, ""]))
+                texts = [self.format(line) if isinstance(line, Line) else line for line in lines]
+                self.stream.write(self.terminator.join([*texts, ""]))
         super().flush()
 
     def _flush_later(self) -> bool:
@@ -85,7 +111,7 @@ class TextFormatter(logging.Formatter):
             for name, value in _fields(record).items()
             if value is not None
         ]
-        if (request_id := REQUEST_ID.get()) is not None:
+        if (request_id := _request_id(record)) is not None:
             words.append(f"request_id={request_id}")  # which is a plain word, or would be refused
         return " ".join(words)
 
@@ -100,7 +126,7 @@ class JsonFormatter(logging.Formatter):
             "level": record.levelname.lower(),
             "logger": record.name,
             "message": record.getMessage(),
-            "request_id": REQUEST_ID.get(),
+            "request_id": _request_id(record),
             **_fields(record),
         }
         if record.exc_info:
@@ -117,6 +143,11 @@ FORMATTERS: dict[Literal["text", "json"], type[logging.Formatter]] = {
 @lru_cache(2)  # the lines of one second share it
 def _second(since_epoch: int) -> str:
     return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(since_epoch))
+
+
+def _request_id(record: logging.LogRecord) -> str | None:
+    """The id of the request that a record belongs to."""
+    return record.request_id if isinstance(record, Line) else REQUEST_ID.get()
 
 
 def _fields(record: logging.LogRecord) -> dict[str, Field]:

@@ -215,7 +215,7 @@ class Protocol(HttpToolsProtocol):
             super()._start_asgi_task(cycle, app)
             return
         self._head = head = Head.of(cycle.scope)
-        self._express.enter(cycle, head, self._start)
+        self._express.enter_if_room(cycle, head, self._start)
 
     def _start(self, answer: Coroutine[Any, Any, None]) -> None:
         self._answering = task = self.loop.create_task(answer)

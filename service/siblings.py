@@ -7,6 +7,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import ExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
+from typing import cast
 
 log = logging.getLogger(__name__)
 
@@ -48,9 +49,9 @@ class Telling(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Send it."""
-        assert isinstance(transport, asyncio.Transport)
-        transport.write(self._tell())
-        transport.close()
+        stream = cast(asyncio.Transport, transport)
+        stream.write(self._tell())
+        stream.close()
 
 
 @contextmanager

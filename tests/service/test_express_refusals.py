@@ -30,7 +30,7 @@ def test_a_known_head_is_refused_at_once_while_too_many_wait(
         head = Head.of(scope)
         quick = express.refusal(head, ("192.0.2.1", 1), [])
         started: list[Coroutine[Any, Any, None]] = []
-        express.enter(whole(scope, sent), head, started.append)
+        express.enter_if_room(whole(scope, sent), head, started.append)
         await started[0]
         counted = service.metrics.exposition()
         assert quick is not None

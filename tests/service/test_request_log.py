@@ -25,7 +25,7 @@ def lines(caplog: pytest.LogCaptureFixture) -> Any:
 
     def read(level: int = logging.INFO) -> list[dict[str, Any]]:
         records = [record for record in caplog.records if record.name == "service.request_log"]
-        return [record.__dict__["fields"] for record in records if record.levelno == level]
+        return [record.fields for record in records if record.levelno == level]
 
     return read
 
