@@ -24,7 +24,7 @@ from serving.plots import draw
 from serving.processes import memory_mb
 from serving.servers import BENCHMARKS, Server, add_options, body_of, load, running
 
-SHARES = (0.25, 0.5, 0.8, 2.0)
+SHARES = (0.25, 0.5, 0.8, 1.0, 2.0)
 CLIENTS = 64
 DEADLINE_MS = 1_000
 THINK_S = 0.4  # the mean pause of a connection, long beside an answer: so answers set no pace
