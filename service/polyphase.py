@@ -19,9 +19,7 @@ Weights = NDArray[np.float32]
 Phase = tuple[int, int]
 
 PHASES: tuple[Phase, ...] = ((0, 0), (0, 1), (1, 0), (1, 1))  # parities of row and column
-# Where whole maps are interleaved, it costs more than it gains for larger ones and fewer channels.
-LARGEST_MAP = 16 * 16  # pixels, before doubling
-FEWEST_CHANNELS = 32  # after doubling
+FEWEST_CHANNELS = 16  # of a whole map: to interleave fewer costs more than it gains
 IMAGE_CHANNELS = 4  # at most: more are fewer multiplications as they are
 ACTIVATIONS = ("LeakyRelu", "Relu")
 DEFAULTS: dict[str, Any] = {  # ONNX's own
@@ -101,8 +99,8 @@ class _Doubling:
         """Whether it is quicker rewritten."""
         if self.image is not None:
             return True
-        small = 0 < self.height * self.width <= LARGEST_MAP
-        return small and self.transposed.weights.shape[1] >= FEWEST_CHANNELS
+        known = self.height * self.width > 0
+        return known and self.transposed.weights.shape[1] >= FEWEST_CHANNELS
 
     @property
     def nodes(self) -> list[NodeProto]:
@@ -244,18 +242,19 @@ class _Draft:
     def _interleave(self, maps: list[str], doubling: _Doubling) -> None:
         """Put the pixels where they belong: columns, then rows.
 
-        DepthToSpace would do the same, but takes longer.
+        With channels last, whole pixels are moved, and onnxruntime's convolutions make that order
+        from their own in passing. DepthToSpace would do the same, but takes longer.
         """
         height, width = doubling.height, doubling.width
         channels = doubling.transposed.weights.shape[1]
+        last = [self._node("Transpose", [phase], perm=[0, 2, 3, 1]) for phase in maps]
         rows = []
-        for pair in (maps[:2], maps[2:]):
-            stacked = self._node("Concat", pair, axis=2)
-            flat = self._reshape(stacked, [0, channels, 2, height * width])
-            columns = self._node("Transpose", [flat], perm=[0, 1, 3, 2])
-            rows.append(self._reshape(columns, [0, channels, height, 2 * width]))
-        beside = self._node("Concat", rows, axis=3)
-        self._reshape(beside, [0, channels, 2 * height, 2 * width])
+        for pair in (last[:2], last[2:]):
+            columns = self._node("Concat", pair, axis=3)
+            rows.append(self._reshape(columns, [0, height, 2 * width * channels]))
+        stacked = self._node("Concat", rows, axis=2)
+        pixels = self._reshape(stacked, [0, 2 * height, 2 * width, channels])
+        self._node("Transpose", [pixels], perm=[0, 3, 1, 2])
 
     def _image(self, maps: list[str], image: _Convolution) -> None:
         """Add up what each phase of the map gives to all phases of the image."""
