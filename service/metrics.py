@@ -8,7 +8,6 @@ from prometheus_client.exposition import generate_latest
 
 from service.histogram import Histogram, Tally
 from service.processor import memory_bytes
-from service.totals import add_up
 
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
@@ -39,11 +38,12 @@ class Metrics:
             ("code",),
             registry=registry,
         )
-        self.request_seconds = Histogram(
-            "mirage_request_duration_seconds",
+        self._histograms: list[Histogram] = []
+        self.request_seconds = self._histogram(
+            "request_duration_seconds",
             "From the request's headers to the last byte of its answer",
-            buckets=SECONDS,
-            registry=registry,
+            (),
+            SECONDS,
         ).labels()
         self.rejected = Counter(
             "mirage_rejected", "Problems answered, by slug", ("reason",), registry=registry
@@ -56,9 +56,7 @@ class Metrics:
         self.engine_seconds = self._seconds("engine", "First batch's start to last batch's end")
         self.encode_seconds = self._seconds("encode", "Encoding of one answer")
         self.batch_seconds = self._seconds("batch", "One run of the engine")
-        self.batch_images = Histogram(
-            "mirage_batch_images", "Images per batch", MODEL, buckets=SIZES, registry=registry
-        )
+        self.batch_images = self._histogram("batch_images", "Images per batch", MODEL, SIZES)
         self.padding = Counter(
             "mirage_padding_images",
             "Images that filled batches up to a size the engine is prepared for",
@@ -119,13 +117,14 @@ class Metrics:
         self.ready = Gauge("mirage_ready", "1 when able to serve", registry=registry)
 
     def _seconds(self, stage: str, text: str) -> Histogram:
-        return Histogram(
-            f"mirage_{stage}_duration_seconds",
-            text,
-            MODEL,
-            buckets=SECONDS,
-            registry=self.registry,
-        )
+        return self._histogram(f"{stage}_duration_seconds", text, MODEL, SECONDS)
+
+    def _histogram(
+        self, name: str, text: str, labels: Sequence[str], buckets: Sequence[float]
+    ) -> Histogram:
+        histogram = Histogram(f"mirage_{name}", text, labels, buckets=buckets)
+        self._histograms.append(histogram)
+        return histogram
 
     def _gauge(self, name: str, text: str, *labels: str) -> Gauge:
         """A gauge of each version; whoever sets it removes it again."""
@@ -161,7 +160,8 @@ class Metrics:
 
         return observe
 
-    def exposition(self, others: Sequence[bytes] = ()) -> bytes:
-        """All metrics in Prometheus' text format, added to the expositions of other processes."""
-        own: bytes = generate_latest(self.registry)
-        return add_up([own, *others]) if others else own
+    def exposition(self) -> bytes:
+        """All metrics of this process in Prometheus' text format; any thread may ask."""
+        others: bytes = generate_latest(self.registry)
+        lines = [line for histogram in self._histograms for line in histogram.lines()]
+        return others + "\n".join([*lines, ""]).encode()

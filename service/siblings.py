@@ -3,15 +3,18 @@
 import asyncio
 import logging
 import socket
+import threading
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import ExitStack, asynccontextmanager, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import cast
 
 log = logging.getLogger(__name__)
 
 PATIENCE_S = 1.0  # for those that are busy, hang or have just been lost
+# The event loop waits so long itself: most answer sooner, and before it goes on with anything the
+# engine may take a turn.
+HELD_S = 0.02
 PART_BYTES = 2**18
 
 
@@ -22,36 +25,53 @@ class Siblings:
         self._own = _path(folder, number)
         self._others = [_path(folder, other) for other in range(count) if other != number]
 
-    @asynccontextmanager
-    async def answering(self, tell: Callable[[], bytes]) -> AsyncIterator[None]:
-        """Within the block, whoever connects is sent what `tell` says then."""
-        loop = asyncio.get_running_loop()
-        server = await loop.create_unix_server(lambda: Telling(tell), self._own)
-        try:
-            yield
-        finally:
-            server.close()
+    @contextmanager
+    def answering(self, tell: Callable[[], bytes]) -> Iterator[None]:
+        """Within the block, whoever connects is sent what `tell` says then.
 
-    async def ask(self) -> list[bytes]:
-        """What each of the others says now; who does not answer in time is left out."""
+        On a thread, so that it is told also while the engine has the event loop.
+        """
+        with socket.socket(socket.AF_UNIX) as listener:
+            self._own.unlink(missing_ok=True)  # of one that was killed
+            listener.bind(str(self._own))
+            listener.listen()
+            ended = threading.Event()
+            thread = threading.Thread(target=_answer, args=(listener, tell, ended), name="tell")
+            thread.start()
+            try:
+                yield
+            finally:
+                ended.set()
+                listener.shutdown(socket.SHUT_RDWR)  # which ends the wait for a connection
+                thread.join()
+
+    async def ask(self, tell: Callable[[], bytes]) -> list[bytes]:
+        """What this one tells, and then each of the others, who make theirs meanwhile.
+
+        Who does not answer in time is left out.
+        """
         with ExitStack() as stack:
             sockets = [stack.enter_context(_connected(other)) for other in self._others]
-            until = time.monotonic() + PATIENCE_S
-            answers = [await _read(each, until) for each in sockets]
-        return [answer for answer in answers if answer]
+            own, asked = tell(), time.monotonic()
+            answers = [await _read(each, asked) for each in sockets]
+        return [own, *(answer for answer in answers if answer)]
 
 
-class Telling(asyncio.Protocol):
-    """Sends one text to who connects. As few steps as can be: before each the engine may run."""
-
-    def __init__(self, tell: Callable[[], bytes]) -> None:
-        self._tell = tell
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Send it."""
-        stream = cast(asyncio.Transport, transport)
-        stream.write(self._tell())
-        stream.close()
+def _answer(listener: socket.socket, tell: Callable[[], bytes], ended: threading.Event) -> None:
+    """Answer who connects, one after the other, until the end."""
+    while not ended.is_set():
+        try:
+            connection, _ = listener.accept()
+        except OSError as error:  # the end, or too many open files
+            if not ended.wait(PATIENCE_S):
+                log.warning("worker cannot be asked: %s", error)
+            continue
+        with connection:
+            connection.settimeout(PATIENCE_S)
+            try:
+                connection.sendall(tell())
+            except Exception:
+                log.exception("worker could not tell what it counts")
 
 
 @contextmanager
@@ -68,19 +88,33 @@ def _connected(path: Path) -> Iterator[socket.socket | None]:
             yield connection
 
 
-async def _read(connection: socket.socket | None, until: float) -> bytes:
-    """All that is sent until the other end closes; nothing if that is later than `until`."""
+async def _read(connection: socket.socket | None, asked: float) -> bytes:
+    """All that is sent until the other end closes; nothing if that takes longer than patience."""
     if connection is None:
         return b""
-    loop, answer = asyncio.get_running_loop(), b""
+    answer = b""
     try:
-        async with asyncio.timeout(until - time.monotonic()):
-            while part := await loop.sock_recv(connection, PART_BYTES):
+        async with asyncio.timeout(asked + PATIENCE_S - time.monotonic()):
+            while part := await _part(connection, asked):
                 answer += part
     except (OSError, TimeoutError) as error:
         log.warning("worker does not answer: %s", error or "too slow")
         return b""
     return answer
+
+
+async def _part(connection: socket.socket, asked: float) -> bytes:
+    """What comes next, nothing at the end."""
+    held_s = asked + HELD_S - time.monotonic()
+    if held_s > 0:
+        connection.settimeout(held_s)
+        try:
+            return connection.recv(PART_BYTES)
+        except TimeoutError:
+            pass
+        finally:
+            connection.setblocking(False)
+    return await asyncio.get_running_loop().sock_recv(connection, PART_BYTES)
 
 
 def _path(folder: Path, number: int) -> Path:

@@ -17,6 +17,7 @@ from service.processor import available_cpus
 from service.rates import Rates
 from service.settings import Settings
 from service.siblings import Siblings
+from service.totals import add_up
 
 
 @dataclass
@@ -65,8 +66,8 @@ class Service:
 
     async def exposition(self) -> bytes:
         """The metrics of all workers together, in Prometheus' text format."""
-        others = await self.siblings.ask() if self.siblings else []
-        return self.metrics.exposition(others)
+        tell = self.metrics.exposition
+        return add_up(await self.siblings.ask(tell)) if self.siblings else tell()
 
     async def open(self) -> None:
         """Read the keys and load the models; raises KeysError and StartError."""

@@ -77,7 +77,7 @@ class WorkerServer(DrainingServer):
     async def run_until_stopped(self) -> None:
         """Serve what comes over the channel."""
         threading.Thread(target=self._watch, name="watch", daemon=True).start()
-        async with self._siblings.answering(self._service.metrics.exposition):
+        with self._siblings.answering(self._service.metrics.exposition):
             await super().run_until_stopped()
         self._ended.set()
 

@@ -2,7 +2,8 @@
 
 import asyncio
 import logging
-from contextlib import AsyncExitStack
+import threading
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -10,13 +11,20 @@ import pytest
 from service.siblings import Siblings
 
 
+async def hear(asker: Siblings) -> list[bytes]:
+    """What a worker hears of the others, after its own."""
+    own, *others = await asker.ask(lambda: b"own")
+    assert own == b"own"
+    return others
+
+
 async def ask_first(folder: Path, answers: list[bytes], count: int) -> list[bytes]:
-    """What worker 0 of `count` hears, when so many answer."""
+    """What worker 0 of `count` hears of the others, when so many answer."""
     workers = [Siblings(folder, number, count) for number in range(count)]
-    async with AsyncExitStack() as stack:
+    with ExitStack() as stack:
         for worker, text in zip(workers, answers, strict=False):
-            await stack.enter_async_context(worker.answering(lambda text=text: text))
-        return await workers[0].ask()
+            stack.enter_context(worker.answering(lambda text=text: text))
+        return await hear(workers[0])
 
 
 def test_all_others_are_heard(tmp_path: Path) -> None:
@@ -42,7 +50,7 @@ def test_who_does_not_answer_in_time_is_left_out(
 
         asked = asyncio.Event()
         async with await asyncio.start_unix_server(hang, tmp_path / "1.socket"):
-            heard = await Siblings(tmp_path, 0, 2).ask()
+            heard = await hear(Siblings(tmp_path, 0, 2))
             asked.set()
         return heard
 
@@ -53,3 +61,38 @@ def test_one_that_starts_again_takes_its_place(tmp_path: Path) -> None:
     """Although what it was killed at is still there."""
     for text in (b"before", b"after"):
         assert asyncio.run(ask_first(tmp_path, [b"", text], 2)) == [text]
+
+
+def test_who_takes_longer_than_the_event_loop_is_held_is_heard_too(tmp_path: Path) -> None:
+    async def ask() -> list[bytes]:
+        gone_on = threading.Event()
+
+        def tell() -> bytes:
+            gone_on.wait()
+            return b"late"
+
+        with Siblings(tmp_path, 1, 2).answering(tell):
+            asyncio.get_running_loop().call_soon(gone_on.set)
+            return await hear(Siblings(tmp_path, 0, 2))
+
+    assert asyncio.run(ask()) == [b"late"]
+
+
+def test_who_could_not_tell_is_asked_again(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    def tell() -> bytes:
+        return texts.pop()
+
+    texts = [b"one"]
+
+    async def ask() -> list[list[bytes]]:
+        with Siblings(tmp_path, 1, 2).answering(tell):
+            asker = Siblings(tmp_path, 0, 2)
+            first = await hear(asker)
+            failed = await hear(asker)
+            texts.append(b"another")
+            return [first, failed, await hear(asker)]
+
+    assert asyncio.run(ask()) == [[b"one"], [], [b"another"]]
+    assert "could not tell" in caplog.text

@@ -71,7 +71,7 @@ def test_what_is_in_one_alone_is_kept_in_its_place() -> None:
     one, other = Metrics(), Metrics()
     one.loaded.labels("mnist", "2", "cpu").set(1)
     other.loaded.labels("rgb", "1", "cpu").set(1)
-    text = one.exposition([other.exposition()]).decode()
+    text = add_up([one.exposition(), other.exposition()]).decode()
     assert (
         'mirage_model_loaded{model="mnist",provider="cpu",version="2"} 1.0\n'
         'mirage_model_loaded{model="rgb",provider="cpu",version="1"} 1.0\n'
