@@ -70,6 +70,11 @@ class Metrics:
             registry=registry,
         )
         in_flight.set_function(lambda: self.in_flight)
+        self.waiting = Gauge(
+            "mirage_requests_waiting",
+            "Requests that have been read and wait to be begun; their images are not queued yet",
+            registry=registry,
+        )
         self.queued = self._gauge("queued_images", "Images that wait")
         self.oldest_seconds = self._gauge(
             "queue_oldest_seconds", "How long the request that waits longest has waited; 0: none"

@@ -52,6 +52,7 @@ class Service:
         self.intake = Intake(self.settings.queue_images, self.models.has_plenty)
         threads = self.settings.encode_threads or available_cpus()
         self.encoders = ThreadPoolExecutor(threads, thread_name_prefix="encode")
+        self.metrics.waiting.set_function(lambda: len(self.intake))
         self.metrics.ready.set_function(lambda: float(self.ready))
 
     @property

@@ -11,8 +11,8 @@ COUNTED = ("counter", "histogram")
 BEGINNING = "_created"  # of what tells when a counter began
 # Gauges whose parts make a whole; of the others the largest counts, as of the oldest request.
 PARTS_OF_A_WHOLE = {
-    *("mirage_requests_in_flight", "mirage_queued_images", "mirage_memory_bytes"),
-    "mirage_process_open_fds",
+    *("mirage_requests_in_flight", "mirage_requests_waiting", "mirage_queued_images"),
+    *("mirage_memory_bytes", "mirage_process_open_fds"),
     *("mirage_process_resident_memory_bytes", "mirage_process_virtual_memory_bytes"),
 }
 # Gauges of which the least counts: all are ready only when each is.

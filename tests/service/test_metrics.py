@@ -42,6 +42,7 @@ def test_answers_images_and_stages_are_counted(client_of: ClientOf) -> None:
     assert found["mirage_queue_oldest_seconds", "model=toy,version=1"] == 0
     assert found["mirage_batch_running_seconds", "model=toy,version=1"] == 0
     assert found["mirage_requests_in_flight", ""] == 0
+    assert found["mirage_requests_waiting", ""] == 0
     for stage in ("queue", "engine", "encode", "batch"):
         assert found[f"mirage_{stage}_duration_seconds_count", "model=toy,version=1"] == 1
     assert found["mirage_request_duration_seconds_count", ""] == 2
