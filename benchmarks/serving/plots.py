@@ -56,7 +56,8 @@ def plot_model(model: str, rows: list[Row], path: Path) -> None:
     panels[0][0].set_ylabel("images per second")
     panels[1][0].set_ylabel("median time of a request, ms")
     rounds = len({row["round"] for row in rows})
-    figure.suptitle(f"{model}: medians of {rounds} round{'s' * (rounds > 1)}")
+    about = f"medians of up to {rounds} rounds" if rounds > 1 else "one round"
+    figure.suptitle(f"{model}: {about}")
     lines = {line.get_label(): line for axes in panels.flat for line in axes.get_lines()}
     labels = sorted(lines, key=HOLLOW.__eq__)  # that one last
     handles = [lines[label] for label in labels]
