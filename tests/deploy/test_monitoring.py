@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import yaml
+from prometheus_client.parser import text_string_to_metric_families
 
 from service.metrics import Metrics
 
@@ -34,19 +35,20 @@ def queries() -> list[str]:
     return [target["expr"] for panel in DASHBOARD["panels"] for target in panel["targets"]]
 
 
-def service_metrics() -> dict[str, set[str]]:
-    """The names of all series of the service, with their labels."""
-    metrics = Metrics()
-    names: dict[str, set[str]] = {}
-    for family in metrics.registry.collect():
-        endings = {"counter": ["_total"], "histogram": ["_bucket", "_sum", "_count"]}
-        for ending in endings.get(family.type, [""]):
-            names[family.name + ending] = set()
-    return names
+def service_metrics() -> set[str]:
+    """The names of all series of the service, but for the times since when something counts."""
+    text = Metrics().exposition().decode()
+    endings = {"counter": ["_total"], "histogram": ["_bucket", "_sum", "_count"]}
+    return {
+        family.name + ending
+        for family in text_string_to_metric_families(text)  # type: ignore[no-untyped-call]
+        for ending in endings.get(family.type, [""])
+        if not family.name.endswith("_created")
+    }
 
 
 def test_every_metric_that_is_asked_for_is_there() -> None:
-    known = service_metrics().keys() | recorded() | HAPROXY
+    known = service_metrics() | recorded() | HAPROXY
     asked = {name for rule in rules() for name in NAME.findall(rule["expr"])}
     asked |= {name for query in queries() for name in NAME.findall(query)}
     assert len(asked) > 20
