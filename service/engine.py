@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from bundle.verify import Bundle
 from service.cost import Cost
+from service.partition import cut_before_convolutions
 from service.polyphase import decompose
 from service.provider import PROVIDERS, Kind, provider_options
 
@@ -22,7 +23,10 @@ class EngineError(Exception):
 
 
 class Engine:
-    """One session on one provider, for one thread at a time.
+    """A bundle's graph on one provider, for one thread at a time.
+
+    In bfloat16 only the convolutions and what follows them run so: the dense layers before them
+    take little time, and rounded so they would add much to the error of the images.
 
     `largest` is the largest batch, `threads` are compute threads, `device` is the number of a GPU.
     Raises EngineError when onnxruntime refuses the graph or falls back to another provider.
@@ -35,28 +39,13 @@ class Engine:
         self.kind = kind
         self.sizes = batch_sizes(largest)
         self._pads = PROVIDERS[kind.provider].pads
-        wanted = PROVIDERS[kind.provider].onnx_name
-        available = onnxruntime.get_available_providers()
-        if wanted not in available:
-            raise EngineError(
-                f"provider {wanted} was asked for, but this onnxruntime has {', '.join(available)}"
-            )
-        try:
-            self._session = onnxruntime.InferenceSession(
-                bundle.model,
-                _options(threads),
-                providers=[(wanted, provider_options(kind, threads, device))],
-            )
-        except Exception as error:  # onnxruntime raises bare Exceptions of its own making
-            raise EngineError(f"onnxruntime refuses the graph: {error}") from error
-        # onnxruntime goes on with the CPU when a provider cannot be loaded, and only logs it.
-        used = self._session.get_providers()[0]
-        if used != wanted:
-            raise EngineError(f"provider {wanted} was asked for, but onnxruntime uses {used}")
+        self._sessions = [  # each takes what the one before it makes
+            _session(model, each, threads, device) for model, each in _stages(bundle.model, kind)
+        ]
 
     def close(self) -> None:
-        """Free the session, which must not run then or later."""
-        del self._session
+        """Free the sessions, which must not run then or later."""
+        del self._sessions
 
     def generate(self, latents: NDArray[np.float32], labels: Labels) -> NDArray[np.uint8]:
         """Make images: float32 `[N, latent_dim]` and int64 `[N]` → uint8 `[N, H, W, C]`.
@@ -102,7 +91,10 @@ class Engine:
         feed: dict[str, Any] = {"latents": latents}
         if labels is not None:
             feed["labels"] = labels
-        (images,) = self._session.run(["images"], feed, options)
+        *before, last = self._sessions
+        for session in before:
+            feed = dict(zip(_outputs(session), session.run(None, feed, options), strict=True))
+        (images,) = last.run(["images"], feed, options)
         image = self.manifest.image
         shape = (len(latents), image.height, image.width, image.channels)
         if images.shape != shape or images.dtype != np.uint8:
@@ -123,6 +115,40 @@ def fitted(bundle: Bundle, kind: Kind) -> Bundle:
 def batch_sizes(largest: int) -> tuple[int, ...]:
     """The powers of two below the largest batch, and the largest."""
     return (*(2**power for power in range((largest - 1).bit_length())), largest)
+
+
+def _stages(model: bytes, kind: Kind) -> list[tuple[bytes, Kind]]:
+    """The graphs that make the images one after the other, and how each of them runs."""
+    if kind.precision == "bfloat16" and (parts := cut_before_convolutions(model)) is not None:
+        return [(parts[0], Kind("cpu")), (parts[1], kind)]
+    return [(model, kind)]
+
+
+def _session(model: bytes, kind: Kind, threads: int, device: int) -> onnxruntime.InferenceSession:
+    """Raises EngineError as `Engine`."""
+    wanted = PROVIDERS[kind.provider].onnx_name
+    available = onnxruntime.get_available_providers()
+    if wanted not in available:
+        raise EngineError(
+            f"provider {wanted} was asked for, but this onnxruntime has {', '.join(available)}"
+        )
+    try:
+        session = onnxruntime.InferenceSession(
+            model,
+            _options(threads),
+            providers=[(wanted, provider_options(kind, threads, device))],
+        )
+    except Exception as error:  # onnxruntime raises bare Exceptions of its own making
+        raise EngineError(f"onnxruntime refuses the graph: {error}") from error
+    # onnxruntime goes on with the CPU when a provider cannot be loaded, and only logs it.
+    used = session.get_providers()[0]
+    if used != wanted:
+        raise EngineError(f"provider {wanted} was asked for, but onnxruntime uses {used}")
+    return session
+
+
+def _outputs(session: onnxruntime.InferenceSession) -> list[str]:
+    return [value.name for value in session.get_outputs()]
 
 
 def _options(threads: int) -> onnxruntime.SessionOptions:

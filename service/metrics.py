@@ -167,6 +167,6 @@ class Metrics:
 
     def exposition(self) -> bytes:
         """All metrics of this process in Prometheus' text format; any thread may ask."""
-        others: bytes = generate_latest(self.registry)
+        text: bytes = generate_latest(self.registry)
         lines = [line for histogram in self._histograms for line in histogram.lines()]
-        return others + "\n".join([*lines, ""]).encode()
+        return text + "\n".join([*lines, ""]).encode()

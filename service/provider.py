@@ -1,4 +1,4 @@
-"""onnxruntime's execution providers: how each is told to run, and in which precisions."""
+"""onnxruntime's execution providers: in which order they are tried, and how each is told to run."""
 
 import json
 from collections.abc import Sequence
@@ -16,21 +16,19 @@ BFLOAT16 = {"avx512_bf16", "amx_bf16", "bf16"}  # instructions that multiply it
 class Provider:
     """What onnxruntime calls it, and what it can do.
 
-    `precisions`: the quickest first. `pads`: whether batches are filled up to a few sizes, because
-    each new size costs a preparation. `decomposes`: whether transposed convolutions run quicker as
-    plain ones.
+    `pads`: whether batches are filled up to a few sizes, because each new size costs a preparation.
+    `decomposes`: whether transposed convolutions run quicker as plain ones.
     """
 
     onnx_name: str
-    precisions: tuple[Precision, ...]
     pads: bool = False
     decomposes: bool = False
 
 
-PROVIDERS: dict[Name, Provider] = {  # the quickest first
-    "cuda": Provider("CUDAExecutionProvider", ("tensorfloat32", "float32"), pads=True),
-    "openvino": Provider("OpenVINOExecutionProvider", ("bfloat16", "float32")),
-    "cpu": Provider("CPUExecutionProvider", ("float32",), decomposes=True),
+PROVIDERS: dict[Name, Provider] = {
+    "cuda": Provider("CUDAExecutionProvider", pads=True),
+    "openvino": Provider("OpenVINOExecutionProvider"),
+    "cpu": Provider("CPUExecutionProvider", decomposes=True),
 }
 
 
@@ -45,24 +43,33 @@ class Kind:
         return f"{self.provider} in {self.precision}"
 
 
+QUICKEST_FIRST = (
+    Kind("cuda", "tensorfloat32"),
+    Kind("cuda"),
+    Kind("openvino", "bfloat16"),
+    Kind("cpu"),
+    Kind("openvino"),
+)
+
+
 def kinds(
     provider: str, precision: str, available: Sequence[str], instructions: str = ""
 ) -> list[Kind]:
     """The kinds that settings allow, the quickest first.
 
     `auto` allows every provider that this onnxruntime has (`available`, by its names), and every
-    precision that the provider has and the processor multiplies. An explicit provider is answered
-    as it is asked for, so that the engine can tell what is missing.
+    precision in which the provider runs and which the processor multiplies. An explicit provider is
+    answered as it is asked for, so that the engine can tell what is missing.
     """
     knows = set((instructions or instruction_set()).split())
-    found = [
-        Kind(name, possible)
-        for name, traits in PROVIDERS.items()
-        if provider == name or (provider == "auto" and traits.onnx_name in available)
-        for possible in traits.precisions
-        if precision in ("auto", possible)
+    return [
+        kind
+        for kind in QUICKEST_FIRST
+        if provider == kind.provider
+        or (provider == "auto" and PROVIDERS[kind.provider].onnx_name in available)
+        if precision in ("auto", kind.precision)
+        if kind.precision != "bfloat16" or knows & BFLOAT16
     ]
-    return [kind for kind in found if kind.precision != "bfloat16" or knows & BFLOAT16]
 
 
 def provider_options(kind: Kind, threads: int, device: int) -> dict[str, Any]:

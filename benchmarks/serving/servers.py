@@ -104,7 +104,7 @@ def command_of(server: str, graph: Path, port: int, options: argparse.Namespace)
     openvino = name == "mirage-openvino"
     python = str(options.openvino / "bin/python") if openvino else sys.executable
     command = [python, "-m", "service", "--models", str(root), "--default-model", model]
-    command += ["--port", str(port), "--provider", "openvino" if openvino else "cpu"]
+    command += ["--port", str(port), "--provider", "auto" if openvino else "cpu"]
     return [*command, *shlex.split(options.flags), *flags]
 
 

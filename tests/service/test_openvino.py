@@ -9,12 +9,15 @@ import pytest
 from bundle.latents import draw_latents
 from bundle.verify import load_bundle
 from service.engine import Engine
-from service.provider import Kind
+from service.provider import Kind, kinds
+from service.replay import replay_golden
 from service.served import prepare
 from service.settings import Settings
 from tests.bundles import DIGITS, Toy
 
 SHIPPED = Path(__file__).parents[2] / "models/mnist/2"
+BFLOAT16 = Kind("openvino", "bfloat16")
+ALLOWED = kinds("openvino", "auto", [])  # on this processor
 
 pytestmark = pytest.mark.skipif(
     "OpenVINOExecutionProvider" not in onnxruntime.get_available_providers(),
@@ -29,9 +32,10 @@ def test_it_makes_the_images_of_the_graph(models_root: Path) -> None:
     assert abs(difference).max() <= 1
 
 
-def test_an_image_does_not_depend_on_its_batch() -> None:
+@pytest.mark.parametrize("kind", ALLOWED, ids=str)
+def test_an_image_does_not_depend_on_its_batch(kind: Kind) -> None:
     bundle = load_bundle(SHIPPED)
-    engine = Engine(bundle, Kind("openvino"))
+    engine = Engine(bundle, kind)
     latents, labels = draw_latents(3, 0, 32, bundle.manifest.latent_dim, 10)
     assert labels is not None
     whole = engine.generate(latents, labels)
@@ -39,7 +43,19 @@ def test_an_image_does_not_depend_on_its_batch() -> None:
         assert np.array_equal(engine.generate(latents[:size], labels[:size]), whole[:size])
 
 
-def test_auto_takes_it_in_a_precision_that_passes_golden_replay() -> None:
+@pytest.mark.skipif(BFLOAT16 not in ALLOWED, reason="this processor does not multiply in bfloat16")
+def test_dense_layers_in_float32_bring_bfloat16_nearer_to_the_golden_images(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    bundle = load_bundle(SHIPPED)
+    mixed = replay_golden(Engine(bundle, BFLOAT16), bundle.golden)
+    monkeypatch.setattr("service.engine.cut_before_convolutions", lambda model: None)
+    rounded = replay_golden(Engine(bundle, BFLOAT16), bundle.golden)
+    assert 0 < mixed.mean < rounded.mean
+    assert mixed.largest <= rounded.largest
+
+
+def test_auto_takes_what_passes_golden_replay() -> None:
     settings = Settings(models=SHIPPED.parents[1], provider="auto", threads=1)
-    prepared = prepare(SHIPPED, settings)
-    assert prepared.engines[0].kind.provider == "openvino"
+    kind = prepare(SHIPPED, settings).engines[0].kind
+    assert kind in (BFLOAT16, Kind("cpu"))

@@ -20,15 +20,20 @@ def test_auto_is_all_that_is_there_the_quickest_first() -> None:
         "cuda in tensorfloat32",
         "cuda in float32",
         "openvino in bfloat16",
-        "openvino in float32",
         "cpu in float32",
+        "openvino in float32",
     ]
     assert told("auto", "auto", ALL[2:], BFLOAT16) == ["cpu in float32"]
 
 
 def test_a_processor_without_the_instructions_gets_no_bfloat16() -> None:
-    assert told("auto", "auto", ALL[1:], PLAIN) == ["openvino in float32", "cpu in float32"]
+    assert told("auto", "auto", ALL[1:], PLAIN) == ["cpu in float32", "openvino in float32"]
     assert told("openvino", "bfloat16", ALL, PLAIN) == []
+
+
+def test_a_provider_that_is_asked_for_is_the_only_one() -> None:
+    found = told("openvino", "auto", ALL, BFLOAT16)
+    assert found == ["openvino in bfloat16", "openvino in float32"]
 
 
 def test_what_is_asked_for_is_answered_even_if_it_is_not_there() -> None:
