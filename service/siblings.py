@@ -42,8 +42,8 @@ class Siblings:
                 yield
             finally:
                 ended.set()
-                listener.shutdown(socket.SHUT_RDWR)  # which ends the wait for a connection
-                thread.join()
+                with _connected(self._own):  # for that it waits
+                    thread.join()
 
     async def ask(self, tell: Callable[[], bytes]) -> list[bytes]:
         """What this one tells, and then each of the others, who make theirs meanwhile.
@@ -58,20 +58,25 @@ class Siblings:
 
 
 def _answer(listener: socket.socket, tell: Callable[[], bytes], ended: threading.Event) -> None:
-    """Answer who connects, one after the other, until the end."""
+    """Answer who connects, one after the other, until one does after the end."""
     while not ended.is_set():
         try:
             connection, _ = listener.accept()
-        except OSError as error:  # the end, or too many open files
-            if not ended.wait(PATIENCE_S):
-                log.warning("worker cannot be asked: %s", error)
+        except OSError as error:  # too many open files
+            log.warning("worker cannot be asked: %s", error)
+            ended.wait(PATIENCE_S)
             continue
         with connection:
-            connection.settimeout(PATIENCE_S)
-            try:
-                connection.sendall(tell())
-            except Exception:
-                log.exception("worker could not tell what it counts")
+            if not ended.is_set():
+                _tell(connection, tell)
+
+
+def _tell(connection: socket.socket, tell: Callable[[], bytes]) -> None:
+    connection.settimeout(PATIENCE_S)
+    try:
+        connection.sendall(tell())
+    except Exception:
+        log.exception("worker could not tell what it counts")
 
 
 @contextmanager
@@ -105,15 +110,11 @@ async def _read(connection: socket.socket | None, asked: float) -> bytes:
 
 async def _part(connection: socket.socket, asked: float) -> bytes:
     """What comes next, nothing at the end."""
-    held_s = asked + HELD_S - time.monotonic()
-    if held_s > 0:
-        connection.settimeout(held_s)
-        try:
-            return connection.recv(PART_BYTES)
-        except TimeoutError:
-            pass
-        finally:
-            connection.setblocking(False)
+    connection.settimeout(max(0.0, asked + HELD_S - time.monotonic()))  # 0: only what is there
+    try:
+        return connection.recv(PART_BYTES)
+    except (TimeoutError, BlockingIOError):
+        connection.setblocking(False)
     return await asyncio.get_running_loop().sock_recv(connection, PART_BYTES)
 
 

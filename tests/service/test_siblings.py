@@ -2,11 +2,14 @@
 
 import asyncio
 import logging
+import socket
 import threading
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+import uvloop
 
 from service.siblings import Siblings
 
@@ -55,6 +58,22 @@ def test_who_does_not_answer_in_time_is_left_out(
         return heard
 
     assert asyncio.run(ask()) == []
+
+
+@pytest.mark.parametrize("run", [asyncio.run, uvloop.run], ids=["asyncio", "uvloop"])
+def test_who_has_answered_is_heard_although_one_before_hangs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, run: Callable[..., list[bytes]]
+) -> None:
+    monkeypatch.setattr("service.siblings.PATIENCE_S", 0.05)
+
+    async def ask() -> list[bytes]:
+        with socket.socket(socket.AF_UNIX) as hanging:
+            hanging.bind(str(tmp_path / "1.socket"))
+            hanging.listen()
+            with Siblings(tmp_path, 2, 3).answering(lambda: b"two"):
+                return await hear(Siblings(tmp_path, 0, 3))
+
+    assert run(ask()) == [b"two"]
 
 
 def test_one_that_starts_again_takes_its_place(tmp_path: Path) -> None:
