@@ -25,6 +25,9 @@ from service.state import Service
 log = logging.getLogger(__name__)
 
 BACKLOG = 2048
+# For `gc.set_threshold`. To look through all that thousands of requests under way hold takes tens
+# of milliseconds, and what only that would find is little.
+GARBAGE = (2_000, 20, 50)
 CUT_OFF = 1  # the exit code when somebody was not answered
 
 
@@ -106,5 +109,6 @@ async def _serve(
     async with app.router.lifespan_context(app):
         gc.collect()
         gc.freeze()  # what is here stays; to look through it again and again would hold answers up
+        gc.set_threshold(*GARBAGE)
         await make_server(config, app.state.service).run_until_stopped()
     log.info("stopped")
