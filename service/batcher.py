@@ -12,7 +12,7 @@ from service.cost import Cost
 from service.deadlines import Deadlines
 from service.entry import Arrays, Entry, Outcome, PartedEntry
 from service.errors import DeadlineUnreachable, Draining, InternalError, QueueFull
-from service.lane import Batch, Run
+from service.lane import Batch, BeforeTurn, Run
 from service.queue import Queue
 from service.threads import Threads
 from service.turns import Turns, are_short
@@ -22,13 +22,14 @@ from service.turns import Turns, are_short
 class BatchOptions:
     """The largest batch and the longest queue, both in items, and the longest linger.
 
-    `may_take_turns`: short batches may be run on the event loop, if there is one lane.
+    `before_turn`: called ahead of each batch that is run on the event loop, as short ones are if
+    there is one lane; None: none is.
     """
 
     max_batch_size: int
     max_queue_size: int
     linger_s: float
-    may_take_turns: bool = False
+    before_turn: BeforeTurn | None = None
 
 
 class Batcher:
@@ -52,8 +53,9 @@ class Batcher:
         self._queue = queue = Queue(options.max_batch_size)
         self._lanes: Threads | Turns
         most = options.max_batch_size
-        if options.may_take_turns and len(runs) == 1 and are_short(cost):
-            self._lanes = Turns(runs[0], queue, cost, self._deliver, most=most)
+        before = options.before_turn
+        if before is not None and len(runs) == 1 and are_short(cost):
+            self._lanes = Turns(runs[0], queue, cost, self._deliver, before, most=most)
         else:
             self._lanes = Threads(
                 runs, queue, cost, self._deliver, most=most, linger_s=options.linger_s

@@ -2,6 +2,7 @@
 
 import logging
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -20,6 +21,9 @@ class Run(Protocol):
 
     def rest(self) -> None:
         """Give back what only work needs."""
+
+
+BeforeTurn = Callable[[], object]  # called ahead of each batch that holds up the event loop
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from bundle.store import version_path
 from bundle.verify import read_manifest
 from service.crowd import Crowd
 from service.ensemble import Answering, Ensemble
+from service.lane import BeforeTurn
 from service.metrics import Metrics
 from service.served import Key, LoadError, Served, prepare
 from service.settings import Settings
@@ -26,13 +27,21 @@ class Memory:
     """Loads versions and lets go of them. Use and close it on one event loop.
 
     Whoever loads a version holds it until `let_go`. Requests hold it too, by `lease`: so nothing is
-    closed that a request has found, and what is queued is finished.
+    closed that a request has found, and what is queued is finished. `before_turn`: as in
+    BatchOptions.
     """
 
-    def __init__(self, settings: Settings, metrics: Metrics, crowd: Crowd | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        metrics: Metrics,
+        crowd: Crowd | None = None,
+        before_turn: BeforeTurn | None = None,
+    ) -> None:
         self._settings = settings
         self._metrics = metrics
         self._crowd = crowd
+        self._before_turn = before_turn
         self._served: dict[Key, Served] = {}
         self._holds: Counter[Key] = Counter()
         self._leases: Counter[Key] = Counter()
@@ -133,7 +142,9 @@ class Memory:
             self._metrics.loading.remove(*labels)
             del self._loading[key]
         log.info("model loaded name=%s version=%d seconds=%.2f", *key, time.monotonic() - started)
-        self._served[key] = Served(prepared, self._settings, self._metrics, self._crowd)
+        self._served[key] = Served(
+            prepared, self._settings, self._metrics, self._crowd, self._before_turn
+        )
         if not self._holds[key]:
             self._drop(key)
 

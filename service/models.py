@@ -9,6 +9,7 @@ from bundle.store import Release, list_models, list_versions
 from service.crowd import Crowd
 from service.ensemble import Answering
 from service.errors import Draining, InvalidValue, NoSuchModel, NotReady
+from service.lane import BeforeTurn
 from service.memory import Memory
 from service.metrics import Metrics
 from service.model import Model
@@ -26,13 +27,19 @@ class StartError(Exception):
 class Models:
     """Finds the version that answers a request.
 
-    Open, use and close it on one event loop.
+    Open, use and close it on one event loop. `before_turn`: as in BatchOptions.
     """
 
-    def __init__(self, settings: Settings, metrics: Metrics, crowd: Crowd | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        metrics: Metrics,
+        crowd: Crowd | None = None,
+        before_turn: BeforeTurn | None = None,
+    ) -> None:
         self._settings = settings
         self._metrics = metrics
-        self._memory = Memory(settings, metrics, crowd)
+        self._memory = Memory(settings, metrics, crowd, before_turn)
         self._on_demand = OnDemand(self._memory, settings.on_demand_versions)
         self._releases = Releases(settings.models)
         self._models: dict[str, Model] = {}

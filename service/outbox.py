@@ -5,7 +5,10 @@ when it is ready, clients on this machine would be woken for each, and take the 
 """
 
 import asyncio
+import time
 from collections.abc import Callable
+
+HELD_S = 0.004  # at most, while others come
 
 Send = Callable[[], None]
 
@@ -15,12 +18,17 @@ class Outbox:
 
     def __init__(self) -> None:
         self._sends: list[Send] = []
+        self._since = 0.0  # when the first of them came
 
     def add(self, send: Send) -> None:
-        """Call `send` once the loop has done what it is about to do."""
+        """Call `send` once the loop has done what it is about to do, or if that takes long, now."""
+        now = time.monotonic()
         if not self._sends:
             asyncio.get_running_loop().call_soon(self.flush)
+            self._since = now
         self._sends.append(send)
+        if now - self._since > HELD_S:
+            self.flush()
 
     def flush(self) -> None:
         """Send all now."""

@@ -53,9 +53,10 @@ class JoiningTransport:
         """Hold a whole answer, behind what is held."""
         if self._ended:
             return
-        if not self._held:
-            self._outbox.add(self._flush)
+        first = not self._held
         self._held = b"".join((self._held, *pieces))
+        if first:
+            self._outbox.add(self._flush)
 
     def close(self) -> None:
         """Send what is held before the end.

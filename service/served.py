@@ -20,6 +20,7 @@ from service.cost import Cost
 from service.crowd import Crowd
 from service.engine import Engine, EngineError, fitted
 from service.entry import Array, Arrays, Outcome
+from service.lane import BeforeTurn
 from service.lanes import plan_lanes
 from service.metrics import Metrics
 from service.processor import trim_memory
@@ -146,7 +147,10 @@ class Runner:
 
 
 class Served:
-    """A version that answers. Create, call and close it on the event loop."""
+    """A version that answers. Create, call and close it on the event loop.
+
+    `before_turn`: as in BatchOptions.
+    """
 
     def __init__(
         self,
@@ -154,6 +158,7 @@ class Served:
         settings: Settings,
         metrics: Metrics,
         crowd: Crowd | None = None,
+        before_turn: BeforeTurn | None = None,
     ) -> None:
         self.manifest = manifest = prepared.manifest
         self._labels = (manifest.name, str(manifest.version))
@@ -164,7 +169,7 @@ class Served:
         padding = metrics.padding.labels(*self._labels)
         self._batcher = batcher = Batcher(
             [Runner(engine, padding, prepared.wide, crowd) for engine in prepared.engines],
-            _batch_options(manifest, settings, may_take_turns=self._may_take_turns),
+            _batch_options(manifest, settings, before_turn if self._may_take_turns else None),
             prepared.cost,
             metrics.batch_observer(*self._labels),
         )
@@ -235,13 +240,15 @@ def _free(engines: list[Engine]) -> None:
     trim_memory()
 
 
-def _batch_options(manifest: Manifest, settings: Settings, may_take_turns: bool) -> BatchOptions:
+def _batch_options(
+    manifest: Manifest, settings: Settings, before_turn: BeforeTurn | None
+) -> BatchOptions:
     """A queue bounded in images and in pixels; the pixels of the largest request fit into it."""
     megapixels = max(settings.queue_megapixels, settings.megapixels_per_request)
     images = int(1e6 * megapixels / (manifest.image.height * manifest.image.width))
     longest_queue = max(1, min(settings.queue_images, images))
     linger_s = settings.linger_ms / 1000
-    return BatchOptions(settings.max_batch_size, longest_queue, linger_s, may_take_turns)
+    return BatchOptions(settings.max_batch_size, longest_queue, linger_s, before_turn)
 
 
 def _arrays(work: Work) -> Arrays:

@@ -48,7 +48,7 @@ class Service:
         path = self.settings.keys_file
         self.keys = Keys(path, self.metrics.keys_failures) if path else None
         self.rates = Rates(self.settings.images_per_minute)
-        self.models = Models(self.settings, self.metrics, self.crowd)
+        self.models = Models(self.settings, self.metrics, self.crowd, self.outbox.flush)
         self.intake = Intake(self.settings.queue_images, self.models.has_plenty)
         threads = self.settings.encode_threads or available_cpus()
         self.encoders = ThreadPoolExecutor(threads, thread_name_prefix="encode")
@@ -68,6 +68,7 @@ class Service:
     async def exposition(self) -> bytes:
         """The metrics of all workers together, in Prometheus' text format."""
         tell = self.metrics.exposition
+        self.outbox.flush()  # to ask the others may hold up the event loop
         return add_up(await self.siblings.ask(tell)) if self.siblings else tell()
 
     async def open(self) -> None:

@@ -10,13 +10,12 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from service.cost import Cost
-from service.lane import REST_AFTER_S, Batch, Lane, Run
+from service.lane import REST_AFTER_S, Batch, BeforeTurn, Lane, Run
 from service.queue import TURNS, Queue
 
 TURN_S = 0.03  # that the event loop may be held up
-ROUNDS = (
-    5  # of the event loop from turn to turn, or what takes several would wait for as many turns
-)
+# Of the event loop from turn to turn, or what takes several would wait for as many turns.
+ROUNDS = 5
 PLENTY = 32  # entries: large ones, of which each takes many turns, keep nobody from coming in
 LEAST_ITEMS = 8  # of a turn; engines that make fewer in that time are better off on a thread
 
@@ -29,15 +28,24 @@ def are_short(cost: Cost) -> bool:
 class Turns:
     """Runs what waits in a queue once all that has come by then is read.
 
-    `done` is told each batch. Create, call and close it on one event loop.
+    `before` is called ahead of each batch, `done` is told it. Create, call and close it on one
+    event loop.
     """
 
     def __init__(
-        self, run: Run, queue: Queue, cost: Cost, done: Callable[[Batch], None], *, most: int
+        self,
+        run: Run,
+        queue: Queue,
+        cost: Cost,
+        done: Callable[[Batch], None],
+        before: BeforeTurn,
+        *,
+        most: int,
     ) -> None:
         self._queue = queue
         self._cost = cost
         self._done = done
+        self._before = before
         self._most = most
         self._loop = asyncio.get_running_loop()
         self._lane = Lane(run)
@@ -104,6 +112,7 @@ class Turns:
         if not pieces:
             self._left_at = None
             return
+        self._before()
         batch = self._lane.work_off(pieces)
         if self._left_at is not None:  # since then nothing but work for these and other images
             batch = replace(batch, cost_s=batch.ended - self._left_at)

@@ -94,7 +94,7 @@ def test_what_leaves_is_really_freed(root: Path) -> None:
     async def test(memory: Memory) -> None:
         version = await memory.load(("toy", 1))
         assert await generate(version)
-        session = weakref.ref(version.parts[0]._engines[0]._session)  # type: ignore[attr-defined]
+        session = weakref.ref(version.parts[0]._engines[0]._sessions[0])  # type: ignore[attr-defined]
         served = weakref.ref(version)
         memory.let_go(version)
         del version

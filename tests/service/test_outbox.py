@@ -2,6 +2,8 @@
 
 import asyncio
 
+import pytest
+
 from service.outbox import Outbox
 
 
@@ -34,6 +36,24 @@ def test_what_is_flushed_is_not_sent_again() -> None:
 
     asyncio.run(run())
     assert sent == [1]
+
+
+@pytest.mark.parametrize(("held_s", "sent_by_then"), [(1e6, []), (-1, [0, 1, 2])])
+def test_what_has_been_held_for_too_long_is_sent_while_more_comes(
+    monkeypatch: pytest.MonkeyPatch, held_s: float, sent_by_then: list[int]
+) -> None:
+    monkeypatch.setattr("service.outbox.HELD_S", held_s)
+    sent: list[int] = []
+
+    async def run() -> None:
+        outbox = Outbox()
+        for number in range(3):
+            outbox.add(lambda number=number: sent.append(number))  # type: ignore[misc]
+        assert sent == sent_by_then
+        await asyncio.sleep(0)
+
+    asyncio.run(run())
+    assert sent == [0, 1, 2]
 
 
 def test_what_a_send_leads_to_is_sent_too() -> None:
