@@ -1,15 +1,13 @@
 """Latency at fixed shares of capacity, where requests come when they come, and overload.
 
-Capacity is what 64 clients that ask again at once get first. Then a thousand connections and more,
-each with exponential pauses, offer a share of that. Beside the load, single connections ask for an
-image, for /healthz and for /metrics, and the memory of the service's processes is noted. All share
-the cores.
+Arrivals are Poisson's. Capacity is the most images that are made of them in a second, looked for at
+shares of what 64 clients that ask again at once get. Beside the load, single connections ask for
+/healthz and for /metrics, and the memory of the service's processes is noted. All share the cores.
 """
 
 import argparse
 import asyncio
 import json
-import os
 import shutil
 import statistics
 import subprocess
@@ -25,9 +23,9 @@ from serving.processes import memory_mb
 from serving.servers import BENCHMARKS, Server, add_options, body_of, load, running
 
 SHARES = (0.25, 0.5, 0.8, 1.0, 2.0)
+SEARCHED = (0.6, 0.7, 0.8, 0.9, 1.0)  # of what the clients get who ask again at once
 CLIENTS = 64
 DEADLINE_MS = 1_000
-THINK_S = 0.4  # the mean pause of a connection, long beside an answer: so answers set no pace
 PROBE_S = 0.02
 COSTLY_PROBE_S = 0.1  # to tell metrics is work
 
@@ -36,17 +34,35 @@ Answers = list[tuple[int, float]]  # status and seconds
 
 
 def offer(port: int, body: Path, rate: float, seconds: float) -> "subprocess.Popen[str]":
-    """Connections that together ask so often in a second."""
-    connections = max(2, round(rate * THINK_S))
-    command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds:g}s", "--timeout", "30s"]
-    command += ["-s", str(BENCHMARKS / "peers/paced.lua"), f"http://127.0.0.1:{port}/generate"]
-    environment = {
-        **os.environ,
-        "BENCH_BODY": str(body),
-        "BENCH_THINK_MS": str(1000 * THINK_S),
-        "BENCH_DEADLINE_MS": str(DEADLINE_MS),
+    """Arrivals, so many in a second on average."""
+    program = str(BENCHMARKS / "serving/arrivals.py")
+    command = [sys.executable, program, str(port), str(body)]
+    command += [f"{rate:.1f}", f"{seconds:g}", str(DEADLINE_MS)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+
+
+def outcome(offered: "subprocess.Popen[str]", rate: float, seconds: float) -> Row:
+    """What has become of them: answers and images by second, and times."""
+    found = json.loads(offered.communicate()[0])
+    statuses = found["statuses"]
+    return {
+        "offered_s": round(rate, 1),
+        "answered_s": round(sum(statuses.values()) / seconds, 1),
+        "made_s": round(statuses.get("200", 0) / seconds, 1),
+        "others": sum(count for status, count in statuses.items() if status not in ("200", "429")),
+        "lost": found["lost"] + found["unsent"],
+        **found["made"],
+        "refused": found["refused"],
     }
-    return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
+
+
+def find_capacity(port: int, body: Path, closed: float, seconds: float) -> float:
+    """The most images that are made in a second, whatever is offered."""
+    made = []
+    for share in SEARCHED:
+        rate = share * closed
+        made.append(outcome(offer(port, body, rate, seconds), rate, seconds)["made_s"])
+    return float(max(made))
 
 
 async def probe(port: int, request: bytes, answers: Answers, pause_s: float) -> None:
@@ -62,18 +78,15 @@ async def probe(port: int, request: bytes, answers: Answers, pause_s: float) -> 
         await asyncio.sleep(pause_s)
 
 
-async def watch(port: int, body: bytes, seconds: float) -> dict[str, Answers]:
+async def watch(port: int, seconds: float) -> dict[str, Answers]:
     """The answers to the probes."""
-    post = "POST /generate HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n"
-    post += f"x-deadline-ms: {DEADLINE_MS}\r\ncontent-length: {len(body)}\r\n\r\n"
-    requests = {"images": post.encode() + body} | {
-        path: f"GET /{path} HTTP/1.1\r\nhost: x\r\n\r\n".encode() for path in ("healthz", "metrics")
-    }
-    answers: dict[str, Answers] = {name: [] for name in requests}
-    pauses = {"metrics": COSTLY_PROBE_S}
+    pauses = {"healthz": PROBE_S, "metrics": COSTLY_PROBE_S}
+    answers: dict[str, Answers] = {name: [] for name in pauses}
     probes = [
-        asyncio.ensure_future(probe(port, request, answers[name], pauses.get(name, PROBE_S)))
-        for name, request in requests.items()
+        asyncio.ensure_future(
+            probe(port, f"GET /{name} HTTP/1.1\r\nhost: x\r\n\r\n".encode(), answers[name], pause)
+        )
+        for name, pause in pauses.items()
     ]
     await asyncio.sleep(seconds)
     for each in probes:
@@ -84,20 +97,11 @@ async def watch(port: int, body: bytes, seconds: float) -> dict[str, Answers]:
 
 def measure(server: Server, body: Path, rate: float, seconds: float) -> Row:
     before = memory_mb(server.pid)
-    wrk = offer(server.port, body, rate, seconds + 2)
+    offered = offer(server.port, body, rate, seconds)
     time.sleep(1)  # all connections are there
-    probes = asyncio.run(watch(server.port, body.read_bytes(), seconds))
-    found = json.loads(wrk.communicate()[0].strip().splitlines()[-1])
-    made = found["answered"] - found["refused"]
-    images = probes.pop("images")
+    probes = asyncio.run(watch(server.port, seconds))
     return {
-        "offered_s": round(rate, 1),
-        "answered_s": round(found["answered"] / found["seconds"], 1),
-        "made_s": round(made / found["seconds"], 1),
-        **{name: found[name] for name in ("lost", "p50_ms", "p99_ms", "p999_ms")},
-        "probe_made_ms": centiles([took for status, took in images if status == 200]),
-        "probe_refused_ms": centiles([took for status, took in images if status == 429]),
-        "probe_others": sum(status not in (200, 429) for status, _ in images),
+        **outcome(offered, rate, seconds),
         **{f"{name}_ms": centiles([took for _, took in probes[name]]) for name in probes},
         "resident_mb": [before, memory_mb(server.pid)],
     }
@@ -111,27 +115,34 @@ def centiles(seconds: list[float]) -> dict[str, float]:
 
 
 def plot(rows: list[Row], path: Path) -> None:
-    """Centiles of the answers against the share of capacity, a panel for each model."""
+    """Against the share of capacity that is offered, a column for each model: times, and images."""
     from matplotlib.figure import Figure
 
     models = list(dict.fromkeys(row["model"] for row in rows))
-    figure = Figure(figsize=(1 + 4 * len(models), 3.6), layout="constrained")
-    panels = figure.subplots(1, len(models), sharey=True, squeeze=False)
-    for model, axes in zip(models, panels[0], strict=True):
+    figure = Figure(figsize=(1 + 4 * len(models), 6.4), layout="constrained")
+    panels = figure.subplots(2, len(models), sharex=True, sharey="row", squeeze=False)
+    for model, (times, images) in zip(models, panels.T, strict=True):
         of_model = [row for row in rows if row["model"] == model]
         shares = [row["share"] for row in of_model]
         for name, label in (("p50_ms", "p50"), ("p99_ms", "p99"), ("p999_ms", "p99.9")):
-            axes.plot(shares, [row[name] for row in of_model], marker="o", ms=4, label=label)
-        axes.set(title=model, xlabel="offered load, share of capacity", yscale="log")
-        axes.grid(alpha=0.3, which="both")
-    panels[0][0].set_ylabel("time of an answer, ms")
-    panels[0][0].legend(frameon=False)
+            found = [row.get(name, float("nan")) for row in of_model]
+            times.plot(shares, found, marker="o", ms=4, label=label)
+        times.set(title=model, yscale="log")
+        made = [row["made_s"] / row["capacity"] for row in of_model]
+        images.plot(shares, made, marker="o", ms=4, label="made")
+        images.plot([0, 1, max(shares)], [0, 1, 1], "--", color="#999999", label="at best")
+        images.set(xlabel="offered load, share of capacity", ylim=0)
+        for axes in (times, images):
+            axes.grid(alpha=0.3, which="both")
+    for axes, label in zip(panels[:, 0], ("time, ms", "images, share of capacity"), strict=True):
+        axes.set_ylabel(label)
+        axes.legend(frameon=False)
     figure.savefig(path, dpi=120)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--models", nargs="+", default=["mnist", "rgb32"])
+    parser.add_argument("--models", nargs="+", default=["mnist", "rgb32", "rgb256"])
     parser.add_argument("--shares", nargs="+", type=float, default=SHARES, help="of capacity")
     parser.add_argument("--seconds", type=float, default=15, help="of each load")
     parser.add_argument("--to", type=Path, metavar="FILE.jsonl", help="rows; a plot goes beside it")
@@ -146,10 +157,12 @@ def main() -> None:
         for name in options.models:
             with running("mirage", graphs[name], options) as server:
                 body = body_of(graphs[name], 1)
-                capacity = load(body, 1, CLIENTS, options.seconds, server.port)["images_s"]
+                closed = load(body, 1, CLIENTS, options.seconds, server.port)["images_s"]
+                capacity = find_capacity(server.port, body, closed, options.seconds / 2)
                 for share in options.shares:
                     found = measure(server, body, share * capacity, options.seconds)
-                    rows.append({"model": name, "capacity": capacity, "share": share, **found})
+                    known = {"model": name, "closed": closed, "capacity": capacity, "share": share}
+                    rows.append(known | found)
                     print(json.dumps(rows[-1]), file=sys.stderr)
     if options.to:
         options.to.write_text("".join(f"{json.dumps(row)}\n" for row in rows))

@@ -17,6 +17,10 @@ from service.queue import Queue
 from service.threads import Threads
 from service.turns import Turns, are_short
 
+# More than it seems may be ahead of an entry. Were all admitted that can just be in time, they
+# would be a little late under more load than can be answered, and made for nothing.
+CAUTION = 0.25
+
 
 @dataclass(frozen=True)
 class BatchOptions:
@@ -147,9 +151,12 @@ class Batcher:
                 f"{waiting} images wait already and {size} more would be over the limit of {most}",
                 retry_after_s=self._expected_s(max(1, waiting)),
             )
-        late_s = time.monotonic() + self._expected_s(size) - deadline
+        expected_s = self._expected_s(size)
+        ahead_s = max(0.0, expected_s - self._cost.estimate_s(size))
+        late_s = time.monotonic() + expected_s + CAUTION * ahead_s - deadline
         if late_s > 0:
-            self._cost.fade()
+            if not waiting and not self.running_s():  # else a batch soon tells what is true
+                self._cost.fade()
             raise DeadlineUnreachable(
                 f"the images would be about {1000 * late_s:.0f} ms late; allow more time or"
                 " ask for fewer",
@@ -158,10 +165,13 @@ class Batcher:
 
     def _expected_s(self, size: int) -> float:
         """The seconds until an entry of `size` items that arrives now is answered."""
+        most, busy_s = self._options.max_batch_size, self._lanes.busy_s()
         items = self._queue.items_until(size)
-        batches = -(-items // self._options.max_batch_size)
+        batches = -(-items // most)
+        if busy_s or self._queue.waiting:  # until its last batch begins, others come that join it
+            items = batches * most
         at_once = min(batches, len(self._lanes.lanes))
-        return self._lanes.busy_s() + self._cost.estimate_s(items, batches) / at_once
+        return busy_s + self._cost.estimate_s(items, batches) / at_once
 
     def _deliver(self, batch: Batch) -> None:
         """On the event loop: give each entry its rows of a batch, or its error, and learn."""
