@@ -37,7 +37,7 @@ class AskForKey:
             try:
                 record_of(Request(scope)).key = find_key(self._keys, Headers(scope=scope))
             except ServiceError as error:
-                self._metrics.rejected.labels(error.slug).inc()
+                self._metrics.count_problem(error.slug)
                 await problem_response(error)(scope, receive, send)
                 return
         await self._app(scope, receive, send)

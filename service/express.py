@@ -84,7 +84,7 @@ class Express:
         except QueueFull as error:
             metrics = self._service.metrics
             record = Record(request_id(head.headers), client[0] if client else "")
-            metrics.rejected.labels(error.slug).inc()
+            metrics.count_problem(error.slug)
             metrics.count_request(error.status, 0.0)
             log_request(head.scope, record, error.status, False, 0.0)
             return _pieces(_refused(str(error), error.retry_after_s), record, default_headers)
@@ -151,7 +151,7 @@ class Express:
         try:
             return await answer_order(await self._read(arrival, record), self._service)
         except ServiceError as error:
-            self._service.metrics.rejected.labels(error.slug).inc()
+            self._service.metrics.count_problem(error.slug)
             return problem_response(error)
         except Exception:
             log.exception("request failed")

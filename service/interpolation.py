@@ -163,7 +163,7 @@ async def _entries(
                 part = await anext(parts, None)
         yield archive.end()
     except ServiceError as error:
-        metrics.rejected.labels(error.slug).inc()
+        metrics.count_problem(error.slug)
         raise
     except (asyncio.CancelledError, GeneratorExit):
         metrics.abandoned.inc()

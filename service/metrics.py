@@ -31,6 +31,7 @@ class Metrics:
         self.registry = registry = CollectorRegistry()
         self._answered: dict[tuple[str, int], Answered] = {}
         self._by_status: dict[int, Counter] = {}
+        self._by_slug: dict[str, Counter] = {}
         ProcessCollector(namespace="mirage", registry=registry)
         self.requests = Counter(
             "mirage_requests",
@@ -153,6 +154,12 @@ class Metrics:
             counter = self._by_status[status] = self.requests.labels(str(status))
         counter.inc()
         self.request_seconds.observe(seconds)
+
+    def count_problem(self, slug: str) -> None:
+        """Count an answer that tells of a problem."""
+        if (counter := self._by_slug.get(slug)) is None:
+            counter = self._by_slug[slug] = self.rejected.labels(slug)
+        counter.inc()
 
     def batch_observer(self, model: str, version: str) -> Callable[[int, float], None]:
         """What a batcher tells its batches to: items and seconds."""

@@ -92,5 +92,5 @@ class Drain:
             await self._app(scope, receive, send)
             return
         error = Draining("the service is stopping", retry_after_s=1)
-        self._service.metrics.rejected.labels(error.slug).inc()
+        self._service.metrics.count_problem(error.slug)
         await problem_response(error)(scope, receive, send)

@@ -36,7 +36,7 @@ async def answer_service_error(request: Request, error: Exception) -> Response:
     """Count the error and answer it."""
     if not isinstance(error, ServiceError):
         raise error
-    request.app.state.service.metrics.rejected.labels(error.slug).inc()
+    request.app.state.service.metrics.count_problem(error.slug)
     return problem_response(error)
 
 

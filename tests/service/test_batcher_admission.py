@@ -1,0 +1,74 @@
+"""What the batcher takes in, by when it expects to have made it."""
+
+import contextlib
+import time
+
+import pytest
+
+from service.errors import DeadlineUnreachable
+from tests.service.test_batcher import Bench, with_bench
+
+
+def test_a_deadline_that_cannot_be_met_is_refused_at_admission() -> None:
+    async def test(bench: Bench) -> None:
+        for items in (1, 2):
+            bench.cost.learn(items, 1000.0 * items)
+        with pytest.raises(DeadlineUnreachable) as caught:
+            await bench.submit(1, 2, deadline=time.monotonic() + 500)
+        assert caught.value.retry_after_s is not None
+        assert caught.value.retry_after_s > 1000
+        assert bench.engine.batches == []
+
+    with_bench(test)
+
+
+def test_refusals_end_when_the_belief_behind_them_was_wrong() -> None:
+    async def test(bench: Bench) -> None:
+        bench.cost.learn(1, 1000.0)
+        bench.open()
+        refusals = 0
+        while refusals < 1000:
+            with contextlib.suppress(DeadlineUnreachable):
+                assert await bench.submit(3, deadline=time.monotonic() + 60) == [6]
+                break
+            refusals += 1
+        assert 0 < refusals < 1000
+
+    with_bench(test)
+
+
+def test_refusals_beside_work_leave_the_belief_as_it_is() -> None:
+    """For they are many under too much load, and all that was admitted then would be late."""
+
+    async def test(bench: Bench) -> None:
+        first = await bench.occupy()
+        bench.cost.learn(1, 1000.0)
+        for _ in range(20):
+            with pytest.raises(DeadlineUnreachable):
+                await bench.submit(1, deadline=time.monotonic() + 60)
+        assert bench.cost.estimate_s(1) == 1000
+        bench.open()
+        await first
+
+    with_bench(test)
+
+
+@pytest.mark.parametrize(("allowed_s", "is_admitted"), [(80, False), (140, True)])
+def test_behind_others_an_entry_is_expected_to_share_a_full_batch_with_later_ones(
+    allowed_s: float, is_admitted: bool
+) -> None:
+    """Twenty seconds of the item under way, eighty of a full batch, and some more by caution."""
+
+    async def test(bench: Bench) -> None:
+        bench.cost.learn(1, 20.0)
+        first = await bench.occupy()
+        second = await bench.start(1, deadline=time.monotonic() + allowed_s)
+        bench.open()
+        await first
+        if is_admitted:
+            assert await second == [2]
+        else:
+            with pytest.raises(DeadlineUnreachable):
+                await second
+
+    with_bench(test)
