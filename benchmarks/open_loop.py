@@ -1,8 +1,8 @@
 """Latency at fixed shares of capacity, where requests come when they come, and overload.
 
 Arrivals are Poisson's. Capacity is the most images that are made of them in a second, looked for at
-shares of what 64 clients that ask again at once get. Beside the load, single connections ask for
-/healthz and for /metrics, and the memory of the service's processes is noted. All share the cores.
+shares of what 64 clients that ask again at once get. Beside more than that, single connections ask
+for /healthz and for /metrics. The memory of the service's processes is noted. All share the cores.
 """
 
 import argparse
@@ -27,7 +27,7 @@ SEARCHED = (0.6, 0.7, 0.8, 0.9, 1.0)  # of what the clients get who ask again at
 CLIENTS = 64
 DEADLINE_MS = 1_000
 PROBE_S = 0.02
-COSTLY_PROBE_S = 0.1  # to tell metrics is work
+COSTLY_PROBE_S = 0.2  # to tell metrics is work, for all workers
 
 Row = dict[str, Any]
 Answers = list[tuple[int, float]]  # status and seconds
@@ -95,11 +95,14 @@ async def watch(port: int, seconds: float) -> dict[str, Answers]:
     return answers
 
 
-def measure(server: Server, body: Path, rate: float, seconds: float) -> Row:
+def measure(server: Server, body: Path, rate: float, seconds: float, probed: bool) -> Row:
+    """What becomes of one load, and of the probes beside it if there are any."""
     before = memory_mb(server.pid)
     offered = offer(server.port, body, rate, seconds)
-    time.sleep(1)  # all connections are there
-    probes = asyncio.run(watch(server.port, seconds))
+    probes: dict[str, Answers] = {}
+    if probed:
+        time.sleep(1)  # all connections are there
+        probes = asyncio.run(watch(server.port, seconds))
     return {
         **outcome(offered, rate, seconds),
         **{f"{name}_ms": centiles([took for _, took in probes[name]]) for name in probes},
@@ -160,7 +163,8 @@ def main() -> None:
                 closed = load(body, 1, CLIENTS, options.seconds, server.port)["images_s"]
                 capacity = find_capacity(server.port, body, closed, options.seconds / 2)
                 for share in options.shares:
-                    found = measure(server, body, share * capacity, options.seconds)
+                    rate = share * capacity
+                    found = measure(server, body, rate, options.seconds, probed=share > 1)
                     known = {"model": name, "closed": closed, "capacity": capacity, "share": share}
                     rows.append(known | found)
                     print(json.dumps(rows[-1]), file=sys.stderr)
