@@ -2,6 +2,7 @@
 
 import time
 from bisect import bisect_left
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -16,6 +17,8 @@ from service.polyphase import decompose
 from service.provider import PROVIDERS, Kind, provider_options
 
 Labels = NDArray[np.int64] | None
+
+SLOWER = 1.15  # than an image is in the quickest batches
 
 
 class EngineError(Exception):
@@ -68,14 +71,23 @@ class Engine:
         options.add_run_config_entry("memory.enable_memory_arena_shrinkage", arena)
         self._run(*self._zeros(1), options)
 
-    def warm_up(self, cost: Cost) -> None:
-        """Run zeros in every batch size, twice, and learn the cost of the second time."""
+    def warm_up(self, cost: Cost) -> dict[int, float]:
+        """Run zeros in every batch size, and learn the cost when it is warm.
+
+        Returns the seconds of each size, of the quicker of two runs.
+        """
+        found = {}
         for size in self.sizes:
             latents, labels = self._zeros(size)
             self.generate(latents, labels)
-            started = time.perf_counter()
-            self.generate(latents, labels)
-            cost.learn(size, time.perf_counter() - started)
+            runs = []
+            for _ in range(2):
+                started = time.perf_counter()
+                self.generate(latents, labels)
+                runs.append(time.perf_counter() - started)
+                cost.learn(size, runs[-1])
+            found[size] = min(runs)
+        return found
 
     def _zeros(self, size: int) -> tuple[NDArray[np.float32], Labels]:
         latents = np.zeros((size, self.manifest.latent_dim), np.float32)
@@ -110,6 +122,16 @@ def fitted(bundle: Bundle, kind: Kind) -> Bundle:
     if not PROVIDERS[kind.provider].decomposes:
         return bundle
     return replace(bundle, model=decompose(bundle.model))
+
+
+def useful_size(seconds: Mapping[int, float]) -> int:
+    """The largest batch size, by the seconds that each takes, in which an image is not much slower.
+
+    The maps of many large images do not fit into caches together: then they only wait for each
+    other.
+    """
+    quickest = min(taken / size for size, taken in seconds.items())
+    return max(size for size, taken in seconds.items() if taken / size <= SLOWER * quickest)
 
 
 def batch_sizes(largest: int) -> tuple[int, ...]:

@@ -18,7 +18,7 @@ from bundle.verify import Bundle, load_bundle
 from service.batcher import Batcher, BatchOptions
 from service.cost import Cost
 from service.crowd import Crowd
-from service.engine import Engine, EngineError, fitted
+from service.engine import Engine, EngineError, fitted, useful_size
 from service.entry import Array, Arrays, Outcome
 from service.lane import BeforeTurn
 from service.lanes import plan_lanes
@@ -45,18 +45,19 @@ class LoadError(Exception):
 
 @dataclass(frozen=True)
 class Prepared:
-    """The engines of a version, one per lane, and what a batch costs on them.
+    """The engines of a version, one per lane, what a batch costs on them, and the largest of use.
 
     `wide` is one that uses the CPUs of all workers, for one lone request.
     """
 
     engines: list[Engine]
     cost: Cost
+    largest: int
     wide: Engine | None = None
 
     @property
     def everything(self) -> list[Engine]:
-        """All engines; those of the lanes come last, and so teach the cost last."""
+        """All engines."""
         return self.engines if self.wide is None else [self.wide, *self.engines]
 
     @property
@@ -102,28 +103,42 @@ def _prepare(bundle: Bundle, kind: Kind, settings: Settings, crowd: Crowd | None
         ]
         if crowd is not None and kind.provider != "cuda":
             wide = Engine(bundle, kind, threads=crowd.cpus, largest=settings.max_batch_size)
-        prepared = Prepared(engines, cost, wide)
-        for engine in prepared.everything:
-            deviation = replay_golden(engine, bundle.golden)
-            if not deviation.passes:
-                raise LoadError("golden_mismatch", f"the golden images differ: {deviation}")
-            engine.warm_up(cost)
+            _prove(wide, bundle)
+            wide.warm_up(Cost())
+        for engine in engines:
+            _prove(engine, bundle)
+        times = [engine.warm_up(cost) for engine in engines]
     except EngineError as error:
         raise LoadError("engine_failed", str(error)) from error
     except LoadError:
         raise
     except Exception as error:  # a graph may fail when it runs, with whatever others' code raises
         raise LoadError("load_failed", f"{type(error).__name__}: {error}") from error
+    largest = useful_size({size: min(each[size] for each in times) for size in times[0]})
+    prepared = Prepared(engines, cost, largest, wide)
+    if largest < settings.max_batch_size:
+        label = f"{bundle.manifest.name}@{bundle.manifest.version}"
+        log.info("%s runs in batches of %d at most: larger ones are slower", label, largest)
+        for engine in prepared.everything:
+            engine.rest()  # it has taken memory for those, too
     return prepared
+
+
+def _prove(engine: Engine, bundle: Bundle) -> None:
+    """Raise LoadError unless the engine makes the golden images."""
+    deviation = replay_golden(engine, bundle.golden)
+    if not deviation.passes:
+        raise LoadError("golden_mismatch", f"the golden images differ: {deviation}")
 
 
 class Runner:
     """What a lane runs: an engine whose padding is counted, or the wide one for a lone request."""
 
-    def __init__(self, engine: Engine, padding: Counter, wide: Engine | None, crowd: Crowd) -> None:
+    def __init__(self, engine: Engine, padding: Counter, prepared: Prepared, crowd: Crowd) -> None:
         self._engine = engine
         self._padding = padding
-        self._wide = wide
+        self._wide = prepared.wide
+        self._wide_from = min(WIDE_IMAGES, prepared.largest)
         self._crowd = crowd
 
     def __call__(self, arrays: Arrays) -> Array:
@@ -141,7 +156,7 @@ class Runner:
         trim_memory()
 
     def _best(self, size: int) -> Engine:
-        if self._wide is not None and size >= WIDE_IMAGES and self._crowd.is_one():
+        if self._wide is not None and size >= self._wide_from and self._crowd.is_one():
             return self._wide
         return self._engine
 
@@ -168,8 +183,8 @@ class Served:
         self._engines = prepared.everything
         padding = metrics.padding.labels(*self._labels)
         self._batcher = batcher = Batcher(
-            [Runner(engine, padding, prepared.wide, crowd) for engine in prepared.engines],
-            _batch_options(manifest, settings, before_turn if self._may_take_turns else None),
+            [Runner(engine, padding, prepared, crowd) for engine in prepared.engines],
+            _batch_options(prepared, settings, before_turn if self._may_take_turns else None),
             prepared.cost,
             metrics.batch_observer(*self._labels),
         )
@@ -241,14 +256,15 @@ def _free(engines: list[Engine]) -> None:
 
 
 def _batch_options(
-    manifest: Manifest, settings: Settings, before_turn: BeforeTurn | None
+    prepared: Prepared, settings: Settings, before_turn: BeforeTurn | None
 ) -> BatchOptions:
     """A queue bounded in images and in pixels; the pixels of the largest request fit into it."""
     megapixels = max(settings.queue_megapixels, settings.megapixels_per_request)
-    images = int(1e6 * megapixels / (manifest.image.height * manifest.image.width))
+    image = prepared.manifest.image
+    images = int(1e6 * megapixels / (image.height * image.width))
     longest_queue = max(1, min(settings.queue_images, images))
     linger_s = settings.linger_ms / 1000
-    return BatchOptions(settings.max_batch_size, longest_queue, linger_s, before_turn)
+    return BatchOptions(prepared.largest, longest_queue, linger_s, before_turn)
 
 
 def _arrays(work: Work) -> Arrays:

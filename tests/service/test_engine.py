@@ -10,7 +10,7 @@ from bundle.latents import draw_latents
 from bundle.manifest import Image
 from bundle.verify import Bundle, load_bundle
 from service.cost import Cost
-from service.engine import Engine, EngineError, batch_sizes, fitted
+from service.engine import Engine, EngineError, batch_sizes, fitted, useful_size
 from service.provider import PROVIDERS, Kind, Name
 from service.replay import replay_golden
 from tests.bundles import DIGITS, Toy
@@ -62,10 +62,27 @@ def test_images_of_another_shape_are_refused(bundle: Bundle) -> None:
         engine.generate(np.zeros((1, 5), np.float32), np.zeros(1, np.int64))
 
 
-def test_warming_up_teaches_the_cost(bundle: Bundle) -> None:
+def test_warming_up_teaches_the_cost_and_tells_what_each_size_takes(bundle: Bundle) -> None:
     cost = Cost()
-    Engine(bundle, CPU, largest=8).warm_up(cost)
+    seconds = Engine(bundle, CPU, largest=8).warm_up(cost)
     assert cost.estimate_s(8) > 0
+    assert list(seconds) == [1, 2, 4, 8]
+    assert min(seconds.values()) > 0
+
+
+@pytest.mark.parametrize(
+    ("seconds", "size"),
+    [
+        ({1: 1.0}, 1),
+        ({1: 1.0, 2: 1.5, 4: 2.5, 8: 4.9}, 8),  # the more, the quicker
+        ({1: 1.0, 2: 2.0, 4: 4.2, 8: 8.9, 16: 20.0, 32: 45.0}, 8),  # hardly slower is no loss
+        ({1: 1.0, 2: 3.0, 4: 2.0}, 4),  # one was disturbed
+    ],
+)
+def test_batches_larger_than_is_of_use_are_those_that_take_longer_for_an_image(
+    seconds: dict[int, float], size: int
+) -> None:
+    assert useful_size(seconds) == size
 
 
 @pytest.mark.parametrize(

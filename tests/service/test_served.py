@@ -1,7 +1,9 @@
 """How many images may wait for one version."""
 
 import asyncio
+import logging
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,13 +12,14 @@ from numpy.typing import NDArray
 
 from bundle.verify import Bundle, load_bundle
 from service import engine
+from service.cost import Cost
 from service.crowd import Crowd
 from service.engine import Engine, Labels
 from service.errors import QueueFull
 from service.metrics import Metrics
 from service.polyphase import decompose
 from service.provider import Kind
-from service.served import WIDE_IMAGES, Runner, Served, prepare
+from service.served import WIDE_IMAGES, Prepared, Runner, Served, prepare
 from service.settings import Settings
 from service.work import Work
 from tests.bundles import make_bundle
@@ -84,18 +87,43 @@ class Noting(Engine):
         return super().generate(latents, labels)
 
 
-def test_a_large_batch_of_a_lone_request_has_all_cpus(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("largest", "from_size"), [(32, WIDE_IMAGES), (4, 4)])
+def test_a_large_batch_of_a_lone_request_has_all_cpus(
+    tmp_path: Path, largest: int, from_size: int
+) -> None:
     bundle = load_bundle(make_bundle(tmp_path, "toy", labels=()))
     own, wide, crowd = Noting(bundle), Noting(bundle), Crowd(2, cpus=2)
-    run = Runner(own, Metrics().padding.labels("toy", "1"), wide, crowd)
-    latents = np.zeros((WIDE_IMAGES, bundle.manifest.latent_dim), np.float32)
+    prepared = Prepared([own], Cost(), largest, wide)
+    run = Runner(own, Metrics().padding.labels("toy", "1"), prepared, crowd)
+    latents = np.zeros((from_size, bundle.manifest.latent_dim), np.float32)
     crowd.join()
     alone = run((latents,))
     run((latents[1:],))
     crowd.join()
     beside_others = run((latents,))
-    assert (wide.sizes_run, own.sizes_run) == ([WIDE_IMAGES], [WIDE_IMAGES - 1, WIDE_IMAGES])
+    assert (wide.sizes_run, own.sizes_run) == ([from_size], [from_size - 1, from_size])
     assert np.array_equal(alone, beside_others)
+
+
+def test_batches_are_no_larger_than_is_of_use(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(Engine, "warm_up", lambda self, cost: {1: 1.0, 2: 2.1, 4: 9.0})
+    settings = Settings(threads=1, max_batch_size=4)
+    with caplog.at_level(logging.INFO):
+        prepared = prepare(make_bundle(tmp_path, "toy", labels=()), settings)
+    assert prepared.largest == 2
+    assert "toy@1 runs in batches of 2 at most" in caplog.text
+
+    async def generate() -> list[int]:
+        noting = Noting(load_bundle(tmp_path / "toy/1"))
+        served = Served(replace(prepared, engines=[noting]), settings, Metrics())
+        latents = np.zeros((5, noting.manifest.latent_dim), np.float32)
+        await served.generate(Work(latents, None, 0, 0), time.monotonic() + 60)
+        await served.close()
+        return noting.sizes_run
+
+    assert asyncio.run(generate()) == [2, 2, 1]
 
 
 def test_every_engine_of_a_worker_is_proven(tmp_path: Path) -> None:
