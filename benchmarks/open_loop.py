@@ -1,8 +1,9 @@
 """Latency at fixed shares of capacity, where requests come when they come, and overload.
 
 Arrivals are Poisson's. Capacity is the most images that are made of them in a second, looked for at
-shares of what 64 clients that ask again at once get. Beside more than that, single connections ask
-for /healthz and for /metrics. The memory of the service's processes is noted. All share the cores.
+shares of what 64 clients that ask again at once get. What is more than that is offered once again,
+and beside it single connections ask for /healthz and for /metrics. The memory of the service's
+processes is noted. All share the cores.
 """
 
 import argparse
@@ -95,18 +96,21 @@ async def watch(port: int, seconds: float) -> dict[str, Answers]:
     return answers
 
 
-def measure(server: Server, body: Path, rate: float, seconds: float, probed: bool) -> Row:
-    """What becomes of one load, and of the probes beside it if there are any."""
+def measure(server: Server, body: Path, rate: float, seconds: float) -> Row:
+    """What becomes of a load."""
     before = memory_mb(server.pid)
+    found = outcome(offer(server.port, body, rate, seconds), rate, seconds)
+    return {**found, "resident_mb": [before, memory_mb(server.pid)]}
+
+
+def probes_beside(server: Server, body: Path, rate: float, seconds: float) -> Row:
+    """What becomes of probes beside a load, of which they take a part."""
     offered = offer(server.port, body, rate, seconds)
-    probes: dict[str, Answers] = {}
-    if probed:
-        time.sleep(1)  # all connections are there
-        probes = asyncio.run(watch(server.port, seconds))
+    time.sleep(1)  # all connections are there
+    probes = asyncio.run(watch(server.port, seconds))
+    offered.communicate()
     return {
-        **outcome(offered, rate, seconds),
-        **{f"{name}_ms": centiles([took for _, took in probes[name]]) for name in probes},
-        "resident_mb": [before, memory_mb(server.pid)],
+        f"{name}_ms": centiles([took for _, took in answers]) for name, answers in probes.items()
     }
 
 
@@ -163,8 +167,8 @@ def main() -> None:
                 closed = load(body, 1, CLIENTS, options.seconds, server.port)["images_s"]
                 capacity = find_capacity(server.port, body, closed, options.seconds / 2)
                 for share in options.shares:
-                    rate = share * capacity
-                    found = measure(server, body, rate, options.seconds, probed=share > 1)
+                    load_of = (server, body, share * capacity, options.seconds)
+                    found = measure(*load_of) | (probes_beside(*load_of) if share > 1 else {})
                     known = {"model": name, "closed": closed, "capacity": capacity, "share": share}
                     rows.append(known | found)
                     print(json.dumps(rows[-1]), file=sys.stderr)

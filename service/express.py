@@ -19,6 +19,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCy
 from service.access import find_key
 from service.bodies import parse_demand, read_body
 from service.errors import InternalError, Malformed, QueueFull, ServiceError
+from service.flood import Flood
 from service.generation import Order, answer_order
 from service.heads import Head, Heads
 from service.logs import REQUEST_ID
@@ -51,6 +52,7 @@ class Express:
         self._service = service
         self.heads = Heads()  # of requests that it takes
         self.outbox = service.outbox
+        self._flood = Flood(_tell_refused)
         settings = service.settings
         # What only middleware looks at: whose page it comes from, and whom a proxy speaks for.
         self._elsewhere = frozenset(
@@ -77,7 +79,8 @@ class Express:
     ) -> list[bytes] | None:
         """The answer to a request that would wait in vain, counted and logged; else None.
 
-        The same as a task would make of it, for much less: it is what overload consists of.
+        The same as a task would make of it, for much less: it is what overload consists of. For the
+        same reason not all of them have a line in the log.
         """
         try:
             self._check_room(head)
@@ -86,7 +89,8 @@ class Express:
             record = Record(request_id(head.headers), client[0] if client else "")
             metrics.count_problem(error.slug)
             metrics.count_request(error.status, 0.0)
-            log_request(head.scope, record, error.status, False, 0.0)
+            if self._flood.takes():
+                log_request(head.scope, record, error.status, False, 0.0)
             return _pieces(_refused(str(error), error.retry_after_s), record, default_headers)
         return None
 
@@ -195,6 +199,10 @@ class Express:
             cycle.transport.close()
         cycle.on_response()
         return True
+
+
+def _tell_refused(count: int) -> None:
+    log.info("more requests refused within a second, without a line each count=%d", count)
 
 
 @lru_cache(8)  # it is always the same

@@ -69,7 +69,9 @@ class Settings(BaseSettings):
     compression: Literal["none", "fast", "small"] = Field(
         "fast", description="of PNGs; small: fewer bytes for many times the work; none: stored"
     )
-    max_batch_size: int = Field(32, ge=1, le=4096, description="images per engine call")
+    max_batch_size: int = Field(
+        32, ge=1, le=4096, description="most images per engine call; fewer where more are slower"
+    )
     linger_ms: float = Field(
         2, ge=0, le=1000, description="longest wait of a free lane for just answered clients"
     )
