@@ -30,12 +30,12 @@ class JoiningTransport:
         transport: asyncio.Transport,
         loop: asyncio.AbstractEventLoop,
         outbox: Outbox,
-        unread: Callable[[], bool] = lambda: False,
+        unread: Callable[[], bool] | None = None,
     ) -> None:
         self._transport = transport
         self._loop = loop
         self._outbox = outbox
-        self._unread = unread
+        self._unread = unread or _nothing
         self._ended = False
         self._held = b""
 
@@ -72,6 +72,10 @@ class JoiningTransport:
             self._transport.write_eof()
             self._loop.call_later(UNREAD_S, self._transport.close)
 
+    def lose_client(self) -> None:
+        """Note that nobody is sending any more."""
+        self._unread = _nothing
+
     def _flush(self) -> None:
         if self._held:
             self._transport.write(self._take())
@@ -79,6 +83,10 @@ class JoiningTransport:
     def _take(self) -> bytes:
         held, self._held = self._held, b""
         return held
+
+
+def _nothing() -> bool:
+    return False
 
 
 class Protocol(HttpToolsProtocol):
@@ -102,8 +110,13 @@ class Protocol(HttpToolsProtocol):
         super().connection_made(cast(asyncio.Transport, joining))
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """End what the client waited for."""
+        """End what the client waited for, and let go of what holds this object in turn.
+
+        So it is freed at once; what waits for a look for cycles is much, of thousands of clients.
+        """
         super().connection_lost(exc)
+        self.cycle = cast(Any, None)
+        cast(JoiningTransport, self.transport).lose_client()
         if self.timeout_keep_alive_task is not None:
             self.timeout_keep_alive_task.cancel()
         if self._answering is not None:
