@@ -36,14 +36,16 @@ class Siblings:
             listener.bind(str(self._own))
             listener.listen()
             ended = threading.Event()
-            thread = threading.Thread(target=_answer, args=(listener, tell, ended), name="tell")
+            thread = threading.Thread(
+                target=_answer, args=(listener, tell, ended), name="tell", daemon=True
+            )
             thread.start()
             try:
                 yield
             finally:
                 ended.set()
-                with _connected(self._own):  # for that it waits
-                    thread.join()
+                with _connected(self._own):  # for that it waits; it cannot come if the path is gone
+                    thread.join(PATIENCE_S)
 
     async def ask(self, tell: Callable[[], bytes]) -> list[bytes]:
         """What this one tells, and then each of the others, who make theirs meanwhile.

@@ -97,6 +97,14 @@ def test_who_takes_longer_than_the_event_loop_is_held_is_heard_too(tmp_path: Pat
     assert asyncio.run(ask()) == [b"late"]
 
 
+def test_the_end_does_not_wait_for_ever_where_the_folder_has_been_cleaned_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("service.siblings.PATIENCE_S", 0.01)
+    with Siblings(tmp_path, 0, 2).answering(lambda: b"own"):
+        (tmp_path / "0.socket").unlink()
+
+
 def test_who_could_not_tell_is_asked_again(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
