@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable
 
-LINES_S = 100
+LINES_S = 100  # lines a second
 
 
 class Flood:

@@ -91,7 +91,8 @@ class Posts:
         number, free[at] = free[at], free[-1]
         free.pop()
         self._due[number] = due
-        self._sockets[number].send(self._request)
+        with suppress(ConnectionError):  # it has just ended: what is read next says so
+            self._sockets[number].send(self._request)
 
     def _receive_all(self) -> None:
         for number, _ in self._epoll.poll(0):
