@@ -1,6 +1,7 @@
 """The pictures of a bundle, for people: samples, and what its latent directions do."""
 
 import numpy as np
+from PIL import Image
 
 from bundle.latents import draw_latents
 from bundle.manifest import Direction
@@ -10,13 +11,18 @@ from training.snapshot import Snapshot
 GRID = 10
 SEEDS = 3
 AMOUNTS = np.arange(-3, 4, dtype=np.float32)
+CELL = 128
+"""Pixels of an image's longer side above which it is shown smaller, to keep files small."""
 
 
 def sample_grid(snapshot: Snapshot) -> np.ndarray:
-    """A 10 x 10 grid of seeds 0 … 99, a class per column: uint8 [H, W] or [H, W, C]."""
+    """A 10 x 10 grid of seeds 0 … 99, a class per column: uint8 [H, W] or [H, W, C].
+
+    Large images are shown smaller, by a whole factor.
+    """
     latents = _latents(snapshot, GRID * GRID)
     labels = _labels(snapshot, np.arange(GRID * GRID) % GRID)
-    return contact_sheet(snapshot.generate(latents, labels), GRID).squeeze()
+    return _sheet(snapshot.generate(latents, labels), GRID)
 
 
 def direction_strips(snapshot: Snapshot, directions: tuple[Direction, ...]) -> np.ndarray:
@@ -29,7 +35,13 @@ def direction_strips(snapshot: Snapshot, directions: tuple[Direction, ...]) -> n
     base, labels = _latents(snapshot, SEEDS)[seeds], _labels(snapshot, seeds)
     vectors = np.array([direction.vector for direction in directions], np.float32)
     rows = [snapshot.generate(base + amounts * vector, labels) for vector in vectors]
-    return contact_sheet(np.concatenate(rows), len(amounts)).squeeze()
+    return _sheet(np.concatenate(rows), len(amounts))
+
+
+def _sheet(images: np.ndarray, columns: int) -> np.ndarray:
+    sheet = contact_sheet(images, columns).squeeze()
+    factor = -(-max(images.shape[1:3]) // CELL)
+    return np.asarray(Image.fromarray(sheet).reduce(factor)) if factor > 1 else sheet
 
 
 def _latents(snapshot: Snapshot, seeds: int) -> np.ndarray:

@@ -46,3 +46,12 @@ def test_pictures_of_colours_keep_them(tmp_path: Path) -> None:
     directions = find_directions(snapshot.generator.latent_weight())
     assert sample_grid(snapshot).shape == (10 * H, 10 * W, 4)
     assert direction_strips(snapshot, directions[:1]).shape == (H, 3 * 7 * W, 4)
+
+
+def test_large_images_are_shown_smaller(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    snapshot = make_snapshot(tmp_path)
+    whole = sample_grid(snapshot)
+    monkeypatch.setattr("training.pictures.CELL", 6)  # half of the longer side
+    small = sample_grid(snapshot)
+    assert small.shape == (10 * H // 2, 10 * W // 2)
+    assert abs(int(small[0, 0]) - whole[:2, :2].mean()) <= 0.5
