@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 from bundle.store import release
@@ -13,22 +14,25 @@ from training.networks import FAMILIES, Architecture
 from training.snapshot import load_snapshot
 
 ROOT = Path(__file__).parent.parent
-SIZES = {  # side and widths: 1.3 and 4.9 million parameters
+SIZES = {  # side and widths: 1.3, 4.9 and 6.0 million parameters
     "rgb32": (32, (192, 96, 64, 32)),
     "rgb256": (256, (256, 128, 64, 32, 16, 8)),
+    "rgb512": (512, (256, 256, 128, 64, 32, 16, 8)),
 }
+FOR_CPUS = ("rgb32", "rgb256")
 
 
-def make_models(root: Path) -> dict[str, Path]:
-    """Write and release the models under `root`; their graphs by name."""
-    shutil.copytree(ROOT / "models/mnist", root / "mnist")
-    for name, (side, widths) in SIZES.items():
+def make_models(root: Path, names: Sequence[str] = FOR_CPUS) -> dict[str, Path]:
+    """Write and release the digits and these models under `root`; their graphs by name."""
+    if not (root / "mnist").exists():
+        shutil.copytree(ROOT / "models/mnist", root / "mnist")
+    for name in names:
         if not (root / name).exists():
-            _publish(root, name, side, widths)
+            _publish(root, name, *SIZES[name])
     shipped = json.loads((root / "mnist/release.json").read_text())["version"]
     return {
         "mnist": root / f"mnist/{shipped}/model.onnx",
-        **{name: root / name / "1/model.onnx" for name in SIZES},
+        **{name: root / name / "1/model.onnx" for name in names},
     }
 
 

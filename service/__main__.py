@@ -65,10 +65,11 @@ def _verify(arguments: Sequence[str]) -> int:
     path = parser.parse_args(arguments).bundle
     from bundle.errors import BundleError
     from bundle.verify import load_bundle
-    from service.engine import Engine, EngineError, fitted
+    from service.engine import Engine, fitted
     from service.processor import available_cpus
     from service.provider import Kind
     from service.replay import replay_golden
+    from service.session import EngineError
 
     try:
         bundle = load_bundle(path)

@@ -1,28 +1,40 @@
-"""Runs a bundle's graph on one onnxruntime session: arrays in, arrays out, no HTTP."""
+"""Makes images with a bundle's graph: arrays in, arrays out, no HTTP."""
 
 import time
-from bisect import bisect_left
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Protocol
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
 
+from bundle.manifest import Image
 from bundle.verify import Bundle
 from service.cost import Cost
+from service.cuda import Recording, Stream
+from service.half import in_float16
 from service.partition import cut_before_convolutions
 from service.polyphase import decompose
 from service.provider import PROVIDERS, Kind, provider_options
+from service.session import Chain, EngineError, Feed, check_provider, load_cuda, open_session
 
 Labels = NDArray[np.int64] | None
 
 SLOWER = 1.15  # than an image is in the quickest batches
+RECORDED_PIXELS = 2**19  # of a batch on a GPU: enough to keep most of it at work
 
 
-class EngineError(Exception):
-    """The engine cannot do what it was asked for; the message is for operators."""
+class Graph(Protocol):
+    """A graph that is ready to run."""
+
+    def run(self, feed: Feed) -> NDArray[np.uint8]:
+        """The images of the inputs."""
+
+    def rest(self, feed: Feed) -> None:
+        """Give memory back, for which a small run may be needed."""
+
+    def close(self) -> None:
+        """Free it; it must not run then or later."""
 
 
 class Engine:
@@ -31,24 +43,37 @@ class Engine:
     In bfloat16 only the convolutions and what follows them run so: the dense layers before them
     take little time, and rounded so they would add much to the error of the images.
 
-    `largest` is the largest batch, `threads` are compute threads, `device` is the number of a GPU.
+    `largest` is the largest batch, `threads` are compute threads, `device` is the number of a GPU,
+    and `gpu_bytes` is what it may take of the memory of that; 0 for all.
     Raises EngineError when onnxruntime refuses the graph or falls back to another provider.
     """
 
     def __init__(
-        self, bundle: Bundle, kind: Kind, *, threads: int = 1, largest: int = 32, device: int = 0
+        self,
+        bundle: Bundle,
+        kind: Kind,
+        *,
+        threads: int = 1,
+        largest: int = 32,
+        device: int = 0,
+        gpu_bytes: int = 0,
     ) -> None:
         self.manifest = bundle.manifest
         self.kind = kind
-        self.sizes = batch_sizes(largest)
         self._pads = PROVIDERS[kind.provider].pads
-        self._sessions = [  # each takes what the one before it makes
-            _session(model, each, threads, device) for model, each in _stages(bundle.model, kind)
-        ]
+        if self._pads:
+            self.sizes: tuple[int, ...] = (recorded_size(bundle.manifest.image, largest),)
+        else:
+            self.sizes = batch_sizes(largest)
+        self._graph: Graph = (
+            recording(bundle, kind, self.sizes[0], device, gpu_bytes)
+            if kind.provider == "cuda"
+            else _chain(bundle.model, kind, threads)
+        )
 
     def close(self) -> None:
-        """Free the sessions, which must not run then or later."""
-        del self._sessions
+        """Free what it holds; it must not run then or later."""
+        self._graph.close()
 
     def generate(self, latents: NDArray[np.float32], labels: Labels) -> NDArray[np.uint8]:
         """Make images: float32 `[N, latent_dim]` and int64 `[N]` → uint8 `[N, H, W, C]`.
@@ -56,20 +81,19 @@ class Engine:
         `labels` are for conditional models, and only for them.
         Raises EngineError when the graph answers in another shape or type.
         """
-        return self._run(latents, labels, None)
+        images = self._graph.run(_feed(latents, labels))
+        shape = (len(latents), *_shape(self.manifest.image))
+        if images.shape != shape or images.dtype != np.uint8:
+            raise EngineError(f"the graph made {images.dtype} {images.shape}, not uint8 {shape}")
+        return images
 
     def padding(self, size: int) -> int:
         """The images that a batch of `size` is filled up with, made and thrown away."""
-        if not self._pads or size > self.sizes[-1]:
-            return 0
-        return self.sizes[bisect_left(self.sizes, size)] - size
+        return -size % self.sizes[0] if self._pads else 0
 
     def rest(self) -> None:
         """Give memory back that only large batches need; the next of them takes it again."""
-        options = onnxruntime.RunOptions()
-        arena = "gpu:0" if self.kind.provider == "cuda" else "cpu:0"
-        options.add_run_config_entry("memory.enable_memory_arena_shrinkage", arena)
-        self._run(*self._zeros(1), options)
+        self._graph.rest(_feed(*self._zeros(1)))
 
     def warm_up(self, cost: Cost) -> dict[int, float]:
         """Run zeros in every batch size, and learn the cost when it is warm.
@@ -93,35 +117,17 @@ class Engine:
         latents = np.zeros((size, self.manifest.latent_dim), np.float32)
         return latents, np.zeros(size, np.int64) if self.manifest.num_classes else None
 
-    def _run(
-        self, latents: NDArray[np.float32], labels: Labels, options: onnxruntime.RunOptions | None
-    ) -> NDArray[np.uint8]:
-        size = len(latents)
-        if padding := self.padding(size):
-            latents = np.pad(latents, ((0, padding), (0, 0)))
-            labels = None if labels is None else np.pad(labels, (0, padding))
-        feed: dict[str, Any] = {"latents": latents}
-        if labels is not None:
-            feed["labels"] = labels
-        *before, last = self._sessions
-        for session in before:
-            feed = dict(zip(_outputs(session), session.run(None, feed, options), strict=True))
-        (images,) = last.run(["images"], feed, options)
-        image = self.manifest.image
-        shape = (len(latents), image.height, image.width, image.channels)
-        if images.shape != shape or images.dtype != np.uint8:
-            raise EngineError(f"the graph made {images.dtype} {images.shape}, not uint8 {shape}")
-        return np.asarray(images)[:size]
-
 
 def fitted(bundle: Bundle, kind: Kind) -> Bundle:
     """The bundle with its graph as the kind's provider runs it quickest, for all of its engines.
 
     The images are the same but for rounding, which golden replay judges.
     """
-    if not PROVIDERS[kind.provider].decomposes:
-        return bundle
-    return replace(bundle, model=decompose(bundle.model))
+    if PROVIDERS[kind.provider].decomposes:
+        return replace(bundle, model=decompose(bundle.model))
+    if kind.precision == "float16":
+        return replace(bundle, model=in_float16(bundle.model))
+    return bundle
 
 
 def useful_size(seconds: Mapping[int, float]) -> int:
@@ -139,6 +145,24 @@ def batch_sizes(largest: int) -> tuple[int, ...]:
     return (*(2**power for power in range((largest - 1).bit_length())), largest)
 
 
+def recorded_size(image: Image, largest: int) -> int:
+    """The one size of all batches on a GPU: a power of two, or the largest.
+
+    It depends on the model and the settings alone, as the bytes of images do on it.
+    """
+    room = max(1, RECORDED_PIXELS // (image.height * image.width))
+    return min(largest, 1 << (room.bit_length() - 1))
+
+
+def _chain(model: bytes, kind: Kind, threads: int) -> Chain:
+    return Chain(
+        [
+            open_session(part, each, threads, provider_options(each, threads))
+            for part, each in _stages(model, kind)
+        ]
+    )
+
+
 def _stages(model: bytes, kind: Kind) -> list[tuple[bytes, Kind]]:
     """The graphs that make the images one after the other, and how each of them runs."""
     if kind.precision == "bfloat16" and (parts := cut_before_convolutions(model)) is not None:
@@ -146,42 +170,34 @@ def _stages(model: bytes, kind: Kind) -> list[tuple[bytes, Kind]]:
     return [(model, kind)]
 
 
-def _session(model: bytes, kind: Kind, threads: int, device: int) -> onnxruntime.InferenceSession:
-    """Raises EngineError as `Engine`."""
-    wanted = PROVIDERS[kind.provider].onnx_name
-    available = onnxruntime.get_available_providers()
-    if wanted not in available:
-        raise EngineError(
-            f"provider {wanted} was asked for, but this onnxruntime has {', '.join(available)}"
-        )
-    try:
-        session = onnxruntime.InferenceSession(
-            model,
-            _options(threads),
-            providers=[(wanted, provider_options(kind, threads, device))],
-        )
-    except Exception as error:  # onnxruntime raises bare Exceptions of its own making
-        raise EngineError(f"onnxruntime refuses the graph: {error}") from error
-    # onnxruntime goes on with the CPU when a provider cannot be loaded, and only logs it.
-    used = session.get_providers()[0]
-    if used != wanted:
-        raise EngineError(f"provider {wanted} was asked for, but onnxruntime uses {used}")
-    return session
+def recording(
+    bundle: Bundle,
+    kind: Kind,
+    size: int,
+    device: int = 0,
+    gpu_bytes: int = 0,
+    *,
+    record: bool = True,
+) -> Recording:
+    """The graph of a fitted bundle on a GPU, in batches of `size`. Raises EngineError."""
+    check_provider(kind)
+    load_cuda()
+    stream = Stream(device)
+    options = provider_options(kind, 1, device, stream.address, gpu_bytes)
+    session = open_session(bundle.model, kind, 1, options)
+    manifest = bundle.manifest
+    inputs: dict[str, tuple[tuple[int, ...], type]] = {
+        "latents": ((size, manifest.latent_dim), np.float32)
+    }
+    if manifest.num_classes:
+        inputs["labels"] = ((size,), np.int64)
+    images = (size, *_shape(manifest.image))
+    return Recording(session, stream, device, inputs, images, record=record)
 
 
-def _outputs(session: onnxruntime.InferenceSession) -> list[str]:
-    return [value.name for value in session.get_outputs()]
+def _feed(latents: NDArray[np.float32], labels: Labels) -> Feed:
+    return {"latents": latents} if labels is None else {"latents": latents, "labels": labels}
 
 
-def _options(threads: int) -> onnxruntime.SessionOptions:
-    """Session options: as many threads as told, which do not spin beside those that encode.
-
-    onnxruntime's own choice of threads pins them to cores that a container may not have.
-    """
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    options.log_severity_level = 3  # errors
-    return options
+def _shape(image: Image) -> tuple[int, int, int]:
+    return image.height, image.width, image.channels

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from service.processor import instruction_set
 
 Name = Literal["cpu", "openvino", "cuda"]
-Precision = Literal["float32", "tensorfloat32", "bfloat16"]
+Precision = Literal["float32", "tensorfloat32", "float16", "bfloat16"]
 BFLOAT16 = {"avx512_bf16", "amx_bf16", "bf16"}  # instructions that multiply it
 
 
@@ -16,7 +16,7 @@ BFLOAT16 = {"avx512_bf16", "amx_bf16", "bf16"}  # instructions that multiply it
 class Provider:
     """What onnxruntime calls it, and what it can do.
 
-    `pads`: whether batches are filled up to a few sizes, because each new size costs a preparation.
+    `pads`: whether batches are filled up, so that all have one size.
     `decomposes`: whether transposed convolutions run quicker as plain ones.
     """
 
@@ -44,6 +44,7 @@ class Kind:
 
 
 QUICKEST_FIRST = (
+    Kind("cuda", "float16"),
     Kind("cuda", "tensorfloat32"),
     Kind("cuda"),
     Kind("openvino", "bfloat16"),
@@ -72,18 +73,25 @@ def kinds(
     ]
 
 
-def provider_options(kind: Kind, threads: int, device: int) -> dict[str, Any]:
+def provider_options(
+    kind: Kind, threads: int, device: int = 0, stream: int = 0, gpu_bytes: int = 0
+) -> dict[str, Any]:
     """What onnxruntime is told beside the provider's name.
 
-    `threads` are compute threads of a processor, `device` is the number of a GPU.
+    `threads` are compute threads of a processor; `device` is the number of a GPU, `stream` the
+    address of a stream of it, and `gpu_bytes` what may be taken of its memory, 0 for all.
     """
     if kind.provider == "cuda":
         return {
             "device_id": device,
+            "user_compute_stream": str(stream),
             "use_tf32": int(kind.precision == "tensorfloat32"),
-            # An exhaustive search would stall the first batch of every size.
+            "prefer_nhwc": 1,  # as matrix units have it; else much time goes into turning it
+            # The other searches time what there is, so that each start may end with another
+            # algorithm, and images in other last bits.
             "cudnn_conv_algo_search": "HEURISTIC",
             "arena_extend_strategy": "kSameAsRequested",
+            **({"gpu_mem_limit": gpu_bytes} if gpu_bytes else {}),
         }
     if kind.provider == "openvino":
         hint = {"float32": "f32", "bfloat16": "bf16"}[kind.precision]

@@ -18,7 +18,7 @@ from bundle.verify import Bundle, load_bundle
 from service.batcher import Batcher, BatchOptions
 from service.cost import Cost
 from service.crowd import Crowd
-from service.engine import Engine, EngineError, fitted, useful_size
+from service.engine import Engine, fitted, useful_size
 from service.entry import Array, Arrays, Outcome
 from service.lane import BeforeTurn
 from service.lanes import plan_lanes
@@ -26,6 +26,7 @@ from service.metrics import Metrics
 from service.processor import trim_memory
 from service.provider import Kind, kinds
 from service.replay import replay_golden
+from service.session import EngineError
 from service.settings import Settings
 from service.work import Work
 
@@ -88,7 +89,8 @@ def prepare(path: Path, settings: Settings, crowd: Crowd | None = None) -> Prepa
 
 
 def _prepare(bundle: Bundle, kind: Kind, settings: Settings, crowd: Crowd | None) -> Prepared:
-    lanes, cost, wide = plan_lanes(kind, settings), Cost(), None
+    place, workers = (crowd.place, crowd.workers) if crowd else (0, 1)
+    lanes, cost, wide = plan_lanes(kind, settings, place, workers), Cost(), None
     try:
         bundle = fitted(bundle, kind)
         engines = [
@@ -98,6 +100,7 @@ def _prepare(bundle: Bundle, kind: Kind, settings: Settings, crowd: Crowd | None
                 threads=lanes.threads,
                 largest=settings.max_batch_size,
                 device=lanes.device(number),
+                gpu_bytes=settings.gpu_bytes or 0,
             )
             for number in range(lanes.count)
         ]
@@ -116,7 +119,7 @@ def _prepare(bundle: Bundle, kind: Kind, settings: Settings, crowd: Crowd | None
         raise LoadError("load_failed", f"{type(error).__name__}: {error}") from error
     largest = useful_size({size: min(each[size] for each in times) for size in times[0]})
     prepared = Prepared(engines, cost, largest, wide)
-    if largest < settings.max_batch_size:
+    if largest < engines[0].sizes[-1]:
         label = f"{bundle.manifest.name}@{bundle.manifest.version}"
         log.info("%s runs in batches of %d at most: larger ones are slower", label, largest)
         for engine in prepared.everything:

@@ -5,8 +5,6 @@ import socket
 import tempfile
 from pathlib import Path
 
-import onnxruntime
-
 from service.crowd import Crowd
 from service.draining import BACKLOG, DrainingServer, run_server
 from service.processor import available_cpus
@@ -29,7 +27,7 @@ def serve(settings: Settings) -> int:
     A second signal, or the end of the grace period, ends all at once.
     """
     with _listen(settings.host, settings.port) as listener:
-        count = plan_workers(settings, onnxruntime.get_available_providers())
+        count = plan_workers(settings)
         if count == 1:
             run_server(settings, functools.partial(DrainingServer, listeners=[listener]))
             return DONE

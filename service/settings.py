@@ -46,7 +46,7 @@ class Settings(BaseSettings):
     provider: Literal["auto", "cpu", "openvino", "cuda"] = Field(
         "auto", description="onnxruntime execution provider; auto: the quickest that works"
     )
-    precision: Literal["auto", "float32", "tensorfloat32", "bfloat16"] = Field(
+    precision: Literal["auto", "float32", "tensorfloat32", "float16", "bfloat16"] = Field(
         "auto", description="of the engine's numbers; auto: the quickest that passes golden replay"
     )
     workers: int | None = Field(
@@ -54,16 +54,19 @@ class Settings(BaseSettings):
         ge=1,
         le=64,
         description="processes that share connections, threads and queue; none: one per CPU, 8 at"
-        " most, or one alone with a GPU",
+        " most",
     )
     lanes: int | None = Field(
         None,
         ge=1,
         le=64,
         description="sessions side by side, per model and worker; none: one per CPU of the worker,"
-        " 8 at most, or per GPU",
+        " 8 at most, or per GPU of it",
     )
-    gpus: int = Field(1, ge=1, le=64, description="GPUs that the lanes are spread over")
+    gpus: int = Field(1, ge=1, le=64, description="GPUs that the workers' lanes are spread over")
+    gpu_bytes: int | None = Field(
+        None, ge=1, description="most of a GPU's memory that a lane takes; none: what it needs"
+    )
     threads: Share = Field(None, description="compute threads of all lanes; none: the CPUs allowed")
     encode_threads: Share = Field(None, description="encoding threads; none: the CPUs allowed")
     compression: Literal["none", "fast", "small"] = Field(

@@ -22,7 +22,7 @@ MAY_IMPORT = {
         *("pydantic", "safetensors", "torch", "tqdm"),
     },
     "service": {
-        *("bundle", "fastapi", "isal", "numpy", "onnx", "onnxruntime", "PIL"),
+        *("bundle", "cuda", "fastapi", "isal", "numpy", "onnx", "onnxruntime", "PIL"),
         *("prometheus_client", "pydantic", "pydantic_core", "pydantic_settings"),
         *("starlette", "uvicorn"),
     },
@@ -73,6 +73,8 @@ def only_defines(node: ast.stmt) -> bool:
             return True
         case ast.If(test=test):
             return ast.unparse(test) in ("TYPE_CHECKING", "__name__ == '__main__'")
+        case ast.Try(body=[ast.ImportFrom()], handlers=[handler], orelse=[], finalbody=[]):
+            return all(map(only_defines, handler.body))  # of what an extra brings
     return False
 
 

@@ -10,9 +10,10 @@ from bundle.latents import draw_latents
 from bundle.manifest import Image
 from bundle.verify import Bundle, load_bundle
 from service.cost import Cost
-from service.engine import Engine, EngineError, batch_sizes, fitted, useful_size
+from service.engine import Engine, batch_sizes, fitted, recorded_size, useful_size
 from service.provider import PROVIDERS, Kind, Name
 from service.replay import replay_golden
+from service.session import EngineError
 from tests.bundles import DIGITS, Toy
 
 CPU = Kind("cpu")
@@ -99,17 +100,23 @@ def test_it_is_prepared_for_few_sizes(largest: int, sizes: tuple[int, ...]) -> N
     assert batch_sizes(largest) == sizes
 
 
-def test_padding_changes_no_image(bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
-    latents, labels = draw_latents(7, 0, 9, 5, len(DIGITS))
-    assert labels is not None
+def test_where_all_batches_have_one_size_what_they_lack_is_padding(
+    bundle: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
     plain = Engine(bundle, CPU, largest=8)
     assert [plain.padding(size) for size in range(1, 10)] == [0] * 9
     monkeypatch.setitem(PROVIDERS, "cpu", replace(PROVIDERS["cpu"], pads=True))
     padded = Engine(bundle, CPU, largest=8)
-    assert [padded.padding(size) for size in range(1, 10)] == [0, 0, 1, 0, 3, 2, 1, 0, 0]
-    for size in range(1, 10):
-        found = padded.generate(latents[:size], labels[:size])
-        assert np.array_equal(found, plain.generate(latents[:size], labels[:size]))
+    assert padded.sizes == (8,)
+    assert [padded.padding(size) for size in range(1, 10)] == [7, 6, 5, 4, 3, 2, 1, 0, 7]
+
+
+@pytest.mark.parametrize(
+    ("side", "largest", "size"),
+    [(28, 32, 32), (28, 24, 24), (256, 32, 8), (300, 32, 4), (512, 32, 2), (2048, 32, 1)],
+)
+def test_batches_on_a_gpu_are_smaller_for_larger_images(side: int, largest: int, size: int) -> None:
+    assert recorded_size(Image(height=side, width=side, channels=3), largest) == size
 
 
 def test_a_rested_engine_makes_the_same_images(bundle: Bundle) -> None:

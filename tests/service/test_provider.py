@@ -17,6 +17,7 @@ def told(provider: str, precision: str, available: list[str], instructions: str)
 
 def test_auto_is_all_that_is_there_the_quickest_first() -> None:
     assert told("auto", "auto", ALL, BFLOAT16) == [
+        "cuda in float16",
         "cuda in tensorfloat32",
         "cuda in float32",
         "openvino in bfloat16",

@@ -8,16 +8,14 @@ from service.lanes import MOST
 from service.settings import Settings
 from service.shares import plan_workers, share_of
 
-CPU, GPU = ["CPUExecutionProvider"], ["CUDAExecutionProvider", "CPUExecutionProvider"]
-
 
 @pytest.fixture(autouse=True)
 def linux(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.platform", "linux")
 
 
-def plan(providers: list[str] = CPU, **changes: Any) -> int:
-    return plan_workers(Settings(**changes), providers)
+def plan(**changes: Any) -> int:
+    return plan_workers(Settings(**changes))
 
 
 def test_each_cpu_that_is_allowed_has_a_worker() -> None:
@@ -25,9 +23,8 @@ def test_each_cpu_that_is_allowed_has_a_worker() -> None:
     assert plan(threads=64) == MOST
 
 
-def test_a_gpu_has_one_for_all() -> None:
-    assert plan(GPU, threads=4) == 1
-    assert plan(GPU, threads=4, provider="cpu") == 4
+def test_so_it_is_with_a_gpu() -> None:
+    assert plan(threads=4, provider="cuda") == 4
 
 
 def test_where_connections_cannot_be_handed_over_there_is_one(
@@ -38,15 +35,15 @@ def test_where_connections_cannot_be_handed_over_there_is_one(
 
 
 def test_the_settings_have_the_last_word() -> None:
-    assert plan(GPU, threads=1, workers=3) == 3
+    assert plan(threads=1, workers=3) == 3
 
 
 def test_a_share_is_a_part_of_the_threads_and_of_the_queue() -> None:
     whole = Settings(threads=8, queue_images=1000, queue_megapixels=64.0)
     share = share_of(whole, 4)
-    assert (share.threads, share.encode_threads, share.lanes) == (2, 2, 2)
+    assert (share.threads, share.encode_threads) == (2, 2)
     assert (share.queue_images, share.queue_megapixels) == (256, 16.0)
-    rest = {"threads", "encode_threads", "lanes", "queue_images", "queue_megapixels"}
+    rest = {"threads", "encode_threads", "queue_images", "queue_megapixels"}
     assert share.model_dump(exclude=rest) == whole.model_dump(exclude=rest)
 
 
@@ -54,17 +51,3 @@ def test_nobody_gets_less_than_one_thread_nor_a_queue_that_is_too_short_for_a_re
     share = share_of(Settings(threads=2, queue_images=1024), 8)
     assert (share.threads, share.encode_threads, share.queue_images) == (1, 1, 256)
     assert share_of(Settings(queue_images=100), 8).queue_images == 100
-
-
-@pytest.mark.parametrize(
-    ("threads", "workers", "lanes"), [(2, 2, 1), (8, 2, 4), (16, 8, 1), (64, 2, 4)]
-)
-def test_all_lanes_together_are_as_many_as_without_workers(
-    threads: int, workers: int, lanes: int
-) -> None:
-    assert share_of(Settings(threads=threads), workers).lanes == lanes
-
-
-def test_lanes_that_are_set_or_are_for_gpus_stay() -> None:
-    assert share_of(Settings(threads=8, lanes=3), 4).lanes == 3
-    assert share_of(Settings(threads=8, gpus=2), 4).lanes is None
