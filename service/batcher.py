@@ -19,7 +19,7 @@ from service.turns import Turns, are_short
 
 # More than it seems may be ahead of an entry. Were all admitted that can just be in time, they
 # would be a little late under more load than can be answered, and made for nothing.
-CAUTION = 0.25
+CAUTION = 0.5
 
 
 @dataclass(frozen=True)
@@ -99,6 +99,12 @@ class Batcher:
                 yield part
         finally:
             self._leave(entry)
+
+    def check_room(self, allowed_s: float) -> None:
+        """Raise what `submit` would for one item, if more than the next batch waits already."""
+        if self._queue.waiting >= self._options.max_batch_size and not self._queue.closed:
+            with self._queue.lock:
+                self._admit(1, time.monotonic() + allowed_s)
 
     def oldest_s(self) -> float:
         """How long the entry that waits longest has waited; 0 when none waits."""

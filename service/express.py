@@ -6,8 +6,9 @@ It answers as the route does, to the byte; a test compares them.
 
 import asyncio
 import logging
+import math
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple, cast
 
@@ -33,6 +34,7 @@ log = logging.getLogger(__name__)
 
 PATH = "/generate"
 Lines = list[tuple[bytes, bytes]]  # of a head
+END = b"\r\n\r\n"  # of it
 Start = Callable[[Coroutine[Any, Any, None]], object]
 
 
@@ -91,7 +93,9 @@ class Express:
             metrics.count_request(error.status, 0.0)
             if self._flood.takes():
                 log_request(head.scope, record, error.status, False, 0.0)
-            return _pieces(_refused(str(error), error.retry_after_s), record, default_headers)
+            retry_after_s = math.ceil(error.retry_after_s or 0)
+            opening, rest = _refused(error.detail, retry_after_s, *default_headers)
+            return [opening, record.request_id.encode(), END, rest]
         return None
 
     def enter(self, cycle: RequestResponseCycle, head: Head, start: Start) -> None:
@@ -125,6 +129,7 @@ class Express:
         except Malformed:
             return  # which it is answered in its turn
         self._service.intake.check_room(allowed_s)
+        self._service.models.check_room(allowed_s)
 
     def _allowed_s(self, head: Head) -> float:
         return min(head.allowed_s, self._service.settings.deadline_s)
@@ -205,15 +210,22 @@ def _tell_refused(count: int) -> None:
     log.info("more requests refused within a second, without a line each count=%d", count)
 
 
-@lru_cache(8)  # it is always the same
-def _refused(detail: str, retry_after_s: float | None) -> Response:
-    return problem_response(QueueFull(detail, retry_after_s=retry_after_s))
+@lru_cache(8)  # it is the same for a second
+def _refused(detail: str, retry_after_s: int, *more: tuple[bytes, bytes]) -> tuple[bytes, bytes]:
+    """A refusal up to its id, and its body."""
+    response = problem_response(QueueFull(detail, retry_after_s=retry_after_s))
+    return b"".join(_opening(response, more)), bytes(response.body)
 
 
 def _pieces(response: Response, record: Record, more: Lines) -> list[bytes]:
     """An answer as it goes over the wire, head and body, with more lines in its head."""
+    return [*_opening(response, more), record.request_id.encode(), END, bytes(response.body)]
+
+
+def _opening(response: Response, more: Sequence[tuple[bytes, bytes]]) -> list[bytes]:
+    """The head of an answer up to its id, which comes last."""
     pieces = [STATUS_LINE[response.status_code]]
     for name, value in (*more, *response.raw_headers):
         pieces += (name, b": ", value, b"\r\n")
-    pieces += (b"x-request-id: ", record.request_id.encode(), b"\r\n\r\n", bytes(response.body))
+    pieces.append(b"x-request-id: ")
     return pieces

@@ -8,7 +8,14 @@ from bundle.errors import BundleError
 from bundle.store import Release, list_models, list_versions
 from service.crowd import Crowd
 from service.ensemble import Answering
-from service.errors import Draining, InvalidValue, NoSuchModel, NotReady
+from service.errors import (
+    DeadlineUnreachable,
+    Draining,
+    InvalidValue,
+    NoSuchModel,
+    NotReady,
+    QueueFull,
+)
 from service.lane import BeforeTurn
 from service.memory import Memory
 from service.metrics import Metrics
@@ -175,6 +182,21 @@ class Models:
     def has_plenty(self) -> bool:
         """Whether an engine that takes turns with the event loop has enough for the next ones."""
         return any(served.has_plenty() for served in self._memory.everything())
+
+    def check_room(self, allowed_s: float) -> None:
+        """Raise QueueFull if no version in memory could make one more image in so many seconds."""
+        retry_after_s = None
+        for served in self._memory.everything():
+            try:
+                served.check_room(allowed_s)
+            except (QueueFull, DeadlineUnreachable) as error:
+                retry_after_s = error.retry_after_s
+            else:
+                return
+        if retry_after_s is not None:
+            raise QueueFull(
+                "more images are asked for than can be made in time", retry_after_s=retry_after_s
+            )
 
     async def close(self) -> None:
         """Take nothing more and finish what is queued."""

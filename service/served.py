@@ -122,8 +122,8 @@ def _prepare(bundle: Bundle, kind: Kind, settings: Settings, crowd: Crowd | None
     if largest < engines[0].sizes[-1]:
         label = f"{bundle.manifest.name}@{bundle.manifest.version}"
         log.info("%s runs in batches of %d at most: larger ones are slower", label, largest)
-        for engine in prepared.everything:
-            engine.rest()  # it has taken memory for those, too
+    for engine in prepared.everything:
+        engine.rest()  # from the largest batches, which may never come
     return prepared
 
 
@@ -222,6 +222,10 @@ class Served:
     def has_plenty(self) -> bool:
         """As `Batcher.has_plenty`."""
         return self._batcher.has_plenty()
+
+    def check_room(self, allowed_s: float) -> None:
+        """As `Batcher.check_room`, for an image."""
+        self._batcher.check_room(allowed_s)
 
     async def generate(self, work: Work, deadline: float) -> Outcome:
         """Make the images; raises what `Batcher.submit` raises."""

@@ -1,5 +1,6 @@
 """What the batcher takes in, by when it expects to have made it."""
 
+import asyncio
 import contextlib
 import time
 
@@ -70,5 +71,21 @@ def test_behind_others_an_entry_is_expected_to_share_a_full_batch_with_later_one
         else:
             with pytest.raises(DeadlineUnreachable):
                 await second
+
+    with_bench(test)
+
+
+def test_room_is_looked_for_only_behind_a_full_batch() -> None:
+    async def test(bench: Bench) -> None:
+        first = await bench.occupy()
+        bench.cost.learn(1, 20.0)
+        bench.batcher.check_room(1)  # the next batch tells what is true
+        others = [await bench.start(number) for number in range(1, 5)]
+        bench.batcher.check_room(1000)
+        with pytest.raises(DeadlineUnreachable):
+            bench.batcher.check_room(100)
+        bench.open()
+        await asyncio.gather(first, *others)
+        bench.batcher.check_room(0.001)
 
     with_bench(test)

@@ -4,10 +4,12 @@ import asyncio
 import logging
 import re
 from collections.abc import Coroutine
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from service.errors import DeadlineUnreachable
 from service.express import Express
 from service.heads import Head
 from service.intake import Intake
@@ -83,3 +85,47 @@ def test_whose_client_leaves_while_it_waits_is_not_made(
     assert sent == []
     (line,) = [record.fields for record in caplog.records if record.message == "request"]
     assert (line["status"], line["client_gone"]) == (499, True)
+
+
+def test_what_no_model_could_make_in_time_is_refused_before_it_is_read(
+    models_root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    head = Head.of({"path": "/generate", "method": "POST", "headers": [], "query_string": b""})
+
+    def refuse(_allowed_s: float) -> None:
+        raise DeadlineUnreachable("late", retry_after_s=2.5)
+
+    async def run() -> None:
+        service = Service(Settings(models=models_root, default_model="toy", threads=1))
+        await service.models.open()
+        express = Express(service)
+        try:
+            assert express.refusal(head, None, []) is None
+            full, *others = service.models._memory.everything()
+            monkeypatch.setattr(full, "check_room", refuse)
+            assert express.refusal(head, None, []) is None  # another may be meant
+            for other in others:
+                monkeypatch.setattr(other, "check_room", refuse)
+            refusal = express.refusal(head, None, [])
+            assert refusal is not None
+            assert b"retry-after: 3\r\n" in b"".join(refusal)
+        finally:
+            await service.close()
+
+    asyncio.run(run())
+
+
+def test_a_refusal_carries_the_lines_of_its_moment(settings: Settings) -> None:
+    """What is the same of all is made once."""
+    head = Head.of({"path": "/generate", "method": "POST", "headers": [], "query_string": b""})
+
+    async def run() -> None:
+        service = Service(settings)
+        service.intake = Intake(0)
+        express = Express(service)
+        for date in (b"Mon", b"Tue", b"Mon"):
+            refusal = express.refusal(head, None, [(b"date", date)])
+            assert refusal is not None
+            assert b"date: %s\r\n" % date in b"".join(refusal)
+
+    asyncio.run(run())
