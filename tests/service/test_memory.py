@@ -94,7 +94,9 @@ def test_what_leaves_is_really_freed(root: Path) -> None:
     async def test(memory: Memory) -> None:
         version = await memory.load(("toy", 1))
         assert await generate(version)
-        session = weakref.ref(version.parts[0]._engines[0]._sessions[0])  # type: ignore[attr-defined]
+        graph = version.parts[0]._engines[0]._graph  # type: ignore[attr-defined]
+        session = weakref.ref(graph._sessions[0])
+        del graph
         served = weakref.ref(version)
         memory.let_go(version)
         del version
