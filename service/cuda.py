@@ -122,6 +122,7 @@ class Recording:
         record: bool = True,
     ) -> None:
         self.size = images[0]
+        self.is_lost = False
         self._session = session
         self._stream = stream
         self._inputs = {name: Buffer(*kind) for name, kind in inputs.items()}
@@ -167,17 +168,24 @@ class Recording:
         self._stream.close()
 
     def _batch(self, feed: Feed, count: int) -> NDArray[np.uint8]:
-        self._stream.enter()
         for name, array in feed.items():
             self._inputs[name].array[:count] = array
+        try:
+            self._work(count)
+        except EngineError:
+            self.is_lost = True  # what a GPU fails with, it fails with from then on
+            raise
+        images: NDArray[np.uint8] = self._images.array[:count].copy()
+        return images
+
+    def _work(self, count: int) -> None:
+        self._stream.enter()
         if self._recorded is None:
             self._tell()
         else:
             check(runtime.cudaGraphLaunch(self._recorded, self._stream.handle))
         self._images.fetch(count, self._stream)
         self._stream.wait()
-        images: NDArray[np.uint8] = self._images.array[:count].copy()
-        return images
 
     def _tell(self) -> None:
         """Tell the stream what a batch takes."""

@@ -25,7 +25,9 @@ RECORDED_PIXELS = 2**19  # of a batch on a GPU: enough to keep most of it at wor
 
 
 class Graph(Protocol):
-    """A graph that is ready to run."""
+    """A graph that is ready to run; `is_lost` when only a new process can run it again."""
+
+    is_lost: bool
 
     def run(self, feed: Feed) -> NDArray[np.uint8]:
         """The images of the inputs."""
@@ -70,6 +72,11 @@ class Engine:
             if kind.provider == "cuda"
             else _chain(bundle.model, kind, threads)
         )
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether only a new process can make images again, as when a GPU has failed."""
+        return self._graph.is_lost
 
     def close(self) -> None:
         """Free what it holds; it must not run then or later."""

@@ -179,6 +179,10 @@ class Models:
         """How long the longest run of an engine takes already; 0 when all rest."""
         return max((served.running_s() for served in self._memory.everything()), default=0.0)
 
+    def is_lost(self) -> bool:
+        """Whether an engine can run in a new process only."""
+        return any(served.is_lost() for served in self._memory.everything())
+
     def has_plenty(self) -> bool:
         """Whether an engine that takes turns with the event loop has enough for the next ones."""
         return any(served.has_plenty() for served in self._memory.everything())

@@ -219,6 +219,10 @@ class Served:
         """How long the engine's present run takes already; 0 when it rests."""
         return self._batcher.running_s()
 
+    def is_lost(self) -> bool:
+        """Whether an engine can run in a new process only."""
+        return any(engine.is_lost for engine in self._engines)
+
     def has_plenty(self) -> bool:
         """As `Batcher.has_plenty`."""
         return self._batcher.has_plenty()

@@ -21,6 +21,8 @@ class EngineError(Exception):
 class Chain:
     """Sessions each of which takes what the one before it makes."""
 
+    is_lost = False
+
     def __init__(self, sessions: Sequence[onnxruntime.InferenceSession]) -> None:
         self._sessions = list(sessions)
 

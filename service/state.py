@@ -61,9 +61,14 @@ class Service:
         return self.models.ready and not self.draining
 
     def check_alive(self) -> None:
-        """Raise EngineStuck when a run takes so long that only a new process can help."""
+        """Raise EngineStuck when only a new process can help.
+
+        A run takes too long, or a GPU has failed.
+        """
         if (running_s := self.models.running_s()) > self.settings.stuck_s:
             raise EngineStuck(f"a run of the engine takes {running_s:.0f} s already")
+        if self.models.is_lost():
+            raise EngineStuck("a GPU has failed")
 
     async def exposition(self) -> bytes:
         """The metrics of all workers together, in Prometheus' text format."""

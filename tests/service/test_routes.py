@@ -152,6 +152,17 @@ def test_readiness_ends_when_the_service_is_told_to_stop(client_of: ClientOf) ->
     assert client.get("/healthz").status_code == 200
 
 
+def test_an_engine_that_only_a_new_process_can_run_is_told(
+    client_of: ClientOf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on a GPU that has failed."""
+    client = client_of()
+    assert client.get("/healthz").status_code == 200
+    monkeypatch.setattr("service.session.Chain.is_lost", True)
+    response = client.get("/healthz")
+    assert "GPU has failed" in problem(response, 503, "engine-stuck")["detail"]
+
+
 def test_a_canary_meets_seeds_and_nothing_else(tmp_path: Path, client_of: ClientOf) -> None:
     for seed in range(2):
         make_bundle(tmp_path, seed=seed)
