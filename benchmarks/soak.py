@@ -26,6 +26,7 @@ from serving.servers import Server, add_options, running
 CLIENTS = 16
 TIMEOUT_S = 60
 SAMPLE_S = 2
+WARM_MINUTES = 1  # of the same load: then all has come once
 REST_S = 10  # more than lanes have to be without work to give memory back
 
 Request = tuple[str, dict[str, str], bytes]
@@ -127,14 +128,12 @@ async def warm(port: int) -> None:
 
 async def soak(server: Server, minutes: float) -> dict[str, object]:
     await warm(server.port)
+    await asyncio.gather(*begin(server, time.monotonic() + 60 * WARM_MINUTES, Counter()))
     await asyncio.sleep(REST_S)
     before = memory_mb(server.pid)
     statuses: Counter[str] = Counter()
     until = time.monotonic() + 60 * minutes
-    clients = [
-        asyncio.ensure_future(client(server.port, until, number, statuses))
-        for number in range(CLIENTS)
-    ]
+    clients = begin(server, until, statuses)
     resident = []
     for minute in range(math.ceil(minutes)):
         samples = [memory async for memory in watch(server, until - 60 * (minutes - minute - 1))]
@@ -149,6 +148,14 @@ async def soak(server: Server, minutes: float) -> dict[str, object]:
         "resident_end_to_minute_1": round(resident[-1] / resident[0], 3),
         "resting_mb": [before, memory_mb(server.pid)],
     }
+
+
+def begin(server: Server, until: float, statuses: Counter[str]) -> "list[asyncio.Future[None]]":
+    """Clients that ask until then."""
+    return [
+        asyncio.ensure_future(client(server.port, until, number, statuses))
+        for number in range(CLIENTS)
+    ]
 
 
 async def watch(server: Server, until: float) -> AsyncIterator[float]:

@@ -18,6 +18,7 @@ from fastapi import FastAPI
 from service.app import create_app
 from service.crowd import Crowd
 from service.express import Express
+from service.processor import return_large_blocks
 from service.protocol import Protocol
 from service.settings import Settings
 from service.state import Service
@@ -110,5 +111,6 @@ async def _serve(
         gc.collect()
         gc.freeze()  # what is here stays; to look through it again and again would hold answers up
         gc.set_threshold(*GARBAGE)
+        return_large_blocks()
         await make_server(config, app.state.service).run_until_stopped()
     log.info("stopped")

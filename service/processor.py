@@ -7,6 +7,8 @@ import resource
 from pathlib import Path
 
 CGROUP = Path("/sys/fs/cgroup")
+M_MMAP_THRESHOLD = -3  # mallopt(3)
+LARGE_BYTES = 2**20
 CPUINFO = Path("/proc/cpuinfo")
 PROCESS = Path("/proc/self")
 # Those that onnxruntime's kernels choose between: its results may differ where these do.
@@ -38,6 +40,17 @@ def memory_bytes(process: Path = PROCESS) -> int:
     """The memory of this process but for files that it maps, which others share; 0 if unknown."""
     pages = _read(process / "statm").split()  # proc(5): all, resident, of which shared, ...
     return (int(pages[1]) - int(pages[2])) * resource.getpagesize() if pages else 0
+
+
+def return_large_blocks() -> None:
+    """Let glibc hand large blocks back to the system as soon as they are freed.
+
+    It does so at first, but raises its limit to the size of each such block, up to 32 MB; then
+    bodies and batches lie between small blocks, and what they leave cannot be handed back.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:
+        mallopt(M_MMAP_THRESHOLD, LARGE_BYTES)
 
 
 def trim_memory() -> None:

@@ -1,7 +1,10 @@
 """CPUs and instructions, from files as the kernel writes them."""
 
 import os
+import platform
 import resource
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -47,3 +50,25 @@ def test_memory_is_what_is_no_mapped_file(tmp_path: Path) -> None:
 
 def test_where_nothing_is_told_it_is_unknown(tmp_path: Path) -> None:
     assert memory_bytes(tmp_path) == 0
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="mallopt is glibc's")
+def test_large_blocks_go_back_to_the_system_whatever_lies_between_them() -> None:
+    program = """
+from service.processor import memory_bytes, return_large_blocks
+return_large_blocks()
+block = b"x" * 4 * 2**20
+del block  # by which glibc would raise its limit
+before, blocks, between = memory_bytes(), [], []
+for _ in range(20):
+    blocks.append(b"x" * 3 * 2**20)
+    between.append(bytearray(1000))
+del blocks
+print(memory_bytes() - before)
+"""
+    command = [sys.executable, "-c", program]
+    kept = [
+        int(subprocess.run([*command[:2], text], capture_output=True, check=True).stdout)
+        for text in (program, program.replace("\nreturn_large_blocks()", ""))
+    ]
+    assert kept[0] < 3 * 2**20 < kept[1]
