@@ -107,7 +107,7 @@ class Recording:
     """A session's work for one batch of `size` images, recorded and replayed.
 
     `session` is on `stream`, takes `inputs` (shapes and types by name, the batch in front) and
-    makes uint8 images of the shape `image`. Where `record` is false, or a graph cannot be recorded,
+    makes uint8 `images` of that shape. Where `record` is false, or a graph cannot be recorded,
     each run tells the GPU anew. Raises EngineError.
     """
 

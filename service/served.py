@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from contextlib import ExitStack, aclosing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -92,25 +92,30 @@ def _prepare(bundle: Bundle, kind: Kind, settings: Settings, crowd: Crowd | None
     place, workers = (crowd.place, crowd.workers) if crowd else (0, 1)
     lanes, cost, wide = plan_lanes(kind, settings, place, workers), Cost(), None
     try:
-        bundle = fitted(bundle, kind)
-        engines = [
-            Engine(
-                bundle,
-                kind,
-                threads=lanes.threads,
-                largest=settings.max_batch_size,
-                device=lanes.device(number),
-                gpu_bytes=settings.gpu_bytes or 0,
-            )
-            for number in range(lanes.count)
-        ]
-        if crowd is not None and kind.provider != "cuda":
-            wide = Engine(bundle, kind, threads=crowd.cpus, largest=settings.max_batch_size)
-            _prove(wide, bundle)
-            wide.warm_up(Cost())
-        for engine in engines:
-            _prove(engine, bundle)
-        times = [engine.warm_up(cost) for engine in engines]
+        with ExitStack() as unless_ready:
+            fit = fitted(bundle, kind)
+
+            def build(threads: int, device: int) -> Engine:
+                engine = Engine(
+                    fit,
+                    kind,
+                    threads=threads,
+                    largest=settings.max_batch_size,
+                    device=device,
+                    gpu_bytes=settings.gpu_bytes or 0,
+                )
+                unless_ready.callback(engine.close)  # else a GPU's memory would stay taken
+                return engine
+
+            engines = [build(lanes.threads, lanes.device(lane)) for lane in range(lanes.count)]
+            if crowd is not None and kind.provider != "cuda":
+                wide = build(crowd.cpus, 0)
+                _prove(wide, fit)
+                wide.warm_up(Cost())
+            for engine in engines:
+                _prove(engine, fit)
+            times = [engine.warm_up(cost) for engine in engines]
+            unless_ready.pop_all()
     except EngineError as error:
         raise LoadError("engine_failed", str(error)) from error
     except LoadError:

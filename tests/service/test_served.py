@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from bundle.store import new_version
 from bundle.verify import Bundle, load_bundle
 from service import engine
 from service.cost import Cost
@@ -19,10 +20,10 @@ from service.errors import QueueFull
 from service.metrics import Metrics
 from service.polyphase import decompose
 from service.provider import Kind
-from service.served import WIDE_IMAGES, Prepared, Runner, Served, prepare
+from service.served import WIDE_IMAGES, LoadError, Prepared, Runner, Served, prepare
 from service.settings import Settings
 from service.work import Work
-from tests.bundles import make_bundle
+from tests.bundles import Toy, make_bundle, write_toy
 
 PIXELS = 8 * 12  # of a toy image
 
@@ -148,3 +149,20 @@ def test_a_graph_is_rewritten_once_for_all_lanes(
     prepared = prepare(path, Settings(models=tmp_path, provider="cpu", lanes=3, threads=3))
     assert len(prepared.engines) == 3
     assert seen == [(path / "model.onnx").read_bytes()]
+
+
+def test_the_engines_of_a_version_that_is_refused_are_freed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a GPU they would hold memory that nobody frees."""
+    with new_version(tmp_path, "toy") as draft:
+        write_toy(draft.path, Toy())
+        (draft.path / "model.onnx").write_bytes(Toy(seed=5).model().SerializeToString())
+        path = draft.publish(Toy().description())
+    freed: list[Engine] = []
+    monkeypatch.setattr(Engine, "close", lambda engine: freed.append(engine))
+    with pytest.raises(LoadError, match="the golden images differ"):
+        prepare(path, Settings(models=tmp_path, threads=2), Crowd(2, 2))
+    assert len(freed) == 3  # the wide one, too
+    prepare(make_bundle(tmp_path, "fine"), Settings(models=tmp_path, threads=2), Crowd(2, 2))
+    assert len(freed) == 3
