@@ -107,10 +107,10 @@ async def _serve(
     config: uvicorn.Config,
     make_server: Callable[[uvicorn.Config, Service], DrainingServer],
 ) -> None:
+    return_large_blocks()
     async with app.router.lifespan_context(app):
         gc.collect()
         gc.freeze()  # what is here stays; to look through it again and again would hold answers up
         gc.set_threshold(*GARBAGE)
-        return_large_blocks()
         await make_server(config, app.state.service).run_until_stopped()
     log.info("stopped")
