@@ -1,8 +1,7 @@
 """onnxruntime sessions: opened on the provider that was asked for, and run one after the other."""
 
-import contextlib
-import io
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -80,10 +79,13 @@ def check_provider(kind: Kind) -> str:
     return wanted
 
 
+@cache
 def load_cuda() -> None:
-    """Let onnxruntime find NVIDIA's libraries where pip has installed them."""
-    with contextlib.redirect_stdout(io.StringIO()):  # it prints what it did not find
-        onnxruntime.preload_dlls()
+    """Let onnxruntime find NVIDIA's libraries where pip has installed them.
+
+    It prints which of them it does not find.
+    """
+    onnxruntime.preload_dlls()
     onnxruntime.set_default_logger_severity(4)  # of what it then does in another way, it warns
 
 
