@@ -92,12 +92,20 @@ def _nothing() -> bool:
 class Protocol(HttpToolsProtocol):
     """uvicorn's protocol on a `JoiningTransport`, with an express way past the application.
 
-    On that way it reads a whole request whose head it knows without the parser.
+    On that way it reads a whole request whose head it knows without the parser. `dropped` is called
+    when the connection has ended.
     """
 
-    def __init__(self, *arguments: Any, express: Express, **options: Any) -> None:
+    def __init__(
+        self,
+        *arguments: Any,
+        express: Express,
+        dropped: Callable[[], object] = lambda: None,
+        **options: Any,
+    ) -> None:
         super().__init__(*arguments, **options)
         self._express = express
+        self._dropped = dropped
         self._answering: asyncio.Task[None] | None = None
         self._messages = 0  # that the parser has begun with
         self._between = True  # two of them
@@ -115,6 +123,7 @@ class Protocol(HttpToolsProtocol):
         So it is freed at once; what waits for a look for cycles is much, of thousands of clients.
         """
         super().connection_lost(exc)
+        self._dropped()
         self.cycle = cast(Any, None)
         cast(JoiningTransport, self.transport).lose_client()
         if self.timeout_keep_alive_task is not None:

@@ -35,7 +35,7 @@ def serve(settings: Settings) -> int:
             crowd = Crowd(count, settings.threads or available_cpus())
             share = share_of(settings, count)
             work = functools.partial(serve_as_worker, share, Path(folder), crowd)
-            return Supervisor(settings, listener, BACKLOG, count, work).run()
+            return Supervisor(settings, listener, BACKLOG, crowd, work).run()
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -1,4 +1,4 @@
-"""Runs the service in several processes and hands each new connection to one of them in turn.
+"""Runs the service in several processes and hands each new connection to the one with the fewest.
 
 One interpreter runs Python on one CPU at a time, so on several of them all engines would wait for
 what is around them.
@@ -17,6 +17,7 @@ from contextlib import contextmanager, suppress
 from types import FrameType
 
 from service.channel import Channel, Message, open_channel
+from service.crowd import Crowd
 from service.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -24,6 +25,7 @@ log = logging.getLogger(__name__)
 CRASHED, CUT_OFF = 1, 1  # exit codes
 AT_ONCE = 64  # connections that are handed out before anything else is looked at
 HELD_S = 0.005  # until a connection that no worker took is offered again
+FULL_S = 0.1  # for which a worker that takes none is waited for, before others have more than it
 STEADY_S = 10.0  # a worker that lived so long was sound
 RESTART_S = (0.5, 10.0)  # until a lost worker starts again: at first, and at most
 BEYOND_GRACE_S = 1.0  # after which a worker that should have ended by itself is ended
@@ -49,27 +51,41 @@ class Worker:
         self.channel = channel
         self.began = time.monotonic()
         self.ready = False
+        self._full_since: float | None = None
+
+    def take(self, connection: socket.socket) -> bool:
+        """Hand it a connection; false when it is gone, or has as many as it takes for now."""
+        if self.channel.tell(Message("connection", connection)):
+            self._full_since = None
+            return True
+        self._full_since = self._full_since or time.monotonic()
+        return False
+
+    def is_worth_waiting(self) -> bool:
+        """Whether it has not been full for long."""
+        return self._full_since is None or time.monotonic() < self._full_since + FULL_S
 
 
 class Supervisor:
     """Starts workers, hands them connections, starts a lost one again, and lets all of them drain.
 
     It forks: nothing may have started a thread in its process before. `listener` is bound; it
-    listens as soon as all workers are ready.
+    listens as soon as all workers, those of `crowd`, are ready.
     """
 
     def __init__(
-        self, settings: Settings, listener: socket.socket, backlog: int, count: int, work: Work
+        self, settings: Settings, listener: socket.socket, backlog: int, crowd: Crowd, work: Work
     ) -> None:
         self._settings = settings
         self._listener = listener
         self._backlog = backlog
-        self._count = count
+        self._crowd = crowd
+        self._count = crowd.workers
         self._work = work
         self._workers: dict[int, Worker] = {}  # by number
         self._due: dict[int, float] = {}  # when those that are lost start again, by number
         self._wait_s = RESTART_S[0]
-        self._turn = 0
+        self._turn = 0  # the number of whose it is among those that have as many connections
         self._held: socket.socket | None = None  # a connection that no worker takes for now
         self._code = 0
         self._listening = False
@@ -246,14 +262,25 @@ class Supervisor:
                 return
 
     def _hand_out(self, connection: socket.socket) -> bool:
-        """Give a connection to the worker whose turn it is, or to the next that takes it."""
-        for _ in range(self._count):
-            self._turn = (self._turn + 1) % self._count
-            worker = self._workers.get(self._turn)
-            if worker and worker.ready and worker.channel.tell(Message("connection", connection)):
+        """Give a connection to the worker that has the fewest, or to the next that takes it.
+
+        In a storm of them the slower workers are waited for, or they would be left with fewer for
+        as long as these connections last.
+        """
+        for worker in sorted(self._workers.values(), key=self._order):
+            if not worker.ready:
+                continue
+            if worker.take(connection):
+                self._turn = worker.number + 1
+                self._crowd.give(worker.number)
                 connection.close()
                 return True
+            if worker.is_worth_waiting():
+                return False
         return False
+
+    def _order(self, worker: Worker) -> tuple[int, int]:
+        return self._crowd.connections(worker.number), (worker.number - self._turn) % self._count
 
     def _hand_out_held(self) -> None:
         """Try again what no worker took, and go on accepting when one does."""

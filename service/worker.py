@@ -44,6 +44,7 @@ def serve_as_worker(
     siblings = Siblings(folder, number, crowd.workers)
     server = functools.partial(
         WorkerServer,
+        crowd=crowd,
         channel=channel,
         siblings=siblings,
         rates=Rates(settings.images_per_minute, buckets=buckets),
@@ -63,12 +64,14 @@ class WorkerServer(DrainingServer):
         self,
         config: uvicorn.Config,
         service: Service,
+        crowd: Crowd,
         channel: Channel,
         siblings: Siblings,
         rates: Rates,
     ) -> None:
         super().__init__(config, service)
         service.siblings, service.rates = siblings, rates
+        self._crowd = crowd
         self._channel = channel
         self._siblings = siblings
         self._connecting: set[asyncio.Task[Any]] = set()
@@ -118,6 +121,7 @@ class WorkerServer(DrainingServer):
             config=self.config,
             server_state=self.server_state,
             app_state=self.lifespan.state,
+            dropped=self._crowd.drop,
         )
         await self._loop.connect_accepted_socket(protocol, connection)
 

@@ -17,6 +17,18 @@ def test_one_alone_is_told_from_none_and_many() -> None:
     assert (crowd.workers, crowd.cpus) == (2, 4)
 
 
+def test_connections_are_those_given_and_not_dropped() -> None:
+    crowd = Crowd(2)
+    crowd.take_place(1)
+    for _ in range(3):
+        crowd.give(1)
+    crowd.give(0)
+    crowd.drop()
+    assert [crowd.connections(0), crowd.connections(1)] == [1, 2]
+    crowd.take_place(1)  # by its successor, which has none of them
+    assert crowd.connections(1) == 0
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="the system cannot fork")
 def test_another_process_counts_until_its_place_is_taken_anew() -> None:
     crowd = Crowd(2, cpus=2)

@@ -60,6 +60,50 @@ def test_connections_are_shared_and_the_same_seed_is_the_same_bytes(models_root:
         assert held == [3, 3]
 
 
+def test_a_new_connection_goes_to_the_worker_with_the_fewest(models_root: Path) -> None:
+    with working(models_root) as process, contextlib.ExitStack() as stack:
+        workers = workers_of(process)
+        connections = [stack.enter_context(contextlib.closing(process.connect())) for _ in range(4)]
+        for connection in connections:
+            ask(connection)
+        for connection in connections[::2]:  # both of one worker, for they took turns
+            connection.close()
+        wait_for(lambda: sorted(map(connections_of, workers)) == [0, 2])
+        for _ in range(2):
+            ask(stack.enter_context(contextlib.closing(process.connect())))
+        assert [connections_of(pid) for pid in workers] == [2, 2]
+
+
+def test_a_new_worker_is_given_connections_until_it_has_as_many(models_root: Path) -> None:
+    with working(models_root) as process, contextlib.ExitStack() as stack:
+        for _ in range(6):
+            ask(stack.enter_context(contextlib.closing(process.connect())))
+        lost, other = workers_of(process)
+        os.kill(lost, signal.SIGKILL)
+        wait_for(lambda: len(set(workers_of(process)) - {lost}) == 2)
+        new = next(pid for pid in workers_of(process) if pid != other)
+
+        def ask_once_more() -> bool:
+            ask(stack.enter_context(contextlib.closing(process.connect())))
+            return connections_of(new) > 0
+
+        wait_for(ask_once_more)  # until it is ready they are the other's
+        for _ in range(connections_of(other) - 1):
+            ask_once_more()
+        assert connections_of(new) == connections_of(other)
+
+
+def test_a_worker_that_takes_no_connections_does_not_hold_up_the_others(models_root: Path) -> None:
+    more_than_a_channel_holds = 600
+    with working(models_root) as process, contextlib.ExitStack() as stack:
+        stopped, other = workers_of(process)
+        os.kill(stopped, signal.SIGSTOP)
+        stack.callback(os.kill, stopped, signal.SIGCONT)
+        for _ in range(more_than_a_channel_holds):
+            stack.enter_context(contextlib.closing(process.connect())).connect()
+        wait_for(lambda: connections_of(other) > more_than_a_channel_holds / 2)
+
+
 def connections_of(pid: int) -> int:
     """How many connections of clients a process has open."""
     sockets = {os.readlink(link) for link in Path(f"/proc/{pid}/fd").iterdir() if is_there(link)}
