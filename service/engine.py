@@ -1,5 +1,6 @@
 """Makes images with a bundle's graph: arrays in, arrays out, no HTTP."""
 
+import math
 import time
 from collections.abc import Mapping
 from dataclasses import replace
@@ -20,7 +21,10 @@ from service.session import Chain, EngineError, Feed, check_provider, load_cuda,
 
 Labels = NDArray[np.int64] | None
 
-SLOWER = 1.15  # than an image is in the quickest batches
+# Rounds of warm-up through all batch sizes: at least, at most, and the seconds that are enough.
+LEAST_ROUNDS, MOST_ROUNDS, ENOUGH_S = 2, 8, 0.3
+LONG_S = 0.03  # for a batch: whoever comes meanwhile waits for all of it
+SLOWER, HARDLY_SLOWER = 1.15, 1.05  # than an image is in the quickest batches
 RECORDED_PIXELS = 2**19  # of a batch on a GPU: enough to keep most of it at work
 
 
@@ -105,19 +109,23 @@ class Engine:
     def warm_up(self, cost: Cost) -> dict[int, float]:
         """Run zeros in every batch size, and learn the cost when it is warm.
 
-        Returns the seconds of each size, of the quicker of two runs.
+        Returns the seconds of each size, of the quickest of several runs.
         """
-        found = {}
         for size in self.sizes:
-            latents, labels = self._zeros(size)
-            self.generate(latents, labels)
-            runs = []
-            for _ in range(2):
+            self.generate(*self._zeros(size))
+        found = dict.fromkeys(self.sizes, math.inf)
+        began = time.perf_counter()
+        for turn in range(MOST_ROUNDS):
+            # All sizes in each round: so what else the CPUs do for a moment hinders all alike.
+            for size in self.sizes:
+                latents, labels = self._zeros(size)
                 started = time.perf_counter()
                 self.generate(latents, labels)
-                runs.append(time.perf_counter() - started)
-                cost.learn(size, runs[-1])
-            found[size] = min(runs)
+                took = time.perf_counter() - started
+                cost.learn(size, took)
+                found[size] = min(found[size], took)
+            if turn + 1 >= LEAST_ROUNDS and time.perf_counter() - began > ENOUGH_S:
+                break
         return found
 
     def _zeros(self, size: int) -> tuple[NDArray[np.float32], Labels]:
@@ -138,13 +146,17 @@ def fitted(bundle: Bundle, kind: Kind) -> Bundle:
 
 
 def useful_size(seconds: Mapping[int, float]) -> int:
-    """The largest batch size, by the seconds that each takes, in which an image is not much slower.
+    """The largest batch size that is of use, by the seconds that each takes.
 
-    The maps of many large images do not fit into caches together: then they only wait for each
-    other.
+    That is the largest of those that are soon over. Those that take long have to make an image
+    clearly sooner than smaller ones, which the maps of many large images seldom do: they do not fit
+    into caches together, and only wait for each other.
     """
-    quickest = min(taken / size for size, taken in seconds.items())
-    return max(size for size, taken in seconds.items() if taken / size <= SLOWER * quickest)
+    each = {size: taken / size for size, taken in seconds.items()}
+    quickest = min(each.values())
+    enough = min(size for size in seconds if each[size] <= HARDLY_SLOWER * quickest)
+    short = [size for size in seconds if seconds[size] <= LONG_S]
+    return max(enough, *(size for size in short if each[size] <= SLOWER * quickest), 0)
 
 
 def batch_sizes(largest: int) -> tuple[int, ...]:

@@ -126,7 +126,7 @@ def _prepare(bundle: Bundle, kind: Kind, settings: Settings, crowd: Crowd | None
     prepared = Prepared(engines, cost, largest, wide)
     if largest < engines[0].sizes[-1]:
         label = f"{bundle.manifest.name}@{bundle.manifest.version}"
-        log.info("%s runs in batches of %d at most: larger ones are slower", label, largest)
+        log.info("%s runs in batches of %d at most: larger ones are no quicker", label, largest)
     for engine in prepared.everything:
         engine.rest()  # from the largest batches, which may never come
     return prepared

@@ -75,12 +75,15 @@ def test_warming_up_teaches_the_cost_and_tells_what_each_size_takes(bundle: Bund
     ("seconds", "size"),
     [
         ({1: 1.0}, 1),
-        ({1: 1.0, 2: 1.5, 4: 2.5, 8: 4.9}, 8),  # the more, the quicker
-        ({1: 1.0, 2: 2.0, 4: 4.2, 8: 8.9, 16: 20.0, 32: 45.0}, 8),  # hardly slower is no loss
+        ({1: 0.001, 2: 0.0015, 4: 0.0025, 8: 0.0049}, 8),  # the more, the quicker
+        ({1: 0.001, 2: 0.002, 4: 0.0042, 8: 0.0089, 16: 0.02, 32: 0.045}, 8),  # no loss, if short
+        ({1: 1.0, 2: 1.8, 4: 3.4, 8: 6.7}, 4),  # long ones that are no quicker only wait
+        ({1: 1.0, 2: 1.8, 4: 3.4, 8: 6.0}, 8),
+        ({1: 0.006, 2: 0.012, 4: 0.024, 8: 0.048, 16: 0.1}, 4),  # as soon over as is asked for
         ({1: 1.0, 2: 3.0, 4: 2.0}, 4),  # one was disturbed
     ],
 )
-def test_batches_larger_than_is_of_use_are_those_that_take_longer_for_an_image(
+def test_batches_larger_than_is_of_use_are_those_that_take_longer_to_no_avail(
     seconds: dict[int, float], size: int
 ) -> None:
     assert useful_size(seconds) == size

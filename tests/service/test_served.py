@@ -109,7 +109,7 @@ def test_a_large_batch_of_a_lone_request_has_all_cpus(
 def test_batches_are_no_larger_than_is_of_use(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(Engine, "warm_up", lambda self, cost: {1: 1.0, 2: 2.1, 4: 9.0})
+    monkeypatch.setattr(Engine, "warm_up", lambda self, cost: {1: 1.0, 2: 1.8, 4: 9.0})
     settings = Settings(threads=1, max_batch_size=4)
     with caplog.at_level(logging.INFO):
         prepared = prepare(make_bundle(tmp_path, "toy", labels=()), settings)
