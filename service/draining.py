@@ -26,9 +26,10 @@ from service.state import Service
 log = logging.getLogger(__name__)
 
 BACKLOG = 2048
-# For `gc.set_threshold`. To look through all that thousands of requests under way hold takes tens
-# of milliseconds, and what only that would find is little.
-GARBAGE = (2_000, 20, 50)
+# For `gc.set_threshold`. To look through 2,000 new objects takes 3 to 10 ms, for which everybody
+# waits, so it looks sooner at fewer. To look through all that thousands of requests under way hold
+# takes tens, and what only that would find is little.
+GARBAGE = (250, 10, 1_000)
 CUT_OFF = 1  # the exit code when somebody was not answered
 
 

@@ -9,6 +9,7 @@ import logging
 import math
 import time
 from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, NamedTuple, cast
 
@@ -47,6 +48,17 @@ class Arrival(NamedTuple):
     refused: QueueFull | None = None
 
 
+@dataclass
+class Refused:
+    """A request that was refused and why, the answer before and behind its id, and how often."""
+
+    head: Head
+    error: QueueFull
+    opening: bytes
+    rest: bytes
+    times: int = 0
+
+
 class Express:
     """What a connection hands such a request to, instead of the application."""
 
@@ -55,6 +67,7 @@ class Express:
         self.heads = Heads()  # of requests that it takes
         self.outbox = service.outbox
         self._flood = Flood(_tell_refused)
+        self._refused: Refused | None = None  # last, if the event loop has not gone on since
         settings = service.settings
         # What only middleware looks at: whose page it comes from, and whom a proxy speaks for.
         self._elsewhere = frozenset(
@@ -82,21 +95,24 @@ class Express:
         """The answer to a request that would wait in vain, counted and logged; else None.
 
         The same as a task would make of it, for much less: it is what overload consists of. For the
-        same reason not all of them have a line in the log.
+        same reason not all of them have a line in the log, and one that is like the last is refused
+        as that was until the event loop goes on: meanwhile it only becomes more that waits.
         """
-        try:
-            self._check_room(head)
-        except QueueFull as error:
-            metrics = self._service.metrics
-            record = Record(request_id(head.headers), client[0] if client else "")
-            metrics.count_problem(error.slug)
-            metrics.count_request(error.status, 0.0)
-            if self._flood.takes():
-                log_request(head.scope, record, error.status, False, 0.0)
-            retry_after_s = math.ceil(error.retry_after_s or 0)
-            opening, rest = _refused(error.detail, retry_after_s, *default_headers)
-            return [opening, record.request_id.encode(), END, rest]
-        return None
+        last = self._refused
+        if last is None or last.head is not head:
+            self._count_refused()
+            try:
+                self._check_room(head)
+            except QueueFull as error:
+                last = self._refused = Refused(head, error, *_refusal(error, default_headers))
+                asyncio.get_running_loop().call_soon(self._count_refused)
+            else:
+                return None
+        last.times += 1
+        record = Record(request_id(head.headers), client[0] if client else "")
+        if self._flood.takes():
+            log_request(head.scope, record, last.error.status, False, 0.0)
+        return [last.opening, record.request_id.encode(), END, last.rest]
 
     def enter(self, cycle: RequestResponseCycle, head: Head, start: Start) -> None:
         """Answer one request, and count and log it, on a task that is started in its turn.
@@ -114,6 +130,13 @@ class Express:
             start(self._answer(self._arrived(cycle, head, error)))
         else:
             self.enter(cycle, head, start)
+
+    def _count_refused(self) -> None:
+        """Count those that were refused alike."""
+        if (last := self._refused) is not None:
+            self._refused = None
+            self._service.metrics.count_problem(last.error.slug, last.times)
+            self._service.metrics.count_request(last.error.status, 0.0, last.times)
 
     def _arrived(
         self, cycle: RequestResponseCycle, head: Head, refused: QueueFull | None = None
@@ -208,6 +231,10 @@ class Express:
 
 def _tell_refused(count: int) -> None:
     log.info("more requests refused within a second, without a line each count=%d", count)
+
+
+def _refusal(error: QueueFull, default_headers: Lines) -> tuple[bytes, bytes]:
+    return _refused(error.detail, math.ceil(error.retry_after_s or 0), *default_headers)
 
 
 @lru_cache(8)  # it is the same for a second

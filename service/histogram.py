@@ -20,9 +20,9 @@ class Tally:
         self._noted: list[float] = []
         self._lock = threading.Lock()
 
-    def observe(self, value: float) -> None:
-        """Take in a value."""
-        self._noted.append(value)
+    def observe(self, value: float, times: int = 1) -> None:
+        """Take in a value, or so many of it."""
+        self._noted += [value] * times
         if len(self._noted) >= MOST_NOTED:
             with self._lock:
                 self._sort_in()

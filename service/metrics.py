@@ -148,18 +148,18 @@ class Metrics:
             )
         return found
 
-    def count_request(self, status: int, seconds: float) -> None:
-        """Count the answer of a request for images, and its seconds."""
+    def count_request(self, status: int, seconds: float, times: int = 1) -> None:
+        """Count the answer of a request for images, and its seconds; or so many of them."""
         if (counter := self._by_status.get(status)) is None:
             counter = self._by_status[status] = self.requests.labels(str(status))
-        counter.inc()
-        self.request_seconds.observe(seconds)
+        counter.inc(times)
+        self.request_seconds.observe(seconds, times)
 
-    def count_problem(self, slug: str) -> None:
-        """Count an answer that tells of a problem."""
+    def count_problem(self, slug: str, times: int = 1) -> None:
+        """Count an answer that tells of a problem, or so many of them."""
         if (counter := self._by_slug.get(slug)) is None:
             counter = self._by_slug[slug] = self.rejected.labels(slug)
-        counter.inc()
+        counter.inc(times)
 
     def batch_observer(self, model: str, version: str) -> Callable[[int, float], None]:
         """What a batcher tells its batches to: items and seconds."""

@@ -2,6 +2,7 @@
 
 import threading
 from collections import deque
+from itertools import islice
 
 from service.entry import Entry, Piece
 
@@ -60,11 +61,16 @@ class Queue:
 
     def form(self, room: int, now: float) -> list[Piece]:
         """Take the next batch, an equal share of each entry in turn; drop the dead ones."""
-        self._entries = deque(entry for entry in self._entries if not entry.gone(now))
-        share = max(1, room // max(1, min(len(self._entries), TURNS)))
+        alive = (entry for entry in self._entries if not entry.gone(now))
+        share = max(1, room // max(1, len(list(islice(alive, TURNS)))))
         pieces = []
-        while room and self._entries:
+        while self._entries:  # but for those that are gone, no further than there is room
             entry = self._entries.popleft()
+            if entry.gone(now):
+                continue
+            if not room:
+                self._entries.appendleft(entry)
+                break
             piece = entry.take(min(share, room), now)
             if entry.waiting:
                 self._entries.append(entry)

@@ -34,6 +34,7 @@ def test_a_known_head_is_refused_at_once_while_too_many_wait(
         started: list[Coroutine[Any, Any, None]] = []
         express.enter_if_room(whole(scope, sent), head, started.append)
         await started[0]
+        await asyncio.sleep(0)
         counted = service.metrics.exposition()
         assert quick is not None
         assert b'mirage_requests_total{code="429"} 2.0' in counted
@@ -53,6 +54,32 @@ def test_a_known_head_is_refused_at_once_while_too_many_wait(
 def test_nothing_is_refused_while_none_waits(settings: Settings) -> None:
     head = Head.of({"path": "/generate", "method": "POST", "headers": [], "query_string": b""})
     assert Express(Service(settings)).refusal(head, None, []) is None
+
+
+def test_the_like_of_what_was_refused_is_refused_until_the_loop_goes_on(settings: Settings) -> None:
+    scope = {"path": "/generate", "method": "POST", "headers": [], "query_string": b""}
+    head, other = Head.of(scope), Head.of({**scope, "headers": [(b"accept", b"image/png")]})
+
+    async def run() -> None:
+        service = Service(settings)
+        full, roomy = Intake(0), Intake(1)
+        service.intake, express = full, Express(service)
+        answers = [express.refusal(head, None, []) for _ in range(3)]
+        service.intake = roomy
+        answers.append(express.refusal(head, None, []))
+        assert len({b"".join(answer or ()) for answer in answers}) == 4  # each has an id of its own
+        assert express.refusal(other, None, []) is None
+        assert express.refusal(head, None, []) is None
+        service.intake = full
+        assert express.refusal(head, None, []) is not None
+        await asyncio.sleep(0)
+        service.intake = roomy
+        assert express.refusal(head, None, []) is None
+        counted = service.metrics.exposition()
+        assert b'mirage_requests_total{code="429"} 5.0' in counted
+        assert b"mirage_request_duration_seconds_count 5.0" in counted
+
+    asyncio.run(run())
 
 
 def test_a_deadline_that_is_none_is_said_in_its_turn(settings: Settings) -> None:
@@ -124,6 +151,7 @@ def test_a_refusal_carries_the_lines_of_its_moment(settings: Settings) -> None:
         service.intake = Intake(0)
         express = Express(service)
         for date in (b"Mon", b"Tue", b"Mon"):
+            await asyncio.sleep(0)
             refusal = express.refusal(head, None, [(b"date", date)])
             assert refusal is not None
             assert b"date: %s\r\n" % date in b"".join(refusal)

@@ -50,6 +50,19 @@ def test_what_is_late_or_withdrawn_is_in_no_batch() -> None:
     with_queue(test)
 
 
+def test_what_is_gone_leaves_though_there_is_no_room() -> None:
+    def test(queue: Queue) -> None:
+        put(queue, 1, deadline=5.0)
+        queue.leave(put(queue, 2))
+        assert sizes(queue, room=0, now=6.0) == []
+        assert not queue
+        put(queue, 1)
+        assert sizes(queue, room=0) == []
+        assert len(queue) == 1
+
+    with_queue(test)
+
+
 def test_an_entry_waits_for_a_turn_of_each_ahead_of_it_at_most() -> None:
     def test(queue: Queue) -> None:
         put(queue, 1)
