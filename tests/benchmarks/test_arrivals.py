@@ -1,6 +1,7 @@
 """Requests that are sent when they are due, to a small server of this process."""
 
 import json
+import os
 import socketserver
 import subprocess
 import sys
@@ -12,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.serving.arrivals import Posts, centiles_ms, length_of, poisson
+from benchmarks.serving.arrivals import Posts, centiles_ms, length_of, on_all_cpus, poisson
 
 PROGRAM = Path(__file__).parents[2] / "benchmarks/serving/arrivals.py"
 REQUEST = b"POST /generate HTTP/1.1\r\ncontent-length: 2\r\n\r\n{}"
@@ -106,6 +107,22 @@ def test_arrivals_come_as_often_as_asked_and_irregularly() -> None:
     pauses = [later - sooner for sooner, later in pairwise(times)]
     longer = sum(pause > 1e-3 for pause in pauses) / len(pauses)
     assert longer == pytest.approx(0.368, abs=0.02)  # exp(-1)
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="the system pins no process")
+def test_between_arrivals_it_goes_from_cpu_to_cpu() -> None:
+    allowed = os.sched_getaffinity(0)
+    found = []
+    try:
+        for due in on_all_cpus(iter([0.0, 0.01, 0.02, 0.04, 0.06, 0.08])):
+            found.append((due, os.sched_getaffinity(0)))
+    finally:
+        os.sched_setaffinity(0, allowed)
+    assert [due for due, _ in found] == [0.0, 0.01, 0.02, 0.04, 0.06, 0.08]
+    cpus = [cpu for _, [cpu] in found]
+    assert cpus[0] == cpus[1]  # it stays a while
+    assert all(len(cpus) == 1 for _, cpus in found)
+    assert len(set(cpus)) == min(len(allowed), 5)
 
 
 def test_centiles_are_of_enough_only() -> None:
