@@ -26,10 +26,10 @@ from service.state import Service
 log = logging.getLogger(__name__)
 
 BACKLOG = 2048
-# For `gc.set_threshold`. To look through 2,000 new objects takes 3 to 10 ms, for which everybody
-# waits, so it looks sooner at fewer. To look through all that thousands of requests under way hold
-# takes tens, and what only that would find is little.
-GARBAGE = (250, 10, 1_000)
+# For `gc.set_threshold`. There is next to no garbage that it would find, and to look through what
+# thousands of requests under way hold takes milliseconds for which everybody waits. So it looks
+# only once there is much more than they make come and go.
+GARBAGE = (10_000, 10, 1_000)
 CUT_OFF = 1  # the exit code when somebody was not answered
 
 

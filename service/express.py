@@ -50,10 +50,14 @@ class Arrival(NamedTuple):
 
 @dataclass
 class Refused:
-    """A request that was refused and why, the answer before and behind its id, and how often."""
+    """A request that was refused and why, the answer before and behind its id, and how often.
+
+    Not the error itself, whose traceback would hold this in turn.
+    """
 
     head: Head
-    error: QueueFull
+    slug: str
+    status: int
     opening: bytes
     rest: bytes
     times: int = 0
@@ -104,14 +108,16 @@ class Express:
             try:
                 self._check_room(head)
             except QueueFull as error:
-                last = self._refused = Refused(head, error, *_refusal(error, default_headers))
+                last = self._refused = Refused(
+                    head, error.slug, error.status, *_refusal(error, default_headers)
+                )
                 asyncio.get_running_loop().call_soon(self._count_refused)
             else:
                 return None
         last.times += 1
         record = Record(request_id(head.headers), client[0] if client else "")
         if self._flood.takes():
-            log_request(head.scope, record, last.error.status, False, 0.0)
+            log_request(head.scope, record, last.status, False, 0.0)
         return [last.opening, record.request_id.encode(), END, last.rest]
 
     def enter(self, cycle: RequestResponseCycle, head: Head, start: Start) -> None:
@@ -135,8 +141,8 @@ class Express:
         """Count those that were refused alike."""
         if (last := self._refused) is not None:
             self._refused = None
-            self._service.metrics.count_problem(last.error.slug, last.times)
-            self._service.metrics.count_request(last.error.status, 0.0, last.times)
+            self._service.metrics.count_problem(last.slug, last.times)
+            self._service.metrics.count_request(last.status, 0.0, last.times)
 
     def _arrived(
         self, cycle: RequestResponseCycle, head: Head, refused: QueueFull | None = None
