@@ -115,10 +115,11 @@ class Express:
             else:
                 return None
         last.times += 1
-        record = Record(request_id(head.headers), client[0] if client else "")
+        own_id = request_id(head.headers)
         if self._flood.takes():
+            record = Record(own_id, client[0] if client else "")
             log_request(head.scope, record, last.status, False, 0.0)
-        return [last.opening, record.request_id.encode(), END, last.rest]
+        return [last.opening, own_id.encode(), END, last.rest]
 
     def enter(self, cycle: RequestResponseCycle, head: Head, start: Start) -> None:
         """Answer one request, and count and log it, on a task that is started in its turn.

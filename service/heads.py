@@ -52,13 +52,13 @@ class Heads:
     def __init__(self) -> None:
         self._heads: dict[bytes, tuple[Head, int]] = {}
 
-    def find(self, data: bytes) -> tuple[Head, bytes] | None:
-        """The head and the body of data that is one whole request of a known head."""
+    def find(self, data: bytes) -> tuple[Head, int] | None:
+        """The head of data that is one whole request of a known one, and where its body begins."""
         stop = end_of_head(data)
         found = self._heads.get(data[:stop])
         if found is None or found[1] != len(data) - stop:
             return None
-        return found[0], data[stop:]
+        return found[0], stop
 
     def learn(self, data: bytes, head: Head, body_bytes: int) -> None:
         """Remember the head of what was read as one request with so long a body.
@@ -77,7 +77,8 @@ class Heads:
 
 def end_of_head(data: bytes) -> int:
     """Where the body begins; 0 when the head is not whole, or too long to be remembered."""
-    return data.find(END, 0, LONGEST_BYTES) + len(END) if END in data[:LONGEST_BYTES] else 0
+    stop = data.find(END, 0, LONGEST_BYTES)
+    return 0 if stop < 0 else stop + len(END)
 
 
 def _headers(scope: Any) -> dict[str, str]:

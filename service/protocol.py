@@ -137,8 +137,9 @@ class Protocol(HttpToolsProtocol):
             super().data_received(data)
         elif self._express.is_open and (found := self._express.heads.find(data)):
             self._unset_keepalive_if_required()
-            if not self._refuse(found[0]):
-                self._begin(*found)
+            head, stop = found
+            if not self._refuse(head):
+                self._begin(head, data[stop:])
         else:
             self._parse_and_learn(data)
 
