@@ -42,20 +42,25 @@ class Answer(NamedTuple):
 
 
 class Posts:
-    """Sends one request over connections that stay open, any of those that are free."""
+    """Sends one request over connections that stay open, any of those that are free.
 
-    def __init__(self, port: int, request: bytes, connections: int) -> None:
+    Where none is, another is opened, as pools of connections do, up to `most`. Were there as many
+    from the start as overload takes, each request would find what belongs to its connection in no
+    cache, in the service and in the kernel.
+    """
+
+    def __init__(self, port: int, request: bytes, most: int) -> None:
         self.answers: list[Answer] = []
         self.unsent = 0  # for want of a connection
+        self._port = port
         self._request = request
+        self._most = most
         self._epoll = select.epoll()
         self._random = random.Random(1).random
-        self._sockets = {each.fileno(): each for each in _connect(port, connections)}
-        self._free = list(self._sockets)
+        self._sockets: dict[int, socket.socket] = {}  # by number
+        self._free: list[int] = []
         self._due: dict[int, float] = {}  # by connection
         self._parts: dict[int, bytes] = {}  # of answers that come in several
-        for number in self._free:
-            self._epoll.register(number, select.EPOLLIN)
 
     def run(self, arrivals: Iterator[float]) -> int:
         """Send a request at each of these seconds; returns how many were not answered."""
@@ -95,14 +100,25 @@ class Posts:
     def _send(self, due: float) -> None:
         free = self._free
         if not free:
-            self.unsent += 1
-            return
+            if len(self._sockets) >= self._most:
+                self.unsent += 1
+                return
+            self._connect()
         at = int(self._random() * len(free))
         number, free[at] = free[at], free[-1]
         free.pop()
         self._due[number] = due
         with suppress(ConnectionError):  # it has just ended: what is read next says so
             self._sockets[number].send(self._request)
+
+    def _connect(self) -> None:
+        connection = socket.create_connection(("127.0.0.1", self._port))
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        connection.setblocking(False)
+        number = connection.fileno()
+        self._sockets[number] = connection
+        self._free.append(number)
+        self._epoll.register(number, select.EPOLLIN)
 
     def _receive_all(self) -> None:
         for number, _ in self._epoll.poll(0):
@@ -177,14 +193,6 @@ def centiles_ms(seconds: Sequence[float]) -> dict[str, float]:
     return {name: round(1000 * value, 2) for name, value in named.items()}
 
 
-def _connect(port: int, connections: int) -> Iterator[socket.socket]:
-    for _ in range(connections):
-        connection = socket.create_connection(("127.0.0.1", port))
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        connection.setblocking(False)
-        yield connection
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("port", type=int)
@@ -202,8 +210,8 @@ def main() -> None:
         "POST /generate HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n"
         f"x-deadline-ms: {options.deadline_ms}\r\ncontent-length: {len(body)}\r\n\r\n"
     )
-    connections = min(MOST, 16 + int(options.rate * options.deadline_ms / 1000))
-    posts = Posts(options.port, head.encode() + body, connections)
+    most = min(MOST, 16 + int(options.rate * options.deadline_ms / 1000))
+    posts = Posts(options.port, head.encode() + body, most)
     gc.disable()  # nothing here is garbage
     lost = posts.run(on_all_cpus(poisson(options.rate, SETTLE_S + options.seconds)))
     posts.close()

@@ -51,10 +51,10 @@ def served(*answers: list[bytes]) -> Iterator[int]:
 
 
 @contextmanager
-def posting(connections: int, *answers: list[bytes]) -> Iterator[Posts]:
+def posting(most: int, *answers: list[bytes]) -> Iterator[Posts]:
     """Posts to such a server."""
     with served(*answers) as port:
-        posts = Posts(port, REQUEST, connections)
+        posts = Posts(port, REQUEST, most)
         try:
             yield posts
         finally:
