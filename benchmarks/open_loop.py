@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +50,7 @@ def outcome(offered: "subprocess.Popen[str]", rate: float, seconds: float) -> Ro
     return {
         "offered_s": round(rate, 1),
         "answered_s": round(sum(statuses.values()) / seconds, 1),
-        "made_s": round(statuses.get("200", 0) / seconds, 1),
+        "made_s": found["made_s"],
         "others": sum(count for status, count in statuses.items() if status not in ("200", "429")),
         "lost": found["lost"] + found["unsent"],
         **found["made"],
@@ -129,13 +130,15 @@ def plot(rows: list[Row], path: Path) -> None:
     figure = Figure(figsize=(1 + 4 * len(models), 6.4), layout="constrained")
     panels = figure.subplots(2, len(models), sharex=True, sharey="row", squeeze=False)
     for model, (times, images) in zip(models, panels.T, strict=True):
-        of_model = [row for row in rows if row["model"] == model]
-        shares = [row["share"] for row in of_model]
+        shares = list(dict.fromkeys(row["share"] for row in rows if row["model"] == model))
         for name, label in (("p50_ms", "p50"), ("p99_ms", "p99"), ("p999_ms", "p99.9")):
-            found = [row.get(name, float("nan")) for row in of_model]
+            found = [median_of(rows, model, share, name) for share in shares]
             times.plot(shares, found, marker="o", ms=4, label=label)
         times.set(title=model, yscale="log")
-        made = [row["made_s"] / row["capacity"] for row in of_model]
+        made = [
+            median_of(rows, model, share, "made_s") / median_of(rows, model, share, "capacity")
+            for share in shares
+        ]
         images.plot(shares, made, marker="o", ms=4, label="made")
         images.plot([0, 1, max(shares)], [0, 1, 1], "--", color="#999999", label="at best")
         images.set(xlabel="offered load, share of capacity", ylim=0)
@@ -147,11 +150,18 @@ def plot(rows: list[Row], path: Path) -> None:
     figure.savefig(path, dpi=120)
 
 
+def median_of(rows: list[Row], model: str, share: float, name: str) -> float:
+    """The median of what the rounds of a load found."""
+    of_load = [row for row in rows if (row["model"], row["share"]) == (model, share)]
+    return statistics.median(row.get(name, float("nan")) for row in of_load)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--models", nargs="+", default=["mnist", "rgb32", "rgb256"])
     parser.add_argument("--shares", nargs="+", type=float, default=SHARES, help="of capacity")
     parser.add_argument("--seconds", type=float, default=15, help="of each load")
+    parser.add_argument("--rounds", type=int, default=1, help="through the shares")
     parser.add_argument("--to", type=Path, metavar="FILE.jsonl", help="rows; a plot goes beside it")
     add_options(parser)
     options = parser.parse_args()
@@ -166,11 +176,11 @@ def main() -> None:
                 body = body_of(graphs[name], 1)
                 closed = load(body, 1, CLIENTS, options.seconds, server.port)["images_s"]
                 capacity = find_capacity(server.port, body, closed, options.seconds / 2)
-                for share in options.shares:
+                for number, share in product(range(options.rounds), options.shares):
                     load_of = (server, body, share * capacity, options.seconds)
                     found = measure(*load_of) | (probes_beside(*load_of) if share > 1 else {})
-                    known = {"model": name, "closed": closed, "capacity": capacity, "share": share}
-                    rows.append(known | found)
+                    known = {"model": name, "closed": closed, "capacity": capacity}
+                    rows.append({**known, "round": number, "share": share, **found})
                     print(json.dumps(rows[-1]), file=sys.stderr)
     if options.to:
         options.to.write_text("".join(f"{json.dumps(row)}\n" for row in rows))

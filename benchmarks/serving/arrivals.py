@@ -193,6 +193,15 @@ def centiles_ms(seconds: Sequence[float]) -> dict[str, float]:
     return {name: round(1000 * value, 2) for name, value in named.items()}
 
 
+def made_s(answers: Sequence[Answer], seconds: float) -> float:
+    """How many images came within a second of those that are counted.
+
+    Not how many were due in them: of those, more than can be made would wait at the end.
+    """
+    came = (answer.due + answer.seconds for answer in answers if answer.status == MADE)
+    return round(sum(SETTLE_S <= moment < SETTLE_S + seconds for moment in came) / seconds, 1)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("port", type=int)
@@ -222,6 +231,7 @@ def main() -> None:
     }
     found = {
         "statuses": Counter(answer.status for answer in counted),
+        "made_s": made_s(posts.answers, options.seconds),
         "lost": lost,
         "unsent": posts.unsent,
         "made": centiles_ms(times[MADE]),

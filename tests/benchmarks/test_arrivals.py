@@ -13,7 +13,15 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.serving.arrivals import Posts, centiles_ms, length_of, on_all_cpus, poisson
+from benchmarks.serving.arrivals import (
+    Answer,
+    Posts,
+    centiles_ms,
+    length_of,
+    made_s,
+    on_all_cpus,
+    poisson,
+)
 
 PROGRAM = Path(__file__).parents[2] / "benchmarks/serving/arrivals.py"
 REQUEST = b"POST /generate HTTP/1.1\r\ncontent-length: 2\r\n\r\n{}"
@@ -107,6 +115,11 @@ def test_arrivals_come_as_often_as_asked_and_irregularly() -> None:
     pauses = [later - sooner for sooner, later in pairwise(times)]
     longer = sum(pause > 1e-3 for pause in pauses) / len(pauses)
     assert longer == pytest.approx(0.368, abs=0.02)  # exp(-1)
+
+
+def test_what_is_made_counts_when_it_comes() -> None:
+    came = [(0.5, 0.4, 200), (0.5, 0.5, 200), (1.5, 0.2, 429), (2.0, 0.9, 200), (2.0, 1.0, 200)]
+    assert made_s([Answer(*each) for each in came], seconds=2.0) == 1.0
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="the system pins no process")
