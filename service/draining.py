@@ -29,7 +29,7 @@ BACKLOG = 2048
 # For `gc.set_threshold`. There is next to no garbage that it would find, and to look through what
 # thousands of requests under way hold takes milliseconds for which everybody waits. So it looks
 # only once there is much more than they make come and go.
-GARBAGE = (10_000, 10, 1_000)
+GARBAGE = (5_000, 5, 80)
 CUT_OFF = 1  # the exit code when somebody was not answered
 
 

@@ -116,7 +116,7 @@ def test_a_run_that_hangs_does_not_keep_the_process_beyond_its_grace(models_root
 
 
 def test_a_run_that_hangs_after_its_client_left_does_not_either(models_root: Path) -> None:
-    flags = ("--drain-delay-s", "0", "--grace-s", "0.2", "--deadline-s", "0.1")
+    flags = ("--drain-delay-s", "0", "--grace-s", "0.2", "--deadline-s", "1")
     with hanging(models_root, *flags) as process:
         until(process, lambda text: b"mirage_requests_in_flight 0.0" in text)
         assert process.stop() == 1
