@@ -156,7 +156,7 @@ def useful_size(seconds: Mapping[int, float]) -> int:
     quickest = min(each.values())
     enough = min(size for size in seconds if each[size] <= HARDLY_SLOWER * quickest)
     short = [size for size in seconds if seconds[size] <= LONG_S]
-    return max(enough, *(size for size in short if each[size] <= SLOWER * quickest), 0)
+    return max([enough, *(size for size in short if each[size] <= SLOWER * quickest)])
 
 
 def batch_sizes(largest: int) -> tuple[int, ...]:
