@@ -107,7 +107,7 @@ def measure(server: Server, body: Path, rate: float, seconds: float) -> Row:
 def probes_beside(server: Server, body: Path, rate: float, seconds: float) -> Row:
     """What becomes of probes beside a load, of which they take a part."""
     offered = offer(server.port, body, rate, seconds)
-    time.sleep(1)  # all connections are there
+    time.sleep(1)  # the load is there
     probes = asyncio.run(watch(server.port, seconds))
     offered.communicate()
     return {

@@ -26,9 +26,9 @@ from service.state import Service
 log = logging.getLogger(__name__)
 
 BACKLOG = 2048
-# For `gc.set_threshold`. There is next to no garbage that it would find, and to look through what
-# thousands of requests under way hold takes milliseconds for which everybody waits. So it looks
-# only once there is much more than they make come and go.
+# For `gc.set_threshold`. Where images are made or refused there is next to no garbage that it would
+# find, and to look through what thousands of requests under way hold takes milliseconds for which
+# everybody waits. So it looks only once there is much more than they make come and go.
 GARBAGE = (5_000, 5, 80)
 CUT_OFF = 1  # the exit code when somebody was not answered
 
