@@ -46,6 +46,7 @@ RUN --mount=type=cache,target=/tmp/.cache/pip $PIP -c constraints.txt '.[cpu,tra
 # Compiled here, for nothing can be written later.
 FROM base AS code
 WORKDIR /app
+COPY mirage mirage
 COPY bundle bundle
 COPY service service
 COPY deploy/health.py health.py
@@ -53,6 +54,7 @@ RUN python -m compileall -q --invalidation-mode unchecked-hash .
 
 FROM base AS training-code
 WORKDIR /app
+COPY mirage mirage
 COPY bundle bundle
 COPY training training
 RUN python -m compileall -q --invalidation-mode unchecked-hash .

@@ -9,14 +9,14 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from training.config import build_config
-from training.dataset import Dataset, load_dataset
-from training.device import resolve_precision
-from training.feed import Feed
-from training.loop import data_sheet
-from training.players import Players
-from training.run import architecture_of
-from training.step import Step
+from mirage.training.config import build_config
+from mirage.training.dataset import Dataset, load_dataset
+from mirage.training.device import resolve_precision
+from mirage.training.feed import Feed
+from mirage.training.loop import data_sheet
+from mirage.training.players import Players
+from mirage.training.run import architecture_of
+from mirage.training.step import Step
 
 ROUNDS, STEPS, IMAGES = 9, 5, 60_000
 

@@ -5,13 +5,13 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from bundle.store import release
-from training.card import Card
-from training.checkpoint import save_weights
-from training.config import build_config
-from training.export import publish
-from training.networks import FAMILIES, Architecture
-from training.snapshot import load_snapshot
+from mirage.bundle.store import release
+from mirage.training.card import Card
+from mirage.training.checkpoint import save_weights
+from mirage.training.config import build_config
+from mirage.training.export import publish
+from mirage.training.networks import FAMILIES, Architecture
+from mirage.training.snapshot import load_snapshot
 
 ROOT = Path(__file__).parent.parent
 SIZES = {  # side and widths: 1.3, 4.9 and 6.0 million parameters

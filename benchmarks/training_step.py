@@ -15,16 +15,16 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from training.config import TrainConfig, build_config
-from training.device import resolve_precision
-from training.ema import ema_beta, update_ema
-from training.losses import LOSSES, gradient_penalty
-from training.networks import Architecture
-from training.optimizers import set_schedule
-from training.pixels import to_float
-from training.players import Players
-from training.run import architecture_of
-from training.step import Batch, Step
+from mirage.training.config import TrainConfig, build_config
+from mirage.training.device import resolve_precision
+from mirage.training.ema import ema_beta, update_ema
+from mirage.training.losses import LOSSES, gradient_penalty
+from mirage.training.networks import Architecture
+from mirage.training.optimizers import set_schedule
+from mirage.training.pixels import to_float
+from mirage.training.players import Players
+from mirage.training.run import architecture_of
+from mirage.training.step import Batch, Step
 
 BASE = "one gradient each"
 BARE: dict[str, object] = {"mismatch": 0.0, "noise": 0.0, "augment": ()}

@@ -5,14 +5,14 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from bundle.ensemble import publish_ensemble
-from bundle.errors import BundleError
-from bundle.layout import list_models, list_versions, version_path
-from bundle.manifest import MOST_MEMBERS, Member
-from bundle.members import verify_version
-from bundle.prune import prune
-from bundle.release import Canary, Release, readable_release, release, rollback
-from bundle.report import card, table
+from mirage.bundle.ensemble import publish_ensemble
+from mirage.bundle.errors import BundleError
+from mirage.bundle.layout import list_models, list_versions, version_path
+from mirage.bundle.manifest import MOST_MEMBERS, Member
+from mirage.bundle.members import verify_version
+from mirage.bundle.prune import prune
+from mirage.bundle.release import Canary, Release, readable_release, release, rollback
+from mirage.bundle.report import card, table
 
 DONE, CRASHED, USAGE, BAD_DATA, LOCKED = 0, 1, 2, 3, 5
 OPERANDS: dict[str, type] = {"name": str, "version": int}

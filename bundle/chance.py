@@ -2,7 +2,7 @@
 
 import hashlib
 
-from bundle.manifest import Manifest, Member
+from mirage.bundle.manifest import Manifest, Member
 
 
 def takes_canary(name: str, seed: int, share: float) -> bool:

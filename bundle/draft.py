@@ -11,15 +11,15 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from bundle.durable import sync_file, sync_folder
-from bundle.errors import BundleError
-from bundle.folder import open_folder
-from bundle.layout import list_versions, model_path, version_path
-from bundle.lock import lock_model
-from bundle.manifest import FORMAT_VERSION, Description, FileEntry, Manifest, Member
-from bundle.release import readable_release
-from bundle.strict_json import describe_faults
-from bundle.verify import check_files, verify_files
+from mirage.bundle.durable import sync_file, sync_folder
+from mirage.bundle.errors import BundleError
+from mirage.bundle.folder import open_folder
+from mirage.bundle.layout import list_versions, model_path, version_path
+from mirage.bundle.lock import lock_model
+from mirage.bundle.manifest import FORMAT_VERSION, Description, FileEntry, Manifest, Member
+from mirage.bundle.release import readable_release
+from mirage.bundle.strict_json import describe_faults
+from mirage.bundle.verify import check_files, verify_files
 
 PREFIX = ".draft-"
 

@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from bundle.draft import new_version
-from bundle.layout import version_path
-from bundle.manifest import Description, Manifest, Member
-from bundle.members import check_members, read_members
-from bundle.verify import load_bundle
+from mirage.bundle.draft import new_version
+from mirage.bundle.layout import version_path
+from mirage.bundle.manifest import Description, Manifest, Member
+from mirage.bundle.members import check_members, read_members
+from mirage.bundle.verify import load_bundle
 
 
 def publish_ensemble(root: Path, name: str, members: Sequence[Member]) -> Path:

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from bundle.errors import BundleError
-from bundle.manifest import FileEntry
+from mirage.bundle.errors import BundleError
+from mirage.bundle.manifest import FileEntry
 
 CHUNK_BYTES = 2**20
 

@@ -13,10 +13,10 @@ from pathlib import Path
 
 import numpy as np
 
-from bundle.errors import BundleError
-from bundle.latents import draw_latents
-from bundle.limits import DEFAULT_LIMITS, Limits
-from bundle.manifest import Manifest
+from mirage.bundle.errors import BundleError
+from mirage.bundle.latents import draw_latents
+from mirage.bundle.limits import DEFAULT_LIMITS, Limits
+from mirage.bundle.manifest import Manifest
 
 GOLDEN_COUNT = 8
 GOLDEN_SEED = 0

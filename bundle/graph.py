@@ -6,10 +6,10 @@ from collections.abc import Iterable
 import onnx
 from onnx import GraphProto, ModelProto, TensorProto, ValueInfoProto, helper
 
-from bundle.errors import BundleError
-from bundle.limits import Limits
-from bundle.manifest import Manifest
-from bundle.wire import check_wire
+from mirage.bundle.errors import BundleError
+from mirage.bundle.limits import Limits
+from mirage.bundle.manifest import Manifest
+from mirage.bundle.wire import check_wire
 
 IR_VERSIONS = range(8, 11)
 OPSETS = range(17, 21)

@@ -4,8 +4,8 @@ import os
 import re
 from pathlib import Path
 
-from bundle.errors import BundleError
-from bundle.manifest import NAME_PATTERN
+from mirage.bundle.errors import BundleError
+from mirage.bundle.manifest import NAME_PATTERN
 
 _NAME = re.compile(NAME_PATTERN)
 _VERSION = re.compile(r"[1-9][0-9]{0,8}")

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from bundle.errors import BundleError
+from mirage.bundle.errors import BundleError
 
 
 @contextmanager

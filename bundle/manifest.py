@@ -16,8 +16,8 @@ from pydantic import (
     model_validator,
 )
 
-from bundle.errors import BundleError
-from bundle.strict_json import describe_faults, parse_object
+from mirage.bundle.errors import BundleError
+from mirage.bundle.strict_json import describe_faults, parse_object
 
 FORMAT_VERSION = 3
 NAME_PATTERN = r"^[a-z0-9][a-z0-9_-]{0,62}$"

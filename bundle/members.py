@@ -3,10 +3,10 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-from bundle.errors import BundleError
-from bundle.folder import open_folder
-from bundle.manifest import Description, Manifest, Member
-from bundle.verify import check_files, load_bundle, read_manifest
+from mirage.bundle.errors import BundleError
+from mirage.bundle.folder import open_folder
+from mirage.bundle.manifest import Description, Manifest, Member
+from mirage.bundle.verify import check_files, load_bundle, read_manifest
 
 
 def verify_version(path: Path) -> Manifest:

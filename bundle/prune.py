@@ -4,12 +4,12 @@ import os
 import shutil
 from pathlib import Path
 
-from bundle.durable import sync_folder
-from bundle.errors import BundleError
-from bundle.layout import list_versions, model_path, version_path
-from bundle.lock import lock_model
-from bundle.release import read_release
-from bundle.verify import read_manifest
+from mirage.bundle.durable import sync_folder
+from mirage.bundle.errors import BundleError
+from mirage.bundle.layout import list_versions, model_path, version_path
+from mirage.bundle.lock import lock_model
+from mirage.bundle.release import read_release
+from mirage.bundle.verify import read_manifest
 
 PREFIX = ".pruned-"
 

@@ -7,14 +7,14 @@ from typing import Annotated, Any
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
-from bundle.durable import replace_file
-from bundle.errors import BundleError
-from bundle.folder import open_folder
-from bundle.layout import model_path, version_path
-from bundle.lock import lock_model
-from bundle.manifest import Manifest
-from bundle.members import verify_version
-from bundle.strict_json import describe_faults, parse_object
+from mirage.bundle.durable import replace_file
+from mirage.bundle.errors import BundleError
+from mirage.bundle.folder import open_folder
+from mirage.bundle.layout import model_path, version_path
+from mirage.bundle.lock import lock_model
+from mirage.bundle.manifest import Manifest
+from mirage.bundle.members import verify_version
+from mirage.bundle.strict_json import describe_faults, parse_object
 
 RELEASE_BYTES = 4096
 STRICT = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)

@@ -3,11 +3,11 @@
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from bundle.errors import BundleError
-from bundle.layout import list_models, list_versions, version_path
-from bundle.manifest import Manifest, Score
-from bundle.release import Release, read_release
-from bundle.verify import read_manifest
+from mirage.bundle.errors import BundleError
+from mirage.bundle.layout import list_models, list_versions, version_path
+from mirage.bundle.manifest import Manifest, Score
+from mirage.bundle.release import Release, read_release
+from mirage.bundle.verify import read_manifest
 
 HEADINGS = ("MODEL", "VERSION", "STATE", "CREATED", "IMAGE", "CLASSES", "PRESET", "KIMG")
 COLOURS = {1: "grey", 3: "RGB", 4: "RGBA"}

@@ -4,12 +4,12 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from bundle.errors import BundleError
-from bundle.folder import Folder, open_folder
-from bundle.golden import Golden, read_golden
-from bundle.limits import DEFAULT_LIMITS, Limits
-from bundle.manifest import Manifest, parse_manifest
-from bundle.weights import LENGTH_BYTES, check_weights
+from mirage.bundle.errors import BundleError
+from mirage.bundle.folder import Folder, open_folder
+from mirage.bundle.golden import Golden, read_golden
+from mirage.bundle.limits import DEFAULT_LIMITS, Limits
+from mirage.bundle.manifest import Manifest, parse_manifest
+from mirage.bundle.weights import LENGTH_BYTES, check_weights
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ def read_file(path: Path, manifest: Manifest, name: str, limits: Limits = DEFAUL
 def verify_files(folder: Folder, manifest: Manifest, limits: Limits = DEFAULT_LIMITS) -> Bundle:
     """Check the files of an open folder against a manifest, whatever the folder is called."""
     # Here, for this import takes longer than all others of this package together.
-    from bundle.graph import check_graph
+    from mirage.bundle.graph import check_graph
 
     starts = check_files(folder, manifest, limits)
     if weights := manifest.files.get("weights.safetensors"):

@@ -6,8 +6,8 @@ The file is the header's length (8 bytes, little-endian), the header (JSON), the
 import math
 from typing import Any
 
-from bundle.errors import BundleError
-from bundle.strict_json import parse_object
+from mirage.bundle.errors import BundleError
+from mirage.bundle.strict_json import parse_object
 
 LENGTH_BYTES = 8
 ITEM_BYTES = {

@@ -9,7 +9,7 @@ from typing import Any
 
 from onnx import ModelProto
 
-from bundle.errors import BundleError
+from mirage.bundle.errors import BundleError
 
 ALLOWED_FIELDS = {
     "ModelProto": """ir_version producer_name producer_version domain model_version doc_string graph

@@ -14,7 +14,7 @@ from pathlib import Path
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from service.settings import PREFIX, Settings, read_settings
+from mirage.service.settings import PREFIX, Settings, read_settings
 
 DONE, CRASHED, USAGE, BAD_DATA, GATE_REFUSED = range(5)
 
@@ -39,11 +39,11 @@ def _serve(settings: Settings) -> int:
     # are loaded on threads that cannot be stopped.
     signal.signal(signal.SIGTERM, lambda *_: os._exit(DONE))
     # Here, so that a wrong flag is told at once.
-    from service.keys_file import KeysError
-    from service.logs import configure_logging
-    from service.models import StartError
-    from service.server import PortError, serve
-    from service.supervisor import WorkerFailed
+    from mirage.service.keys_file import KeysError
+    from mirage.service.logs import configure_logging
+    from mirage.service.models import StartError
+    from mirage.service.server import PortError, serve
+    from mirage.service.supervisor import WorkerFailed
 
     configure_logging(settings)
     try:
@@ -63,13 +63,13 @@ def _verify(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m service verify", description=_verify.__doc__)
     parser.add_argument("bundle", type=Path, help="folder models/<name>/<version>")
     path = parser.parse_args(arguments).bundle
-    from bundle.errors import BundleError
-    from bundle.verify import load_bundle
-    from service.engine import Engine, fitted
-    from service.processor import available_cpus
-    from service.provider import Kind
-    from service.replay import replay_golden
-    from service.session import EngineError
+    from mirage.bundle.errors import BundleError
+    from mirage.bundle.verify import load_bundle
+    from mirage.service.engine import Engine, fitted
+    from mirage.service.processor import available_cpus
+    from mirage.service.provider import Kind
+    from mirage.service.replay import replay_golden
+    from mirage.service.session import EngineError
 
     try:
         bundle = load_bundle(path)
@@ -86,7 +86,7 @@ def _verify(arguments: Sequence[str]) -> int:
 
 def _make_key(arguments: Sequence[str]) -> int:
     """Make an API key, print it this once, and append its hash to the file of keys."""
-    from service.keys_file import KeysError, add_key
+    from mirage.service.keys_file import KeysError, add_key
 
     parser = argparse.ArgumentParser(prog="python -m service key", description=_make_key.__doc__)
     parser.add_argument("name", help="whose key it is, for the log")

@@ -6,12 +6,12 @@ from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from service.errors import MissingKey, ServiceError, WrongKey
-from service.keys import Keys
-from service.keys_file import Key
-from service.metrics import Metrics
-from service.problems import problem_response
-from service.record import record_of
+from mirage.service.errors import MissingKey, ServiceError, WrongKey
+from mirage.service.keys import Keys
+from mirage.service.keys_file import Key
+from mirage.service.metrics import Metrics
+from mirage.service.problems import problem_response
+from mirage.service.record import record_of
 
 # All else needs a key, so that a path that is added later is not open by oversight.
 OPEN = frozenset(

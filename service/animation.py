@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from service.encoding import WEBP_SIDE
-from service.errors import NotAcceptable
-from service.negotiation import APNG, GIF, WEBP
+from mirage.service.encoding import WEBP_SIDE
+from mirage.service.errors import NotAcceptable
+from mirage.service.negotiation import APNG, GIF, WEBP
 
 # Pillow's name of each format, and what it is told; every frame replaces the one before.
 FORMATS: Mapping[str, tuple[str, Mapping[str, Any]]] = MappingProxyType(

@@ -11,28 +11,28 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.routing import Route
 
-from service.access import AskForKey
-from service.cors import cors
-from service.crowd import Crowd
-from service.docs import STATIC, static_files
-from service.docs import router as docs_router
-from service.errors import ServiceError
-from service.inference.refusals import ProtocolErrors
-from service.inference.routes import routes as inference_routes
-from service.interpolation import interpolate
-from service.middleware import CountRequests, Drain, HeadAsGet
-from service.openapi import write_document
-from service.playground import router as playground_router
-from service.problems import (
+from mirage.service.access import AskForKey
+from mirage.service.cors import cors
+from mirage.service.crowd import Crowd
+from mirage.service.docs import STATIC, static_files
+from mirage.service.docs import router as docs_router
+from mirage.service.errors import ServiceError
+from mirage.service.inference.refusals import ProtocolErrors
+from mirage.service.inference.routes import routes as inference_routes
+from mirage.service.interpolation import interpolate
+from mirage.service.middleware import CountRequests, Drain, HeadAsGet
+from mirage.service.openapi import write_document
+from mirage.service.playground import router as playground_router
+from mirage.service.problems import (
     answer_bad_parameters,
     answer_http_error,
     answer_service_error,
     answer_unknown_error,
 )
-from service.request_log import LogRequests
-from service.routes import generate, router
-from service.settings import Settings
-from service.state import Service
+from mirage.service.request_log import LogRequests
+from mirage.service.routes import generate, router
+from mirage.service.settings import Settings
+from mirage.service.state import Service
 
 
 def create_app(settings: Settings, crowd: Crowd | None = None) -> FastAPI:

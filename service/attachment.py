@@ -5,12 +5,12 @@ import logging
 from dataclasses import dataclass
 from pathlib import Path
 
-from bundle.errors import BundleError
-from bundle.manifest import Manifest
-from bundle.store import version_path
-from bundle.verify import read_file, read_manifest
-from service.errors import ModelRefused, NotFound
-from service.state import Service
+from mirage.bundle.errors import BundleError
+from mirage.bundle.manifest import Manifest
+from mirage.bundle.store import version_path
+from mirage.bundle.verify import read_file, read_manifest
+from mirage.service.errors import ModelRefused, NotFound
+from mirage.service.state import Service
 
 log = logging.getLogger(__name__)
 

@@ -8,14 +8,14 @@ import time
 from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass
 
-from service.cost import Cost
-from service.deadlines import Deadlines
-from service.entry import Arrays, Entry, Outcome, PartedEntry
-from service.errors import DeadlineUnreachable, Draining, InternalError, QueueFull
-from service.lane import Batch, BeforeTurn, Run
-from service.queue import Queue
-from service.threads import Threads
-from service.turns import Turns, are_short
+from mirage.service.cost import Cost
+from mirage.service.deadlines import Deadlines
+from mirage.service.entry import Arrays, Entry, Outcome, PartedEntry
+from mirage.service.errors import DeadlineUnreachable, Draining, InternalError, QueueFull
+from mirage.service.lane import Batch, BeforeTurn, Run
+from mirage.service.queue import Queue
+from mirage.service.threads import Threads
+from mirage.service.turns import Turns, are_short
 
 # More than it seems may be ahead of an entry. Were all admitted that can just be in time, they
 # would be a little late under more load than can be answered, and made for nothing.

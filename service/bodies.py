@@ -15,8 +15,8 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails, from_json
 from starlette.requests import Request
 
-from service.errors import BodyTooLarge, FieldError, InvalidValue, Malformed, UnsupportedBody
-from service.schemas import GenerateRequest, Point
+from mirage.service.errors import BodyTooLarge, FieldError, InvalidValue, Malformed, UnsupportedBody
+from mirage.service.schemas import GenerateRequest, Point
 
 M = TypeVar("M", bound=BaseModel)
 

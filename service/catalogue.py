@@ -8,16 +8,16 @@ from importlib.metadata import version
 import onnxruntime
 from pydantic import BaseModel, Field
 
-from bundle.errors import BundleError
-from bundle.manifest import Image, Score, Training
-from bundle.store import list_models, list_versions
-from service.attachment import CARD, SAMPLES
-from service.ensemble import Answering
-from service.errors import NoSuchModel
-from service.model import Model
-from service.processor import instruction_set
-from service.schemas import AMOUNT_BOUND, LATENT_BOUND
-from service.state import Service
+from mirage.bundle.errors import BundleError
+from mirage.bundle.manifest import Image, Score, Training
+from mirage.bundle.store import list_models, list_versions
+from mirage.service.attachment import CARD, SAMPLES
+from mirage.service.ensemble import Answering
+from mirage.service.errors import NoSuchModel
+from mirage.service.model import Model
+from mirage.service.processor import instruction_set
+from mirage.service.schemas import AMOUNT_BOUND, LATENT_BOUND
+from mirage.service.state import Service
 
 
 class CanaryDetail(BaseModel):

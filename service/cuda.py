@@ -16,7 +16,7 @@ import numpy as np
 import onnxruntime
 from numpy.typing import DTypeLike, NDArray
 
-from service.session import EngineError, Feed
+from mirage.service.session import EngineError, Feed
 
 try:
     from cuda.bindings import runtime

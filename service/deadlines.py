@@ -4,7 +4,7 @@ import asyncio
 import math
 import time
 
-from service.entry import Entry
+from mirage.service.entry import Entry
 
 
 class Deadlines:

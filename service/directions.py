@@ -5,8 +5,8 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from bundle.manifest import Manifest
-from service.errors import InvalidValue
+from mirage.bundle.manifest import Manifest
+from mirage.service.errors import InvalidValue
 
 
 def move_latents(

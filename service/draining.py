@@ -15,13 +15,13 @@ from typing import Any, cast
 import uvicorn
 from fastapi import FastAPI
 
-from service.app import create_app
-from service.crowd import Crowd
-from service.express import Express
-from service.processor import return_large_blocks
-from service.protocol import Protocol
-from service.settings import Settings
-from service.state import Service
+from mirage.service.app import create_app
+from mirage.service.crowd import Crowd
+from mirage.service.express import Express
+from mirage.service.processor import return_large_blocks
+from mirage.service.protocol import Protocol
+from mirage.service.settings import Settings
+from mirage.service.state import Service
 
 log = logging.getLogger(__name__)
 

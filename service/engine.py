@@ -9,15 +9,15 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from bundle.manifest import Image
-from bundle.verify import Bundle
-from service.cost import Cost
-from service.cuda import Recording, Stream
-from service.half import in_float16
-from service.partition import cut_before_convolutions
-from service.polyphase import decompose
-from service.provider import PROVIDERS, Kind, provider_options
-from service.session import Chain, EngineError, Feed, check_provider, load_cuda, open_session
+from mirage.bundle.manifest import Image
+from mirage.bundle.verify import Bundle
+from mirage.service.cost import Cost
+from mirage.service.cuda import Recording, Stream
+from mirage.service.half import in_float16
+from mirage.service.partition import cut_before_convolutions
+from mirage.service.polyphase import decompose
+from mirage.service.provider import PROVIDERS, Kind, provider_options
+from mirage.service.session import Chain, EngineError, Feed, check_provider, load_cuda, open_session
 
 Labels = NDArray[np.int64] | None
 

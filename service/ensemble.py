@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from bundle.chance import member_of
-from bundle.manifest import Manifest
-from service.entry import Outcome
-from service.errors import InvalidValue
-from service.served import Served
-from service.work import Work
+from mirage.bundle.chance import member_of
+from mirage.bundle.manifest import Manifest
+from mirage.service.entry import Outcome
+from mirage.service.errors import InvalidValue
+from mirage.service.served import Served
+from mirage.service.work import Work
 
 
 @dataclass(frozen=True)

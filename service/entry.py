@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from service.errors import DeadlinePassed
+from mirage.service.errors import DeadlinePassed
 
 Array = NDArray[Any]
 Arrays = tuple[Array, ...]  # of one length: the items

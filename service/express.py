@@ -18,18 +18,18 @@ from starlette.responses import Response
 from starlette.types import Scope
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
 
-from service.access import find_key
-from service.bodies import parse_demand, read_body
-from service.errors import InternalError, Malformed, QueueFull, ServiceError
-from service.flood import Flood
-from service.generation import Order, answer_order
-from service.heads import Head, Heads
-from service.logs import REQUEST_ID
-from service.problems import problem_response
-from service.record import Record
-from service.request_log import CLIENT_LEFT, client_of, log_request, request_id
-from service.state import Service
-from service.waiting import before
+from mirage.service.access import find_key
+from mirage.service.bodies import parse_demand, read_body
+from mirage.service.errors import InternalError, Malformed, QueueFull, ServiceError
+from mirage.service.flood import Flood
+from mirage.service.generation import Order, answer_order
+from mirage.service.heads import Head, Heads
+from mirage.service.logs import REQUEST_ID
+from mirage.service.problems import problem_response
+from mirage.service.record import Record
+from mirage.service.request_log import CLIENT_LEFT, client_of, log_request, request_id
+from mirage.service.state import Service
+from mirage.service.waiting import before
 
 log = logging.getLogger(__name__)
 

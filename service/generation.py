@@ -7,15 +7,15 @@ from typing import NamedTuple
 
 from starlette.responses import Response
 
-from service.bodies import Demand
-from service.entry import Outcome
-from service.negotiation import PNG, Layout, choose_type
-from service.record import Record
-from service.reporting import observe, server_timing
-from service.responses import Made, Packed, pack
-from service.state import Service
-from service.waiting import before
-from service.work import make_work, settle_seed
+from mirage.service.bodies import Demand
+from mirage.service.entry import Outcome
+from mirage.service.negotiation import PNG, Layout, choose_type
+from mirage.service.record import Record
+from mirage.service.reporting import observe, server_timing
+from mirage.service.responses import Made, Packed, pack
+from mirage.service.state import Service
+from mirage.service.waiting import before
+from mirage.service.work import make_work, settle_seed
 
 SMALL = 16 * 1024  # bytes that are encoded sooner than another thread would take them up
 

@@ -2,7 +2,7 @@
 
 import onnx
 
-from service.partition import CONVOLUTIONS
+from mirage.service.partition import CONVOLUTIONS
 
 
 def in_float16(model: bytes) -> bytes:

@@ -6,8 +6,8 @@ from functools import cached_property
 from typing import Any
 from urllib.parse import parse_qsl
 
-from service.bodies import BODY_TYPES, Query, body_type
-from service.waiting import allowed_s
+from mirage.service.bodies import BODY_TYPES, Query, body_type
+from mirage.service.waiting import allowed_s
 
 END = b"\r\n\r\n"
 LONGEST_BYTES = 1024  # longer heads, and those of more headers, are read anew each time

@@ -9,7 +9,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 
-from service.errors import QueueFull
+from mirage.service.errors import QueueFull
 
 AT_ONCE = 32  # requests that are begun in one turn of the event loop
 PATIENCE = 0.75  # share of its time that a request may wait here; the rest is for its images

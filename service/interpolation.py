@@ -10,22 +10,22 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Send
 
-from bundle.manifest import Manifest
-from service.animation import check_animation, encode_animation
-from service.archive import Archive
-from service.bodies import read_fields
-from service.encoding import encode_png
-from service.entry import Array, Outcome
-from service.errors import ServiceError
-from service.negotiation import ZIP, choose_frames_type
-from service.record import record_of
-from service.reporting import observe, server_timing
-from service.schemas import DURATION_MS, InterpolateRequest
-from service.served import Served
-from service.state import Service, service_of
-from service.waiting import allowed_s, before, unless_client_left, while_connected
-from service.walk import make_walk, starting_seed
-from service.work import Work
+from mirage.bundle.manifest import Manifest
+from mirage.service.animation import check_animation, encode_animation
+from mirage.service.archive import Archive
+from mirage.service.bodies import read_fields
+from mirage.service.encoding import encode_png
+from mirage.service.entry import Array, Outcome
+from mirage.service.errors import ServiceError
+from mirage.service.negotiation import ZIP, choose_frames_type
+from mirage.service.record import record_of
+from mirage.service.reporting import observe, server_timing
+from mirage.service.schemas import DURATION_MS, InterpolateRequest
+from mirage.service.served import Served
+from mirage.service.state import Service, service_of
+from mirage.service.waiting import allowed_s, before, unless_client_left, while_connected
+from mirage.service.walk import make_walk, starting_seed
+from mirage.service.work import Work
 
 
 @dataclass(frozen=True)

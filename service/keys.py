@@ -8,8 +8,8 @@ from pathlib import Path
 
 from prometheus_client import Counter
 
-from service.keys_file import Key, KeysError, read_keys
-from service.stamp import Stamp, stamp_of
+from mirage.service.keys_file import Key, KeysError, read_keys
+from mirage.service.stamp import Stamp, stamp_of
 
 log = logging.getLogger(__name__)
 

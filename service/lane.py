@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from service.entry import Array, Arrays, Piece, gather
+from mirage.service.entry import Array, Arrays, Piece, gather
 
 log = logging.getLogger(__name__)
 

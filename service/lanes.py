@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
-from service.processor import available_cpus
-from service.provider import Kind
-from service.settings import Settings
+from mirage.service.processor import available_cpus
+from mirage.service.provider import Kind
+from mirage.service.settings import Settings
 
 MOST = 8  # each lane holds the weights once more
 

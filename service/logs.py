@@ -15,7 +15,7 @@ from typing import Any, Literal, TextIO
 
 from pydantic_core import to_json
 
-from service.settings import Settings
+from mirage.service.settings import Settings
 
 REQUEST_ID: ContextVar[str | None] = ContextVar("request_id", default=None)
 PLAIN = re.compile(r"[\w./@:+-]+", re.ASCII)

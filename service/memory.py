@@ -8,17 +8,17 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
-from bundle.errors import BundleError
-from bundle.manifest import Manifest
-from bundle.members import check_members, verify_ensemble
-from bundle.store import version_path
-from bundle.verify import read_manifest
-from service.crowd import Crowd
-from service.ensemble import Answering, Ensemble
-from service.lane import BeforeTurn
-from service.metrics import Metrics
-from service.served import Key, LoadError, Served, prepare
-from service.settings import Settings
+from mirage.bundle.errors import BundleError
+from mirage.bundle.manifest import Manifest
+from mirage.bundle.members import check_members, verify_ensemble
+from mirage.bundle.store import version_path
+from mirage.bundle.verify import read_manifest
+from mirage.service.crowd import Crowd
+from mirage.service.ensemble import Answering, Ensemble
+from mirage.service.lane import BeforeTurn
+from mirage.service.metrics import Metrics
+from mirage.service.served import Key, LoadError, Served, prepare
+from mirage.service.settings import Settings
 
 log = logging.getLogger(__name__)
 

@@ -5,11 +5,11 @@ import time
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from service.errors import Draining
-from service.metrics import Metrics
-from service.problems import problem_response
-from service.request_log import PROBES
-from service.state import Service
+from mirage.service.errors import Draining
+from mirage.service.metrics import Metrics
+from mirage.service.problems import problem_response
+from mirage.service.request_log import PROBES
+from mirage.service.state import Service
 
 
 class HeadAsGet:

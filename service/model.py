@@ -4,14 +4,14 @@ import logging
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from bundle.chance import takes_canary
-from bundle.errors import BundleError
-from bundle.release import check_canary
-from bundle.store import Canary, Release
-from service.ensemble import Answering
-from service.memory import Memory
-from service.metrics import Metrics
-from service.served import LoadError
+from mirage.bundle.chance import takes_canary
+from mirage.bundle.errors import BundleError
+from mirage.bundle.release import check_canary
+from mirage.bundle.store import Canary, Release
+from mirage.service.ensemble import Answering
+from mirage.service.memory import Memory
+from mirage.service.metrics import Metrics
+from mirage.service.served import LoadError
 
 log = logging.getLogger(__name__)
 

@@ -4,11 +4,11 @@ import asyncio
 import logging
 from contextlib import AbstractContextManager
 
-from bundle.errors import BundleError
-from bundle.store import Release, list_models, list_versions
-from service.crowd import Crowd
-from service.ensemble import Answering
-from service.errors import (
+from mirage.bundle.errors import BundleError
+from mirage.bundle.store import Release, list_models, list_versions
+from mirage.service.crowd import Crowd
+from mirage.service.ensemble import Answering
+from mirage.service.errors import (
     DeadlineUnreachable,
     Draining,
     InvalidValue,
@@ -16,13 +16,13 @@ from service.errors import (
     NotReady,
     QueueFull,
 )
-from service.lane import BeforeTurn
-from service.memory import Memory
-from service.metrics import Metrics
-from service.model import Model
-from service.on_demand import OnDemand
-from service.releases import Found, Releases
-from service.settings import Settings
+from mirage.service.lane import BeforeTurn
+from mirage.service.memory import Memory
+from mirage.service.metrics import Metrics
+from mirage.service.model import Model
+from mirage.service.on_demand import OnDemand
+from mirage.service.releases import Found, Releases
+from mirage.service.settings import Settings
 
 log = logging.getLogger(__name__)
 

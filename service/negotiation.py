@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
 
-from service.errors import NotAcceptable
+from mirage.service.errors import NotAcceptable
 
 PNG, WEBP, ZIP = "image/png", "image/webp", "application/zip"
 MULTIPART, JSON, NPY = "multipart/mixed", "application/json", "application/x-npy"

@@ -5,10 +5,10 @@ import logging
 import time
 from collections import OrderedDict
 
-from service.ensemble import Answering
-from service.errors import ModelRefused
-from service.memory import Memory
-from service.served import Key, LoadError
+from mirage.service.ensemble import Answering
+from mirage.service.errors import ModelRefused
+from mirage.service.memory import Memory
+from mirage.service.served import Key, LoadError
 
 log = logging.getLogger(__name__)
 

@@ -7,15 +7,15 @@ from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from service.bodies import JSON, NPY, OCTETS
-from service.errors import PROBLEMS
-from service.inference.document import inference_paths, inference_schemas
-from service.negotiation import ANSWER_TYPES
-from service.openapi_access import write_access
-from service.openapi_interpolation import interpolation_paths, interpolation_schemas
-from service.problems import PROBLEM_JSON, URN
-from service.schemas import GeneratedImages, GenerateRequest, Problem
-from service.settings import Settings
+from mirage.service.bodies import JSON, NPY, OCTETS
+from mirage.service.errors import PROBLEMS
+from mirage.service.inference.document import inference_paths, inference_schemas
+from mirage.service.negotiation import ANSWER_TYPES
+from mirage.service.openapi_access import write_access
+from mirage.service.openapi_interpolation import interpolation_paths, interpolation_schemas
+from mirage.service.problems import PROBLEM_JSON, URN
+from mirage.service.schemas import GeneratedImages, GenerateRequest, Problem
+from mirage.service.settings import Settings
 
 REF = "#/components/schemas/{model}"
 BINARY = {"type": "string", "format": "binary"}

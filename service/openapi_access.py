@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from service.access import is_open
-from service.errors import InternalError, MissingKey, ServiceError, WrongKey
-from service.problems import PROBLEM_JSON, URN
+from mirage.service.access import is_open
+from mirage.service.errors import InternalError, MissingKey, ServiceError, WrongKey
+from mirage.service.problems import PROBLEM_JSON, URN
 
 SCHEMES = {
     "bearer": {"type": "http", "scheme": "bearer", "description": "Authorization: Bearer KEY"},

@@ -4,10 +4,10 @@ from typing import Any
 
 from pydantic.json_schema import models_json_schema
 
-from service.bodies import JSON
-from service.negotiation import FRAMES_TYPES
-from service.schemas import InterpolateRequest
-from service.settings import Settings
+from mirage.service.bodies import JSON
+from mirage.service.negotiation import FRAMES_TYPES
+from mirage.service.schemas import InterpolateRequest
+from mirage.service.settings import Settings
 
 BINARY = {"type": "string", "format": "binary"}
 REF = "#/components/schemas/{model}"

@@ -9,7 +9,7 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from service.errors import NotFound
+from mirage.service.errors import NotFound
 
 STATIC = "/static"
 INDEX = "index.html"
@@ -62,7 +62,7 @@ def read_pages() -> dict[str, Page]:
     """All files by name; they are small, and read once."""
     return {
         item.name: _page(item.name, item.read_bytes())
-        for item in (files("service") / "static").iterdir()
+        for item in (files("mirage.service") / "static").iterdir()
         if item.is_file() and _ending(item.name) in MEDIA_TYPES
     }
 

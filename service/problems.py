@@ -8,9 +8,9 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from service.bodies import invalid_fields
-from service.errors import InternalError, Malformed, MethodNotAllowed, NotFound, ServiceError
-from service.record import record_of
+from mirage.service.bodies import invalid_fields
+from mirage.service.errors import InternalError, Malformed, MethodNotAllowed, NotFound, ServiceError
+from mirage.service.record import record_of
 
 PROBLEM_JSON = "application/problem+json"
 URN = "urn:mirage:"

@@ -12,9 +12,9 @@ from typing import Any, cast
 from uvicorn._types import ASGI3Application
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
-from service.express import Express
-from service.heads import Head
-from service.outbox import Outbox
+from mirage.service.express import Express
+from mirage.service.heads import Head
+from mirage.service.outbox import Outbox
 
 UNREAD_S = 2.0  # for what a client goes on sending after its answer
 

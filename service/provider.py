@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from service.processor import instruction_set
+from mirage.service.processor import instruction_set
 
 Name = Literal["cpu", "openvino", "cuda"]
 Precision = Literal["float32", "tensorfloat32", "float16", "bfloat16"]

@@ -4,7 +4,7 @@ import threading
 from collections import deque
 from itertools import islice
 
-from service.entry import Entry, Piece
+from mirage.service.entry import Entry, Piece
 
 TURNS = 4  # of entries in a batch: so a small one goes whole, and soon, beside large ones
 

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from ipaddress import IPv6Address, ip_address
 
-from service.buckets import Buckets, Caller, OwnBuckets
-from service.errors import LimitExceeded, RateLimited, ServiceError
-from service.record import Record
+from mirage.service.buckets import Buckets, Caller, OwnBuckets
+from mirage.service.errors import LimitExceeded, RateLimited, ServiceError
+from mirage.service.record import Record
 
 FREE = nullcontext()  # of what nobody counts
 

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 from starlette.requests import Request
 
-from service.entry import Outcome
-from service.keys_file import Key
+from mirage.service.entry import Outcome
+from mirage.service.keys_file import Key
 
 
 @dataclass

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from bundle.errors import BundleError
-from bundle.store import Release, list_models, read_release
-from service.stamp import Stamp, stamp_of
+from mirage.bundle.errors import BundleError
+from mirage.bundle.store import Release, list_models, read_release
+from mirage.service.stamp import Stamp, stamp_of
 
 Found = Release | BundleError | None  # what is released, why that cannot be told, or nothing
 

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bundle.golden import Golden
-from service.engine import Engine
+from mirage.bundle.golden import Golden
+from mirage.service.engine import Engine
 
 TOLERANCE = 1.0  # grey levels in float32, however much a manifest would allow
 REDUCED_TOLERANCE, REDUCED_MEAN = 2.0, 0.25  # grey levels in a reduced precision

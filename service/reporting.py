@@ -1,8 +1,8 @@
 """What is told of every answer that holds images: to Prometheus, and to the client in headers."""
 
-from bundle.manifest import Manifest
-from service.entry import Outcome
-from service.metrics import Metrics
+from mirage.bundle.manifest import Manifest
+from mirage.service.entry import Outcome
+from mirage.service.metrics import Metrics
 
 
 def observe(

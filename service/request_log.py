@@ -12,8 +12,8 @@ from typing import Any
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from service.logs import REQUEST_ID, Field, Line
-from service.record import Record
+from mirage.service.logs import REQUEST_ID, Field, Line
+from mirage.service.record import Record
 
 log = logging.getLogger(__name__)
 

@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic_core import to_json
 
-from bundle.chance import member_of
-from bundle.manifest import Manifest
-from service import negotiation
-from service.archive import Archive
-from service.encoding import (
+from mirage.bundle.chance import member_of
+from mirage.bundle.manifest import Manifest
+from mirage.service import negotiation
+from mirage.service.archive import Archive
+from mirage.service.encoding import (
     WEBP_SIDE,
     Compression,
     Pixels,
@@ -22,9 +22,9 @@ from service.encoding import (
     encode_png,
     encode_webp,
 )
-from service.errors import NotAcceptable
-from service.negotiation import Layout
-from service.work import Work
+from mirage.service.errors import NotAcceptable
+from mirage.service.negotiation import Layout
+from mirage.service.work import Work
 
 
 class Made(NamedTuple):

@@ -7,15 +7,15 @@ from fastapi import APIRouter, Path, Query
 from starlette.requests import Request
 from starlette.responses import Response
 
-from service.attachment import CARD, SAMPLES, find_attachment
-from service.bodies import read_demand
-from service.catalogue import ModelDetail, ModelList, describe_model, list_known
-from service.errors import Draining, NotReady
-from service.generation import Order, answer_order
-from service.record import record_of
-from service.schemas import Problem, Status
-from service.state import Service, service_of
-from service.waiting import allowed_s, before, unless_client_left, while_connected
+from mirage.service.attachment import CARD, SAMPLES, find_attachment
+from mirage.service.bodies import read_demand
+from mirage.service.catalogue import ModelDetail, ModelList, describe_model, list_known
+from mirage.service.errors import Draining, NotReady
+from mirage.service.generation import Order, answer_order
+from mirage.service.record import record_of
+from mirage.service.schemas import Problem, Status
+from mirage.service.state import Service, service_of
+from mirage.service.waiting import allowed_s, before, unless_client_left, while_connected
 
 IMMUTABLE = "max-age=31536000, immutable"
 Name = Annotated[str, Path(description="a model of the service", examples=["mnist"])]

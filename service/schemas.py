@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
-from bundle.manifest import MOST_DIRECTIONS
+from mirage.bundle.manifest import MOST_DIRECTIONS
 
 MOST = 2**64 - 1  # of seeds and indices
 LATENT_BOUND = 100.0  # largest absolute value of a latent

@@ -12,23 +12,23 @@ import onnxruntime
 from numpy.typing import NDArray
 from prometheus_client import Counter
 
-from bundle.errors import BundleError
-from bundle.manifest import Manifest
-from bundle.verify import Bundle, load_bundle
-from service.batcher import Batcher, BatchOptions
-from service.cost import Cost
-from service.crowd import Crowd
-from service.engine import Engine, fitted, useful_size
-from service.entry import Array, Arrays, Outcome
-from service.lane import BeforeTurn
-from service.lanes import plan_lanes
-from service.metrics import Metrics
-from service.processor import trim_memory
-from service.provider import Kind, kinds
-from service.replay import replay_golden
-from service.session import EngineError
-from service.settings import Settings
-from service.work import Work
+from mirage.bundle.errors import BundleError
+from mirage.bundle.manifest import Manifest
+from mirage.bundle.verify import Bundle, load_bundle
+from mirage.service.batcher import Batcher, BatchOptions
+from mirage.service.cost import Cost
+from mirage.service.crowd import Crowd
+from mirage.service.engine import Engine, fitted, useful_size
+from mirage.service.entry import Array, Arrays, Outcome
+from mirage.service.lane import BeforeTurn
+from mirage.service.lanes import plan_lanes
+from mirage.service.metrics import Metrics
+from mirage.service.processor import trim_memory
+from mirage.service.provider import Kind, kinds
+from mirage.service.replay import replay_golden
+from mirage.service.session import EngineError
+from mirage.service.settings import Settings
+from mirage.service.work import Work
 
 log = logging.getLogger(__name__)
 

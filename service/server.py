@@ -5,13 +5,13 @@ import socket
 import tempfile
 from pathlib import Path
 
-from service.crowd import Crowd
-from service.draining import BACKLOG, DrainingServer, run_server
-from service.processor import available_cpus
-from service.settings import Settings
-from service.shares import plan_workers, share_of
-from service.supervisor import Supervisor
-from service.worker import serve_as_worker
+from mirage.service.crowd import Crowd
+from mirage.service.draining import BACKLOG, DrainingServer, run_server
+from mirage.service.processor import available_cpus
+from mirage.service.settings import Settings
+from mirage.service.shares import plan_workers, share_of
+from mirage.service.supervisor import Supervisor
+from mirage.service.worker import serve_as_worker
 
 DONE = 0
 

@@ -8,7 +8,7 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from service.provider import PROVIDERS, Kind
+from mirage.service.provider import PROVIDERS, Kind
 
 Feed = Mapping[str, NDArray[Any]]  # a graph's inputs by name
 

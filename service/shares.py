@@ -2,9 +2,9 @@
 
 import sys
 
-from service.lanes import MOST
-from service.processor import available_cpus
-from service.settings import Settings
+from mirage.service.lanes import MOST
+from mirage.service.processor import available_cpus
+from mirage.service.settings import Settings
 
 
 def plan_workers(settings: Settings) -> int:

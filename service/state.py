@@ -6,18 +6,18 @@ from dataclasses import dataclass, field
 
 from starlette.requests import Request
 
-from service.crowd import Crowd
-from service.errors import EngineStuck
-from service.intake import Intake
-from service.keys import Keys
-from service.metrics import Metrics
-from service.models import Models
-from service.outbox import Outbox
-from service.processor import available_cpus
-from service.rates import Rates
-from service.settings import Settings
-from service.siblings import Siblings
-from service.totals import add_up
+from mirage.service.crowd import Crowd
+from mirage.service.errors import EngineStuck
+from mirage.service.intake import Intake
+from mirage.service.keys import Keys
+from mirage.service.metrics import Metrics
+from mirage.service.models import Models
+from mirage.service.outbox import Outbox
+from mirage.service.processor import available_cpus
+from mirage.service.rates import Rates
+from mirage.service.settings import Settings
+from mirage.service.siblings import Siblings
+from mirage.service.totals import add_up
 
 
 @dataclass

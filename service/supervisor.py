@@ -16,9 +16,9 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
 
-from service.channel import Channel, Message, open_channel
-from service.crowd import Crowd
-from service.settings import Settings
+from mirage.service.channel import Channel, Message, open_channel
+from mirage.service.crowd import Crowd
+from mirage.service.settings import Settings
 
 log = logging.getLogger(__name__)
 

@@ -8,11 +8,11 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
-from service.cost import Cost
-from service.entry import Piece
-from service.lane import REST_AFTER_S, Batch, Lane, Run
-from service.linger import Linger
-from service.queue import Queue
+from mirage.service.cost import Cost
+from mirage.service.entry import Piece
+from mirage.service.lane import REST_AFTER_S, Batch, Lane, Run
+from mirage.service.linger import Linger
+from mirage.service.queue import Queue
 
 LEAST_LINGER_S = 0.5e-3  # what timers can tell from nothing
 NICENESS = 3  # more than the process has: half the weight of what answers, so neither starves

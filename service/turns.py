@@ -9,9 +9,9 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 
-from service.cost import Cost
-from service.lane import REST_AFTER_S, Batch, BeforeTurn, Lane, Run
-from service.queue import TURNS, Queue
+from mirage.service.cost import Cost
+from mirage.service.lane import REST_AFTER_S, Batch, BeforeTurn, Lane, Run
+from mirage.service.queue import TURNS, Queue
 
 TURN_S = 0.03  # that the event loop may be held up
 # Of the event loop from turn to turn, or what takes several would wait for as many turns.

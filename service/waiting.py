@@ -9,9 +9,9 @@ from typing import Any, TypeVar
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
-from service.errors import DeadlinePassed, Malformed
-from service.metrics import Metrics
-from service.request_log import CLIENT_LEFT
+from mirage.service.errors import DeadlinePassed, Malformed
+from mirage.service.metrics import Metrics
+from mirage.service.request_log import CLIENT_LEFT
 
 T = TypeVar("T")
 

@@ -7,13 +7,13 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from bundle.latents import draw_latents
-from bundle.manifest import Manifest
-from service.directions import move_latents
-from service.errors import InvalidValue, LimitExceeded
-from service.schemas import STEPS, InterpolateRequest, Point
-from service.settings import Settings
-from service.work import Work, check_pixels, class_index, truncate
+from mirage.bundle.latents import draw_latents
+from mirage.bundle.manifest import Manifest
+from mirage.service.directions import move_latents
+from mirage.service.errors import InvalidValue, LimitExceeded
+from mirage.service.schemas import STEPS, InterpolateRequest, Point
+from mirage.service.settings import Settings
+from mirage.service.work import Work, check_pixels, class_index, truncate
 
 FLAT = 1e-4  # |sin ω| below which an arc is as good as a line, or has no plane to lie in
 

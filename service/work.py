@@ -6,13 +6,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from bundle.latents import draw_latents
-from bundle.manifest import Manifest
-from service.bodies import Demand
-from service.directions import move_latents
-from service.errors import InvalidValue, LimitExceeded
-from service.schemas import LATENT_BOUND, MOST, GenerateRequest
-from service.settings import Settings
+from mirage.bundle.latents import draw_latents
+from mirage.bundle.manifest import Manifest
+from mirage.service.bodies import Demand
+from mirage.service.directions import move_latents
+from mirage.service.errors import InvalidValue, LimitExceeded
+from mirage.service.schemas import LATENT_BOUND, MOST, GenerateRequest
+from mirage.service.settings import Settings
 
 DRAWN_SEEDS = 2**53  # what JavaScript can hold as a number
 Loc = tuple[str | int, ...]

@@ -13,17 +13,17 @@ from typing import Any, cast
 
 import uvicorn
 
-from service.buckets import SharedBuckets
-from service.channel import Channel, Message
-from service.crowd import Crowd
-from service.draining import DrainingServer, run_server
-from service.errors import EngineStuck
-from service.keys_file import KeysError
-from service.models import StartError
-from service.rates import Rates
-from service.settings import Settings
-from service.siblings import Siblings
-from service.state import Service
+from mirage.service.buckets import SharedBuckets
+from mirage.service.channel import Channel, Message
+from mirage.service.crowd import Crowd
+from mirage.service.draining import DrainingServer, run_server
+from mirage.service.errors import EngineStuck
+from mirage.service.keys_file import KeysError
+from mirage.service.models import StartError
+from mirage.service.rates import Rates
+from mirage.service.settings import Settings
+from mirage.service.siblings import Siblings
+from mirage.service.state import Service
 
 log = logging.getLogger(__name__)
 

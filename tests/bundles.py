@@ -13,9 +13,9 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from bundle.golden import Golden, golden_inputs, write_golden
-from bundle.manifest import Description, Direction, Image, Score, Training
-from bundle.store import new_version
+from mirage.bundle.golden import Golden, golden_inputs, write_golden
+from mirage.bundle.manifest import Description, Direction, Image, Score, Training
+from mirage.bundle.store import new_version
 
 OPSET, IR_VERSION = 20, 10
 Channels = Literal[1, 3, 4]

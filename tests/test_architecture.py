@@ -12,6 +12,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 CLIENT = ROOT / "client"  # a distribution of its own, with its package in it
+PACKAGE = "mirage"  # what code imports; it holds links to the rooms
 ROOMS = ("bundle", "training", "service", "mirage_client")
 MAX_LINES = 350
 
@@ -49,17 +50,27 @@ def source_files(folder: str) -> list[Path]:
 
 
 def module_name(file: Path) -> str:
-    home = CLIENT if file.is_relative_to(CLIENT) else ROOT
-    return ".".join(file.relative_to(home).with_suffix("").parts).removesuffix(".__init__")
+    own = CLIENT in file.parents
+    parts = file.relative_to(CLIENT if own else ROOT).with_suffix("").parts
+    inside = not own and parts[0] in ROOMS
+    return ".".join((PACKAGE, *parts) if inside else parts).removesuffix(".__init__")
 
 
 def imported_packages(file: Path) -> Iterator[str]:
-    """The top-level names imported anywhere in a file; relative imports cannot leave a room."""
+    """The top-level names imported anywhere in a file, and of `mirage` the room behind it."""
     for node in ast.walk(ast.parse(file.read_text())):
         if isinstance(node, ast.Import):
-            yield from (alias.name.split(".")[0] for alias in node.names)
+            yield from (_room_of(alias.name) for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
-            yield node.module.split(".")[0]
+            if node.module == PACKAGE:
+                yield from (alias.name for alias in node.names)
+            else:
+                yield _room_of(node.module)
+
+
+def _room_of(module: str) -> str:
+    names = module.split(".")
+    return names[1] if names[0] == PACKAGE and len(names) > 1 else names[0]
 
 
 def only_defines(node: ast.stmt) -> bool:
@@ -105,9 +116,30 @@ def test_importing_a_room_does_nothing_but_define(room: str, tmp_path: Path) -> 
     )
     assert result.returncode == 0, result.stderr
     report = json.loads(result.stdout)
-    assert NEVER_LOADS[room].isdisjoint(report["modules"])
+    assert NEVER_LOADS[room].isdisjoint(map(_room_of, report["modules"]))
     assert report["threads"] == 1
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("folder", [*ROOMS, "tests", "benchmarks"])
+def test_a_package_has_one_name(folder: str) -> None:
+    """Two names would make two modules of one file, and two classes of one class."""
+    outside = [
+        f"{module_name(file)}:{node.lineno}"
+        for file in source_files(folder)
+        for node in ast.walk(ast.parse(file.read_text()))
+        if (
+            isinstance(node, ast.ImportFrom)
+            and node.level == 0
+            and node.module
+            and node.module.split(".")[0] in ROOMS[:-1]
+        )
+        or (
+            isinstance(node, ast.Import)
+            and any(alias.name.split(".")[0] in ROOMS[:-1] for alias in node.names)
+        )
+    ]
+    assert outside == []
 
 
 @pytest.mark.parametrize("room", ROOMS)

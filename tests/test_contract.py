@@ -8,16 +8,16 @@ import pytest
 import torch
 from starlette.testclient import TestClient
 
-from bundle.latents import draw_latents
-from bundle.store import release
-from service.app import create_app
-from service.settings import Settings
+from mirage.bundle.latents import draw_latents
+from mirage.bundle.store import release
+from mirage.service.app import create_app
+from mirage.service.settings import Settings
+from mirage.training.card import Card
+from mirage.training.config import build_config
+from mirage.training.export import publish
+from mirage.training.loop import train
+from mirage.training.snapshot import ServedGenerator, Snapshot, load_snapshot
 from tests.training.data import TINY, shapes_dataset
-from training.card import Card
-from training.config import build_config
-from training.export import publish
-from training.loop import train
-from training.snapshot import ServedGenerator, Snapshot, load_snapshot
 
 COUNT = 20
 

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import torch
 
-from bundle.errors import BundleError
-from training import judge
-from training.accuracy import EPOCHS
-from training.card import Card
-from training.commands import retrain, scores, stack
-from training.commands.data_flags import read_data
-from training.commands.flags import (
+from mirage.bundle.errors import BundleError
+from mirage.training import judge
+from mirage.training.accuracy import EPOCHS
+from mirage.training.card import Card
+from mirage.training.commands import retrain, scores, stack
+from mirage.training.commands.data_flags import read_data
+from mirage.training.commands.flags import (
     add_card,
     add_recipe,
     add_threads,
@@ -22,18 +22,18 @@ from training.commands.flags import (
     config_of,
     facts_of,
 )
-from training.dataset import load_dataset
-from training.dataset.decoded import check_enough
-from training.device import resolve_device
-from training.dry_run import dry_run
-from training.errors import DataError, TrainingError, exit_code_of
-from training.export import publish
-from training.loop import train
-from training.mnist import MIRROR, download_mnist
-from training.reexport import republish
-from training.run import Run
-from training.scorecard import read_scorecard, scores_file
-from training.snapshot import load_snapshot
+from mirage.training.dataset import load_dataset
+from mirage.training.dataset.decoded import check_enough
+from mirage.training.device import resolve_device
+from mirage.training.dry_run import dry_run
+from mirage.training.errors import DataError, TrainingError, exit_code_of
+from mirage.training.export import publish
+from mirage.training.loop import train
+from mirage.training.mnist import MIRROR, download_mnist
+from mirage.training.reexport import republish
+from mirage.training.run import Run
+from mirage.training.scorecard import read_scorecard, scores_file
+from mirage.training.snapshot import load_snapshot
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -2,12 +2,12 @@
 
 import numpy as np
 
-from bundle.manifest import Score
-from training.dataset import Dataset
-from training.errors import DataError
-from training.judge import fit, judge
-from training.samples import generate_images, proportional_labels
-from training.scores import agreement
+from mirage.bundle.manifest import Score
+from mirage.training.dataset import Dataset
+from mirage.training.errors import DataError
+from mirage.training.judge import fit, judge
+from mirage.training.samples import generate_images, proportional_labels
+from mirage.training.scores import agreement
 
 IMAGES = 60_000
 SEEDS = 3

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from bundle.manifest import Description
+from mirage.bundle.manifest import Description
 
 UNKNOWN = "unknown"
 

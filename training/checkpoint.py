@@ -14,8 +14,8 @@ from safetensors import safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from training.errors import DataError
-from training.networks import Architecture
+from mirage.training.errors import DataError
+from mirage.training.networks import Architecture
 
 KEPT = 2
 _NAME = re.compile(r"checkpoint-(\d{9})\.pt")

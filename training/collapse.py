@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from bundle.latents import draw_latents
-from training.errors import CollapseError
-from training.loop import generate
-from training.snapshot import Snapshot
+from mirage.bundle.latents import draw_latents
+from mirage.training.errors import CollapseError
+from mirage.training.loop import generate
+from mirage.training.snapshot import Snapshot
 
 IMAGES = 64
 LEAST_SPREAD = 1.0

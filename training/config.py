@@ -5,15 +5,15 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from training.augment import AUGMENTATIONS
-from training.auto import Facts, choose
-from training.errors import UsageError
-from training.losses import LOSSES
-from training.networks import FAMILIES
-from training.optimizers import OPTIMIZERS
-from training.presets import PRESETS
-from training.schedule import Ramp
-from training.watchdog import Limits
+from mirage.training.augment import AUGMENTATIONS
+from mirage.training.auto import Facts, choose
+from mirage.training.errors import UsageError
+from mirage.training.losses import LOSSES
+from mirage.training.networks import FAMILIES
+from mirage.training.optimizers import OPTIMIZERS
+from mirage.training.presets import PRESETS
+from mirage.training.schedule import Ramp
+from mirage.training.watchdog import Limits
 
 NONE = Ramp(start=0, end=0)
 

@@ -2,8 +2,8 @@
 
 import torch
 
-from training.distributed import local_rank
-from training.errors import UsageError
+from mirage.training.distributed import local_rank
+from mirage.training.errors import UsageError
 
 DEVICES = ("auto", "cpu", "cuda")
 

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from bundle.manifest import Direction
+from mirage.bundle.manifest import Direction
 
 MOST = 8
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass, fields
 import torch
 from torch import Tensor
 
-from training.augment import augment, columns
-from training.config import TrainConfig
-from training.distributed import rank, world_size
+from mirage.training.augment import augment, columns
+from mirage.training.config import TrainConfig
+from mirage.training.distributed import rank, world_size
 
 
 @dataclass(frozen=True)

@@ -10,16 +10,16 @@ import torch
 from PIL import Image
 from torch import nn
 
-from training.auto import Facts, choose
-from training.config import AUTO, TrainConfig
-from training.dataset import Dataset
-from training.dataset.sheet import describe, sample_sheet
-from training.device import resolve_precision
-from training.feed import Feed
-from training.loop import data_sheet
-from training.players import Players
-from training.run import architecture_of
-from training.step import Step
+from mirage.training.auto import Facts, choose
+from mirage.training.config import AUTO, TrainConfig
+from mirage.training.dataset import Dataset
+from mirage.training.dataset.sheet import describe, sample_sheet
+from mirage.training.device import resolve_precision
+from mirage.training.feed import Feed
+from mirage.training.loop import data_sheet
+from mirage.training.players import Players
+from mirage.training.run import architecture_of
+from mirage.training.step import Step
 
 STEPS = 3
 """Steps that are timed, after one that is not."""

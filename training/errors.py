@@ -10,7 +10,7 @@ TrainingError (1)
 └── StoppedError (1)     a signal ended a job before it was done
 """
 
-from bundle.errors import BundleError
+from mirage.bundle.errors import BundleError
 
 
 class TrainingError(Exception):

@@ -7,15 +7,15 @@ from pathlib import Path
 
 import numpy as np
 
-from bundle.manifest import Score
-from training.dataset import Dataset
-from training.errors import DataError
-from training.features import FeatureNetwork, features_for
-from training.reference import Reference, load_reference, split
-from training.samples import generate_images, proportional_labels, takes_labels
-from training.scorecard import Scorecard
-from training.scores import agreement
-from training.sizes import Sizes
+from mirage.bundle.manifest import Score
+from mirage.training.dataset import Dataset
+from mirage.training.errors import DataError
+from mirage.training.features import FeatureNetwork, features_for
+from mirage.training.reference import Reference, load_reference, split
+from mirage.training.samples import generate_images, proportional_labels, takes_labels
+from mirage.training.scorecard import Scorecard
+from mirage.training.scores import agreement
+from mirage.training.sizes import Sizes
 
 COVERED_SCORES = {"precision", "recall", "density", "coverage", "memorised"}
 

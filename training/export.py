@@ -15,20 +15,20 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from bundle.golden import Golden, golden_inputs, write_golden
-from bundle.latents import draw_latents
-from bundle.manifest import Description, Score, Training
-from bundle.manifest import Image as ImageShape
-from bundle.store import list_versions, new_version, version_path
-from bundle.verify import read_manifest
-from training.card import Card, model_card
-from training.checkpoint import load_weights, save_weights
-from training.config import TrainConfig
-from training.directions import find_directions
-from training.errors import ExportError
-from training.networks import Architecture
-from training.pictures import direction_strips, sample_grid
-from training.snapshot import ServedGenerator, Snapshot
+from mirage.bundle.golden import Golden, golden_inputs, write_golden
+from mirage.bundle.latents import draw_latents
+from mirage.bundle.manifest import Description, Score, Training
+from mirage.bundle.manifest import Image as ImageShape
+from mirage.bundle.store import list_versions, new_version, version_path
+from mirage.bundle.verify import read_manifest
+from mirage.training.card import Card, model_card
+from mirage.training.checkpoint import load_weights, save_weights
+from mirage.training.config import TrainConfig
+from mirage.training.directions import find_directions
+from mirage.training.errors import ExportError
+from mirage.training.networks import Architecture
+from mirage.training.pictures import direction_strips, sample_grid
+from mirage.training.snapshot import ServedGenerator, Snapshot
 
 OPSET = 20
 GOLDEN_TOLERANCE = 1.0

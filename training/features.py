@@ -13,9 +13,17 @@ from typing import Protocol
 import numpy as np
 from safetensors.torch import load_file
 
-from training.dataset import Dataset, default_cache
-from training.judge import SHA256, Classifier, fit, judge, judged_side, load_judge, save_judge
-from training.sizes import Sizes
+from mirage.training.dataset import Dataset, default_cache
+from mirage.training.judge import (
+    SHA256,
+    Classifier,
+    fit,
+    judge,
+    judged_side,
+    load_judge,
+    save_judge,
+)
+from mirage.training.sizes import Sizes
 
 MNIST = "01aca49e52d1910d4e2ce2537fe1146546dec5bd99af91d95f1729620d498d3f"
 """Fingerprint of the 60,000 training digits, which the shipped judge is for."""

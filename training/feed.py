@@ -6,13 +6,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from training.config import TrainConfig
-from training.dataset import Dataset
-from training.distributed import rank, world_size
-from training.errors import UsageError
-from training.pixels import to_float
-from training.sampler import Sampler, Stream, draw_step_latents
-from training.step import Batch
+from mirage.training.config import TrainConfig
+from mirage.training.dataset import Dataset
+from mirage.training.distributed import rank, world_size
+from mirage.training.errors import UsageError
+from mirage.training.pixels import to_float
+from mirage.training.sampler import Sampler, Stream, draw_step_latents
+from mirage.training.step import Batch
 
 Pair = tuple[Batch, Batch]
 

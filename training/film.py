@@ -4,7 +4,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from training.run import Run
+from mirage.training.run import Run
 
 FRAMES = 60
 FRAME_MS = 120

@@ -5,12 +5,12 @@ from pathlib import Path
 
 from torch import Tensor, nn
 
-from bundle.verify import load_bundle
-from training.checkpoint import load_weights
-from training.ema import update_ema
-from training.errors import UsageError
-from training.networks import Architecture
-from training.players import Players
+from mirage.bundle.verify import load_bundle
+from mirage.training.checkpoint import load_weights
+from mirage.training.ema import update_ema
+from mirage.training.errors import UsageError
+from mirage.training.networks import Architecture
+from mirage.training.players import Players
 
 log = logging.getLogger(__name__)
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field, fields
 
 from pydantic import BaseModel, ConfigDict
 
-from bundle.manifest import Score
-from training.errors import UsageError
+from mirage.bundle.manifest import Score
+from mirage.training.errors import UsageError
 
 Scores = Mapping[str, Score]
 LOWER_IS_BETTER = {"frechet"}

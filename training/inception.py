@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from training.errors import DataError
+from mirage.training.errors import DataError
 
 BATCH = 64
 

@@ -12,35 +12,35 @@ from typing import Any
 
 import torch
 
-from bundle.durable import replace_file
-from bundle.errors import BundleError
-from bundle.layout import list_versions, model_path, version_path
-from bundle.lock import lock_job
-from bundle.release import read_release, release
-from bundle.verify import Bundle, load_bundle, read_manifest
-from training.card import Card
-from training.collapse import check_spread
-from training.config import TrainConfig
-from training.dataset import Dataset
-from training.device import resolve_precision
-from training.errors import (
+from mirage.bundle.durable import replace_file
+from mirage.bundle.errors import BundleError
+from mirage.bundle.layout import list_versions, model_path, version_path
+from mirage.bundle.lock import lock_job
+from mirage.bundle.release import read_release, release
+from mirage.bundle.verify import Bundle, load_bundle, read_manifest
+from mirage.training.card import Card
+from mirage.training.collapse import check_spread
+from mirage.training.config import TrainConfig
+from mirage.training.dataset import Dataset
+from mirage.training.device import resolve_precision
+from mirage.training.errors import (
     DataError,
     GateError,
     StoppedError,
     TrainingError,
     exit_code_of,
 )
-from training.export import export_onnx, publish
-from training.gate import Thresholds, check_scores
-from training.loop import data_sheet, train
-from training.report.run_page import write_report
-from training.result import Result, read_result, write_result
-from training.run import Run
-from training.runs import prune_runs, run_path
-from training.scorecard import known_scorecard, scores_file, write_scorecard
-from training.scoring import Scoring
-from training.sizes import Sizes
-from training.snapshot import Snapshot, load_snapshot
+from mirage.training.export import export_onnx, publish
+from mirage.training.gate import Thresholds, check_scores
+from mirage.training.loop import data_sheet, train
+from mirage.training.report.run_page import write_report
+from mirage.training.result import Result, read_result, write_result
+from mirage.training.run import Run
+from mirage.training.runs import prune_runs, run_path
+from mirage.training.scorecard import known_scorecard, scores_file, write_scorecard
+from mirage.training.scoring import Scoring
+from mirage.training.sizes import Sizes
+from mirage.training.snapshot import Snapshot, load_snapshot
 
 
 @dataclass(frozen=True)

@@ -14,10 +14,10 @@ from safetensors.torch import load_file, save
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from training.device import resolve_precision
-from training.errors import DataError
-from training.networks import channels_last
-from training.pixels import to_float
+from mirage.training.device import resolve_precision
+from mirage.training.errors import DataError
+from mirage.training.networks import channels_last
+from mirage.training.pixels import to_float
 
 FEATURES = 128
 ORIENTATIONS = 8

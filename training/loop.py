@@ -16,24 +16,24 @@ import torch
 from torch import nn
 from tqdm import tqdm
 
-from training.checkpoint import load_latest, save_checkpoint, save_weights
-from training.config import TrainConfig
-from training.dataset import Dataset
-from training.device import resolve_precision
-from training.distributed import all_have, any_of, average, rank, together
-from training.errors import CollapseError, DataError, UsageError
-from training.feed import Feed
-from training.film import make_film
-from training.finetune import begin_from
-from training.machine import machine_sheet
-from training.pixels import contact_sheet, to_grey_levels
-from training.players import Players
-from training.run import Run, architecture_of
-from training.sampler import Stream, random_stream
-from training.step import Step
-from training.tensorboard import Board
-from training.watchdog import Watchdog
-from training.yardstick import Yardstick
+from mirage.training.checkpoint import load_latest, save_checkpoint, save_weights
+from mirage.training.config import TrainConfig
+from mirage.training.dataset import Dataset
+from mirage.training.device import resolve_precision
+from mirage.training.distributed import all_have, any_of, average, rank, together
+from mirage.training.errors import CollapseError, DataError, UsageError
+from mirage.training.feed import Feed
+from mirage.training.film import make_film
+from mirage.training.finetune import begin_from
+from mirage.training.machine import machine_sheet
+from mirage.training.pixels import contact_sheet, to_grey_levels
+from mirage.training.players import Players
+from mirage.training.run import Run, architecture_of
+from mirage.training.sampler import Stream, random_stream
+from mirage.training.step import Step
+from mirage.training.tensorboard import Board
+from mirage.training.watchdog import Watchdog
+from mirage.training.yardstick import Yardstick
 
 GRID = 10
 """Sample grids are 10 x 10: one column per class when there are ten."""

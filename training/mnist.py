@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from training.errors import DataError
+from mirage.training.errors import DataError
 
 MIRROR = "https://ossci-datasets.s3.amazonaws.com/mnist"
 """The mirror that PyTorch's own data sets use."""

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from training.search import find_nearest
+from mirage.training.search import find_nearest
 
 K = 5
 ROWS = 512

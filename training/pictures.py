@@ -3,10 +3,10 @@
 import numpy as np
 from PIL import Image
 
-from bundle.latents import draw_latents
-from bundle.manifest import Direction
-from training.pixels import contact_sheet
-from training.snapshot import Snapshot
+from mirage.bundle.latents import draw_latents
+from mirage.bundle.manifest import Direction
+from mirage.training.pixels import contact_sheet
+from mirage.training.snapshot import Snapshot
 
 GRID = 10
 SEEDS = 3

@@ -5,11 +5,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from training.config import TrainConfig
-from training.ema import ema_beta, update_ema, young_half_life
-from training.networks import FAMILIES, Architecture, channels_last
-from training.optimizers import build_optimizer, set_schedule
-from training.strength import Strength
+from mirage.training.config import TrainConfig
+from mirage.training.ema import ema_beta, update_ema, young_half_life
+from mirage.training.networks import FAMILIES, Architecture, channels_last
+from mirage.training.optimizers import build_optimizer, set_schedule
+from mirage.training.strength import Strength
 
 
 class Players:

@@ -3,12 +3,12 @@
 from functools import partial
 from pathlib import Path
 
-from bundle.manifest import Description, Manifest
-from bundle.verify import load_bundle, read_file
-from training.card import Card, model_card
-from training.directions import find_directions
-from training.export import GOLDEN_TOLERANCE, OPSET, export_onnx, publish_graph
-from training.snapshot import load_snapshot
+from mirage.bundle.manifest import Description, Manifest
+from mirage.bundle.verify import load_bundle, read_file
+from mirage.training.card import Card, model_card
+from mirage.training.directions import find_directions
+from mirage.training.export import GOLDEN_TOLERANCE, OPSET, export_onnx, publish_graph
+from mirage.training.snapshot import load_snapshot
 
 CARD = "README.md"
 

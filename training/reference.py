@@ -8,11 +8,11 @@ from pathlib import Path
 
 import numpy as np
 
-from training.dataset import Dataset, default_cache
-from training.features import FeatureNetwork
-from training.neighbours import manifold_scores, memorised_share, nearest
-from training.scores import agreement, frechet_distance, kernel_distance
-from training.sizes import Sizes
+from mirage.training.dataset import Dataset, default_cache
+from mirage.training.features import FeatureNetwork
+from mirage.training.neighbours import manifold_scores, memorised_share, nearest
+from mirage.training.scores import agreement, frechet_distance, kernel_distance
+from mirage.training.sizes import Sizes
 
 METHOD = 2
 """Part of the cache's key: raised when the scores of the same features change."""

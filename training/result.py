@@ -5,11 +5,11 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from bundle.durable import replace_file
-from bundle.errors import BundleError
-from bundle.manifest import Score
-from training.errors import TrainingError, exit_code_of
-from training.gate import Check
+from mirage.bundle.durable import replace_file
+from mirage.bundle.errors import BundleError
+from mirage.bundle.manifest import Score
+from mirage.training.errors import TrainingError, exit_code_of
+from mirage.training.gate import Check
 
 Stage = Literal["train", "export", "evaluate", "gate", "publish", "release"]
 Outcome = Literal["running", "refused", "published", "released", "failed"]

@@ -16,10 +16,10 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from training.config import PROGRESS_FIELDS, TrainConfig
-from training.errors import DataError, LockedError, UsageError
-from training.networks import Architecture
-from training.pixels import contact_sheet
+from mirage.training.config import PROGRESS_FIELDS, TrainConfig
+from mirage.training.errors import DataError, LockedError, UsageError
+from mirage.training.networks import Architecture
+from mirage.training.pixels import contact_sheet
 
 UNHEALTHY = "unhealthy"
 

@@ -5,10 +5,10 @@ import json
 import shutil
 from pathlib import Path
 
-from training.config import PROGRESS_FIELDS, TrainConfig
-from training.errors import LockedError
-from training.result import read_result, result_file
-from training.run import Run
+from mirage.training.config import PROGRESS_FIELDS, TrainConfig
+from mirage.training.errors import LockedError
+from mirage.training.result import read_result, result_file
+from mirage.training.run import Run
 
 PREFIX = ".pruned-"
 

@@ -5,8 +5,8 @@ import onnxruntime
 import torch
 from tqdm import tqdm
 
-from bundle.latents import draw_latents
-from training.errors import DataError
+from mirage.bundle.latents import draw_latents
+from mirage.training.errors import DataError
 
 BATCH = 100
 

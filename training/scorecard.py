@@ -6,9 +6,9 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from bundle.manifest import Score
-from training.errors import DataError
-from training.run import write_text
+from mirage.bundle.manifest import Score
+from mirage.training.errors import DataError
+from mirage.training.run import write_text
 
 
 class Scorecard(BaseModel):

@@ -7,10 +7,10 @@ from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
 
-from training.dataset import Dataset
-from training.evaluate import Evaluator
-from training.scorecard import Scorecard, read_scorecard, write_scorecard
-from training.sizes import Sizes
+from mirage.training.dataset import Dataset
+from mirage.training.evaluate import Evaluator
+from mirage.training.scorecard import Scorecard, read_scorecard, write_scorecard
+from mirage.training.sizes import Sizes
 
 
 class Scoring:

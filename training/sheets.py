@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from training.evaluate import Evaluator
-from training.neighbours import nearest
-from training.pixels import contact_sheet
-from training.reference import scatter
-from training.samples import generate_images
+from mirage.training.evaluate import Evaluator
+from mirage.training.neighbours import nearest
+from mirage.training.pixels import contact_sheet
+from mirage.training.reference import scatter
+from mirage.training.samples import generate_images
 
 COLUMNS = 10
 ROWS = 10

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from training.errors import DataError
+from mirage.training.errors import DataError
 
 FULL_DATA = 60_000
 LEAST_DATA = 96

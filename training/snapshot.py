@@ -7,9 +7,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from training.checkpoint import load_weights
-from training.networks import FAMILIES, Architecture, Generator
-from training.pixels import to_grey_levels
+from mirage.training.checkpoint import load_weights
+from mirage.training.networks import FAMILIES, Architecture, Generator
+from mirage.training.pixels import to_grey_levels
 
 
 class ServedGenerator(nn.Module):

@@ -4,13 +4,13 @@ from collections.abc import Callable
 
 import numpy as np
 
-from bundle.manifest import Score
-from training.dataset import Dataset
-from training.errors import DataError
-from training.judge import judge, load_judge
-from training.samples import generate_images
-from training.scores import reverse_kl
-from training.stacking import triples_of
+from mirage.bundle.manifest import Score
+from mirage.training.dataset import Dataset
+from mirage.training.errors import DataError
+from mirage.training.judge import judge, load_judge
+from mirage.training.samples import generate_images
+from mirage.training.scores import reverse_kl
+from mirage.training.stacking import triples_of
 
 MODES = 1_000
 SAMPLES = 26_000

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from training.dataset import Dataset
-from training.errors import DataError, UsageError
+from mirage.training.dataset import Dataset
+from mirage.training.errors import DataError, UsageError
 
 IMAGES = 120_000
 """As many as DDGAN took; 2e14 are possible."""

@@ -7,20 +7,20 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
-from training.config import TrainConfig
-from training.distributed import average, average_gradients
-from training.draws import (
+from mirage.training.config import TrainConfig
+from mirage.training.distributed import average, average_gradients
+from mirage.training.draws import (
     Draws,
     draw_augment,
     draw_for_all,
     draw_noise,
     draw_wrong_labels,
 )
-from training.errors import CollapseError
-from training.losses import LOSSES, gradient_penalty, slope_penalty
-from training.networks import Discriminator, Generator
-from training.players import Players
-from training.strength import certainty
+from mirage.training.errors import CollapseError
+from mirage.training.losses import LOSSES, gradient_penalty, slope_penalty
+from mirage.training.networks import Discriminator, Generator
+from mirage.training.players import Players
+from mirage.training.strength import certainty
 
 Statistics = dict[str, Tensor]
 

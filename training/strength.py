@@ -2,7 +2,7 @@
 
 from torch import Tensor
 
-from training.schedule import Ramp
+from mirage.training.schedule import Ramp
 
 MOST = 0.8
 """Beyond it augmentation shows in what is generated (Karras et al. 2020, section 2.2)."""

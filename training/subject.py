@@ -4,12 +4,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bundle.manifest import Score
-from bundle.verify import load_bundle
-from training.export import export_onnx
-from training.run import Run
-from training.scorecard import Scorecard, known_scorecard, scores_file
-from training.snapshot import load_snapshot
+from mirage.bundle.manifest import Score
+from mirage.bundle.verify import load_bundle
+from mirage.training.export import export_onnx
+from mirage.training.run import Run
+from mirage.training.scorecard import Scorecard, known_scorecard, scores_file
+from mirage.training.snapshot import load_snapshot
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from training.errors import UsageError
+from mirage.training.errors import UsageError
 
 
 class Board:

@@ -11,8 +11,8 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from bundle.durable import replace_file
-from training.errors import CollapseError
+from mirage.bundle.durable import replace_file
+from mirage.training.errors import CollapseError
 
 
 class Limits(BaseModel):

@@ -15,14 +15,14 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from training.dataset import Dataset, load_splits
-from training.evaluate import Evaluator
-from training.export import export_onnx
-from training.judge import fit, judge
-from training.run import Run
-from training.samples import generate_images, proportional_labels
-from training.scores import agreement
-from training.snapshot import load_snapshot
+from mirage.training.dataset import Dataset, load_splits
+from mirage.training.evaluate import Evaluator
+from mirage.training.export import export_onnx
+from mirage.training.judge import fit, judge
+from mirage.training.run import Run
+from mirage.training.samples import generate_images, proportional_labels
+from mirage.training.scores import agreement
+from mirage.training.snapshot import load_snapshot
 
 Row = dict[str, float | str]
 SLICE = 30.0

@@ -10,11 +10,11 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from training.dataset import load_dataset
-from training.export import export_onnx
-from training.run import Run
-from training.snapshot import load_snapshot
-from training.stacked import SAMPLES, stacked_scores
+from mirage.training.dataset import load_dataset
+from mirage.training.export import export_onnx
+from mirage.training.run import Run
+from mirage.training.snapshot import load_snapshot
+from mirage.training.stacked import SAMPLES, stacked_scores
 
 Row = dict[str, float]
 

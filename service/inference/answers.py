@@ -7,10 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic_core import to_json
 
-from bundle.manifest import Manifest
-from service.bodies import JSON, OCTETS
-from service.inference.compression import compress
-from service.inference.tensors import IMAGES
+from mirage.bundle.manifest import Manifest
+from mirage.service.bodies import JSON, OCTETS
+from mirage.service.inference.compression import compress
+from mirage.service.inference.tensors import IMAGES
 
 END = b"]}]}"  # of the JSON, behind the pixels
 HEADER_LENGTH = "Inference-Header-Content-Length"

@@ -4,7 +4,7 @@ import zlib
 
 from isal import isal_zlib
 
-from service.errors import BodyTooLarge, Malformed, UnsupportedBody
+from mirage.service.errors import BodyTooLarge, Malformed, UnsupportedBody
 
 IDENTITY = "identity"
 WINDOW_BITS = {"gzip": 31, "deflate": 15}  # zlib's numbers of the two formats; earlier wins ties

@@ -5,8 +5,8 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from service.bodies import JSON, OCTETS
-from service.errors import (
+from mirage.service.bodies import JSON, OCTETS
+from mirage.service.errors import (
     BodyTooLarge,
     DeadlinePassed,
     DeadlineUnreachable,
@@ -26,9 +26,9 @@ from service.errors import (
     UnsupportedBody,
     WrongKey,
 )
-from service.inference.compression import WINDOW_BITS
-from service.inference.refusals import status_of
-from service.inference.schemas import (
+from mirage.service.inference.compression import WINDOW_BITS
+from mirage.service.inference.refusals import status_of
+from mirage.service.inference.schemas import (
     InferenceError,
     InferenceRequest,
     InferenceResponse,

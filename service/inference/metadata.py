@@ -3,13 +3,13 @@
 import asyncio
 from importlib.metadata import version
 
-from bundle.errors import BundleError
-from bundle.manifest import Manifest
-from bundle.store import list_versions
-from service.errors import NoSuchModel
-from service.inference.schemas import ModelMetadata, ServerMetadata
-from service.inference.tensors import inputs_of, outputs_of
-from service.settings import Settings
+from mirage.bundle.errors import BundleError
+from mirage.bundle.manifest import Manifest
+from mirage.bundle.store import list_versions
+from mirage.service.errors import NoSuchModel
+from mirage.service.inference.schemas import ModelMetadata, ServerMetadata
+from mirage.service.inference.tensors import inputs_of, outputs_of
+from mirage.service.settings import Settings
 
 DISTRIBUTION = "mirage-gan"
 EXTENSIONS = ["binary_tensor_data"]

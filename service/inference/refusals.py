@@ -5,9 +5,9 @@ from starlette.datastructures import MutableHeaders
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from service.bodies import JSON
-from service.errors import InternalError, InvalidValue, Malformed, ServiceError
-from service.problems import PROBLEM_JSON, problem_response
+from mirage.service.bodies import JSON
+from mirage.service.errors import InternalError, InvalidValue, Malformed, ServiceError
+from mirage.service.problems import PROBLEM_JSON, problem_response
 
 ROOT = "/v2"
 

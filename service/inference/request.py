@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pydantic import ValidationError
 from pydantic_core import from_json
 
-from service.bodies import invalid_fields
-from service.errors import InvalidValue, Malformed
-from service.inference.schemas import InferenceInput, InferenceRequest, Parameters
+from mirage.service.bodies import invalid_fields
+from mirage.service.errors import InvalidValue, Malformed
+from mirage.service.inference.schemas import InferenceInput, InferenceRequest, Parameters
 
 # What would change the answer, and so must not be passed over as an unknown extension.
 NOT_SERVED = ("shared_memory_region", "classification", "seed", "truncation")

@@ -13,24 +13,24 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from bundle.manifest import Manifest
-from service.bodies import JSON, read_body
-from service.ensemble import Answering
-from service.errors import NoSuchModel
-from service.inference import metadata
-from service.inference.answers import Form, Packed, pack
-from service.inference.compression import decompress, request_encoding, response_encoding
-from service.inference.refusals import ProtocolErrors
-from service.inference.request import ParsedRequest, parse_request
-from service.inference.schemas import ModelReady, ServerLive, ServerReady
-from service.inference.work import make_work, wants_binary
-from service.metrics import Metrics
-from service.middleware import CountRequests
-from service.record import record_of
-from service.reporting import observe
-from service.routes import get_readiness
-from service.state import Service, service_of
-from service.waiting import allowed_s, before, unless_client_left, while_connected
+from mirage.bundle.manifest import Manifest
+from mirage.service.bodies import JSON, read_body
+from mirage.service.ensemble import Answering
+from mirage.service.errors import NoSuchModel
+from mirage.service.inference import metadata
+from mirage.service.inference.answers import Form, Packed, pack
+from mirage.service.inference.compression import decompress, request_encoding, response_encoding
+from mirage.service.inference.refusals import ProtocolErrors
+from mirage.service.inference.request import ParsedRequest, parse_request
+from mirage.service.inference.schemas import ModelReady, ServerLive, ServerReady
+from mirage.service.inference.work import make_work, wants_binary
+from mirage.service.metrics import Metrics
+from mirage.service.middleware import CountRequests
+from mirage.service.record import record_of
+from mirage.service.reporting import observe
+from mirage.service.routes import get_readiness
+from mirage.service.state import Service, service_of
+from mirage.service.waiting import allowed_s, before, unless_client_left, while_connected
 
 MODEL = "/v2/models/{name}"
 VERSION = MODEL + "/versions/{version}"

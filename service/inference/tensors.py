@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bundle.manifest import Manifest
-from service.errors import InvalidValue
-from service.inference.schemas import InferenceInput, TensorMetadata
+from mirage.bundle.manifest import Manifest
+from mirage.service.errors import InvalidValue
+from mirage.service.inference.schemas import InferenceInput, TensorMetadata
 
 Array = NDArray[Any]
 IMAGES = "images"

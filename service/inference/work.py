@@ -1,10 +1,10 @@
 """Holds an inference request against a model: its tensors become latents and labels."""
 
-from bundle.manifest import Manifest
-from service.errors import InvalidValue
-from service.inference.request import ParsedRequest
-from service.inference.schemas import InferenceInput, TensorMetadata
-from service.inference.tensors import (
+from mirage.bundle.manifest import Manifest
+from mirage.service.errors import InvalidValue
+from mirage.service.inference.request import ParsedRequest
+from mirage.service.inference.schemas import InferenceInput, TensorMetadata
+from mirage.service.inference.tensors import (
     IMAGES,
     Array,
     check_tensor,
@@ -12,8 +12,8 @@ from service.inference.tensors import (
     from_json,
     inputs_of,
 )
-from service.settings import Settings
-from service.work import Work, check_limits, checked_latents
+from mirage.service.settings import Settings
+from mirage.service.work import Work, check_limits, checked_latents
 
 
 def make_work(parsed: ParsedRequest, manifest: Manifest, settings: Settings) -> Work:

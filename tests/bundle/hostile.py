@@ -5,7 +5,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from bundle.manifest import FORMAT_VERSION
+from mirage.bundle.manifest import FORMAT_VERSION
 from tests.bundles import Toy, reseal
 
 SIZE = 2**31

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from bundle.chance import member_of, takes_canary
-from bundle.ensemble import publish_ensemble
-from bundle.manifest import Manifest, Member
-from bundle.verify import read_manifest
+from mirage.bundle.chance import member_of, takes_canary
+from mirage.bundle.ensemble import publish_ensemble
+from mirage.bundle.manifest import Manifest, Member
+from mirage.bundle.verify import read_manifest
 from tests.bundles import make_bundle
 
 SEEDS = range(4000)

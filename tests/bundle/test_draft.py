@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from bundle.draft import new_version
-from bundle.errors import BundleError
-from bundle.layout import list_models, list_versions
-from bundle.manifest import FORMAT_VERSION
-from bundle.release import release
-from bundle.verify import load_bundle
+from mirage.bundle.draft import new_version
+from mirage.bundle.errors import BundleError
+from mirage.bundle.layout import list_models, list_versions
+from mirage.bundle.manifest import FORMAT_VERSION
+from mirage.bundle.release import release
+from mirage.bundle.verify import load_bundle
 from tests.bundles import Toy, make_bundle, publish_toy, write_toy
 
 ROOT = Path(__file__).parents[2]
@@ -218,7 +218,7 @@ def test_a_release_killed_at_any_moment_is_the_old_or_the_new(tmp_path: Path) ->
     script = """
 import os, sys
 from pathlib import Path
-from bundle import release
+from mirage.bundle import release
 if sys.argv[2] == "fsync":
     os.fsync = lambda descriptor: os._exit(9)
 else:

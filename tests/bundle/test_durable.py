@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from bundle.durable import replace_file, sync_file, sync_folder
+from mirage.bundle.durable import replace_file, sync_file, sync_folder
 
 
 def test_a_file_is_made_and_replaced(tmp_path: Path) -> None:

@@ -5,14 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from bundle.ensemble import publish_ensemble
-from bundle.errors import BundleError
-from bundle.manifest import Member
-from bundle.members import verify_version
-from bundle.prune import prune
-from bundle.release import release
-from bundle.report import card, table
-from bundle.verify import load_bundle
+from mirage.bundle.ensemble import publish_ensemble
+from mirage.bundle.errors import BundleError
+from mirage.bundle.manifest import Member
+from mirage.bundle.members import verify_version
+from mirage.bundle.prune import prune
+from mirage.bundle.release import release
+from mirage.bundle.report import card, table
+from mirage.bundle.verify import load_bundle
 from tests.bundles import Toy, make_bundle, publish_toy, reseal
 
 

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from bundle.errors import BundleError
-from bundle.folder import open_folder
-from bundle.manifest import FileEntry
+from mirage.bundle.errors import BundleError
+from mirage.bundle.folder import open_folder
+from mirage.bundle.manifest import FileEntry
 
 CONTENTS = bytes(range(256)) * 10_000  # more than one chunk
 ENTRY = FileEntry(sha256=hashlib.sha256(CONTENTS).hexdigest(), size_bytes=len(CONTENTS))

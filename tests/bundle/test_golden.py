@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bundle.errors import BundleError
-from bundle.golden import golden_inputs, read_golden, write_golden
-from bundle.latents import draw_latents
-from bundle.limits import Limits
-from bundle.manifest import Image, Manifest
-from bundle.verify import read_manifest
+from mirage.bundle.errors import BundleError
+from mirage.bundle.golden import golden_inputs, read_golden, write_golden
+from mirage.bundle.latents import draw_latents
+from mirage.bundle.limits import Limits
+from mirage.bundle.manifest import Image, Manifest
+from mirage.bundle.verify import read_manifest
 from tests.bundles import Toy, make_bundle
 
 TOY = Toy()

@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 from onnx import ModelProto, TensorProto, helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 
-from bundle.errors import BundleError
-from bundle.graph import OPERATORS, SMALL_ITEMS, check_graph
-from bundle.limits import DEFAULT_LIMITS, Limits
-from bundle.manifest import Image, Manifest
-from bundle.verify import read_manifest
+from mirage.bundle.errors import BundleError
+from mirage.bundle.graph import OPERATORS, SMALL_ITEMS, check_graph
+from mirage.bundle.limits import DEFAULT_LIMITS, Limits
+from mirage.bundle.manifest import Image, Manifest
+from mirage.bundle.verify import read_manifest
 from tests.bundles import Channels, Toy, make_bundle
 
 Change = Callable[[ModelProto], object]
@@ -162,7 +162,7 @@ def test_a_hostile_graph_is_refused(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """However large its constants are."""
-    monkeypatch.setattr("bundle.graph.SMALL_ITEMS", small_items)
+    monkeypatch.setattr("mirage.bundle.graph.SMALL_ITEMS", small_items)
     found, message = refusal(changed(change), manifest)
     assert found == reason
     assert named in message

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from bundle.latents import draw_latents
+from mirage.bundle.latents import draw_latents
 
 # Drawn once with NumPy 2.4; an upgrade that changes them changes every image of every seed.
 KNOWN = {

@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from bundle.errors import BundleError
-from bundle.layout import list_models, list_versions, model_path, version_path
+from mirage.bundle.errors import BundleError
+from mirage.bundle.layout import list_models, list_versions, model_path, version_path
 
 
 def test_models_are_sorted_and_have_at_least_one_version(tmp_path: Path) -> None:

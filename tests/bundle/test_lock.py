@@ -5,13 +5,13 @@ from threading import Thread
 
 import pytest
 
-from bundle.errors import BundleError
-from bundle.lock import lock_job, lock_model
+from mirage.bundle.errors import BundleError
+from mirage.bundle.lock import lock_job, lock_model
 
 HOLD_AND_DIE = """
 import os, sys
 from pathlib import Path
-from bundle.lock import lock_model
+from mirage.bundle.lock import lock_model
 with lock_model(Path(sys.argv[1]), wait=False):
     os._exit(9)
 """

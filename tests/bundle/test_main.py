@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from bundle.__main__ import main
-from bundle.lock import lock_model
-from bundle.release import Canary, Release, read_release
+from mirage.bundle.__main__ import main
+from mirage.bundle.lock import lock_model
+from mirage.bundle.release import Canary, Release, read_release
 from tests.bundles import make_bundle
 
 ROOT = Path(__file__).parents[2]

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from bundle.errors import BundleError
-from bundle.manifest import FORMAT_VERSION, UPGRADES, Manifest, parse_manifest, upgrade
+from mirage.bundle.errors import BundleError
+from mirage.bundle.manifest import FORMAT_VERSION, UPGRADES, Manifest, parse_manifest, upgrade
 
 HASH = "0" * 64
 SOUND: dict[str, Any] = {

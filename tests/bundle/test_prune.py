@@ -2,11 +2,11 @@ from pathlib import Path
 
 import pytest
 
-from bundle.errors import BundleError
-from bundle.layout import list_versions
-from bundle.lock import lock_model
-from bundle.prune import prune
-from bundle.release import release
+from mirage.bundle.errors import BundleError
+from mirage.bundle.layout import list_versions
+from mirage.bundle.lock import lock_model
+from mirage.bundle.prune import prune
+from mirage.bundle.release import release
 from tests.bundles import make_bundle
 
 

@@ -6,10 +6,17 @@ from typing import get_args
 
 from pydantic import BaseModel
 
-from bundle.errors import Reason
-from bundle.graph import OPERATORS
-from bundle.limits import MIB, Limits
-from bundle.manifest import FORMAT_VERSION, MOST_DIRECTIONS, NAME_PATTERN, Image, Manifest, Training
+from mirage.bundle.errors import Reason
+from mirage.bundle.graph import OPERATORS
+from mirage.bundle.limits import MIB, Limits
+from mirage.bundle.manifest import (
+    FORMAT_VERSION,
+    MOST_DIRECTIONS,
+    NAME_PATTERN,
+    Image,
+    Manifest,
+    Training,
+)
 
 README = (Path(__file__).parents[2] / "models" / "README.md").read_text(encoding="utf-8")
 

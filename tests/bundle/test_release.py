@@ -3,9 +3,9 @@ from pathlib import Path
 
 import pytest
 
-from bundle.errors import BundleError
-from bundle.lock import lock_model
-from bundle.release import Canary, Release, read_release, release, rollback
+from mirage.bundle.errors import BundleError
+from mirage.bundle.lock import lock_model
+from mirage.bundle.release import Canary, Release, read_release, release, rollback
 from tests.bundles import Toy, make_bundle, publish_toy
 
 

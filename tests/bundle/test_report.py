@@ -1,7 +1,7 @@
 from pathlib import Path
 
-from bundle.release import release
-from bundle.report import card, columns, table
+from mirage.bundle.release import release
+from mirage.bundle.report import card, columns, table
 from tests.bundles import make_bundle
 
 

@@ -1,6 +1,6 @@
 import pytest
 
-from bundle.strict_json import parse_object
+from mirage.bundle.strict_json import parse_object
 
 
 def test_an_object_is_parsed() -> None:

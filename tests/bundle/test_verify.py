@@ -4,9 +4,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bundle.errors import BundleError
-from bundle.limits import Limits
-from bundle.verify import load_bundle, read_file, read_manifest
+from mirage.bundle.errors import BundleError
+from mirage.bundle.limits import Limits
+from mirage.bundle.verify import load_bundle, read_file, read_manifest
 from tests.bundle.hostile import HOSTILE
 from tests.bundles import Toy, make_bundle, reseal
 

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bundle.errors import BundleError
-from bundle.weights import check_weights
+from mirage.bundle.errors import BundleError
+from mirage.bundle.weights import check_weights
 from tests.bundles import safetensors
 
 LIMIT_BYTES = 10_000

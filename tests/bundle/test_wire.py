@@ -1,8 +1,8 @@
 import pytest
 from onnx import AttributeProto, FunctionProto, GraphProto, ModelProto, TensorProto, helper
 
-from bundle.errors import BundleError
-from bundle.wire import check_wire
+from mirage.bundle.errors import BundleError
+from mirage.bundle.wire import check_wire
 from tests.bundles import Toy
 
 FIELD_LIMIT = 1000

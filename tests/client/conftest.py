@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from bundle.store import release
+from mirage.bundle.store import release
+from mirage.service.app import create_app
+from mirage.service.settings import Settings
 from mirage_client import Client
-from service.app import create_app
-from service.settings import Settings
 from tests.bundles import make_bundle
 from tests.client.servers import Front, serving
 

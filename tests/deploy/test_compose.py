@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
-from service.settings import PREFIX, Settings
+from mirage.service.settings import PREFIX, Settings
 
 ROOT = Path(__file__).parents[2]
 COMPOSE_FILES = ("docker-compose.yml", "docker-compose.gpu.yml")

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from PIL import Image
 
-from bundle.store import new_version, release
+from mirage.bundle.store import new_version, release
 from tests.bundles import Toy, write_toy
 from tests.playground.server import Server
 

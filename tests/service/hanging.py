@@ -9,8 +9,8 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from service.__main__ import main
-from service.engine import Engine
+from mirage.service.__main__ import main
+from mirage.service.engine import Engine
 
 HANG = 99.0
 

@@ -9,9 +9,9 @@ import pytest
 from starlette.routing import Route
 from starlette.testclient import TestClient
 
-from service.access import is_open
-from service.keys_file import add_key
-from service.logs import JsonFormatter, TextFormatter
+from mirage.service.access import is_open
+from mirage.service.keys_file import add_key
+from mirage.service.logs import JsonFormatter, TextFormatter
 from tests.service.conftest import ClientOf
 from tests.service.exchange import problem
 
@@ -115,7 +115,7 @@ def test_the_log_tells_the_name_of_the_key(
 ) -> None:
     caplog.set_level(logging.INFO)
     guarded.get("/models", headers={"X-Api-Key": key})
-    (record,) = [record for record in caplog.records if record.name == "service.request_log"]
+    (record,) = [record for record in caplog.records if record.name == "mirage.service.request_log"]
     assert "key=ci" in TextFormatter().format(record)
 
 

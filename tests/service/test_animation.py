@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from service.animation import FORMATS, check_animation, encode_animation
-from service.errors import NotAcceptable
-from service.negotiation import APNG, GIF, WEBP
+from mirage.service.animation import FORMATS, check_animation, encode_animation
+from mirage.service.errors import NotAcceptable
+from mirage.service.negotiation import APNG, GIF, WEBP
 
 MODES = {1: "L", 3: "RGB", 4: "RGBA"}
 

@@ -5,7 +5,7 @@ import zipfile
 
 import pytest
 
-from service.archive import Archive
+from mirage.service.archive import Archive
 
 IMAGES = [b"a" * 10, b"bb", b"", b"c" * 70_000]
 

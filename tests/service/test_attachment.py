@@ -8,9 +8,9 @@ import pytest
 from PIL import Image
 from starlette.testclient import TestClient
 
-from bundle.store import release
-from service.app import create_app
-from service.settings import Settings
+from mirage.bundle.store import release
+from mirage.service.app import create_app
+from mirage.service.settings import Settings
 from tests.bundles import make_bundle, reseal
 from tests.service.exchange import problem
 

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from service.batcher import Batcher, BatchOptions
-from service.cost import Cost
-from service.entry import Arrays, Outcome
-from service.errors import (
+from mirage.service.batcher import Batcher, BatchOptions
+from mirage.service.cost import Cost
+from mirage.service.entry import Arrays, Outcome
+from mirage.service.errors import (
     DeadlinePassed,
     Draining,
     InternalError,

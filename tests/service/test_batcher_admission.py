@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from service.errors import DeadlineUnreachable
+from mirage.service.errors import DeadlineUnreachable
 from tests.service.test_batcher import Bench, with_bench
 
 

@@ -7,8 +7,8 @@ from collections.abc import AsyncGenerator
 import numpy as np
 import pytest
 
-from service.entry import Outcome
-from service.errors import DeadlinePassed, InternalError, QueueFull
+from mirage.service.entry import Outcome
+from mirage.service.errors import DeadlinePassed, InternalError, QueueFull
 from tests.service.test_batcher import Bench, with_bench
 
 

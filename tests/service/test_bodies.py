@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from starlette.requests import Request
 from starlette.types import Message
 
-from service.bodies import BODY_TYPES, JSON, NPY, OCTETS, Demand, read_demand
-from service.errors import BodyTooLarge, InvalidValue, Malformed, UnsupportedBody
-from service.schemas import GenerateRequest
+from mirage.service.bodies import BODY_TYPES, JSON, NPY, OCTETS, Demand, read_demand
+from mirage.service.errors import BodyTooLarge, InvalidValue, Malformed, UnsupportedBody
+from mirage.service.schemas import GenerateRequest
 
 MOST = 10_000
 FIELDS = sorted(GenerateRequest.model_fields)

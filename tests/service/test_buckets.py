@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from service.buckets import MOST_CALLERS, Buckets, OwnBuckets, SharedBuckets, drawn
+from mirage.service.buckets import MOST_CALLERS, Buckets, OwnBuckets, SharedBuckets, drawn
 
 ANNA, BERT = ("anna", 60), ("bert", 60)
 

@@ -9,10 +9,10 @@ import onnxruntime
 import pytest
 from starlette.testclient import TestClient
 
-from bundle.store import release
-from service.crowd import Crowd
-from service.served import Prepared, prepare
-from service.settings import Settings
+from mirage.bundle.store import release
+from mirage.service.crowd import Crowd
+from mirage.service.served import Prepared, prepare
+from mirage.service.settings import Settings
 from tests.bundles import make_bundle
 from tests.service.conftest import ClientOf
 
@@ -109,7 +109,7 @@ def test_a_version_that_is_being_loaded_is_told(
         go_on.wait()
         return prepare(path, settings, crowd)
 
-    monkeypatch.setattr("service.memory.prepare", slow)
+    monkeypatch.setattr("mirage.service.memory.prepare", slow)
     release(tmp_path, "toy", 2)
     assert begun.wait(60)
     try:

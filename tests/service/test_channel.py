@@ -3,7 +3,7 @@
 import socket
 from contextlib import closing
 
-from service.channel import Message, open_channel
+from mirage.service.channel import Message, open_channel
 
 
 def test_messages_come_whole_and_in_order() -> None:

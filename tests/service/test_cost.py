@@ -2,7 +2,7 @@
 
 import pytest
 
-from service.cost import Cost
+from mirage.service.cost import Cost
 
 
 def test_nothing_known_costs_nothing() -> None:

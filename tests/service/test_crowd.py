@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from service.crowd import Crowd
+from mirage.service.crowd import Crowd
 
 
 def test_one_alone_is_told_from_none_and_many() -> None:

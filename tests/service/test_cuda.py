@@ -8,13 +8,13 @@ import onnxruntime
 import pytest
 from numpy.typing import NDArray
 
-from bundle.latents import draw_latents
-from bundle.verify import Bundle, load_bundle
-from service.cost import Cost
-from service.engine import Engine, fitted
-from service.provider import Kind, Precision
-from service.replay import replay_golden
-from service.session import EngineError
+from mirage.bundle.latents import draw_latents
+from mirage.bundle.verify import Bundle, load_bundle
+from mirage.service.cost import Cost
+from mirage.service.engine import Engine, fitted
+from mirage.service.provider import Kind, Precision
+from mirage.service.replay import replay_golden
+from mirage.service.session import EngineError
 
 SHIPPED = Path(__file__).parents[2] / "models" / "mnist" / "2"
 PRECISIONS: list[Precision] = ["float32", "tensorfloat32", "float16"]
@@ -117,7 +117,7 @@ def test_a_graph_that_cannot_be_recorded_runs_all_the_same(
 ) -> None:
     latents, labels = draw(1, 4)
     expected = engine("float32").generate(latents, labels)
-    monkeypatch.setattr("service.cuda.PREPARING_RUNS", 1)  # memory is wanted yet
+    monkeypatch.setattr("mirage.service.cuda.PREPARING_RUNS", 1)  # memory is wanted yet
     plain = engine("float32")
     assert "is not recorded" in caplog.text
     np.testing.assert_array_equal(plain.generate(latents, labels), expected)

@@ -7,9 +7,9 @@ from collections.abc import Awaitable, Callable
 import numpy as np
 import pytest
 
-from service.deadlines import Deadlines
-from service.entry import Entry
-from service.errors import DeadlinePassed
+from mirage.service.deadlines import Deadlines
+from mirage.service.entry import Entry
+from mirage.service.errors import DeadlinePassed
 
 Test = Callable[[Deadlines], Awaitable[None]]
 

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from starlette.testclient import TestClient
 
-from bundle.latents import draw_latents
-from bundle.manifest import Direction
-from bundle.verify import read_manifest
-from service.directions import move_latents
+from mirage.bundle.latents import draw_latents
+from mirage.bundle.manifest import Direction
+from mirage.bundle.verify import read_manifest
+from mirage.service.directions import move_latents
 from tests.bundles import Toy
 from tests.service.exchange import OCTETS, pixels, post, problem
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
 
-from service.encoding import Compression, contact_sheet, encode_png, encode_webp, sheet_shape
+from mirage.service.encoding import Compression, contact_sheet, encode_png, encode_webp, sheet_shape
 
 MODES = {1: "L", 3: "RGB", 4: "RGBA"}
 COMPRESSIONS: tuple[Compression, ...] = ("none", "fast", "small")

@@ -6,14 +6,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bundle.latents import draw_latents
-from bundle.manifest import Image
-from bundle.verify import Bundle, load_bundle
-from service.cost import Cost
-from service.engine import Engine, batch_sizes, fitted, recorded_size, useful_size
-from service.provider import PROVIDERS, Kind, Name
-from service.replay import replay_golden
-from service.session import EngineError
+from mirage.bundle.latents import draw_latents
+from mirage.bundle.manifest import Image
+from mirage.bundle.verify import Bundle, load_bundle
+from mirage.service.cost import Cost
+from mirage.service.engine import Engine, batch_sizes, fitted, recorded_size, useful_size
+from mirage.service.provider import PROVIDERS, Kind, Name
+from mirage.service.replay import replay_golden
+from mirage.service.session import EngineError
 from tests.bundles import DIGITS, Toy
 
 CPU = Kind("cpu")

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from starlette.testclient import TestClient
 
-from bundle.chance import member_of
-from bundle.manifest import Manifest
-from bundle.store import Member, publish_ensemble, release
-from bundle.verify import read_manifest
-from service.app import create_app
-from service.settings import Settings
+from mirage.bundle.chance import member_of
+from mirage.bundle.manifest import Manifest
+from mirage.bundle.store import Member, publish_ensemble, release
+from mirage.bundle.verify import read_manifest
+from mirage.service.app import create_app
+from mirage.service.settings import Settings
 from tests.bundles import make_bundle
 from tests.service.exchange import JSON, NPY, post, problem
 from tests.service.inference import exchange as inference

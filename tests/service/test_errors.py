@@ -2,7 +2,7 @@
 
 import re
 
-from service.errors import PROBLEMS, InvalidValue, ServiceError
+from mirage.service.errors import PROBLEMS, InvalidValue, ServiceError
 
 
 def descendants(kind: type[ServiceError]) -> set[type[ServiceError]]:

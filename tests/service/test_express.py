@@ -18,12 +18,12 @@ from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 from uvicorn.server import ServerState
 
-from service.express import Express
-from service.heads import Head
-from service.keys_file import add_key
-from service.protocol import Protocol
-from service.settings import Settings
-from service.state import Service
+from mirage.service.express import Express
+from mirage.service.heads import Head
+from mirage.service.keys_file import add_key
+from mirage.service.protocol import Protocol
+from mirage.service.settings import Settings
+from mirage.service.state import Service
 from tests.service.exchange import JSON, NPY, OCTETS, npy
 from tests.service.process import Process, serving
 from tests.service.test_stopping import begin, finish, until
@@ -286,7 +286,7 @@ def test_an_unknown_fault_is_a_fixed_text_in_the_answer_and_told_in_the_log(
     def fail(*_: object) -> None:
         raise RuntimeError("a secret in a path")
 
-    monkeypatch.setattr("service.generation.make_work", fail)
+    monkeypatch.setattr("mirage.service.generation.make_work", fail)
     scope = {"path": "/generate", "method": "POST", "headers": [], "query_string": b""}
     sent: list[bytes] = []
 

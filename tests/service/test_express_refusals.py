@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from service.errors import DeadlineUnreachable
-from service.express import Express
-from service.heads import Head
-from service.intake import Intake
-from service.settings import Settings
-from service.state import Service
+from mirage.service.errors import DeadlineUnreachable
+from mirage.service.express import Express
+from mirage.service.heads import Head
+from mirage.service.intake import Intake
+from mirage.service.settings import Settings
+from mirage.service.state import Service
 from tests.service.test_express import whole
 
 

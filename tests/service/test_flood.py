@@ -2,7 +2,7 @@
 
 import asyncio
 
-from service.flood import LINES_S, Flood
+from mirage.service.flood import LINES_S, Flood
 
 
 def test_few_are_all_written() -> None:

@@ -16,8 +16,8 @@ import numpy as np
 from fastapi import FastAPI
 from starlette.types import Message
 
-from service.app import create_app
-from service.settings import Settings
+from mirage.service.app import create_app
+from mirage.service.settings import Settings
 from tests.service.exchange import JSON, NPY, OCTETS, npy
 
 CASES = int(os.environ.get("FUZZ_CASES", "2000"))

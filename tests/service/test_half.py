@@ -8,8 +8,8 @@ import onnxruntime
 from numpy.typing import NDArray
 from onnx import TensorProto
 
-from bundle.latents import draw_latents
-from service.half import in_float16
+from mirage.bundle.latents import draw_latents
+from mirage.service.half import in_float16
 from tests.bundles import DIGITS
 
 SHIPPED = Path(__file__).parents[2] / "models" / "mnist" / "2" / "model.onnx"

@@ -2,9 +2,9 @@
 
 import pytest
 
-from service import heads
-from service.errors import UnsupportedBody
-from service.heads import Head, Heads
+from mirage.service import heads
+from mirage.service.errors import UnsupportedBody
+from mirage.service.heads import Head, Heads
 
 SCOPE = {"query_string": b"labels=3&x=", "headers": [(b"accept", b"a/b"), (b"accept", b"c/d")]}
 

@@ -8,7 +8,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import generate_latest
 
-from service.histogram import MOST_NOTED, Histogram, Tally
+from mirage.service.histogram import MOST_NOTED, Histogram, Tally
 
 BOUNDS = (0.5, 1, 2)
 

@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import pytest
 
-from service.errors import QueueFull
-from service.intake import AT_ONCE, LOOK_S, PATIENCE, Intake
+from mirage.service.errors import QueueFull
+from mirage.service.intake import AT_ONCE, LOOK_S, PATIENCE, Intake
 
 MOST = 10 * AT_ONCE
 

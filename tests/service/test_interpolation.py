@@ -14,11 +14,11 @@ from PIL import Image
 from starlette.testclient import TestClient
 from starlette.types import Message
 
-from service.app import create_app
-from service.batcher import Batcher
-from service.encoding import Compression, encode_png
-from service.errors import InternalError
-from service.negotiation import FRAMES_TYPES, ZIP
+from mirage.service.app import create_app
+from mirage.service.batcher import Batcher
+from mirage.service.encoding import Compression, encode_png
+from mirage.service.errors import InternalError
+from mirage.service.negotiation import FRAMES_TYPES, ZIP
 from tests.service.conftest import ClientOf
 from tests.service.exchange import post, problem
 

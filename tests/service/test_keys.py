@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from service.keys import Keys
-from service.keys_file import KeysError, add_key
-from service.metrics import Metrics
+from mirage.service.keys import Keys
+from mirage.service.keys_file import KeysError, add_key
+from mirage.service.metrics import Metrics
 
 
 def opened(path: Path, metrics: Metrics) -> Keys:

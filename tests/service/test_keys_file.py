@@ -7,7 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from service.keys_file import MOST_BYTES, MOST_KEYS, Key, KeysError, add_key, parse_keys, read_keys
+from mirage.service.keys_file import (
+    MOST_BYTES,
+    MOST_KEYS,
+    Key,
+    KeysError,
+    add_key,
+    parse_keys,
+    read_keys,
+)
 
 DIGEST = "ab" * 32
 

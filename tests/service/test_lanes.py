@@ -2,9 +2,9 @@
 
 import pytest
 
-from service.lanes import plan_lanes
-from service.provider import Kind
-from service.settings import Settings
+from mirage.service.lanes import plan_lanes
+from mirage.service.provider import Kind
+from mirage.service.settings import Settings
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 """When waiting for just answered clients pays."""
 
-from service.linger import PROBE_EVERY, Linger
+from mirage.service.linger import PROBE_EVERY, Linger
 
 
 def finish(linger: Linger, worth_s: float = 1.0) -> float:

@@ -9,8 +9,14 @@ from collections.abc import Iterator
 
 import pytest
 
-from service.logs import REQUEST_ID, JsonFormatter, TextFormatter, TurnHandler, configure_logging
-from service.settings import Settings
+from mirage.service.logs import (
+    REQUEST_ID,
+    JsonFormatter,
+    TextFormatter,
+    TurnHandler,
+    configure_logging,
+)
+from mirage.service.settings import Settings
 
 
 @pytest.fixture
@@ -21,7 +27,7 @@ def in_request() -> Iterator[None]:
 
 
 def record_of(**fields: object) -> logging.LogRecord:
-    record = logging.LogRecord("service.x", logging.INFO, __file__, 1, "made %d", (2,), None)
+    record = logging.LogRecord("mirage.service.x", logging.INFO, __file__, 1, "made %d", (2,), None)
     record.created, record.fields = 0.25, fields
     return record
 
@@ -45,7 +51,7 @@ def test_json_is_one_object_a_line_with_all_its_fields(in_request: None) -> None
     assert json.loads(line) == {
         "time": "1970-01-01T00:00:00.250+00:00",
         "level": "info",
-        "logger": "service.x",
+        "logger": "mirage.service.x",
         "message": "made 2",
         "request_id": "r-1",
         "path": "/é\n",

@@ -9,13 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from service.ensemble import Answering
-from service.memory import Memory
-from service.metrics import Metrics
-from service.on_demand import OnDemand
-from service.served import LoadError
-from service.settings import Settings
-from service.work import Work
+from mirage.service.ensemble import Answering
+from mirage.service.memory import Memory
+from mirage.service.metrics import Metrics
+from mirage.service.on_demand import OnDemand
+from mirage.service.served import LoadError
+from mirage.service.settings import Settings
+from mirage.service.work import Work
 from tests.bundles import Toy, make_bundle
 
 Test = Callable[[Memory], Awaitable[None]]
@@ -129,7 +129,7 @@ def test_a_fault_of_others_code_is_a_refusal(root: Path, monkeypatch: pytest.Mon
     def fail(*_: object) -> None:
         raise IndexError("from the depths")
 
-    monkeypatch.setattr("service.served.replay_golden", fail)
+    monkeypatch.setattr("mirage.service.served.replay_golden", fail)
     with_memory(test, root)
 
 

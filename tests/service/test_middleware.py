@@ -10,9 +10,9 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.testclient import TestClient
 
-from service.metrics import Metrics
-from service.middleware import CountRequests, HeadAsGet
-from service.state import Service
+from mirage.service.metrics import Metrics
+from mirage.service.middleware import CountRequests, HeadAsGet
+from mirage.service.state import Service
 from tests.service.exchange import problem
 
 

@@ -10,14 +10,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bundle.chance import takes_canary
-from bundle.store import Canary, Member, Release, publish_ensemble, release, rollback
-from service.errors import NoSuchModel
-from service.metrics import Metrics
-from service.model import Model
-from service.models import Models
-from service.settings import Settings
-from service.work import Work
+from mirage.bundle.chance import takes_canary
+from mirage.bundle.store import Canary, Member, Release, publish_ensemble, release, rollback
+from mirage.service.errors import NoSuchModel
+from mirage.service.metrics import Metrics
+from mirage.service.model import Model
+from mirage.service.models import Models
+from mirage.service.settings import Settings
+from mirage.service.work import Work
 from tests.bundles import Toy, make_bundle, publish_toy
 
 Test = Callable[[Models, Metrics], Awaitable[None]]

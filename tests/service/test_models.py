@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from bundle.store import new_version, release
-from service import on_demand
-from service.errors import Draining, InvalidValue, ModelRefused, NoSuchModel, NotReady
-from service.metrics import Metrics
-from service.models import Models, StartError
-from service.settings import Settings
-from service.work import Work
+from mirage.bundle.store import new_version, release
+from mirage.service import on_demand
+from mirage.service.errors import Draining, InvalidValue, ModelRefused, NoSuchModel, NotReady
+from mirage.service.metrics import Metrics
+from mirage.service.models import Models, StartError
+from mirage.service.settings import Settings
+from mirage.service.work import Work
 from tests.bundles import Toy, make_bundle, write_toy
 
 Test = Callable[[Models], Awaitable[None]]

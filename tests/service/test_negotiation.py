@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.errors import NotAcceptable
-from service.negotiation import (
+from mirage.service.errors import NotAcceptable
+from mirage.service.negotiation import (
     ANSWER_TYPES,
     JSON,
     MULTIPART,

@@ -17,15 +17,15 @@ from schemathesis.specs.openapi.checks import (
 )
 from starlette.testclient import TestClient
 
-from bundle.store import release
-from service.app import create_app
-from service.bodies import BODY_TYPES
-from service.errors import PROBLEMS
-from service.inference.document import inference_paths
-from service.negotiation import ANSWER_TYPES
-from service.openapi import NOT_OF_GENERATE
-from service.schemas import GenerateRequest
-from service.settings import Settings
+from mirage.bundle.store import release
+from mirage.service.app import create_app
+from mirage.service.bodies import BODY_TYPES
+from mirage.service.errors import PROBLEMS
+from mirage.service.inference.document import inference_paths
+from mirage.service.negotiation import ANSWER_TYPES
+from mirage.service.openapi import NOT_OF_GENERATE
+from mirage.service.schemas import GenerateRequest
+from mirage.service.settings import Settings
 from tests.bundles import Toy, publish_toy
 from tests.service.conftest import ClientOf
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
-from service.access import is_open
+from mirage.service.access import is_open
 from tests.service.conftest import ClientOf
 
 EITHER = [{"bearer": []}, {"header": []}]

@@ -6,13 +6,13 @@ import numpy as np
 import onnxruntime
 import pytest
 
-from bundle.latents import draw_latents
-from bundle.verify import load_bundle
-from service.engine import Engine
-from service.provider import Kind, kinds
-from service.replay import replay_golden
-from service.served import prepare
-from service.settings import Settings
+from mirage.bundle.latents import draw_latents
+from mirage.bundle.verify import load_bundle
+from mirage.service.engine import Engine
+from mirage.service.provider import Kind, kinds
+from mirage.service.replay import replay_golden
+from mirage.service.served import prepare
+from mirage.service.settings import Settings
 from tests.bundles import DIGITS, Toy
 
 SHIPPED = Path(__file__).parents[2] / "models/mnist/2"
@@ -49,7 +49,7 @@ def test_dense_layers_in_float32_bring_bfloat16_nearer_to_the_golden_images(
 ) -> None:
     bundle = load_bundle(SHIPPED)
     mixed = replay_golden(Engine(bundle, BFLOAT16), bundle.golden)
-    monkeypatch.setattr("service.engine.cut_before_convolutions", lambda model: None)
+    monkeypatch.setattr("mirage.service.engine.cut_before_convolutions", lambda model: None)
     rounded = replay_golden(Engine(bundle, BFLOAT16), bundle.golden)
     assert 0 < mixed.mean < rounded.mean
     assert mixed.largest <= rounded.largest

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from service.outbox import Outbox
+from mirage.service.outbox import Outbox
 
 
 def test_what_is_added_in_a_turn_is_sent_at_its_end_in_order() -> None:
@@ -42,7 +42,7 @@ def test_what_is_flushed_is_not_sent_again() -> None:
 def test_what_has_been_held_for_too_long_is_sent_while_more_comes(
     monkeypatch: pytest.MonkeyPatch, held_s: float, sent_by_then: list[int]
 ) -> None:
-    monkeypatch.setattr("service.outbox.HELD_S", held_s)
+    monkeypatch.setattr("mirage.service.outbox.HELD_S", held_s)
     sent: list[int] = []
 
     async def run() -> None:

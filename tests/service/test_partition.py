@@ -7,9 +7,9 @@ import onnx
 import onnxruntime
 import pytest
 
-from bundle.latents import draw_latents
-from bundle.verify import load_bundle
-from service.partition import cut_before_convolutions
+from mirage.bundle.latents import draw_latents
+from mirage.bundle.verify import load_bundle
+from mirage.service.partition import cut_before_convolutions
 
 SHIPPED = Path(__file__).parents[2] / "models/mnist/2"
 HEAD = '<ir_version: 10, opset_import: ["" : 20]>'

@@ -5,7 +5,7 @@ import re
 import pytest
 from starlette.testclient import TestClient
 
-from service.playground import MEDIA_TYPES, read_pages
+from mirage.service.playground import MEDIA_TYPES, read_pages
 
 MOST_BYTES = 150_000
 

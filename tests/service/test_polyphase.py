@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnx import ModelProto, TensorProto, helper, numpy_helper
 
-from service.polyphase import decompose
+from mirage.service.polyphase import decompose
 from tests.bundles import IR_VERSION, OPSET
 
 INPUTS = 3  # channels of the first map

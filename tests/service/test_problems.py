@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from service.errors import PROBLEMS, InvalidValue, QueueFull, ServiceError
-from service.problems import problem_response
+from mirage.service.errors import PROBLEMS, InvalidValue, QueueFull, ServiceError
+from mirage.service.problems import problem_response
 
 
 @pytest.mark.parametrize("kind", PROBLEMS)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from service.processor import available_cpus, instruction_set, memory_bytes
+from mirage.service.processor import available_cpus, instruction_set, memory_bytes
 
 
 @pytest.mark.parametrize(
@@ -55,7 +55,7 @@ def test_where_nothing_is_told_it_is_unknown(tmp_path: Path) -> None:
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="mallopt is glibc's")
 def test_large_blocks_go_back_to_the_system_whatever_lies_between_them() -> None:
     program = """
-from service.processor import memory_bytes, return_large_blocks
+from mirage.service.processor import memory_bytes, return_large_blocks
 return_large_blocks()
 block = b"x" * 4 * 2**20
 del block  # by which glibc would raise its limit

@@ -13,11 +13,11 @@ from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
-from service.express import Express
-from service.outbox import Outbox
-from service.protocol import JoiningTransport, Protocol
-from service.settings import Settings
-from service.state import Service
+from mirage.service.express import Express
+from mirage.service.outbox import Outbox
+from mirage.service.protocol import JoiningTransport, Protocol
+from mirage.service.settings import Settings
+from mirage.service.state import Service
 
 
 class Sent:
@@ -117,7 +117,7 @@ def test_everything_else_is_the_transports_own(sent: Sent) -> None:
 def test_a_client_that_is_still_sending_is_told_the_end_and_not_cut_off(
     sent: Sent, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("service.protocol.UNREAD_S", 0)
+    monkeypatch.setattr("mirage.service.protocol.UNREAD_S", 0)
 
     async def run() -> None:
         loop = asyncio.get_running_loop()

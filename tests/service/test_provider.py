@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from service.provider import Kind, kinds, provider_options
+from mirage.service.provider import Kind, kinds, provider_options
 
 ALL = ["CUDAExecutionProvider", "OpenVINOExecutionProvider", "CPUExecutionProvider"]
 PLAIN = "x86_64 avx2"

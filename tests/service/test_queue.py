@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from service.entry import Entry
-from service.queue import Queue
+from mirage.service.entry import Entry
+from mirage.service.queue import Queue
 
 
 def with_queue(test: Callable[[Queue], None], max_batch_size: int = 8) -> None:

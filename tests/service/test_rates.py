@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from service.buckets import MOST_CALLERS
-from service.errors import LimitExceeded, QueueFull, RateLimited
-from service.keys_file import Key, add_key
-from service.rates import Rates
-from service.record import Record
+from mirage.service.buckets import MOST_CALLERS
+from mirage.service.errors import LimitExceeded, QueueFull, RateLimited
+from mirage.service.keys_file import Key, add_key
+from mirage.service.rates import Rates
+from mirage.service.record import Record
 from tests.service.conftest import ClientOf
 from tests.service.exchange import post, problem
 

@@ -9,9 +9,9 @@ import pytest
 from fastapi import FastAPI
 from starlette.testclient import TestClient
 
-from bundle.latents import draw_latents
-from bundle.store import release
-from service.app import create_app
+from mirage.bundle.latents import draw_latents
+from mirage.bundle.store import release
+from mirage.service.app import create_app
 from tests.bundles import make_bundle
 from tests.service.conftest import ClientOf
 from tests.service.exchange import JSON, NPY, OCTETS, npy, post, problem
@@ -284,7 +284,7 @@ def test_an_unknown_fault_is_a_fixed_text(
     def fail(*_: object) -> None:
         raise RuntimeError("a secret in /tmp")
 
-    monkeypatch.setattr("service.generation.make_work", fail)
+    monkeypatch.setattr("mirage.service.generation.make_work", fail)
     client = client_of()
     found = problem(client.post("/generate"), 500, "internal-error")
     assert "secret" not in found["detail"]

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from bundle.errors import BundleError
-from bundle.store import Release, release
-from service.releases import Releases
+from mirage.bundle.errors import BundleError
+from mirage.bundle.store import Release, release
+from mirage.service.releases import Releases
 from tests.bundles import make_bundle
 
 

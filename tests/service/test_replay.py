@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bundle.golden import Golden
-from bundle.verify import Bundle, load_bundle
-from service.engine import Engine
-from service.provider import Kind
-from service.replay import replay_golden
+from mirage.bundle.golden import Golden
+from mirage.bundle.verify import Bundle, load_bundle
+from mirage.service.engine import Engine
+from mirage.service.provider import Kind
+from mirage.service.replay import replay_golden
 
 CPU = Kind("cpu")
 

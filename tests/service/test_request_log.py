@@ -12,8 +12,8 @@ from starlette.responses import Response
 from starlette.testclient import TestClient
 from starlette.types import Message
 
-from service.logs import REQUEST_ID
-from service.request_log import LogRequests
+from mirage.service.logs import REQUEST_ID
+from mirage.service.request_log import LogRequests
 from tests.service.conftest import ClientOf
 from tests.service.exchange import post, problem
 
@@ -24,7 +24,9 @@ def lines(caplog: pytest.LogCaptureFixture) -> Any:
     caplog.set_level(logging.DEBUG, "service")
 
     def read(level: int = logging.INFO) -> list[dict[str, Any]]:
-        records = [record for record in caplog.records if record.name == "service.request_log"]
+        records = [
+            record for record in caplog.records if record.name == "mirage.service.request_log"
+        ]
         return [record.fields for record in records if record.levelno == level]
 
     return read

@@ -12,13 +12,13 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from bundle.latents import draw_latents
-from bundle.verify import load_bundle
-from service import negotiation, responses
-from service.encoding import Compression, contact_sheet, encode_png
-from service.errors import NotAcceptable
-from service.responses import Made, pack
-from service.work import Work
+from mirage.bundle.latents import draw_latents
+from mirage.bundle.verify import load_bundle
+from mirage.service import negotiation, responses
+from mirage.service.encoding import Compression, contact_sheet, encode_png
+from mirage.service.errors import NotAcceptable
+from mirage.service.responses import Made, pack
+from mirage.service.work import Work
 from tests.bundles import Toy
 
 

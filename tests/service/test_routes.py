@@ -10,10 +10,10 @@ import pytest
 from fastapi import FastAPI
 from starlette.testclient import TestClient
 
-from bundle.chance import takes_canary
-from bundle.latents import draw_latents
-from bundle.store import Canary, release
-from service.negotiation import ANSWER_TYPES
+from mirage.bundle.chance import takes_canary
+from mirage.bundle.latents import draw_latents
+from mirage.bundle.store import Canary, release
+from mirage.service.negotiation import ANSWER_TYPES
 from tests.bundles import Toy, make_bundle
 from tests.service.conftest import ClientOf
 from tests.service.exchange import JSON, NPY, OCTETS, npy, pixels, post, problem
@@ -158,7 +158,7 @@ def test_an_engine_that_only_a_new_process_can_run_is_told(
     """As on a GPU that has failed."""
     client = client_of()
     assert client.get("/healthz").status_code == 200
-    monkeypatch.setattr("service.session.Chain.is_lost", True)
+    monkeypatch.setattr("mirage.service.session.Chain.is_lost", True)
     response = client.get("/healthz")
     assert "GPU has failed" in problem(response, 503, "engine-stuck")["detail"]
 

@@ -10,19 +10,19 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from bundle.store import new_version
-from bundle.verify import Bundle, load_bundle
-from service import engine
-from service.cost import Cost
-from service.crowd import Crowd
-from service.engine import Engine, Labels
-from service.errors import QueueFull
-from service.metrics import Metrics
-from service.polyphase import decompose
-from service.provider import Kind
-from service.served import WIDE_IMAGES, LoadError, Prepared, Runner, Served, prepare
-from service.settings import Settings
-from service.work import Work
+from mirage.bundle.store import new_version
+from mirage.bundle.verify import Bundle, load_bundle
+from mirage.service import engine
+from mirage.service.cost import Cost
+from mirage.service.crowd import Crowd
+from mirage.service.engine import Engine, Labels
+from mirage.service.errors import QueueFull
+from mirage.service.metrics import Metrics
+from mirage.service.polyphase import decompose
+from mirage.service.provider import Kind
+from mirage.service.served import WIDE_IMAGES, LoadError, Prepared, Runner, Served, prepare
+from mirage.service.settings import Settings
+from mirage.service.work import Work
 from tests.bundles import Toy, make_bundle, write_toy
 
 PIXELS = 8 * 12  # of a toy image

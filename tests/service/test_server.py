@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from bundle.store import release
-from service.keys_file import add_key
-from service.server import PortError, _listen
+from mirage.bundle.store import release
+from mirage.service.keys_file import add_key
+from mirage.service.server import PortError, _listen
 from tests.bundles import make_bundle
 from tests.service.process import READY, ROOT, Process, answer, serving
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from service.settings import Settings, read_settings
+from mirage.service.settings import Settings, read_settings
 
 
 def test_the_defaults_are_those_that_are_documented() -> None:

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from service.lanes import MOST
-from service.settings import Settings
-from service.shares import plan_workers, share_of
+from mirage.service.lanes import MOST
+from mirage.service.settings import Settings
+from mirage.service.shares import plan_workers, share_of
 
 
 @pytest.fixture(autouse=True)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import uvloop
 
-from service.siblings import Siblings
+from mirage.service.siblings import Siblings
 
 
 async def hear(asker: Siblings) -> list[bytes]:
@@ -44,7 +44,7 @@ def test_who_is_not_there_is_left_out(tmp_path: Path, caplog: pytest.LogCaptureF
 def test_who_does_not_answer_in_time_is_left_out(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("service.siblings.PATIENCE_S", 0.05)
+    monkeypatch.setattr("mirage.service.siblings.PATIENCE_S", 0.05)
 
     async def ask() -> list[bytes]:
         async def hang(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -64,7 +64,7 @@ def test_who_does_not_answer_in_time_is_left_out(
 def test_who_has_answered_is_heard_although_one_before_hangs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, run: Callable[..., list[bytes]]
 ) -> None:
-    monkeypatch.setattr("service.siblings.PATIENCE_S", 0.05)
+    monkeypatch.setattr("mirage.service.siblings.PATIENCE_S", 0.05)
 
     async def ask() -> list[bytes]:
         with socket.socket(socket.AF_UNIX) as hanging:
@@ -100,7 +100,7 @@ def test_who_takes_longer_than_the_event_loop_is_held_is_heard_too(tmp_path: Pat
 def test_the_end_does_not_wait_for_ever_where_the_folder_has_been_cleaned_away(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("service.siblings.PATIENCE_S", 0.01)
+    monkeypatch.setattr("mirage.service.siblings.PATIENCE_S", 0.01)
     with Siblings(tmp_path, 0, 2).answering(lambda: b"own"):
         (tmp_path / "0.socket").unlink()
 

@@ -183,7 +183,7 @@ def test_workers_do_not_outlive_their_supervisor(models_root: Path) -> None:
     with working(models_root) as process:
         process.popen.kill()
         process.wait()  # until nobody holds its standard error any more
-        assert process.log.count(b"service.draining: stopped") == 2
+        assert process.log.count(b"mirage.service.draining: stopped") == 2
 
 
 def test_a_worker_whose_engine_hangs_is_replaced(models_root: Path) -> None:

@@ -15,11 +15,11 @@ import onnx
 import pytest
 from onnx import numpy_helper
 
-from bundle.latents import draw_latents
-from bundle.store import new_version, release, rollback
-from service.app import create_app
-from service.models import Models
-from service.settings import Settings
+from mirage.bundle.latents import draw_latents
+from mirage.bundle.store import new_version, release, rollback
+from mirage.service.app import create_app
+from mirage.service.models import Models
+from mirage.service.settings import Settings
 from tests.bundle.hostile import HOSTILE
 from tests.bundles import Toy, make_bundle, write_toy
 from tests.service.exchange import NPY

@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from service.threads import NICENESS
+from mirage.service.threads import NICENESS
 from tests.service.test_batcher import Bench, with_bench
 
 
@@ -35,7 +35,7 @@ def test_lanes_that_are_free_share_what_waits() -> None:
 
 
 def test_a_lane_without_work_gives_memory_back_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("service.threads.REST_AFTER_S", 0.01)
+    monkeypatch.setattr("mirage.service.threads.REST_AFTER_S", 0.01)
 
     async def test(bench: Bench) -> None:
         bench.open()

@@ -6,8 +6,8 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.exposition import generate_latest
 from prometheus_client.parser import text_string_to_metric_families as parsed
 
-from service.metrics import Metrics
-from service.totals import LEAST_COUNTS, PARTS_OF_A_WHOLE, add_up
+from mirage.service.metrics import Metrics
+from mirage.service.totals import LEAST_COUNTS, PARTS_OF_A_WHOLE, add_up
 
 
 def total(*registries: CollectorRegistry) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:

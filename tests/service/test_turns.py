@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from service.batcher import Batcher, BatchOptions
-from service.cost import Cost
-from service.entry import Arrays
-from service.errors import Draining, InternalError
-from service.turns import LEAST_ITEMS, PLENTY, TURN_S
+from mirage.service.batcher import Batcher, BatchOptions
+from mirage.service.cost import Cost
+from mirage.service.entry import Arrays
+from mirage.service.errors import Draining, InternalError
+from mirage.service.turns import LEAST_ITEMS, PLENTY, TURN_S
 
 Test = Callable[["Bench"], Awaitable[None]]
 
@@ -180,7 +180,7 @@ def test_closing_finishes_what_is_queued_and_takes_nothing_more() -> None:
 
 
 def test_without_work_it_gives_memory_back(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("service.turns.REST_AFTER_S", 0.01)
+    monkeypatch.setattr("mirage.service.turns.REST_AFTER_S", 0.01)
 
     async def test(bench: Bench) -> None:
         await bench.submit(7)

@@ -6,14 +6,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bundle.latents import draw_latents
-from bundle.manifest import Manifest
-from bundle.verify import read_manifest
-from service.errors import InvalidValue, LimitExceeded
-from service.schemas import InterpolateRequest
-from service.settings import Settings
-from service.walk import count_frames, make_walk, segment
-from service.work import Work
+from mirage.bundle.latents import draw_latents
+from mirage.bundle.manifest import Manifest
+from mirage.bundle.verify import read_manifest
+from mirage.service.errors import InvalidValue, LimitExceeded
+from mirage.service.schemas import InterpolateRequest
+from mirage.service.settings import Settings
+from mirage.service.walk import count_frames, make_walk, segment
+from mirage.service.work import Work
 
 X, Y = np.array([1, 0, 0], np.float32), np.array([0, 1, 0], np.float32)
 

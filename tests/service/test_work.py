@@ -6,14 +6,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bundle.latents import draw_latents
-from bundle.manifest import Manifest
-from bundle.verify import load_bundle
-from service.bodies import Demand
-from service.errors import InvalidValue, LimitExceeded
-from service.schemas import GenerateRequest
-from service.settings import Settings
-from service.work import Work, make_work
+from mirage.bundle.latents import draw_latents
+from mirage.bundle.manifest import Manifest
+from mirage.bundle.verify import load_bundle
+from mirage.service.bodies import Demand
+from mirage.service.errors import InvalidValue, LimitExceeded
+from mirage.service.schemas import GenerateRequest
+from mirage.service.settings import Settings
+from mirage.service.work import Work, make_work
 
 ZEROS = [[0.0] * 5]
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from training.dataset import Dataset, fingerprint
+from mirage.training.dataset import Dataset, fingerprint
 
 
 def shapes(count: int = 96, side: int = 8, channels: int = 1) -> tuple[np.ndarray, np.ndarray]:

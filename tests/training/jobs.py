@@ -3,11 +3,11 @@
 from pathlib import Path
 from typing import Any
 
+from mirage.training.config import build_config
+from mirage.training.gate import Thresholds
+from mirage.training.job import Job
+from mirage.training.sizes import Sizes
 from tests.training.data import TINY, shapes_dataset
-from training.config import build_config
-from training.gate import Thresholds
-from training.job import Job
-from training.sizes import Sizes
 
 SIZES = Sizes(
     generated=32, reference=64, covered=16, kernel_subset=16, kernel_subsets=2, fit_images=128

@@ -21,12 +21,12 @@ from typing import Any
 
 from safetensors.numpy import load_file
 
-from bundle.layout import list_versions
-from bundle.release import read_release
-from bundle.verify import load_bundle
+from mirage.bundle.layout import list_versions
+from mirage.bundle.release import read_release
+from mirage.bundle.verify import load_bundle
+from mirage.training.job import retrain
+from mirage.training.result import read_result
 from tests.training.jobs import make_job
-from training.job import retrain
-from training.result import read_result
 
 Move = Callable[..., None]
 LASTING = {"000000032.safetensors", "1", "release.json"}

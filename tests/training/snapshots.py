@@ -6,10 +6,10 @@ from typing import Any
 import torch
 from torch import nn
 
-from training.checkpoint import save_weights
-from training.config import TrainConfig, build_config
-from training.networks import FAMILIES, Architecture
-from training.snapshot import Snapshot, load_snapshot
+from mirage.training.checkpoint import save_weights
+from mirage.training.config import TrainConfig, build_config
+from mirage.training.networks import FAMILIES, Architecture
+from mirage.training.snapshot import Snapshot, load_snapshot
 
 
 def make_snapshot(folder: Path, family: str = "strided", **changes: Any) -> Snapshot:

@@ -1,10 +1,10 @@
 import pytest
 import torch
 
+from mirage.training.accuracy import classification_accuracy
+from mirage.training.errors import DataError
 from tests.bundles import Toy
 from tests.training.toys import digits_like
-from training.accuracy import classification_accuracy
-from training.errors import DataError
 
 
 def test_a_classifier_of_generated_images_is_tested_on_real_ones() -> None:

@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from training.augment import AUGMENTATIONS, augment, columns
+from mirage.training.augment import AUGMENTATIONS, augment, columns
 
 ALL = tuple(AUGMENTATIONS)
 

@@ -4,15 +4,15 @@ from pathlib import Path
 import pytest
 import torch
 
-from training.checkpoint import (
+from mirage.training.checkpoint import (
     checkpoints,
     load_latest,
     load_weights,
     save_checkpoint,
     save_weights,
 )
-from training.errors import DataError
-from training.networks import FAMILIES, Architecture
+from mirage.training.errors import DataError
+from mirage.training.networks import FAMILIES, Architecture
 
 ARCHITECTURE = Architecture(
     family="strided", latent_dim=4, widths=(8,), height=4, width=4, channels=1, num_classes=2

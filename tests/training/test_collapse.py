@@ -3,9 +3,9 @@ from pathlib import Path
 import pytest
 import torch
 
+from mirage.training.collapse import check_spread
+from mirage.training.errors import CollapseError
 from tests.training.snapshots import make_snapshot
-from training.collapse import check_spread
-from training.errors import CollapseError
 
 
 @pytest.mark.parametrize("classes", [0, 3])

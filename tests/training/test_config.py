@@ -2,9 +2,9 @@ from typing import Any
 
 import pytest
 
-from training.config import TrainConfig, build_config
-from training.errors import UsageError
-from training.presets import PRESETS
+from mirage.training.config import TrainConfig, build_config
+from mirage.training.errors import UsageError
+from mirage.training.presets import PRESETS
 
 
 @pytest.mark.parametrize("preset", PRESETS)

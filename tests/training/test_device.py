@@ -1,8 +1,8 @@
 import pytest
 import torch
 
-from training.device import resolve_device, resolve_precision
-from training.errors import UsageError
+from mirage.training.device import resolve_device, resolve_precision
+from mirage.training.errors import UsageError
 
 
 def test_auto_takes_cuda_where_there_is_one() -> None:

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import torch
 
+from mirage.training.directions import MOST, find_directions
+from mirage.training.networks import FAMILIES
 from tests.training.snapshots import make_snapshot
-from training.directions import MOST, find_directions
-from training.networks import FAMILIES
 
 
 def test_the_strongest_direction_is_the_one_that_the_weight_stretches_most() -> None:

@@ -9,9 +9,16 @@ from pathlib import Path
 import pytest
 import torch
 
+from mirage.training.checkpoint import load_latest
+from mirage.training.distributed import (
+    any_of,
+    average,
+    average_gradients,
+    rank,
+    together,
+    world_size,
+)
 from tests.training.data import tiny_flags, write_idx_folder
-from training.checkpoint import load_latest
-from training.distributed import any_of, average, average_gradients, rank, together, world_size
 
 STEPS = 10
 # Adam would make whole steps of rounding errors, where a gradient is nearly nought.
@@ -123,8 +130,8 @@ def test_a_batch_that_cannot_be_divided_is_a_usage_error(folder: Path) -> None:
 
 IN_STEP = """
 import os, signal, sys
-from training.__main__ import main
-from training.step import Step
+from mirage.training.__main__ import main
+from mirage.training.step import Step
 
 play = Step.__call__
 

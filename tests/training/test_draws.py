@@ -1,7 +1,7 @@
 import torch
 
-from training.config import TrainConfig, build_config
-from training.draws import Draws, draw_augment, draw_noise, draw_wrong_labels
+from mirage.training.config import TrainConfig, build_config
+from mirage.training.draws import Draws, draw_augment, draw_noise, draw_wrong_labels
 
 
 def config(**changes: object) -> TrainConfig:

@@ -3,8 +3,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from mirage.training.__main__ import main
 from tests.training.data import tiny_flags, write_idx_folder
-from training.__main__ import main
 
 
 @pytest.fixture(autouse=True)

@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from training.ema import ema_beta, update_ema, young_half_life
+from mirage.training.ema import ema_beta, update_ema, young_half_life
 
 
 @pytest.mark.parametrize(("half_life_kimg", "beta"), [(0, 0.0), (0.064, 0.5), (0.128, 0.5**0.5)])

@@ -3,12 +3,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bundle.manifest import Score
+from mirage.bundle.manifest import Score
+from mirage.training.errors import DataError
+from mirage.training.evaluate import distances_by
+from mirage.training.scorecard import Scorecard
 from tests.bundles import Toy
 from tests.training.toys import SIZES, digit_features, digits_like, evaluator_of
-from training.errors import DataError
-from training.evaluate import distances_by
-from training.scorecard import Scorecard
 
 TOY = Toy(height=28, width=28)
 MODEL = TOY.model().SerializeToString()

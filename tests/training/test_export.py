@@ -8,19 +8,19 @@ import pytest
 import torch
 from PIL import Image
 
-from bundle.errors import BundleError
-from bundle.manifest import Score
-from bundle.verify import load_bundle
+from mirage.bundle.errors import BundleError
+from mirage.bundle.manifest import Score
+from mirage.bundle.verify import load_bundle
+from mirage.training.card import Card
+from mirage.training.checkpoint import load_weights
+from mirage.training.config import build_config
+from mirage.training.directions import find_directions
+from mirage.training.errors import ExportError
+from mirage.training.export import PARITY_BATCHES, check_parity, export_onnx, publish
+from mirage.training.networks import FAMILIES
+from mirage.training.presets import PRESETS
+from mirage.training.run import architecture_of
 from tests.training.snapshots import config_of, make_snapshot, sheet_of
-from training.card import Card
-from training.checkpoint import load_weights
-from training.config import build_config
-from training.directions import find_directions
-from training.errors import ExportError
-from training.export import PARITY_BATCHES, check_parity, export_onnx, publish
-from training.networks import FAMILIES
-from training.presets import PRESETS
-from training.run import architecture_of
 
 KINDS: list[dict[str, Any]] = [
     {},
@@ -152,7 +152,7 @@ def test_nothing_is_published_on_a_mismatch(
 ) -> None:
     snapshot = make_snapshot(tmp_path)
     other = make_snapshot(tmp_path, widths=(8, 8))
-    monkeypatch.setattr("training.export.export_onnx", lambda _: export_onnx(other))
+    monkeypatch.setattr("mirage.training.export.export_onnx", lambda _: export_onnx(other))
     to = tmp_path / "models" / "toy"
     with pytest.raises(ExportError):
         publish(snapshot, config_of(), sheet_of(snapshot), to, {}, Card())

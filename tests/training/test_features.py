@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 import torch
 
+from mirage.training.dataset import Dataset
+from mirage.training.features import MNIST, features_for
+from mirage.training.judge import FEATURES, SHA256
+from mirage.training.sizes import Sizes
 from tests.training.data import shapes_dataset
-from training.dataset import Dataset
-from training.features import MNIST, features_for
-from training.judge import FEATURES, SHA256
-from training.sizes import Sizes
 
 SIZES = Sizes(fit_images=96)
 SHOWN = np.arange(80)

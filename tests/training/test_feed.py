@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 import torch
 
+from mirage.training.config import build_config
+from mirage.training.feed import Feed
+from mirage.training.step import Batch
 from tests.training.data import TINY, shapes_dataset
-from training.config import build_config
-from training.feed import Feed
-from training.step import Batch
 
 
 def feed() -> Feed:

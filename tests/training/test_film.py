@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from training.film import make_film
-from training.run import Run
+from mirage.training.film import make_film
+from mirage.training.run import Run
 
 
 def grids(run: Run, count: int, channels: int = 1) -> None:

@@ -6,17 +6,17 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bundle.errors import BundleError
+from mirage.bundle.errors import BundleError
+from mirage.training.card import Card
+from mirage.training.config import build_config
+from mirage.training.dataset import Dataset
+from mirage.training.errors import UsageError
+from mirage.training.export import publish
+from mirage.training.loop import GRID, data_sheet, generate, train
+from mirage.training.run import Run
+from mirage.training.sampler import Stream, random_stream
+from mirage.training.snapshot import load_snapshot
 from tests.training.data import TINY, shapes_dataset
-from training.card import Card
-from training.config import build_config
-from training.dataset import Dataset
-from training.errors import UsageError
-from training.export import publish
-from training.loop import GRID, data_sheet, generate, train
-from training.run import Run
-from training.sampler import Stream, random_stream
-from training.snapshot import load_snapshot
 
 
 def short(**changes: object) -> dict[str, object]:

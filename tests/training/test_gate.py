@@ -2,9 +2,9 @@ import math
 
 import pytest
 
-from bundle.manifest import Score
-from training.errors import UsageError
-from training.gate import Thresholds, check_scores
+from mirage.bundle.manifest import Score
+from mirage.training.errors import UsageError
+from mirage.training.gate import Thresholds, check_scores
 
 GOOD = {
     "agreement": Score(value=0.99, floor=0.995),

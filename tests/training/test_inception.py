@@ -5,8 +5,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from training.errors import DataError
-from training.inception import ScriptFeatures
+from mirage.training.errors import DataError
+from mirage.training.inception import ScriptFeatures
 
 pytestmark = pytest.mark.filterwarnings("ignore:.torch.jit:DeprecationWarning")
 

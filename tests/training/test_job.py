@@ -10,19 +10,19 @@ from typing import Any
 
 import pytest
 
-from bundle.errors import BundleError
-from bundle.layout import list_versions
-from bundle.lock import lock_job
-from bundle.prune import prune
-from bundle.release import Release, read_release, release, rollback
-from bundle.verify import load_bundle
+from mirage.bundle.errors import BundleError
+from mirage.bundle.layout import list_versions
+from mirage.bundle.lock import lock_job
+from mirage.bundle.prune import prune
+from mirage.bundle.release import Release, read_release, release, rollback
+from mirage.bundle.verify import load_bundle
+from mirage.training.config import build_config
+from mirage.training.errors import CollapseError, DataError, StoppedError, UsageError
+from mirage.training.job import Job, retrain
+from mirage.training.result import read_result
+from mirage.training.step import Step
 from tests.bundles import Toy, publish_toy
 from tests.training.jobs import OPEN, make_job
-from training.config import build_config
-from training.errors import CollapseError, DataError, StoppedError, UsageError
-from training.job import Job, retrain
-from training.result import read_result
-from training.step import Step
 
 ROOT = Path(__file__).parents[2]
 FEW_IMAGES = {"kimg": 0.008, "checkpoint_kimg": 0.008}
@@ -162,7 +162,7 @@ def test_a_model_of_another_kind_is_refused_before_training(
 
 
 def test_a_collapsed_model_is_never_published(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("training.collapse.LEAST_SPREAD", 256)
+    monkeypatch.setattr("mirage.training.collapse.LEAST_SPREAD", 256)
     for _ in range(2):
         with pytest.raises(CollapseError):
             retrain(job)

@@ -4,9 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from tests.training.data import shapes
-from training.errors import DataError
-from training.judge import (
+from mirage.training.errors import DataError
+from mirage.training.judge import (
     FEATURES,
     WEIGHTS,
     Classifier,
@@ -17,6 +16,7 @@ from training.judge import (
     save_judge,
     to_view,
 )
+from tests.training.data import shapes
 
 
 def test_the_pinned_judge_loads_and_gives_features() -> None:

@@ -10,20 +10,20 @@ import pytest
 import torch
 from PIL import Image
 
+from mirage.training.checkpoint import checkpoints, load_latest
+from mirage.training.config import build_config
+from mirage.training.device import resolve_precision
+from mirage.training.errors import DataError
+from mirage.training.loop import generate, train
+from mirage.training.run import Run
+from mirage.training.snapshot import load_snapshot
 from tests.training.data import TINY, shapes_dataset, tiny_flags, write_idx_folder
-from training.checkpoint import checkpoints, load_latest
-from training.config import build_config
-from training.device import resolve_precision
-from training.errors import DataError
-from training.loop import generate, train
-from training.run import Run
-from training.snapshot import load_snapshot
 
 KIMG = 0.096  # twelve steps of eight images
 KILL_IN_STEP = """
 import os, signal, sys
-from training.__main__ import main
-from training.step import Step
+from mirage.training.__main__ import main
+from mirage.training.step import Step
 
 play = Step.__call__
 

@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from training.losses import LOSSES, gradient_penalty, slope_penalty
+from mirage.training.losses import LOSSES, gradient_penalty, slope_penalty
 
 REAL, FAKE = torch.tensor([2.0, -1.0]), torch.tensor([0.5, 1.0])
 

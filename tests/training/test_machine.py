@@ -3,8 +3,8 @@ import os
 import pytest
 import torch
 
-from training import machine
-from training.machine import machine_sheet
+from mirage.training import machine
+from mirage.training.machine import machine_sheet
 
 
 def test_tells_what_training_runs_on() -> None:

@@ -2,10 +2,10 @@ from pathlib import Path
 
 import pytest
 
-from bundle.store import list_versions
+from mirage.bundle.store import list_versions
+from mirage.training.__main__ import main
 from tests.training.data import write_idx_folder
 from tests.training.test_loop import arguments
-from training.__main__ import main
 
 
 @pytest.fixture(autouse=True)

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from training import mnist
-from training.errors import DataError
+from mirage.training import mnist
+from mirage.training.errors import DataError
 
 FILES = {name: f"the content of {name}".encode() for name in mnist.SHA256}
 

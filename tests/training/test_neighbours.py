@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from training.neighbours import (
+from mirage.training.neighbours import (
     manifold_scores,
     memorised_share,
     nearest,

@@ -5,8 +5,8 @@ import torch
 from pydantic import ValidationError
 from torch import nn
 
-from training.losses import gradient_penalty
-from training.networks import FAMILIES, Architecture, dcgan, residual
+from mirage.training.losses import gradient_penalty
+from mirage.training.networks import FAMILIES, Architecture, dcgan, residual
 
 
 def architecture(family: str = "strided", **changes: Any) -> Architecture:

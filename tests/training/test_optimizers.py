@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from training.optimizers import OPTIMIZERS, build_optimizer, set_schedule
+from mirage.training.optimizers import OPTIMIZERS, build_optimizer, set_schedule
 
 
 @pytest.mark.parametrize("name", OPTIMIZERS)

@@ -3,10 +3,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bundle.latents import draw_latents
+from mirage.bundle.latents import draw_latents
+from mirage.training.directions import find_directions
+from mirage.training.pictures import direction_strips, sample_grid
 from tests.training.snapshots import make_snapshot
-from training.directions import find_directions
-from training.pictures import direction_strips, sample_grid
 
 H, W = 8, 12
 
@@ -51,7 +51,7 @@ def test_pictures_of_colours_keep_them(tmp_path: Path) -> None:
 def test_large_images_are_shown_smaller(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     snapshot = make_snapshot(tmp_path)
     whole = sample_grid(snapshot)
-    monkeypatch.setattr("training.pictures.CELL", 6)  # half of the longer side
+    monkeypatch.setattr("mirage.training.pictures.CELL", 6)  # half of the longer side
     small = sample_grid(snapshot)
     assert small.shape == (10 * H // 2, 10 * W // 2)
     assert abs(int(small[0, 0]) - whole[:2, :2].mean()) <= 0.5

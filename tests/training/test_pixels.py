@@ -1,7 +1,7 @@
 import numpy as np
 import torch
 
-from training.pixels import contact_sheet, to_float, to_grey_levels
+from mirage.training.pixels import contact_sheet, to_float, to_grey_levels
 
 
 def test_every_grey_level_survives_the_round_trip() -> None:

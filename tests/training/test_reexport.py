@@ -2,15 +2,15 @@ from pathlib import Path
 
 import pytest
 
-from bundle.errors import BundleError
-from bundle.manifest import Score
-from bundle.verify import load_bundle
+from mirage.bundle.errors import BundleError
+from mirage.bundle.manifest import Score
+from mirage.bundle.verify import load_bundle
+from mirage.training.card import Card
+from mirage.training.errors import DataError
+from mirage.training.export import publish
+from mirage.training.reexport import republish
 from tests.bundles import reseal
 from tests.training.snapshots import config_of, make_snapshot, sheet_of
-from training.card import Card
-from training.errors import DataError
-from training.export import publish
-from training.reexport import republish
 
 SCORES = {"coverage": Score(value=0.5, floor=0.96, n=5000)}
 

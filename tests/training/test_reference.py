@@ -3,8 +3,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from mirage.training.reference import load_reference, split
 from tests.training.toys import SIZES, digit_features, digits_like
-from training.reference import load_reference, split
 
 
 def test_the_split_is_the_same_every_time_and_no_image_is_on_both_sides() -> None:

@@ -1,11 +1,11 @@
 import math
 from pathlib import Path
 
-from bundle.errors import BundleError
-from bundle.manifest import Score
-from training.errors import DataError
-from training.gate import Check
-from training.result import Result, failure, read_result, result_file, write_result
+from mirage.bundle.errors import BundleError
+from mirage.bundle.manifest import Score
+from mirage.training.errors import DataError
+from mirage.training.gate import Check
+from mirage.training.result import Result, failure, read_result, result_file, write_result
 
 
 def test_a_result_survives_its_file(tmp_path: Path) -> None:

@@ -5,11 +5,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from mirage.training.config import build_config
+from mirage.training.errors import DataError, LockedError, UsageError
+from mirage.training.loop import data_sheet
+from mirage.training.run import Run
 from tests.training.data import TINY, shapes_dataset
-from training.config import build_config
-from training.errors import DataError, LockedError, UsageError
-from training.loop import data_sheet
-from training.run import Run
 
 DATA = data_sheet(shapes_dataset())
 

@@ -4,11 +4,11 @@ from typing import Any
 
 import pytest
 
+from mirage.training.config import build_config
+from mirage.training.result import Result, result_file, write_result
+from mirage.training.run import Run
+from mirage.training.runs import prune_runs, run_path
 from tests.training.data import TINY
-from training.config import build_config
-from training.result import Result, result_file, write_result
-from training.run import Run
-from training.runs import prune_runs, run_path
 
 
 def path_of(runs: Path, model: str = "toy", fingerprint: str = "f", **changes: Any) -> Path:

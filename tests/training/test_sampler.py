@@ -1,6 +1,6 @@
 import numpy as np
 
-from training.sampler import Sampler, Stream, draw_step_latents
+from mirage.training.sampler import Sampler, Stream, draw_step_latents
 
 
 def test_shows_every_image_once_per_epoch() -> None:

@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
 
-from bundle.latents import draw_latents
+from mirage.bundle.latents import draw_latents
+from mirage.training.errors import DataError
+from mirage.training.samples import generate_images, proportional_labels, takes_labels
 from tests.bundles import Toy
-from training.errors import DataError
-from training.samples import generate_images, proportional_labels, takes_labels
 
 
 def test_labels_come_in_the_proportions_of_the_data() -> None:

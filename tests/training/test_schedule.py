@@ -1,7 +1,7 @@
 import pytest
 from pydantic import ValidationError
 
-from training.schedule import Ramp
+from mirage.training.schedule import Ramp
 
 RAMP = Ramp(start=1.0, end=0.0, from_kimg=10, to_kimg=20)
 

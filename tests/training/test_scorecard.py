@@ -2,9 +2,9 @@ from pathlib import Path
 
 import pytest
 
-from bundle.manifest import Score
-from training.errors import DataError
-from training.scorecard import (
+from mirage.bundle.manifest import Score
+from mirage.training.errors import DataError
+from mirage.training.scorecard import (
     Scorecard,
     known_scorecard,
     read_scorecard,

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from training.scores import agreement, frechet_distance, kernel_distance, reverse_kl
+from mirage.training.scores import agreement, frechet_distance, kernel_distance, reverse_kl
 
 
 def normal(mean: float, std: float, seed: int, count: int = 20_000) -> np.ndarray:

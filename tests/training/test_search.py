@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from training.search import find_nearest
+from mirage.training.search import find_nearest
 
 
 def normal(seed: int, count: int, mean: float = 0.0) -> np.ndarray:

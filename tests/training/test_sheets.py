@@ -2,10 +2,10 @@ from pathlib import Path
 
 import numpy as np
 
+from mirage.training.neighbours import nearest
+from mirage.training.sheets import neighbour_sheet, real_sheet, sample_sheet
 from tests.bundles import Toy
 from tests.training.toys import SIZES, digits_like, evaluator_of
-from training.neighbours import nearest
-from training.sheets import neighbour_sheet, real_sheet, sample_sheet
 
 
 def test_samples_show_a_class_per_column() -> None:

@@ -1,7 +1,7 @@
 import pytest
 
-from training.errors import DataError
-from training.sizes import Sizes
+from mirage.training.errors import DataError
+from mirage.training.sizes import Sizes
 
 
 def test_from_60000_images_on_the_sizes_are_the_full_ones() -> None:

@@ -1,11 +1,11 @@
 import numpy as np
 import pytest
 
+from mirage.training.dataset import Dataset
+from mirage.training.errors import DataError
+from mirage.training.stacked import stacked_scores, triples
 from tests.bundles import Toy
 from tests.training.toys import digits_like
-from training.dataset import Dataset
-from training.errors import DataError
-from training.stacked import stacked_scores, triples
 
 
 def test_three_digits_are_one_of_a_thousand_modes() -> None:

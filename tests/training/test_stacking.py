@@ -4,11 +4,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from mirage.training.__main__ import main
+from mirage.training.dataset import load_dataset
+from mirage.training.errors import DataError, UsageError
+from mirage.training.stacking import triples_of, write_stacked
 from tests.training.data import shapes_dataset, write_idx_folder
-from training.__main__ import main
-from training.dataset import load_dataset
-from training.errors import DataError, UsageError
-from training.stacking import triples_of, write_stacked
 
 DIGITS = shapes_dataset()
 

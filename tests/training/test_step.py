@@ -3,13 +3,13 @@ import copy
 import pytest
 import torch
 
+from mirage.training.config import TrainConfig, build_config
+from mirage.training.loop import data_sheet
+from mirage.training.pixels import to_float
+from mirage.training.players import Players
+from mirage.training.run import architecture_of
+from mirage.training.step import Batch, Step
 from tests.training.data import TINY, shapes_dataset
-from training.config import TrainConfig, build_config
-from training.loop import data_sheet
-from training.pixels import to_float
-from training.players import Players
-from training.run import architecture_of
-from training.step import Batch, Step
 
 
 def make(preset: str = "mnist", **changes: object) -> tuple[TrainConfig, Players]:

@@ -1,8 +1,8 @@
 import pytest
 import torch
 
-from training.schedule import Ramp
-from training.strength import MOST, Strength, certainty
+from mirage.training.schedule import Ramp
+from mirage.training.strength import MOST, Strength, certainty
 
 
 def test_without_a_target_the_schedule_decides() -> None:

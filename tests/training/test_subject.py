@@ -3,15 +3,15 @@ from pathlib import Path
 import onnxruntime
 import pytest
 
-from bundle.errors import BundleError
-from bundle.manifest import Score
+from mirage.bundle.errors import BundleError
+from mirage.bundle.manifest import Score
+from mirage.training.errors import DataError
+from mirage.training.run import Run
+from mirage.training.scorecard import write_scorecard
+from mirage.training.subject import open_subject
 from tests.bundles import make_bundle
 from tests.training.snapshots import config_of, make_snapshot, sheet_of
 from tests.training.test_scorecard import card
-from training.errors import DataError
-from training.run import Run
-from training.scorecard import write_scorecard
-from training.subject import open_subject
 
 
 def test_a_bundle_is_judged_by_its_graph_and_recorded_scores(tmp_path: Path) -> None:

@@ -4,11 +4,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from mirage.training.config import build_config
+from mirage.training.errors import UsageError
+from mirage.training.loop import train
+from mirage.training.tensorboard import Board
 from tests.training.data import TINY, shapes_dataset
-from training.config import build_config
-from training.errors import UsageError
-from training.loop import train
-from training.tensorboard import Board
 
 
 def test_says_what_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,13 +4,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from mirage.training.config import build_config
+from mirage.training.errors import CollapseError, DataError
+from mirage.training.loop import train
+from mirage.training.run import Run
+from mirage.training.snapshot import load_snapshot
+from mirage.training.watchdog import SIGNS, Limits, Watchdog
 from tests.training.data import TINY, shapes_dataset
-from training.config import build_config
-from training.errors import CollapseError, DataError
-from training.loop import train
-from training.run import Run
-from training.snapshot import load_snapshot
-from training.watchdog import SIGNS, Limits, Watchdog
 
 HEALTHY = {
     "margin": 1.0,

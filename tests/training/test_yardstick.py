@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
+from mirage.training.yardstick import Yardstick
 from tests.training.data import shapes
-from training.yardstick import Yardstick
 
 
 def test_real_images_measure_as_much_variety_as_themselves() -> None:

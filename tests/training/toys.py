@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
+from mirage.training.dataset import Dataset, fingerprint
+from mirage.training.evaluate import Evaluator
+from mirage.training.features import ClassifierFeatures
+from mirage.training.judge import SHA256, load_judge
+from mirage.training.sizes import Sizes
 from tests.training.data import shapes
-from training.dataset import Dataset, fingerprint
-from training.evaluate import Evaluator
-from training.features import ClassifierFeatures
-from training.judge import SHA256, load_judge
-from training.sizes import Sizes
 
 SIZES = Sizes(
     generated=40, reference=80, covered=20, kernel_subset=20, kernel_subsets=5, fit_images=240

@@ -4,9 +4,9 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from training.dataset import DataOptions, Dataset, load_dataset, load_splits
-from training.dataset.hub import PREFIX
-from training.dataset.options import AUTO, NONE, build_options
+from mirage.training.dataset import DataOptions, Dataset, load_dataset, load_splits
+from mirage.training.dataset.hub import PREFIX
+from mirage.training.dataset.options import AUTO, NONE, build_options
 
 DATA = "a folder or ZIP of images, IDX, .npy or .npz files, or hf:NAME[:CONFIG][@SPLIT]"
 

@@ -3,15 +3,15 @@
 import argparse
 from pathlib import Path
 
-from bundle.verify import read_manifest
-from training.auto import Facts
-from training.card import Card
-from training.commands.data_flags import add_data_flags
-from training.config import AUTO, TrainConfig, build_config
-from training.dataset import Dataset
-from training.device import DEVICES, resolve_device
-from training.errors import UsageError
-from training.presets import PRESETS
+from mirage.bundle.verify import read_manifest
+from mirage.training.auto import Facts
+from mirage.training.card import Card
+from mirage.training.commands.data_flags import add_data_flags
+from mirage.training.config import AUTO, TrainConfig, build_config
+from mirage.training.dataset import Dataset
+from mirage.training.device import DEVICES, resolve_device
+from mirage.training.errors import UsageError
+from mirage.training.presets import PRESETS
 
 CARD_FLAGS = (
     ("--data-name", "data", "what the data are"),

@@ -5,16 +5,16 @@ from collections.abc import Callable, Iterator
 from dataclasses import fields
 from pathlib import Path
 
-from bundle.errors import BundleError
-from training.card import Card
-from training.commands.data_flags import read_splits
-from training.commands.flags import add_card, add_recipe, card_of, check_recipe, config_of
-from training.dataset.decoded import check_enough
-from training.device import resolve_device
-from training.errors import GateError, TrainingError
-from training.gate import Thresholds, flag
-from training.job import Job, retrain
-from training.result import failure
+from mirage.bundle.errors import BundleError
+from mirage.training.card import Card
+from mirage.training.commands.data_flags import read_splits
+from mirage.training.commands.flags import add_card, add_recipe, card_of, check_recipe, config_of
+from mirage.training.dataset.decoded import check_enough
+from mirage.training.device import resolve_device
+from mirage.training.errors import GateError, TrainingError
+from mirage.training.gate import Thresholds, flag
+from mirage.training.job import Job, retrain
+from mirage.training.result import failure
 
 SUMMARY = "train, evaluate, gate, publish; the same command again goes on"
 ENDING = "The last line on standard output is the result as one JSON object, as in RUN/result.json."

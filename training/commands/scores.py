@@ -7,22 +7,22 @@ from pathlib import Path
 import torch
 from PIL import Image
 
-from bundle.manifest import Score
-from training.accuracy import classification_accuracy
-from training.commands.data_flags import add_data_flags, read_splits
-from training.dataset import Dataset
-from training.errors import DataError, UsageError
-from training.evaluate import Evaluator, distances_by
-from training.features import FeatureNetwork
-from training.inception import ScriptFeatures
-from training.report.compare_page import Side, write_comparison
-from training.report.run_page import write_report
-from training.run import Run
-from training.scorecard import known_scorecard, table, write_scorecard
-from training.sheets import neighbour_sheet, real_sheet
-from training.sizes import Sizes
-from training.stacked import stacked_scores
-from training.subject import Subject, open_subject
+from mirage.bundle.manifest import Score
+from mirage.training.accuracy import classification_accuracy
+from mirage.training.commands.data_flags import add_data_flags, read_splits
+from mirage.training.dataset import Dataset
+from mirage.training.errors import DataError, UsageError
+from mirage.training.evaluate import Evaluator, distances_by
+from mirage.training.features import FeatureNetwork
+from mirage.training.inception import ScriptFeatures
+from mirage.training.report.compare_page import Side, write_comparison
+from mirage.training.report.run_page import write_report
+from mirage.training.run import Run
+from mirage.training.scorecard import known_scorecard, table, write_scorecard
+from mirage.training.sheets import neighbour_sheet, real_sheet
+from mirage.training.sizes import Sizes
+from mirage.training.stacked import stacked_scores
+from mirage.training.subject import Subject, open_subject
 
 Lines = Iterable[str]
 Add = Callable[..., argparse.ArgumentParser]

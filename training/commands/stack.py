@@ -4,8 +4,8 @@ import argparse
 from collections.abc import Callable
 from pathlib import Path
 
-from training.dataset import load_dataset
-from training.stacking import IMAGES, write_stacked
+from mirage.training.dataset import load_dataset
+from mirage.training.stacking import IMAGES, write_stacked
 
 SUMMARY = "stack digits into the colours of images: 1,000 kinds of them"
 

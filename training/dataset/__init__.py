@@ -1,9 +1,9 @@
 """Images from anywhere -> one decoded uint8 cache; knows files and pixels, nothing of networks."""
 
-from training.dataset.cache import default_cache
-from training.dataset.decoded import Dataset, fingerprint
-from training.dataset.load import load_dataset, load_splits
-from training.dataset.options import DataOptions
+from mirage.training.dataset.cache import default_cache
+from mirage.training.dataset.decoded import Dataset, fingerprint
+from mirage.training.dataset.load import load_dataset, load_splits
+from mirage.training.dataset.options import DataOptions
 
 __all__ = [
     "DataOptions",

@@ -7,11 +7,11 @@ from pathlib import Path
 
 from PIL import Image
 
-from training.dataset import tree
-from training.dataset.folder import state_of
-from training.dataset.picture import open_picture
-from training.dataset.source import Source
-from training.errors import DataError
+from mirage.training.dataset import tree
+from mirage.training.dataset.folder import state_of
+from mirage.training.dataset.picture import open_picture
+from mirage.training.dataset.source import Source
+from mirage.training.errors import DataError
 
 MAX_MEMBER_BYTES = 256 << 20
 ENCRYPTED = 0x1

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from training.dataset.folder import state_of
-from training.dataset.idx import read_idx
-from training.dataset.source import Source
-from training.errors import DataError
+from mirage.training.dataset.folder import state_of
+from mirage.training.dataset.idx import read_idx
+from mirage.training.dataset.source import Source
+from mirage.training.errors import DataError
 
 MAX_BYTES = 4 << 30
 """Of one array in an .npz file, which is read as a whole; an .npy file may be of any size."""

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import numpy as np
 
-from training.dataset.decoded import Dataset
-from training.dataset.options import DataOptions
-from training.errors import DataError
+from mirage.training.dataset.decoded import Dataset
+from mirage.training.dataset.options import DataOptions
+from mirage.training.errors import DataError
 
 SPARE_BYTES = 64 << 20
 

@@ -9,10 +9,10 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 from tqdm import tqdm
 
-from training.dataset.options import DataOptions
-from training.dataset.picture import CHANNELS_OF_MODE, Form, normalise, to_pixels
-from training.dataset.source import Source
-from training.errors import DataError
+from mirage.training.dataset.options import DataOptions
+from mirage.training.dataset.picture import CHANNELS_OF_MODE, Form, normalise, to_pixels
+from mirage.training.dataset.source import Source
+from mirage.training.errors import DataError
 
 LOOKED_AT = 32
 """Pictures, spread over all, by which the form is found."""

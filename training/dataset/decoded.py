@@ -7,9 +7,9 @@ from typing import cast
 
 import numpy as np
 
-from training.dataset.mirror import MirroredImages
-from training.dataset.options import DataOptions
-from training.errors import DataError
+from mirage.training.dataset.mirror import MirroredImages
+from mirage.training.dataset.options import DataOptions
+from mirage.training.errors import DataError
 
 HASHED_BYTES = 64 << 20
 

@@ -5,10 +5,10 @@ from pathlib import Path
 
 from PIL import Image
 
-from training.dataset import tree
-from training.dataset.picture import open_picture
-from training.dataset.source import Source
-from training.errors import DataError
+from mirage.training.dataset import tree
+from mirage.training.dataset.picture import open_picture
+from mirage.training.dataset.source import Source
+from mirage.training.errors import DataError
 
 
 def open_folder(path: Path) -> Source:

@@ -8,10 +8,10 @@ from typing import Any
 
 from PIL import Image
 
-from training.dataset.options import AUTO, NONE
-from training.dataset.picture import open_picture
-from training.dataset.source import Source
-from training.errors import DataError, UsageError
+from mirage.training.dataset.options import AUTO, NONE
+from mirage.training.dataset.picture import open_picture
+from mirage.training.dataset.source import Source
+from mirage.training.errors import DataError, UsageError
 
 PREFIX = "hf:"
 SAVED = ("state.json", "dataset_dict.json")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from training.errors import DataError
+from mirage.training.errors import DataError
 
 UNSIGNED_BYTE = 0x08
 MAX_BYTES = 1 << 32

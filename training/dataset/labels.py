@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from training.errors import DataError
+from mirage.training.errors import DataError
 
 SHOWN = 3
 

@@ -8,18 +8,18 @@ from typing import Any
 
 import numpy as np
 
-from training.dataset.cache import cached, check_room
-from training.dataset.decode import check_broken, decode, find_form
-from training.dataset.decoded import Dataset, fingerprint, mirror
-from training.dataset.hub import PREFIX
-from training.dataset.labels import match_labels, number_classes, read_labels
-from training.dataset.options import AUTO, NONE, DataOptions
-from training.dataset.picture import Form
-from training.dataset.source import Source
-from training.dataset.sources import open_source
-from training.dataset.tree import SPLITS
-from training.dataset.writer import ArrayWriter
-from training.errors import DataError
+from mirage.training.dataset.cache import cached, check_room
+from mirage.training.dataset.decode import check_broken, decode, find_form
+from mirage.training.dataset.decoded import Dataset, fingerprint, mirror
+from mirage.training.dataset.hub import PREFIX
+from mirage.training.dataset.labels import match_labels, number_classes, read_labels
+from mirage.training.dataset.options import AUTO, NONE, DataOptions
+from mirage.training.dataset.picture import Form
+from mirage.training.dataset.source import Source
+from mirage.training.dataset.sources import open_source
+from mirage.training.dataset.tree import SPLITS
+from mirage.training.dataset.writer import ArrayWriter
+from mirage.training.errors import DataError
 
 FORMAT = 1
 """Raised when the same pictures come out as other pixels, so that old caches are not read."""

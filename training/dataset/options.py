@@ -5,7 +5,7 @@ from typing import Any, Literal
 from PIL import ImageColor
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from training.errors import UsageError
+from mirage.training.errors import UsageError
 
 AUTO = "auto"
 NONE = "none"

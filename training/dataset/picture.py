@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, ImageColor, ImageOps
 
-from training.dataset.options import DataOptions
-from training.errors import DataError
+from mirage.training.dataset.options import DataOptions
+from mirage.training.errors import DataError
 
 FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP", "TIFF", "PPM")
 """Some others of Pillow's start programs or read more files; data may come from anyone."""

@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from training.dataset.decoded import Dataset
-from training.dataset.picture import Form
-from training.pixels import contact_sheet, to_float, to_grey_levels
+from mirage.training.dataset.decoded import Dataset
+from mirage.training.dataset.picture import Form
+from mirage.training.pixels import contact_sheet, to_float, to_grey_levels
 
 MAX_PIXELS = 4 << 20
 MAX_COLUMNS = 16

@@ -3,14 +3,14 @@
 from dataclasses import replace
 from pathlib import Path
 
-from training.dataset import tree
-from training.dataset.archive import open_archive
-from training.dataset.arrays import find_idx, open_idx, open_npy, open_npz
-from training.dataset.folder import folders_of, open_folder
-from training.dataset.hub import PREFIX, open_hub
-from training.dataset.options import AUTO
-from training.dataset.source import Source
-from training.errors import DataError
+from mirage.training.dataset import tree
+from mirage.training.dataset.archive import open_archive
+from mirage.training.dataset.arrays import find_idx, open_idx, open_npy, open_npz
+from mirage.training.dataset.folder import folders_of, open_folder
+from mirage.training.dataset.hub import PREFIX, open_hub
+from mirage.training.dataset.options import AUTO
+from mirage.training.dataset.source import Source
+from mirage.training.errors import DataError
 
 SPLIT_FILES = (".zip", ".npy", ".npz")
 

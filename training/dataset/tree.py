@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Sequence
 from pathlib import PurePosixPath
 
-from training.dataset.picture import SUFFIXES
-from training.errors import DataError
+from mirage.training.dataset.picture import SUFFIXES
+from mirage.training.errors import DataError
 
 SPLITS = {"train", "test", "val", "valid", "validation"}
 LABELS_FILE = "dataset.json"

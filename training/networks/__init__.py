@@ -7,10 +7,10 @@ from typing import TypeVar
 import torch
 from torch import nn
 
-from training.networks import dcgan, residual, strided
-from training.networks.architecture import Architecture
-from training.networks.discriminator import Discriminator
-from training.networks.generator import Generator
+from mirage.training.networks import dcgan, residual, strided
+from mirage.training.networks.architecture import Architecture
+from mirage.training.networks.discriminator import Discriminator
+from mirage.training.networks.generator import Generator
 
 Network = TypeVar("Network", bound=nn.Module)
 

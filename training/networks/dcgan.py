@@ -11,9 +11,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from training.networks import discriminator, generator
-from training.networks.architecture import Architecture
-from training.networks.generator import gained
+from mirage.training.networks import discriminator, generator
+from mirage.training.networks.architecture import Architecture
+from mirage.training.networks.generator import gained
 
 SLOPE = 0.3
 DROPOUT = 0.3

@@ -14,10 +14,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from training.networks import discriminator, generator
-from training.networks.architecture import Architecture
-from training.networks.generator import gained
-from training.networks.strided import activate, scaled
+from mirage.training.networks import discriminator, generator
+from mirage.training.networks.architecture import Architecture
+from mirage.training.networks.generator import gained
+from mirage.training.networks.strided import activate, scaled
 
 GROUP = 16
 """Channels of one group of a 3x3 convolution."""

@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 
-from bundle.manifest import Score
-from training.report.gauge import BOUNDS, legend, pill, place_of_collapsed, track
-from training.report.page import page, pictures, section, table
-from training.report.picture import still
-from training.report.verdict import MEANINGS, in_order, quality, verdict, written
-from training.scorecard import Scorecard
-from training.sheets import sample_sheet
-from training.subject import Subject
+from mirage.bundle.manifest import Score
+from mirage.training.report.gauge import BOUNDS, legend, pill, place_of_collapsed, track
+from mirage.training.report.page import page, pictures, section, table
+from mirage.training.report.picture import still
+from mirage.training.report.verdict import MEANINGS, in_order, quality, verdict, written
+from mirage.training.scorecard import Scorecard
+from mirage.training.sheets import sample_sheet
+from mirage.training.subject import Subject
 
 STYLES = ("first", "second")
 

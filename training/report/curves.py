@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from training.report.chart import Series, line_chart
+from mirage.training.report.chart import Series, line_chart
 
 Lines = Sequence[dict[str, Any]]
 

@@ -4,8 +4,8 @@ import math
 from collections.abc import Iterable, Mapping
 from html import escape
 
-from bundle.manifest import Score
-from training.report.verdict import (
+from mirage.bundle.manifest import Score
+from mirage.training.report.verdict import (
     ESSENTIAL,
     GRADES,
     MEANINGS,

@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from html import escape
 
-from training.gate import Check, flag
-from training.report.page import grid
-from training.result import Result
+from mirage.training.gate import Check, flag
+from mirage.training.report.page import grid
+from mirage.training.result import Result
 
 STYLES = {"released": "real", "published": "real", "refused": "broken", "failed": "broken"}
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 
-from training.report.style import STYLE
+from mirage.training.report.style import STYLE
 
 SMALL_SIDE = 64
 """Images of at most this many pixels a side are enlarged without smoothing."""

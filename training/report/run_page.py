@@ -7,21 +7,21 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from bundle.durable import replace_file
-from training.checkpoint import parameter_counts
-from training.config import TrainConfig
-from training.report.chart import Series, line_chart
-from training.report.curves import Lines, charts
-from training.report.gauge import banner, gauges
-from training.report.outcome import outcome
-from training.report.page import counted, duration, facts, page, pictures, section, table
-from training.report.picture import film, still_of
-from training.report.verdict import verdict
-from training.report.watch import read_watch, watched
-from training.result import read_result
-from training.run import Run
-from training.schedule import Ramp
-from training.scorecard import Scorecard, known_scorecard, notes, scores_file
+from mirage.bundle.durable import replace_file
+from mirage.training.checkpoint import parameter_counts
+from mirage.training.config import TrainConfig
+from mirage.training.report.chart import Series, line_chart
+from mirage.training.report.curves import Lines, charts
+from mirage.training.report.gauge import banner, gauges
+from mirage.training.report.outcome import outcome
+from mirage.training.report.page import counted, duration, facts, page, pictures, section, table
+from mirage.training.report.picture import film, still_of
+from mirage.training.report.verdict import verdict
+from mirage.training.report.watch import read_watch, watched
+from mirage.training.result import read_result
+from mirage.training.run import Run
+from mirage.training.schedule import Ramp
+from mirage.training.scorecard import Scorecard, known_scorecard, notes, scores_file
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
 
-from bundle.manifest import Score
+from mirage.bundle.manifest import Score
 
 
 class Grade(Enum):

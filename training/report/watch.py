@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ValidationError
 
-from training.report.chart import Series, line_chart
+from mirage.training.report.chart import Series, line_chart
 
 
 class Sign(BaseModel):

@@ -5,8 +5,8 @@ import json
 import numpy as np
 import pytest
 
-from bundle.manifest import Manifest, parse_manifest
-from service.inference.answers import HEADER_LENGTH, Form, pack
+from mirage.bundle.manifest import Manifest, parse_manifest
+from mirage.service.inference.answers import HEADER_LENGTH, Form, pack
 from tests.service.inference.exchange import LENGTH
 
 IMAGES = np.arange(256, dtype=np.uint8).reshape(2, 8, 16, 1)

@@ -7,8 +7,13 @@ from collections.abc import Callable
 
 import pytest
 
-from service.errors import BodyTooLarge, Malformed, UnsupportedBody
-from service.inference.compression import compress, decompress, request_encoding, response_encoding
+from mirage.service.errors import BodyTooLarge, Malformed, UnsupportedBody
+from mirage.service.inference.compression import (
+    compress,
+    decompress,
+    request_encoding,
+    response_encoding,
+)
 
 BODY = bytes(range(256)) * 40
 MIB = 2**20

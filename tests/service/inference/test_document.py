@@ -7,11 +7,11 @@ import schemathesis
 from schemathesis.generation import GenerationMode
 from starlette.testclient import TestClient
 
-from service.app import create_app
-from service.inference.document import inference_paths
-from service.inference.routes import routes
-from service.metrics import Metrics
-from service.settings import Settings
+from mirage.service.app import create_app
+from mirage.service.inference.document import inference_paths
+from mirage.service.inference.routes import routes
+from mirage.service.metrics import Metrics
+from mirage.service.settings import Settings
 from tests.service.test_openapi import check_answers
 
 INFER = [path for path in inference_paths() if path.endswith("/infer")]

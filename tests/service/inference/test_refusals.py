@@ -8,9 +8,9 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.testclient import TestClient
 
-from service.errors import InvalidValue, MissingKey, QueueFull
-from service.inference.refusals import ProtocolErrors, error_response
-from service.problems import problem_response
+from mirage.service.errors import InvalidValue, MissingKey, QueueFull
+from mirage.service.inference.refusals import ProtocolErrors, error_response
+from mirage.service.problems import problem_response
 from tests.service.inference.exchange import error
 
 ERRORS = {

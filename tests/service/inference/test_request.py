@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from service.errors import InvalidValue, Malformed
-from service.inference.request import parse_request
+from mirage.service.errors import InvalidValue, Malformed
+from mirage.service.inference.request import parse_request
 from tests.service.inference.exchange import (
     LABELS,
     LATENTS,

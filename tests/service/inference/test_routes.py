@@ -11,8 +11,8 @@ import pytest
 from fastapi import FastAPI
 from starlette.testclient import TestClient
 
-from service.app import create_app
-from service.settings import Settings
+from mirage.service.app import create_app
+from mirage.service.settings import Settings
 from tests.bundles import Toy
 from tests.service.conftest import ClientOf
 from tests.service.inference.exchange import (
@@ -281,7 +281,7 @@ def test_an_unknown_fault_is_a_fixed_text(
     def fail(*_: object) -> None:
         raise RuntimeError("a secret in /tmp")
 
-    monkeypatch.setattr("service.inference.routes.make_work", fail)
+    monkeypatch.setattr("mirage.service.inference.routes.make_work", fail)
     assert "secret" not in error(post(client_of(), wanted()), 500)
 
 

@@ -5,9 +5,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from service.errors import InvalidValue
-from service.inference.schemas import InferenceInput, TensorMetadata
-from service.inference.tensors import check_tensor, from_bytes, from_json
+from mirage.service.errors import InvalidValue
+from mirage.service.inference.schemas import InferenceInput, TensorMetadata
+from mirage.service.inference.tensors import check_tensor, from_bytes, from_json
 from tests.service.inference.exchange import LATENTS
 
 WANTED = TensorMetadata(name="latents", datatype="FP32", shape=[-1, 5])

@@ -6,11 +6,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bundle.manifest import Manifest, parse_manifest
-from service.errors import InvalidValue, LimitExceeded
-from service.inference.request import parse_request
-from service.inference.work import make_work, wants_binary
-from service.settings import Settings
+from mirage.bundle.manifest import Manifest, parse_manifest
+from mirage.service.errors import InvalidValue, LimitExceeded
+from mirage.service.inference.request import parse_request
+from mirage.service.inference.work import make_work, wants_binary
+from mirage.service.settings import Settings
 from tests.service.inference.exchange import LABELS, LATENTS, labels, latents, wanted
 
 

@@ -4,14 +4,14 @@ from typing import Any
 
 import pytest
 
-from bundle.layout import list_versions
-from bundle.lock import lock_job
-from bundle.release import Release, read_release
+from mirage.bundle.layout import list_versions
+from mirage.bundle.lock import lock_job
+from mirage.bundle.release import Release, read_release
+from mirage.training.__main__ import main
+from mirage.training.gate import flag
+from mirage.training.sizes import Sizes
 from tests.training.data import tiny_flags, write_idx_folder
 from tests.training.jobs import OPEN, SIZES
-from training.__main__ import main
-from training.gate import flag
-from training.sizes import Sizes
 
 LENIENT = [text for name, limit in vars(OPEN).items() for text in (flag(name), str(limit))]
 Captured = pytest.CaptureFixture[str]

@@ -5,11 +5,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from mirage.training.__main__ import main
+from mirage.training.scorecard import Scorecard
 from tests.bundles import Toy, publish_toy
 from tests.training.data import write_idx_folder
 from tests.training.test_loop import arguments
-from training.__main__ import main
-from training.scorecard import Scorecard
 
 
 @pytest.fixture(autouse=True)

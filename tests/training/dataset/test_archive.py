@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from mirage.training.dataset import DataOptions, load_dataset
+from mirage.training.dataset.archive import open_archive
+from mirage.training.errors import DataError
 from tests.training.dataset.files import encode, png, write_tree, write_zip
-from training.dataset import DataOptions, load_dataset
-from training.dataset.archive import open_archive
-from training.errors import DataError
 
 CATS_AND_DOGS = {
     "dog/1.png": png(10),
@@ -109,7 +109,7 @@ def test_refuses_one_without_images(tmp_path: Path) -> None:
 def test_a_bomb_is_a_broken_image(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("training.dataset.archive.MAX_MEMBER_BYTES", 4096)
+    monkeypatch.setattr("mirage.training.dataset.archive.MAX_MEMBER_BYTES", 4096)
     bomb = png() + bytes(100_000)
     files = {"a.png": png(1), "b.png": bomb, "c.png": _claims(60_000)}
     archive = tmp_path / "data.zip"

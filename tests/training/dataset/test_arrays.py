@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mirage.training.dataset import DataOptions, load_dataset
+from mirage.training.dataset.arrays import open_npy, open_npz
+from mirage.training.errors import DataError
 from tests.training.data import shapes, write_idx
-from training.dataset import DataOptions, load_dataset
-from training.dataset.arrays import open_npy, open_npz
-from training.errors import DataError
 
 IMAGES, LABELS = shapes(20)
 COLOURED, _ = shapes(20, channels=3)
@@ -119,7 +119,7 @@ def test_says_what_is_wrong_with_an_npz_file(
 def test_an_array_too_large_to_be_read_at_once_belongs_into_a_file_of_its_own(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("training.dataset.arrays.MAX_BYTES", 1000)
+    monkeypatch.setattr("mirage.training.dataset.arrays.MAX_BYTES", 1000)
     np.savez(tmp_path / "data.npz", images=IMAGES)
     with pytest.raises(DataError, match=r"images has 1408 bytes; use an \.npy file"):
         open_npz(tmp_path / "data.npz", "train")

@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from mirage.training.dataset import DataOptions, load_dataset
+from mirage.training.dataset.writer import ArrayWriter
+from mirage.training.errors import DataError
 from tests.training.data import shapes
-from training.dataset import DataOptions, load_dataset
-from training.dataset.writer import ArrayWriter
-from training.errors import DataError
 
 IMAGES, _ = shapes(64)
 Usage = namedtuple("Usage", "total used free")

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from mirage.training.dataset import DataOptions, load_dataset, load_splits
+from mirage.training.dataset.hub import Address, read_address
+from mirage.training.errors import DataError, UsageError
 from tests.training.data import shapes
 from tests.training.dataset.files import png, write_tree
-from training.dataset import DataOptions, load_dataset, load_splits
-from training.dataset.hub import Address, read_address
-from training.errors import DataError, UsageError
 
 IMAGES, LABELS = shapes(12, channels=3)
 

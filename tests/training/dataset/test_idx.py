@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mirage.training.dataset.idx import read_idx
+from mirage.training.errors import DataError
 from tests.training.data import write_idx
-from training.dataset.idx import read_idx
-from training.errors import DataError
 
 
 @pytest.mark.parametrize("name", ["images", "images.gz"])

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from training.dataset.labels import match_labels, number_classes, read_labels
-from training.errors import DataError
+from mirage.training.dataset.labels import match_labels, number_classes, read_labels
+from mirage.training.errors import DataError
 
 
 @pytest.mark.parametrize(

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from mirage.training.dataset import DataOptions, load_dataset, load_splits
+from mirage.training.errors import DataError
 from tests.training.data import shapes, write_idx, write_idx_folder, write_image_folder
 from tests.training.dataset.files import png, write_tree
-from training.dataset import DataOptions, load_dataset, load_splits
-from training.errors import DataError
 
 
 @pytest.fixture

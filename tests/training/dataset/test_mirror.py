@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
 
+from mirage.training.dataset.decoded import check_enough, mirror
+from mirage.training.errors import DataError
+from mirage.training.sampler import Sampler
 from tests.training.data import shapes_dataset
-from training.dataset.decoded import check_enough, mirror
-from training.errors import DataError
-from training.sampler import Sampler
 
 DATA = shapes_dataset()
 BOTH = np.concatenate([DATA.images, DATA.images[:, :, ::-1]])

@@ -1,7 +1,7 @@
 import pytest
 
-from training.dataset.options import DataOptions, build_options
-from training.errors import UsageError
+from mirage.training.dataset.options import DataOptions, build_options
+from mirage.training.errors import UsageError
 
 
 @pytest.mark.parametrize(

@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from mirage.training.dataset.options import DataOptions
+from mirage.training.dataset.picture import Form, normalise, open_picture, to_pixels
+from mirage.training.errors import DataError
 from tests.training.dataset.files import encode, ramp
-from training.dataset.options import DataOptions
-from training.dataset.picture import Form, normalise, open_picture, to_pixels
-from training.errors import DataError
 
 RED, CLEAR = (255, 0, 0, 255), (9, 9, 9, 0)
 EXIF_ORIENTATION = 0x0112

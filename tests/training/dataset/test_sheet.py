@@ -1,8 +1,8 @@
 import numpy as np
 
-from training.dataset import DataOptions, Dataset
-from training.dataset.decoded import mirror
-from training.dataset.sheet import describe, sample_sheet
+from mirage.training.dataset import DataOptions, Dataset
+from mirage.training.dataset.decoded import mirror
+from mirage.training.dataset.sheet import describe, sample_sheet
 
 
 def dataset(images: np.ndarray, labels: list[int] | None = None, **more: object) -> Dataset:

@@ -5,7 +5,7 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
-from training.report.chart import HEIGHT, WIDTH, Series, line_chart
+from mirage.training.report.chart import HEIGHT, WIDTH, Series, line_chart
 
 
 def points(html: str) -> list[tuple[float, float]]:

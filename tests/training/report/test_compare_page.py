@@ -1,12 +1,12 @@
 from pathlib import Path
 
-from bundle.manifest import Score
+from mirage.bundle.manifest import Score
+from mirage.training.report.compare_page import Side, write_comparison
+from mirage.training.scorecard import Scorecard
+from mirage.training.subject import Subject, open_subject
 from tests.bundles import Toy, publish_toy
 from tests.training.report.pages import Page
 from tests.training.test_scorecard import card
-from training.report.compare_page import Side, write_comparison
-from training.scorecard import Scorecard
-from training.subject import Subject, open_subject
 
 
 def subjects(root: Path) -> tuple[Subject, Subject]:

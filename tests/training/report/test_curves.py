@@ -1,4 +1,4 @@
-from training.report.curves import charts
+from mirage.training.report.curves import charts
 
 LINES = [
     {"nimg": 1000 * i, "d_loss": 1.0, "g_loss": 2.0, "kimg_per_s": 0.3, "entropy": 0.1 * i}

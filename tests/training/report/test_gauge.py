@@ -1,8 +1,8 @@
 from xml.etree import ElementTree
 
-from bundle.manifest import Score
-from training.report.gauge import banner, gauges, pill, track
-from training.report.verdict import Grade, Verdict
+from mirage.bundle.manifest import Score
+from mirage.training.report.gauge import banner, gauges, pill, track
+from mirage.training.report.verdict import Grade, Verdict
 
 SCORES = {
     "coverage": Score(value=0.1, floor=0.97, n=10),

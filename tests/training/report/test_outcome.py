@@ -1,7 +1,7 @@
+from mirage.training.gate import Check
+from mirage.training.report.outcome import outcome
+from mirage.training.result import Result
 from tests.training.report.pages import Page
-from training.gate import Check
-from training.report.outcome import outcome
-from training.result import Result
 
 CHECKS = (
     Check(score="coverage", threshold="min_coverage", limit=0.5, value=0.25, bound=0.5),

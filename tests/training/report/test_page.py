@@ -1,6 +1,6 @@
 import pytest
 
-from training.report.page import counted, duration, facts, page, pictures, section, table
+from mirage.training.report.page import counted, duration, facts, page, pictures, section, table
 
 
 def test_the_parts_of_a_page_are_joined_and_empty_ones_left_out() -> None:

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from training.report import picture
-from training.report.picture import film, still, still_of
+from mirage.training.report import picture
+from mirage.training.report.picture import film, still, still_of
 
 
 def decoded(html: str, kind: str) -> Image.Image:

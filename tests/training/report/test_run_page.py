@@ -5,15 +5,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from mirage.training.errors import DataError
+from mirage.training.report.run_page import write_report
+from mirage.training.result import Result, write_result
+from mirage.training.run import Run
+from mirage.training.schedule import Ramp
+from mirage.training.scorecard import write_scorecard
 from tests.training.report.pages import Page
 from tests.training.snapshots import config_of, make_snapshot, sheet_of
 from tests.training.test_scorecard import card
-from training.errors import DataError
-from training.report.run_page import write_report
-from training.result import Result, write_result
-from training.run import Run
-from training.schedule import Ramp
-from training.scorecard import write_scorecard
 
 SHEETS = ("real", "neighbours")
 

@@ -2,8 +2,16 @@ import math
 
 import pytest
 
-from bundle.manifest import Score
-from training.report.verdict import MEANINGS, Grade, grade, in_order, quality, sentence, verdict
+from mirage.bundle.manifest import Score
+from mirage.training.report.verdict import (
+    MEANINGS,
+    Grade,
+    grade,
+    in_order,
+    quality,
+    sentence,
+    verdict,
+)
 
 REAL = {
     "agreement": Score(value=0.995, floor=0.997, n=10),

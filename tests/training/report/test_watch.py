@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pytest
 
+from mirage.training.report.watch import read_watch, watched
 from tests.training.report.pages import Page
-from training.report.watch import read_watch, watched
 
 HEALTHY = {
     "first_sign": None,
