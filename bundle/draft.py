@@ -74,6 +74,7 @@ class Draft:
             raise BundleError("version_exists", f"{target} exists; nothing was published")
         os.rename(self.path, target)
         sync_folder(target.parent)
+        sync_folder(self.root)  # which may not have had this model before
         return target
 
 
