@@ -3,7 +3,7 @@
 import hashlib
 import logging
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -17,7 +17,7 @@ from torch import Tensor
 
 from mirage.bundle.golden import Golden, golden_inputs, write_golden
 from mirage.bundle.latents import draw_latents
-from mirage.bundle.manifest import Description, Score, Training
+from mirage.bundle.manifest import Description, Manifest, Score, Training
 from mirage.bundle.manifest import Image as ImageShape
 from mirage.bundle.store import list_versions, new_version, version_path
 from mirage.bundle.verify import read_manifest
@@ -118,8 +118,8 @@ def publish(
     """Export, check and publish a snapshot as the next version of the model folder `to`.
 
     data: the run's data sheet. model: the graph, if it was exported before. Answers the version's
-    folder: that of the newest version, and publishes nothing, when it holds the same
-    graph and the same description already.
+    folder: that of the newest version with a graph of its own (no ensemble), and publishes
+    nothing, when it holds the same graph and the same description already.
     Raises ExportError on a mismatch, and BundleError when the store refuses it.
     """
     model = model or export_onnx(snapshot)
@@ -136,8 +136,8 @@ def publish_graph(
 ) -> Path:
     """As `publish`, of a graph and its description; `write_card` makes the text of the card."""
     check_parity(snapshot, model)
-    if newest := _newest_version(to, model, description):
-        return newest
+    if same := _published_already(to, model, description):
+        return same
     with new_version(to.parent, to.name) as draft:
         (draft.path / "model.onnx").write_bytes(model)
         write_golden(draft.path / "golden.npz", make_golden(snapshot))
@@ -151,15 +151,31 @@ def publish_graph(
         return draft.publish(description)
 
 
-def _newest_version(to: Path, model: bytes, description: Description) -> Path | None:
-    """The newest version of a model folder, if its graph and its description are these."""
-    versions = list_versions(to.parent, to.name) if to.exists() else []
-    if not versions:
+def _published_already(to: Path, model: bytes, description: Description) -> Path | None:
+    """The newest version with a graph of its own, if graph and description are these."""
+    path, manifest = next(_versions_with_graphs(to), (None, None))
+    if path is None or manifest is None or manifest.description != description:
         return None
-    path = version_path(to.parent, to.name, versions[-1])
-    manifest = read_manifest(path)
     same_graph = manifest.files["model.onnx"].sha256 == hashlib.sha256(model).hexdigest()
-    return path if same_graph and manifest.description == description else None
+    return path if same_graph else None
+
+
+def find_published(to: Path, model_sha256: str) -> Path | None:
+    """The newest version in the model folder `to` that holds this graph; raises BundleError."""
+    for path, manifest in _versions_with_graphs(to):
+        if manifest.files["model.onnx"].sha256 == model_sha256:
+            return path
+    return None
+
+
+def _versions_with_graphs(to: Path) -> Iterator[tuple[Path, Manifest]]:
+    """Newest first; ensembles have no graph of their own."""
+    versions = list_versions(to.parent, to.name) if to.exists() else []
+    for number in reversed(versions):
+        path = version_path(to.parent, to.name, number)
+        manifest = read_manifest(path)
+        if not manifest.members:
+            yield path, manifest
 
 
 def make_golden(snapshot: Snapshot) -> Golden:

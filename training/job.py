@@ -17,7 +17,7 @@ from mirage.bundle.errors import BundleError
 from mirage.bundle.layout import list_versions, model_path, version_path
 from mirage.bundle.lock import lock_job
 from mirage.bundle.release import read_release, release
-from mirage.bundle.verify import Bundle, load_bundle, read_manifest
+from mirage.bundle.verify import Bundle, load_bundle
 from mirage.training.card import Card
 from mirage.training.collapse import check_spread
 from mirage.training.config import TrainConfig
@@ -30,7 +30,7 @@ from mirage.training.errors import (
     TrainingError,
     exit_code_of,
 )
-from mirage.training.export import export_onnx, publish
+from mirage.training.export import export_onnx, find_published, publish
 from mirage.training.gate import Thresholds, check_scores
 from mirage.training.loop import data_sheet, train
 from mirage.training.report.run_page import write_report
@@ -238,11 +238,8 @@ class _Stages:
 
     def _published(self) -> int | None:
         """The verified version that holds the graph, if there is one."""
-        for version in reversed(list_versions(self.root, self.name)):
-            path = version_path(self.root, self.name, version)
-            if read_manifest(path).files["model.onnx"].sha256 == self.result.model_sha256:
-                return load_bundle(path).manifest.version
-        return None
+        path = find_published(self.job.to, self.result.model_sha256 or "")
+        return load_bundle(path).manifest.version if path else None
 
     def _publish(self, snapshot: Snapshot, model: bytes) -> None:
         self._begin("publish")

@@ -8,8 +8,9 @@ import pytest
 import torch
 from PIL import Image
 
+from mirage.bundle.ensemble import publish_ensemble
 from mirage.bundle.errors import BundleError
-from mirage.bundle.manifest import Score
+from mirage.bundle.manifest import Member, Score
 from mirage.bundle.verify import load_bundle
 from mirage.training.card import Card
 from mirage.training.checkpoint import load_weights
@@ -145,6 +146,18 @@ def test_the_same_graph_with_another_description_is_published_again(tmp_path: Pa
     second = publish(snapshot, config_of(), sheet_of(snapshot), to, scores, Card())
     assert second.name == "2"
     assert load_bundle(second).model == load_bundle(to / "1").model
+
+
+def test_an_ensemble_as_the_newest_version_is_passed_over(tmp_path: Path) -> None:
+    to, snapshot = tmp_path / "models" / "toy", make_snapshot(tmp_path)
+    for coverage in (0.4, 0.5):
+        scores = {"coverage": Score(value=coverage)}
+        second = publish(snapshot, config_of(), sheet_of(snapshot), to, scores, Card())
+    members = [Member(version=version, weight=1) for version in (1, 2)]
+    publish_ensemble(to.parent, to.name, members)
+    assert publish(snapshot, config_of(), sheet_of(snapshot), to, scores, Card()) == second
+    other = make_snapshot(tmp_path, hidden=14)
+    assert publish(other, config_of(), sheet_of(other), to, {}, Card()).name == "4"
 
 
 def test_nothing_is_published_on_a_mismatch(

@@ -10,9 +10,11 @@ from typing import Any
 
 import pytest
 
+from mirage.bundle.ensemble import publish_ensemble
 from mirage.bundle.errors import BundleError
 from mirage.bundle.layout import list_versions
 from mirage.bundle.lock import lock_job
+from mirage.bundle.manifest import Member
 from mirage.bundle.prune import prune
 from mirage.bundle.release import Release, read_release, release, rollback
 from mirage.bundle.verify import load_bundle
@@ -101,6 +103,17 @@ def test_a_version_that_was_pruned_since_is_not_made_again(job: Job) -> None:
     assert prune(job.to.parent, "toy", 1) == [1]
     assert retrain(job).repeated
     assert list_versions(job.to.parent, "toy") == [2]
+
+
+def test_an_ensemble_as_the_newest_version_is_passed_over(job: Job, tmp_path: Path) -> None:
+    retrain(job)
+    longer = make_job(tmp_path, {**FEW_IMAGES, "kimg": 0.016})
+    retrain(longer)
+    members = [Member(version=version, weight=1) for version in (1, 2)]
+    publish_ensemble(job.to.parent, "toy", members)
+    assert retrain(job).version == 1
+    assert retrain(longer).version == 2
+    assert retrain(make_job(tmp_path, {**FEW_IMAGES, "kimg": 0.024})).version == 4
 
 
 def test_a_store_that_was_emptied_is_filled_again(job: Job) -> None:
