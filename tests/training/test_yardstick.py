@@ -1,7 +1,9 @@
+import tracemalloc
+
 import numpy as np
 import pytest
 
-from mirage.training.yardstick import Yardstick
+from mirage.training.yardstick import BLOCK_BYTES, MAX_SIDE, Yardstick, shrink
 from tests.training.data import shapes
 
 
@@ -57,3 +59,31 @@ def test_one_class_is_compared_by_its_images() -> None:
     labels = np.zeros(200, np.int64)
     measured = Yardstick(images, labels, labels[:100]).measure(images[:100])
     assert measured["entropy"] > 0.8
+
+
+def test_large_images_measure_as_small_ones() -> None:
+    images, labels = shapes(200)
+    large = images.repeat(13, axis=1).repeat(13, axis=2)
+    measured = Yardstick(large, labels, labels[:100]).measure(large[:100])
+    expected = Yardstick(images, labels, labels[:100]).measure(images[:100])
+    assert measured == pytest.approx(expected, rel=0.1)
+
+
+def test_shrinking_takes_the_means_of_areas() -> None:
+    images = np.arange(3 * 64 * 48, dtype=np.uint8).reshape(3, 64, 48, 1)
+    small = shrink(images, np.array([2, 0]))
+    assert small.shape == (2, MAX_SIDE, MAX_SIDE, 1)
+    assert small[0, 0, 1, 0] == pytest.approx(images[2, :2, 1:3].mean())
+    assert small[1, -1, -1, 0] == pytest.approx(images[0, -2:, -2:].mean())
+
+
+def test_memory_does_not_grow_with_the_resolution() -> None:
+    """500 images of 4 MB: 2 GB as bytes, 8 GB as float32."""
+    images = np.broadcast_to(np.uint8(7), (500, 1024, 1024, 4))
+    tracemalloc.start()
+    try:
+        Yardstick(shrink(images, np.arange(500)), None, None)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 10 * BLOCK_BYTES

@@ -9,11 +9,10 @@ from PIL import Image
 
 from mirage.training.dataset import tree
 from mirage.training.dataset.folder import state_of
-from mirage.training.dataset.picture import open_picture
+from mirage.training.dataset.picture import open_picture, read_bounded
 from mirage.training.dataset.source import Source
 from mirage.training.errors import DataError
 
-MAX_MEMBER_BYTES = 256 << 20
 ENCRYPTED = 0x1
 READ_ERRORS = (OSError, EOFError, ValueError, RuntimeError, zipfile.BadZipFile, zlib.error)
 """RuntimeError is the parent of NotImplementedError, for methods that Python does not know."""
@@ -85,9 +84,5 @@ def _labels(path: Path, archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> by
 
 
 def _read(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:
-    """At most MAX_MEMBER_BYTES, whatever the archive announces."""
     with archive.open(member) as file:
-        content = file.read(MAX_MEMBER_BYTES + 1)
-    if len(content) > MAX_MEMBER_BYTES:
-        raise ValueError(f"holds more than {MAX_MEMBER_BYTES >> 20} MiB")
-    return content
+        return read_bounded(file)

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from mirage.bundle.durable import replace_durably, sync_file, sync_folder
 from mirage.training.dataset.decoded import Dataset
 from mirage.training.dataset.options import DataOptions
 from mirage.training.errors import DataError
@@ -81,7 +82,10 @@ def _build(folder: Path, build: Callable[[Path], None]) -> None:
     try:
         draft.mkdir()
         build(draft)
-        draft.rename(folder)
+        for file in draft.iterdir():
+            sync_file(file)
+        sync_folder(draft)
+        replace_durably(draft, folder)
     except OSError as error:
         raise _unwritable(folder, error) from error
     finally:

@@ -6,7 +6,8 @@ from pathlib import Path
 from PIL import Image
 
 from mirage.training.dataset import tree
-from mirage.training.dataset.picture import open_picture
+from mirage.training.dataset.labels import read_labels_file
+from mirage.training.dataset.picture import open_picture, read_file
 from mirage.training.dataset.source import Source
 from mirage.training.errors import DataError
 
@@ -20,10 +21,10 @@ def open_folder(path: Path) -> Source:
     if not names:
         raise DataError(f"--data is {path}; it holds neither IDX files nor images")
     labels = path / tree.LABELS_FILE
-    content = labels.read_bytes() if labels.is_file() else None
+    content = read_labels_file(labels) if labels.is_file() else None
 
     def picture(index: int) -> Image.Image:
-        return open_picture((path / names[index]).read_bytes())
+        return open_picture(read_file(path / names[index]))
 
     return Source(
         place=str(path),

@@ -9,7 +9,7 @@ from typing import Any
 from PIL import Image
 
 from mirage.training.dataset.options import AUTO, NONE
-from mirage.training.dataset.picture import open_picture
+from mirage.training.dataset.picture import open_picture, read_file
 from mirage.training.dataset.source import Source
 from mirage.training.errors import DataError, UsageError
 
@@ -54,7 +54,7 @@ def open_hub(text: str, split: str, labels: str) -> Source:
 
     def picture(index: int) -> Image.Image:
         stored = table[index][images]
-        return open_picture(stored["bytes"] or Path(stored["path"]).read_bytes())
+        return open_picture(stored["bytes"] or read_file(Path(stored["path"])))
 
     if not len(table):
         raise DataError(f"{place} holds no images")

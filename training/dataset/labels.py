@@ -4,13 +4,24 @@ import csv
 import io
 import json
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from mirage.training.dataset.picture import read_file
 from mirage.training.errors import DataError
 
 SHOWN = 3
+
+
+def read_labels_file(path: Path) -> bytes:
+    """The content of a labels file, bounded as pictures are; raises DataError."""
+    try:
+        return read_file(path)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise DataError(f"the labels file {path} cannot be read: {reason}") from error
 
 
 def read_labels(name: str, content: bytes) -> dict[str, str] | None:

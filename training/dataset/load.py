@@ -14,7 +14,7 @@ from mirage.training.dataset.decoded import Dataset, fingerprint, mirror
 from mirage.training.dataset.hub import PREFIX
 from mirage.training.dataset.labels import match_labels, number_classes, read_labels
 from mirage.training.dataset.options import AUTO, NONE, DataOptions
-from mirage.training.dataset.picture import Form
+from mirage.training.dataset.picture import Form, read_file
 from mirage.training.dataset.source import Source
 from mirage.training.dataset.sources import open_source
 from mirage.training.dataset.tree import SPLITS
@@ -79,9 +79,10 @@ def _labels_file(source: Source, options: DataOptions) -> tuple[str, bytes] | No
     if options.labels == NONE or source.place.startswith(PREFIX):
         return None
     try:
-        return options.labels, Path(options.labels).read_bytes()
-    except OSError as error:
-        raise DataError(f"--labels is {options.labels}: {error.strerror}") from error
+        return options.labels, read_file(Path(options.labels))
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise DataError(f"--labels is {options.labels}: {reason}") from error
 
 
 def _key(source: Source, options: DataOptions, labels: tuple[str, bytes] | None) -> str:

@@ -2,6 +2,8 @@
 
 import io
 from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
 
 import numpy as np
 from PIL import Image, ImageColor, ImageOps
@@ -15,6 +17,9 @@ SUFFIXES = tuple(".png .jpg .jpeg .bmp .gif .webp .tif .tiff .ppm .pgm".split())
 MODE_OF_CHANNELS = {1: "L", 3: "RGB", 4: "RGBA"}
 CHANNELS_OF_MODE = {mode: channels for channels, mode in MODE_OF_CHANNELS.items()}
 GREY_MODES = {"1", "L", "LA", "La", "I;16"}
+MAX_FILE_BYTES = 256 << 20
+MAX_PIXELS = (1 << 30) // 4 // 3
+"""89 megapixels, 358 MB as RGBA for each thread: where Pillow begins to warn, but still decodes."""
 DRAFT = 2
 """A JPEG may be decoded at 1/2, 1/4 or 1/8 if that leaves this many times `size`."""
 
@@ -41,8 +46,32 @@ class Form:
 
 
 def open_picture(content: bytes) -> Image.Image:
-    """The picture in these bytes, its pixels not yet decoded; Pillow's errors pass through."""
-    return Image.open(io.BytesIO(content), formats=FORMATS)
+    """The picture in these bytes, its pixels not yet decoded; Pillow's errors pass through.
+
+    Raises ValueError for one of more than `MAX_PIXELS`.
+    """
+    picture = Image.open(io.BytesIO(content), formats=FORMATS)
+    if picture.width * picture.height > MAX_PIXELS:
+        raise ValueError(
+            f"is {picture.width}x{picture.height}; at most {MAX_PIXELS:,} pixels are decoded"
+        )
+    return picture
+
+
+def read_file(path: Path) -> bytes:
+    """All of a plain file of at most `MAX_FILE_BYTES`; raises OSError or ValueError."""
+    if path.exists() and not path.is_file():
+        raise ValueError("is no plain file")  # a named pipe would be waited for
+    with path.open("rb") as file:
+        return read_bounded(file)
+
+
+def read_bounded(file: IO[bytes]) -> bytes:
+    """What is left of a file, whatever size it announces; raises ValueError when it is too much."""
+    content = file.read(MAX_FILE_BYTES + 1)
+    if len(content) > MAX_FILE_BYTES:
+        raise ValueError(f"holds more than {MAX_FILE_BYTES >> 20} MiB")
+    return content
 
 
 def normalise(picture: Image.Image, options: DataOptions) -> Image.Image:

@@ -1,7 +1,9 @@
 """Small pictures and archives of them, written as their owners would."""
 
 import io
+import struct
 import zipfile
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -37,3 +39,13 @@ def write_tree(folder: Path, files: Mapping[str, bytes]) -> Path:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(content)
     return folder
+
+
+def claims(side: int) -> bytes:
+    """A PNG of a few bytes whose header tells of an enormous picture."""
+    chunks = b"IHDR" + struct.pack(">II5B", side, side, 8, 0, 0, 0, 0), b"IDAT" + zlib.compress(b"")
+    framed = (
+        struct.pack(">I", len(chunk) - 4) + chunk + struct.pack(">I", zlib.crc32(chunk))
+        for chunk in chunks
+    )
+    return b"\x89PNG\r\n\x1a\n" + b"".join(framed)

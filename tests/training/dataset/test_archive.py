@@ -1,7 +1,6 @@
 import contextlib
 import struct
 import zipfile
-import zlib
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +12,7 @@ from PIL import Image
 from mirage.training.dataset import DataOptions, load_dataset
 from mirage.training.dataset.archive import open_archive
 from mirage.training.errors import DataError
-from tests.training.dataset.files import encode, png, write_tree, write_zip
+from tests.training.dataset.files import claims, encode, png, write_tree, write_zip
 
 CATS_AND_DOGS = {
     "dog/1.png": png(10),
@@ -109,9 +108,9 @@ def test_refuses_one_without_images(tmp_path: Path) -> None:
 def test_a_bomb_is_a_broken_image(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("mirage.training.dataset.archive.MAX_MEMBER_BYTES", 4096)
+    monkeypatch.setattr("mirage.training.dataset.picture.MAX_FILE_BYTES", 4096)
     bomb = png() + bytes(100_000)
-    files = {"a.png": png(1), "b.png": bomb, "c.png": _claims(60_000)}
+    files = {"a.png": png(1), "b.png": bomb, "c.png": claims(60_000)}
     archive = tmp_path / "data.zip"
     with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as file:
         for name, content in files.items():
@@ -121,16 +120,6 @@ def test_a_bomb_is_a_broken_image(
     said = capsys.readouterr().err
     assert "b.png: holds more than" in said
     assert "c.png: Image size (3600000000 pixels) exceeds limit" in said
-
-
-def _claims(side: int) -> bytes:
-    """A PNG of a few bytes whose header tells of an enormous picture."""
-    chunks = b"IHDR" + struct.pack(">II5B", side, side, 8, 0, 0, 0, 0), b"IDAT" + zlib.compress(b"")
-    framed = (
-        struct.pack(">I", len(chunk) - 4) + chunk + struct.pack(">I", zlib.crc32(chunk))
-        for chunk in chunks
-    )
-    return b"\x89PNG\r\n\x1a\n" + b"".join(framed)
 
 
 @given(cut=st.integers(0, 400), at=st.integers(0, 400), byte=st.integers(0, 255))
