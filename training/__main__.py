@@ -115,6 +115,7 @@ def _train(options: argparse.Namespace) -> Iterable[str]:
         device,
         options.start,
         options.tensorboard,
+        options.allow_restart,
     )
     return ()
 

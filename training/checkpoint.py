@@ -2,7 +2,6 @@
 
 import json
 import math
-import os
 import re
 import warnings
 from collections.abc import Callable, Iterator
@@ -14,10 +13,13 @@ from safetensors import safe_open
 from safetensors.torch import save
 from torch import Tensor
 
+from mirage.bundle.durable import atomic_write, replace_durably
 from mirage.training.errors import DataError
 from mirage.training.networks import Architecture
 
 KEPT = 2
+DAMAGED = ".damaged"
+"""Added to the name of a checkpoint that cannot be used."""
 _NAME = re.compile(r"checkpoint-(\d{9})\.pt")
 
 
@@ -25,16 +27,8 @@ def save_checkpoint(folder: Path, nimg: int, state: dict[str, Any], keep: int = 
     """Write atomically, then drop all but the newest `keep`; OSError leaves those of before."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"checkpoint-{nimg:09d}.pt"
-    draft = folder / f".{path.name}"
-    try:
-        with draft.open("wb") as file:
-            torch.save({"nimg": nimg, **state}, file)
-            file.flush()
-            os.fsync(file.fileno())
-    except OSError:
-        draft.unlink(missing_ok=True)
-        raise
-    draft.replace(path)
+    with atomic_write(path) as file:
+        torch.save({"nimg": nimg, **state}, file)
     for old in list(checkpoints(folder))[keep:]:
         old.unlink()
     return path
@@ -47,22 +41,41 @@ def checkpoints(folder: Path) -> Iterator[Path]:
 
 
 def load_latest(
-    folder: Path, accept: Callable[[dict[str, Any]], None] = lambda _: None
+    folder: Path,
+    accept: Callable[[dict[str, Any]], None] = lambda _: None,
+    allow_restart: bool = False,
 ) -> dict[str, Any] | None:
     """The newest checkpoint that can be read and is accepted; a warning names those passed over.
 
-    accept: raises an exception for a checkpoint that is of no use.
+    accept: raises an exception for a checkpoint that is of no use. Returns None without any
+    checkpoint; raises DataError when there are some and none can be used, unless `allow_restart`.
     """
+    reason = ""
     for path in checkpoints(folder):
         try:
             checkpoint = torch.load(path, map_location="cpu", weights_only=True)
             accept(checkpoint)
         except Exception as error:  # torch raises many kinds for a damaged file
-            reason = str(error).partition("\n")[0]
+            reason = str(error).partition("\n")[0] or type(error).__name__
             warnings.warn(f"{path.name} is damaged and passed over: {reason}", stacklevel=2)
         else:
             return checkpoint
+    if reason and not allow_restart:
+        raise DataError(
+            f"no checkpoint in {folder} can be used (the oldest: {reason}); restore one, or begin "
+            "at 0 with --allow-restart"
+        )
     return None
+
+
+def set_damaged_aside(folder: Path, nimg: int) -> None:
+    """Rename the checkpoints after `nimg` images, which `load_latest` passed over.
+
+    They would count as the newest for ever, and every new one be dropped as older than they are.
+    """
+    for path in list(checkpoints(folder)):
+        if int(path.stem[-9:]) > nimg:
+            replace_durably(path, path.with_name(path.name + DAMAGED))
 
 
 def save_weights(
@@ -75,14 +88,9 @@ def save_weights(
         for key, value in state.items()
     }
     header = {"architecture": architecture.model_dump_json(), **metadata}
-    draft = path.with_name(f".{path.name}")
     content = _in_order(save(tensors, metadata=header))  # save_file would keep it from other users
-    try:
-        draft.write_bytes(content)
-    except OSError:
-        draft.unlink(missing_ok=True)
-        raise
-    draft.replace(path)
+    with atomic_write(path) as file:
+        file.write(content)
 
 
 def _in_order(content: bytes) -> bytes:

@@ -13,6 +13,7 @@ from typing import Protocol
 import numpy as np
 from safetensors.torch import load_file
 
+from mirage.bundle.durable import replace_durably
 from mirage.training.dataset import Dataset, default_cache
 from mirage.training.judge import (
     SHA256,
@@ -99,7 +100,9 @@ def _make(
     os.close(handle)
     try:
         sha256 = save_judge(network, Path(draft))
-        return Path(draft).rename(folder / f"{key}.{sha256}.safetensors")
+        path = folder / f"{key}.{sha256}.safetensors"
+        replace_durably(Path(draft), path)
+        return path
     finally:
         Path(draft).unlink(missing_ok=True)
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from PIL import Image
 
+from mirage.bundle.durable import atomic_write
 from mirage.training.run import Run
 
 FRAMES = 60
@@ -24,9 +25,8 @@ def make_film(run: Run, frames: int = FRAMES) -> Path | None:
     count = min(frames, len(grids))
     chosen = [grids[i * (len(grids) - 1) // (count - 1)] for i in range(count)]
     first, *others = [_frame(path) for path in chosen]
-    draft = run.film_file.with_name(f".{run.film_file.name}")
     durations = [FRAME_MS] * (count - 1) + [LAST_MS]
-    with draft.open("wb") as file:
+    with atomic_write(run.film_file) as file:
         first.save(
             file,
             format="WEBP",
@@ -37,7 +37,6 @@ def make_film(run: Run, frames: int = FRAMES) -> Path | None:
             quality=60,
             method=2,
         )
-    draft.replace(run.film_file)
     return run.film_file
 
 

@@ -51,7 +51,7 @@ class Job:
     folder; None derives one under `runs` from the model's name, the data and the settings. sizes:
     of the scores; None takes those for this much data. keep_runs: how many runs of the model stay;
     None keeps all. wait: for another job of this model to end, instead of giving up. start: a
-    bundle whose weights the run begins with.
+    bundle whose weights the run begins with. allow_restart: as of `train`.
     """
 
     to: Path
@@ -66,6 +66,7 @@ class Job:
     threads: int | None = None
     device: torch.device | str = "cpu"
     start: Path | None = None
+    allow_restart: bool = False
     release: bool = False
     wait: bool = False
     keep_runs: int | None = None
@@ -166,7 +167,15 @@ class _Stages:
     def _train(self) -> Path:
         self._begin("train")
         job = self.job
-        train(self.config, job.data, self.run.path, job.threads, job.device, job.start)
+        train(
+            self.config,
+            job.data,
+            self.run.path,
+            job.threads,
+            job.device,
+            job.start,
+            allow_restart=job.allow_restart,
+        )
         if path := self._trained():
             return path
         raise StoppedError(f"stopped before {self.config.kimg:g} kimg; the same command goes on")

@@ -14,6 +14,7 @@ from safetensors.torch import load_file, save
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from mirage.bundle.durable import atomic_write
 from mirage.training.device import resolve_precision
 from mirage.training.errors import DataError
 from mirage.training.networks import channels_last
@@ -173,7 +174,8 @@ def save_judge(network: Classifier, path: Path, test_accuracy: float | None = No
     state = {key: value.contiguous() for key, value in network.state_dict().items()}
     known = {} if test_accuracy is None else {"test_accuracy": f"{test_accuracy:.4f}"}
     content = save(state, metadata=known)
-    path.write_bytes(content)
+    with atomic_write(path) as file:
+        file.write(content)
     return hashlib.sha256(content).hexdigest()
 
 

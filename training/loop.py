@@ -16,7 +16,12 @@ import torch
 from torch import nn
 from tqdm import tqdm
 
-from mirage.training.checkpoint import load_latest, save_checkpoint, save_weights
+from mirage.training.checkpoint import (
+    load_latest,
+    save_checkpoint,
+    save_weights,
+    set_damaged_aside,
+)
 from mirage.training.config import TrainConfig
 from mirage.training.dataset import Dataset
 from mirage.training.device import resolve_precision
@@ -33,7 +38,7 @@ from mirage.training.sampler import Stream, random_stream
 from mirage.training.step import Step
 from mirage.training.tensorboard import Board
 from mirage.training.watchdog import Watchdog
-from mirage.training.yardstick import Yardstick
+from mirage.training.yardstick import Yardstick, shrink
 
 GRID = 10
 """Sample grids are 10 x 10: one column per class when there are ten."""
@@ -50,16 +55,18 @@ def train(
     device: torch.device | str = "cpu",
     start: Path | None = None,
     tensorboard: bool = False,
+    allow_restart: bool = False,
 ) -> Run:
     """Train until `config.kimg`, going on from the run's last checkpoint if it has one.
 
     threads: CPU threads; None takes the checkpoint's, else torch's choice. start: a bundle whose
-    weights a new run begins with. tensorboard: whether to write for it, too. Processes that
+    weights a new run begins with. tensorboard: whether to write for it, too. allow_restart: begin
+    at 0 when the run has checkpoints and none can be used. Processes that
     `torchrun` started train as one, in one folder that all of them see. A resumed run follows an
     unbroken one to the bit on the same CPU with the same threads. SIGINT and SIGTERM end it with a
     checkpoint. Raises UsageError when the run was begun with another configuration or other data,
-    LockedError when another process trains it, CollapseError when it fails, DataError when the
-    disk is full.
+    LockedError when another process trains it, CollapseError when it fails, DataError when no
+    checkpoint can be used or the disk is full.
     """
     run, device = Run(run_dir), torch.device(device)
     with (
@@ -71,7 +78,7 @@ def train(
         config = config.model_copy(update={"precision": precision})
         if rank() == 0:
             run.write_config(config, data_sheet(dataset))
-        loop = _Loop(config, dataset, run, threads, device, start)
+        loop = _Loop(config, dataset, run, threads, device, start, allow_restart)
         if rank() == 0:
             run.write_machine(machine_sheet())
             loop.board = Board(run.board, loop.nimg) if tensorboard else None
@@ -99,6 +106,7 @@ class _Loop:
         threads: int | None,
         device: torch.device,
         start: Path | None,
+        allow_restart: bool,
     ) -> None:
         self.config, self.run = config, run
         self.architecture = architecture_of(config, data_sheet(dataset))
@@ -109,7 +117,7 @@ class _Loop:
         self.saved_at: int | None = None
         self.statistics: list[dict[str, float]] = []
         self.clock = time.perf_counter()
-        self._resume(threads, start)
+        self._resume(threads, start, allow_restart)
         self.step = Step(config, self.players)
         self.feed = Feed(config, dataset, device)
         self.board: Board | None = None
@@ -117,10 +125,10 @@ class _Loop:
         self.latents, self.labels = self._fixed_samples()
         chosen = np.unique(np.linspace(0, len(dataset) - 1, REAL).astype(np.int64))
         labels = None if dataset.labels is None else dataset.labels[chosen]
-        self.yardstick = Yardstick(dataset.images[chosen], labels, self.labels)
+        self.yardstick = Yardstick(shrink(dataset.images, chosen), labels, self.labels)
 
-    def _resume(self, threads: int | None, start: Path | None) -> None:
-        checkpoint = load_latest(self.run.checkpoints, self._take)
+    def _resume(self, threads: int | None, start: Path | None, allow_restart: bool) -> None:
+        checkpoint = load_latest(self.run.checkpoints, self._take, allow_restart)
         if checkpoint:
             self.nimg = self.saved_at = checkpoint["nimg"]
             threads = threads or checkpoint["threads"]
@@ -131,6 +139,7 @@ class _Loop:
                 f"the processes see different checkpoints; {self.run.path} is not shared"
             )
         if rank() == 0:
+            set_damaged_aside(self.run.checkpoints, self.nimg)
             self.run.rewind_stats(self.nimg)
         torch.set_num_threads(threads or torch.get_num_threads())
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from mirage.bundle.durable import replace_file
 from mirage.training.errors import DataError
 
 MIRROR = "https://ossci-datasets.s3.amazonaws.com/mnist"
@@ -36,9 +37,7 @@ def download_mnist(folder: Path, mirror: str = MIRROR) -> None:
         content = _fetch(f"{mirror}/{name}.gz")
         if _hash(content) != sha256:
             raise DataError(f"{name} from {mirror} has sha256 {_hash(content)}, not {sha256}")
-        draft = path.with_name(f".{name}")
-        draft.write_bytes(content)
-        draft.replace(path)
+        replace_file(path, content)
 
 
 def _hash(content: bytes) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from mirage.bundle.durable import replace_durably, sync_file
 from mirage.training.dataset import Dataset, default_cache
 from mirage.training.features import FeatureNetwork
 from mirage.training.neighbours import manifold_scores, memorised_share, nearest
@@ -143,10 +144,11 @@ def _cache_file(
 
 
 def _write(path: Path, real: Reference) -> None:
-    """Write beside, then rename."""
+    """Write beside, then rename, durably."""
     path.parent.mkdir(parents=True, exist_ok=True)
     arrays = {name: getattr(real, name) for name in ARRAYS}
     arrays |= {name: np.array(json.dumps(getattr(real, name))) for name in BOUNDS}
     with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".draft-", delete=False) as draft:
         np.savez(draft, allow_pickle=False, **arrays)
-    Path(draft.name).replace(path)
+    sync_file(Path(draft.name))
+    replace_durably(Path(draft.name), path)

@@ -7,15 +7,16 @@ snapshots/unhealthy/  checkpoints/unhealthy/      (what was saved while the run 
 
 import fcntl
 import json
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from PIL import Image
 
+from mirage.bundle.durable import atomic_write, replace_durably
 from mirage.training.config import PROGRESS_FIELDS, TrainConfig
 from mirage.training.errors import DataError, LockedError, UsageError
 from mirage.training.networks import Architecture
@@ -83,23 +84,29 @@ class Run:
         return json.loads(self.machine_file.read_text()) if self.machine_file.exists() else {}
 
     def rewind_stats(self, nimg: int) -> None:
-        """Drop the lines that a killed process wrote after its last checkpoint."""
+        """Drop the lines that a killed process wrote after its last checkpoint, and broken ones."""
         if self.stats_file.exists():
-            lines = self.stats_file.read_text().splitlines(keepends=True)
-            whole = [line for line in lines if line.endswith("\n")]
-            kept = [line for line in whole if json.loads(line)["nimg"] <= nimg]
-            write_text(self.stats_file, "".join(kept))
+            kept = (line for line in self.read_stats() if line["nimg"] <= nimg)
+            write_text(self.stats_file, "".join(map(_stats_line, kept)))
 
     def append_stats(self, line: dict[str, Any]) -> None:
         with self.stats_file.open("a") as file:
-            file.write(json.dumps(line) + "\n")
+            file.write(_stats_line(line))
+            file.flush()
+            os.fsync(file.fileno())
+
+    def read_stats(self) -> list[dict[str, Any]]:
+        """The whole lines of `append_stats`; lost power may leave NULs or half a line."""
+        content = self.stats_file.read_bytes() if self.stats_file.exists() else b""
+        found = (_parse_stats(line) for line in content.split(b"\n")[:-1])
+        return [line for line in found if line is not None]
 
     def save_grid(self, nimg: int, images: np.ndarray, columns: int) -> Path:
         """uint8 [N, H, W, C] -> one PNG, `columns` to a row."""
         self.samples.mkdir(parents=True, exist_ok=True)
-        path, png = self.samples / f"{nimg:09d}.png", BytesIO()
-        Image.fromarray(contact_sheet(images, columns).squeeze()).save(png, "PNG")
-        write_bytes(path, png.getvalue())
+        path = self.samples / f"{nimg:09d}.png"
+        with atomic_write(path) as file:
+            Image.fromarray(contact_sheet(images, columns).squeeze()).save(file, "PNG")
         return path
 
     def snapshot_path(self, nimg: int) -> Path:
@@ -119,7 +126,7 @@ class Run:
             if int(path.stem.removeprefix("checkpoint-")) > healthy_until:
                 aside = path.parent / UNHEALTHY
                 aside.mkdir(exist_ok=True)
-                path.replace(aside / path.name)
+                replace_durably(path, aside / path.name)
 
     def latest_snapshot(self) -> Path:
         """The newest snapshot; raises DataError when there is none."""
@@ -147,6 +154,19 @@ def architecture_of(config: TrainConfig, data: dict[str, Any]) -> Architecture:
     )
 
 
+def _stats_line(line: dict[str, Any]) -> str:
+    return json.dumps(line) + "\n"
+
+
+def _parse_stats(line: bytes) -> dict[str, Any] | None:
+    """What a line holds; None for one that no `append_stats` has written whole."""
+    try:
+        found = json.loads(line)
+    except ValueError:
+        return None
+    return found if isinstance(found, dict) and isinstance(found.get("nimg"), int) else None
+
+
 def _check_same(before: TrainConfig, now: TrainConfig) -> None:
     old, new = before.model_dump(), now.model_dump()
     changed = [key for key in old if key not in PROGRESS_FIELDS and old[key] != new[key]]
@@ -156,16 +176,6 @@ def _check_same(before: TrainConfig, now: TrainConfig) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write beside, then rename."""
-    write_bytes(path, text.encode())
-
-
-def write_bytes(path: Path, content: bytes) -> None:
-    """Write beside, then rename; OSError leaves what was there."""
-    draft = path.with_name(f".{path.name}")
-    try:
-        draft.write_bytes(content)
-    except OSError:
-        draft.unlink(missing_ok=True)
-        raise
-    draft.replace(path)
+    """Write beside, then rename, durably; OSError leaves what was there."""
+    with atomic_write(path) as file:
+        file.write(text.encode())

@@ -5,6 +5,7 @@ import json
 import shutil
 from pathlib import Path
 
+from mirage.bundle.durable import replace_durably
 from mirage.training.config import PROGRESS_FIELDS, TrainConfig
 from mirage.training.errors import LockedError
 from mirage.training.result import read_result, result_file
@@ -44,7 +45,7 @@ def _hide(path: Path) -> bool:
     """Out of sight in one step, so that a kill leaves no half of a run to go on with."""
     try:
         with Run(path).locked():
-            path.rename(path.with_name(f"{PREFIX}{path.name}"))
+            replace_durably(path, path.with_name(f"{PREFIX}{path.name}"))
     except LockedError:
         return False
     return True

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
+from mirage.bundle.durable import replace_durably, sync_file
 from mirage.training.dataset import Dataset
 from mirage.training.errors import DataError, UsageError
 
@@ -34,7 +35,8 @@ def write_stacked(path: Path, digits: Dataset, count: int, seed: int) -> None:
             rows = slice(start, start + BLOCK)
             stacked[rows] = np.moveaxis(digits.images[chosen[rows]][..., 0], 1, 3)
         stacked.flush()
-        draft.replace(path)
+        sync_file(draft)
+        replace_durably(draft, path)
     finally:
         draft.unlink(missing_ok=True)
 

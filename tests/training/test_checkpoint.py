@@ -4,12 +4,14 @@ from pathlib import Path
 import pytest
 import torch
 
+from mirage.bundle import durable
 from mirage.training.checkpoint import (
     checkpoints,
     load_latest,
     load_weights,
     save_checkpoint,
     save_weights,
+    set_damaged_aside,
 )
 from mirage.training.errors import DataError
 from mirage.training.networks import FAMILIES, Architecture
@@ -55,6 +57,33 @@ def test_a_checkpoint_that_is_not_accepted_is_passed_over(tmp_path: Path) -> Non
 
     with pytest.warns(UserWarning, match="checkpoint-000000016.pt is damaged and passed over"):
         assert load_latest(tmp_path, accept)["nimg"] == 8
+
+
+def test_without_any_that_can_be_used_it_refuses_unless_told(tmp_path: Path) -> None:
+    save_checkpoint(tmp_path, 8, {}).write_bytes(b"")
+    with (
+        pytest.warns(UserWarning, match="checkpoint-000000008.pt is damaged"),
+        pytest.raises(DataError, match=r"no checkpoint in .* can be used .*--allow-restart"),
+    ):
+        load_latest(tmp_path)
+    with pytest.warns(UserWarning, match="checkpoint-000000008.pt is damaged"):
+        assert load_latest(tmp_path, allow_restart=True) is None
+    assert [path.name for path in tmp_path.iterdir()] == ["checkpoint-000000008.pt"]
+
+
+def test_damaged_ones_set_aside_do_not_count_as_the_newest(tmp_path: Path) -> None:
+    save_checkpoint(tmp_path, 8, {})
+    for nimg in (80, 88):
+        save_checkpoint(tmp_path, nimg, {}, keep=3).write_bytes(b"damaged")
+    set_damaged_aside(tmp_path, 8)
+    save_checkpoint(tmp_path, 16, {})
+    assert [path.name for path in checkpoints(tmp_path)] == [
+        "checkpoint-000000016.pt",
+        "checkpoint-000000008.pt",
+    ]
+    for nimg in (80, 88):
+        aside = tmp_path / f"checkpoint-{nimg:09d}.pt.damaged"
+        assert aside.read_bytes() == b"damaged"
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full, a disk without room")
@@ -103,3 +132,28 @@ def test_weights_that_cannot_be_read_are_a_data_error(tmp_path: Path) -> None:
     path.write_bytes(b"\xff" * 16)
     with pytest.raises(DataError, match=r"weights\.safetensors holds no generator"):
         load_weights(path, "generator")
+
+
+@pytest.mark.parametrize("kind", ["checkpoint", "weights"])
+def test_what_was_saved_is_on_the_disk_before_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    """Renamed first, it could be an empty file after lost power."""
+    happened: list[str] = []
+
+    def note(name: str) -> None:
+        before = getattr(durable.os, name)
+
+        def noting(*arguments: object) -> object:
+            happened.append(name)
+            return before(*arguments)
+
+        monkeypatch.setattr(durable.os, name, noting)
+
+    note("fsync")
+    note("replace")
+    if kind == "checkpoint":
+        save_checkpoint(tmp_path, 8, {})
+    else:
+        save_weights(tmp_path / "w.safetensors", ARCHITECTURE, {}, generator={})
+    assert happened == ["fsync", "replace", "fsync"]

@@ -153,6 +153,31 @@ def test_a_checkpoint_of_other_networks_is_passed_over(tmp_path: Path) -> None:
     assert all(torch.equal(state[name], expected[name]) for name in expected)
 
 
+def damaged_run(folder: Path) -> Run:
+    """A run of 16 images; its two checkpoints cannot be read."""
+    run = train(build_config("mnist", {**TINY, "kimg": 0.032}), shapes_dataset(), folder, threads=1)
+    for path in checkpoints(run.checkpoints):
+        path.write_bytes(b"")
+    return run
+
+
+@pytest.mark.filterwarnings("ignore:checkpoint-.* is damaged")
+def test_a_run_without_a_usable_checkpoint_is_not_begun_anew_unless_told(tmp_path: Path) -> None:
+    config = build_config("mnist", {**TINY, "kimg": 0.016})
+    run = damaged_run(tmp_path)
+    statistics = run.stats_file.read_bytes()
+    with pytest.raises(DataError, match="--allow-restart"):
+        train(config, shapes_dataset(), run.path, threads=1)
+    assert run.stats_file.read_bytes() == statistics
+    train(config, shapes_dataset(), run.path, threads=1, allow_restart=True)
+    assert load_latest(run.checkpoints)["nimg"] == 16
+    assert {path.name for path in run.checkpoints.glob("*.damaged")} == {
+        "checkpoint-000000016.pt.damaged",
+        "checkpoint-000000032.pt.damaged",
+    }
+    assert [line["nimg"] for line in read_stats(run.path)] == [16]
+
+
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full, a disk without room")
 def test_a_full_disk_is_told_and_the_same_command_goes_on(tmp_path: Path) -> None:
     config = build_config("mnist", {**TINY, "kimg": 0.032})

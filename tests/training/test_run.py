@@ -47,6 +47,23 @@ def test_rewinding_drops_what_came_after_and_what_was_cut_short(tmp_path: Path) 
     assert [json.loads(line)["nimg"] for line in lines] == [8, 16]
 
 
+@pytest.mark.parametrize(
+    "end", [b"\0" * 300, b'{"nimg": 24}\n' + b"\0" * 40 + b"\n", b'{"ni\n', b"\xff\xfe\n", b"[]\n"]
+)
+def test_what_lost_power_leaves_at_the_end_of_the_statistics_is_dropped(
+    tmp_path: Path, end: bytes
+) -> None:
+    run = Run(tmp_path)
+    run.append_stats({"nimg": 8})
+    run.append_stats({"nimg": 16})
+    with run.stats_file.open("ab") as file:
+        file.write(end)
+    assert [line["nimg"] for line in run.read_stats()][:2] == [8, 16]
+    run.rewind_stats(16)
+    run.append_stats({"nimg": 24})
+    assert run.stats_file.read_text() == '{"nimg": 8}\n{"nimg": 16}\n{"nimg": 24}\n'
+
+
 @pytest.mark.parametrize("channels", [1, 3, 4])
 def test_saves_grids_that_open(tmp_path: Path, channels: int) -> None:
     images = np.zeros((6, 4, 8, channels), np.uint8)

@@ -39,6 +39,11 @@ def add_recipe(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--keep-checkpoints", type=int, metavar="N", help="the newest so many; default: 2"
     )
+    parser.add_argument(
+        "--allow-restart",
+        action="store_true",
+        help="begin at 0 when the run has checkpoints and none can be used; default: refuse",
+    )
     add_threads(parser)
 
 

@@ -83,6 +83,7 @@ def _job(options: argparse.Namespace) -> Job:
         threads=options.threads,
         device=resolve_device(options.device),
         start=options.start,
+        allow_restart=options.allow_restart,
         release=options.release,
         wait=options.wait,
         keep_runs=options.keep_runs,

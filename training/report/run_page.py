@@ -1,6 +1,5 @@
 """The report of a run: what came of it, how it went, what it was made of."""
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from html import escape
@@ -68,9 +67,9 @@ def _read(run: Run) -> Story:
     scored = sorted(run.snapshots.glob("[0-9]*.scores.json"))
     if scored:
         snapshot = scored[-1].with_name(scored[-1].name.replace(".scores.json", ".safetensors"))
-    text = run.stats_file.read_text() if run.stats_file.exists() else ""
-    lines = [json.loads(line) for line in text.splitlines(keepends=True) if line.endswith("\n")]
-    return Story(run, config, data, lines, snapshot, known_scorecard(scores_file(snapshot)))
+    return Story(
+        run, config, data, run.read_stats(), snapshot, known_scorecard(scores_file(snapshot))
+    )
 
 
 def _body(story: Story) -> Iterator[str]:
