@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from mirage.bundle.errors import BundleError
+from mirage.bundle.interface import Tensor
 from mirage.bundle.latents import draw_latents
 from mirage.bundle.limits import DEFAULT_LIMITS, Limits
 from mirage.bundle.manifest import Manifest
@@ -28,28 +29,28 @@ LATENT_BOUND = 100.0
 
 @dataclass(frozen=True)
 class Golden:
-    """What goes in and what comes out.
+    """What goes in and what comes out: eight items of each of the manifest's tensors.
 
-    Latents float32 `[8, latent_dim]`, labels int64 `[8]` or None, images uint8 `[8, H, W, C]`.
+    `inputs` stand by name in the manifest's order; `images` are uint8 `[8, H, W, C]`.
     """
 
-    latents: np.ndarray
-    labels: np.ndarray | None
+    inputs: dict[str, np.ndarray]
     images: np.ndarray
 
 
-def golden_inputs(latent_dim: int, num_classes: int) -> tuple[np.ndarray, np.ndarray | None]:
+def golden_inputs(latent_dim: int, num_classes: int) -> dict[str, np.ndarray]:
     """The 8 latents of seed 0, and the labels 0, 1, 2 … cyclic of a conditional model."""
     latents, _ = draw_latents(GOLDEN_SEED, 0, GOLDEN_COUNT, latent_dim)
-    labels = np.arange(GOLDEN_COUNT, dtype=np.int64) % num_classes if num_classes else None
-    return latents, labels
+    inputs = {"latents": latents}
+    if num_classes:
+        inputs["labels"] = np.arange(GOLDEN_COUNT, dtype=np.int64) % num_classes
+    return inputs
 
 
 def write_golden(path: Path, golden: Golden) -> None:
     """Write `golden.npz`; the same arrays give the same bytes."""
-    arrays = {"latents": golden.latents, "images": golden.images}
-    if golden.labels is not None:
-        arrays["labels"] = golden.labels
+    latents, *others = golden.inputs.items()
+    arrays = dict([latents, ("images", golden.images), *others])
     np.savez_compressed(path, allow_pickle=False, **arrays)
 
 
@@ -62,7 +63,7 @@ def read_golden(raw: bytes, manifest: Manifest, limits: Limits = DEFAULT_LIMITS)
         _check_directory(raw)
         with zipfile.ZipFile(io.BytesIO(raw)) as archive:
             golden = _read_arrays(archive, manifest, limits.golden_bytes)
-        _check_values(golden, manifest.num_classes)
+        _check_values(golden, manifest)
     except (ValueError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
         raise BundleError("golden_invalid", f"golden.npz: {error}") from None
     return golden
@@ -81,20 +82,20 @@ def _check_directory(raw: bytes) -> None:
 
 
 def _read_arrays(archive: zipfile.ZipFile, manifest: Manifest, limit_bytes: int) -> Golden:
-    image = manifest.image
-    described: dict[str, tuple[str, tuple[int, ...]]] = {
-        "latents": ("<f4", (GOLDEN_COUNT, manifest.latent_dim)),
-        "images": ("|u1", (GOLDEN_COUNT, image.height, image.width, image.channels)),
-    }
-    if manifest.labels:
-        described["labels"] = ("<i8", (GOLDEN_COUNT,))
+    described = {tensor.name: _described(tensor) for tensor in manifest.tensors}
     if _data_bytes(*described["images"]) > limit_bytes:
         raise ValueError(f"images as the manifest says take over {limit_bytes} bytes, the limit")
     found, expected = sorted(archive.namelist()), sorted(f"{name}.npy" for name in described)
     if found != expected:
         raise ValueError(f"holds {found!r:.200}; expected are {expected}")
     arrays = {name: _read_array(archive, name, *described[name]) for name in described}
-    return Golden(arrays["latents"], arrays.get("labels"), arrays["images"])
+    return Golden({each.name: arrays[each.name] for each in manifest.inputs}, arrays["images"])
+
+
+def _described(tensor: Tensor) -> tuple[str, tuple[int, ...]]:
+    """The type and the shape in the header of a tensor's array."""
+    sizes = (size or 0 for size in tensor.sizes[1:])
+    return np.dtype(tensor.dtype).newbyteorder("<").str, (GOLDEN_COUNT, *sizes)
 
 
 def _read_array(
@@ -120,10 +121,12 @@ def _data_bytes(dtype: str, shape: tuple[int, ...]) -> int:
     return math.prod(shape) * np.dtype(dtype).itemsize
 
 
-def _check_values(golden: Golden, num_classes: int) -> None:
-    if not np.all(np.abs(golden.latents) <= LATENT_BOUND):  # NaN fails too
-        raise ValueError(f"latents must be finite and within ±{LATENT_BOUND:g}")
-    if golden.labels is not None and not np.all(
-        (golden.labels >= 0) & (golden.labels < num_classes)
-    ):
-        raise ValueError(f"labels must be in 0 … {num_classes - 1}")
+def _check_values(golden: Golden, manifest: Manifest) -> None:
+    for tensor in manifest.inputs:
+        values = golden.inputs[tensor.name]
+        if tensor.meaning == "latents" and not np.all(np.abs(values) <= LATENT_BOUND):  # or NaN
+            raise ValueError(f"{tensor.name} must be finite and within ±{LATENT_BOUND:g}")
+        if tensor.meaning == "labels" and not np.all(
+            (values >= 0) & (values < manifest.num_classes)
+        ):
+            raise ValueError(f"{tensor.name} must be in 0 … {manifest.num_classes - 1}")

@@ -7,6 +7,7 @@ import onnx
 from onnx import GraphProto, ModelProto, TensorProto, ValueInfoProto, helper
 
 from mirage.bundle.errors import BundleError
+from mirage.bundle.interface import DType, Tensor
 from mirage.bundle.limits import Limits
 from mirage.bundle.manifest import Manifest
 from mirage.bundle.wire import check_wire
@@ -28,6 +29,11 @@ CONSTANT_TYPES: dict[int, tuple[int, str]] = {
     TensorProto.INT32: (4, "int32_data"),
     TensorProto.UINT8: (1, "int32_data"),
     TensorProto.BOOL: (1, "int32_data"),
+}
+ELEMENT_TYPES: dict[DType, int] = {
+    "float32": TensorProto.FLOAT,
+    "int64": TensorProto.INT64,
+    "uint8": TensorProto.UINT8,
 }
 SMALL_ITEMS = 1024  # of a constant that may tell a shape
 # A value's element type and sizes; None is the free number of images.
@@ -118,18 +124,16 @@ def _check_constants(constants: Iterable[TensorProto]) -> None:
 
 
 def _check_interface(graph: GraphProto, manifest: Manifest) -> None:
-    image = manifest.image
-    inputs: Interface = {"latents": (TensorProto.FLOAT, (None, manifest.latent_dim))}
-    if manifest.labels:
-        inputs["labels"] = (TensorProto.INT64, (None,))
-    outputs: Interface = {
-        "images": (TensorProto.UINT8, (None, image.height, image.width, image.channels))
-    }
+    inputs, outputs = _interface(manifest.inputs), _interface(manifest.outputs)
     _check_ends("inputs", graph.input, inputs)
     _check_ends("outputs", graph.output, outputs)
     fixed = {tensor.name for tensor in graph.initializer} & set(inputs)
     if fixed:
         raise BundleError("graph_interface", f"model.onnx has constants for inputs: {fixed}")
+
+
+def _interface(tensors: Iterable[Tensor]) -> Interface:
+    return {tensor.name: (ELEMENT_TYPES[tensor.dtype], tensor.sizes) for tensor in tensors}
 
 
 def _check_ends(kind: str, values: Iterable[ValueInfoProto], expected: Interface) -> None:

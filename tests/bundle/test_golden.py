@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 
 from mirage.bundle.errors import BundleError
 from mirage.bundle.golden import golden_inputs, read_golden, write_golden
+from mirage.bundle.interface import Image, generator_tensors
 from mirage.bundle.latents import draw_latents
 from mirage.bundle.limits import Limits
-from mirage.bundle.manifest import Image, Manifest
+from mirage.bundle.manifest import Manifest
 from mirage.bundle.verify import read_manifest
 from tests.bundles import Toy, make_bundle
 
@@ -35,7 +36,7 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> bytes:
 def archive(compression: int = zipfile.ZIP_DEFLATED, **arrays: Any) -> bytes:
     """The toy's golden images with some arrays replaced; raw bytes stand for themselves."""
     golden = TOY.golden()
-    members = {"latents": golden.latents, "labels": golden.labels, "images": golden.images}
+    members = {**golden.inputs, "images": golden.images}
     raw = io.BytesIO()
     with zipfile.ZipFile(raw, "w", compression) as file:
         for name, content in (members | arrays).items():
@@ -60,17 +61,16 @@ def refusal(raw: bytes, manifest: Manifest) -> str:
 
 
 def test_inputs_are_the_latents_of_seed_0_and_cyclic_labels() -> None:
-    latents, labels = golden_inputs(64, 3)
-    np.testing.assert_array_equal(latents, draw_latents(0, 0, 8, 64)[0])
-    assert labels is not None
-    assert labels.tolist() == [0, 1, 2, 0, 1, 2, 0, 1]
-    assert golden_inputs(64, 0)[1] is None
+    inputs = golden_inputs(64, 3)
+    np.testing.assert_array_equal(inputs["latents"], draw_latents(0, 0, 8, 64)[0])
+    assert inputs["labels"].tolist() == [0, 1, 2, 0, 1, 2, 0, 1]
+    assert list(golden_inputs(64, 0)) == ["latents"]
 
 
 def test_what_is_written_is_read_again(sound: bytes, manifest: Manifest) -> None:
     golden = read_golden(sound, manifest)
-    np.testing.assert_array_equal(golden.latents, TOY.golden().latents)
-    np.testing.assert_array_equal(golden.labels, TOY.golden().labels)
+    for name, values in TOY.golden().inputs.items():
+        np.testing.assert_array_equal(golden.inputs[name], values)
     np.testing.assert_array_equal(golden.images, TOY.golden().images)
 
 
@@ -130,7 +130,9 @@ def test_a_bomb_that_lies_about_its_size_is_refused(manifest: Manifest) -> None:
 
 
 def test_a_manifest_that_asks_for_huge_images_is_refused(sound: bytes, manifest: Manifest) -> None:
-    huge = manifest.model_copy(update={"image": Image(height=8192, width=8192, channels=4)})
+    huge = manifest.model_copy(
+        update=generator_tensors(5, 10, Image(height=8192, width=8192, channels=4))
+    )
     assert "over 268435456 bytes" in refusal(sound, huge)
 
 
@@ -154,8 +156,9 @@ def test_other_compressions_are_refused(method: int, manifest: Manifest) -> None
 
 
 def test_an_unconditional_model_has_no_labels(manifest: Manifest) -> None:
-    unconditional = manifest.model_copy(update={"labels": ()})
-    assert read_golden(archive(labels=None), unconditional).labels is None
+    tensors = generator_tensors(5, 0, manifest.image)
+    unconditional = manifest.model_copy(update={"labels": (), **tensors})
+    assert list(read_golden(archive(labels=None), unconditional).inputs) == ["latents"]
     assert "expected are" in refusal(archive(), unconditional)
 
 

@@ -46,7 +46,9 @@ def numbers(memory: Memory) -> list[int]:
 async def generate(version: Answering) -> bool:
     """Whether a version makes its golden images."""
     golden = Toy(seed=version.manifest.training.seed).golden()
-    outcome = await version.generate(Work(golden.latents, golden.labels, 0, 0), 10**9)
+    outcome = await version.generate(
+        Work(golden.inputs["latents"], golden.inputs["labels"], 0, 0), 10**9
+    )
     return np.array_equal(outcome.rows, golden.images)
 
 

@@ -99,7 +99,9 @@ def test_what_has_found_the_old_version_ends_on_it(root: Path) -> None:
             release(root, "toy", 2)
             await models.refresh()
             assert await serving(models) == 2
-            outcome = await old.generate(Work(golden.latents, golden.labels, None, 0), 10**9)
+            outcome = await old.generate(
+                Work(golden.inputs["latents"], golden.inputs["labels"], None, 0), 10**9
+            )
         assert np.array_equal(outcome.rows, golden.images)
         while "1/" in samples(metrics, "mirage_queued_images"):
             await asyncio.sleep(0)
