@@ -8,6 +8,7 @@ import io
 import math
 import zipfile
 import zlib
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,16 +27,30 @@ END_BYTES = 22  # the record that ends a ZIP archive without a comment
 LISTING_BYTES = 1024
 LATENT_BOUND = 100.0
 
+ArrayKind = tuple[str, tuple[int, ...]]  # the type and the shape in an array's header
+
+
+# Heights and widths of golden pictures, in units of the manifest's `multiple`: the smallest, odd
+# ones, a strip, and one that takes several tiles.
+PICTURE_SIZES = ((1, 1), (7, 5), (2, 65), (33, 50), (129, 97))
+
 
 @dataclass(frozen=True)
-class Golden:
-    """What goes in and what comes out: eight items of each of the manifest's tensors.
+class Case:
+    """Inputs by name, in the manifest's order, and the images made of them: uint8 `[N, H, W, C]`.
 
-    `inputs` stand by name in the manifest's order; `images` are uint8 `[8, H, W, C]`.
+    N is 8 for latents, and 1 for pictures.
     """
 
     inputs: dict[str, np.ndarray]
     images: np.ndarray
+
+
+@dataclass(frozen=True)
+class Golden:
+    """What goes in and what comes out: one case for latents, one for each size of pictures."""
+
+    cases: tuple[Case, ...]
 
 
 def golden_inputs(latent_dim: int, num_classes: int) -> dict[str, np.ndarray]:
@@ -49,9 +64,24 @@ def golden_inputs(latent_dim: int, num_classes: int) -> dict[str, np.ndarray]:
 
 def write_golden(path: Path, golden: Golden) -> None:
     """Write `golden.npz`; the same arrays give the same bytes."""
-    latents, *others = golden.inputs.items()
-    arrays = dict([latents, ("images", golden.images), *others])
+    arrays: dict[str, np.ndarray] = {}
+    for number, case in enumerate(golden.cases):
+        suffix = f"_{number}" if len(golden.cases) > 1 else ""
+        first, *others = case.inputs.items()
+        for name, values in (first, ("images", case.images), *others):
+            arrays[f"{name}{suffix}"] = values
     np.savez_compressed(path, allow_pickle=False, **arrays)
+
+
+def golden_pictures(channels: int, multiple: int = 1) -> Iterator[np.ndarray]:
+    """The golden pictures: blurred noise with edges, uint8 `[1, H, W, C]`, the same each time."""
+    for number, (height, width) in enumerate(PICTURE_SIZES):
+        random = np.random.Generator(np.random.Philox(key=[GOLDEN_SEED, number]))
+        shape = (1, height * multiple, width * multiple, channels)
+        steps = random.integers(0, 256, (1, -(-shape[1] // 4), -(-shape[2] // 4), channels))
+        blocks = steps.repeat(4, axis=1).repeat(4, axis=2)[:, : shape[1], : shape[2]]
+        noise = random.integers(0, 256, shape)
+        yield ((3 * blocks + noise) // 4).astype(np.uint8)
 
 
 def read_golden(raw: bytes, manifest: Manifest, limits: Limits = DEFAULT_LIMITS) -> Golden:
@@ -82,20 +112,39 @@ def _check_directory(raw: bytes) -> None:
 
 
 def _read_arrays(archive: zipfile.ZipFile, manifest: Manifest, limit_bytes: int) -> Golden:
-    described = {tensor.name: _described(tensor) for tensor in manifest.tensors}
-    if _data_bytes(*described["images"]) > limit_bytes:
+    cases = list(_described_cases(manifest))
+    described = {name: kind for case in cases for name, kind in case.items()}
+    if sum(_data_bytes(*kind) for kind in described.values()) > limit_bytes:
         raise ValueError(f"images as the manifest says take over {limit_bytes} bytes, the limit")
     found, expected = sorted(archive.namelist()), sorted(f"{name}.npy" for name in described)
     if found != expected:
         raise ValueError(f"holds {found!r:.200}; expected are {expected}")
     arrays = {name: _read_array(archive, name, *described[name]) for name in described}
-    return Golden({each.name: arrays[each.name] for each in manifest.inputs}, arrays["images"])
+    return Golden(tuple(_case(manifest, [arrays[name] for name in case]) for case in cases))
 
 
-def _described(tensor: Tensor) -> tuple[str, tuple[int, ...]]:
-    """The type and the shape in the header of a tensor's array."""
-    sizes = (size or 0 for size in tensor.sizes[1:])
-    return np.dtype(tensor.dtype).newbyteorder("<").str, (GOLDEN_COUNT, *sizes)
+def _case(manifest: Manifest, arrays: Sequence[np.ndarray]) -> Case:
+    """The arrays of one case, inputs first and in the manifest's order."""
+    *inputs, images = arrays
+    names = (tensor.name for tensor in manifest.inputs)
+    return Case(dict(zip(names, inputs, strict=True)), images)
+
+
+def _described_cases(manifest: Manifest) -> Iterator[dict[str, ArrayKind]]:
+    """The type and the shape of each array of each case, by name, in the manifest's order."""
+    if manifest.pictures is None:
+        yield {each.name: _described(each, GOLDEN_COUNT, {}) for each in manifest.tensors}
+        return
+    multiple, scale = manifest.pictures.multiple, manifest.pictures.scale
+    for number, (height, width) in enumerate(PICTURE_SIZES):
+        sides = {"H": height * multiple, "W": width * multiple}
+        sides |= {f"{scale}*{axis}": scale * pixels for axis, pixels in sides.items()}
+        yield {f"{each.name}_{number}": _described(each, 1, sides) for each in manifest.tensors}
+
+
+def _described(tensor: Tensor, count: int, sides: Mapping[str, int]) -> ArrayKind:
+    axes = (axis if isinstance(axis, int) else sides[axis] for axis in tensor.shape[1:])
+    return np.dtype(tensor.dtype).newbyteorder("<").str, (count, *axes)
 
 
 def _read_array(
@@ -123,7 +172,7 @@ def _data_bytes(dtype: str, shape: tuple[int, ...]) -> int:
 
 def _check_values(golden: Golden, manifest: Manifest) -> None:
     for tensor in manifest.inputs:
-        values = golden.inputs[tensor.name]
+        values = golden.cases[0].inputs[tensor.name]
         if tensor.meaning == "latents" and not np.all(np.abs(values) <= LATENT_BOUND):  # or NaN
             raise ValueError(f"{tensor.name} must be finite and within ±{LATENT_BOUND:g}")
         if tensor.meaning == "labels" and not np.all(

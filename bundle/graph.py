@@ -35,6 +35,7 @@ ELEMENT_TYPES: dict[DType, int] = {
     "int64": TensorProto.INT64,
     "uint8": TensorProto.UINT8,
 }
+LARGE_TILE = 512  # pixels of a side, at which the values of a graph for pictures are bounded
 SMALL_ITEMS = 1024  # of a constant that may tell a shape
 # A value's element type and sizes; None is the free number of images.
 Interface = dict[str, tuple[int, tuple[int | None, ...]]]
@@ -51,6 +52,7 @@ def check_graph(model: bytes, manifest: Manifest, limits: Limits) -> None:
     _check_operators(proto.graph)
     _check_constants(_constants(proto.graph))
     _check_interface(proto.graph, manifest)
+    _fix_sides(proto.graph, manifest)
     _check_values(_inferred(_without_weights(proto)), limits.value_elements)
 
 
@@ -159,6 +161,16 @@ def _text(ends: Iterable[tuple[str, tuple[int, tuple[int | None, ...]]]]) -> str
         for name, (kind, sizes) in ends
     ]
     return f"{'; '.join(described) or 'none':.300}"
+
+
+def _fix_sides(graph: GraphProto, manifest: Manifest) -> None:
+    """Give pictures the sides of a large tile, so that what depends on them has a size."""
+    if manifest.pictures is None:
+        return
+    for values, scale in ((graph.input, 1), (graph.output, manifest.pictures.scale)):
+        for value in values:
+            for dim in value.type.tensor_type.shape.dim[1:3]:
+                dim.dim_value = scale * LARGE_TILE
 
 
 def _without_weights(proto: ModelProto) -> bytes:

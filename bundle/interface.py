@@ -110,6 +110,16 @@ def generator_tensors(
     return {"inputs": (latents, labels) if num_classes else (latents,), "outputs": (images,)}
 
 
+def picture_tensors(channels: int, scale: int) -> dict[str, tuple[Tensor, ...]]:
+    """The `inputs` and `outputs` of a model that makes pictures `scale` times as large."""
+    sides = (f"{scale}*H", f"{scale}*W") if scale > 1 else ("H", "W")
+    pictures = Tensor(
+        name="pictures", dtype="uint8", shape=(BATCH, "H", "W", channels), meaning="pictures"
+    )
+    images = Tensor(name="images", dtype="uint8", shape=(BATCH, *sides, channels), meaning="images")
+    return {"inputs": (pictures,), "outputs": (images,)}
+
+
 def find(tensors: Sequence[Tensor], meaning: Meaning) -> Tensor | None:
     """The tensor of this meaning, or None."""
     return next((tensor for tensor in tensors if tensor.meaning == meaning), None)
@@ -124,6 +134,17 @@ def check_generator(inputs: Sequence[Tensor], outputs: Sequence[Tensor], num_cla
     for tensor in (*inputs, *outputs):
         if None in tensor.sizes[1:]:
             raise ValueError(f"shape of {tensor.name} is {list(tensor.shape)}; only N may be free")
+
+
+def check_picture_model(inputs: Sequence[Tensor], outputs: Sequence[Tensor], scale: int) -> None:
+    """Raise ValueError unless these are the tensors of a model that makes images of pictures."""
+    _check_meanings("inputs", inputs, ["pictures"])
+    _check_meanings("outputs", outputs, ["images"])
+    channels = inputs[0].sizes[3]
+    wanted = picture_tensors(channels or 0, scale)
+    for found, expected in ((inputs, wanted["inputs"]), (outputs, wanted["outputs"])):
+        if found != expected:
+            raise ValueError(f"tensors are {describe(found)}; {describe(expected)} are allowed")
 
 
 def describe(tensors: Sequence[Tensor]) -> str:

@@ -21,13 +21,14 @@ from mirage.bundle.interface import (
     Tensor,
     Tensors,
     check_generator,
+    check_picture_model,
     describe,
     find,
     generator_tensors,
 )
 from mirage.bundle.strict_json import describe_faults, parse_object
 
-FORMAT_VERSION = 4
+FORMAT_VERSION = 5
 NAME_PATTERN = r"^[a-z0-9][a-z0-9_-]{0,62}$"
 REQUIRED_FILES = ("model.onnx", "golden.npz")
 NOT_OF_ENSEMBLES = frozenset((*REQUIRED_FILES, "weights.safetensors"))
@@ -45,6 +46,7 @@ ClassName = Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f]{1,200}$")]
 Line = Annotated[str, Field(max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")]
 Count = Annotated[int, Field(ge=1)]
 Component = Annotated[float, Field(ge=-1, le=1)]
+Task = Literal["generate", "upscale", "translate"]
 LatentDim = Annotated[int, Field(ge=1, le=65536)]
 
 
@@ -83,9 +85,16 @@ def _add_tensors(fields: dict[str, Any]) -> dict[str, Any]:
     return {**others, "format_version": 4, **dumped}
 
 
+def _add_pictures(fields: dict[str, Any]) -> dict[str, Any]:
+    """Format 5 added `pictures`; before it no model took any."""
+    if "pictures" in fields:
+        raise BundleError("manifest_invalid", "manifest.json: pictures is no field of format 4")
+    return {**fields, "format_version": 5, "pictures": None}
+
+
 # One pure function per step: UPGRADES[n] turns the fields of format n into those of format n + 1.
 Step = Callable[[dict[str, Any]], dict[str, Any]]
-UPGRADES: dict[int, Step] = {1: _add_directions, 2: _add_members, 3: _add_tensors}
+UPGRADES: dict[int, Step] = {1: _add_directions, 2: _add_members, 3: _add_tensors, 4: _add_pictures}
 
 
 def _utc(moment: datetime) -> datetime:
@@ -165,10 +174,28 @@ class Member(Fields):
     weight: Annotated[float, Field(gt=0, le=1e6, description="beside others'", examples=[0.5])]
 
 
-class Description(Fields):
-    """What only the exporter knows of a model."""
+class PictureModel(Fields):
+    """How a model that takes pictures is run on parts of them.
 
-    task: Literal["generate"]
+    An image is `scale` times as large as its picture. Sides of tiles and the places where they
+    begin are multiples of `multiple` pixels. A pixel of the image depends on no pixel of the
+    picture that is more than `halo` away. Beyond its border a picture goes on as `border` says.
+    """
+
+    scale: Annotated[int, Field(ge=1, le=8, description="side of image / picture", examples=[4])]
+    multiple: Annotated[int, Field(ge=1, le=64, description="pixels", examples=[1])]
+    halo: Annotated[int, Field(ge=0, le=1024, description="pixels", examples=[12])]
+    border: Annotated[Literal["replicate"], Field(description="edge pixels are repeated")]
+    degradation: Annotated[Line, Field(description="of training pictures", examples=["bicubic"])]
+
+
+class Description(Fields):
+    """What only the exporter knows of a model.
+
+    `pictures` is there exactly when the model takes pictures, which then are all of its inputs.
+    """
+
+    task: Task
     opset: Count
     inputs: Tensors
     outputs: Tensors
@@ -178,10 +205,22 @@ class Description(Fields):
     training: Training
     scores: dict[ScoreName, Score]
     directions: Annotated[tuple[Direction, ...], Field(max_length=MOST_DIRECTIONS)]
+    pictures: PictureModel | None
 
     @model_validator(mode="after")
     def _check_tensors(self) -> Self:
-        check_generator(self.inputs, self.outputs, self.num_classes)
+        if (self.pictures is None) != (self.task == "generate"):
+            raise ValueError(
+                f"pictures are {self.pictures!r}; task {self.task} does not allow that"
+            )
+        if self.pictures is None:
+            check_generator(self.inputs, self.outputs, self.num_classes)
+        elif self.labels:
+            raise ValueError(f"labels are {len(self.labels)}; a model of pictures has none")
+        elif self.task == "translate" and self.pictures.scale != 1:
+            raise ValueError(f"scale is {self.pictures.scale}; 1 is allowed for translate")
+        else:
+            check_picture_model(self.inputs, self.outputs, self.pictures.scale)
         return self
 
     @model_validator(mode="after")

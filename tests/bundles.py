@@ -13,7 +13,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from mirage.bundle.golden import Golden, golden_inputs, write_golden
+from mirage.bundle.golden import Case, Golden, golden_inputs, write_golden
 from mirage.bundle.interface import Image, generator_tensors
 from mirage.bundle.manifest import Description, Direction, Score, Training
 from mirage.bundle.store import new_version
@@ -93,7 +93,7 @@ class Toy:
     def golden(self) -> Golden:
         """The golden inputs and their images."""
         inputs = golden_inputs(self.latent_dim, len(self.labels))
-        return Golden(inputs, self.images(**inputs))
+        return Golden((Case(inputs, self.images(**inputs)),))
 
     def description(self) -> Description:
         """What an exporter would say of this model."""
@@ -118,6 +118,7 @@ class Toy:
                 Direction(vector=tuple(axis.tolist()), strength=strength)
                 for axis, strength in zip(np.eye(self.latent_dim), self.strengths, strict=False)
             ),
+            pictures=None,
         )
 
 

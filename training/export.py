@@ -15,7 +15,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from mirage.bundle.golden import Golden, golden_inputs, write_golden
+from mirage.bundle.golden import Case, Golden, golden_inputs, write_golden
 from mirage.bundle.interface import Image as ImageShape
 from mirage.bundle.interface import generator_tensors
 from mirage.bundle.latents import draw_latents
@@ -167,7 +167,8 @@ def make_golden(snapshot: Snapshot) -> Golden:
     """The images that PyTorch makes of the golden inputs."""
     architecture = snapshot.architecture
     inputs = golden_inputs(architecture.latent_dim, architecture.num_classes)
-    return Golden(inputs, snapshot.generate(inputs["latents"], inputs.get("labels")))
+    images = snapshot.generate(inputs["latents"], inputs.get("labels"))
+    return Golden((Case(inputs, images),))
 
 
 def _copy_weights(snapshot: Snapshot, path: Path) -> None:
@@ -206,4 +207,5 @@ def _describe(
         ),
         scores=scores,
         directions=find_directions(snapshot.generator.latent_weight()),
+        pictures=None,
     )

@@ -232,7 +232,7 @@ def test_no_damage_breaks_the_checks(place: int, damage: bytes, manifest: Manife
 @pytest.mark.parametrize("channels", [1, 3, 4])
 def test_the_toy_graph_makes_the_toy_images(labels: tuple[str, ...], channels: Channels) -> None:
     toy = Toy(labels=labels, channels=channels)
-    golden = toy.golden()
+    (golden,) = toy.golden().cases
     images = np.asarray(ReferenceEvaluator(toy.model()).run(None, golden.inputs)[0])  # type: ignore[index]
     assert images.dtype == np.uint8
     np.testing.assert_allclose(images.astype(int), golden.images, atol=1)

@@ -13,7 +13,7 @@ from mirage.bundle.manifest import FORMAT_VERSION, UPGRADES, Manifest, parse_man
 
 HASH = "0" * 64
 SOUND: dict[str, Any] = {
-    "format_version": 4,
+    "format_version": 5,
     "name": "mnist",
     "version": 3,
     "task": "generate",
@@ -44,10 +44,29 @@ SOUND: dict[str, Any] = {
     "scores": {"frechet": {"value": 2.5, "floor": 0.5, "n": 10000}, "coverage": {"value": 0.9}},
     "directions": [{"vector": [0.6, -0.8], "strength": 0.75}],
     "members": [],
+    "pictures": None,
 }
 ENSEMBLE = SOUND | {
     "files": {"README.md": {"sha256": HASH, "size_bytes": 10}},
     "members": [{"version": 1, "weight": 0.25}, {"version": 2, "weight": 3.0}],
+}
+UPSCALER = SOUND | {
+    "task": "upscale",
+    "labels": [],
+    "directions": [],
+    "inputs": [
+        {"name": "pictures", "dtype": "uint8", "shape": ["N", "H", "W", 3], "meaning": "pictures"}
+    ],
+    "outputs": [
+        {"name": "images", "dtype": "uint8", "shape": ["N", "4*H", "4*W", 3], "meaning": "images"}
+    ],
+    "pictures": {
+        "scale": 4,
+        "multiple": 1,
+        "halo": 12,
+        "border": "replicate",
+        "degradation": "bicubic",
+    },
 }
 # A manifest as the first Mirage wrote it.
 FORMAT_1 = b"""{
@@ -138,7 +157,10 @@ def test_a_manifest_cannot_be_changed() -> None:
         ("name", "mnist\n", "name: String should match"),
         ("version", 0, "version: Input should be greater"),
         ("version", "3", "version: Input should be a valid integer"),
-        ("task", "upscale", "task: Input should be 'generate'"),
+        ("task", "classify", "task: Input should be 'generate', 'upscale' or 'translate'"),
+        ("task", "upscale", "pictures are None; task upscale does not allow that"),
+        ("pictures", ..., "pictures: Field required"),
+        ("pictures", UPSCALER["pictures"], "task generate does not allow that"),
         ("created", 1700000000, "created"),
         ("created", "2026-01-31T12:00:00", "created: Input should have timezone"),
         ("created", "2026-01-31T12:00:00+02:00", "created: Value error, must be in UTC"),
@@ -205,7 +227,7 @@ def test_numbers_beyond_all_floats_are_refused(text: str) -> None:
 
 def test_many_faults_are_counted_not_listed() -> None:
     error = refusal(b"{}")
-    assert "and 13 more" in str(error)
+    assert "and 14 more" in str(error)
     assert "\n" not in str(error)
 
 
@@ -301,6 +323,32 @@ def test_an_ensemble_has_members_and_no_graph() -> None:
 )
 def test_what_is_no_ensemble_is_refused(fields: dict[str, Any], named: str) -> None:
     error = refusal(json.dumps(ENSEMBLE | fields).encode())
+    assert error.reason == "manifest_invalid"
+    assert named in str(error)
+
+
+def test_a_model_of_pictures_is_read_again() -> None:
+    manifest = parse_manifest(json.dumps(UPSCALER).encode())
+    assert manifest.pictures is not None
+    assert (manifest.pictures.scale, manifest.latent_dim) == (4, 0)
+    assert parse_manifest(manifest.model_dump_json().encode()) == manifest
+
+
+@pytest.mark.parametrize(
+    ("fields", "named"),
+    [
+        ({"pictures": UPSCALER["pictures"] | {"scale": 2}}, "images uint8 [N, 2*H, 2*W, 3] are"),
+        ({"pictures": UPSCALER["pictures"] | {"scale": 9}}, "pictures.scale: Input should be"),
+        ({"pictures": UPSCALER["pictures"] | {"halo": -1}}, "pictures.halo: Input should be"),
+        ({"pictures": UPSCALER["pictures"] | {"border": "wrap"}}, "pictures.border"),
+        ({"task": "translate"}, "scale is 4; 1 is allowed for translate"),
+        ({"inputs": SOUND["inputs"]}, "inputs are latents, labels; pictures are allowed"),
+        ({"outputs": SOUND["outputs"]}, "images uint8 [N, 4*H, 4*W, 3] are allowed"),
+        ({"labels": ["cat"]}, "labels are 1; a model of pictures has none"),
+    ],
+)
+def test_what_is_no_model_of_pictures_is_refused(fields: dict[str, Any], named: str) -> None:
+    error = refusal(json.dumps(UPSCALER | fields).encode())
     assert error.reason == "manifest_invalid"
     assert named in str(error)
 
