@@ -28,7 +28,7 @@ def bleed_colours(colour: Colour, alpha: Alpha) -> Colour:
 
 def _fill(sums: Floats, weights: Floats) -> Floats:
     """Means `[H, W, C]` of sums by weights; where a weight is 0, of what is around."""
-    means: Floats = sums / np.maximum(weights, np.float32(1))
+    means = (sums / np.maximum(weights, 1)).astype(np.float32)
     if (weights > 0).all():
         return means
     height, width, _ = sums.shape
