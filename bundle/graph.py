@@ -7,6 +7,7 @@ import onnx
 from onnx import GraphProto, ModelProto, TensorProto, ValueInfoProto, helper
 
 from mirage.bundle.errors import BundleError
+from mirage.bundle.interface import DType, Tensor
 from mirage.bundle.limits import Limits
 from mirage.bundle.manifest import Manifest
 from mirage.bundle.wire import check_wire
@@ -29,6 +30,12 @@ CONSTANT_TYPES: dict[int, tuple[int, str]] = {
     TensorProto.UINT8: (1, "int32_data"),
     TensorProto.BOOL: (1, "int32_data"),
 }
+ELEMENT_TYPES: dict[DType, int] = {
+    "float32": TensorProto.FLOAT,
+    "int64": TensorProto.INT64,
+    "uint8": TensorProto.UINT8,
+}
+LARGE_TILE = 512  # pixels of a side, at which the values of a graph for pictures are bounded
 SMALL_ITEMS = 1024  # of a constant that may tell a shape
 # A value's element type and sizes; None is the free number of images.
 Interface = dict[str, tuple[int, tuple[int | None, ...]]]
@@ -45,6 +52,7 @@ def check_graph(model: bytes, manifest: Manifest, limits: Limits) -> None:
     _check_operators(proto.graph)
     _check_constants(_constants(proto.graph))
     _check_interface(proto.graph, manifest)
+    _fix_sides(proto.graph, manifest)
     _check_values(_inferred(_without_weights(proto)), limits.value_elements)
 
 
@@ -118,18 +126,16 @@ def _check_constants(constants: Iterable[TensorProto]) -> None:
 
 
 def _check_interface(graph: GraphProto, manifest: Manifest) -> None:
-    image = manifest.image
-    inputs: Interface = {"latents": (TensorProto.FLOAT, (None, manifest.latent_dim))}
-    if manifest.labels:
-        inputs["labels"] = (TensorProto.INT64, (None,))
-    outputs: Interface = {
-        "images": (TensorProto.UINT8, (None, image.height, image.width, image.channels))
-    }
+    inputs, outputs = _interface(manifest.inputs), _interface(manifest.outputs)
     _check_ends("inputs", graph.input, inputs)
     _check_ends("outputs", graph.output, outputs)
     fixed = {tensor.name for tensor in graph.initializer} & set(inputs)
     if fixed:
         raise BundleError("graph_interface", f"model.onnx has constants for inputs: {fixed}")
+
+
+def _interface(tensors: Iterable[Tensor]) -> Interface:
+    return {tensor.name: (ELEMENT_TYPES[tensor.dtype], tensor.sizes) for tensor in tensors}
 
 
 def _check_ends(kind: str, values: Iterable[ValueInfoProto], expected: Interface) -> None:
@@ -155,6 +161,16 @@ def _text(ends: Iterable[tuple[str, tuple[int, tuple[int | None, ...]]]]) -> str
         for name, (kind, sizes) in ends
     ]
     return f"{'; '.join(described) or 'none':.300}"
+
+
+def _fix_sides(graph: GraphProto, manifest: Manifest) -> None:
+    """Give pictures the sides of a large tile, so that what depends on them has a size."""
+    if manifest.pictures is None:
+        return
+    for values, scale in ((graph.input, 1), (graph.output, manifest.pictures.scale)):
+        for value in values:
+            for dim in value.type.tensor_type.shape.dim[1:3]:
+                dim.dim_value = scale * LARGE_TILE
 
 
 def _without_weights(proto: ModelProto) -> bytes:

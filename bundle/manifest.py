@@ -9,17 +9,26 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import (
     AfterValidator,
     AwareDatetime,
-    BaseModel,
-    ConfigDict,
     Field,
     ValidationError,
     model_validator,
 )
 
 from mirage.bundle.errors import BundleError
+from mirage.bundle.interface import (
+    Fields,
+    Image,
+    Tensor,
+    Tensors,
+    check_generator,
+    check_picture_model,
+    describe,
+    find,
+    generator_tensors,
+)
 from mirage.bundle.strict_json import describe_faults, parse_object
 
-FORMAT_VERSION = 3
+FORMAT_VERSION = 5
 NAME_PATTERN = r"^[a-z0-9][a-z0-9_-]{0,62}$"
 REQUIRED_FILES = ("model.onnx", "golden.npz")
 NOT_OF_ENSEMBLES = frozenset((*REQUIRED_FILES, "weights.safetensors"))
@@ -27,6 +36,18 @@ NOT_OF_ENSEMBLES = frozenset((*REQUIRED_FILES, "weights.safetensors"))
 MOST_DIRECTIONS = 64
 MOST_MEMBERS = 64
 NORM_TOLERANCE = 1e-3  # how far from 1 the length of a direction's vector may be
+
+
+ModelName = Annotated[str, Field(pattern=NAME_PATTERN)]
+# Plain names only: no separators and no leading dot, so that no path can leave the folder.
+FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9._-]{0,99}$")]
+ScoreName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
+ClassName = Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f]{1,200}$")]
+Line = Annotated[str, Field(max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")]
+Count = Annotated[int, Field(ge=1)]
+Component = Annotated[float, Field(ge=-1, le=1)]
+Task = Literal["generate", "upscale", "translate"]
+LatentDim = Annotated[int, Field(ge=1, le=65536)]
 
 
 def _add_directions(fields: dict[str, Any]) -> dict[str, Any]:
@@ -43,9 +64,37 @@ def _add_members(fields: dict[str, Any]) -> dict[str, Any]:
     return {**fields, "format_version": 3, "members": []}
 
 
+class _Shapes(Fields):
+    """What formats 1 to 3 said of a model's tensors."""
+
+    latent_dim: LatentDim
+    image: Image
+
+
+def _add_tensors(fields: dict[str, Any]) -> dict[str, Any]:
+    """Format 4 names the tensors in place of `latent_dim` and `image`."""
+    for name in ("inputs", "outputs"):
+        if name in fields:
+            raise BundleError("manifest_invalid", f"manifest.json: {name} is no field of format 3")
+    others = {name: value for name, value in fields.items() if name not in _Shapes.model_fields}
+    given = {name: fields[name] for name in _Shapes.model_fields if name in fields}
+    shapes = _Shapes.model_validate_json(json.dumps(given))
+    labels = fields.get("labels")
+    tensors = generator_tensors(shapes.latent_dim, bool(labels), shapes.image)
+    dumped = {name: [each.model_dump(mode="json") for each in tensors[name]] for name in tensors}
+    return {**others, "format_version": 4, **dumped}
+
+
+def _add_pictures(fields: dict[str, Any]) -> dict[str, Any]:
+    """Format 5 added `pictures`; before it no model took any."""
+    if "pictures" in fields:
+        raise BundleError("manifest_invalid", "manifest.json: pictures is no field of format 4")
+    return {**fields, "format_version": 5, "pictures": None}
+
+
 # One pure function per step: UPGRADES[n] turns the fields of format n into those of format n + 1.
 Step = Callable[[dict[str, Any]], dict[str, Any]]
-UPGRADES: dict[int, Step] = {1: _add_directions, 2: _add_members}
+UPGRADES: dict[int, Step] = {1: _add_directions, 2: _add_members, 3: _add_tensors, 4: _add_pictures}
 
 
 def _utc(moment: datetime) -> datetime:
@@ -80,30 +129,6 @@ def _several(members: tuple["Member", ...]) -> tuple["Member", ...]:
     if len(members) == 1:
         raise ValueError("must be two or more, or none")
     return members
-
-
-ModelName = Annotated[str, Field(pattern=NAME_PATTERN)]
-# Plain names only: no separators and no leading dot, so that no path can leave the folder.
-FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9._-]{0,99}$")]
-ScoreName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
-ClassName = Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f]{1,200}$")]
-Line = Annotated[str, Field(max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")]
-Count = Annotated[int, Field(ge=1)]
-Component = Annotated[float, Field(ge=-1, le=1)]
-
-
-class Fields(BaseModel):
-    """Settings that every part of a manifest shares."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
-
-
-class Image(Fields):
-    """The shape of one image, in pixels: grey, RGB or RGBA."""
-
-    height: Annotated[int, Field(ge=1, le=8192, description="pixels", examples=[28])]
-    width: Annotated[int, Field(ge=1, le=8192, description="pixels", examples=[28])]
-    channels: Annotated[Literal[1, 3, 4], Field(description="grey, RGB, RGBA", examples=[1])]
 
 
 class FileEntry(Fields):
@@ -149,19 +174,54 @@ class Member(Fields):
     weight: Annotated[float, Field(gt=0, le=1e6, description="beside others'", examples=[0.5])]
 
 
-class Description(Fields):
-    """What only the exporter knows of a model."""
+class PictureModel(Fields):
+    """How a model that takes pictures is run on parts of them.
 
-    task: Literal["generate"]
+    An image is `scale` times as large as its picture. Sides of tiles and the places where they
+    begin are multiples of `multiple` pixels. A pixel of the image depends on no pixel of the
+    picture that is more than `halo` away. Beyond its border a picture goes on as `border` says.
+    """
+
+    scale: Annotated[int, Field(ge=1, le=8, description="side of image / picture", examples=[4])]
+    multiple: Annotated[int, Field(ge=1, le=64, description="pixels", examples=[1])]
+    halo: Annotated[int, Field(ge=0, le=1024, description="pixels", examples=[12])]
+    border: Annotated[Literal["replicate"], Field(description="edge pixels are repeated")]
+    degradation: Annotated[Line, Field(description="of training pictures", examples=["bicubic"])]
+
+
+class Description(Fields):
+    """What only the exporter knows of a model.
+
+    `pictures` is there exactly when the model takes pictures, which then are all of its inputs.
+    """
+
+    task: Task
     opset: Count
-    latent_dim: Annotated[int, Field(ge=1, le=65536)]
+    inputs: Tensors
+    outputs: Tensors
     labels: Annotated[tuple[ClassName, ...], Field(max_length=10_000), AfterValidator(_unique)]
-    image: Image
     truncation: Literal["scale"]
     golden_tolerance: Annotated[float, Field(ge=0, le=255)]  # grey levels
     training: Training
     scores: dict[ScoreName, Score]
     directions: Annotated[tuple[Direction, ...], Field(max_length=MOST_DIRECTIONS)]
+    pictures: PictureModel | None
+
+    @model_validator(mode="after")
+    def _check_tensors(self) -> Self:
+        if (self.pictures is None) != (self.task == "generate"):
+            raise ValueError(
+                f"pictures are {self.pictures!r}; task {self.task} does not allow that"
+            )
+        if self.pictures is None:
+            check_generator(self.inputs, self.outputs, self.num_classes)
+        elif self.labels:
+            raise ValueError(f"labels are {len(self.labels)}; a model of pictures has none")
+        elif self.task == "translate" and self.pictures.scale != 1:
+            raise ValueError(f"scale is {self.pictures.scale}; 1 is allowed for translate")
+        else:
+            check_picture_model(self.inputs, self.outputs, self.pictures.scale)
+        return self
 
     @model_validator(mode="after")
     def _check_directions(self) -> Self:
@@ -178,12 +238,31 @@ class Description(Fields):
         """The number of classes; 0 is an unconditional model."""
         return len(self.labels)
 
+    @property
+    def tensors(self) -> tuple[Tensor, ...]:
+        """All inputs, then all outputs."""
+        return (*self.inputs, *self.outputs)
+
+    @property
+    def latent_dim(self) -> int:
+        """The numbers of one latent."""
+        latents = find(self.inputs, "latents")
+        return latents.sizes[1] or 0 if latents else 0
+
+    @property
+    def image(self) -> Image:
+        """The shape of one image."""
+        height, width, channels = self.outputs[0].sizes[1:]
+        return Image.model_validate({"height": height, "width": width, "channels": channels})
+
     def tell_difference(self, other: "Description") -> str:
-        """Where requests would meet another model: latent_dim, labels or image; empty: nowhere."""
-        for name in ("latent_dim", "labels", "image"):
+        """Where requests would meet another model: tensors or labels; empty: nowhere."""
+        for name in ("inputs", "outputs"):
             own, others = getattr(self, name), getattr(other, name)
             if own != others:
-                return f"{name} is {own!r:.100}, not {others!r:.100}"
+                return f"{name} are {describe(own)}, not {describe(others)}"
+        if self.labels != other.labels:
+            return f"labels are {self.labels!r:.100}, not {other.labels!r:.100}"
         return ""
 
 

@@ -9,7 +9,8 @@ import onnxruntime
 from pydantic import BaseModel, Field
 
 from mirage.bundle.errors import BundleError
-from mirage.bundle.manifest import Image, Score, Training
+from mirage.bundle.interface import Image
+from mirage.bundle.manifest import Score, Training
 from mirage.bundle.store import list_models, list_versions
 from mirage.service.attachment import CARD, SAMPLES
 from mirage.service.ensemble import Answering

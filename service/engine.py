@@ -2,14 +2,14 @@
 
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
-from mirage.bundle.manifest import Image
+from mirage.bundle.interface import Image
 from mirage.bundle.verify import Bundle
 from mirage.service.cost import Cost
 from mirage.service.cuda import Recording, Stream
@@ -19,7 +19,7 @@ from mirage.service.polyphase import decompose
 from mirage.service.provider import PROVIDERS, Kind, provider_options
 from mirage.service.session import Chain, EngineError, Feed, check_provider, load_cuda, open_session
 
-Labels = NDArray[np.int64] | None
+Array = NDArray[Any]
 
 # Rounds of warm-up through all batch sizes: at least, at most, and the seconds that are enough.
 LEAST_ROUNDS, MOST_ROUNDS, ENOUGH_S = 2, 8, 0.3
@@ -86,14 +86,13 @@ class Engine:
         """Free what it holds; it must not run then or later."""
         self._graph.close()
 
-    def generate(self, latents: NDArray[np.float32], labels: Labels) -> NDArray[np.uint8]:
-        """Make images: float32 `[N, latent_dim]` and int64 `[N]` → uint8 `[N, H, W, C]`.
+    def run(self, inputs: Sequence[Array]) -> NDArray[np.uint8]:
+        """Make images, uint8 `[N, H, W, C]`, of N items of each input of the manifest, in order.
 
-        `labels` are for conditional models, and only for them.
         Raises EngineError when the graph answers in another shape or type.
         """
-        images = self._graph.run(_feed(latents, labels))
-        shape = (len(latents), *_shape(self.manifest.image))
+        images = self._graph.run(self._feed(inputs))
+        shape = (len(inputs[0]), *_shape(self.manifest.image))
         if images.shape != shape or images.dtype != np.uint8:
             raise EngineError(f"the graph made {images.dtype} {images.shape}, not uint8 {shape}")
         return images
@@ -104,7 +103,7 @@ class Engine:
 
     def rest(self) -> None:
         """Give memory back that only large batches need; the next of them takes it again."""
-        self._graph.rest(_feed(*self._zeros(1)))
+        self._graph.rest(self._feed(self._zeros(1)))
 
     def warm_up(self, cost: Cost) -> dict[int, float]:
         """Run zeros in every batch size, and learn the cost when it is warm.
@@ -112,15 +111,15 @@ class Engine:
         Returns the seconds of each size, of the quickest of several runs.
         """
         for size in self.sizes:
-            self.generate(*self._zeros(size))
+            self.run(self._zeros(size))
         found = dict.fromkeys(self.sizes, math.inf)
         began = time.perf_counter()
         for turn in range(MOST_ROUNDS):
             # All sizes in each round: so what else the CPUs do for a moment hinders all alike.
             for size in self.sizes:
-                latents, labels = self._zeros(size)
+                inputs = self._zeros(size)
                 started = time.perf_counter()
-                self.generate(latents, labels)
+                self.run(inputs)
                 took = time.perf_counter() - started
                 cost.learn(size, took)
                 found[size] = min(found[size], took)
@@ -128,9 +127,12 @@ class Engine:
                 break
         return found
 
-    def _zeros(self, size: int) -> tuple[NDArray[np.float32], Labels]:
-        latents = np.zeros((size, self.manifest.latent_dim), np.float32)
-        return latents, np.zeros(size, np.int64) if self.manifest.num_classes else None
+    def _zeros(self, size: int) -> list[Array]:
+        return [tensor.zeros(size) for tensor in self.manifest.inputs]
+
+    def _feed(self, inputs: Sequence[Array]) -> Feed:
+        names = (tensor.name for tensor in self.manifest.inputs)
+        return dict(zip(names, inputs, strict=True))
 
 
 def fitted(bundle: Bundle, kind: Kind) -> Bundle:
@@ -205,17 +207,11 @@ def recording(
     options = provider_options(kind, 1, device, stream.address, gpu_bytes)
     session = open_session(bundle.model, kind, 1, options)
     manifest = bundle.manifest
-    inputs: dict[str, tuple[tuple[int, ...], type]] = {
-        "latents": ((size, manifest.latent_dim), np.float32)
+    inputs: dict[str, tuple[tuple[int, ...], DTypeLike]] = {
+        each.name: (each.zeros(size).shape, each.dtype) for each in manifest.inputs
     }
-    if manifest.num_classes:
-        inputs["labels"] = ((size,), np.int64)
     images = (size, *_shape(manifest.image))
     return Recording(session, stream, device, inputs, images, record=record)
-
-
-def _feed(latents: NDArray[np.float32], labels: Labels) -> Feed:
-    return {"latents": latents} if labels is None else {"latents": latents, "labels": labels}
 
 
 def _shape(image: Image) -> tuple[int, int, int]:

@@ -7,9 +7,7 @@ from contextlib import ExitStack, aclosing
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import onnxruntime
-from numpy.typing import NDArray
 from prometheus_client import Counter
 
 from mirage.bundle.errors import BundleError
@@ -150,11 +148,10 @@ class Runner:
         self._crowd = crowd
 
     def __call__(self, arrays: Arrays) -> Array:
-        """The images of latents, and of labels where there are classes."""
-        labels: NDArray[np.int64] | None = arrays[1] if len(arrays) > 1 else None
+        """The images of a batch of the model's inputs."""
         if padding := self._engine.padding(len(arrays[0])):
             self._padding.inc(padding)
-        return self._best(len(arrays[0])).generate(arrays[0], labels)
+        return self._best(len(arrays[0])).run(arrays)
 
     def rest(self) -> None:
         """Give memory back."""

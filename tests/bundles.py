@@ -13,8 +13,9 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from mirage.bundle.golden import Golden, golden_inputs, write_golden
-from mirage.bundle.manifest import Description, Direction, Image, Score, Training
+from mirage.bundle.golden import Case, Golden, golden_inputs, write_golden
+from mirage.bundle.interface import Image, generator_tensors
+from mirage.bundle.manifest import Description, Direction, Score, Training
 from mirage.bundle.store import new_version
 
 OPSET, IR_VERSION = 20, 10
@@ -91,17 +92,17 @@ class Toy:
 
     def golden(self) -> Golden:
         """The golden inputs and their images."""
-        latents, labels = golden_inputs(self.latent_dim, len(self.labels))
-        return Golden(latents, labels, self.images(latents, labels))
+        inputs = golden_inputs(self.latent_dim, len(self.labels))
+        return Golden((Case(inputs, self.images(**inputs)),))
 
     def description(self) -> Description:
         """What an exporter would say of this model."""
+        image = Image(height=self.height, width=self.width, channels=self.channels)
         return Description(
             task="generate",
             opset=OPSET,
-            latent_dim=self.latent_dim,
             labels=self.labels,
-            image=Image(height=self.height, width=self.width, channels=self.channels),
+            **generator_tensors(self.latent_dim, len(self.labels), image),
             truncation="scale",
             golden_tolerance=1.0,
             training=Training(
@@ -117,6 +118,7 @@ class Toy:
                 Direction(vector=tuple(axis.tolist()), strength=strength)
                 for axis, strength in zip(np.eye(self.latent_dim), self.strengths, strict=False)
             ),
+            pictures=None,
         )
 
 

@@ -15,10 +15,11 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from mirage.bundle.golden import Golden, golden_inputs, write_golden
+from mirage.bundle.golden import Case, Golden, golden_inputs, write_golden
+from mirage.bundle.interface import Image as ImageShape
+from mirage.bundle.interface import generator_tensors
 from mirage.bundle.latents import draw_latents
 from mirage.bundle.manifest import Description, Manifest, Score, Training
-from mirage.bundle.manifest import Image as ImageShape
 from mirage.bundle.store import list_versions, new_version, version_path
 from mirage.bundle.verify import read_manifest
 from mirage.training.card import Card, model_card
@@ -181,8 +182,9 @@ def _versions_with_graphs(to: Path) -> Iterator[tuple[Path, Manifest]]:
 def make_golden(snapshot: Snapshot) -> Golden:
     """The images that PyTorch makes of the golden inputs."""
     architecture = snapshot.architecture
-    latents, labels = golden_inputs(architecture.latent_dim, architecture.num_classes)
-    return Golden(latents, labels, snapshot.generate(latents, labels))
+    inputs = golden_inputs(architecture.latent_dim, architecture.num_classes)
+    images = snapshot.generate(inputs["latents"], inputs.get("labels"))
+    return Golden((Case(inputs, images),))
 
 
 def _copy_weights(snapshot: Snapshot, path: Path) -> None:
@@ -201,14 +203,14 @@ def _describe(
     snapshot: Snapshot, config: TrainConfig, data: dict, scores: dict[str, Score]
 ) -> Description:
     architecture = snapshot.architecture
+    image = ImageShape(
+        height=architecture.height, width=architecture.width, channels=architecture.channels
+    )
     return Description(
         task="generate",
         opset=OPSET,
-        latent_dim=architecture.latent_dim,
         labels=tuple(data["classes"]),
-        image=ImageShape(
-            height=architecture.height, width=architecture.width, channels=architecture.channels
-        ),
+        **generator_tensors(architecture.latent_dim, architecture.num_classes, image),
         truncation="scale",
         golden_tolerance=GOLDEN_TOLERANCE,
         training=Training(
@@ -221,4 +223,5 @@ def _describe(
         ),
         scores=scores,
         directions=find_directions(snapshot.generator.latent_weight()),
+        pictures=None,
     )

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mirage.bundle.interface import DType, Tensor
 from mirage.bundle.manifest import Manifest
 from mirage.service.errors import InvalidValue
 from mirage.service.inference.schemas import InferenceInput, TensorMetadata
@@ -25,6 +26,7 @@ class TensorType:
     numbers: frozenset[type]
 
 
+DATATYPES: dict[DType, str] = {"float32": "FP32", "int64": "INT64", "uint8": "UINT8"}
 TYPES = {
     "FP32": TensorType(np.dtype("<f4"), frozenset({int, float})),
     "INT64": TensorType(np.dtype("<i8"), frozenset({int})),
@@ -32,19 +34,18 @@ TYPES = {
 
 
 def inputs_of(manifest: Manifest) -> list[TensorMetadata]:
-    """What the model takes: latents, and labels when it has classes."""
-    latents = TensorMetadata(
-        name="latents", datatype="FP32", shape=[ANY_NUMBER, manifest.latent_dim]
-    )
-    labels = TensorMetadata(name="labels", datatype="INT64", shape=[ANY_NUMBER])
-    return [latents, labels] if manifest.num_classes else [latents]
+    """What the model takes."""
+    return [_metadata(tensor) for tensor in manifest.inputs]
 
 
 def outputs_of(manifest: Manifest) -> list[TensorMetadata]:
-    """What the model gives: images."""
-    image = manifest.image
-    shape = [ANY_NUMBER, image.height, image.width, image.channels]
-    return [TensorMetadata(name=IMAGES, datatype="UINT8", shape=shape)]
+    """What the model makes."""
+    return [_metadata(tensor) for tensor in manifest.outputs]
+
+
+def _metadata(tensor: Tensor) -> TensorMetadata:
+    shape = [ANY_NUMBER if size is None else size for size in tensor.sizes]
+    return TensorMetadata(name=tensor.name, datatype=DATATYPES[tensor.dtype], shape=shape)
 
 
 def check_tensor(given: InferenceInput, wanted: TensorMetadata, count: int) -> None:

@@ -4,11 +4,19 @@ import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+from mirage.bundle.interface import Image, generator_tensors
 from mirage.bundle.manifest import FORMAT_VERSION
 from tests.bundles import Toy, reseal
 
 SIZE = 2**31
+
+
+def tensors(latent_dim: int = 5, num_classes: int = 10) -> dict[str, Any]:
+    """What the manifest says of inputs and outputs, of a toy like this."""
+    found = generator_tensors(latent_dim, num_classes, Image(height=8, width=12, channels=1))
+    return {name: [tensor.model_dump() for tensor in found[name]] for name in found}
 
 
 def change_a_byte(path: Path) -> None:
@@ -110,9 +118,14 @@ HOSTILE: list[tuple[Callable[[Path], object], str, str]] = [
     (lambda path: reseal(path, format_version=FORMAT_VERSION + 1), "format_newer", "a newer"),
     (lambda path: reseal(path, extra=1), "manifest_invalid", "extra: Extra inputs"),
     (
-        lambda path: reseal(path, latent_dim=6, directions=[]),
+        lambda path: reseal(path, **tensors(latent_dim=6), directions=[]),
         "graph_interface",
         "latents FLOAT [N, 6]",
     ),
-    (lambda path: reseal(path, labels=[]), "graph_interface", "labels INT64 [N]"),
+    (lambda path: reseal(path, labels=[]), "manifest_invalid", "inputs are latents, labels;"),
+    (
+        lambda path: reseal(path, labels=[], **tensors(num_classes=0)),
+        "graph_interface",
+        "labels INT64 [N]",
+    ),
 ]

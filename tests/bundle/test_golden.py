@@ -10,10 +10,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mirage.bundle.errors import BundleError
-from mirage.bundle.golden import golden_inputs, read_golden, write_golden
+from mirage.bundle.golden import (
+    PICTURE_SIZES,
+    Case,
+    Golden,
+    golden_inputs,
+    golden_pictures,
+    read_golden,
+    write_golden,
+)
+from mirage.bundle.interface import Image, generator_tensors, picture_tensors
 from mirage.bundle.latents import draw_latents
 from mirage.bundle.limits import Limits
-from mirage.bundle.manifest import Image, Manifest
+from mirage.bundle.manifest import Manifest, PictureModel
 from mirage.bundle.verify import read_manifest
 from tests.bundles import Toy, make_bundle
 
@@ -34,8 +43,8 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> bytes:
 
 def archive(compression: int = zipfile.ZIP_DEFLATED, **arrays: Any) -> bytes:
     """The toy's golden images with some arrays replaced; raw bytes stand for themselves."""
-    golden = TOY.golden()
-    members = {"latents": golden.latents, "labels": golden.labels, "images": golden.images}
+    (golden,) = TOY.golden().cases
+    members = {**golden.inputs, "images": golden.images}
     raw = io.BytesIO()
     with zipfile.ZipFile(raw, "w", compression) as file:
         for name, content in (members | arrays).items():
@@ -60,18 +69,19 @@ def refusal(raw: bytes, manifest: Manifest) -> str:
 
 
 def test_inputs_are_the_latents_of_seed_0_and_cyclic_labels() -> None:
-    latents, labels = golden_inputs(64, 3)
-    np.testing.assert_array_equal(latents, draw_latents(0, 0, 8, 64)[0])
-    assert labels is not None
-    assert labels.tolist() == [0, 1, 2, 0, 1, 2, 0, 1]
-    assert golden_inputs(64, 0)[1] is None
+    inputs = golden_inputs(64, 3)
+    np.testing.assert_array_equal(inputs["latents"], draw_latents(0, 0, 8, 64)[0])
+    assert inputs["labels"].tolist() == [0, 1, 2, 0, 1, 2, 0, 1]
+    assert list(golden_inputs(64, 0)) == ["latents"]
 
 
 def test_what_is_written_is_read_again(sound: bytes, manifest: Manifest) -> None:
     golden = read_golden(sound, manifest)
-    np.testing.assert_array_equal(golden.latents, TOY.golden().latents)
-    np.testing.assert_array_equal(golden.labels, TOY.golden().labels)
-    np.testing.assert_array_equal(golden.images, TOY.golden().images)
+    (case,), (written,) = golden.cases, TOY.golden().cases
+    assert list(case.inputs) == list(written.inputs) == ["latents", "labels"]
+    for name, values in written.inputs.items():
+        np.testing.assert_array_equal(case.inputs[name], values)
+    np.testing.assert_array_equal(case.images, written.images)
 
 
 def test_the_same_arrays_give_the_same_bytes(sound: bytes, tmp_path: Path) -> None:
@@ -81,7 +91,7 @@ def test_the_same_arrays_give_the_same_bytes(sound: bytes, tmp_path: Path) -> No
 
 def test_a_stored_archive_is_read_too(manifest: Manifest) -> None:
     golden = read_golden(archive(zipfile.ZIP_STORED), manifest)
-    np.testing.assert_array_equal(golden.images, TOY.golden().images)
+    np.testing.assert_array_equal(golden.cases[0].images, TOY.golden().cases[0].images)
 
 
 @pytest.mark.parametrize(
@@ -130,14 +140,16 @@ def test_a_bomb_that_lies_about_its_size_is_refused(manifest: Manifest) -> None:
 
 
 def test_a_manifest_that_asks_for_huge_images_is_refused(sound: bytes, manifest: Manifest) -> None:
-    huge = manifest.model_copy(update={"image": Image(height=8192, width=8192, channels=4)})
+    huge = manifest.model_copy(
+        update=generator_tensors(5, 10, Image(height=8192, width=8192, channels=4))
+    )
     assert "over 268435456 bytes" in refusal(sound, huge)
 
 
 def test_the_limit_holds_for_unpacked_images(sound: bytes, manifest: Manifest) -> None:
-    with pytest.raises(BundleError, match="over 767 bytes"):
-        read_golden(sound, manifest, Limits(golden_bytes=767))
-    read_golden(sound, manifest, Limits(golden_bytes=768))
+    with pytest.raises(BundleError, match="over 991 bytes"):
+        read_golden(sound, manifest, Limits(golden_bytes=991))
+    read_golden(sound, manifest, Limits(golden_bytes=992))
 
 
 def test_an_archive_of_a_hundred_thousand_names_is_not_opened(manifest: Manifest) -> None:
@@ -154,8 +166,9 @@ def test_other_compressions_are_refused(method: int, manifest: Manifest) -> None
 
 
 def test_an_unconditional_model_has_no_labels(manifest: Manifest) -> None:
-    unconditional = manifest.model_copy(update={"labels": ()})
-    assert read_golden(archive(labels=None), unconditional).labels is None
+    tensors = generator_tensors(5, 0, manifest.image)
+    unconditional = manifest.model_copy(update={"labels": (), **tensors})
+    assert list(read_golden(archive(labels=None), unconditional).cases[0].inputs) == ["latents"]
     assert "expected are" in refusal(archive(), unconditional)
 
 
@@ -172,3 +185,36 @@ def test_no_damage_breaks_the_reader(
     raw[place : place + len(damage)] = damage
     with suppress(BundleError):
         read_golden(bytes(raw), manifest)
+
+
+def pictures_manifest(manifest: Manifest, scale: int, channels: int) -> Manifest:
+    rules = PictureModel(scale=scale, multiple=2, halo=3, border="replicate", degradation="bicubic")
+    changes = {"task": "upscale", "labels": (), "directions": (), "pictures": rules}
+    return manifest.model_copy(update=changes | picture_tensors(channels, scale))
+
+
+@pytest.mark.parametrize(("scale", "channels"), [(1, 4), (2, 1), (4, 3)])
+def test_pictures_of_several_sizes_are_read_again(
+    scale: int, channels: int, manifest: Manifest, tmp_path: Path
+) -> None:
+    cases = tuple(
+        Case({"pictures": picture}, picture.repeat(scale, axis=1).repeat(scale, axis=2))
+        for picture in golden_pictures(channels, multiple=2)
+    )
+    write_golden(tmp_path / "golden.npz", Golden(cases))
+    raw = (tmp_path / "golden.npz").read_bytes()
+    found = read_golden(raw, pictures_manifest(manifest, scale, channels)).cases
+    assert [case.images.shape for case in found] == [case.images.shape for case in cases]
+    for case, written in zip(found, cases, strict=True):
+        np.testing.assert_array_equal(case.inputs["pictures"], written.inputs["pictures"])
+        np.testing.assert_array_equal(case.images, written.images)
+    other = pictures_manifest(manifest, scale + 1, channels)
+    assert "images_0.npy begins with" in refusal(raw, other)
+
+
+def test_golden_pictures_are_the_same_each_time() -> None:
+    first, second = list(golden_pictures(3)), list(golden_pictures(3))
+    assert [picture.shape[1:3] for picture in first] == list(PICTURE_SIZES)
+    for one, other in zip(first, second, strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert len(np.unique(first[-1])) > 200

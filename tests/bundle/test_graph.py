@@ -12,8 +12,9 @@ from onnx.reference import ReferenceEvaluator
 
 from mirage.bundle.errors import BundleError
 from mirage.bundle.graph import OPERATORS, SMALL_ITEMS, check_graph
+from mirage.bundle.interface import Image, generator_tensors
 from mirage.bundle.limits import DEFAULT_LIMITS, Limits
-from mirage.bundle.manifest import Image, Manifest
+from mirage.bundle.manifest import Manifest
 from mirage.bundle.verify import read_manifest
 from tests.bundles import Channels, Toy, make_bundle
 
@@ -184,7 +185,7 @@ def test_harmless_variations_pass(change: Change, manifest: Manifest) -> None:
 
 def test_inputs_and_outputs_follow_the_manifest(manifest: Manifest) -> None:
     colour = manifest.model_copy(
-        update={"labels": (), "image": Image(height=8, width=12, channels=3)}
+        update={"labels": (), **generator_tensors(5, 0, Image(height=8, width=12, channels=3))}
     )
     check_graph(Toy(labels=(), channels=3).model().SerializeToString(), colour, DEFAULT_LIMITS)
     assert refusal(changed(lambda m: None), colour)[0] == "graph_interface"
@@ -231,9 +232,8 @@ def test_no_damage_breaks_the_checks(place: int, damage: bytes, manifest: Manife
 @pytest.mark.parametrize("channels", [1, 3, 4])
 def test_the_toy_graph_makes_the_toy_images(labels: tuple[str, ...], channels: Channels) -> None:
     toy = Toy(labels=labels, channels=channels)
-    golden = toy.golden()
-    feeds = {"latents": golden.latents} | ({"labels": golden.labels} if labels else {})
-    images = np.asarray(ReferenceEvaluator(toy.model()).run(None, feeds)[0])  # type: ignore[index]
+    (golden,) = toy.golden().cases
+    images = np.asarray(ReferenceEvaluator(toy.model()).run(None, golden.inputs)[0])  # type: ignore[index]
     assert images.dtype == np.uint8
     np.testing.assert_allclose(images.astype(int), golden.images, atol=1)
     assert len(np.unique(images)) > 100

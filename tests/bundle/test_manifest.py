@@ -13,7 +13,7 @@ from mirage.bundle.manifest import FORMAT_VERSION, UPGRADES, Manifest, parse_man
 
 HASH = "0" * 64
 SOUND: dict[str, Any] = {
-    "format_version": 3,
+    "format_version": 5,
     "name": "mnist",
     "version": 3,
     "task": "generate",
@@ -23,9 +23,14 @@ SOUND: dict[str, Any] = {
         "golden.npz": {"sha256": HASH, "size_bytes": 20},
     },
     "opset": 20,
-    "latent_dim": 2,
+    "inputs": [
+        {"name": "latents", "dtype": "float32", "shape": ["N", 2], "meaning": "latents"},
+        {"name": "labels", "dtype": "int64", "shape": ["N"], "meaning": "labels"},
+    ],
+    "outputs": [
+        {"name": "images", "dtype": "uint8", "shape": ["N", 28, 32, 1], "meaning": "images"}
+    ],
     "labels": ["cat", "dog"],
-    "image": {"height": 28, "width": 32, "channels": 1},
     "truncation": "scale",
     "golden_tolerance": 1.0,
     "training": {
@@ -39,10 +44,29 @@ SOUND: dict[str, Any] = {
     "scores": {"frechet": {"value": 2.5, "floor": 0.5, "n": 10000}, "coverage": {"value": 0.9}},
     "directions": [{"vector": [0.6, -0.8], "strength": 0.75}],
     "members": [],
+    "pictures": None,
 }
 ENSEMBLE = SOUND | {
     "files": {"README.md": {"sha256": HASH, "size_bytes": 10}},
     "members": [{"version": 1, "weight": 0.25}, {"version": 2, "weight": 3.0}],
+}
+UPSCALER = SOUND | {
+    "task": "upscale",
+    "labels": [],
+    "directions": [],
+    "inputs": [
+        {"name": "pictures", "dtype": "uint8", "shape": ["N", "H", "W", 3], "meaning": "pictures"}
+    ],
+    "outputs": [
+        {"name": "images", "dtype": "uint8", "shape": ["N", "4*H", "4*W", 3], "meaning": "images"}
+    ],
+    "pictures": {
+        "scale": 4,
+        "multiple": 1,
+        "halo": 12,
+        "border": "replicate",
+        "degradation": "bicubic",
+    },
 }
 # A manifest as the first Mirage wrote it.
 FORMAT_1 = b"""{
@@ -89,7 +113,7 @@ def changed(path: str, value: Any) -> bytes:
     if value is ...:
         del place[last]
     else:
-        place[last] = value
+        place[int(last) if isinstance(place, list) else last] = value
     return json.dumps(fields).encode()
 
 
@@ -122,7 +146,7 @@ def test_a_manifest_cannot_be_changed() -> None:
     ("path", "value", "named"),
     [
         ("surprise", 1, "surprise: Extra inputs"),
-        ("image/depth", 8, "image.depth: Extra inputs"),
+        ("outputs/0/depth", 8, "outputs.0.depth: Extra inputs"),
         ("labels", ..., "labels: Field required"),
         ("format_version", 0, "format_version: Input should be greater"),
         ("format_version", True, "format_version: Input should be a valid integer"),
@@ -133,7 +157,10 @@ def test_a_manifest_cannot_be_changed() -> None:
         ("name", "mnist\n", "name: String should match"),
         ("version", 0, "version: Input should be greater"),
         ("version", "3", "version: Input should be a valid integer"),
-        ("task", "upscale", "task: Input should be 'generate'"),
+        ("task", "classify", "task: Input should be 'generate', 'upscale' or 'translate'"),
+        ("task", "upscale", "pictures are None; task upscale does not allow that"),
+        ("pictures", ..., "pictures: Field required"),
+        ("pictures", UPSCALER["pictures"], "task generate does not allow that"),
         ("created", 1700000000, "created"),
         ("created", "2026-01-31T12:00:00", "created: Input should have timezone"),
         ("created", "2026-01-31T12:00:00+02:00", "created: Value error, must be in UTC"),
@@ -143,16 +170,23 @@ def test_a_manifest_cannot_be_changed() -> None:
         ("files/golden.npz", ..., "must list golden.npz"),
         ("files/model.onnx/sha256", "0" * 63, "String should match"),
         ("files/model.onnx/size_bytes", -1, "greater than or equal to 0"),
-        ("latent_dim", 0, "latent_dim"),
-        ("latent_dim", 10**9, "latent_dim"),
+        ("inputs", [], "inputs: Tuple should have at least 1 item"),
+        ("inputs/0/shape/1", 0, "inputs.0.shape.1"),
+        ("inputs/0/shape/1", 10**9, "inputs.0.shape.1"),
+        ("inputs/0/shape/1", "H", "shape of latents is ['N', 'H']; only N may be free"),
+        ("inputs/0/shape/0", 8, "shape of latents is [8, 2]; N and 1 more axes are allowed"),
+        ("inputs/0/dtype", "int64", "dtype of latents is int64; float32 is allowed"),
+        ("inputs/0/meaning", "pictures", "dtype of pictures is float32; uint8 is allowed"),
+        ("inputs/1/name", "latents", "names of tensors must differ from each other"),
+        ("outputs/0/name", "Images", "outputs.0.name: String should match"),
         ("labels", ["cat", "cat"], "class names must differ"),
         ("labels", ["cat", ""], "labels.1"),
         ("labels", ["cat\n"], "labels.0"),
         ("labels", [1], "labels.0: Input should be a valid string"),
         ("labels", "cat", "labels: Input should be a valid"),
-        ("image/channels", 2, "image.channels: Input should be 1, 3 or 4"),
-        ("image/height", 0, "image.height"),
-        ("image/width", 100_000, "image.width"),
+        ("outputs/0/shape/3", 2, "channels of images are 2; 1, 3 or 4 are allowed"),
+        ("outputs/0/shape/1", 0, "outputs.0.shape.1"),
+        ("outputs/0/shape/2", 10_000, "sides of images are 28 and 10000; up to 8192 are allowed"),
         ("truncation", "psi", "truncation: Input should be 'scale'"),
         ("golden_tolerance", -1, "golden_tolerance"),
         ("training/kimg", -1, "training.kimg"),
@@ -193,7 +227,7 @@ def test_numbers_beyond_all_floats_are_refused(text: str) -> None:
 
 def test_many_faults_are_counted_not_listed() -> None:
     error = refusal(b"{}")
-    assert "and 13 more" in str(error)
+    assert "and 14 more" in str(error)
     assert "\n" not in str(error)
 
 
@@ -229,13 +263,43 @@ def test_format_1_with_a_field_of_format_2_is_refused() -> None:
     assert (error.reason, "no field of format 1" in str(error)) == ("manifest_invalid", True)
 
 
-@pytest.mark.parametrize("fields", [SOUND, json.loads(FORMAT_1)], ids=["2", "1"])
-def test_older_formats_know_no_members(fields: dict[str, Any]) -> None:
-    old = {name: value for name, value in fields.items() if name != "members"}
-    old["format_version"] = min(2, old["format_version"])
+@pytest.mark.parametrize("version", [1, 2])
+def test_older_formats_know_no_members(version: int) -> None:
+    old = json.loads(FORMAT_1) | {"format_version": version}
+    if version > 1:
+        old["directions"] = []
     assert parse_manifest(json.dumps(old).encode()).members == ()
     error = refusal(json.dumps(old | {"members": []}).encode())
     assert (error.reason, "no field of format 2" in str(error)) == ("manifest_invalid", True)
+
+
+def test_formats_before_4_name_no_tensors() -> None:
+    manifest = parse_manifest(FORMAT_1)
+    assert [str(tensor) for tensor in manifest.tensors] == [
+        "latents float32 [N, 64]",
+        "labels int64 [N]",
+        "images uint8 [N, 28, 28, 1]",
+    ]
+    assert (manifest.latent_dim, manifest.image.width) == (64, 28)
+    plain = parse_manifest(json.dumps(json.loads(FORMAT_1) | {"labels": []}).encode())
+    assert [tensor.name for tensor in plain.inputs] == ["latents"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "named"),
+    [
+        ({"inputs": SOUND["inputs"]}, "inputs is no field of format 3"),
+        ({"latent_dim": 0}, "latent_dim: Input should be greater"),
+        ({"image": {"height": 28, "width": 28}}, "image.channels: Field required"),
+        ({"image": 7}, "image: Input should be"),
+    ],
+)
+def test_what_older_formats_say_wrongly_of_tensors_is_named(
+    fields: dict[str, Any], named: str
+) -> None:
+    error = refusal(json.dumps(json.loads(FORMAT_1) | fields).encode())
+    assert error.reason == "manifest_invalid"
+    assert named in str(error)
 
 
 def test_an_ensemble_has_members_and_no_graph() -> None:
@@ -263,12 +327,38 @@ def test_what_is_no_ensemble_is_refused(fields: dict[str, Any], named: str) -> N
     assert named in str(error)
 
 
+def test_a_model_of_pictures_is_read_again() -> None:
+    manifest = parse_manifest(json.dumps(UPSCALER).encode())
+    assert manifest.pictures is not None
+    assert (manifest.pictures.scale, manifest.latent_dim) == (4, 0)
+    assert parse_manifest(manifest.model_dump_json().encode()) == manifest
+
+
+@pytest.mark.parametrize(
+    ("fields", "named"),
+    [
+        ({"pictures": UPSCALER["pictures"] | {"scale": 2}}, "images uint8 [N, 2*H, 2*W, 3] are"),
+        ({"pictures": UPSCALER["pictures"] | {"scale": 9}}, "pictures.scale: Input should be"),
+        ({"pictures": UPSCALER["pictures"] | {"halo": -1}}, "pictures.halo: Input should be"),
+        ({"pictures": UPSCALER["pictures"] | {"border": "wrap"}}, "pictures.border"),
+        ({"task": "translate"}, "scale is 4; 1 is allowed for translate"),
+        ({"inputs": SOUND["inputs"]}, "inputs are latents, labels; pictures are allowed"),
+        ({"outputs": SOUND["outputs"]}, "images uint8 [N, 4*H, 4*W, 3] are allowed"),
+        ({"labels": ["cat"]}, "labels are 1; a model of pictures has none"),
+    ],
+)
+def test_what_is_no_model_of_pictures_is_refused(fields: dict[str, Any], named: str) -> None:
+    error = refusal(json.dumps(UPSCALER | fields).encode())
+    assert error.reason == "manifest_invalid"
+    assert named in str(error)
+
+
 def test_a_difference_that_requests_would_meet_is_told() -> None:
     manifest = parse_manifest(json.dumps(SOUND).encode())
     same = parse_manifest(changed("training/seed", 7))
-    wider = parse_manifest(changed("image/width", 33))
+    wider = parse_manifest(changed("outputs/0/shape/2", 33))
     assert manifest.tell_difference(same) == ""
-    assert "image is Image(height=28, width=33" in wider.tell_difference(manifest)
+    assert "outputs are images uint8 [N, 28, 33, 1]" in wider.tell_difference(manifest)
 
 
 def test_an_upgrade_leaves_what_it_is_given_as_it_is() -> None:

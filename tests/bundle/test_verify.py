@@ -24,7 +24,7 @@ def test_a_sound_bundle_is_loaded(tmp_path: Path) -> None:
     assert bundle.path == path
     assert bundle.manifest.name == "toy"
     assert bundle.model == toy.model().SerializeToString()
-    np.testing.assert_array_equal(bundle.golden.images, toy.golden().images)
+    np.testing.assert_array_equal(bundle.golden.cases[0].images, toy.golden().cases[0].images)
 
 
 def test_a_relative_path_will_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

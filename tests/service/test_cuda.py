@@ -47,14 +47,12 @@ def test_the_golden_images_come_out(precision: Precision) -> None:
 def test_the_same_inputs_give_the_same_bytes_whatever_is_beside_them(precision: Precision) -> None:
     latents, labels = draw(3, 40)
     one, other = engine(precision), engine(precision)
-    whole = one.generate(latents, labels)
+    whole = one.run([latents, labels])
     for size in (1, 7, 32, 40):
         for each in (one, other):
-            np.testing.assert_array_equal(
-                each.generate(latents[:size], labels[:size]), whole[:size]
-            )
+            np.testing.assert_array_equal(each.run([latents[:size], labels[:size]]), whole[:size])
     order = np.random.default_rng(0).permutation(40)
-    np.testing.assert_array_equal(one.generate(latents[order], labels[order]), whole[order])
+    np.testing.assert_array_equal(one.run([latents[order], labels[order]]), whole[order])
 
 
 @pytest.mark.parametrize("precision", PRECISIONS)
@@ -62,9 +60,7 @@ def test_each_run_makes_its_own_images(precision: Precision) -> None:
     made, reference = engine(precision), Engine(load_bundle(SHIPPED), Kind("cpu"))
     for seed in range(3):
         latents, labels = draw(seed, 32)
-        difference = made.generate(latents, labels).astype(int) - reference.generate(
-            latents, labels
-        )
+        difference = made.run([latents, labels]).astype(int) - reference.run([latents, labels])
         assert np.abs(difference).max() <= 2
 
 
@@ -74,18 +70,18 @@ def test_a_batch_is_recorded() -> None:
 
 def test_a_model_without_labels_takes_none(models_root: Path) -> None:
     plain = load_bundle(models_root / "plain/1")
-    images = engine("float32", plain).generate(np.zeros((2, 5), np.float32), None)
+    images = engine("float32", plain).run([np.zeros((2, 5), np.float32)])
     assert images.shape == (2, 8, 12, 4)
 
 
 def test_engines_of_several_threads_do_not_disturb_each_other() -> None:
     latents, labels = draw(5, 32)
-    expected = engine("float16").generate(latents, labels)
+    expected = engine("float16").run([latents, labels])
 
     def work(_: int) -> bool:
         own = engine("float16")  # recorded while others run
         own.warm_up(Cost())
-        same = all(np.array_equal(own.generate(latents, labels), expected) for _ in range(50))
+        same = all(np.array_equal(own.run([latents, labels]), expected) for _ in range(50))
         own.close()
         return same
 
@@ -116,10 +112,10 @@ def test_a_graph_that_cannot_be_recorded_runs_all_the_same(
     monkeypatch: pytest.MonkeyPatch, models_root: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     latents, labels = draw(1, 4)
-    expected = engine("float32").generate(latents, labels)
+    expected = engine("float32").run([latents, labels])
     monkeypatch.setattr("mirage.service.cuda.PREPARING_RUNS", 1)  # memory is wanted yet
     plain = engine("float32")
     assert "is not recorded" in caplog.text
-    np.testing.assert_array_equal(plain.generate(latents, labels), expected)
+    np.testing.assert_array_equal(plain.run([latents, labels]), expected)
     toy = engine("float32", load_bundle(models_root / "plain/1"))
-    assert toy.generate(np.zeros((2, 5), np.float32), None).shape == (2, 8, 12, 4)
+    assert toy.run([np.zeros((2, 5), np.float32)]).shape == (2, 8, 12, 4)

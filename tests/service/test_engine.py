@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from mirage.bundle.interface import Image, generator_tensors
 from mirage.bundle.latents import draw_latents
-from mirage.bundle.manifest import Image
 from mirage.bundle.verify import Bundle, load_bundle
 from mirage.service.cost import Cost
 from mirage.service.engine import Engine, batch_sizes, fitted, recorded_size, useful_size
@@ -27,22 +27,22 @@ def bundle(models_root: Path) -> Bundle:
 
 def test_it_makes_the_images_of_the_graph(bundle: Bundle) -> None:
     latents, labels = draw_latents(7, 0, 5, 5, len(DIGITS))
-    images = Engine(bundle, CPU).generate(latents, labels)
+    images = Engine(bundle, CPU).run([latents, labels])
     assert np.array_equal(images, Toy().images(latents, labels))
 
 
 def test_unconditional_models_take_no_labels(models_root: Path) -> None:
     engine = Engine(load_bundle(models_root / "plain/1"), CPU)
-    assert engine.generate(np.zeros((2, 5), np.float32), None).shape == (2, 8, 12, 4)
+    assert engine.run([np.zeros((2, 5), np.float32)]).shape == (2, 8, 12, 4)
 
 
 def test_an_image_does_not_depend_on_its_batch_nor_on_the_threads(bundle: Bundle) -> None:
     latents, labels = draw_latents(3, 0, 64, 5, len(DIGITS))
     assert labels is not None
-    whole = Engine(bundle, CPU, threads=2).generate(latents, labels)
+    whole = Engine(bundle, CPU, threads=2).run([latents, labels])
     engine = Engine(bundle, CPU)
     for size in (1, 7, 32):
-        assert np.array_equal(engine.generate(latents[:size], labels[:size]), whole[:size])
+        assert np.array_equal(engine.run([latents[:size], labels[:size]]), whole[:size])
 
 
 def test_a_provider_that_is_not_in_use_is_refused(bundle: Bundle) -> None:
@@ -57,10 +57,10 @@ def test_a_graph_that_onnxruntime_cannot_read_is_refused(bundle: Bundle) -> None
 
 def test_images_of_another_shape_are_refused(bundle: Bundle) -> None:
     image = Image(height=9, width=12, channels=1)
-    manifest = bundle.manifest.model_copy(update={"image": image})
+    manifest = bundle.manifest.model_copy(update=generator_tensors(5, 10, image))
     engine = Engine(replace(bundle, manifest=manifest), CPU)
     with pytest.raises(EngineError, match="not uint8"):
-        engine.generate(np.zeros((1, 5), np.float32), np.zeros(1, np.int64))
+        engine.run([np.zeros((1, 5), np.float32), np.zeros(1, np.int64)])
 
 
 def test_warming_up_teaches_the_cost_and_tells_what_each_size_takes(bundle: Bundle) -> None:
@@ -125,9 +125,9 @@ def test_batches_on_a_gpu_are_smaller_for_larger_images(side: int, largest: int,
 def test_a_rested_engine_makes_the_same_images(bundle: Bundle) -> None:
     latents, labels = draw_latents(7, 0, 5, 5, len(DIGITS))
     engine = Engine(bundle, CPU)
-    before = engine.generate(latents, labels)
+    before = engine.run([latents, labels])
     engine.rest()
-    assert np.array_equal(engine.generate(latents, labels), before)
+    assert np.array_equal(engine.run([latents, labels]), before)
 
 
 def test_the_shipped_model_makes_the_same_digits_as_the_cpu_runs_it() -> None:
@@ -138,10 +138,10 @@ def test_the_shipped_model_makes_the_same_digits_as_the_cpu_runs_it() -> None:
     assert replay_golden(engine, bundle.golden).passes
     latents, labels = draw_latents(3, 0, 32, bundle.manifest.latent_dim, len(DIGITS))
     assert labels is not None
-    images, plain = (each.generate(latents, labels) for each in (engine, Engine(bundle, CPU)))
+    images, plain = (each.run([latents, labels]) for each in (engine, Engine(bundle, CPU)))
     assert np.abs(images.astype(int) - plain.astype(int)).max() <= 1
     for size in (1, 7):
-        assert np.array_equal(engine.generate(latents[:size], labels[:size]), images[:size])
+        assert np.array_equal(engine.run([latents[:size], labels[:size]]), images[:size])
 
 
 @pytest.mark.parametrize("provider", ["cuda", "openvino"])

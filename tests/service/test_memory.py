@@ -46,8 +46,10 @@ def numbers(memory: Memory) -> list[int]:
 async def generate(version: Answering) -> bool:
     """Whether a version makes its golden images."""
     golden = Toy(seed=version.manifest.training.seed).golden()
-    outcome = await version.generate(Work(golden.latents, golden.labels, 0, 0), 10**9)
-    return np.array_equal(outcome.rows, golden.images)
+    outcome = await version.generate(
+        Work(golden.cases[0].inputs["latents"], golden.cases[0].inputs["labels"], 0, 0), 10**9
+    )
+    return np.array_equal(outcome.rows, golden.cases[0].images)
 
 
 def test_many_holders_load_a_version_once_and_the_last_one_frees_it(root: Path) -> None:

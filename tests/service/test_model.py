@@ -99,8 +99,11 @@ def test_what_has_found_the_old_version_ends_on_it(root: Path) -> None:
             release(root, "toy", 2)
             await models.refresh()
             assert await serving(models) == 2
-            outcome = await old.generate(Work(golden.latents, golden.labels, None, 0), 10**9)
-        assert np.array_equal(outcome.rows, golden.images)
+            outcome = await old.generate(
+                Work(golden.cases[0].inputs["latents"], golden.cases[0].inputs["labels"], None, 0),
+                10**9,
+            )
+        assert np.array_equal(outcome.rows, golden.cases[0].images)
         while "1/" in samples(metrics, "mirage_queued_images"):
             await asyncio.sleep(0)
         for gauge in ("queue_oldest_seconds", "batch_running_seconds", "model_loaded"):

@@ -28,7 +28,7 @@ pytestmark = pytest.mark.skipif(
 def test_it_makes_the_images_of_the_graph(models_root: Path) -> None:
     latents, labels = draw_latents(7, 0, 5, 5, len(DIGITS))
     engine = Engine(load_bundle(models_root / "toy/1"), Kind("openvino"))
-    difference = engine.generate(latents, labels).astype(int) - Toy().images(latents, labels)
+    difference = engine.run([latents, labels]).astype(int) - Toy().images(latents, labels)
     assert abs(difference).max() <= 1
 
 
@@ -38,9 +38,9 @@ def test_an_image_does_not_depend_on_its_batch(kind: Kind) -> None:
     engine = Engine(bundle, kind)
     latents, labels = draw_latents(3, 0, 32, bundle.manifest.latent_dim, 10)
     assert labels is not None
-    whole = engine.generate(latents, labels)
+    whole = engine.run([latents, labels])
     for size in (1, 3, 7, 17, 32):
-        assert np.array_equal(engine.generate(latents[:size], labels[:size]), whole[:size])
+        assert np.array_equal(engine.run([latents[:size], labels[:size]]), whole[:size])
 
 
 @pytest.mark.skipif(BFLOAT16 not in ALLOWED, reason="this processor does not multiply in bfloat16")

@@ -22,10 +22,11 @@ def bundle(models_root: Path) -> Bundle:
 
 def off_by(golden: Golden, levels: int) -> Golden:
     """The golden images with one value, which has room, moved."""
-    images = golden.images.copy()
+    (case,) = golden.cases
+    images = case.images.copy()
     at = tuple(np.argwhere((images > 100) & (images < 150))[0])
     images[at] += levels
-    return replace(golden, images=images)
+    return Golden((replace(case, images=images),))
 
 
 def test_the_right_images_pass(bundle: Bundle) -> None:
@@ -61,8 +62,8 @@ def test_reduced_precision_may_be_two_levels_off(bundle: Bundle, levels: int, pa
 def test_reduced_precision_must_be_right_on_average(bundle: Bundle) -> None:
     engine = Engine(bundle, CPU)
     engine.kind = replace(CPU, precision="bfloat16")
-    images = bundle.golden.images
-    off = replace(bundle.golden, images=np.where(images < 255, images + 1, images).astype(np.uint8))
-    deviation = replay_golden(engine, off)
+    (case,) = bundle.golden.cases
+    off = np.where(case.images < 255, case.images + 1, case.images).astype(np.uint8)
+    deviation = replay_golden(engine, Golden((replace(case, images=off),)))
     assert deviation.largest == 1
     assert not deviation.passes

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from mirage.bundle.verify import Bundle, load_bundle
 from mirage.service import engine
 from mirage.service.cost import Cost
 from mirage.service.crowd import Crowd
-from mirage.service.engine import Engine, Labels
+from mirage.service.engine import Array, Engine
 from mirage.service.errors import QueueFull
 from mirage.service.metrics import Metrics
 from mirage.service.polyphase import decompose
@@ -82,10 +83,10 @@ class Noting(Engine):
         super().__init__(bundle, Kind("cpu"))
         self.sizes_run: list[int] = []
 
-    def generate(self, latents: NDArray[np.float32], labels: Labels) -> NDArray[np.uint8]:
+    def run(self, inputs: Sequence[Array]) -> NDArray[np.uint8]:
         """As any engine."""
-        self.sizes_run.append(len(latents))
-        return super().generate(latents, labels)
+        self.sizes_run.append(len(inputs[0]))
+        return super().run(inputs)
 
 
 @pytest.mark.parametrize(("largest", "from_size"), [(32, WIDE_IMAGES), (4, 4)])

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from mirage.bundle.interface import generator_tensors
 from mirage.bundle.latents import draw_latents
 from mirage.bundle.manifest import Manifest
 from mirage.bundle.verify import read_manifest
@@ -134,6 +135,7 @@ def test_a_walk_has_a_limit_of_frames_and_of_pixels(toy: Manifest) -> None:
     assert walk_of(toy, {"seed": 1}, {"seed": 2}, steps=19).count == 20
     with pytest.raises(LimitExceeded, match="make 21 frames; at most 20 are allowed"):
         walk_of(toy, {"seed": 1}, {"seed": 2}, steps=20)
-    huge = toy.model_copy(update={"image": toy.image.model_copy(update={"height": 8192})})
+    image = toy.image.model_copy(update={"height": 8192})
+    huge = toy.model_copy(update=generator_tensors(toy.latent_dim, toy.num_classes, image))
     with pytest.raises(LimitExceeded, match=r"frames is 20, which makes 2\.0 megapixels"):
         walk_of(huge, {"seed": 1}, {"seed": 2}, steps=19)

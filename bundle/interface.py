@@ -1,0 +1,158 @@
+"""What a model takes and what it makes: named tensors, each with a dtype, a shape and a meaning."""
+
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal, Self
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+FREE_AXIS = r"^([2-9]\*)?[A-Z]$"  # a name, or a multiple of another axis: `N`, `H`, `4*H`
+
+DType = Literal["float32", "int64", "uint8"]
+Meaning = Literal["latents", "labels", "pictures", "images"]
+"""`latents` and `labels` choose what a generator makes, `pictures` come from clients, and `images`
+are what models make."""
+Axis = Annotated[int, Field(ge=1, le=65536)] | Annotated[str, Field(pattern=FREE_AXIS)]
+
+# The dtype of each meaning, and the axes of one item of it.
+FORMS: dict[Meaning, tuple[DType, int]] = {
+    "latents": ("float32", 1),
+    "labels": ("int64", 0),
+    "pictures": ("uint8", 3),
+    "images": ("uint8", 3),
+}
+CHANNELS = (1, 3, 4)  # grey, RGB, RGBA
+MOST_PIXELS = 8192  # of a side
+BATCH = "N"  # the first axis of every tensor: the number of items
+
+
+class Fields(BaseModel):
+    """Settings that every part of a manifest shares."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+
+class Image(Fields):
+    """The shape of one image, in pixels: grey, RGB or RGBA."""
+
+    height: Annotated[int, Field(ge=1, le=8192, description="pixels", examples=[28])]
+    width: Annotated[int, Field(ge=1, le=8192, description="pixels", examples=[28])]
+    channels: Annotated[Literal[1, 3, 4], Field(description="grey, RGB, RGBA", examples=[1])]
+
+
+class Tensor(Fields):
+    """One input or output of a model.
+
+    `shape` begins with the free axis `N`, the number of items. Further free axes are letters, and
+    multiples of them such as `4*H`.
+    """
+
+    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
+    dtype: DType
+    shape: Annotated[tuple[Axis, ...], Field(min_length=1, max_length=4)]
+    meaning: Meaning
+
+    @model_validator(mode="after")
+    def _check_form(self) -> Self:
+        dtype, axes = FORMS[self.meaning]
+        if self.dtype != dtype:
+            raise ValueError(f"dtype of {self.meaning} is {self.dtype}; {dtype} is allowed")
+        if self.shape[0] != BATCH or len(self.shape) != 1 + axes:
+            raise ValueError(
+                f"shape of {self.meaning} is {list(self.shape)};"
+                f" {BATCH} and {axes} more axes are allowed"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _check_sides(self) -> Self:
+        if len(self.shape) == 4:
+            *sides, channels = self.sizes[1:]
+            if channels not in CHANNELS:
+                raise ValueError(f"channels of {self.name} are {channels}; 1, 3 or 4 are allowed")
+            if any(side is not None and side > MOST_PIXELS for side in sides):
+                shown = " and ".join(str(axis) for axis in self.shape[1:3])
+                raise ValueError(
+                    f"sides of {self.name} are {shown}; up to {MOST_PIXELS} are allowed"
+                )
+        return self
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.dtype} [{', '.join(map(str, self.shape))}]"
+
+    @property
+    def sizes(self) -> tuple[int | None, ...]:
+        """The size of each axis; None where it is free."""
+        return tuple(axis if isinstance(axis, int) else None for axis in self.shape)
+
+    def zeros(self, count: int) -> np.ndarray:
+        """`count` items of zeros; raises ValueError where another axis is free."""
+        sizes = self.sizes[1:]
+        if None in sizes:
+            raise ValueError(f"shape of {self.name} is {list(self.shape)}; it has free axes")
+        return np.zeros((count, *(size or 0 for size in sizes)), self.dtype)
+
+
+Tensors = Annotated[tuple[Tensor, ...], Field(min_length=1, max_length=4)]
+
+
+def generator_tensors(
+    latent_dim: int, num_classes: int, image: Image
+) -> dict[str, tuple[Tensor, ...]]:
+    """The `inputs` and `outputs` of a model that makes images from latents.
+
+    It has the input `labels` when there are classes.
+    """
+    latents = Tensor(name="latents", dtype="float32", shape=(BATCH, latent_dim), meaning="latents")
+    labels = Tensor(name="labels", dtype="int64", shape=(BATCH,), meaning="labels")
+    shape = (BATCH, image.height, image.width, image.channels)
+    images = Tensor(name="images", dtype="uint8", shape=shape, meaning="images")
+    return {"inputs": (latents, labels) if num_classes else (latents,), "outputs": (images,)}
+
+
+def picture_tensors(channels: int, scale: int) -> dict[str, tuple[Tensor, ...]]:
+    """The `inputs` and `outputs` of a model that makes pictures `scale` times as large."""
+    sides = (f"{scale}*H", f"{scale}*W") if scale > 1 else ("H", "W")
+    pictures = Tensor(
+        name="pictures", dtype="uint8", shape=(BATCH, "H", "W", channels), meaning="pictures"
+    )
+    images = Tensor(name="images", dtype="uint8", shape=(BATCH, *sides, channels), meaning="images")
+    return {"inputs": (pictures,), "outputs": (images,)}
+
+
+def find(tensors: Sequence[Tensor], meaning: Meaning) -> Tensor | None:
+    """The tensor of this meaning, or None."""
+    return next((tensor for tensor in tensors if tensor.meaning == meaning), None)
+
+
+def check_generator(inputs: Sequence[Tensor], outputs: Sequence[Tensor], num_classes: int) -> None:
+    """Raise ValueError unless these are the tensors of a model that makes images from latents."""
+    _check_meanings("inputs", inputs, ["latents", "labels"] if num_classes else ["latents"])
+    _check_meanings("outputs", outputs, ["images"])
+    if len({tensor.name for tensor in (*inputs, *outputs)}) != len(inputs) + len(outputs):
+        raise ValueError("names of tensors must differ from each other")
+    for tensor in (*inputs, *outputs):
+        if None in tensor.sizes[1:]:
+            raise ValueError(f"shape of {tensor.name} is {list(tensor.shape)}; only N may be free")
+
+
+def check_picture_model(inputs: Sequence[Tensor], outputs: Sequence[Tensor], scale: int) -> None:
+    """Raise ValueError unless these are the tensors of a model that makes images of pictures."""
+    _check_meanings("inputs", inputs, ["pictures"])
+    _check_meanings("outputs", outputs, ["images"])
+    channels = inputs[0].sizes[3]
+    wanted = picture_tensors(channels or 0, scale)
+    for found, expected in ((inputs, wanted["inputs"]), (outputs, wanted["outputs"])):
+        if found != expected:
+            raise ValueError(f"tensors are {describe(found)}; {describe(expected)} are allowed")
+
+
+def describe(tensors: Sequence[Tensor]) -> str:
+    """The tensors as people write them: `latents float32 [N, 64]; labels int64 [N]`."""
+    return "; ".join(map(str, tensors))
+
+
+def _check_meanings(kind: str, tensors: Sequence[Tensor], wanted: Sequence[Any]) -> None:
+    found = [tensor.meaning for tensor in tensors]
+    if sorted(found) != sorted(wanted):
+        raise ValueError(f"{kind} are {', '.join(found)}; {', '.join(wanted)} are allowed")

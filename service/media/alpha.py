@@ -1,0 +1,52 @@
+"""Colours of transparent pixels, which a model for pictures must not see as they are."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+Colour = NDArray[np.uint8]  # [H, W, C]
+Alpha = NDArray[np.uint8]  # [H, W]
+Floats = NDArray[np.float32]
+
+
+def bleed_colours(colour: Colour, alpha: Alpha) -> Colour:
+    """Give fully transparent pixels the colours of the visible ones around them.
+
+    The colours of such pixels mean nothing, but a model would mix them into the edges. Each takes
+    the mean of the smallest square of a pyramid that holds something visible (push-pull: Gortler
+    et al., "The Lumigraph", 1996, section 3.4). The others stay as they are.
+    """
+    visible = alpha > 0
+    if visible.all() or not visible.any():
+        return colour
+    height, width = alpha.shape
+    weights = visible.astype(np.float32)[:, :, None]
+    filled = _fill(_halved(colour * visible[:, :, None]), _halved(weights))
+    around = _doubled(filled, height, width)
+    rounded = np.clip(np.rint(around), 0, 255).astype(np.uint8)
+    return np.where(visible[:, :, None], colour, rounded)
+
+
+def _fill(sums: Floats, weights: Floats) -> Floats:
+    """Means `[H, W, C]` of sums by weights; where a weight is 0, of what is around."""
+    means = (sums / np.maximum(weights, 1)).astype(np.float32)
+    if (weights > 0).all():
+        return means
+    height, width, _ = sums.shape
+    around = _doubled(_fill(_halved(sums), _halved(weights)), height, width)
+    return np.where(weights > 0, means, around)
+
+
+def _halved(values: NDArray[np.generic]) -> Floats:
+    """The sums of squares of 2x2; what is missing at the end counts as 0."""
+    height, width, _ = values.shape
+    sums = np.zeros((-(-height // 2), -(-width // 2), values.shape[2]), np.float32)
+    for row in (0, 1):
+        for column in (0, 1):
+            part = values[row::2, column::2]
+            sums[: part.shape[0], : part.shape[1]] += part
+    return sums
+
+
+def _doubled(values: Floats, height: int, width: int) -> Floats:
+    """Each value as a square of 2x2, cut to a size."""
+    return values.repeat(2, axis=0).repeat(2, axis=1)[:height, :width]

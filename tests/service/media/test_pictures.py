@@ -1,0 +1,151 @@
+import io
+import struct
+import zlib
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from mirage.service.errors import LimitExceeded, Malformed, ServiceError, UnsupportedBody
+from mirage.service.media.pictures import Picture, decode_picture
+
+MOST = 10_000
+RNG = np.random.default_rng(0)
+
+
+def encoded(mode: str, kind: str = "PNG", size: tuple[int, int] = (6, 4), **options: Any) -> bytes:
+    channels = len(mode) if mode in ("RGB", "RGBA", "LA", "CMYK") else 1
+    values = RNG.integers(0, 256, (size[1], size[0], channels), dtype=np.uint8)
+    image = Image.fromarray(values if channels > 1 else values[:, :, 0])
+    if mode not in (image.mode, "CMYK"):
+        image = image.convert(mode)
+    elif mode == "CMYK":
+        image = image.convert("CMYK") if image.mode == "RGBA" else image
+    buffer = io.BytesIO()
+    image.save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+def decode(data: bytes) -> Picture:
+    return decode_picture(data, most_pixels=MOST)
+
+
+@pytest.mark.parametrize(
+    ("data", "colours", "has_alpha"),
+    [
+        (encoded("L"), 1, False),
+        (encoded("1"), 1, False),
+        (encoded("LA"), 1, True),
+        (encoded("RGB"), 3, False),
+        (encoded("RGBA"), 3, True),
+        (encoded("P"), 3, False),
+        (encoded("P", transparency=3), 3, True),
+        (encoded("RGB", transparency=(1, 2, 3)), 3, True),
+        (encoded("L", transparency=3), 1, True),
+        (encoded("RGB", "JPEG"), 3, False),
+        (encoded("L", "JPEG"), 1, False),
+        (encoded("RGB", "WEBP"), 3, False),
+        (encoded("RGBA", "WEBP", lossless=True), 3, True),
+    ],
+)
+def test_pictures_become_colours_and_alpha(data: bytes, colours: int, has_alpha: bool) -> None:
+    picture = decode(data)
+    assert picture.colour.shape == (4, 6, colours)
+    assert picture.colour.dtype == np.uint8
+    assert picture.size == (4, 6)
+    assert (picture.alpha is not None) == has_alpha
+    if picture.alpha is not None:
+        assert (picture.alpha.shape, picture.alpha.dtype) == ((4, 6), np.uint8)
+
+
+def test_values_are_those_of_the_file() -> None:
+    data = encoded("RGBA")
+    expected = np.asarray(Image.open(io.BytesIO(data)))
+    picture = decode(data)
+    assert picture.alpha is not None
+    np.testing.assert_array_equal(np.dstack([picture.colour, picture.alpha]), expected)
+
+
+def test_16_bit_grey_loses_its_lower_byte() -> None:
+    deep = np.array([[0, 255, 256], [0x1234, 0xFF00, 0xFFFF]], np.uint16)
+    buffer = io.BytesIO()
+    Image.fromarray(deep).save(buffer, "PNG")
+    assert decode(buffer.getvalue()).colour[:, :, 0].tolist() == [[0, 0, 1], [0x12, 0xFF, 0xFF]]
+
+
+def test_orientation_is_applied_and_the_profile_kept() -> None:
+    image = Image.fromarray(RNG.integers(0, 256, (4, 6, 3), dtype=np.uint8))
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    exif[0x010F] = "somebody's camera"
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG", exif=exif, icc_profile=b"profile")
+    picture = decode(buffer.getvalue())
+    assert picture.icc == b"profile"
+    np.testing.assert_array_equal(picture.colour, np.rot90(np.asarray(image), -1))
+
+
+def animation(kind: str) -> bytes:
+    frames = [Image.new("RGB", (5, 5), colour) for colour in ("red", "blue")]
+    buffer = io.BytesIO()
+    frames[0].save(buffer, kind, save_all=True, append_images=frames[1:])
+    return buffer.getvalue()
+
+
+def png_that_says(width: int, height: int) -> bytes:
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    check = zlib.crc32(b"IHDR" + header)
+    chunk = struct.pack(">I", 13) + b"IHDR" + header + struct.pack(">I", check)
+    return b"\x89PNG\r\n\x1a\n" + chunk + encoded("RGB")[33:]
+
+
+@pytest.mark.parametrize(
+    ("data", "error", "message"),
+    [
+        (b"", UnsupportedBody, "PNG, JPEG and WebP are allowed"),
+        (b"<svg/>", UnsupportedBody, "PNG, JPEG and WebP are allowed"),
+        (b"GIF89a" + bytes(20), UnsupportedBody, "PNG, JPEG and WebP are allowed"),
+        (encoded("CMYK", "JPEG"), UnsupportedBody, "mode is CMYK"),
+        (animation("PNG"), UnsupportedBody, "animation"),
+        (animation("WEBP"), UnsupportedBody, "animation"),
+        (encoded("RGB", size=(101, 100)), LimitExceeded, "101x100 pixels"),
+        (png_that_says(30_000, 1), LimitExceeded, "sides of 16384"),
+        (png_that_says(2**31 - 1, 2**31 - 1), LimitExceeded, "megapixels"),
+        (png_that_says(0, 7), Malformed, "picture"),
+        (encoded("RGB", size=(90, 90))[:300], Malformed, "cannot be decoded"),
+        (encoded("RGB", "JPEG", size=(90, 90))[:700], Malformed, "cannot be decoded"),
+        (encoded("RGB", "WEBP", size=(90, 90))[:60], Malformed, "picture"),
+        (b"\x89PNG\r\n\x1a\n", Malformed, "header"),
+        (b"\xff\xd8\xff" + bytes(40), Malformed, "header"),
+    ],
+)
+def test_what_is_not_taken_is_refused_in_words(
+    data: bytes, error: type[ServiceError], message: str
+) -> None:
+    with pytest.raises(error, match=message):
+        decode(data)
+
+
+@given(
+    st.sampled_from(["PNG", "JPEG", "WEBP"]),
+    st.lists(st.tuples(st.floats(0, 1), st.integers(0, 255)), min_size=1, max_size=8),
+)
+def test_no_damage_breaks_the_decoder(kind: str, damage: list[tuple[float, int]]) -> None:
+    data = bytearray(encoded("RGB", kind, size=(20, 20)))
+    for place, value in damage:
+        data[int(place * (len(data) - 1))] = value
+    try:
+        picture = decode(bytes(data))
+    except ServiceError:
+        return
+    assert picture.colour.shape[2] in (1, 3)
+    assert picture.colour[:, :, 0].size <= MOST
+
+
+@given(st.binary(max_size=200), st.sampled_from([b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff\xe0"]))
+def test_no_bytes_break_the_decoder(rest: bytes, head: bytes) -> None:
+    with pytest.raises(ServiceError):
+        decode(head + rest)
