@@ -28,6 +28,7 @@ from mirage.service.provider import Kind, kinds
 from mirage.service.replay import replay_golden
 from mirage.service.session import EngineError
 from mirage.service.settings import Settings
+from mirage.service.wide import WideEngine
 from mirage.service.work import Work
 
 log = logging.getLogger(__name__)
@@ -54,12 +55,12 @@ class Prepared:
     engines: list[Engine]
     cost: Cost
     largest: int
-    wide: Engine | None = None
+    wide: WideEngine | None = None
 
     @property
     def everything(self) -> list[Engine]:
         """All engines."""
-        return self.engines if self.wide is None else [self.wide, *self.engines]
+        return self.engines if self.wide is None else [self.wide.engine, *self.engines]
 
     @property
     def manifest(self) -> Manifest:
@@ -109,9 +110,9 @@ def _prepare(bundle: Bundle, kind: Kind, settings: Settings, crowd: Crowd | None
 
             engines = [build(lanes.threads, lanes.device(lane)) for lane in range(lanes.count)]
             if crowd is not None and kind.provider != "cuda":
-                wide = build(crowd.cpus, 0)
-                _prove(wide, fit)
-                wide.warm_up(Cost())
+                wide = WideEngine(build(crowd.cpus, 0))
+                _prove(wide.engine, fit)
+                wide.engine.warm_up(Cost())
             for engine in engines:
                 _prove(engine, fit)
             times = [engine.warm_up(cost) for engine in engines]
@@ -154,19 +155,22 @@ class Runner:
         labels: NDArray[np.int64] | None = arrays[1] if len(arrays) > 1 else None
         if padding := self._engine.padding(len(arrays[0])):
             self._padding.inc(padding)
-        return self._best(len(arrays[0])).generate(arrays[0], labels)
+        if self._wide is not None and self._is_alone(len(arrays[0])):
+            images = self._wide.try_generate(arrays[0], labels)
+            if images is not None:
+                return images
+        return self._engine.generate(arrays[0], labels)
 
     def rest(self) -> None:
         """Give memory back."""
-        for engine in (self._engine, self._wide):
-            if engine is not None:
-                engine.rest()
+        self._engine.rest()
+        if self._wide is not None:
+            self._wide.rest()
         trim_memory()
 
-    def _best(self, size: int) -> Engine:
-        if self._wide is not None and size >= self._wide_from and self._crowd.is_one():
-            return self._wide
-        return self._engine
+    def _is_alone(self, size: int) -> bool:
+        """Whether a batch is large, and of the only request that all workers have."""
+        return size >= self._wide_from and self._crowd.is_one()
 
 
 class Served:
