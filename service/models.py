@@ -5,13 +5,16 @@ import logging
 from contextlib import AbstractContextManager
 
 from mirage.bundle.errors import BundleError
-from mirage.bundle.store import Release, list_models, list_versions
+from mirage.bundle.manifest import Manifest
+from mirage.bundle.store import Release, list_models, list_versions, version_path
+from mirage.bundle.verify import read_manifest
 from mirage.service.crowd import Crowd
 from mirage.service.ensemble import Answering
 from mirage.service.errors import (
     DeadlineUnreachable,
     Draining,
     InvalidValue,
+    ModelRefused,
     NoSuchModel,
     NotReady,
     QueueFull,
@@ -146,12 +149,54 @@ class Models:
         """Keep a version that was found just now in memory within the block."""
         return self._memory.lease(answering)
 
+    async def manifest(self, name: str, version: int | None) -> Manifest:
+        """The manifest of a version; reads one that is not in memory from disk, and loads nothing.
+
+        Raises what `find` raises.
+        """
+        if (answering := self.at_hand(name, version)) is not None:
+            return answering.manifest
+        assert version is not None  # what is released is at hand
+        await self._check_published(name, version)
+        self._on_demand.check_refused((name, version))
+        path = version_path(self._settings.models, name, version)
+        try:
+            return await asyncio.to_thread(read_manifest, path)
+        except BundleError as error:
+            log.error("manifest refused name=%s version=%d: %s", name, version, error)
+            raise ModelRefused(
+                f"version {version} of {name} did not pass verification: {error.reason}"
+            ) from error
+
     async def published(self, name: str, version: int | None) -> int:
-        """A version on disk, by default the one that serves; raises NoSuchModel."""
+        """A version on disk, by default the one that serves; raises NoSuchModel and NotReady."""
         if version is None:
             version = self._chosen(name, None).manifest.version
         await self._check_published(name, version)
         return version
+
+    async def versions(self, name: str) -> list[int]:
+        """The versions of a model on disk; none when there is no such model.
+
+        Raises NotReady when that cannot be told: the folder cannot be read, or what serves is gone.
+        """
+        root = self._settings.models
+        try:
+            return await asyncio.to_thread(list_versions, root, name)
+        except BundleError as error:
+            if error.reason == "name_invalid":
+                return []
+        try:
+            await asyncio.to_thread(list_models, root)
+        except BundleError:
+            raise _unreadable() from None
+        if self.loaded(name):
+            raise _unreadable()
+        return []
+
+    def names(self) -> set[str]:
+        """The models that have a version in memory."""
+        return {served.manifest.name for served in self._memory.everything()}
 
     def get(self, name: str) -> Model | None:
         """A model as far as it is followed."""
@@ -258,11 +303,14 @@ class Models:
         return f"released are {', '.join(self._all_released()) or 'none'}"
 
     async def _check_published(self, name: str, version: int) -> None:
-        """Raise NoSuchModel unless the version is on disk."""
-        try:
-            versions = await asyncio.to_thread(list_versions, self._settings.models, name)
-        except BundleError:
-            raise NoSuchModel(f"model is {name!r:.100}; {self._known()}") from None
+        """Raise NoSuchModel unless the version is on disk, NotReady when that cannot be told."""
+        versions = await self.versions(name)
+        if not versions:
+            raise NoSuchModel(f"model is {name!r:.100}; {self._known()}")
         if version not in versions:
             published = ", ".join(map(str, versions)) or "none"
             raise NoSuchModel(f"version is {version}; of {name} published are {published}")
+
+
+def _unreadable() -> NotReady:
+    return NotReady("the folder of models cannot be read at the moment", retry_after_s=1)

@@ -38,7 +38,7 @@ class OnDemand:
         Waits for room as long as all that is kept is in use. Raises ModelRefused.
         """
         while (version := self.get(key)) is None:
-            self._check_refused(key)
+            self.check_refused(key)
             if key not in self._loading:
                 task = self._loading[key] = asyncio.create_task(self._admit(key))
                 task.add_done_callback(_mark_as_seen)
@@ -49,6 +49,12 @@ class OnDemand:
         """Keep a version no longer, for somebody else holds it from now on."""
         if (version := self._kept.pop(key, None)) is not None:
             self._memory.let_go(version)
+
+    def check_refused(self, key: Key) -> None:
+        """Raise ModelRefused while the refusal of a version stands."""
+        until, reason = self._refused.get(key, (0.0, ""))
+        if (wait_s := until - time.monotonic()) > 0:
+            raise _refusal(key, reason, wait_s)
 
     def versions(self) -> list[Answering]:
         """All that are kept."""
@@ -80,11 +86,6 @@ class OnDemand:
             else:
                 self._memory.returned.clear()
                 await self._memory.returned.wait()
-
-    def _check_refused(self, key: Key) -> None:
-        until, reason = self._refused.get(key, (0.0, ""))
-        if (wait_s := until - time.monotonic()) > 0:
-            raise _refusal(key, reason, wait_s)
 
 
 def _refusal(key: Key, reason: str, retry_after_s: float) -> ModelRefused:

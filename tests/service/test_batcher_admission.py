@@ -6,7 +6,6 @@ import time
 
 import pytest
 
-from mirage.service.batcher import TRIAL_EVERY
 from mirage.service.errors import DeadlinePassed, DeadlineUnreachable
 from tests.service.test_batcher import Bench, with_bench
 
