@@ -18,6 +18,7 @@ from mirage.service.rates import Rates
 from mirage.service.settings import Settings
 from mirage.service.siblings import Siblings
 from mirage.service.totals import add_up
+from mirage.service.verified_files import VerifiedFiles
 
 
 @dataclass
@@ -40,6 +41,7 @@ class Service:
     encoders: ThreadPoolExecutor = field(init=False)
     intake: Intake = field(init=False)
     outbox: Outbox = field(init=False, default_factory=Outbox)
+    files: VerifiedFiles = field(init=False, default_factory=VerifiedFiles)
     siblings: Siblings | None = field(init=False, default=None)  # where there are several workers
     _following: list[asyncio.Task[None]] = field(init=False, default_factory=list)
 
