@@ -3,6 +3,7 @@
 import asyncio
 import gzip
 import json
+import threading
 import zlib
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,8 @@ from starlette.testclient import TestClient
 
 from mirage.bundle.store import release
 from mirage.service.app import create_app
+from mirage.service.entry import Array, Arrays
+from mirage.service.served import Runner
 from mirage.service.settings import Settings
 from tests.bundles import Toy, make_bundle
 from tests.service.conftest import ClientOf
@@ -309,22 +312,35 @@ def test_an_unknown_fault_is_a_fixed_text(
     assert "secret" not in error(post(client_of(), wanted()), 500)
 
 
-def test_a_client_that_leaves_is_not_waited_for(settings: Settings) -> None:
+def test_a_client_that_leaves_is_not_waited_for(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
     app = create_app(settings)
     body = json.dumps(wanted()).encode()
     arriving = [{"type": "http.request", "body": body}, {"type": "http.disconnect"}]
     sent: list[Any] = []
+    answered = threading.Event()
+    run = Runner.__call__
+
+    def run_after_the_answer(runner: Runner, arrays: Arrays) -> Array:
+        assert answered.wait(60)
+        return run(runner, arrays)
 
     async def receive() -> Any:
         return arriving.pop(0)
 
     async def send(message: Any) -> None:
         sent.append(message)
+        answered.set()
 
     async def ask() -> None:
         async with app.router.lifespan_context(app):
-            await app({**SCOPE, "headers": []}, receive, send)
+            try:
+                await app({**SCOPE, "headers": []}, receive, send)
+            finally:
+                answered.set()
 
+    monkeypatch.setattr(Runner, "__call__", run_after_the_answer)
     asyncio.run(ask())
     assert sent[0]["status"] == 499
     assert app.state.service.metrics.registry.get_sample_value("mirage_abandoned_total") == 1
