@@ -37,12 +37,21 @@ Key = tuple[str, int]  # name and version
 WIDE_IMAGES = 8  # of a batch that more threads make sooner
 
 
+# Reasons that may pass: a disk that failed or is not mounted, files that are still to come, memory
+# or threads that were not to be had. All others are the bundle's own.
+PASSING = {"not_found", "file_missing", "file_unreadable", "engine_failed", "load_failed"}
+
+
 class LoadError(Exception):
-    """A version that will not be served: a public slug, and a message for operators."""
+    """A version that will not be served: a public slug, and a message for operators.
+
+    `is_final`: to load it again would not help.
+    """
 
     def __init__(self, reason: str, message: str) -> None:
         super().__init__(message)
         self.reason = reason
+        self.is_final = reason not in PASSING
 
 
 @dataclass(frozen=True)

@@ -17,9 +17,10 @@ from mirage.service.errors import (
     NoSuchModel,
     NotReady,
     QueueFull,
+    StartError,
 )
 from mirage.service.metrics import Metrics
-from mirage.service.models import Models, StartError
+from mirage.service.models import Models
 from mirage.service.settings import Settings
 from mirage.service.work import Work
 from tests.bundles import Toy, make_bundle, write_toy
