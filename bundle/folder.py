@@ -14,6 +14,7 @@ from mirage.bundle.errors import BundleError
 from mirage.bundle.manifest import FileEntry
 
 CHUNK_BYTES = 2**20
+Signature = tuple[int, ...]  # of a file: changes when its contents do
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,17 @@ class Folder:
         """All of one plain file of at most `limit_bytes`; raises BundleError `file_…`."""
         with self._open(name, limit_bytes) as file:
             return _read_at_most(file, name, limit_bytes)
+
+    def signature(self, name: str) -> Signature:
+        """What tells whether a file has changed, without reading it; empty when there is none."""
+        try:
+            status = os.stat(name, dir_fd=self.descriptor, follow_symlinks=False)
+        except OSError:
+            return ()
+        return (
+            *(status.st_dev, status.st_ino, status.st_size),
+            *(status.st_mtime_ns, status.st_ctime_ns),
+        )
 
     def scan(self, name: str, entry: FileEntry, limit_bytes: int, keep_bytes: int) -> bytes:
         """Check one file against its entry and return its first `keep_bytes`, read only once.

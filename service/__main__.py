@@ -39,9 +39,9 @@ def _serve(settings: Settings) -> int:
     # are loaded on threads that cannot be stopped.
     signal.signal(signal.SIGTERM, lambda *_: os._exit(DONE))
     # Here, so that a wrong flag is told at once.
+    from mirage.service.errors import StartError
     from mirage.service.keys_file import KeysError
     from mirage.service.logs import configure_logging
-    from mirage.service.models import StartError
     from mirage.service.server import PortError, serve
     from mirage.service.supervisor import WorkerFailed
 

@@ -29,19 +29,23 @@ from mirage.service.problems import (
     answer_service_error,
     answer_unknown_error,
 )
+from mirage.service.release_barrier import ReleaseBarrier
 from mirage.service.request_log import LogRequests
 from mirage.service.routes import generate, router
 from mirage.service.settings import Settings
 from mirage.service.state import Service
 
 
-def create_app(settings: Settings, crowd: Crowd | None = None) -> FastAPI:
+def create_app(
+    settings: Settings, crowd: Crowd | None = None, barrier: ReleaseBarrier | None = None
+) -> FastAPI:
     """An application that loads its models when it starts and finishes its work when it stops.
 
-    `crowd`: the workers that it shares the CPUs with. Starting raises StartError when the models
+    `crowd`: the workers that it shares the CPUs with; `barrier`: where they agree what is released.
+    Starting raises StartError when the models
     that must serve cannot, KeysError for a broken file of keys.
     """
-    service = Service(settings, crowd)
+    service = Service(settings, crowd, barrier)
     app = FastAPI(
         title="Mirage",
         version="1",

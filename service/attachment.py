@@ -8,9 +8,10 @@ from pathlib import Path
 from mirage.bundle.errors import BundleError
 from mirage.bundle.manifest import Manifest
 from mirage.bundle.store import version_path
-from mirage.bundle.verify import read_file, read_manifest
+from mirage.bundle.verify import read_manifest
 from mirage.service.errors import ModelRefused, NotFound
 from mirage.service.state import Service
+from mirage.service.verified_files import VerifiedFiles
 
 log = logging.getLogger(__name__)
 
@@ -19,11 +20,12 @@ SAMPLES, CARD = "samples.png", "README.md"
 
 @dataclass(frozen=True)
 class Attachment:
-    """One file of a version: where the version lies, and the manifest that it is held against."""
+    """One file of a version: where the version lies, and the manifest to check it against."""
 
     path: Path
     manifest: Manifest
     name: str
+    files: VerifiedFiles
 
     @property
     def etag(self) -> str:
@@ -38,7 +40,7 @@ class Attachment:
     async def read(self) -> bytes:
         """The bytes, verified; raises ModelRefused."""
         try:
-            return await asyncio.to_thread(read_file, self.path, self.manifest, self.name)
+            return await asyncio.to_thread(self.files.read, self.path, self.manifest, self.name)
         except BundleError as error:
             raise _refusal(self.manifest.name, self.manifest.version, error) from error
 
@@ -48,7 +50,8 @@ async def find_attachment(
 ) -> Attachment:
     """A file of a version, by default of the released one.
 
-    Raises NoSuchModel, NotFound for a version without the file, ModelRefused for a broken one.
+    Raises NoSuchModel, NotFound for a version without the file, NotReady when that cannot be told,
+    ModelRefused for a broken one.
     """
     version = await service.models.published(model, version)
     path = version_path(service.settings.models, model, version)
@@ -58,7 +61,7 @@ async def find_attachment(
         raise _refusal(model, version, error) from error
     if name not in manifest.files:
         raise NotFound(f"{model}@{version} has no {name}")
-    return Attachment(path, manifest, name)
+    return Attachment(path, manifest, name, service.files)
 
 
 def _refusal(model: str, version: int, error: BundleError) -> ModelRefused:

@@ -11,7 +11,13 @@ from dataclasses import dataclass
 from mirage.service.cost import Cost
 from mirage.service.deadlines import Deadlines
 from mirage.service.entry import Arrays, Entry, Outcome, PartedEntry
-from mirage.service.errors import DeadlineUnreachable, Draining, InternalError, QueueFull
+from mirage.service.errors import (
+    DeadlinePassed,
+    DeadlineUnreachable,
+    Draining,
+    InternalError,
+    QueueFull,
+)
 from mirage.service.lane import Batch, BeforeTurn, Run
 from mirage.service.queue import Queue
 from mirage.service.threads import Threads
@@ -20,6 +26,9 @@ from mirage.service.turns import Turns, are_short
 # More than it seems may be ahead of an entry. Were all admitted that can just be in time, they
 # would be a little late under more load than can be answered, and made for nothing.
 CAUTION = 0.5
+# Of the entries that an idle batcher would reject for their deadlines, every eighth is tried: a
+# rejection measures nothing, so without trials a wrong estimate would reject for ever.
+TRIAL_EVERY = 8
 
 
 @dataclass(frozen=True)
@@ -53,6 +62,7 @@ class Batcher:
         self._options = options
         self._cost = cost
         self._observe = observe
+        self._rejected = 0  # for their deadlines, while nothing else ran
         self._deadlines = Deadlines(asyncio.get_running_loop())
         self._queue = queue = Queue(options.max_batch_size)
         self._lanes: Threads | Turns
@@ -74,8 +84,8 @@ class Batcher:
         """Run items through batches, whatever others are in them.
 
         `arrays` have one length, the items; `deadline` is in `time.monotonic()` seconds.
-        Raises QueueFull, DeadlineUnreachable and Draining at once, DeadlinePassed at the deadline,
-        InternalError when a batch with an item of this entry fails.
+        Raises QueueFull, DeadlineUnreachable and Draining at once, DeadlinePassed at the deadline
+        or when it is over already, InternalError when a batch with an item of this entry fails.
         """
         entry = Entry(arrays, deadline, time.monotonic())
         self._put(entry)
@@ -151,6 +161,8 @@ class Batcher:
     def _admit(self, size: int, deadline: float) -> None:
         if self._queue.closed:
             raise Draining("the service is stopping", retry_after_s=1)
+        if deadline <= time.monotonic():
+            raise DeadlinePassed("the deadline passed before the images were queued")
         waiting, most = self._queue.waiting, self._options.max_queue_size
         if waiting + size > most:
             raise QueueFull(
@@ -160,14 +172,19 @@ class Batcher:
         expected_s = self._expected_s(size)
         ahead_s = max(0.0, expected_s - self._cost.estimate_s(size))
         late_s = time.monotonic() + expected_s + CAUTION * ahead_s - deadline
-        if late_s > 0:
-            if not waiting and not self.running_s():  # else a batch soon tells what is true
-                self._cost.fade()
+        if late_s > 0 and not self._is_trial():
             raise DeadlineUnreachable(
                 f"the images would be about {1000 * late_s:.0f} ms late; allow more time or"
                 " ask for fewer",
                 retry_after_s=late_s,
             )
+
+    def _is_trial(self) -> bool:
+        """Whether to admit an entry although it seems to be late, to measure what it costs."""
+        if self._queue.waiting or self.running_s():
+            return False  # a batch soon tells what is true
+        self._rejected += 1
+        return self._rejected % TRIAL_EVERY == 0
 
     def _expected_s(self, size: int) -> float:
         """The seconds until an entry of `size` items that arrives now is answered."""

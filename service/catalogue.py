@@ -44,7 +44,9 @@ class ModelSummary(BaseModel):
     released: int | None = Field(
         description="version that answers when none is named; null: none does", examples=[1]
     )
-    versions: list[int] = Field(description="published", examples=[[1]])
+    versions: list[int] = Field(
+        description="published; those in memory when the disk cannot be read", examples=[[1]]
+    )
     default: bool = Field(description="answers when a request names no model", examples=[True])
     canary: CanaryDetail | None = Field(None, description="null: there is none", examples=[None])
     loading: int | None = Field(
@@ -53,12 +55,18 @@ class ModelSummary(BaseModel):
     refused: RefusalDetail | None = Field(
         None, description="null: what is to be released answers", examples=[None]
     )
+    storage_error: str | None = Field(
+        None, description="why its folder cannot be read; null: it can", examples=[None]
+    )
 
 
 class ModelList(BaseModel):
-    """All models."""
+    """All models; with a storage error those that serve."""
 
     models: list[ModelSummary]
+    storage_error: str | None = Field(
+        None, description="why the folder of models cannot be read; null: it can", examples=[None]
+    )
 
 
 class Runtime(BaseModel):
@@ -152,14 +160,24 @@ class ModelDetail(ModelSummary):
 
 
 async def list_known(service: Service) -> ModelList:
-    """All models on disk, by name."""
-    names = await asyncio.to_thread(list_models, service.settings.models)
-    return ModelList(models=[await _summary(service, name) for name in names])
+    """All models on disk and in memory, by name."""
+    names, storage_error = service.models.names(), None
+    try:
+        names.update(await asyncio.to_thread(list_models, service.settings.models))
+    except BundleError as error:
+        storage_error = error.reason
+    found = [await _summary(service, name) for name in sorted(names)]
+    return ModelList(
+        models=[summary for summary in found if summary is not None], storage_error=storage_error
+    )
 
 
 async def describe_model(service: Service, name: str) -> ModelDetail:
-    """One model; raises NoSuchModel."""
+    """One model; raises NoSuchModel, and NotReady when that cannot be told."""
     summary = await _summary(service, name)
+    if summary is None:
+        await service.models.versions(name)  # raises NotReady
+        raise NoSuchModel(f"model is {name!r:.100}; GET /models lists the models")
     return ModelDetail(
         **summary.model_dump(),
         runtime=Runtime(
@@ -173,13 +191,16 @@ async def describe_model(service: Service, name: str) -> ModelDetail:
     )
 
 
-async def _summary(service: Service, name: str) -> ModelSummary:
+async def _summary(service: Service, name: str) -> ModelSummary | None:
+    """What is known of a model; None when it is neither on disk nor in memory."""
+    storage_error = None
     try:
         versions = await asyncio.to_thread(list_versions, service.settings.models, name)
-    except BundleError:
-        versions = []
+    except BundleError as error:
+        storage_error = error.reason
+        versions = sorted(loaded.manifest.version for loaded in service.models.loaded(name))
     if not versions:
-        raise NoSuchModel(f"model is {name!r:.100}; GET /models lists the models")
+        return None
     model = service.models.get(name)
     return ModelSummary(
         name=name,
@@ -189,6 +210,7 @@ async def _summary(service: Service, name: str) -> ModelSummary:
         canary=_canary(model),
         loading=model.loading if model else None,
         refused=_refusal(model),
+        storage_error=storage_error,
     )
 
 

@@ -1,7 +1,6 @@
 """Learns what a batch costs: n items take fixed_s + n · item_s seconds."""
 
 MEMORY = 0.95  # what a batch still counts after the next one
-FADE = 0.98
 
 
 class Cost:
@@ -19,12 +18,6 @@ class Cost:
         self._nn = MEMORY * self._nn + items * items
         self._s = MEMORY * self._s + seconds
         self._ns = MEMORY * self._ns + items * seconds
-        self._fit()
-
-    def fade(self) -> None:
-        """Believe a little less; for a refusal, which teaches nothing, must not last for ever."""
-        self._s *= FADE
-        self._ns *= FADE
         self._fit()
 
     def estimate_s(self, items: int, batches: int = 1) -> float:

@@ -20,6 +20,7 @@ from mirage.service.crowd import Crowd
 from mirage.service.express import Express
 from mirage.service.processor import return_large_blocks
 from mirage.service.protocol import Protocol
+from mirage.service.release_barrier import ReleaseBarrier
 from mirage.service.settings import Settings
 from mirage.service.state import Service
 
@@ -86,9 +87,10 @@ def run_server(
     settings: Settings,
     make_server: Callable[[uvicorn.Config, Service], DrainingServer],
     crowd: Crowd | None = None,
+    barrier: ReleaseBarrier | None = None,
 ) -> None:
     """Make a server on an event loop of its own, and serve; raises StartError and KeysError."""
-    app = create_app(settings, crowd)
+    app = create_app(settings, crowd, barrier)
     config = uvicorn.Config(
         app,
         loop="uvloop",

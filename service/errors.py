@@ -1,4 +1,4 @@
-"""Every error that a client can meet, each with its HTTP status and its public slug.
+"""Every error that a client can meet, each with its HTTP status and its public slug; StartError.
 
 ServiceError
 ├── 400 Malformed
@@ -19,6 +19,10 @@ ServiceError
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import ClassVar, TypedDict
+
+
+class StartError(Exception):
+    """The models that must serve do not; the message is for operators."""
 
 
 class FieldError(TypedDict):

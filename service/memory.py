@@ -60,6 +60,11 @@ class Memory:
                 return await self._load_ensemble(manifest)
             return await self._hold(key)
 
+    def hold(self, version: Answering) -> None:
+        """Hold once more what is held already."""
+        for part in version.parts:
+            self._holds[part.key] += 1
+
     def let_go(self, version: Answering) -> None:
         """End a hold; what nobody holds finishes what is queued and leaves memory."""
         for part in version.parts:
@@ -170,11 +175,10 @@ class Memory:
         """Let every refusal leave as LoadError, and count it."""
         try:
             yield
-        except (BundleError, LoadError) as error:
-            self._metrics.refused.labels(key[0], str(key[1]), error.reason).inc()
-            if isinstance(error, LoadError):
-                raise
-            raise LoadError(error.reason, str(error)) from error
+        except Exception as error:
+            refusal = _load_error(error)
+            self._metrics.refused.labels(key[0], str(key[1]), refusal.reason).inc()
+            raise refusal from error
 
     def _path(self, key: Key) -> Path:
         path: Path = version_path(self._settings.models, *key)
@@ -196,6 +200,15 @@ class Lease(AbstractContextManager[Answering]):
     def __exit__(self, *_: object) -> None:
         """End the hold."""
         self._memory.end(self._version)
+
+
+def _load_error(error: Exception) -> LoadError:
+    """An error as the one that callers handle."""
+    if isinstance(error, LoadError):
+        return error
+    if isinstance(error, BundleError):
+        return LoadError(error.reason, str(error))
+    return LoadError("load_failed", f"{type(error).__name__}: {error}")
 
 
 def _key(manifest: Manifest) -> Key:

@@ -1,16 +1,18 @@
 """One model: the version that answers, the canary beside it, and what was refused last."""
 
 import logging
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+import time
+from dataclasses import replace
 
 from mirage.bundle.chance import takes_canary
 from mirage.bundle.errors import BundleError
 from mirage.bundle.release import check_canary
-from mirage.bundle.store import Canary, Release
+from mirage.bundle.store import Release
+from mirage.service.candidate import Candidate, Refusal
 from mirage.service.ensemble import Answering
 from mirage.service.memory import Memory
 from mirage.service.metrics import Metrics
+from mirage.service.release_barrier import Decision, Level, Vote
 from mirage.service.served import LoadError
 
 log = logging.getLogger(__name__)
@@ -18,27 +20,11 @@ log = logging.getLogger(__name__)
 RELEASED = "ok"  # the outcome of a change that was followed, beside the reasons of those refused
 
 
-@dataclass(frozen=True)
-class Refusal:
-    """What is to be released but does not answer: a public reason, and a message for operators.
-
-    `version` is None when release.json itself is missing or unreadable.
-    """
-
-    version: int | None
-    reason: str
-    message: str
-    of_canary: bool = False
-    since: datetime = field(default_factory=lambda: datetime.now(UTC))
-
-    @property
-    def labels(self) -> tuple[str, str]:
-        """Version and reason, as metrics have them."""
-        return "" if self.version is None else str(self.version), self.reason
-
-
 class Model:
-    """Follows what is released of a model; what is refused leaves what answers as it is."""
+    """Prepares what is released of a model, and serves what is decided.
+
+    What is refused leaves what answers as it is.
+    """
 
     def __init__(self, name: str, memory: Memory, metrics: Metrics) -> None:
         self.name = name
@@ -48,7 +34,17 @@ class Model:
         self.canary: Answering | None = None
         self.share = 0.0
         self.refusal: Refusal | None = None
-        self.loading: int | None = None
+        self.candidate: Candidate | None = None
+        self._serves: Decision | None = None
+        self._loading: int | None = None
+
+    @property
+    def loading(self) -> int | None:
+        """The version that is being loaded, or waits until all workers have loaded it."""
+        waiting = [] if self.candidate is None else self.candidate.versions
+        serving = [_number(version) for version in self.answering()]
+        numbers = [number for v in waiting if (number := _number(v)) not in serving]
+        return self._loading or next(iter(numbers), None)
 
     def choose(self, seed: int | None) -> Answering | None:
         """The version that answers for a seed; None brings latents, which no canary gets."""
@@ -61,85 +57,149 @@ class Model:
         return [version for version in (self.released, self.canary) if version is not None]
 
     async def follow(self, wanted: Release) -> None:
-        """Let the released version and the canary answer, each as soon as it is in memory."""
+        """Prepare a release, which serves once `serve` is told so."""
+        self.discard()
         self._set_refusal(None)
-        try:
-            await self._follow_release(wanted.version)
-            await self._follow_canary(wanted.canary)
-        except LoadError as error:
-            self._refuse(wanted, error)
-        else:
-            self._metrics.reloads.labels(self.name, RELEASED).inc()
+        self.candidate = await self._prepare(wanted)
+
+    async def retry(self) -> None:
+        """Prepare again what was refused, if that may help and it is time."""
+        if (old := self.candidate) is None or not old.is_due:
+            return
+        self.candidate = await self._prepare(old.release, old.tries + 1)
+        self._let_go(old.versions)
+        if self.candidate.refusal is None:
+            self._set_refusal(None)
+
+    def discard(self) -> None:
+        """Let go of what is prepared."""
+        if (old := self.candidate) is not None:
+            self.candidate = None
+            self._let_go(old.versions)
 
     def stay(self, reason: str, message: str) -> None:
         """Go on as before, for nobody knows what is to be released."""
         self._set_refusal(Refusal(None, reason, message))
         log.error("model refused name=%s reason=%s: %s", self.name, reason, message)
 
-    async def _follow_release(self, version: int) -> None:
-        if _number(self.released) == version:
+    def vote(self) -> Vote | None:
+        """What is prepared and not served."""
+        return None if self.candidate is None else self.candidate.vote
+
+    @property
+    def waits(self) -> bool:
+        """Whether more is prepared than is decided."""
+        if (candidate := self.candidate) is None:
+            return False
+        if self._serves is None or candidate.release != self._serves.release:
+            return candidate.level > Level.NOTHING
+        return candidate.level > self._serves.level
+
+    def serve(self, decision: Decision) -> bool:
+        """Serve what is decided; false if that is not prepared."""
+        candidate = self.candidate
+        if candidate is not None and candidate.release == decision.release:
+            if self._serves != decision and candidate.level >= decision.level:
+                self._switch(candidate, decision)
+            if self._serves == decision and decision.level == Level.COMPLETE:
+                self.discard()
+                self._set_refusal(None)
+                self._metrics.reloads.labels(self.name, RELEASED).inc()
+        return self._serves == decision
+
+    def _switch(self, candidate: Candidate, decision: Decision) -> None:
+        """Let what is prepared answer; nothing else runs meanwhile on the event loop."""
+        old = self.answering()
+        self._set_released(candidate.released)
+        canary = candidate.canary if decision.level == Level.COMPLETE else None
+        self._set_canary(canary, decision.release)
+        self._serves = decision
+        for version in self.answering():
+            self._memory.hold(version)
+        self._let_go(old)
+
+    def _set_released(self, fresh: Answering | None) -> None:
+        before, after = _number(self.released), _number(fresh)
+        self.released = fresh
+        if before == after:
             return
+        self._metrics.released.labels(self.name, str(after)).set(1)
+        if before is not None:
+            self._metrics.released.remove(self.name, str(before))
+        log.info("model released name=%s version=%d before=%s", self.name, after, before)
+
+    def _set_canary(self, fresh: Answering | None, release: Release) -> None:
+        gauge = self._metrics.canary_share
+        if self.canary is not None:
+            gauge.remove(self.name, str(_number(self.canary)))
+        self.canary = fresh
+        if fresh is not None and release.canary is not None:
+            self.share = release.canary.share
+            gauge.labels(self.name, str(_number(fresh))).set(self.share)
+            log.info("canary name=%s version=%d share=%g", self.name, _number(fresh), self.share)
+
+    async def _prepare(self, wanted: Release, tries: int = 1) -> Candidate:
+        """Load as much of a release as can be had."""
+        candidate = Candidate(wanted, tries)
+        version = wanted.version
+        try:
+            candidate.released = await self._load(version)
+            if wanted.canary is not None:
+                version = wanted.canary.version
+                candidate.canary = await self._load_canary(version, candidate.released)
+        except LoadError as error:
+            of_canary = candidate.released is not None
+            refusal = Refusal(version, error.reason, str(error), of_canary, error.is_final)
+            self._refuse(candidate, refusal)
+        except BaseException:
+            self._let_go(candidate.versions)
+            raise
+        candidate.since = time.monotonic()
+        return candidate
+
+    async def _load_canary(self, version: int, released: Answering) -> Answering:
         fresh = await self._load(version)
-        old, self.released = self.released, fresh
-        self._metrics.released.labels(self.name, str(version)).set(1)
-        log.info("model released name=%s version=%d before=%s", self.name, version, _number(old))
-        self._end_canary()
-        if old is not None:
-            self._metrics.released.remove(self.name, str(old.manifest.version))
-            self._memory.let_go(old)
-
-    async def _follow_canary(self, wanted: Canary | None) -> None:
-        if wanted is None:
-            self._end_canary()
-            return
-        if _number(self.canary) != wanted.version:
-            fresh = await self._load(wanted.version)
-            try:
-                self._check_canary(fresh)
-            except BundleError as error:
-                self._memory.let_go(fresh)
-                raise LoadError(error.reason, str(error)) from error
-            self._end_canary()
-            self.canary = fresh
-        self.share = wanted.share
-        self._metrics.canary_share.labels(self.name, str(wanted.version)).set(wanted.share)
-        log.info("canary name=%s version=%d share=%g", self.name, wanted.version, wanted.share)
-
-    def _check_canary(self, fresh: Answering) -> None:
-        if self.released is not None:
-            check_canary(self.released.manifest, fresh.manifest)
-
-    def _end_canary(self) -> None:
-        old, self.canary = self.canary, None
-        if old is not None:
-            self._metrics.canary_share.remove(self.name, str(old.manifest.version))
-            self._memory.let_go(old)
+        try:
+            check_canary(released.manifest, fresh.manifest)
+        except BundleError as error:
+            self._memory.let_go(fresh)
+            raise LoadError(error.reason, str(error)) from error
+        return fresh
 
     async def _load(self, version: int) -> Answering:
-        self.loading = version
+        """Hold a version, which is loaded unless this model has it in memory."""
+        prepared = [] if self.candidate is None else self.candidate.versions
+        for held in (*self.answering(), *prepared):
+            if _number(held) == version:
+                self._memory.hold(held)
+                return held
+        self._loading = version
         try:
             return await self._memory.load((self.name, version))
         finally:
-            self.loading = None
+            self._loading = None
 
-    def _refuse(self, wanted: Release, error: LoadError) -> None:
-        of_canary = wanted.canary is not None and _number(self.released) == wanted.version
-        version = wanted.canary.version if wanted.canary and of_canary else wanted.version
-        if of_canary:
-            self._end_canary()  # an older one: it is not wanted any more
-        self._set_refusal(Refusal(version, error.reason, str(error), of_canary))
-        self._metrics.reloads.labels(self.name, error.reason).inc()
+    def _let_go(self, versions: list[Answering]) -> None:
+        for version in versions:
+            self._memory.let_go(version)
+
+    def _refuse(self, candidate: Candidate, refusal: Refusal) -> None:
+        candidate.refusal = refusal
+        self._set_refusal(refusal)
+        self._metrics.reloads.labels(self.name, refusal.reason).inc()
         log.error(
             "model refused name=%s version=%d reason=%s: %s",
-            *(self.name, version, error.reason, error),
+            *(self.name, refusal.version, refusal.reason, refusal.message),
         )
 
     def _set_refusal(self, refusal: Refusal | None) -> None:
-        gauge = self._metrics.release_refused
-        if self.refusal is not None:
-            gauge.remove(self.name, *self.refusal.labels)
+        gauge, old = self._metrics.release_refused, self.refusal
+        if old is not None:
+            gauge.remove(self.name, *old.labels)
         if refusal is not None:
             gauge.labels(self.name, *refusal.labels).set(1)
+            if old is not None and old.labels == refusal.labels:
+                refusal = replace(refusal, since=old.since)
         self.refusal = refusal
 
 

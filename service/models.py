@@ -5,36 +5,41 @@ import logging
 from contextlib import AbstractContextManager
 
 from mirage.bundle.errors import BundleError
-from mirage.bundle.store import Release, list_models, list_versions
+from mirage.bundle.manifest import Manifest
+from mirage.bundle.store import list_models, list_versions, version_path
+from mirage.bundle.verify import read_manifest
 from mirage.service.crowd import Crowd
 from mirage.service.ensemble import Answering
 from mirage.service.errors import (
     DeadlineUnreachable,
     Draining,
     InvalidValue,
+    ModelRefused,
     NoSuchModel,
     NotReady,
     QueueFull,
+    StartError,
 )
 from mirage.service.lane import BeforeTurn
 from mirage.service.memory import Memory
 from mirage.service.metrics import Metrics
 from mirage.service.model import Model
 from mirage.service.on_demand import OnDemand
-from mirage.service.releases import Found, Releases
+from mirage.service.release_barrier import ReleaseBarrier
+from mirage.service.release_follower import ReleaseFollower
 from mirage.service.settings import Settings
 
 log = logging.getLogger(__name__)
 
 
-class StartError(Exception):
-    """The models that must serve do not; the message is for operators."""
+WAITING_POLL_S = 0.05  # while other workers prepare a release, so that all switch together
 
 
 class Models:
     """Finds the version that answers a request.
 
-    Open, use and close it on one event loop. `before_turn`: as in BatchOptions.
+    Open, use and close it on one event loop. `before_turn`: as in BatchOptions. `barrier`: where
+    it agrees with the other workers; None: it is alone.
     """
 
     def __init__(
@@ -43,33 +48,21 @@ class Models:
         metrics: Metrics,
         crowd: Crowd | None = None,
         before_turn: BeforeTurn | None = None,
+        barrier: ReleaseBarrier | None = None,
     ) -> None:
         self._settings = settings
-        self._metrics = metrics
         self._memory = Memory(settings, metrics, crowd, before_turn)
         self._on_demand = OnDemand(self._memory, settings.on_demand_versions)
-        self._releases = Releases(settings.models)
-        self._models: dict[str, Model] = {}
-        self._readable = True
+        self._barrier = barrier
+        self.follower = ReleaseFollower(settings, metrics, self._memory, self._on_demand)
+        self._models = self.follower.models
         self._closed = False
         self.ready = False
 
     async def open(self) -> None:
         """Load what is released; raises StartError when what must serve cannot."""
-        root, default = self._settings.models, self._settings.default_model
-        try:
-            names = await asyncio.to_thread(list_models, root)
-            found = await asyncio.to_thread(self._releases.changes)
-        except BundleError as error:
-            raise StartError(f"models is {root}; {error}") from None
-        if default is not None and default not in names:
-            raise StartError(
-                f"default_model is {default!r}; {root} holds {', '.join(names) or 'no models'}"
-            )
-        for name, wanted in found.items():
-            await self._follow(name, wanted)
-            if default in (None, name):
-                self._check_started(self._models[name])
+        await self.follower.start(self._barrier or ReleaseBarrier())
+        default = self._settings.default_model
         if default is not None and self.released(default) is None:
             raise StartError(f"default_model is {default!r}; it has no released version")
         self.ready = True
@@ -77,27 +70,16 @@ class Models:
     async def follow(self) -> None:
         """Keep up with what is released until cancelled."""
         while True:
-            await asyncio.sleep(self._settings.release_poll_s)
+            poll_s = self._settings.release_poll_s
+            await asyncio.sleep(min(poll_s, WAITING_POLL_S) if self.follower.waits else poll_s)
             try:
                 await self.refresh()
             except Exception:  # nothing must end this for ever
                 log.exception("releases not followed")
 
     async def refresh(self) -> None:
-        """Let what is released now answer; what cannot be had, or read, changes nothing."""
-        try:
-            changes = await asyncio.to_thread(self._releases.changes)
-        except BundleError as error:
-            if self._readable:
-                log.error("models not read, so what serves goes on serving: %s", error)
-            self._set_readable(False)
-            return
-        self._set_readable(True)
-        for name, wanted in changes.items():
-            try:
-                await self._follow(name, wanted)
-            except Exception:  # the other models' changes would not be told again
-                log.exception("release not followed name=%s", name)
+        """As `ReleaseFollower.refresh`."""
+        await self.follower.refresh()
 
     async def find(
         self, name: str | None, version: int | None, seed: int | None = None
@@ -146,12 +128,54 @@ class Models:
         """Keep a version that was found just now in memory within the block."""
         return self._memory.lease(answering)
 
+    async def manifest(self, name: str, version: int | None) -> Manifest:
+        """The manifest of a version; reads one that is not in memory from disk, and loads nothing.
+
+        Raises what `find` raises.
+        """
+        if (answering := self.at_hand(name, version)) is not None:
+            return answering.manifest
+        assert version is not None  # what is released is at hand
+        await self._check_published(name, version)
+        self._on_demand.check_refused((name, version))
+        path = version_path(self._settings.models, name, version)
+        try:
+            return await asyncio.to_thread(read_manifest, path)
+        except BundleError as error:
+            log.error("manifest refused name=%s version=%d: %s", name, version, error)
+            raise ModelRefused(
+                f"version {version} of {name} did not pass verification: {error.reason}"
+            ) from error
+
     async def published(self, name: str, version: int | None) -> int:
-        """A version on disk, by default the one that serves; raises NoSuchModel."""
+        """A version on disk, by default the one that serves; raises NoSuchModel and NotReady."""
         if version is None:
             version = self._chosen(name, None).manifest.version
         await self._check_published(name, version)
         return version
+
+    async def versions(self, name: str) -> list[int]:
+        """The versions of a model on disk; none when there is no such model.
+
+        Raises NotReady when that cannot be told: the folder cannot be read, or what serves is gone.
+        """
+        root = self._settings.models
+        try:
+            return await asyncio.to_thread(list_versions, root, name)
+        except BundleError as error:
+            if error.reason == "name_invalid":
+                return []
+        try:
+            await asyncio.to_thread(list_models, root)
+        except BundleError:
+            raise _unreadable() from None
+        if self.loaded(name):
+            raise _unreadable()
+        return []
+
+    def names(self) -> set[str]:
+        """The models that have a version in memory."""
+        return {served.manifest.name for served in self._memory.everything()}
 
     def get(self, name: str) -> Model | None:
         """A model as far as it is followed."""
@@ -205,30 +229,9 @@ class Models:
     async def close(self) -> None:
         """Take nothing more and finish what is queued."""
         self._closed, self.ready = True, False
+        await self.follower.close()
         await self._on_demand.close()
         await self._memory.close()
-
-    async def _follow(self, name: str, wanted: Found) -> None:
-        model = self._models.setdefault(name, Model(name, self._memory, self._metrics))
-        if isinstance(wanted, Release):
-            await model.follow(wanted)
-            for version in model.answering():
-                self._on_demand.forget((name, version.manifest.version))
-        elif wanted is not None:
-            model.stay(wanted.reason, str(wanted))
-        elif model.released is not None:
-            model.stay("release_missing", "release.json is gone; what serves goes on serving")
-
-    def _set_readable(self, readable: bool) -> None:
-        self._readable = readable
-        self._metrics.models_unreadable.set(not readable)
-
-    def _check_started(self, model: Model) -> None:
-        refusal = model.refusal
-        if refusal is not None and not refusal.of_canary:
-            raise StartError(
-                f"model {model.name} was refused ({refusal.reason}): {refusal.message}"
-            )
 
     def _answering(self, name: str) -> list[Answering]:
         model = self._models.get(name)
@@ -258,11 +261,14 @@ class Models:
         return f"released are {', '.join(self._all_released()) or 'none'}"
 
     async def _check_published(self, name: str, version: int) -> None:
-        """Raise NoSuchModel unless the version is on disk."""
-        try:
-            versions = await asyncio.to_thread(list_versions, self._settings.models, name)
-        except BundleError:
-            raise NoSuchModel(f"model is {name!r:.100}; {self._known()}") from None
+        """Raise NoSuchModel unless the version is on disk, NotReady when that cannot be told."""
+        versions = await self.versions(name)
+        if not versions:
+            raise NoSuchModel(f"model is {name!r:.100}; {self._known()}")
         if version not in versions:
             published = ", ".join(map(str, versions)) or "none"
             raise NoSuchModel(f"version is {version}; of {name} published are {published}")
+
+
+def _unreadable() -> NotReady:
+    return NotReady("the folder of models cannot be read at the moment", retry_after_s=1)

@@ -6,7 +6,7 @@ import time
 from collections import OrderedDict
 
 from mirage.service.ensemble import Answering
-from mirage.service.errors import ModelRefused
+from mirage.service.errors import ModelRefused, QueueFull
 from mirage.service.memory import Memory
 from mirage.service.served import Key, LoadError
 
@@ -35,11 +35,13 @@ class OnDemand:
     async def find(self, key: Key) -> Answering:
         """The version; loads it once, however many ask and whoever of them leaves.
 
-        Waits for room as long as all that is kept is in use. Raises ModelRefused.
+        Waits for room as long as all that is kept is in use. Raises ModelRefused, and QueueFull
+        when as many as are kept at most are being loaded already.
         """
         while (version := self.get(key)) is None:
-            self._check_refused(key)
+            self.check_refused(key)
             if key not in self._loading:
+                self._check_room()
                 task = self._loading[key] = asyncio.create_task(self._admit(key))
                 task.add_done_callback(_mark_as_seen)
             await asyncio.shield(self._loading[key])
@@ -49,6 +51,12 @@ class OnDemand:
         """Keep a version no longer, for somebody else holds it from now on."""
         if (version := self._kept.pop(key, None)) is not None:
             self._memory.let_go(version)
+
+    def check_refused(self, key: Key) -> None:
+        """Raise ModelRefused while the refusal of a version stands."""
+        until, reason = self._refused.get(key, (0.0, ""))
+        if (wait_s := until - time.monotonic()) > 0:
+            raise _refusal(key, reason, wait_s)
 
     def versions(self) -> list[Answering]:
         """All that are kept."""
@@ -81,10 +89,11 @@ class OnDemand:
                 self._memory.returned.clear()
                 await self._memory.returned.wait()
 
-    def _check_refused(self, key: Key) -> None:
-        until, reason = self._refused.get(key, (0.0, ""))
-        if (wait_s := until - time.monotonic()) > 0:
-            raise _refusal(key, reason, wait_s)
+    def _check_room(self) -> None:
+        if len(self._loading) >= self._most:
+            raise QueueFull(
+                f"{len(self._loading)} versions are being loaded already", retry_after_s=1
+            )
 
 
 def _refusal(key: Key, reason: str, retry_after_s: float) -> ModelRefused:

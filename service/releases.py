@@ -6,6 +6,7 @@ from mirage.bundle.errors import BundleError
 from mirage.bundle.store import Release, list_models, read_release
 from mirage.service.stamp import Stamp, stamp_of
 
+UNKNOWN = (-1,)  # the stamp of no file
 Found = Release | BundleError | None  # what is released, why that cannot be told, or nothing
 
 
@@ -24,6 +25,10 @@ class Releases:
         """
         names = {*list_models(self._root), *self._stamps}
         return {name: self._read(name) for name in sorted(names) if self._has_changed(name)}
+
+    def forget(self, name: str) -> None:
+        """Let the next call tell of a model, changed or not."""
+        self._stamps[name] = UNKNOWN
 
     def _has_changed(self, name: str) -> bool:
         # The stamp is taken before the file is read: a change in between is seen the next time.

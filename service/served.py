@@ -26,6 +26,7 @@ from mirage.service.provider import Kind, kinds
 from mirage.service.replay import replay_golden
 from mirage.service.session import EngineError
 from mirage.service.settings import Settings
+from mirage.service.wide import WideEngine
 from mirage.service.work import Work
 
 log = logging.getLogger(__name__)
@@ -34,12 +35,21 @@ Key = tuple[str, int]  # name and version
 WIDE_IMAGES = 8  # of a batch that more threads make sooner
 
 
+# Reasons that may pass: a disk that failed or is not mounted, files that are still to come, memory
+# or threads that were not to be had. All others are the bundle's own.
+PASSING = {"not_found", "file_missing", "file_unreadable", "engine_failed", "load_failed"}
+
+
 class LoadError(Exception):
-    """A version that will not be served: a public slug, and a message for operators."""
+    """A version that will not be served: a public slug, and a message for operators.
+
+    `is_final`: to load it again would not help.
+    """
 
     def __init__(self, reason: str, message: str) -> None:
         super().__init__(message)
         self.reason = reason
+        self.is_final = reason not in PASSING
 
 
 @dataclass(frozen=True)
@@ -52,12 +62,12 @@ class Prepared:
     engines: list[Engine]
     cost: Cost
     largest: int
-    wide: Engine | None = None
+    wide: WideEngine | None = None
 
     @property
     def everything(self) -> list[Engine]:
         """All engines."""
-        return self.engines if self.wide is None else [self.wide, *self.engines]
+        return self.engines if self.wide is None else [self.wide.engine, *self.engines]
 
     @property
     def manifest(self) -> Manifest:
@@ -107,9 +117,9 @@ def _prepare(bundle: Bundle, kind: Kind, settings: Settings, crowd: Crowd | None
 
             engines = [build(lanes.threads, lanes.device(lane)) for lane in range(lanes.count)]
             if crowd is not None and kind.provider != "cuda":
-                wide = build(crowd.cpus, 0)
-                _prove(wide, fit)
-                wide.warm_up(Cost())
+                wide = WideEngine(build(crowd.cpus, 0))
+                _prove(wide.engine, fit)
+                wide.engine.warm_up(Cost())
             for engine in engines:
                 _prove(engine, fit)
             times = [engine.warm_up(cost) for engine in engines]
@@ -151,19 +161,22 @@ class Runner:
         """The images of a batch of the model's inputs."""
         if padding := self._engine.padding(len(arrays[0])):
             self._padding.inc(padding)
-        return self._best(len(arrays[0])).run(arrays)
+        if self._wide is not None and self._is_alone(len(arrays[0])):
+            images = self._wide.try_run(arrays)
+            if images is not None:
+                return images
+        return self._engine.run(arrays)
 
     def rest(self) -> None:
         """Give memory back."""
-        for engine in (self._engine, self._wide):
-            if engine is not None:
-                engine.rest()
+        self._engine.rest()
+        if self._wide is not None:
+            self._wide.rest()
         trim_memory()
 
-    def _best(self, size: int) -> Engine:
-        if self._wide is not None and size >= self._wide_from and self._crowd.is_one():
-            return self._wide
-        return self._engine
+    def _is_alone(self, size: int) -> bool:
+        """Whether a batch is large, and of the only request that all workers have."""
+        return size >= self._wide_from and self._crowd.is_one()
 
 
 class Served:

@@ -8,6 +8,7 @@ from pathlib import Path
 from mirage.service.crowd import Crowd
 from mirage.service.draining import BACKLOG, DrainingServer, run_server
 from mirage.service.processor import available_cpus
+from mirage.service.release_barrier import ReleaseBarrier
 from mirage.service.settings import Settings
 from mirage.service.shares import plan_workers, share_of
 from mirage.service.supervisor import Supervisor
@@ -34,7 +35,7 @@ def serve(settings: Settings) -> int:
         with tempfile.TemporaryDirectory(prefix="mirage-") as folder:
             crowd = Crowd(count, settings.threads or available_cpus())
             share = share_of(settings, count)
-            work = functools.partial(serve_as_worker, share, Path(folder), crowd)
+            work = functools.partial(serve_as_worker, share, Path(folder), crowd, ReleaseBarrier())
             return Supervisor(settings, listener, BACKLOG, crowd, work).run()
 
 

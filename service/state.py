@@ -15,9 +15,11 @@ from mirage.service.models import Models
 from mirage.service.outbox import Outbox
 from mirage.service.processor import available_cpus
 from mirage.service.rates import Rates
+from mirage.service.release_barrier import ReleaseBarrier
 from mirage.service.settings import Settings
 from mirage.service.siblings import Siblings
 from mirage.service.totals import add_up
+from mirage.service.verified_files import VerifiedFiles
 
 
 @dataclass
@@ -30,6 +32,7 @@ class Service:
 
     settings: Settings
     crowd: Crowd | None = None  # None: the CPUs are this process' own
+    barrier: ReleaseBarrier | None = None  # None: no other worker serves the same models
     metrics: Metrics = field(default_factory=Metrics)
     draining: bool = False
     refusing: bool = False
@@ -40,6 +43,7 @@ class Service:
     encoders: ThreadPoolExecutor = field(init=False)
     intake: Intake = field(init=False)
     outbox: Outbox = field(init=False, default_factory=Outbox)
+    files: VerifiedFiles = field(init=False, default_factory=VerifiedFiles)
     siblings: Siblings | None = field(init=False, default=None)  # where there are several workers
     _following: list[asyncio.Task[None]] = field(init=False, default_factory=list)
 
@@ -48,7 +52,9 @@ class Service:
         path = self.settings.keys_file
         self.keys = Keys(path, self.metrics.keys_failures) if path else None
         self.rates = Rates(self.settings.images_per_minute)
-        self.models = Models(self.settings, self.metrics, self.crowd, self.outbox.flush)
+        self.models = Models(
+            self.settings, self.metrics, self.crowd, self.outbox.flush, self.barrier
+        )
         self.intake = Intake(self.settings.queue_images, self.models.has_plenty)
         threads = self.settings.encode_threads or available_cpus()
         self.encoders = ThreadPoolExecutor(threads, thread_name_prefix="encode")

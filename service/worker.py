@@ -17,29 +17,35 @@ from mirage.service.buckets import SharedBuckets
 from mirage.service.channel import Channel, Message
 from mirage.service.crowd import Crowd
 from mirage.service.draining import DrainingServer, run_server
-from mirage.service.errors import EngineStuck
+from mirage.service.errors import EngineStuck, StartError
 from mirage.service.keys_file import KeysError
-from mirage.service.models import StartError
 from mirage.service.rates import Rates
+from mirage.service.release_barrier import ReleaseBarrier
 from mirage.service.settings import Settings
 from mirage.service.siblings import Siblings
 from mirage.service.state import Service
 
 log = logging.getLogger(__name__)
 
-DONE, CRASHED, BAD_DATA = 0, 1, 3
+DONE, CRASHED, BAD_DATA, OUT_OF_STEP = 0, 1, 3, 7
 AT_ONCE = 16  # connections that are taken before anything else is looked at
 CHECK_S = 1.0  # between two looks at whether the engine is stuck
 
 
 def serve_as_worker(
-    settings: Settings, folder: Path, crowd: Crowd, number: int, channel: Channel
+    settings: Settings,
+    folder: Path,
+    crowd: Crowd,
+    barrier: ReleaseBarrier,
+    number: int,
+    channel: Channel,
 ) -> int:
     """Be worker `number` of a crowd until told to stop; returns the exit code.
 
     In `folder` the workers find each other.
     """
     crowd.take_place(number)
+    barrier.take_place(number)
     buckets = SharedBuckets(folder / "buckets.sqlite")
     siblings = Siblings(folder, number, crowd.workers)
     server = functools.partial(
@@ -50,11 +56,17 @@ def serve_as_worker(
         rates=Rates(settings.images_per_minute, buckets=buckets),
     )
     try:
-        run_server(settings, server, crowd)
+        run_server(settings, server, crowd, barrier)
     except (StartError, KeysError) as error:
         channel.tell(Message("failed", code=BAD_DATA, text=str(error)))
         return BAD_DATA
+    except OutOfStep:
+        return OUT_OF_STEP
     return DONE
+
+
+class OutOfStep(Exception):
+    """The other workers serve a release that this one could not load."""
 
 
 class WorkerServer(DrainingServer):
@@ -71,6 +83,7 @@ class WorkerServer(DrainingServer):
     ) -> None:
         super().__init__(config, service)
         service.siblings, service.rates = siblings, rates
+        service.models.follower.when_behind = self.stop
         self._crowd = crowd
         self._channel = channel
         self._siblings = siblings
@@ -83,6 +96,8 @@ class WorkerServer(DrainingServer):
         with self._siblings.answering(self._service.metrics.exposition):
             await super().run_until_stopped()
         self._ended.set()
+        if self._service.models.follower.is_behind:
+            raise OutOfStep
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Begin to take connections, and say so."""

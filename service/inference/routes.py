@@ -15,8 +15,7 @@ from starlette.routing import Route
 
 from mirage.bundle.manifest import Manifest
 from mirage.service.bodies import JSON, read_body
-from mirage.service.ensemble import Answering
-from mirage.service.errors import NoSuchModel
+from mirage.service.errors import NoSuchModel, NotReady
 from mirage.service.inference import metadata
 from mirage.service.inference.answers import Form, Packed, pack
 from mirage.service.inference.compression import decompress, request_encoding, response_encoding
@@ -26,6 +25,7 @@ from mirage.service.inference.schemas import ModelReady, ServerLive, ServerReady
 from mirage.service.inference.work import make_work, wants_binary
 from mirage.service.metrics import Metrics
 from mirage.service.middleware import CountRequests
+from mirage.service.models import Models
 from mirage.service.record import record_of
 from mirage.service.reporting import observe
 from mirage.service.routes import get_readiness
@@ -73,16 +73,17 @@ async def get_ready(request: Request) -> Response:
 
 
 async def get_model(request: Request) -> Response:
-    """The tensors and the versions of a model; loads a version that is asked for by number."""
-    served = await _find(request)
-    return _json(await metadata.describe_model(served.manifest, service_of(request).settings))
+    """The tensors and the versions of a model."""
+    models = service_of(request).models
+    manifest = await models.manifest(*_named(request))
+    return _json(metadata.describe_model(manifest, await _published(models, manifest.name)))
 
 
 async def get_model_ready(request: Request) -> Response:
-    """200 when the model serves; loads a version that is asked for by number."""
+    """200 when inference is possible; a version by number is loaded by the first, not here."""
     await get_readiness(request)
-    served = await _find(request)
-    return _json(ModelReady(name=served.manifest.name, ready=True))
+    manifest = await service_of(request).models.manifest(*_named(request))
+    return _json(ModelReady(name=manifest.name, ready=True))
 
 
 async def infer(request: Request) -> Response:
@@ -121,9 +122,12 @@ async def _read(request: Request, service: Service) -> ParsedRequest:
     return parse_request(body, request.headers.get("inference-header-content-length"))
 
 
-async def _find(request: Request) -> Answering:
-    """The version that the path names; raises what `Models.find` raises."""
-    return await service_of(request).models.find(*_named(request))
+async def _published(models: Models, name: str) -> list[int]:
+    """The versions on disk; those in memory when the disk cannot be read."""
+    try:
+        return await models.versions(name)
+    except NotReady:
+        return sorted(version.manifest.version for version in models.loaded(name))
 
 
 def _named(request: Request) -> tuple[str, int | None]:

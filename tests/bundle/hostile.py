@@ -44,6 +44,11 @@ def replace_by_a_hard_link(path: Path) -> None:
     os.link(path / "model.onnx", path.parent / "outside")
 
 
+def link_one_file_to_another(path: Path) -> None:
+    (path / "more.md").symlink_to("README.md")
+    reseal(path)
+
+
 def put_more_in(path: Path) -> None:
     (path / "more.txt").write_text("more")
 
@@ -102,6 +107,7 @@ HOSTILE: list[tuple[Callable[[Path], object], str, str]] = [
     (cut_short_and_reseal, "graph_unreadable", "cut short at byte"),
     (replace_by_a_symbolic_link, "file_link", "model.onnx is a symbolic link"),
     (replace_by_a_hard_link, "file_link", "model.onnx is a hard link"),
+    (link_one_file_to_another, "file_link", "more.md is a symbolic link"),
     (put_more_in, "file_unlisted", "does not list 'more.txt'"),
     (put_a_folder_in, "file_unlisted", "does not list 'more'"),
     (take_golden_out, "file_missing", "golden.npz is missing"),

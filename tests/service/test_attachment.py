@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 from starlette.testclient import TestClient
 
+from mirage.bundle.folder import Folder
 from mirage.bundle.store import release
 from mirage.service.app import create_app
 from mirage.service.settings import Settings
@@ -97,3 +98,11 @@ def test_the_card_is_text_of_the_version(gallery: TestClient) -> None:
     assert response.headers["content-type"] == "text/markdown; charset=utf-8"
     assert response.headers["x-model"] == "toy@2"
     assert "immutable" in response.headers["cache-control"]
+
+
+def test_a_file_is_not_hashed_for_each_who_asks(
+    gallery: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = gallery.get("/models/toy/samples").content
+    monkeypatch.delattr(Folder, "scan")
+    assert gallery.get("/models/toy/samples").content == first

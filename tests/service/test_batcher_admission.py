@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from mirage.service.errors import DeadlineUnreachable
+from mirage.service.errors import DeadlinePassed, DeadlineUnreachable
 from tests.service.test_batcher import Bench, with_bench
 
 
@@ -34,6 +34,29 @@ def test_refusals_end_when_the_belief_behind_them_was_wrong() -> None:
                 break
             refusals += 1
         assert 0 < refusals < 1000
+
+    with_bench(test)
+
+
+def test_refusals_leave_what_was_measured_as_it_is() -> None:
+    """Nor do those that are tried change it, as long as no batch has ended."""
+
+    async def test(bench: Bench) -> None:
+        bench.cost.learn(1, 1000.0)
+        for _ in range(500):
+            with contextlib.suppress(DeadlineUnreachable, DeadlinePassed):
+                await bench.submit(1, deadline=time.monotonic() + 0.2)
+        assert bench.cost.estimate_s(1) == 1000
+
+    with_bench(test)
+
+
+def test_a_deadline_that_is_over_at_admission_has_passed() -> None:
+    async def test(bench: Bench) -> None:
+        bench.cost.learn(1, 1000.0)
+        with pytest.raises(DeadlinePassed):
+            await bench.submit(1, deadline=time.monotonic())
+        assert bench.engine.batches == []
 
     with_bench(test)
 

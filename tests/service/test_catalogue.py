@@ -28,6 +28,7 @@ def test_all_models_are_listed_released_or_not(client: TestClient) -> None:
         "canary": None,
         "loading": None,
         "refused": None,
+        "storage_error": None,
     }
     assert listed["rgb"]["released"] is None
     assert not listed["plain"]["default"]
@@ -124,3 +125,34 @@ def test_a_version_that_is_being_loaded_is_told(
         pass
     assert client.get("/models/toy").json()["loading"] is None
     assert "mirage_model_loading{" not in client.get("/metrics").text
+
+
+@pytest.mark.parametrize("leaves_an_empty_folder", [False, True])
+def test_what_serves_is_listed_when_the_folder_is_unmounted(
+    tmp_path: Path, client_of: ClientOf, leaves_an_empty_folder: bool
+) -> None:
+    root = tmp_path / "models"
+    make_bundle(root, "other")
+    make_bundle(root)
+    make_bundle(root, seed=1)
+    release(root, "toy", 2)
+    client = client_of(models=root)
+    assert client.get("/models").json()["storage_error"] is None
+    root.rename(tmp_path / "elsewhere")
+    if leaves_an_empty_folder:
+        root.mkdir()
+    answer = client.get("/models")
+    assert answer.status_code == 200
+    listed = answer.json()
+    assert listed["storage_error"] == (None if leaves_an_empty_folder else "not_found")
+    (toy,) = listed["models"]
+    assert (toy["name"], toy["released"], toy["versions"]) == ("toy", 2, [2])
+    assert toy["storage_error"] == "not_found"
+    described = client.get("/models/toy").json()
+    assert [version["version"] for version in described["loaded"]] == [2]
+    assert client.get("/v2/models/toy").json()["versions"] == ["2"]
+    assert client.post("/generate", json={"seed": 1}).headers["x-model"] == "toy@2"
+    for path in ("/models/toy/samples", "/v2/models/toy/versions/1"):
+        assert client.get(path).status_code == 503, "nobody can tell that it does not exist"
+    unknown = client.get("/models/other").status_code
+    assert unknown == (404 if leaves_an_empty_folder else 503)

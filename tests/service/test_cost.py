@@ -39,11 +39,3 @@ def test_no_part_of_the_cost_is_negative() -> None:
     for items, seconds in ((1, 0.001), (10, 0.1)):
         steep.learn(items, seconds)
     assert min(falling.fixed_s, falling.item_s, steep.fixed_s, steep.item_s) >= 0
-
-
-def test_a_belief_fades_until_it_is_tried_again() -> None:
-    cost = Cost()
-    cost.learn(1, 1.0)
-    for _ in range(400):
-        cost.fade()
-    assert cost.estimate_s(1) < 0.001

@@ -10,9 +10,17 @@ import pytest
 
 from mirage.bundle.store import new_version, release
 from mirage.service import on_demand
-from mirage.service.errors import Draining, InvalidValue, ModelRefused, NoSuchModel, NotReady
+from mirage.service.errors import (
+    Draining,
+    InvalidValue,
+    ModelRefused,
+    NoSuchModel,
+    NotReady,
+    QueueFull,
+    StartError,
+)
 from mirage.service.metrics import Metrics
-from mirage.service.models import Models, StartError
+from mirage.service.models import Models
 from mirage.service.settings import Settings
 from mirage.service.work import Work
 from tests.bundles import Toy, make_bundle, write_toy
@@ -96,6 +104,19 @@ def test_many_who_ask_at_once_load_a_version_once(models_root: Path) -> None:
         assert len({id(served) for served in found}) == 1
 
     with_models(test, models_root)
+
+
+def test_no_more_versions_are_loaded_at_once_than_are_kept(tmp_path: Path) -> None:
+    async def test(models: Models) -> None:
+        found = await asyncio.gather(
+            *(models.find("toy", version) for version in (1, 2, 3)), return_exceptions=True
+        )
+        assert sum(isinstance(answer, QueueFull) for answer in found) == 1
+        assert (await models.find("toy", 3)).manifest.version == 3
+
+    for _ in range(3):
+        make_bundle(tmp_path)
+    with_models(test, tmp_path, on_demand_versions=2)
 
 
 def test_one_who_leaves_while_it_loads_disturbs_nobody(models_root: Path) -> None:

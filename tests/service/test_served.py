@@ -23,6 +23,7 @@ from mirage.service.polyphase import decompose
 from mirage.service.provider import Kind
 from mirage.service.served import WIDE_IMAGES, LoadError, Prepared, Runner, Served, prepare
 from mirage.service.settings import Settings
+from mirage.service.wide import WideEngine
 from mirage.service.work import Work
 from tests.bundles import Toy, make_bundle, write_toy
 
@@ -95,7 +96,7 @@ def test_a_large_batch_of_a_lone_request_has_all_cpus(
 ) -> None:
     bundle = load_bundle(make_bundle(tmp_path, "toy", labels=()))
     own, wide, crowd = Noting(bundle), Noting(bundle), Crowd(2, cpus=2)
-    prepared = Prepared([own], Cost(), largest, wide)
+    prepared = Prepared([own], Cost(), largest, WideEngine(wide))
     run = Runner(own, Metrics().padding.labels("toy", "1"), prepared, crowd)
     latents = np.zeros((from_size, bundle.manifest.latent_dim), np.float32)
     crowd.join()
@@ -133,7 +134,7 @@ def test_every_engine_of_a_worker_is_proven(tmp_path: Path) -> None:
     assert prepare(path, Settings(threads=1)).wide is None
     prepared = prepare(path, Settings(threads=1), Crowd(2, cpus=2))
     assert prepared.wide is not None
-    assert prepared.everything == [prepared.wide, *prepared.engines]
+    assert prepared.everything == [prepared.wide.engine, *prepared.engines]
 
 
 def test_a_graph_is_rewritten_once_for_all_lanes(

@@ -3,7 +3,9 @@
 import asyncio
 import gzip
 import json
+import threading
 import zlib
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,9 +13,12 @@ import pytest
 from fastapi import FastAPI
 from starlette.testclient import TestClient
 
+from mirage.bundle.store import release
 from mirage.service.app import create_app
+from mirage.service.entry import Array, Arrays
+from mirage.service.served import Runner
 from mirage.service.settings import Settings
-from tests.bundles import Toy
+from tests.bundles import Toy, make_bundle
 from tests.service.conftest import ClientOf
 from tests.service.inference.exchange import (
     LABELS,
@@ -102,6 +107,28 @@ def test_versions_stand_in_the_path(client: TestClient) -> None:
     assert made.json()["model_version"] == "2"
     assert client.get("/v2/models/toy/versions/2/ready").status_code == 200
     assert client.get("/v2/models/rgb/versions/1").json()["name"] == "rgb"
+
+
+def test_a_version_is_described_without_being_loaded(
+    client_of: ClientOf,
+) -> None:
+    client = client_of()
+    for path in ("", "/ready"):
+        assert client.get(f"/v2/models/toy/versions/2{path}").status_code == 200
+    (loaded,) = client.get("/models/toy").json()["loaded"]
+    assert loaded["version"] == 1
+
+
+def test_a_version_that_was_refused_is_not_ready(client_of: ClientOf, tmp_path: Path) -> None:
+    make_bundle(tmp_path)
+    broken = make_bundle(tmp_path)
+    release(tmp_path, "toy", 1)
+    (broken / "model.onnx").write_bytes(b"broken")
+    client = client_of(models=tmp_path)
+    error(post(client, wanted(), model="toy/versions/2"), 503)
+    error(client.get("/v2/models/toy/versions/2/ready"), 503)
+    (broken / "manifest.json").write_bytes(b"broken")
+    error(client.get("/v2/models/toy/versions/2"), 503)
 
 
 def test_unreleased_models_are_reached_by_version_alone(client: TestClient) -> None:
@@ -285,22 +312,35 @@ def test_an_unknown_fault_is_a_fixed_text(
     assert "secret" not in error(post(client_of(), wanted()), 500)
 
 
-def test_a_client_that_leaves_is_not_waited_for(settings: Settings) -> None:
+def test_a_client_that_leaves_is_not_waited_for(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
     app = create_app(settings)
     body = json.dumps(wanted()).encode()
     arriving = [{"type": "http.request", "body": body}, {"type": "http.disconnect"}]
     sent: list[Any] = []
+    answered = threading.Event()
+    run = Runner.__call__
+
+    def run_after_the_answer(runner: Runner, arrays: Arrays) -> Array:
+        assert answered.wait(60)
+        return run(runner, arrays)
 
     async def receive() -> Any:
         return arriving.pop(0)
 
     async def send(message: Any) -> None:
         sent.append(message)
+        answered.set()
 
     async def ask() -> None:
         async with app.router.lifespan_context(app):
-            await app({**SCOPE, "headers": []}, receive, send)
+            try:
+                await app({**SCOPE, "headers": []}, receive, send)
+            finally:
+                answered.set()
 
+    monkeypatch.setattr(Runner, "__call__", run_after_the_answer)
     asyncio.run(ask())
     assert sent[0]["status"] == 499
     assert app.state.service.metrics.registry.get_sample_value("mirage_abandoned_total") == 1
