@@ -15,7 +15,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from mirage.training.errors import DataError
-from mirage.training.networks import Architecture
+from mirage.training.networks import AnyArchitecture, read_architecture
 
 KEPT = 2
 _NAME = re.compile(r"checkpoint-(\d{9})\.pt")
@@ -66,7 +66,10 @@ def load_latest(
 
 
 def save_weights(
-    path: Path, architecture: Architecture, metadata: dict[str, str], **networks: dict[str, Tensor]
+    path: Path,
+    architecture: AnyArchitecture,
+    metadata: dict[str, str],
+    **networks: dict[str, Tensor],
 ) -> None:
     """Networks' weights in one safetensors file (`generator.…`), the architecture in its header."""
     tensors = {
@@ -97,7 +100,7 @@ def _in_order(content: bytes) -> bytes:
 
 def load_weights(
     path: Path, network: str
-) -> tuple[Architecture, dict[str, Tensor], dict[str, str]]:
+) -> tuple[AnyArchitecture, dict[str, Tensor], dict[str, str]]:
     """The architecture, one network's weights and the header of a file by `save_weights`."""
     try:
         with safe_open(path, framework="pt") as file:
@@ -108,7 +111,7 @@ def load_weights(
                 for key in file.keys()  # noqa: SIM118  (not a mapping)
                 if key.startswith(prefix)
             }
-        architecture = Architecture.model_validate(json.loads(header["architecture"]))
+        architecture = read_architecture(header["architecture"])
     except Exception as error:
         raise DataError(f"{path.name} holds no {network} that can be read: {error}") from error
     return architecture, state, header
