@@ -13,10 +13,9 @@ from mirage.training.config import build_config
 from mirage.training.dataset import Dataset, load_dataset
 from mirage.training.device import resolve_precision
 from mirage.training.feed import Feed
-from mirage.training.loop import data_sheet
 from mirage.training.players import Players
-from mirage.training.run import architecture_of
 from mirage.training.step import Step
+from mirage.training.tasks.generate import architecture_of
 
 ROUNDS, STEPS, IMAGES = 9, 5, 60_000
 
@@ -33,7 +32,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         data = digits(Path(folder))
         config = build_config("mnist", {"precision": resolve_precision("auto")})
-        players = Players(config, architecture_of(config, data_sheet(data)))
+        players = Players(config, architecture_of(config, data.sheet()))
         step, feed = Step(config, players), Feed(config, data, torch.device("cpu"))
         feeding, stepping = [], []
         for number in range(ROUNDS * STEPS):

@@ -23,8 +23,8 @@ from mirage.training.networks import Architecture
 from mirage.training.optimizers import set_schedule
 from mirage.training.pixels import to_float
 from mirage.training.players import Players
-from mirage.training.run import architecture_of
 from mirage.training.step import Batch, Step
+from mirage.training.tasks.generate import architecture_of
 
 BASE = "one gradient each"
 BARE: dict[str, object] = {"mismatch": 0.0, "noise": 0.0, "augment": ()}

@@ -12,18 +12,15 @@ from mirage.training import judge
 from mirage.training.accuracy import EPOCHS
 from mirage.training.card import Card
 from mirage.training.commands import retrain, scores, stack
-from mirage.training.commands.data_flags import read_data
 from mirage.training.commands.flags import (
     add_card,
     add_recipe,
     add_threads,
     card_of,
-    check_recipe,
-    config_of,
     facts_of,
+    read_recipe,
 )
 from mirage.training.dataset import load_dataset
-from mirage.training.dataset.decoded import check_enough
 from mirage.training.device import resolve_device
 from mirage.training.dry_run import dry_run
 from mirage.training.errors import DataError, TrainingError, exit_code_of
@@ -34,6 +31,7 @@ from mirage.training.reexport import republish
 from mirage.training.run import Run
 from mirage.training.scorecard import read_scorecard, scores_file
 from mirage.training.snapshot import load_snapshot
+from mirage.training.tasks import TASKS
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -100,10 +98,9 @@ def _add_mnist(parser: argparse.ArgumentParser) -> None:
 
 
 def _train(options: argparse.Namespace) -> Iterable[str]:
-    check_recipe(options)
-    data = read_data(options)
-    config, device = config_of(options, data), resolve_device(options.device)
-    check_enough(data, config.batch_size)
+    config, data = read_recipe(options)
+    device = resolve_device(options.device)
+    TASKS[config.task].check(config, data)
     if options.dry_run:
         _set_threads(options)
         return dry_run(config, data, options.run, device, facts_of(data, options.device))

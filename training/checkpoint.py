@@ -15,7 +15,7 @@ from torch import Tensor
 
 from mirage.bundle.durable import atomic_write, replace_durably
 from mirage.training.errors import DataError
-from mirage.training.networks import Architecture
+from mirage.training.networks import AnyArchitecture, read_architecture
 
 KEPT = 2
 DAMAGED = ".damaged"
@@ -79,7 +79,10 @@ def set_damaged_aside(folder: Path, nimg: int) -> None:
 
 
 def save_weights(
-    path: Path, architecture: Architecture, metadata: dict[str, str], **networks: dict[str, Tensor]
+    path: Path,
+    architecture: AnyArchitecture,
+    metadata: dict[str, str],
+    **networks: dict[str, Tensor],
 ) -> None:
     """Networks' weights in one safetensors file (`generator.…`), the architecture in its header."""
     tensors = {
@@ -105,7 +108,7 @@ def _in_order(content: bytes) -> bytes:
 
 def load_weights(
     path: Path, network: str
-) -> tuple[Architecture, dict[str, Tensor], dict[str, str]]:
+) -> tuple[AnyArchitecture, dict[str, Tensor], dict[str, str]]:
     """The architecture, one network's weights and the header of a file by `save_weights`."""
     try:
         with safe_open(path, framework="pt") as file:
@@ -116,7 +119,7 @@ def load_weights(
                 for key in file.keys()  # noqa: SIM118  (not a mapping)
                 if key.startswith(prefix)
             }
-        architecture = Architecture.model_validate(json.loads(header["architecture"]))
+        architecture = read_architecture(header["architecture"])
     except Exception as error:
         raise DataError(f"{path.name} holds no {network} that can be read: {error}") from error
     return architecture, state, header

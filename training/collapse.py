@@ -4,8 +4,8 @@ import numpy as np
 
 from mirage.bundle.latents import draw_latents
 from mirage.training.errors import CollapseError
-from mirage.training.loop import generate
 from mirage.training.snapshot import Snapshot
+from mirage.training.tasks.generate import generate
 
 IMAGES = 64
 LEAST_SPREAD = 1.0

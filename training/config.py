@@ -3,13 +3,22 @@
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from mirage.training.augment import AUGMENTATIONS
 from mirage.training.auto import Facts, choose
 from mirage.training.errors import UsageError
 from mirage.training.losses import LOSSES
 from mirage.training.networks import FAMILIES
+from mirage.training.optim.degradation import DEGRADATIONS
+from mirage.training.optim.fidelity import CONTENT_LOSSES
 from mirage.training.optimizers import OPTIMIZERS
 from mirage.training.presets import PRESETS
 from mirage.training.schedule import Ramp
@@ -28,6 +37,7 @@ class TrainConfig(BaseModel):
     seed: int = Field(0, ge=0, lt=2**63)
     kimg: float = Field(gt=0, description="thousands of images after which the run is done")
 
+    task: Literal["generate", "upscale"] = "generate"
     family: str
     latent_dim: int = Field(64, ge=1, le=4096)
     widths: tuple[int, ...]
@@ -37,6 +47,15 @@ class TrainConfig(BaseModel):
     latent_gain: float = Field(
         1.0, gt=0, le=10, description="what the averaged generator multiplies its latents with"
     )
+
+    scale: Literal[2, 3, 4] = Field(4, description="how much larger pictures become")
+    crop: int = Field(40, ge=8, le=1024, description="side of a low-resolution crop in pixels")
+    degrade: tuple[str, ...] = Field((), description="what low resolution went through, in order")
+    content: str = Field("charbonnier", description="how far a picture is from the true one")
+    adversarial_ratio: Ramp = Field(
+        NONE, description="the game's gradient at the picture, as a share of the content's"
+    )
+    discriminator_widths: tuple[int, ...] = (32, 64)
 
     loss: str
     gamma: Ramp = Field(description="weight of R1 and of R2, applied as gamma / 2")
@@ -56,6 +75,7 @@ class TrainConfig(BaseModel):
     generator_optimizer: str = "adam"
     discriminator_optimizer: str = "adam"
     lr: Ramp
+    discriminator_lr: Ramp | None = Field(None, description="none: the same as lr")
     beta1: float = Field(0.0, ge=0, lt=1)
     beta2: Ramp
     ema_half_life_kimg: Ramp
@@ -72,25 +92,48 @@ class TrainConfig(BaseModel):
     checkpoint_kimg: float = Field(20, gt=0)
     keep_checkpoints: int = Field(2, ge=1)
 
-    @field_validator("family", "loss", "generator_optimizer", "discriminator_optimizer")
+    @field_validator(
+        *("family", "loss", "content", "generator_optimizer", "discriminator_optimizer")
+    )
     @classmethod
     def _known(cls, value: str, info: Any) -> str:
-        tables: dict[str, Mapping[str, object]] = {"family": FAMILIES, "loss": LOSSES}
+        tables: dict[str, Mapping[str, object]] = {
+            "family": FAMILIES,
+            "loss": LOSSES,
+            "content": CONTENT_LOSSES,
+        }
         allowed = tables.get(info.field_name, OPTIMIZERS)
         if value not in allowed:
             raise ValueError(f"allowed are {', '.join(sorted(allowed))}")
         return value
 
-    @field_validator("augment")
+    @field_validator("augment", "degrade")
     @classmethod
-    def _known_augmentations(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        if unknown := [name for name in value if name not in AUGMENTATIONS]:
-            allowed = ", ".join(AUGMENTATIONS)
-            raise ValueError(f"{', '.join(unknown)} is unknown; allowed are {allowed}")
+    def _all_known(cls, value: tuple[str, ...], info: Any) -> tuple[str, ...]:
+        tables: dict[str, Mapping[str, object]] = {
+            "augment": AUGMENTATIONS,
+            "degrade": DEGRADATIONS,
+        }
+        allowed = tables[info.field_name]
+        if unknown := [name for name in value if name not in allowed]:
+            raise ValueError(f"{', '.join(unknown)} is unknown; allowed are {', '.join(allowed)}")
         return value
 
+    @model_validator(mode="after")
+    def _family_of_task(self) -> "TrainConfig":
+        allowed = [name for name, family in FAMILIES.items() if family.task == self.task]
+        if self.family not in allowed:
+            raise ValueError(
+                f"family is {self.family}; for task {self.task} allowed are {', '.join(allowed)}"
+            )
+        if self.task == "upscale" and (len(self.widths), len(self.blocks)) != (1, 1):
+            raise ValueError("widths and blocks hold one number each for task upscale")
+        return self
 
-LISTS = {"widths", "blocks", "augment", "further_half_lives_kimg"}
+
+LISTS = {
+    *("widths", "blocks", "augment", "further_half_lives_kimg", "degrade", "discriminator_widths")
+}
 PROGRESS_FIELDS = {
     *("kimg", "status_kimg", "snapshot_kimg", "checkpoint_kimg", "keep_checkpoints", "watch")
 }

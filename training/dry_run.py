@@ -16,10 +16,9 @@ from mirage.training.dataset import Dataset
 from mirage.training.dataset.sheet import describe, sample_sheet
 from mirage.training.device import resolve_precision
 from mirage.training.feed import Feed
-from mirage.training.loop import data_sheet
 from mirage.training.players import Players
-from mirage.training.run import architecture_of
 from mirage.training.step import Step
+from mirage.training.tasks import TASKS
 
 STEPS = 3
 """Steps that are timed, after one that is not."""
@@ -36,7 +35,7 @@ def dry_run(
     Raises what training would raise for settings and data that do not fit.
     """
     config = config.model_copy(update={"precision": resolve_precision(config.precision, device)})
-    architecture = architecture_of(config, data_sheet(data))
+    architecture = TASKS[config.task].architecture(config, data.sheet())
     players = Players(config, architecture).to(device)
     yield json.dumps(config.model_dump(exclude_defaults=True), indent=2)
     if config.preset == AUTO:

@@ -9,7 +9,7 @@ from mirage.bundle.verify import load_bundle
 from mirage.training.checkpoint import load_weights
 from mirage.training.ema import update_ema
 from mirage.training.errors import UsageError
-from mirage.training.networks import Architecture
+from mirage.training.networks import AnyArchitecture
 from mirage.training.players import Players
 
 log = logging.getLogger(__name__)
@@ -18,7 +18,7 @@ FREE = {"num_classes", "latent_gain"}
 """What may differ: classes are learnt anew, and the gain is not a weight."""
 
 
-def begin_from(bundle: Path, players: Players, architecture: Architecture) -> None:
+def begin_from(bundle: Path, players: Players, architecture: AnyArchitecture) -> None:
     """Give the players the weights of a bundle, which is verified first.
 
     Embeddings of classes start anew where their number differs. Raises BundleError for a bundle
@@ -35,10 +35,10 @@ def begin_from(bundle: Path, players: Players, architecture: Architecture) -> No
         update_ema(average, players.generator, beta=0.0)
 
 
-def _check_same(bundle: Path, published: Architecture, wanted: Architecture) -> None:
+def _check_same(bundle: Path, published: AnyArchitecture, wanted: AnyArchitecture) -> None:
     old, new = published.model_dump(exclude=FREE), wanted.model_dump(exclude=FREE)
-    if changed := [key for key in old if old[key] != new[key]]:
-        listed = ", ".join(f"{key} is {old[key]} there and {new[key]} here" for key in changed)
+    if changed := [key for key in old if old[key] != new.get(key)]:
+        listed = ", ".join(f"{key} is {old[key]} there and {new.get(key)} here" for key in changed)
         raise UsageError(f"--from is {bundle}; its networks are others: {listed}")
 
 

@@ -32,7 +32,7 @@ from mirage.training.errors import (
 )
 from mirage.training.export import export_onnx, find_published, publish
 from mirage.training.gate import Thresholds, check_scores
-from mirage.training.loop import data_sheet, train
+from mirage.training.loop import train
 from mirage.training.report.run_page import write_report
 from mirage.training.result import Result, read_result, write_result
 from mirage.training.run import Run
@@ -98,7 +98,7 @@ class _Stages:
         self.config = job.config.model_copy(update={"precision": precision})
         path = job.run or run_path(job.runs, self.name, self.config, job.data.fingerprint)
         self.run = Run(path)
-        self.run.check_config(self.config, data_sheet(job.data))
+        self.run.check_config(self.config, job.data.sheet())
         self.scoring = Scoring(path / "scores", job.data, job.test, job.sizes)
         past = read_result(path)
         self.result = past if past and past.model == self.name else self._unbegun()
@@ -254,7 +254,7 @@ class _Stages:
         self._begin("publish")
         version = self._published()
         if version is None:
-            data, scores = data_sheet(self.job.data), self.result.scores
+            data, scores = self.job.data.sheet(), self.result.scores
             path = publish(snapshot, self.config, data, self.job.to, scores, self.job.card, model)
             version = int(path.name)
         self._note(version=version)

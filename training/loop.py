@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
 from tqdm import tqdm
 
 from mirage.training.checkpoint import (
@@ -23,7 +22,6 @@ from mirage.training.checkpoint import (
     set_damaged_aside,
 )
 from mirage.training.config import TrainConfig
-from mirage.training.dataset import Dataset
 from mirage.training.device import resolve_precision
 from mirage.training.distributed import all_have, any_of, average, rank, together
 from mirage.training.errors import CollapseError, DataError, UsageError
@@ -31,25 +29,24 @@ from mirage.training.feed import Feed
 from mirage.training.film import make_film
 from mirage.training.finetune import begin_from
 from mirage.training.machine import machine_sheet
-from mirage.training.pixels import contact_sheet, to_grey_levels
+from mirage.training.pixels import contact_sheet
 from mirage.training.players import Players
-from mirage.training.run import Run, architecture_of
+from mirage.training.run import Run
 from mirage.training.sampler import Stream, random_stream
 from mirage.training.step import Step
+from mirage.training.tasks import TASKS
+from mirage.training.tasks.task import Data
 from mirage.training.tensorboard import Board
 from mirage.training.watchdog import Watchdog
-from mirage.training.yardstick import Yardstick, shrink
 
-GRID = 10
-"""Sample grids are 10 x 10: one column per class when there are ten."""
-REAL = 2_000
-"""Real images that the watchdog compares the grid with."""
+SHOWN = ("d_loss", "g_loss", "psnr")
+"""Statistics beside the progress bar."""
 FULL = {errno.ENOSPC, errno.EDQUOT}
 
 
 def train(
     config: TrainConfig,
-    dataset: Dataset,
+    data: Data,
     run_dir: Path,
     threads: int | None = None,
     device: torch.device | str = "cpu",
@@ -77,8 +74,8 @@ def train(
         precision = resolve_precision(config.precision, device)
         config = config.model_copy(update={"precision": precision})
         if rank() == 0:
-            run.write_config(config, data_sheet(dataset))
-        loop = _Loop(config, dataset, run, threads, device, start, allow_restart)
+            run.write_config(config, data.sheet())
+        loop = _Loop(config, data, run, threads, device, start, allow_restart)
         if rank() == 0:
             run.write_machine(machine_sheet())
             loop.board = Board(run.board, loop.nimg) if tensorboard else None
@@ -86,22 +83,11 @@ def train(
     return run
 
 
-def data_sheet(dataset: Dataset) -> dict[str, Any]:
-    """What a run records of its data."""
-    return {
-        "fingerprint": dataset.fingerprint,
-        "images": len(dataset.original),
-        "shape": list(dataset.images.shape[1:]),
-        "classes": list(dataset.classes),
-        "options": dataset.options.model_dump(mode="json"),
-    }
-
-
 class _Loop:
     def __init__(
         self,
         config: TrainConfig,
-        dataset: Dataset,
+        data: Data,
         run: Run,
         threads: int | None,
         device: torch.device,
@@ -109,7 +95,8 @@ class _Loop:
         allow_restart: bool,
     ) -> None:
         self.config, self.run = config, run
-        self.architecture = architecture_of(config, data_sheet(dataset))
+        task = TASKS[config.task]
+        self.architecture = task.architecture(config, data.sheet())
         self.device = device
         self.players = self._new_players()
         self.nimg = 0
@@ -119,13 +106,10 @@ class _Loop:
         self.clock = time.perf_counter()
         self._resume(threads, start, allow_restart)
         self.step = Step(config, self.players)
-        self.feed = Feed(config, dataset, device)
+        self.feed = Feed(config, data, device)
         self.board: Board | None = None
         self.watchdog = Watchdog(run.watchdog_file, config.watch, config.loss, self.nimg)
-        self.latents, self.labels = self._fixed_samples()
-        chosen = np.unique(np.linspace(0, len(dataset) - 1, REAL).astype(np.int64))
-        labels = None if dataset.labels is None else dataset.labels[chosen]
-        self.yardstick = Yardstick(shrink(dataset.images, chosen), labels, self.labels)
+        self.samples = task.samples(config, data)
 
     def _resume(self, threads: int | None, start: Path | None, allow_restart: bool) -> None:
         checkpoint = load_latest(self.run.checkpoints, self._take, allow_restart)
@@ -152,14 +136,6 @@ class _Loop:
 
     def _new_players(self) -> Players:
         return Players(self.config, self.architecture).to(self.device)
-
-    def _fixed_samples(self) -> tuple[np.ndarray, np.ndarray | None]:
-        """Latents and labels of the sample grids, the same throughout a run."""
-        count, classes = GRID * GRID, self.architecture.num_classes
-        latents = random_stream(self.config.seed, Stream.SAMPLES, 0).standard_normal(
-            (count, self.config.latent_dim), dtype=np.float32
-        )
-        return latents, np.arange(count, dtype=np.int64) % min(classes, GRID) if classes else None
 
     def go(self) -> None:
         try:
@@ -235,30 +211,28 @@ class _Loop:
         images = len(self.statistics) * self.config.batch_size
         means = self._means()
         rate = images / (now - self.clock) / 1000
-        measured = self.yardstick.measure(self._samples())
-        line = {"nimg": self.nimg, "kimg_per_s": round(rate, 4), **means, **self._schedule()}
-        line |= measured
+        measured = self.samples.measure(self.samples.draw(self.players.ema))
+        schedule = self.step.rules.schedule(self.nimg)
+        line = {"nimg": self.nimg, "kimg_per_s": round(rate, 4), **means, **schedule, **measured}
         if rank() == 0:
             self.run.append_stats(line)
         if self.board:
             self.board.add(self.nimg, line)
-        bar.set_postfix({key: f"{means[key]:.3f}" for key in ("d_loss", "g_loss")})
+        bar.set_postfix({key: f"{line[key]:.3f}" for key in SHOWN if key in line})
         self.statistics, self.clock = [], now
         self.watchdog.look(self.nimg, {**means, **measured})
 
     def _means(self) -> dict[str, float]:
-        """The statistics since the last report: means over steps and processes."""
-        names = list(self.statistics[-1])
-        rows = [[line[name] for name in names] for line in self.statistics]
-        means = average(torch.tensor(rows, dtype=torch.float64, device=self.players.device).mean(0))
-        return dict(zip(names, means.tolist(), strict=True))
+        """The statistics since the last report: means over steps and processes.
 
-    def _schedule(self) -> dict[str, float]:
-        names = ("lr", "beta2", "gamma", "ema_half_life_kimg")
-        schedule = {name: getattr(self.config, name).at(self.nimg) for name in names}
-        if self.config.augment:
-            schedule["augment_probability"] = self.players.strength.at(self.nimg)
-        return schedule
+        Of those that the last step has; a step before it may have lacked some.
+        """
+        means = {
+            name: np.mean([line[name] for line in self.statistics if name in line])
+            for name in self.statistics[-1]
+        }
+        values = torch.tensor(list(means.values()), dtype=torch.float64, device=self.device)
+        return dict(zip(means, average(values).tolist(), strict=True))
 
     def _checkpoint(self) -> None:
         if self.nimg == self.saved_at or rank() != 0:
@@ -272,16 +246,13 @@ class _Loop:
         self.watchdog.write()
         self.saved_at = self.nimg
 
-    def _samples(self) -> np.ndarray:
-        return generate(self.players.ema, self.latents, self.labels)
-
     def _snapshot(self) -> None:
         if rank() != 0:
             return
-        samples = self._samples()
-        self.run.save_grid(self.nimg, samples, GRID)
+        images, columns = self.samples.draw(self.players.ema), self.samples.columns
+        self.run.save_grid(self.nimg, images, columns)
         if self.board:
-            self.board.add_sheet(self.nimg, contact_sheet(samples, GRID))
+            self.board.add_sheet(self.nimg, contact_sheet(images, columns))
         self._save(self.run.snapshot_path(self.nimg))
 
     def _save(self, path: Path) -> None:
@@ -299,16 +270,6 @@ class _Loop:
         if rank() == 0:
             self.watchdog.write()
             make_film(self.run)
-
-
-@torch.inference_mode()
-def generate(network: nn.Module, latents: np.ndarray, labels: np.ndarray | None) -> np.ndarray:
-    """float32 [N, latent_dim] and int64 [N] or None -> uint8 [N, H, W, C], in float32."""
-    network.eval()
-    device = next(network.parameters()).device
-    chosen = None if labels is None else torch.from_numpy(labels).to(device)
-    images = network(torch.from_numpy(latents).to(device), chosen)
-    return to_grey_levels(images).contiguous().cpu().numpy()
 
 
 @contextmanager

@@ -4,10 +4,11 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.optim import Optimizer
 
 from mirage.training.config import TrainConfig
 from mirage.training.ema import ema_beta, update_ema, young_half_life
-from mirage.training.networks import FAMILIES, Architecture, channels_last
+from mirage.training.networks import FAMILIES, AnyArchitecture, channels_last
 from mirage.training.optimizers import build_optimizer, set_schedule
 from mirage.training.strength import Strength
 
@@ -18,13 +19,12 @@ class Players:
     ema is the average that is published; `further` holds those of other half-lives, by their kimg.
     """
 
-    def __init__(self, config: TrainConfig, architecture: Architecture) -> None:
+    def __init__(self, config: TrainConfig, architecture: AnyArchitecture) -> None:
         self.config = config
         self.num_classes = architecture.num_classes
         family = FAMILIES[architecture.family]
         torch.manual_seed(config.seed)
-        trained = architecture.model_copy(update={"latent_gain": 1.0})  # the gain is the averages'
-        self.generator = channels_last(family.generator(trained))
+        self.generator = channels_last(family.generator(architecture.as_trained()))
         self.discriminator = channels_last(family.discriminator(architecture))
 
         def average() -> nn.Module:
@@ -54,10 +54,18 @@ class Players:
             network.to(device)
         return self
 
+    def of(self, kind: str) -> tuple[nn.Module, Optimizer]:
+        """The network that a move is of, `d` or `g`, and its optimizer."""
+        if kind == "d":
+            return self.discriminator, self.discriminator_optimizer
+        return self.generator, self.generator_optimizer
+
     def set_schedules(self, nimg: int) -> None:
-        """Learning rate and beta 2 after `nimg` images."""
-        lr, beta2 = self.config.lr.at(nimg), self.config.beta2.at(nimg)
-        set_schedule(self.discriminator_optimizer, lr, beta2)
+        """Learning rates and beta 2 after `nimg` images."""
+        config = self.config
+        lr, beta2 = config.lr.at(nimg), config.beta2.at(nimg)
+        own = config.discriminator_lr
+        set_schedule(self.discriminator_optimizer, lr if own is None else own.at(nimg), beta2)
         set_schedule(self.generator_optimizer, lr, beta2)
 
     def update_averages(self, nimg: int) -> None:

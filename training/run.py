@@ -19,7 +19,6 @@ from PIL import Image
 from mirage.bundle.durable import atomic_write, replace_durably
 from mirage.training.config import PROGRESS_FIELDS, TrainConfig
 from mirage.training.errors import DataError, LockedError, UsageError
-from mirage.training.networks import Architecture
 from mirage.training.pixels import contact_sheet
 
 UNHEALTHY = "unhealthy"
@@ -134,24 +133,6 @@ class Run:
         if not found:
             raise DataError(f"{self.path} has no snapshot yet")
         return found[-1]
-
-
-def architecture_of(config: TrainConfig, data: dict[str, Any]) -> Architecture:
-    """The networks that a configuration makes for data of this shape."""
-    height, width, channels = data["shape"]
-    return Architecture(
-        family=config.family,
-        latent_dim=config.latent_dim,
-        widths=config.widths,
-        blocks=config.blocks,
-        hidden=config.hidden,
-        mapping=config.mapping,
-        latent_gain=config.latent_gain,
-        height=height,
-        width=width,
-        channels=channels,
-        num_classes=len(data["classes"]),
-    )
 
 
 def _stats_line(line: dict[str, Any]) -> str:

@@ -17,6 +17,7 @@ class Stream(IntEnum):
     GENERATOR_LATENTS = 2
     NETWORK = 3
     SAMPLES = 4
+    CROPS = 5
 
 
 def random_stream(seed: int, stream: Stream, position: int) -> np.random.Generator:

@@ -2,12 +2,14 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from mirage.training.checkpoint import load_weights
+from mirage.training.errors import DataError
 from mirage.training.networks import FAMILIES, Architecture, Generator
 from mirage.training.pixels import to_grey_levels
 
@@ -43,6 +45,8 @@ class Snapshot:
 def load_snapshot(path: Path) -> Snapshot:
     """Read the EMA generator of a file by `save_weights`; raises DataError."""
     architecture, state, header = load_weights(path, "generator")
-    generator = FAMILIES[architecture.family].generator(architecture)
+    if not isinstance(architecture, Architecture):
+        raise DataError(f"{path.name} is of family {architecture.family}, which has no latents")
+    generator = cast(Generator, FAMILIES[architecture.family].generator(architecture))
     generator.load_state_dict(state)
     return Snapshot(path, architecture, generator.eval(), int(header["nimg"]))

@@ -20,7 +20,7 @@ from mirage.training.errors import ExportError
 from mirage.training.export import PARITY_BATCHES, check_parity, export_onnx, publish
 from mirage.training.networks import FAMILIES
 from mirage.training.presets import PRESETS
-from mirage.training.run import architecture_of
+from mirage.training.tasks.generate import architecture_of
 from tests.training.snapshots import config_of, make_snapshot, sheet_of
 
 KINDS: list[dict[str, Any]] = [

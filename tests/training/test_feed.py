@@ -4,7 +4,7 @@ import torch
 
 from mirage.training.config import build_config
 from mirage.training.feed import Feed
-from mirage.training.step import Batch
+from mirage.training.tasks.generate import Batch
 from tests.training.data import TINY, shapes_dataset
 
 
@@ -46,7 +46,7 @@ def test_images_come_with_their_labels() -> None:
 
 def test_what_fails_in_the_thread_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     source = feed()
-    monkeypatch.setattr(source, "dataset", None)
+    monkeypatch.setattr(source, "drawer", None)
     with pytest.raises(AttributeError):
         source.batches(800)
     source.close()

@@ -12,10 +12,11 @@ from mirage.training.config import build_config
 from mirage.training.dataset import Dataset
 from mirage.training.errors import UsageError
 from mirage.training.export import publish
-from mirage.training.loop import GRID, data_sheet, generate, train
+from mirage.training.loop import train
 from mirage.training.run import Run
 from mirage.training.sampler import Stream, random_stream
 from mirage.training.snapshot import load_snapshot
+from mirage.training.tasks.generate import GRID, generate
 from tests.training.data import TINY, shapes_dataset
 
 
@@ -30,7 +31,7 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     config = build_config("mnist", short(kimg=0.1))
     run = train(config, data, folder / "run", threads=1)
     snapshot = load_snapshot(run.latest_snapshot())
-    return publish(snapshot, config, data_sheet(data), folder / "models" / "toy", {}, Card())
+    return publish(snapshot, config, data.sheet(), folder / "models" / "toy", {}, Card())
 
 
 def begun(bundle: Path, folder: Path, data: Dataset, **changes: object) -> Run:

@@ -14,9 +14,10 @@ from mirage.training.checkpoint import checkpoints, load_latest
 from mirage.training.config import build_config
 from mirage.training.device import resolve_precision
 from mirage.training.errors import DataError
-from mirage.training.loop import generate, train
+from mirage.training.loop import train
 from mirage.training.run import Run
 from mirage.training.snapshot import load_snapshot
+from mirage.training.tasks.generate import generate
 from tests.training.data import TINY, shapes_dataset, tiny_flags, write_idx_folder
 
 KIMG = 0.096  # twelve steps of eight images

@@ -7,11 +7,10 @@ from PIL import Image
 
 from mirage.training.config import build_config
 from mirage.training.errors import DataError, LockedError, UsageError
-from mirage.training.loop import data_sheet
 from mirage.training.run import Run
 from tests.training.data import TINY, shapes_dataset
 
-DATA = data_sheet(shapes_dataset())
+DATA = shapes_dataset().sheet()
 
 
 def test_keeps_its_configuration(tmp_path: Path) -> None:

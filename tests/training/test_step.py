@@ -4,17 +4,16 @@ import pytest
 import torch
 
 from mirage.training.config import TrainConfig, build_config
-from mirage.training.loop import data_sheet
 from mirage.training.pixels import to_float
 from mirage.training.players import Players
-from mirage.training.run import architecture_of
-from mirage.training.step import Batch, Step
+from mirage.training.step import Step
+from mirage.training.tasks.generate import Batch, architecture_of
 from tests.training.data import TINY, shapes_dataset
 
 
 def make(preset: str = "mnist", **changes: object) -> tuple[TrainConfig, Players]:
     config = build_config(preset, {**TINY, **changes})
-    return config, Players(config, architecture_of(config, data_sheet(shapes_dataset())))
+    return config, Players(config, architecture_of(config, shapes_dataset().sheet()))
 
 
 def batches(config: TrainConfig) -> tuple[Batch, Batch]:

@@ -4,9 +4,11 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from mirage.training.config import TrainConfig
+from mirage.training.data.pictures import PictureOptions, PictureSet, load_pictures
 from mirage.training.dataset import DataOptions, Dataset, load_dataset, load_splits
 from mirage.training.dataset.hub import PREFIX
-from mirage.training.dataset.options import AUTO, NONE, build_options
+from mirage.training.dataset.options import AUTO, NONE, build_options, options_of
 
 DATA = "a folder or ZIP of images, IDX, .npy or .npz files, or hf:NAME[:CONFIG][@SPLIT]"
 
@@ -86,6 +88,41 @@ def data_options(
 def read_data(options: argparse.Namespace) -> Dataset:
     """The data to train on that the flags ask for; raises DataError or UsageError."""
     return load_dataset(options.data, options=data_options(options))
+
+
+def add_picture_flags(parser: argparse.ArgumentParser) -> None:
+    """How the pictures of task `upscale` are read; those that are not given are absent."""
+    group = parser.add_argument_group("how pictures are read, for --task upscale")
+    group.add_argument("--low", metavar="PATH", help="low-resolution twins of the same names")
+    group.add_argument(
+        "--shrink",
+        type=int,
+        metavar="N",
+        default=argparse.SUPPRESS,
+        help="make pictures smaller by this factor first, which removes the traces of JPEG",
+    )
+    group.add_argument(
+        "--held-out",
+        type=float,
+        metavar="PERCENT",
+        default=argparse.SUPPRESS,
+        help="kept for scores, by a hash of the folder or the content; default 5",
+    )
+
+
+def picture_options(
+    options: argparse.Namespace, recorded: dict[str, Any] | None = None
+) -> PictureOptions:
+    """What the flags ask for; those not given are as `recorded`. Raises UsageError."""
+    names = PictureOptions.model_fields
+    given = {name: getattr(options, name) for name in names if name in options}
+    return options_of(PictureOptions, {**(recorded or {}), **given})
+
+
+def read_pictures(options: argparse.Namespace, config: TrainConfig) -> PictureSet:
+    """The pictures to train on that the flags ask for; raises DataError or UsageError."""
+    least = (config.crop, config.scale * config.crop)
+    return load_pictures(options.data, picture_options(options), least, options.low)
 
 
 def read_splits(

@@ -2,17 +2,26 @@
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 from mirage.bundle.verify import read_manifest
 from mirage.training.auto import Facts
 from mirage.training.card import Card
-from mirage.training.commands.data_flags import add_data_flags
+from mirage.training.commands.data_flags import (
+    add_data_flags,
+    add_picture_flags,
+    read_data,
+    read_pictures,
+)
 from mirage.training.config import AUTO, TrainConfig, build_config
 from mirage.training.dataset import Dataset
 from mirage.training.device import DEVICES, resolve_device
 from mirage.training.errors import UsageError
 from mirage.training.presets import PRESETS
 
+GENERATE, UPSCALE = "generate", "upscale"
+FIRST_PRESETS = {GENERATE: "mnist", UPSCALE: "photo-x4"}
+"""What a task is trained with unless another preset is named."""
 CARD_FLAGS = (
     ("--data-name", "data", "what the data are"),
     ("--data-license", "data_license", "the licence of the data"),
@@ -23,11 +32,14 @@ CARD_FLAGS = (
 def add_recipe(parser: argparse.ArgumentParser) -> None:
     """What is trained, on what, for how long."""
     add_data_flags(parser)
+    add_picture_flags(parser)
+    parser.add_argument("--task", choices=sorted(FIRST_PRESETS), help="default: the preset's")
     parser.add_argument(
         "--preset",
-        default="mnist",
-        help=f"one of {', '.join(sorted(PRESETS))}; auto: chosen from the data",
+        help=f"one of {', '.join(sorted(PRESETS))}; auto: chosen from the data; default: "
+        + ", ".join(f"{name} for task {task}" for task, name in FIRST_PRESETS.items()),
     )
+    parser.add_argument("--scale", help="how much larger pictures become, for --task upscale")
     parser.add_argument("--kimg", type=float, help="thousands of images to train for")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", dest="changes")
     parser.add_argument(
@@ -50,8 +62,26 @@ def add_recipe(parser: argparse.ArgumentParser) -> None:
 def check_recipe(options: argparse.Namespace) -> None:
     """Raise UsageError for flags that are wrong whatever the data, before those are read."""
     resolve_device(options.device)
-    if options.preset != AUTO:
+    if preset_of(options) != AUTO:
         config_of(options, None)
+
+
+def preset_of(options: argparse.Namespace) -> str:
+    """The preset that is asked for, or the first of the task."""
+    return options.preset or FIRST_PRESETS[options.task or GENERATE]
+
+
+def read_recipe(options: argparse.Namespace) -> tuple[TrainConfig, Any]:
+    """The configuration that the flags of `add_recipe` ask for, and its data, of the task's kind.
+
+    Raises UsageError for what is wrong whatever the data before those are read, and DataError.
+    """
+    check_recipe(options)
+    early = None if preset_of(options) == AUTO else config_of(options, None)
+    if early is not None and early.task == UPSCALE:
+        return early, read_pictures(options, early)
+    data = read_data(options)
+    return config_of(options, data), data
 
 
 def config_of(options: argparse.Namespace, data: Dataset | None) -> TrainConfig:
@@ -59,7 +89,7 @@ def config_of(options: argparse.Namespace, data: Dataset | None) -> TrainConfig:
 
     data: what the preset `auto` needs.
     """
-    changes = dict(_change(text) for text in options.changes)
+    changes: dict[str, Any] = dict(_change(text) for text in options.changes)
     if options.kimg is not None:
         changes["kimg"] = options.kimg
     if options.keep_checkpoints is not None:
@@ -67,8 +97,11 @@ def config_of(options: argparse.Namespace, data: Dataset | None) -> TrainConfig:
     if options.start is not None:
         manifest = read_manifest(options.start)
         changes["begun_from"] = f"{manifest.name}@{manifest.version}"
+    for name in ("task", "scale"):
+        if getattr(options, name) is not None:
+            changes[name] = getattr(options, name)
     facts = None if data is None else facts_of(data, options.device)
-    return build_config(options.preset, changes, facts)
+    return build_config(preset_of(options), changes, facts)
 
 
 def facts_of(data: Dataset, device: str) -> Facts:

@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 
@@ -39,6 +39,16 @@ class Dataset:
     def original(self) -> "Dataset":
         """The images as they were read, each once."""
         return self.unmirrored or self
+
+    def sheet(self) -> dict[str, Any]:
+        """What a run records of its data."""
+        return {
+            "fingerprint": self.fingerprint,
+            "images": len(self.original),
+            "shape": list(self.images.shape[1:]),
+            "classes": list(self.classes),
+            "options": self.options.model_dump(mode="json"),
+        }
 
 
 def mirror(dataset: Dataset) -> Dataset:

@@ -1,6 +1,6 @@
 """How pictures become images for the networks: the choices that a person has."""
 
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from PIL import ImageColor
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
@@ -64,10 +64,18 @@ class DataOptions(BaseModel):
         return red, green, blue
 
 
+Options = TypeVar("Options", bound=BaseModel)
+
+
 def build_options(values: dict[str, Any]) -> DataOptions:
     """The options with these values; raises UsageError naming the flag and its value."""
+    return options_of(DataOptions, values)
+
+
+def options_of(kind: type[Options], values: dict[str, Any]) -> Options:
+    """Options of a kind with these values; raises UsageError naming the flag and its value."""
     try:
-        return DataOptions.model_validate(values)
+        return kind.model_validate(values)
     except ValidationError as error:
         reasons = (_explain(item) for item in error.errors())
         raise UsageError("; ".join(reasons)) from error

@@ -35,6 +35,10 @@ class Architecture(BaseModel):
         scale = 2 ** (len(self.widths) - 1)
         return self.height // scale, self.width // scale
 
+    def as_trained(self) -> "Architecture":
+        """Of the network that is trained; the gain belongs to its averages alone."""
+        return self.model_copy(update={"latent_gain": 1.0})
+
     @model_validator(mode="after")
     def _check_sizes(self) -> "Architecture":
         scale = 2 ** (len(self.widths) - 1)

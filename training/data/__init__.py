@@ -1,0 +1,1 @@
+"""Pictures for networks that take pictures: crops, low-resolution twins, and icons."""

@@ -1,0 +1,124 @@
+"""Icons of npm packages, drawn large: OpenMoji and Noto as transparent PNG, a folder per group.
+
+icons/openmoji/face-smiling/1F600.png  icons/noto/face-smiling/1F600.png
+"""
+
+import json
+import subprocess
+import tarfile
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from xml.etree import ElementTree
+
+from tqdm import tqdm
+
+from mirage.training.errors import DataError
+
+RENDERER = "rsvg-convert"
+SVG = "http://www.w3.org/2000/svg"
+NAMES = "package/data/openmoji.json"
+DRAWN = "package/color/svg/"
+SPRITES = "package/sprites/all.svg"
+VARIATION = "FE0F"
+"""A code point that asks for the coloured form; the packages disagree on when it is there."""
+OTHERS = "other"
+"""The group of icons that OpenMoji does not have."""
+LEAST_ASPECT = 0.7
+"""Icons that are wider or higher are flags without a frame, and mostly of one colour."""
+
+
+@dataclass(frozen=True)
+class Icon:
+    """path: `openmoji/face-smiling/1F600.png`. svg: the drawing."""
+
+    path: str
+    svg: bytes
+
+
+def write_icons(openmoji: Path, noto: Path | None, folder: Path, size: int) -> int:
+    """Draw every icon of the two packages as PNG of this size; answers how many there are.
+
+    openmoji and noto: files as `npm pack openmoji` and `npm pack @svgmoji/noto` leave them. Icons
+    that are there already stay, so a broken-off call goes on. Variants of skin tone are left out.
+    Raises DataError for other files, and where the renderer is missing.
+    """
+    groups = read_groups(openmoji)
+    icons = list(_openmoji(openmoji, groups))
+    if noto is not None:
+        icons += _noto(noto, groups)
+    draw_all(icons, folder, size)
+    return len(icons)
+
+
+def draw_all(icons: Iterable[Icon], folder: Path, size: int) -> None:
+    """Draw those that are not there yet; two at a time, for each is a process of its own."""
+    missing = [icon for icon in icons if not (folder / icon.path).exists()]
+    with ThreadPoolExecutor(2) as pool:
+        drawn = pool.map(lambda icon: _draw(icon, folder, size), missing)
+        for _ in tqdm(drawn, total=len(missing), desc="drawing", unit="icon"):
+            pass
+
+
+def _draw(icon: Icon, folder: Path, size: int) -> None:
+    command = [RENDERER, "--width", str(size), "--height", str(size), "--format", "png"]
+    try:
+        done = subprocess.run(command, input=icon.svg, capture_output=True, check=True)
+    except FileNotFoundError as error:
+        reason = f"{RENDERER} draws the icons and is not installed (Debian: librsvg2-bin)"
+        raise DataError(reason) from error
+    except subprocess.CalledProcessError as error:
+        reason = error.stderr.decode(errors="replace").strip()
+        raise DataError(f"{icon.path} cannot be drawn: {reason}") from error
+    path = folder / icon.path
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f".{path.name}")
+    draft.write_bytes(done.stdout)
+    draft.replace(path)
+
+
+def read_groups(openmoji: Path) -> dict[str, str]:
+    """The group of each icon of OpenMoji by its code points, without variants of skin tone."""
+    entries = json.loads(_member(openmoji, NAMES))
+    return {entry["hexcode"]: entry["subgroups"] for entry in entries if not entry["skintone"]}
+
+
+def _openmoji(package: Path, groups: dict[str, str]) -> Iterator[Icon]:
+    with tarfile.open(package) as archive:
+        for member in archive:
+            code = member.name.removeprefix(DRAWN).removesuffix(".svg")
+            file = archive.extractfile(member) if member.isfile() else None
+            if member.name.startswith(DRAWN) and code in groups and file:
+                yield Icon(f"openmoji/{groups[code]}/{code}.png", file.read())
+
+
+def _noto(package: Path, groups: dict[str, str]) -> Iterator[Icon]:
+    """Noto's icons stand in one drawing, each as an inner one with its code points as id."""
+    ElementTree.register_namespace("", SVG)
+    group_of = {_plain(code): group for code, group in groups.items()}
+    tones = {f"1F3F{tone}" for tone in "BCDEF"}
+    for inner in ElementTree.fromstring(_member(package, SPRITES)).iter(f"{{{SVG}}}svg"):
+        code = inner.get("id")
+        if code is None or tones & set(code.split("-")[1:]) or not _is_square(inner):
+            continue
+        group = group_of.get(_plain(code), OTHERS)
+        yield Icon(f"noto/{group}/{code}.png", ElementTree.tostring(inner))
+
+
+def _is_square(drawing: ElementTree.Element) -> bool:
+    *_, width, height = map(float, (drawing.get("viewBox") or "0 0 1 0").split())
+    return height > 0 and LEAST_ASPECT <= width / height <= 1 / LEAST_ASPECT
+
+
+def _plain(code: str) -> str:
+    return "-".join(part for part in code.split("-") if part != VARIATION)
+
+
+def _member(package: Path, name: str) -> bytes:
+    try:
+        with tarfile.open(package) as archive:
+            file = archive.extractfile(name)
+            return file.read() if file else b""
+    except (OSError, KeyError, tarfile.TarError) as error:
+        raise DataError(f"{package} is no npm package with {name}") from error

@@ -1,0 +1,37 @@
+"""The family `patch`: a discriminator that judges every neighbourhood by itself."""
+
+from itertools import pairwise
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from mirage.training.networks.picture_architecture import PictureArchitecture
+
+SLOPE = 0.2
+
+
+class Discriminator(nn.Module):
+    """Enlarged pictures beside what they were enlarged from -> a map of logits.
+
+    pictures float32 [N, C, H, W] in [-1, 1], given of the same shape: the low-resolution picture,
+    enlarged by interpolation -> logits float32 [N, H / 2**stages, W / 2**stages].
+    """
+
+    def __init__(self, architecture: PictureArchitecture) -> None:
+        super().__init__()
+        widths = (2 * architecture.channels, *architecture.discriminator_widths)
+        self.stages = nn.ModuleList(
+            nn.Conv2d(before, after, 4, stride=2, padding=1) for before, after in pairwise(widths)
+        )
+        self.context = nn.Conv2d(widths[-1], widths[-1], 3, padding=1)
+        self.logits = nn.Conv2d(widths[-1], 1, 3, padding=1)
+        for layer in (*self.stages, self.context):
+            nn.init.kaiming_normal_(layer.weight, SLOPE)
+            nn.init.zeros_(layer.bias)
+
+    def forward(self, pictures: Tensor, given: Tensor) -> Tensor:
+        features = torch.cat([pictures, given], dim=1)
+        for layer in (*self.stages, self.context):
+            features = F.leaky_relu(layer(features), SLOPE)
+        return self.logits(features).squeeze(1)

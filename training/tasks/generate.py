@@ -1,0 +1,265 @@
+"""Task `generate`: latents, and labels where there are classes, in; images out."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from mirage.training.dataset import Dataset
+from mirage.training.dataset.decoded import check_enough
+from mirage.training.draws import (
+    Draws,
+    draw_augment,
+    draw_for_all,
+    draw_noise,
+    draw_wrong_labels,
+)
+from mirage.training.losses import LOSSES, gradient_penalty, slope_penalty
+from mirage.training.networks import Architecture, Discriminator
+from mirage.training.pixels import to_float, to_grey_levels
+from mirage.training.sampler import Sampler, Stream, draw_step_latents, random_stream
+from mirage.training.strength import certainty
+from mirage.training.tasks.task import Move, Statistics, Task, moved, precision
+from mirage.training.yardstick import Yardstick, shrink
+
+if TYPE_CHECKING:
+    from mirage.training.config import TrainConfig
+    from mirage.training.players import Players
+
+GRID = 10
+"""Sample grids are 10 x 10: one column per class when there are ten."""
+REAL = 2_000
+"""Real images that the watchdog compares the grid with."""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What one network's move sees.
+
+    images: float32 [N, C, H, W] in [-1, 1]. latents: float32 [N, latent_dim]. labels: int64 [N] of
+    both, or None.
+    """
+
+    images: Tensor
+    latents: Tensor
+    labels: Tensor | None
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def __getitem__(self, part: slice) -> "Batch":
+        labels = None if self.labels is None else self.labels[part]
+        return Batch(self.images[part], self.latents[part], labels)
+
+    def to(self, device: torch.device) -> "Batch":
+        labels = None if self.labels is None else moved(self.labels, device)
+        return Batch(moved(self.images, device), moved(self.latents, device), labels)
+
+
+@dataclass(frozen=True)
+class Weights:
+    """What changes over time, as it is in one step."""
+
+    gamma: float
+    mismatch: float
+    noise: float
+    augment: float
+
+
+def architecture_of(config: "TrainConfig", data: dict[str, Any]) -> Architecture:
+    """The networks that a configuration makes for data of this shape."""
+    height, width, channels = data["shape"]
+    return Architecture.model_validate(
+        {
+            "family": config.family,
+            "latent_dim": config.latent_dim,
+            "widths": config.widths,
+            "blocks": config.blocks,
+            "hidden": config.hidden,
+            "mapping": config.mapping,
+            "latent_gain": config.latent_gain,
+            "height": height,
+            "width": width,
+            "channels": channels,
+            "num_classes": len(data["classes"]),
+        }
+    )
+
+
+class Batches:
+    """Each network moves on its own real images, labels and latents."""
+
+    def __init__(self, config: "TrainConfig", dataset: Dataset) -> None:
+        self.config, self.dataset = config, dataset
+        self._sampler = Sampler(len(dataset), config.seed)
+
+    def draw(self, nimg: int, part: slice) -> tuple[Batch, Batch]:
+        size = self.config.batch_size
+        chosen = self._sampler.indices(2 * nimg, 2 * size)
+        return (
+            self._batch(chosen[:size], Stream.DISCRIMINATOR_LATENTS, nimg, part),
+            self._batch(chosen[size:], Stream.GENERATOR_LATENTS, nimg, part),
+        )
+
+    def _batch(self, indices: np.ndarray, stream: Stream, nimg: int, part: slice) -> Batch:
+        shape = (len(indices), self.config.latent_dim)
+        latents = draw_step_latents(self.config.seed, stream, nimg, shape)[part]
+        labels, own = self.dataset.labels, indices[part]
+        return Batch(
+            images=to_float(self.dataset.images[own]),
+            latents=torch.from_numpy(latents),
+            labels=None if labels is None else torch.from_numpy(labels[own]),
+        )
+
+
+class Rules:
+    """The game of a GAN: the discriminator moves, then the generator."""
+
+    def __init__(self, config: "TrainConfig", players: "Players") -> None:
+        self.config, self.players = config, players
+        self.loss = LOSSES[config.loss]
+        self._discriminator_network = cast(Discriminator, players.discriminator)
+
+    def moves(self, nimg: int, for_discriminator: Batch, for_generator: Batch) -> Iterator[Move]:
+        now = self._weights(nimg)
+        yield self._discriminator_move(for_discriminator, now)
+        yield self._generator_move(for_generator, now)
+
+    def schedule(self, nimg: int) -> dict[str, float]:
+        names = ("lr", "beta2", "gamma", "ema_half_life_kimg")
+        schedule = {name: getattr(self.config, name).at(nimg) for name in names}
+        if self.config.augment:
+            schedule["augment_probability"] = self.players.strength.at(nimg)
+        return schedule
+
+    def _weights(self, nimg: int) -> Weights:
+        config = self.config
+        return Weights(
+            gamma=config.gamma.at(nimg),
+            mismatch=config.mismatch.at(nimg),
+            noise=config.noise.at(nimg),
+            augment=self.players.strength.at(nimg),
+        )
+
+    def _discriminator_move(self, batch: Batch, now: Weights) -> Move:
+        wrong = between = None
+        if now.mismatch > 0 and batch.labels is not None:
+            wrong = draw_wrong_labels(batch.labels, self.players.num_classes)
+        if self.loss.slope:
+            between = draw_for_all(torch.rand, len(batch))
+        draws = self._draws(batch, now, wrong, between)
+        return Move(
+            "d", len(batch), lambda part: self._discriminator(batch[part], draws[part], now)
+        )
+
+    def _generator_move(self, batch: Batch, now: Weights) -> Move:
+        draws = self._draws(batch, now)
+        return Move("g", len(batch), lambda part: self._generator(batch[part], draws[part], now))
+
+    def _draws(
+        self,
+        batch: Batch,
+        now: Weights,
+        wrong: Tensor | None = None,
+        between: Tensor | None = None,
+    ) -> Draws:
+        numbers = draw_augment(self.config, len(batch))
+        noise = draw_noise(batch.images, now.noise)
+        return Draws(numbers, noise, wrong, between).to(self.players.device)
+
+    def _see(self, images: Tensor, draws: Draws, now: Weights) -> Tensor:
+        return draws.see(images, self.config, now.augment, now.noise)
+
+    def _discriminator(self, batch: Batch, draws: Draws, now: Weights) -> tuple[Tensor, Statistics]:
+        """One pass over both members of the pairs, and one gradient for both penalties.
+
+        The penalties are taken with respect to the images before augmentation, as R3GAN does.
+        """
+        discriminator = self._discriminator_network
+        with precision(self.config, self.players.device):
+            with torch.no_grad():
+                fakes = self.players.generator(batch.latents, batch.labels)
+            images = torch.cat([batch.images, fakes]).requires_grad_(now.gamma > 0)
+            labels = None if batch.labels is None else torch.cat([batch.labels, batch.labels])
+            features = discriminator.features(self._see(images, draws, now))
+            logits = discriminator.judge(features, labels)
+        real, fake = logits.chunk(2)
+        objective = self.loss.discriminator(real, fake)
+        statistics = {"d_loss": objective.detach(), "margin": (real - fake).mean().detach()}
+        if self.players.strength.adapts:
+            statistics["certainty"] = certainty(real, fake, self.loss.paired).detach()
+        if now.gamma > 0:
+            r1, r2 = (part.mean() for part in gradient_penalty(images, logits).chunk(2))
+            objective = objective + now.gamma / 2 * (r1 + r2)
+            statistics |= {"r1": r1.detach(), "r2": r2.detach()}
+        if draws.wrong is not None:
+            # real images under other classes' labels are one more kind of fake (Reed et al. 2016)
+            with precision(self.config, self.players.device):
+                mismatched = discriminator.judge(features.chunk(2)[0], draws.wrong)
+            objective = objective + now.mismatch * self.loss.discriminator(real, mismatched)
+        if draws.between is not None:
+            between = torch.lerp(batch.images, fakes, draws.between[:, None, None, None])
+            slope = self._slope(between, batch.labels, draws, now)
+            objective = objective + self.loss.slope * slope
+            statistics["slope"] = slope.detach()
+        return objective, statistics
+
+    def _slope(self, images: Tensor, labels: Tensor | None, draws: Draws, now: Weights) -> Tensor:
+        """The mean slope penalty at these images, between the members of the pairs."""
+        images.requires_grad_()
+        with precision(self.config, self.players.device):
+            logits = self._discriminator_network(self._see(images, draws, now), labels)
+        return slope_penalty(images, logits).mean()
+
+    def _generator(self, batch: Batch, draws: Draws, now: Weights) -> tuple[Tensor, Statistics]:
+        discriminator = self._discriminator_network
+        with precision(self.config, self.players.device):
+            images = self.players.generator(batch.latents, batch.labels)
+            fake = discriminator(self._see(images, draws, now), batch.labels)
+            real = fake.detach()
+            if self.loss.paired:
+                real = discriminator(self._see(batch.images, draws, now), batch.labels)
+        loss = self.loss.generator(real, fake)
+        return loss, {"g_loss": loss.detach()}
+
+
+class Samples:
+    """Fixed latents and labels, and what the images' variety is beside that of real ones."""
+
+    columns = GRID
+
+    def __init__(self, config: "TrainConfig", dataset: Dataset) -> None:
+        count, classes = GRID * GRID, len(dataset.classes)
+        self.latents = random_stream(config.seed, Stream.SAMPLES, 0).standard_normal(
+            (count, config.latent_dim), dtype=np.float32
+        )
+        self.labels = np.arange(count, dtype=np.int64) % min(classes, GRID) if classes else None
+        chosen = np.unique(np.linspace(0, len(dataset) - 1, REAL).astype(np.int64))
+        labels = None if dataset.labels is None else dataset.labels[chosen]
+        self._yardstick = Yardstick(shrink(dataset.images, chosen), labels, self.labels)
+
+    def draw(self, network: nn.Module) -> np.ndarray:
+        return generate(network, self.latents, self.labels)
+
+    def measure(self, images: np.ndarray) -> dict[str, float]:
+        return self._yardstick.measure(images)
+
+
+@torch.inference_mode()
+def generate(network: nn.Module, latents: np.ndarray, labels: np.ndarray | None) -> np.ndarray:
+    """float32 [N, latent_dim] and int64 [N] or None -> uint8 [N, H, W, C], in float32."""
+    network.eval()
+    device = next(network.parameters()).device
+    chosen = None if labels is None else torch.from_numpy(labels).to(device)
+    images = network(torch.from_numpy(latents).to(device), chosen)
+    return to_grey_levels(images).contiguous().cpu().numpy()
+
+
+def _check(config: "TrainConfig", dataset: Dataset) -> None:
+    check_enough(dataset, config.batch_size)
+
+
+TASK = Task(architecture_of, Batches, Rules, Samples, _check)

@@ -1,0 +1,205 @@
+"""Task `upscale`: low-resolution pictures in, the same pictures larger out.
+
+First the network learns to be faithful; once `adversarial_ratio` begins to rise, a discriminator of
+neighbourhoods, which sees the input too, teaches it what real details look like.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor, nn
+
+from mirage.training.data.crops import Crops, over
+from mirage.training.data.pictures import PictureSet
+from mirage.training.losses import LOSSES, gradient_penalty
+from mirage.training.networks import PictureArchitecture
+from mirage.training.optim.degradation import enlarge, reduce
+from mirage.training.optim.fidelity import CONTENT_LOSSES, luma, psnr
+from mirage.training.pixels import to_float, to_grey_levels
+from mirage.training.sampler import Stream, random_stream
+from mirage.training.tasks.task import Move, Statistics, Task, moved, precision
+
+if TYPE_CHECKING:
+    from mirage.training.config import TrainConfig
+    from mirage.training.players import Players
+
+SHOWN = 16
+"""Crops in the sample grid."""
+SIDE = 128
+"""Pixels of a crop in the sample grid, at most."""
+LEAST_NORM = 1e-12
+WHITE = np.full(3, 255, np.uint8)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """low: float32 [N, C, H, W] in [-1, 1]. high: what should come of it [N, C, s * H, s * W]."""
+
+    low: Tensor
+    high: Tensor
+
+    def __len__(self) -> int:
+        return len(self.low)
+
+    def __getitem__(self, part: slice) -> "Batch":
+        return Batch(self.low[part], self.high[part])
+
+    def to(self, device: torch.device) -> "Batch":
+        return Batch(moved(self.low, device), moved(self.high, device))
+
+
+def architecture_of(config: "TrainConfig", data: dict[str, Any]) -> PictureArchitecture:
+    """The networks that a configuration makes for such pictures."""
+    return PictureArchitecture.model_validate(
+        {
+            "family": config.family,
+            "scale": config.scale,
+            "width": config.widths[0],
+            "blocks": config.blocks[0],
+            "discriminator_widths": config.discriminator_widths,
+            "channels": data["options"]["channels"],
+        }
+    )
+
+
+class Batches:
+    """Random crops; both networks move on the same, for each fake has its own real picture."""
+
+    def __init__(self, config: "TrainConfig", data: PictureSet) -> None:
+        self.config = config
+        self._crops = Crops(data.pictures, config.scale, config.crop, config.degrade)
+
+    def draw(self, nimg: int, part: slice) -> tuple[Batch]:
+        seeds = range(nimg + part.start, nimg + part.stop)
+        streams = (random_stream(self.config.seed, Stream.CROPS, seed) for seed in seeds)
+        low, high = zip(*map(self._crops.draw, streams), strict=True)
+        return (Batch(to_float(np.stack(low)), to_float(np.stack(high))),)
+
+
+class Rules:
+    """Content alone, then content and the relativistic game on maps of logits."""
+
+    def __init__(self, config: "TrainConfig", players: "Players") -> None:
+        self.config, self.players = config, players
+        self.content = CONTENT_LOSSES[config.content]
+        self.loss = LOSSES[config.loss]
+
+    def moves(self, nimg: int, batch: Batch) -> Iterator[Move]:
+        ratio = self.config.adversarial_ratio
+        if max(ratio.start, ratio.end) == 0 or nimg < 1000 * ratio.from_kimg:
+            yield Move("g", len(batch), lambda part: self._content(batch[part]))
+            return
+        gamma, share = self.config.gamma.at(nimg), ratio.at(nimg)
+        yield Move("d", len(batch), lambda part: self._discriminator(batch[part], gamma))
+        yield Move("g", len(batch), lambda part: self._both(batch[part], share))
+
+    def schedule(self, nimg: int) -> dict[str, float]:
+        names = ("lr", "beta2", "gamma", "ema_half_life_kimg", "adversarial_ratio")
+        return {name: getattr(self.config, name).at(nimg) for name in names}
+
+    def _enlarged(self, low: Tensor) -> Tensor:
+        """Computed in the run's precision; pictures are float32, which the losses need."""
+        with precision(self.config, self.players.device):
+            return self.players.generator(low)
+
+    def _judged(self, images: Tensor, low: Tensor) -> Tensor:
+        with precision(self.config, self.players.device):
+            given = nn.functional.interpolate(low, size=images.shape[2:], mode="bilinear")
+            return self.players.discriminator(images, given).float()
+
+    def _content(self, batch: Batch) -> tuple[Tensor, Statistics]:
+        loss = self.content(self._enlarged(batch.low), batch.high)
+        return loss, {"content": loss.detach()}
+
+    def _discriminator(self, batch: Batch, gamma: float) -> tuple[Tensor, Statistics]:
+        """Real and enlarged pictures of the same places; R1 and R2 of each logit's own gradient."""
+        with torch.no_grad():
+            fakes = self._enlarged(batch.low)
+        images = torch.cat([batch.high, fakes]).requires_grad_(gamma > 0)
+        logits = self._judged(images, batch.low.repeat(2, 1, 1, 1))
+        real, fake = logits.chunk(2)
+        loss = self.loss.discriminator(real, fake)
+        statistics = {"d_loss": loss.detach(), "margin": (real - fake).mean().detach()}
+        if gamma > 0:
+            each = gradient_penalty(images, logits) / logits[0].numel()
+            r1, r2 = (part.mean() for part in each.chunk(2))
+            loss = loss + gamma / 2 * (r1 + r2)
+            statistics |= {"r1": r1.detach(), "r2": r2.detach()}
+        return loss, statistics
+
+    def _both(self, batch: Batch, share: float) -> tuple[Tensor, Statistics]:
+        """Content, and the game with its gradient at the picture at `share` of the content's."""
+        images = self._enlarged(batch.low)
+        seen = images.detach().requires_grad_()
+        content = self.content(seen, batch.high)
+        with torch.no_grad():
+            real = self._judged(batch.high, batch.low)
+        adversarial = self.loss.generator(real, self._judged(seen, batch.low))
+        (faithful,) = torch.autograd.grad(content, seen)
+        (lifelike,) = torch.autograd.grad(adversarial, seen)
+        scale = share * faithful.norm() / lifelike.norm().clamp(min=LEAST_NORM)
+        pull = (images * (faithful + scale * lifelike)).sum()  # its gradient is that of both
+        return pull, {"content": content.detach(), "g_loss": adversarial.detach()}
+
+
+class Samples:
+    """Crops of held-out pictures: low, bicubic, ours, high; two of them to a row."""
+
+    columns = 8
+
+    def __init__(self, config: "TrainConfig", data: PictureSet) -> None:
+        self._scale = config.scale
+        least = min(min(picture.pixels.shape[:2]) for picture in data.held_out)
+        self._side = min(SIDE, least) // self._scale * self._scale
+        stream = random_stream(config.seed, Stream.SAMPLES, 0)
+        self._high = np.stack([self._chosen(data, stream) for _ in range(SHOWN)])
+        self._low = np.stack([reduce(image, self._scale) for image in self._high])
+
+    def _chosen(self, data: PictureSet, rng: np.random.Generator) -> np.ndarray:
+        """The crop with most to see of four, on white where it is transparent."""
+        crops = [self._cut(data, rng) for _ in range(4)]
+        return max(crops, key=lambda crop: float(crop.std()))
+
+    def _cut(self, data: PictureSet, rng: np.random.Generator) -> np.ndarray:
+        pixels = data.held_out[int(rng.integers(len(data.held_out)))].pixels
+        y, x = (int(rng.integers(side - self._side + 1)) for side in pixels.shape[:2])
+        return over(pixels[y : y + self._side, x : x + self._side], WHITE)
+
+    def draw(self, network: nn.Module) -> np.ndarray:
+        ours = upscale(network, self._low)
+        sheets = zip(self._low, ours, self._high, strict=True)
+        return np.stack([image for sheet in sheets for image in self._row(*sheet)])
+
+    def _row(self, low: np.ndarray, ours: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, ...]:
+        filters = (Image.Resampling.NEAREST, Image.Resampling.BICUBIC)
+        coarse, bicubic = (enlarge(low, self._scale, filter) for filter in filters)
+        return coarse, bicubic, ours, high
+
+    def measure(self, images: np.ndarray) -> dict[str, float]:
+        """PSNR in dB of the luma, borders of the scale cut off, and its gain over bicubic."""
+        inner = slice(self._scale, -self._scale)
+        _, bicubic, ours, high = (luma(images[k::4, inner, inner]) for k in range(4))
+        before, after = (
+            float(np.mean([psnr(a, b) for a, b in zip(made, high, strict=True)]))
+            for made in (bicubic, ours)
+        )
+        return {"psnr": after, "gain": after - before}
+
+
+@torch.inference_mode()
+def upscale(network: nn.Module, low: np.ndarray) -> np.ndarray:
+    """uint8 [N, H, W, C] -> uint8 [N, s * H, s * W, C], in float32."""
+    network.eval()
+    device = next(network.parameters()).device
+    return to_grey_levels(network(to_float(low).to(device))).contiguous().cpu().numpy()
+
+
+def _check(config: "TrainConfig", data: PictureSet) -> None:
+    """Crops can be drawn from a single picture."""
+
+
+TASK = Task(architecture_of, Batches, Rules, Samples, _check)
