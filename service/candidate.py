@@ -36,7 +36,7 @@ class Refusal:
 class Candidate:
     """The versions of a release in memory, held, and why one of them is not.
 
-    `tries` counts how often it was prepared, the last time at `since` by `time.monotonic()`.
+    By `time.monotonic()`, it has its level `since`; of its `tries`, the last was at `tried_at`.
     """
 
     release: Release
@@ -44,7 +44,8 @@ class Candidate:
     released: Answering | None = None
     canary: Answering | None = None
     refusal: Refusal | None = None
-    since: float = field(default_factory=time.monotonic)
+    since: float = 0.0
+    tried_at: float = 0.0
 
     @property
     def level(self) -> Level:
@@ -67,7 +68,7 @@ class Candidate:
             return False
         first_s, most_s = RETRY_S
         wait_s = min(most_s, first_s * 2.0 ** min(self.tries - 1, 16))
-        return time.monotonic() >= self.since + wait_s
+        return time.monotonic() >= self.tried_at + wait_s
 
     @property
     def vote(self) -> Vote:

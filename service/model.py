@@ -66,9 +66,11 @@ class Model:
         """Prepare again what was refused, if that may help and it is time."""
         if (old := self.candidate) is None or not old.is_due:
             return
-        self.candidate = await self._prepare(old.release, old.tries + 1)
+        self.candidate = fresh = await self._prepare(old.release, old.tries + 1)
         self._let_go(old.versions)
-        if self.candidate.refusal is None:
+        if fresh.level == old.level:
+            fresh.since = old.since
+        if fresh.refusal is None:
             self._set_refusal(None)
 
     def discard(self) -> None:
@@ -154,7 +156,7 @@ class Model:
         except BaseException:
             self._let_go(candidate.versions)
             raise
-        candidate.since = time.monotonic()
+        candidate.since = candidate.tried_at = time.monotonic()
         return candidate
 
     async def _load_canary(self, version: int, released: Answering) -> Answering:

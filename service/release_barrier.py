@@ -11,7 +11,7 @@ import sys
 import tempfile
 import time
 import weakref
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import IntEnum
@@ -50,10 +50,15 @@ class Vote:
 
 @dataclass(frozen=True)
 class Decision:
-    """The release of a model that all workers serve, and how much of it."""
+    """The release of a model that all workers serve, how much of it, and since when."""
 
     release: Release
     level: Level
+    at: float = field(default=0.0, compare=False)  # by `time.monotonic()`
+
+    def is_replaced_by(self, vote: Vote) -> bool:
+        """Whether a vote may lead to another decision: not one that was given before this one."""
+        return vote.level > self.level if vote.release == self.release else vote.since > self.at
 
 
 @dataclass
@@ -115,9 +120,11 @@ class ReleaseBarrier:
             state.workers[self._number] = os.getpid()
             for name, vote in votes.items():
                 state.votes.setdefault(name, {})[self._number] = vote
-            for name, all_votes in state.votes.items():
-                decided = self._decide(all_votes.values(), len(state.workers))
-                if decided is not None and _is_news(decided, state.decisions.get(name)):
+            for name, given in state.votes.items():
+                decided = self._decide(
+                    list(given.values()), state.decisions.get(name), len(state.workers)
+                )
+                if decided is not None:
                     state.decisions[name] = decided
             return dict(state.decisions)
 
@@ -126,23 +133,22 @@ class ReleaseBarrier:
         with self._state() as state:
             state.forget(self._number)
 
-    def _decide(self, votes: Iterable[Vote], workers: int) -> Decision | None:
-        """The most that can be served by all workers, or by enough of them."""
-        votes = list(votes)
-        for level in (Level.COMPLETE, Level.WITHOUT_CANARY):
-            for release in dict.fromkeys(vote.release for vote in votes):
-                if self._is_decided(release, level, votes, workers):
-                    return Decision(release, level)
+    def _decide(self, votes: list[Vote], current: Decision | None, workers: int) -> Decision | None:
+        """What replaces the current decision, if anything does: the most that can be served."""
+        fresh = [vote for vote in votes if current is None or current.is_replaced_by(vote)]
+        for vote in sorted(fresh, key=lambda vote: (vote.level, vote.since), reverse=True):
+            if self._is_decided(vote.release, vote.level, votes, workers):
+                return Decision(vote.release, vote.level, time.monotonic())
         return None
 
     def _is_decided(self, release: Release, level: Level, votes: list[Vote], workers: int) -> bool:
-        ready = [vote for vote in votes if vote.release == release and vote.level >= level]
-        unable = [
-            vote
-            for vote in votes
-            if vote.release == release and vote.level < level and vote.is_final
-        ]
-        if not ready or 2 * len(ready) < workers:
+        """Whether all workers are ready, or enough of them and the others are not waited for."""
+        if level == Level.NOTHING:
+            return False
+        about_it = [vote for vote in votes if vote.release == release]
+        ready = [vote for vote in about_it if vote.level >= level]
+        unable = [vote for vote in about_it if vote.level < level and vote.is_final]
+        if 2 * len(ready) < workers:
             return False
         if len(ready) + len(unable) == workers:
             return True
@@ -178,13 +184,6 @@ class ReleaseBarrier:
 def _place(written: int) -> int:
     """Where the state lies that was written as number `written`."""
     return HEADER.size + written % 2 * STATE_BYTES
-
-
-def _is_news(decided: Decision, current: Decision | None) -> bool:
-    """Whether a decision changes the current one; how much is served of a release only grows."""
-    if current is None or decided.release != current.release:
-        return True
-    return decided.level > current.level
 
 
 def _is_alive(pid: int) -> bool:

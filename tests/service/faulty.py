@@ -1,0 +1,31 @@
+"""`python -m tests.service.faulty`: the service, of which worker 1 once fails to load version 2.
+
+The environment variable FAULT says how: `passing` as when memory is short, `lasting` as when the
+images are wrong. What marks that it has happened lies beside the model.
+"""
+
+import os
+import sys
+from pathlib import Path
+
+from mirage.service import memory
+from mirage.service.__main__ import main
+from mirage.service.crowd import Crowd
+from mirage.service.served import LoadError, Prepared, prepare
+from mirage.service.settings import Settings
+
+
+def fail_once(path: Path, settings: Settings, crowd: Crowd | None) -> Prepared:
+    """As `prepare`."""
+    mark = path.parent / ".failed"
+    if path.name == "2" and crowd is not None and crowd.place == 1 and not mark.exists():
+        mark.touch()
+        if os.environ["FAULT"] == "passing":
+            raise MemoryError
+        raise LoadError("golden_mismatch", "the golden images differ")
+    return prepare(path, settings, crowd)
+
+
+if __name__ == "__main__":
+    memory.prepare = fail_once  # type: ignore[assignment]
+    sys.exit(main(sys.argv[1:]))
