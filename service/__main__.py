@@ -40,12 +40,15 @@ def _serve(settings: Settings) -> int:
     signal.signal(signal.SIGTERM, lambda *_: os._exit(DONE))
     # Here, so that a wrong flag is told at once.
     from mirage.service.keys_file import KeysError
-    from mirage.service.logs import configure_logging
+    from mirage.service.logs import configure_logging, log_uncaught
     from mirage.service.models import StartError
     from mirage.service.server import PortError, serve
+    from mirage.service.stderr import unblock_stderr
     from mirage.service.supervisor import WorkerFailed
 
+    unblock_stderr()
     configure_logging(settings)
+    log_uncaught()
     try:
         with contextlib.suppress(KeyboardInterrupt):  # before it is ready; the server takes others
             return serve(settings)

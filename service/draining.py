@@ -18,6 +18,7 @@ from fastapi import FastAPI
 from mirage.service.app import create_app
 from mirage.service.crowd import Crowd
 from mirage.service.express import Express
+from mirage.service.metrics import Metrics
 from mirage.service.processor import return_large_blocks
 from mirage.service.protocol import Protocol
 from mirage.service.settings import Settings
@@ -86,9 +87,10 @@ def run_server(
     settings: Settings,
     make_server: Callable[[uvicorn.Config, Service], DrainingServer],
     crowd: Crowd | None = None,
+    metrics: Metrics | None = None,
 ) -> None:
     """Make a server on an event loop of its own, and serve; raises StartError and KeysError."""
-    app = create_app(settings, crowd)
+    app = create_app(settings, crowd, metrics)
     config = uvicorn.Config(
         app,
         loop="uvloop",

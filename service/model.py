@@ -85,7 +85,7 @@ class Model:
         log.info("model released name=%s version=%d before=%s", self.name, version, _number(old))
         self._end_canary()
         if old is not None:
-            self._metrics.released.remove(self.name, str(old.manifest.version))
+            self._metrics.released.labels(self.name, str(old.manifest.version)).set(0)
             self._memory.let_go(old)
 
     async def _follow_canary(self, wanted: Canary | None) -> None:
@@ -112,7 +112,7 @@ class Model:
     def _end_canary(self) -> None:
         old, self.canary = self.canary, None
         if old is not None:
-            self._metrics.canary_share.remove(self.name, str(old.manifest.version))
+            self._metrics.canary_share.labels(self.name, str(old.manifest.version)).set(0)
             self._memory.let_go(old)
 
     async def _load(self, version: int) -> Answering:
@@ -137,7 +137,7 @@ class Model:
     def _set_refusal(self, refusal: Refusal | None) -> None:
         gauge = self._metrics.release_refused
         if self.refusal is not None:
-            gauge.remove(self.name, *self.refusal.labels)
+            gauge.labels(self.name, *self.refusal.labels).set(0)
         if refusal is not None:
             gauge.labels(self.name, *refusal.labels).set(1)
         self.refusal = refusal

@@ -16,8 +16,6 @@ from mirage.service.outbox import Outbox
 from mirage.service.processor import available_cpus
 from mirage.service.rates import Rates
 from mirage.service.settings import Settings
-from mirage.service.siblings import Siblings
-from mirage.service.totals import add_up
 
 
 @dataclass
@@ -40,7 +38,7 @@ class Service:
     encoders: ThreadPoolExecutor = field(init=False)
     intake: Intake = field(init=False)
     outbox: Outbox = field(init=False, default_factory=Outbox)
-    siblings: Siblings | None = field(init=False, default=None)  # where there are several workers
+    _scrapes: ThreadPoolExecutor = field(init=False)
     _following: list[asyncio.Task[None]] = field(init=False, default_factory=list)
 
     def __post_init__(self) -> None:
@@ -52,8 +50,9 @@ class Service:
         self.intake = Intake(self.settings.queue_images, self.models.has_plenty)
         threads = self.settings.encode_threads or available_cpus()
         self.encoders = ThreadPoolExecutor(threads, thread_name_prefix="encode")
-        self.metrics.waiting.set_function(lambda: len(self.intake))
-        self.metrics.ready.set_function(lambda: float(self.ready))
+        self._scrapes = ThreadPoolExecutor(1, thread_name_prefix="scrape")  # one after the other
+        self.metrics.sampler.follow(self.metrics.waiting, lambda: len(self.intake))
+        self.metrics.sampler.follow(self.metrics.ready, lambda: float(self.ready))
 
     @property
     def ready(self) -> bool:
@@ -71,13 +70,13 @@ class Service:
             raise EngineStuck("a GPU has failed")
 
     async def exposition(self) -> bytes:
-        """The metrics of all workers together, in Prometheus' text format."""
-        tell = self.metrics.exposition
-        self.outbox.flush()  # to ask the others may hold up the event loop
-        return add_up(await self.siblings.ask(tell)) if self.siblings else tell()
+        """As `Metrics.exposition`, while the event loop goes on; raises MetricsLost."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._scrapes, self.metrics.exposition)
 
     async def open(self) -> None:
         """Read the keys and load the models; raises KeysError and StartError."""
+        self.metrics.sampler.start()
         if self.keys is not None:
             await self.keys.open()
             self._following.append(asyncio.create_task(self.keys.follow()))
@@ -90,6 +89,8 @@ class Service:
             task.cancel()
         await self.models.close()
         self.encoders.shutdown(wait=False)
+        self._scrapes.shutdown(wait=False)
+        self.metrics.sampler.stop()
 
 
 def service_of(request: Request) -> Service:
