@@ -19,6 +19,7 @@ from prometheus_client.multiprocess import MultiProcessCollector, mark_process_d
 
 log = logging.getLogger(__name__)
 
+MEMORY = Path("/dev/shm")
 PREFIX = "mirage-metrics-"
 DIRECTORY_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"  # where prometheus_client looks for it
 # A page of a memory-mapped file that the full file system cannot provide ends the process, so
@@ -127,7 +128,7 @@ def _make_shared(parent: Path, workers: int, stack: ExitStack) -> SharedMetrics 
 def _parents() -> list[Path]:
     """Where memory is, and what a service manager gives: nobody cleans these while it runs."""
     given = (os.environ.get(name) for name in ("RUNTIME_DIRECTORY", "XDG_RUNTIME_DIR"))
-    return [Path("/dev/shm"), *(Path(path.split(":")[0]) for path in given if path)]
+    return [MEMORY, *(Path(path.split(":")[0]) for path in given if path)]
 
 
 @contextmanager
@@ -152,8 +153,14 @@ def _remove_abandoned(parent: Path) -> None:
 
 
 def _allocate(path: Path, size: int) -> None:
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    """Make a file of zeros; it has its name, and readers, only when it is whole."""
+    draft = path.with_suffix(".draft")
+    descriptor = os.open(draft, os.O_RDWR | os.O_CREAT, 0o600)
     try:
         os.posix_fallocate(descriptor, 0, size)
+        draft.rename(path)
+    except OSError:
+        draft.unlink(missing_ok=True)
+        raise
     finally:
         os.close(descriptor)
