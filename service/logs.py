@@ -13,7 +13,8 @@ from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Literal
 
-from pythonjsonlogger.core import RESERVED_ATTRS, merge_record_extra
+from pydantic_core import to_json
+from pythonjsonlogger.core import RESERVED_ATTRS
 from pythonjsonlogger.json import JsonFormatter as BaseJsonFormatter
 
 from mirage.service.settings import Settings
@@ -111,9 +112,11 @@ class TextFormatter(logging.Formatter):
 
     def formatMessage(self, record: logging.LogRecord) -> str:
         """Put the fields behind the message."""
-        fields = merge_record_extra(record, {}, RESERVED)
-        words = [f"{name}={_word(value)}" for name, value in fields.items() if value is not None]
-        return " ".join([super().formatMessage(record), *words])
+        words = [super().formatMessage(record)]
+        for name, value in record.__dict__.items():
+            if value is not None and name not in RESERVED:
+                words.append(f"{name}={_word(value) if isinstance(value, str) else value}")
+        return " ".join(words)
 
 
 class JsonFormatter(BaseJsonFormatter):
@@ -129,8 +132,7 @@ class JsonFormatter(BaseJsonFormatter):
                 "exc_info": "exception",
             },
             reserved_attrs=[*RESERVED],
-            json_serializer=functools.partial(json.dumps, separators=(",", ":")),
-            json_ensure_ascii=False,
+            json_serializer=_to_json,
         )
 
     def process_log_record(self, log_data: dict[str, Any]) -> dict[str, Any]:
@@ -161,7 +163,12 @@ def _log_exception(
     log.critical("uncaught exception", exc_info=(kind, error, traceback))
 
 
-def _word(value: object) -> str:
-    """A value as one word; text is quoted where a reader, or a forged line, could mistake it."""
-    text = str(value)
-    return json.dumps(text) if isinstance(value, str) and not PLAIN.fullmatch(text) else text
+@functools.lru_cache(1024)  # methods, paths and models come again
+def _word(text: str) -> str:
+    """A text as one word; quoted where a reader, or a forged line, could mistake it."""
+    return text if PLAIN.fullmatch(text) else json.dumps(text)
+
+
+def _to_json(log_data: dict[str, Any], **_: object) -> str:
+    """As `json.dumps`, in a fifth of the time; what is no JSON becomes a text."""
+    return to_json(log_data, fallback=str).decode()
