@@ -23,6 +23,8 @@ def main(arguments: Sequence[str]) -> int:
     """Run the command line; returns the exit code."""
     # Before onnxruntime is imported: it would tell its makers of every session.
     os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+    # Before prometheus_client is imported: the workers' directory is made for them alone.
+    os.environ.pop("PROMETHEUS_MULTIPROC_DIR", None)
     if arguments and (command := COMMANDS.get(arguments[0])):
         return command(arguments[1:])
     try:

@@ -81,6 +81,7 @@ class Service:
             await self.keys.open()
             self._following.append(asyncio.create_task(self.keys.follow()))
         await self.models.open()
+        self.metrics.sampler.sample()  # before anybody is told that it is ready
         self._following.append(asyncio.create_task(self.models.follow()))
 
     async def close(self) -> None:

@@ -9,10 +9,7 @@ import select
 import stat
 import sys
 from contextlib import suppress
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from _typeshed import ReadableBuffer
+from typing import Any
 
 
 class UnblockedStderr(io.RawIOBase):
@@ -34,8 +31,8 @@ class UnblockedStderr(io.RawIOBase):
         """The descriptor."""
         return self._descriptor
 
-    def write(self, data: "ReadableBuffer", /) -> int:
-        """Write a line, or count it as dropped; never raises and never waits."""
+    def write(self, data: Any, /) -> int:
+        """Write the bytes of a line, or count it as dropped; never raises and never waits."""
         line = bytes(data)
         self._rest = self._send(self._rest)
         if self._rest or len(rest := self._send(line)) == len(line):
