@@ -23,6 +23,8 @@ def main(arguments: Sequence[str]) -> int:
     """Run the command line; returns the exit code."""
     # Before onnxruntime is imported: it would tell its makers of every session.
     os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+    # Before prometheus_client is imported: the workers' directory is made for them alone.
+    os.environ.pop("PROMETHEUS_MULTIPROC_DIR", None)
     if arguments and (command := COMMANDS.get(arguments[0])):
         return command(arguments[1:])
     try:
@@ -41,11 +43,14 @@ def _serve(settings: Settings) -> int:
     # Here, so that a wrong flag is told at once.
     from mirage.service.errors import StartError
     from mirage.service.keys_file import KeysError
-    from mirage.service.logs import configure_logging
+    from mirage.service.logs import configure_logging, log_uncaught
     from mirage.service.server import PortError, serve
+    from mirage.service.stderr import unblock_stderr
     from mirage.service.supervisor import WorkerFailed
 
+    unblock_stderr()
     configure_logging(settings)
+    log_uncaught()
     try:
         with contextlib.suppress(KeyboardInterrupt):  # before it is ready; the server takes others
             return serve(settings)

@@ -20,6 +20,7 @@ from mirage.service.errors import ServiceError
 from mirage.service.inference.refusals import ProtocolErrors
 from mirage.service.inference.routes import routes as inference_routes
 from mirage.service.interpolation import interpolate
+from mirage.service.metrics import Metrics
 from mirage.service.middleware import CountRequests, Drain, HeadAsGet
 from mirage.service.openapi import write_document
 from mirage.service.playground import router as playground_router
@@ -37,15 +38,18 @@ from mirage.service.state import Service
 
 
 def create_app(
-    settings: Settings, crowd: Crowd | None = None, barrier: ReleaseBarrier | None = None
+    settings: Settings,
+    crowd: Crowd | None = None,
+    metrics: Metrics | None = None,
+    barrier: ReleaseBarrier | None = None,
 ) -> FastAPI:
     """An application that loads its models when it starts and finishes its work when it stops.
 
-    `crowd`: the workers that it shares the CPUs with; `barrier`: where they agree what is released.
-    Starting raises StartError when the models
+    `crowd`: the workers that it shares the CPUs with; `metrics`: those of its own if None;
+    `barrier`: where the workers agree what is released. Starting raises StartError when the models
     that must serve cannot, KeysError for a broken file of keys.
     """
-    service = Service(settings, crowd, barrier)
+    service = Service(settings, crowd, metrics or Metrics(), barrier)
     app = FastAPI(
         title="Mirage",
         version="1",

@@ -18,6 +18,7 @@ from fastapi import FastAPI
 from mirage.service.app import create_app
 from mirage.service.crowd import Crowd
 from mirage.service.express import Express
+from mirage.service.metrics import Metrics
 from mirage.service.processor import return_large_blocks
 from mirage.service.protocol import Protocol
 from mirage.service.release_barrier import ReleaseBarrier
@@ -87,10 +88,11 @@ def run_server(
     settings: Settings,
     make_server: Callable[[uvicorn.Config, Service], DrainingServer],
     crowd: Crowd | None = None,
+    metrics: Metrics | None = None,
     barrier: ReleaseBarrier | None = None,
 ) -> None:
     """Make a server on an event loop of its own, and serve; raises StartError and KeysError."""
-    app = create_app(settings, crowd, barrier)
+    app = create_app(settings, crowd, metrics, barrier)
     config = uvicorn.Config(
         app,
         loop="uvloop",

@@ -12,7 +12,7 @@ ServiceError
 ├── 422 InvalidValue, LimitExceeded
 ├── 429 QueueFull, RateLimited, DeadlineUnreachable
 ├── 500 InternalError
-├── 503 NotReady, Draining, EngineStuck, ModelRefused
+├── 503 NotReady, Draining, EngineStuck, ModelRefused, MetricsUnavailable
 └── 504 DeadlinePassed
 """
 
@@ -175,6 +175,12 @@ class ModelRefused(ServiceError):
     """The version is published, but did not pass verification; names the reason's slug."""
 
     status, slug, title = 503, "model-refused", "The model did not pass verification"
+
+
+class MetricsUnavailable(ServiceError):
+    """The metrics of all workers together cannot be read, and those of one would be misleading."""
+
+    status, slug, title = 503, "metrics-unavailable", "The metrics cannot be read"
 
 
 class DeadlinePassed(ServiceError):

@@ -21,7 +21,6 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCy
 from mirage.service.access import find_key
 from mirage.service.bodies import parse_demand, read_body
 from mirage.service.errors import InternalError, Malformed, QueueFull, ServiceError
-from mirage.service.flood import Flood
 from mirage.service.generation import Order, answer_order
 from mirage.service.heads import Head, Heads
 from mirage.service.logs import REQUEST_ID
@@ -70,7 +69,6 @@ class Express:
         self._service = service
         self.heads = Heads()  # of requests that it takes
         self.outbox = service.outbox
-        self._flood = Flood(_tell_refused)
         self._refused: Refused | None = None  # last, if the event loop has not gone on since
         settings = service.settings
         # What only middleware looks at: whose page it comes from, and whom a proxy speaks for.
@@ -116,9 +114,8 @@ class Express:
                 return None
         last.times += 1
         own_id = request_id(head.headers)
-        if self._flood.takes():
-            record = Record(own_id, client[0] if client else "")
-            log_request(head.scope, record, last.status, False, 0.0)
+        record = Record(own_id, client[0] if client else "")
+        log_request(head.scope, record, last.status, False, 0.0)
         return [last.opening, own_id.encode(), END, last.rest]
 
     def enter(self, cycle: RequestResponseCycle, head: Head, start: Start) -> None:
@@ -234,10 +231,6 @@ class Express:
             cycle.transport.close()
         cycle.on_response()
         return True
-
-
-def _tell_refused(count: int) -> None:
-    log.info("more requests refused within a second, without a line each count=%d", count)
 
 
 def _refusal(error: QueueFull, default_headers: Lines) -> tuple[bytes, bytes]:

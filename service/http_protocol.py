@@ -137,9 +137,7 @@ class Cycle(RequestResponseCycle):
             body = chunk if more_body else chunk + b"0\r\n\r\n"
         elif self.expected_content_length >= 0:
             self.expected_content_length -= len(body)
-            if self.expected_content_length < 0 or (
-                self.expected_content_length and not more_body
-            ):
+            if self.expected_content_length < 0 or (self.expected_content_length and not more_body):
                 raise RuntimeError("the body is not as long as its Content-Length")
         data, self._head = self._head + body, b""
         if data:
@@ -196,7 +194,9 @@ class HttpProtocol(HttpToolsProtocol):
         super().connection_lost(exc)
         self._dropped()
         self._active = None
-        self.cycle = cast(Any, None)  # they hold each other: freed now, and not by a look for cycles
+        self.cycle = cast(
+            Any, None
+        )  # they hold each other: freed now, and not by a look for cycles
 
     def eof_received(self) -> bool:
         """The client sends no more, but may read: keep the connection while an answer is due."""

@@ -1,137 +1,146 @@
-"""Writes log lines, as text or as JSON, each with the id of the request that it belongs to."""
+"""Sets up the log: text or JSON on standard error, each line with the id of its request."""
 
-import asyncio
+import functools
 import json
 import logging
 import re
+import sys
+import threading
 import time
-import traceback
-from collections.abc import Callable, Mapping
-from contextlib import nullcontext
+from collections import defaultdict
 from contextvars import ContextVar
 from datetime import UTC, datetime
-from functools import lru_cache
-from typing import Any, Literal, TextIO
+from types import TracebackType
+from typing import Any, Literal
 
 from pydantic_core import to_json
+from pythonjsonlogger.core import RESERVED_ATTRS
+from pythonjsonlogger.json import JsonFormatter as BaseJsonFormatter
 
 from mirage.service.settings import Settings
 
 REQUEST_ID: ContextVar[str | None] = ContextVar("request_id", default=None)
 PLAIN = re.compile(r"[\w./@:+-]+", re.ASCII)
+LINES_S = 100  # lines a second: what people can still skim, and at most a few GB a day
 
-Field = str | int | float | bool | None
+# uvicorn repeats some messages with codes for colours.
+RESERVED = frozenset([*RESERVED_ATTRS, "color_message"])
+
+log = logging.getLogger(__name__)
 
 
 def configure_logging(settings: Settings) -> None:
     """Log to standard error from now on, in the settings' format and from their level on."""
-    handler = TurnHandler()
+    handler = logging.StreamHandler()
     handler.setFormatter(FORMATTERS[settings.log_format]())
-    # No format shows them, and every line would look for them.
+    handler.addFilter(LimitErrors())
+    handler.addFilter(add_request_id)
+    # No format shows them, and every record would look for them.
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     logging.basicConfig(level=settings.log_level.upper(), handlers=[handler])
 
 
-class Line(logging.LogRecord):
-    """A record whose text is made when it is written: what `tell_fields` looks at must stay.
-
-    `place` is all that its lines have in common: to find that out anew costs as much as all else.
-    """
-
-    request_id: str
-    tell_fields: Callable[[], dict[str, Field]]
-
-    def __init__(
-        self, place: Mapping[str, Any], request_id: str, tell_fields: Callable[[], dict[str, Field]]
-    ) -> None:
-        now = time.time()
-        msecs = int(1000 * (now % 1)) + 0.0
-        self.__dict__.update(
-            place, created=now, msecs=msecs, request_id=request_id, tell_fields=tell_fields
-        )
-
-    @property
-    def fields(self) -> dict[str, Field]:
-        """What stands behind the message, by name."""
-        return self.tell_fields()
+def log_uncaught() -> None:
+    """Log warnings and exceptions that nobody handles, instead of printing them."""
+    logging.captureWarnings(True)
+    sys.excepthook = _log_exception
+    threading.excepthook = lambda args: _log_exception(
+        args.exc_type, args.exc_value, args.exc_traceback
+    )
 
 
-class TurnHandler(logging.StreamHandler[TextIO]):
-    """Writes the lines that come within one turn of the event loop together, at its end.
+def add_request_id(record: logging.LogRecord) -> bool:
+    """A filter that takes every record, and adds the id of the request that is under way."""
+    if not hasattr(record, "request_id"):
+        record.request_id = REQUEST_ID.get()
+    return True
 
-    Warnings are written at once, with all that came before; so are lines from where there is no
-    event loop, unless others wait for the end of a turn: then with those.
+
+class LimitErrors(logging.Filter):
+    """Takes 100 lines a second of requests that ended with the same error status.
+
+    The next line after that second follows one that says how many were left out. Records without a
+    `status` of 400 or more are not limited. `dropped` counts what was left out.
     """
 
     def __init__(self) -> None:
         super().__init__()
-        self._lines: list[str | Line] = []
+        self.dropped = 0
+        self._seconds: defaultdict[int, Second] = defaultdict(Second)
 
-    def emit(self, record: logging.LogRecord) -> None:
-        """Take a line; the handler's lock is held."""
-        try:
-            self._lines.append(record if isinstance(record, Line) else self.format(record))
-            is_first = len(self._lines) == 1
-            if record.levelno >= logging.WARNING or (is_first and not self._flush_later()):
-                self.flush()
-        except Exception:
-            self.handleError(record)
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether the line is to be written."""
+        status = getattr(record, "status", 0)
+        if status < 400:
+            return True
+        second = self._seconds[status]
+        if left_out := second.begin_anew():
+            log.warning("lines left out status=%d count=%d", status, left_out)
+        if second.takes():
+            return True
+        self.dropped += 1
+        return False
 
-    def flush(self) -> None:
-        """Write what has come."""
-        with self.lock or nullcontext():
-            if self._lines:
-                lines, self._lines = self._lines, []
-                texts = [self.format(line) if isinstance(line, Line) else line for line in lines]
-                self.stream.write(self.terminator.join([*texts, ""]))
-        super().flush()
 
-    def _flush_later(self) -> bool:
-        """Flush at the end of the turn; false where there is no event loop."""
-        try:
-            asyncio.get_running_loop().call_soon(self.flush)
-        except RuntimeError:
-            return False
-        return True
+class Second:
+    """What came within one second."""
+
+    def __init__(self) -> None:
+        self._ends = 0.0
+        self._count = 0
+
+    def begin_anew(self) -> int:
+        """Begin the next one if this is over; returns how many lines too many it had then."""
+        now = time.monotonic()
+        if now < self._ends:
+            return 0
+        left_out = max(0, self._count - LINES_S)
+        self._ends, self._count = now + 1, 0
+        return left_out
+
+    def takes(self) -> bool:
+        """Count a line; false if it is one too many."""
+        self._count += 1
+        return self._count <= LINES_S
 
 
 class TextFormatter(logging.Formatter):
     """`time LEVEL logger: message name=value …`; what is absent is left out."""
 
+    def __init__(self) -> None:
+        super().__init__("%(asctime)s %(levelname)s %(name)s: %(message)s")
+
     def formatMessage(self, record: logging.LogRecord) -> str:
-        """Put time, level and name before the message, and the fields behind it."""
-        words = [
-            _second(int(record.created)) + f",{int(record.msecs):03d}",
-            record.levelname,
-            f"{record.name}:",
-            record.message,
-        ]
-        words += [
-            f"{name}={_word(value) if value.__class__ is str else value}"
-            for name, value in _fields(record).items()
-            if value is not None
-        ]
-        if (request_id := _request_id(record)) is not None:
-            words.append(f"request_id={request_id}")  # which is a plain word, or would be refused
+        """Put the fields behind the message."""
+        words = [super().formatMessage(record)]
+        for name, value in record.__dict__.items():
+            if value is not None and name not in RESERVED:
+                words.append(f"{name}={_word(value) if isinstance(value, str) else value}")
         return " ".join(words)
 
 
-class JsonFormatter(logging.Formatter):
+class JsonFormatter(BaseJsonFormatter):
     """One JSON object a line; a request's has all its fields, null where there is nothing."""
 
-    def format(self, record: logging.LogRecord) -> str:
-        """Make the line."""
-        line: dict[str, Any] = {
-            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
-            "level": record.levelname.lower(),
-            "logger": record.name,
-            "message": record.getMessage(),
-            "request_id": _request_id(record),
-            **_fields(record),
-        }
-        if record.exc_info:
-            line["exception"] = "".join(traceback.format_exception(*record.exc_info))
-        return to_json(line).decode()
+    def __init__(self) -> None:
+        super().__init__(
+            ["created", "levelname", "name", "message", "request_id"],
+            rename_fields={
+                "created": "time",
+                "levelname": "level",
+                "name": "logger",
+                "exc_info": "exception",
+            },
+            reserved_attrs=[*RESERVED],
+            json_serializer=_to_json,
+        )
+
+    def process_log_record(self, log_data: dict[str, Any]) -> dict[str, Any]:
+        """Write the time in UTC and the level in small letters."""
+        created = datetime.fromtimestamp(log_data["time"], UTC)
+        log_data["time"] = created.isoformat(timespec="milliseconds")
+        log_data["level"] = log_data["level"].lower()
+        return log_data
 
 
 FORMATTERS: dict[Literal["text", "json"], type[logging.Formatter]] = {
@@ -140,22 +149,26 @@ FORMATTERS: dict[Literal["text", "json"], type[logging.Formatter]] = {
 }
 
 
-@lru_cache(2)  # the lines of one second share it
-def _second(since_epoch: int) -> str:
-    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(since_epoch))
+def lines_over_limit() -> int:
+    """The lines of requests that were left out because too many were alike."""
+    filters = (each for handler in logging.getLogger().handlers for each in handler.filters)
+    return sum(each.dropped for each in filters if isinstance(each, LimitErrors))
 
 
-def _request_id(record: logging.LogRecord) -> str | None:
-    """The id of the request that a record belongs to."""
-    return record.request_id if isinstance(record, Line) else REQUEST_ID.get()
+def _log_exception(
+    kind: type[BaseException], error: BaseException | None, traceback: TracebackType | None
+) -> None:
+    if error is None or issubclass(kind, (KeyboardInterrupt, SystemExit)):
+        return
+    log.critical("uncaught exception", exc_info=(kind, error, traceback))
 
 
-def _fields(record: logging.LogRecord) -> dict[str, Field]:
-    fields: dict[str, Field] = getattr(record, "fields", {})
-    return fields
-
-
-@lru_cache(1024)  # methods, paths, models: they come again
+@functools.lru_cache(1024)  # methods, paths and models come again
 def _word(text: str) -> str:
     """A text as one word; quoted where a reader, or a forged line, could mistake it."""
     return text if PLAIN.fullmatch(text) else json.dumps(text)
+
+
+def _to_json(log_data: dict[str, Any], **_: object) -> str:
+    """As `json.dumps`, in a fifth of the time; what is no JSON becomes a text."""
+    return to_json(log_data, fallback=str).decode()

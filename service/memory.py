@@ -144,7 +144,7 @@ class Memory:
                     prepare, self._path(key), self._settings, self._crowd
                 )
         finally:
-            self._metrics.loading.remove(*labels)
+            self._metrics.loading.labels(*labels).set(0)
             del self._loading[key]
         log.info("model loaded name=%s version=%d seconds=%.2f", *key, time.monotonic() - started)
         self._served[key] = Served(

@@ -127,13 +127,13 @@ class Model:
             return
         self._metrics.released.labels(self.name, str(after)).set(1)
         if before is not None:
-            self._metrics.released.remove(self.name, str(before))
+            self._metrics.released.labels(self.name, str(before)).set(0)
         log.info("model released name=%s version=%d before=%s", self.name, after, before)
 
     def _set_canary(self, fresh: Answering | None, release: Release) -> None:
         gauge = self._metrics.canary_share
         if self.canary is not None:
-            gauge.remove(self.name, str(_number(self.canary)))
+            gauge.labels(self.name, str(_number(self.canary))).set(0)
         self.canary = fresh
         if fresh is not None and release.canary is not None:
             self.share = release.canary.share
@@ -197,7 +197,7 @@ class Model:
     def _set_refusal(self, refusal: Refusal | None) -> None:
         gauge, old = self._metrics.release_refused, self.refusal
         if old is not None:
-            gauge.remove(self.name, *old.labels)
+            gauge.labels(self.name, *old.labels).set(0)
         if refusal is not None:
             gauge.labels(self.name, *refusal.labels).set(1)
             if old is not None and old.labels == refusal.labels:

@@ -10,6 +10,8 @@ def observe(
 ) -> None:
     """Count the images of one answer, and its seconds in every stage."""
     answered = metrics.answered(manifest.name, manifest.version)
+    if answered is None:
+        return
     answered.images.inc(images)
     answered.queue_seconds.observe(outcome.queue_s)
     answered.engine_seconds.observe(outcome.run_s)

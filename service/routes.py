@@ -7,10 +7,11 @@ from fastapi import APIRouter, Path, Query
 from starlette.requests import Request
 from starlette.responses import Response
 
+from mirage.service.aggregation import MetricsLost
 from mirage.service.attachment import CARD, SAMPLES, find_attachment
 from mirage.service.bodies import read_demand
 from mirage.service.catalogue import ModelDetail, ModelList, describe_model, list_known
-from mirage.service.errors import Draining, NotReady
+from mirage.service.errors import Draining, MetricsUnavailable, NotReady
 from mirage.service.generation import Order, answer_order
 from mirage.service.record import record_of
 from mirage.service.schemas import Problem, Status
@@ -118,11 +119,18 @@ async def get_readiness(request: Request) -> Status:
     "/metrics",
     summary="Metrics for Prometheus",
     response_class=Response,
-    responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
+    responses={
+        200: {"content": {"text/plain": {"schema": {"type": "string"}}}},
+        503: {"model": Problem},
+    },
 )
 async def get_metrics(request: Request) -> Response:
-    """Prometheus' text format."""
-    return Response(await service_of(request).exposition(), media_type=PROMETHEUS_TEXT)
+    """Prometheus' text format; 503 when what the workers counted together is lost."""
+    try:
+        text = await service_of(request).exposition()
+    except MetricsLost:
+        raise MetricsUnavailable("the files of the metrics are gone") from None
+    return Response(text, media_type=PROMETHEUS_TEXT)
 
 
 async def _attachment(

@@ -206,9 +206,10 @@ class Served:
             prepared.cost,
             metrics.batch_observer(*self._labels),
         )
-        metrics.queued.labels(*self._labels).set_function(lambda: batcher.waiting)
-        metrics.oldest_seconds.labels(*self._labels).set_function(batcher.oldest_s)
-        metrics.running_seconds.labels(*self._labels).set_function(batcher.running_s)
+        sampler = metrics.sampler
+        sampler.follow(metrics.queued.labels(*self._labels), lambda: batcher.waiting)
+        sampler.follow(metrics.oldest_seconds.labels(*self._labels), batcher.oldest_s)
+        sampler.follow(metrics.running_seconds.labels(*self._labels), batcher.running_s)
         metrics.loaded.labels(*self._labels, self.kind.provider).set(1)
 
     @property
@@ -269,8 +270,8 @@ class Served:
         await self._batcher.close()
         metrics = self._metrics
         for gauge in (metrics.queued, metrics.oldest_seconds, metrics.running_seconds):
-            gauge.remove(*self._labels)
-        metrics.loaded.remove(*self._labels, self.kind.provider)
+            metrics.sampler.leave(gauge.labels(*self._labels))
+        metrics.loaded.labels(*self._labels, self.kind.provider).set(0)
         await asyncio.to_thread(_free, self._engines)
 
 

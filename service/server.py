@@ -5,6 +5,7 @@ import socket
 import tempfile
 from pathlib import Path
 
+from mirage.service.aggregation import shared_metrics
 from mirage.service.crowd import Crowd
 from mirage.service.draining import BACKLOG, DrainingServer, run_server
 from mirage.service.processor import available_cpus
@@ -32,11 +33,16 @@ def serve(settings: Settings) -> int:
         if count == 1:
             run_server(settings, functools.partial(DrainingServer, listeners=[listener]))
             return DONE
-        with tempfile.TemporaryDirectory(prefix="mirage-") as folder:
+        with (
+            tempfile.TemporaryDirectory(prefix="mirage-") as folder,
+            shared_metrics(count) as shared,
+        ):
             crowd = Crowd(count, settings.threads or available_cpus())
             share = share_of(settings, count)
-            work = functools.partial(serve_as_worker, share, Path(folder), crowd, ReleaseBarrier())
-            return Supervisor(settings, listener, BACKLOG, crowd, work).run()
+            barrier = ReleaseBarrier()
+            work = functools.partial(serve_as_worker, share, Path(folder), crowd, barrier, shared)
+            forget = (lambda number: None) if shared is None else shared.forget
+            return Supervisor(settings, listener, BACKLOG, crowd, work, forget).run()
 
 
 def _listen(host: str, port: int) -> socket.socket:

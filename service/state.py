@@ -17,8 +17,6 @@ from mirage.service.processor import available_cpus
 from mirage.service.rates import Rates
 from mirage.service.release_barrier import ReleaseBarrier
 from mirage.service.settings import Settings
-from mirage.service.siblings import Siblings
-from mirage.service.totals import add_up
 from mirage.service.verified_files import VerifiedFiles
 
 
@@ -32,8 +30,8 @@ class Service:
 
     settings: Settings
     crowd: Crowd | None = None  # None: the CPUs are this process' own
-    barrier: ReleaseBarrier | None = None  # None: no other worker serves the same models
     metrics: Metrics = field(default_factory=Metrics)
+    barrier: ReleaseBarrier | None = None  # None: no other worker serves the same models
     draining: bool = False
     refusing: bool = False
     unanswered: set[int] = field(default_factory=set)
@@ -44,7 +42,7 @@ class Service:
     intake: Intake = field(init=False)
     outbox: Outbox = field(init=False, default_factory=Outbox)
     files: VerifiedFiles = field(init=False, default_factory=VerifiedFiles)
-    siblings: Siblings | None = field(init=False, default=None)  # where there are several workers
+    _scrapes: ThreadPoolExecutor = field(init=False)
     _following: list[asyncio.Task[None]] = field(init=False, default_factory=list)
 
     def __post_init__(self) -> None:
@@ -58,8 +56,9 @@ class Service:
         self.intake = Intake(self.settings.queue_images, self.models.has_plenty)
         threads = self.settings.encode_threads or available_cpus()
         self.encoders = ThreadPoolExecutor(threads, thread_name_prefix="encode")
-        self.metrics.waiting.set_function(lambda: len(self.intake))
-        self.metrics.ready.set_function(lambda: float(self.ready))
+        self._scrapes = ThreadPoolExecutor(1, thread_name_prefix="scrape")  # one after the other
+        self.metrics.sampler.follow(self.metrics.waiting, lambda: len(self.intake))
+        self.metrics.sampler.follow(self.metrics.ready, lambda: float(self.ready))
 
     @property
     def ready(self) -> bool:
@@ -77,17 +76,18 @@ class Service:
             raise EngineStuck("a GPU has failed")
 
     async def exposition(self) -> bytes:
-        """The metrics of all workers together, in Prometheus' text format."""
-        tell = self.metrics.exposition
-        self.outbox.flush()  # to ask the others may hold up the event loop
-        return add_up(await self.siblings.ask(tell)) if self.siblings else tell()
+        """As `Metrics.exposition`, while the event loop goes on; raises MetricsLost."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._scrapes, self.metrics.exposition)
 
     async def open(self) -> None:
         """Read the keys and load the models; raises KeysError and StartError."""
+        self.metrics.sampler.start()
         if self.keys is not None:
             await self.keys.open()
             self._following.append(asyncio.create_task(self.keys.follow()))
         await self.models.open()
+        self.metrics.sampler.sample()  # before anybody is told that it is ready
         self._following.append(asyncio.create_task(self.models.follow()))
 
     async def close(self) -> None:
@@ -96,6 +96,8 @@ class Service:
             task.cancel()
         await self.models.close()
         self.encoders.shutdown(wait=False)
+        self._scrapes.shutdown(wait=False)
+        self.metrics.sampler.stop()
 
 
 def service_of(request: Request) -> Service:

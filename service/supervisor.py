@@ -74,7 +74,13 @@ class Supervisor:
     """
 
     def __init__(
-        self, settings: Settings, listener: socket.socket, backlog: int, crowd: Crowd, work: Work
+        self,
+        settings: Settings,
+        listener: socket.socket,
+        backlog: int,
+        crowd: Crowd,
+        work: Work,
+        forget: Callable[[int], None] = lambda number: None,
     ) -> None:
         self._settings = settings
         self._listener = listener
@@ -82,6 +88,7 @@ class Supervisor:
         self._crowd = crowd
         self._count = crowd.workers
         self._work = work
+        self._forget = forget  # is told the number of each worker that has ended
         self._workers: dict[int, Worker] = {}  # by number
         self._due: dict[int, float] = {}  # when those that are lost start again, by number
         self._wait_s = RESTART_S[0]
@@ -295,6 +302,7 @@ class Supervisor:
         _, status = os.waitpid(worker.pid, 0)
         code = os.waitstatus_to_exitcode(status)
         del self._workers[worker.number]
+        self._forget(worker.number)
         if self._stop_at is not None:
             if code and worker.ready and self._listening:  # else it had nobody to answer
                 self._code = CUT_OFF

@@ -13,16 +13,17 @@ from typing import Any, cast
 
 import uvicorn
 
+from mirage.service.aggregation import SharedMetrics
 from mirage.service.buckets import SharedBuckets
 from mirage.service.channel import Channel, Message
 from mirage.service.crowd import Crowd
 from mirage.service.draining import DrainingServer, run_server
 from mirage.service.errors import EngineStuck, StartError
 from mirage.service.keys_file import KeysError
+from mirage.service.metrics import Metrics
 from mirage.service.rates import Rates
 from mirage.service.release_barrier import ReleaseBarrier
 from mirage.service.settings import Settings
-from mirage.service.siblings import Siblings
 from mirage.service.state import Service
 
 log = logging.getLogger(__name__)
@@ -37,26 +38,27 @@ def serve_as_worker(
     folder: Path,
     crowd: Crowd,
     barrier: ReleaseBarrier,
+    shared: SharedMetrics | None,
     number: int,
     channel: Channel,
 ) -> int:
     """Be worker `number` of a crowd until told to stop; returns the exit code.
 
-    In `folder` the workers find each other.
+    In `folder` the workers find each other, in `shared` they count.
     """
     crowd.take_place(number)
     barrier.take_place(number)
     buckets = SharedBuckets(folder / "buckets.sqlite")
-    siblings = Siblings(folder, number, crowd.workers)
+    if shared is not None:
+        shared.join(number)
     server = functools.partial(
         WorkerServer,
         crowd=crowd,
         channel=channel,
-        siblings=siblings,
         rates=Rates(settings.images_per_minute, buckets=buckets),
     )
     try:
-        run_server(settings, server, crowd, barrier)
+        run_server(settings, server, crowd, Metrics(shared, is_whole=False), barrier)
     except (StartError, KeysError) as error:
         channel.tell(Message("failed", code=BAD_DATA, text=str(error)))
         return BAD_DATA
@@ -78,23 +80,20 @@ class WorkerServer(DrainingServer):
         service: Service,
         crowd: Crowd,
         channel: Channel,
-        siblings: Siblings,
         rates: Rates,
     ) -> None:
         super().__init__(config, service)
-        service.siblings, service.rates = siblings, rates
+        service.rates = rates
         service.models.follower.when_behind = self.stop
         self._crowd = crowd
         self._channel = channel
-        self._siblings = siblings
         self._connecting: set[asyncio.Task[Any]] = set()
         self._ended = threading.Event()
 
     async def run_until_stopped(self) -> None:
         """Serve what comes over the channel."""
         threading.Thread(target=self._watch, name="watch", daemon=True).start()
-        with self._siblings.answering(self._service.metrics.exposition):
-            await super().run_until_stopped()
+        await super().run_until_stopped()
         self._ended.set()
         if self._service.models.follower.is_behind:
             raise OutOfStep

@@ -25,6 +25,7 @@ MAY_IMPORT = {
     "service": {
         *("bundle", "cuda", "fastapi", "isal", "numpy", "onnx", "onnxruntime", "PIL"),
         *("prometheus_client", "pydantic", "pydantic_core", "pydantic_settings"),
+        "pythonjsonlogger",
         *("starlette", "uvicorn"),
     },
     "mirage_client": {"httpx", "numpy", "PIL"},

@@ -5,14 +5,17 @@ from pathlib import Path
 
 import pytest
 from fastapi import FastAPI
+from prometheus_client import values
 from starlette.testclient import TestClient
 
 from mirage.bundle.store import release
+from mirage.service.aggregation import DIRECTORY_VARIABLE, SharedMetrics
 from mirage.service.app import create_app
 from mirage.service.settings import Settings
 from tests.bundles import make_bundle
 
 ClientOf = Callable[..., TestClient]
+JoinWorker = Callable[[int], SharedMetrics]
 
 
 @pytest.fixture(scope="session")
@@ -58,3 +61,18 @@ def client_of(settings: Settings) -> Iterator[ClientOf]:
     yield start
     for client in clients:
         client.__exit__(None, None, None)
+
+
+@pytest.fixture
+def worker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> JoinWorker:
+    """Lets metrics that are made from now on count as those of worker 0 or 1 of two."""
+    monkeypatch.setattr(values, "ValueClass", values.ValueClass)
+    monkeypatch.setenv(DIRECTORY_VARIABLE, "")  # both are as before in the end
+    shared = SharedMetrics(tmp_path, 2)
+    shared.allocate()
+
+    def join(number: int) -> SharedMetrics:
+        assert shared.join(number)
+        return shared
+
+    return join

@@ -21,7 +21,11 @@ class Process:
     """A server in a process of its own: ready on a free port, or at another line of its log."""
 
     def __init__(
-        self, *flags: str, until: re.Pattern[bytes] = READY, program: str = "service"
+        self,
+        *flags: str,
+        until: re.Pattern[bytes] = READY,
+        program: str = "service",
+        read_on: bool = True,
     ) -> None:
         self.popen = subprocess.Popen(
             [sys.executable, "-m", program, "--port", "0", *flags],
@@ -38,9 +42,10 @@ class Process:
                 break
         else:
             raise AssertionError(self.log)
-        # A pipe that nobody reads is full after some hundred requests, and the next one waits.
+        # Lines for which the pipe has no room are lost.
         self._reader = threading.Thread(target=self._read_on, args=(self.popen.stderr,))
-        self._reader.start()
+        if read_on:
+            self._reader.start()
 
     def _read_on(self, stderr: IO[bytes]) -> None:
         with stderr:
@@ -58,6 +63,8 @@ class Process:
 
     def wait(self) -> int:
         code = self.popen.wait(timeout=60)
+        if self._reader.ident is None:  # not started yet
+            self._reader.start()
         self._reader.join()
         return code
 
@@ -73,9 +80,11 @@ def answer(
 
 
 @contextlib.contextmanager
-def serving(root: Path, *flags: str, program: str = "service") -> Iterator[Process]:
+def serving(
+    root: Path, *flags: str, program: str = "service", read_on: bool = True
+) -> Iterator[Process]:
     own = ("--models", str(root), "--default-model", "toy", "--threads", "1")
-    process = Process(*own, *flags, program=program)
+    process = Process(*own, *flags, program=program, read_on=read_on)
     try:
         yield process
     finally:

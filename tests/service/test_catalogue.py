@@ -124,7 +124,8 @@ def test_a_version_that_is_being_loaded_is_told(
     while client.get("/models/toy").json()["released"] == 1:
         pass
     assert client.get("/models/toy").json()["loading"] is None
-    assert "mirage_model_loading{" not in client.get("/metrics").text
+    text = client.get("/metrics").text
+    assert 'mirage_model_loading{model="toy",version="2"} 0.0' in text
 
 
 @pytest.mark.parametrize("leaves_an_empty_folder", [False, True])

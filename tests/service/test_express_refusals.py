@@ -47,8 +47,8 @@ def test_a_known_head_is_refused_at_once_while_too_many_wait(
     without_id = re.compile(rb"x-request-id: \w+")
     assert without_id.sub(b"", quick) == without_id.sub(b"", slow)
     assert quick.startswith(b"HTTP/1.1 429 ")
-    lines = [record.fields for record in caplog.records if record.message == "request"]
-    assert [line["status"] for line in lines] == [429, 429]
+    lines = [record for record in caplog.records if record.message == "request"]
+    assert [line.status for line in lines] == [429, 429]
 
 
 def test_nothing_is_refused_while_none_waits(settings: Settings) -> None:
@@ -110,8 +110,8 @@ def test_whose_client_leaves_while_it_waits_is_not_made(
     with caplog.at_level(logging.INFO):
         asyncio.run(run())
     assert sent == []
-    (line,) = [record.fields for record in caplog.records if record.message == "request"]
-    assert (line["status"], line["client_gone"]) == (499, True)
+    (line,) = [record for record in caplog.records if record.message == "request"]
+    assert (line.status, line.client_gone) == (499, True)
 
 
 def test_what_no_model_could_make_in_time_is_refused_before_it_is_read(

@@ -1,20 +1,24 @@
 """The lines of the log."""
 
-import asyncio
-import io
 import json
 import logging
+import os
 import sys
+import threading
 from collections.abc import Iterator
 
 import pytest
 
 from mirage.service.logs import (
+    LINES_S,
     REQUEST_ID,
     JsonFormatter,
+    LimitErrors,
     TextFormatter,
-    TurnHandler,
+    add_request_id,
     configure_logging,
+    lines_over_limit,
+    log_uncaught,
 )
 from mirage.service.settings import Settings
 
@@ -28,14 +32,16 @@ def in_request() -> Iterator[None]:
 
 def record_of(**fields: object) -> logging.LogRecord:
     record = logging.LogRecord("mirage.service.x", logging.INFO, __file__, 1, "made %d", (2,), None)
-    record.created, record.fields = 0.25, fields
+    record.created = 0.25
+    record.__dict__.update(fields)  # as `extra` does
+    add_request_id(record)
     return record
 
 
 def test_text_has_the_fields_that_there_are_behind_the_message(in_request: None) -> None:
     line = TextFormatter().format(record_of(model="toy@1", images=2, key=None, client_gone=False))
     assert line.endswith(
-        " INFO service.x: made 2 model=toy@1 images=2 client_gone=False request_id=r-1"
+        " INFO mirage.service.x: made 2 model=toy@1 images=2 client_gone=False request_id=r-1"
     )
 
 
@@ -82,61 +88,71 @@ def test_the_settings_choose_format_and_level(
     assert root.level == logging.ERROR
 
 
-class Writes(io.StringIO):
-    """A stream that remembers what is written at once."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.all: list[str] = []
-
-    def write(self, text: str) -> int:
-        self.all.append(text)
-        return len(text)
-
-
 @pytest.fixture
-def handler() -> TurnHandler:
-    handler = TurnHandler()
-    handler.setStream(Writes())
-    return handler
+def limit(monkeypatch: pytest.MonkeyPatch) -> LimitErrors:
+    """A filter whose clock stands still."""
+    monkeypatch.setattr("mirage.service.logs.time.monotonic", lambda: 100.0)
+    return LimitErrors()
 
 
-def tell(handler: TurnHandler, *texts: str, level: int = logging.INFO) -> list[str]:
-    """Handle a line for each text; returns what has been written by then."""
-    for text in texts:
-        handler.handle(logging.LogRecord("x", level, __file__, 1, text, (), None))
-    assert isinstance(handler.stream, Writes)
-    return handler.stream.all
+def test_few_lines_of_errors_are_all_written(limit: LimitErrors) -> None:
+    taken = [
+        limit.filter(record_of(status=status)) for _ in range(LINES_S) for status in (429, 400)
+    ]
+    assert all(taken)
+    assert limit.dropped == 0
 
 
-def test_the_lines_of_a_turn_are_written_at_its_end(handler: TurnHandler) -> None:
-    async def turns() -> None:
-        assert tell(handler, "a", "b") == []
-        await asyncio.sleep(0)
-        assert tell(handler, "c") == ["a\nb\n"]
-        await asyncio.sleep(0)
-
-    asyncio.run(turns())
-    assert tell(handler) == ["a\nb\n", "c\n"]
-
-
-def test_a_warning_is_written_at_once_with_what_came_before(handler: TurnHandler) -> None:
-    async def turn() -> None:
-        tell(handler, "a")
-        assert tell(handler, "b", level=logging.WARNING) == ["a\nb\n"]
-
-    asyncio.run(turn())
-    assert tell(handler) == ["a\nb\n"]
+def test_of_many_the_first_are_written_and_the_others_counted(
+    limit: LimitErrors, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    taken = [limit.filter(record_of(status=429)) for _ in range(LINES_S + 7)]
+    assert taken == [True] * LINES_S + [False] * 7
+    assert limit.dropped == 7
+    assert caplog.text == ""
+    monkeypatch.setattr("mirage.service.logs.time.monotonic", lambda: 101.0)
+    assert limit.filter(record_of(status=429))
+    assert "lines left out status=429 count=7" in caplog.text
 
 
-def test_without_an_event_loop_each_line_is_written_at_once(handler: TurnHandler) -> None:
-    assert tell(handler, "a", "b") == ["a\n", "b\n"]
+def test_answers_and_other_lines_are_not_limited(limit: LimitErrors) -> None:
+    records = [record_of(status=200), record_of()] * (LINES_S + 1)
+    assert all(limit.filter(record) for record in records)
 
 
-def test_what_is_left_is_written_at_the_end(handler: TurnHandler) -> None:
-    async def turn() -> None:
-        tell(handler, "a")
-        handler.flush()
+def test_the_handler_counts_what_it_leaves_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    root = logging.RootLogger(logging.WARNING)
+    monkeypatch.setattr(logging, "root", root)
+    configure_logging(Settings())
+    (handler,) = root.handlers
+    assert isinstance(handler, logging.StreamHandler)
+    handler.setStream(open(os.devnull, "w"))  # noqa: SIM115
+    for _ in range(LINES_S + 3):
+        handler.handle(record_of(status=503))
+    handler.stream.close()
+    assert lines_over_limit() >= 3
 
-    asyncio.run(turn())
-    assert tell(handler) == ["a\n"]
+
+def test_what_uvicorn_repeats_for_colours_is_left_out() -> None:
+    record = record_of(color_message="made \033[1m2")
+    assert "033" not in TextFormatter().format(record)
+    assert "color_message" not in json.loads(JsonFormatter().format(record))
+
+
+def test_an_exception_that_nobody_handles_is_logged(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(sys, "excepthook", sys.excepthook)
+    monkeypatch.setattr(threading, "excepthook", threading.excepthook)
+    monkeypatch.setattr(logging, "captureWarnings", lambda capture: None)
+    log_uncaught()
+
+    def fail() -> None:
+        raise RuntimeError("broken")
+
+    thread = threading.Thread(target=fail)
+    thread.start()
+    thread.join()
+    (record,) = caplog.records
+    assert record.message == "uncaught exception"
+    assert "RuntimeError: broken" in TextFormatter().format(record)

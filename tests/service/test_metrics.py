@@ -1,11 +1,25 @@
 """What Prometheus reads."""
 
+import shutil
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from starlette.testclient import TestClient
 
-from tests.service.conftest import ClientOf
+from mirage.service.app import create_app
+from mirage.service.metrics import Metrics
+from mirage.service.settings import Settings
+from tests.service.conftest import ClientOf, JoinWorker
+from tests.service.exchange import problem
 
 LABELS = {"model", "version", "provider", "reason", "code", "le"}
+PROCESS = {
+    *("mirage_process_cpu_seconds_total", "mirage_process_start_time_seconds"),
+    *("mirage_process_resident_memory_bytes", "mirage_process_virtual_memory_bytes"),
+    *("mirage_process_open_fds", "mirage_process_max_fds"),
+}
 Values = dict[tuple[str, str], float]
 
 
@@ -55,6 +69,50 @@ def test_models_and_readiness_are_told(client_of: ClientOf) -> None:
     assert found["mirage_model_released", "model=toy,version=1"] == 1
     assert found["mirage_reloads_total", "model=toy,reason=ok"] == 1
     assert found["mirage_models_unreadable", ""] == 0
+
+
+def test_the_process_and_the_log_are_told(client: TestClient) -> None:
+    families = text_string_to_metric_families(client.get("/metrics").text)
+    found = {sample.name: sample.value for family in families for sample in family.samples}
+    assert all(found[name] > 0 for name in PROCESS)
+    assert found["mirage_memory_bytes"] > 0
+    assert found["mirage_metrics_whole"] == 1
+    assert "mirage_log_lines_dropped_total" in found
+
+
+def test_metrics_are_made_beside_the_event_loop(
+    client_of: ClientOf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = client_of()
+    metrics: Metrics = client.app.state.service.metrics  # type: ignore[attr-defined]
+    begun, go_on = threading.Event(), threading.Event()
+
+    def slow() -> bytes:
+        begun.set()
+        assert go_on.wait(60)
+        return b"slow"
+
+    monkeypatch.setattr(metrics, "exposition", slow)
+    with ThreadPoolExecutor(1) as pool:
+        scrape = pool.submit(client.get, "/metrics")
+        assert begun.wait(60)
+        assert client.get("/healthz").status_code == 200
+        go_on.set()
+        assert scrape.result().text == "slow"
+
+
+def test_lost_files_are_told_once_and_serving_goes_on(
+    settings: Settings, worker: JoinWorker, caplog: pytest.LogCaptureFixture
+) -> None:
+    shared = worker(0)
+    app = create_app(settings, metrics=Metrics(shared))
+    with TestClient(app) as client:
+        assert client.get("/metrics").status_code == 200
+        shutil.rmtree(shared.path)
+        for _ in range(2):
+            problem(client.get("/metrics"), 503, "metrics-unavailable")
+        assert client.post("/generate").status_code == 200
+    assert caplog.text.count("metrics are lost") == 1
 
 
 def test_two_applications_do_not_share_their_metrics(client_of: ClientOf) -> None:

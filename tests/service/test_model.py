@@ -58,6 +58,7 @@ def break_version(root: Path, version: int) -> None:
 
 def samples(metrics: Metrics, name: str) -> dict[str, float]:
     """The values of a metric by version and reason, without those of the model's start."""
+    metrics.sampler.sample()
     return {
         "/".join(sample.labels.get(label, "") for label in ("version", "reason")): sample.value
         for family in metrics.registry.collect()
@@ -83,7 +84,7 @@ def test_a_new_release_takes_over_and_the_old_one_leaves_memory(root: Path) -> N
         await models.refresh()
         assert await serving(models) == 2
         await in_memory(models, [2])
-        assert samples(metrics, "mirage_model_released") == {"2/": 1}
+        assert samples(metrics, "mirage_model_released") == {"1/": 0, "2/": 1}
         rollback(root, "toy")
         await models.refresh()
         assert await serving(models) == 1
@@ -104,10 +105,11 @@ def test_what_has_found_the_old_version_ends_on_it(root: Path) -> None:
                 10**9,
             )
         assert np.array_equal(outcome.rows, golden.cases[0].images)
-        while "1/" in samples(metrics, "mirage_queued_images"):
+        while samples(metrics, "mirage_model_loaded")["1/"]:
             await asyncio.sleep(0)
-        for gauge in ("queue_oldest_seconds", "batch_running_seconds", "model_loaded"):
-            assert list(samples(metrics, f"mirage_{gauge}")) == ["2/"]
+        assert samples(metrics, "mirage_model_loaded") == {"1/": 0, "2/": 1}
+        for gauge in ("queued_images", "queue_oldest_seconds", "batch_running_seconds"):
+            assert samples(metrics, f"mirage_{gauge}") == {"1/": 0, "2/": 0}
 
     with_models(test, root)
 
@@ -134,7 +136,7 @@ def test_a_refused_release_leaves_the_old_one_and_is_not_tried_again(
         await models.refresh()
         assert await serving(models) == 3
         assert model.refusal is None
-        assert samples(metrics, "mirage_release_refused") == {}
+        assert samples(metrics, "mirage_release_refused") == {"2/file_size": 0}
 
     with caplog.at_level(logging.ERROR):
         with_models(test, root)
@@ -160,7 +162,7 @@ def test_a_broken_or_missing_release_leaves_what_serves(
         assert f"model refused name=toy reason={refused}" in caplog.text
         write(root, '{"version": 1}')
         await models.refresh()
-        assert samples(metrics, "mirage_release_refused") == {}
+        assert samples(metrics, "mirage_release_refused") == {f"/{refused}": 0}
 
     with_models(test, root)
 
@@ -264,7 +266,7 @@ def test_the_share_changes_and_ends_without_loading(root: Path) -> None:
         release(root, "toy", 2)
         await models.refresh()
         assert await models.find("toy", None) is canary, "it is the release now"
-        assert samples(metrics, "mirage_model_canary_share") == {}
+        assert samples(metrics, "mirage_model_canary_share") == {"2/": 0}
         await in_memory(models, [2])
 
     with_models(test, root)

@@ -7,27 +7,35 @@ from typing import Any
 
 import pytest
 from fastapi import FastAPI
+from pythonjsonlogger.core import merge_record_extra
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.testclient import TestClient
 from starlette.types import Message
 
-from mirage.service.logs import REQUEST_ID
+from mirage.service.logs import REQUEST_ID, RESERVED
 from mirage.service.request_log import LogRequests
 from tests.service.conftest import ClientOf
 from tests.service.exchange import post, problem
 
 
+def fields_of(record: logging.LogRecord) -> dict[str, Any]:
+    """What stands in a line behind its message."""
+    fields = merge_record_extra(record, {}, RESERVED)
+    assert fields.pop("request_id")
+    return fields
+
+
 @pytest.fixture
 def lines(caplog: pytest.LogCaptureFixture) -> Any:
     """The fields of the requests' lines so far, by level."""
-    caplog.set_level(logging.DEBUG, "service")
+    caplog.set_level(logging.DEBUG, "mirage.service")
 
     def read(level: int = logging.INFO) -> list[dict[str, Any]]:
         records = [
             record for record in caplog.records if record.name == "mirage.service.request_log"
         ]
-        return [record.fields for record in records if record.levelno == level]
+        return [fields_of(record) for record in records if record.levelno == level]
 
     return read
 
