@@ -18,7 +18,7 @@ from mirage.service.errors import (
     InternalError,
     QueueFull,
 )
-from mirage.service.lane import Batch, BeforeTurn, Run
+from mirage.service.lane import Batch, Run
 from mirage.service.queue import Queue
 from mirage.service.threads import Threads
 from mirage.service.turns import Turns, are_short
@@ -35,14 +35,13 @@ TRIAL_EVERY = 8
 class BatchOptions:
     """The largest batch and the longest queue, both in items, and the longest linger.
 
-    `before_turn`: called ahead of each batch that is run on the event loop, as short ones are if
-    there is one lane; None: none is.
+    `inline` lets a single lane run batches on the event loop while they are short.
     """
 
     max_batch_size: int
     max_queue_size: int
     linger_s: float
-    before_turn: BeforeTurn | None = None
+    inline: bool = False
 
 
 class Batcher:
@@ -67,9 +66,8 @@ class Batcher:
         self._queue = queue = Queue(options.max_batch_size)
         self._lanes: Threads | Turns
         most = options.max_batch_size
-        before = options.before_turn
-        if before is not None and len(runs) == 1 and are_short(cost):
-            self._lanes = Turns(runs[0], queue, cost, self._deliver, before, most=most)
+        if options.inline and len(runs) == 1 and are_short(cost):
+            self._lanes = Turns(runs[0], queue, cost, self._deliver, most=most)
         else:
             self._lanes = Threads(
                 runs, queue, cost, self._deliver, most=most, linger_s=options.linger_s

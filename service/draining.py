@@ -16,11 +16,13 @@ import uvicorn
 from fastapi import FastAPI
 
 from mirage.service.app import create_app
+from mirage.service.connections import Connections, Timeouts
 from mirage.service.crowd import Crowd
-from mirage.service.express import Express
+from mirage.service.fast_path import FastPath
+from mirage.service.http_protocol import HttpProtocol
 from mirage.service.metrics import Metrics
+from mirage.service.parser_errors import ParserErrors
 from mirage.service.processor import return_large_blocks
-from mirage.service.protocol import Protocol
 from mirage.service.release_barrier import ReleaseBarrier
 from mirage.service.settings import Settings
 from mirage.service.state import Service
@@ -76,7 +78,6 @@ class DrainingServer(uvicorn.Server):
 
     def leave_at_once(self) -> None:
         """End the process, whoever waits."""
-        self._service.outbox.flush()
         self._leave("stopped at once", CUT_OFF if self._service.unanswered else 0)
 
     def _leave(self, why: str, code: int) -> None:
@@ -93,10 +94,12 @@ def run_server(
 ) -> None:
     """Make a server on an event loop of its own, and serve; raises StartError and KeysError."""
     app = create_app(settings, crowd, metrics, barrier)
+    service: Service = app.state.service
+    connections = Connections(_timeouts(settings), ParserErrors(service.metrics))
     config = uvicorn.Config(
-        app,
+        FastPath(app, service),
         loop="uvloop",
-        http=cast(Any, functools.partial(Protocol, express=Express(app.state.service))),
+        http=cast(Any, functools.partial(HttpProtocol, connections=connections)),
         lifespan="off",  # it runs here, so that its errors arrive as they are
         backlog=BACKLOG,
         log_config=None,
@@ -104,12 +107,22 @@ def run_server(
         server_header=False,
     )
     with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
-        runner.run(_serve(app, config, make_server))
+        runner.run(_serve(app, config, connections, make_server))
+
+
+def _timeouts(settings: Settings) -> Timeouts:
+    return Timeouts(
+        head=settings.head_timeout_s,
+        body=settings.body_timeout_s,
+        write=settings.write_timeout_s,
+        keep_alive=settings.keep_alive_s,
+    )
 
 
 async def _serve(
     app: FastAPI,
     config: uvicorn.Config,
+    connections: Connections,
     make_server: Callable[[uvicorn.Config, Service], DrainingServer],
 ) -> None:
     return_large_blocks()
@@ -117,5 +130,7 @@ async def _serve(
         gc.collect()
         gc.freeze()  # what is here stays; to look through it again and again would hold answers up
         gc.set_threshold(*GARBAGE)
+        watching = asyncio.create_task(connections.watch())
         await make_server(config, app.state.service).run_until_stopped()
+        watching.cancel()
     log.info("stopped")

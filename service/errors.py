@@ -7,9 +7,11 @@ ServiceError
 ├── 404 NotFound, NoSuchModel
 ├── 405 MethodNotAllowed
 ├── 406 NotAcceptable
+├── 408 RequestTimeout
 ├── 413 BodyTooLarge
 ├── 415 UnsupportedBody
 ├── 422 InvalidValue, LimitExceeded
+├── 431 HeadTooLarge
 ├── 429 QueueFull, RateLimited, DeadlineUnreachable
 ├── 500 InternalError
 ├── 503 NotReady, Draining, EngineStuck, ModelRefused, MetricsUnavailable
@@ -98,6 +100,18 @@ class NotAcceptable(ServiceError):
     """No type that the client accepts can hold the answer."""
 
     status, slug, title = 406, "not-acceptable", "No acceptable type can hold the answer"
+
+
+class RequestTimeout(ServiceError):
+    """The request did not arrive in time."""
+
+    status, slug, title = 408, "request-timeout", "The request did not arrive in time"
+
+
+class HeadTooLarge(ServiceError):
+    """The target and the headers have more bytes than are allowed."""
+
+    status, slug, title = 431, "head-too-large", "The head of the request is too large"
 
 
 class BodyTooLarge(ServiceError):
@@ -197,7 +211,9 @@ PROBLEMS: tuple[type[ServiceError], ...] = (
     NoSuchModel,
     MethodNotAllowed,
     NotAcceptable,
+    RequestTimeout,
     BodyTooLarge,
+    HeadTooLarge,
     UnsupportedBody,
     InvalidValue,
     LimitExceeded,

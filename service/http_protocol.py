@@ -9,7 +9,6 @@ import asyncio
 import math
 import socket
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, cast
 from urllib.parse import unquote
 
@@ -20,49 +19,13 @@ from uvicorn.protocols.http.httptools_impl import (
     RequestResponseCycle,
 )
 
+from mirage.service.connections import DISCONNECT, HEAD_BYTES, Connections
 from mirage.service.errors import HeadTooLarge, Malformed, RequestTimeout, ServiceError
 
-HEAD_BYTES = 64 * 1024  # nginx takes 32 KiB, and browsers stay below 16
 LINGER_S = 2.0  # for the client to read the last answer, while what it still sends is discarded
 PROBE_S = 0.05  # after which a client that has left altogether has refused an interim answer
-DISCONNECT = "mirage.disconnect"  # ASGI extension: `notify` takes what is called at a disconnect
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 END_OF_HEAD = b"\r\n"
-
-
-@dataclass(frozen=True)
-class Timeouts:
-    """How long a connection may take, in seconds.
-
-    `head` counts from the connection's start or a request's first byte, `body` from the end of the
-    head, `write` while the client reads nothing of an answer, `keep_alive` between requests.
-    """
-
-    head: float = 10
-    body: float = 30
-    write: float = 30
-    keep_alive: float = 75
-
-
-class Connections:
-    """The open connections of one event loop, and what they share.
-
-    `answer_error` counts and logs an error that no request stands for, and returns the whole
-    answer as bytes.
-    """
-
-    def __init__(
-        self, timeouts: Timeouts, answer_error: Callable[[ServiceError, str], bytes]
-    ) -> None:
-        self.timeouts = timeouts
-        self.answer_error = answer_error
-        self.all: set[HttpProtocol] = set()
-
-    def close_overdue(self) -> None:
-        """Close connections that are past a timeout; to be called every second or so."""
-        now = asyncio.get_running_loop().time()
-        for connection in list(self.all):
-            connection.close_if_overdue(now)
 
 
 class Cycle(RequestResponseCycle):
@@ -198,7 +161,7 @@ class HttpProtocol(HttpToolsProtocol):
             Any, None
         )  # they hold each other: freed now, and not by a look for cycles
 
-    def eof_received(self) -> bool:
+    def eof_received(self) -> bool:  # type: ignore[override]
         """The client sends no more, but may read: keep the connection while an answer is due."""
         self._half_closed = True
         active = self._active

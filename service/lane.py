@@ -2,7 +2,6 @@
 
 import logging
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -21,9 +20,6 @@ class Run(Protocol):
 
     def rest(self) -> None:
         """Give back what only work needs."""
-
-
-BeforeTurn = Callable[[], object]  # called ahead of each batch that holds up the event loop
 
 
 @dataclass(frozen=True)

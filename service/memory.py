@@ -15,7 +15,6 @@ from mirage.bundle.store import version_path
 from mirage.bundle.verify import read_manifest
 from mirage.service.crowd import Crowd
 from mirage.service.ensemble import Answering, Ensemble
-from mirage.service.lane import BeforeTurn
 from mirage.service.metrics import Metrics
 from mirage.service.served import Key, LoadError, Served, prepare
 from mirage.service.settings import Settings
@@ -27,8 +26,7 @@ class Memory:
     """Loads versions and lets go of them. Use and close it on one event loop.
 
     Whoever loads a version holds it until `let_go`. Requests hold it too, by `lease`: so nothing is
-    closed that a request has found, and what is queued is finished. `before_turn`: as in
-    BatchOptions.
+    closed that a request has found, and what is queued is finished.
     """
 
     def __init__(
@@ -36,12 +34,10 @@ class Memory:
         settings: Settings,
         metrics: Metrics,
         crowd: Crowd | None = None,
-        before_turn: BeforeTurn | None = None,
     ) -> None:
         self._settings = settings
         self._metrics = metrics
         self._crowd = crowd
-        self._before_turn = before_turn
         self._served: dict[Key, Served] = {}
         self._holds: Counter[Key] = Counter()
         self._leases: Counter[Key] = Counter()
@@ -147,9 +143,7 @@ class Memory:
             self._metrics.loading.labels(*labels).set(0)
             del self._loading[key]
         log.info("model loaded name=%s version=%d seconds=%.2f", *key, time.monotonic() - started)
-        self._served[key] = Served(
-            prepared, self._settings, self._metrics, self._crowd, self._before_turn
-        )
+        self._served[key] = Served(prepared, self._settings, self._metrics, self._crowd)
         if not self._holds[key]:
             self._drop(key)
 

@@ -20,7 +20,6 @@ from mirage.service.errors import (
     QueueFull,
     StartError,
 )
-from mirage.service.lane import BeforeTurn
 from mirage.service.memory import Memory
 from mirage.service.metrics import Metrics
 from mirage.service.model import Model
@@ -38,8 +37,8 @@ WAITING_POLL_S = 0.05  # while other workers prepare a release, so that all swit
 class Models:
     """Finds the version that answers a request.
 
-    Open, use and close it on one event loop. `before_turn`: as in BatchOptions. `barrier`: where
-    it agrees with the other workers; None: it is alone.
+    Open, use and close it on one event loop. `barrier`: where it agrees with the other workers;
+    None: it is alone.
     """
 
     def __init__(
@@ -47,11 +46,10 @@ class Models:
         settings: Settings,
         metrics: Metrics,
         crowd: Crowd | None = None,
-        before_turn: BeforeTurn | None = None,
         barrier: ReleaseBarrier | None = None,
     ) -> None:
         self._settings = settings
-        self._memory = Memory(settings, metrics, crowd, before_turn)
+        self._memory = Memory(settings, metrics, crowd)
         self._on_demand = OnDemand(self._memory, settings.on_demand_versions)
         self._barrier = barrier
         self.follower = ReleaseFollower(settings, metrics, self._memory, self._on_demand)

@@ -18,7 +18,6 @@ from mirage.service.cost import Cost
 from mirage.service.crowd import Crowd
 from mirage.service.engine import Engine, fitted, useful_size
 from mirage.service.entry import Array, Arrays, Outcome
-from mirage.service.lane import BeforeTurn
 from mirage.service.lanes import plan_lanes
 from mirage.service.metrics import Metrics
 from mirage.service.processor import trim_memory
@@ -180,10 +179,7 @@ class Runner:
 
 
 class Served:
-    """A version that answers. Create, call and close it on the event loop.
-
-    `before_turn`: as in BatchOptions.
-    """
+    """A version that answers. Create, call and close it on the event loop."""
 
     def __init__(
         self,
@@ -191,7 +187,6 @@ class Served:
         settings: Settings,
         metrics: Metrics,
         crowd: Crowd | None = None,
-        before_turn: BeforeTurn | None = None,
     ) -> None:
         self.manifest = manifest = prepared.manifest
         self._labels = (manifest.name, str(manifest.version))
@@ -202,7 +197,7 @@ class Served:
         padding = metrics.padding.labels(*self._labels)
         self._batcher = batcher = Batcher(
             [Runner(engine, padding, prepared, crowd) for engine in prepared.engines],
-            _batch_options(prepared, settings, before_turn if self._may_take_turns else None),
+            _batch_options(prepared, settings, inline=self._may_run_inline),
             prepared.cost,
             metrics.batch_observer(*self._labels),
         )
@@ -213,7 +208,7 @@ class Served:
         metrics.loaded.labels(*self._labels, self.kind.provider).set(1)
 
     @property
-    def _may_take_turns(self) -> bool:
+    def _may_run_inline(self) -> bool:
         """Only beside other workers, where a supervisor replaces one whose engine hangs."""
         return self._crowd.workers > 1 and self.kind.provider != "cuda"
 
@@ -282,16 +277,14 @@ def _free(engines: list[Engine]) -> None:
     trim_memory()
 
 
-def _batch_options(
-    prepared: Prepared, settings: Settings, before_turn: BeforeTurn | None
-) -> BatchOptions:
+def _batch_options(prepared: Prepared, settings: Settings, *, inline: bool) -> BatchOptions:
     """A queue bounded in images and in pixels; the pixels of the largest request fit into it."""
     megapixels = max(settings.queue_megapixels, settings.megapixels_per_request)
     image = prepared.manifest.image
     images = int(1e6 * megapixels / (image.height * image.width))
     longest_queue = max(1, min(settings.queue_images, images))
     linger_s = settings.linger_ms / 1000
-    return BatchOptions(prepared.largest, longest_queue, linger_s, before_turn)
+    return BatchOptions(prepared.largest, longest_queue, linger_s, inline)
 
 
 def _arrays(work: Work) -> Arrays:

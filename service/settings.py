@@ -93,6 +93,22 @@ class Settings(BaseSettings):
     deadline_s: float = Field(
         30, gt=0, le=3600, description="longest time to an answer; X-Deadline-Ms may shorten it"
     )
+    head_timeout_s: float = Field(
+        10, gt=0, le=3600, description="longest time for the head of a request to arrive"
+    )
+    body_timeout_s: float = Field(
+        30, gt=0, le=3600, description="longest time for the body of a request to arrive"
+    )
+    write_timeout_s: float = Field(
+        30, gt=0, le=3600, description="longest time in which a client reads nothing of its answer"
+    )
+    keep_alive_s: float = Field(
+        75,
+        gt=0,
+        le=3600,
+        description="longest time between two requests of a connection; let it be longer than that"
+        " of a proxy before the service",
+    )
     drain_delay_s: float = Field(
         2, ge=0, le=600, description="time to go on serving, not ready, after SIGTERM"
     )

@@ -8,11 +8,10 @@ from starlette.requests import Request
 
 from mirage.service.crowd import Crowd
 from mirage.service.errors import EngineStuck
-from mirage.service.intake import Intake
 from mirage.service.keys import Keys
 from mirage.service.metrics import Metrics
 from mirage.service.models import Models
-from mirage.service.outbox import Outbox
+from mirage.service.pending import PendingRequests
 from mirage.service.processor import available_cpus
 from mirage.service.rates import Rates
 from mirage.service.release_barrier import ReleaseBarrier
@@ -39,8 +38,7 @@ class Service:
     rates: Rates = field(init=False)
     models: Models = field(init=False)
     encoders: ThreadPoolExecutor = field(init=False)
-    intake: Intake = field(init=False)
-    outbox: Outbox = field(init=False, default_factory=Outbox)
+    pending: PendingRequests = field(init=False)
     files: VerifiedFiles = field(init=False, default_factory=VerifiedFiles)
     _scrapes: ThreadPoolExecutor = field(init=False)
     _following: list[asyncio.Task[None]] = field(init=False, default_factory=list)
@@ -50,14 +48,12 @@ class Service:
         path = self.settings.keys_file
         self.keys = Keys(path, self.metrics.keys_failures) if path else None
         self.rates = Rates(self.settings.images_per_minute)
-        self.models = Models(
-            self.settings, self.metrics, self.crowd, self.outbox.flush, self.barrier
-        )
-        self.intake = Intake(self.settings.queue_images, self.models.has_plenty)
+        self.models = Models(self.settings, self.metrics, self.crowd, self.barrier)
+        self.pending = PendingRequests(self.settings.queue_images, self.models.has_plenty)
         threads = self.settings.encode_threads or available_cpus()
         self.encoders = ThreadPoolExecutor(threads, thread_name_prefix="encode")
         self._scrapes = ThreadPoolExecutor(1, thread_name_prefix="scrape")  # one after the other
-        self.metrics.sampler.follow(self.metrics.waiting, lambda: len(self.intake))
+        self.metrics.sampler.follow(self.metrics.waiting, lambda: len(self.pending))
         self.metrics.sampler.follow(self.metrics.ready, lambda: float(self.ready))
 
     @property

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from mirage.service.cost import Cost
-from mirage.service.lane import REST_AFTER_S, Batch, BeforeTurn, Lane, Run
+from mirage.service.lane import REST_AFTER_S, Batch, Lane, Run
 from mirage.service.queue import TURNS, Queue
 
 TURN_S = 0.03  # that the event loop may be held up
@@ -28,7 +28,7 @@ def are_short(cost: Cost) -> bool:
 class Turns:
     """Runs what waits in a queue once all that has come by then is read.
 
-    `before` is called ahead of each batch, `done` is told it. Create, call and close it on one
+    `done` is told each batch. Create, call and close it on one
     event loop.
     """
 
@@ -38,14 +38,12 @@ class Turns:
         queue: Queue,
         cost: Cost,
         done: Callable[[Batch], None],
-        before: BeforeTurn,
         *,
         most: int,
     ) -> None:
         self._queue = queue
         self._cost = cost
         self._done = done
-        self._before = before
         self._most = most
         self._loop = asyncio.get_running_loop()
         self._lane = Lane(run)
@@ -112,7 +110,6 @@ class Turns:
         if not pieces:
             self._left_at = None
             return
-        self._before()
         batch = self._lane.work_off(pieces)
         if self._left_at is not None:  # since then nothing but work for these and other images
             batch = replace(batch, cost_s=batch.ended - self._left_at)
