@@ -19,7 +19,7 @@ from starlette.types import Scope
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
 
 from mirage.service.access import find_key
-from mirage.service.bodies import parse_demand, read_body
+from mirage.service.bodies import most_bytes, parse_demand, read_body
 from mirage.service.errors import InternalError, Malformed, QueueFull, ServiceError
 from mirage.service.flood import Flood
 from mirage.service.generation import Order, answer_order
@@ -197,7 +197,7 @@ class Express:
             return problem_response(InternalError("the service failed; its log says why"))
 
     async def _read(self, arrival: Arrival, record: Record) -> Order:
-        service, most = self._service, self._service.settings.body_bytes
+        service, settings = self._service, self._service.settings
         cycle, head, arrived, refused = arrival
         if refused is not None:
             raise refused
@@ -206,12 +206,12 @@ class Express:
             record.key = find_key(service.keys, head.headers)
         deadline = arrived + self._allowed_s(head)
         media_type = head.body_type
-        if cycle.more_body or len(cycle.body) > most:
-            scope, receive = cast(Any, cycle.scope), cast(Any, cycle.receive)
-            body = await before(deadline, read_body(Request(scope, receive), most))
+        if cycle.more_body or len(cycle.body) > most_bytes(media_type, settings):
+            request = Request(cast(Any, cycle.scope), cast(Any, cycle.receive))
+            body = await before(deadline, read_body(request, media_type, settings))
         else:
             body = bytes(cycle.body)
-        demand = parse_demand(media_type, body, head.query)
+        demand = parse_demand(media_type, body, head.query, settings)
         return Order(demand, head.headers.get("accept", ""), deadline, record, waited_s)
 
     async def _send(self, cycle: RequestResponseCycle, response: Response, record: Record) -> bool:

@@ -90,6 +90,15 @@ class Settings(BaseSettings):
     )
     megapixels_per_request: float = Field(64, gt=0, le=10**5, description="most 10^6 pixels of one")
     body_bytes: int = Field(8 * 2**20, ge=1024, le=2**30, description="most bytes of a body")
+    json_bytes: int = Field(
+        2**20, ge=1024, le=2**26, description="most bytes of JSON; latents as octets may have more"
+    )
+    json_items: int = Field(
+        100_000,
+        ge=1000,
+        le=10**7,
+        description="most commas, colons and brackets of JSON, which are parsed at one go",
+    )
     deadline_s: float = Field(
         30, gt=0, le=3600, description="longest time to an answer; X-Deadline-Ms may shorten it"
     )

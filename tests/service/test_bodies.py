@@ -13,10 +13,18 @@ from starlette.requests import Request
 from starlette.types import Message
 
 from mirage.service.bodies import BODY_TYPES, JSON, NPY, OCTETS, Demand, read_demand
-from mirage.service.errors import BodyTooLarge, InvalidValue, Malformed, UnsupportedBody
-from mirage.service.schemas import GenerateRequest
+from mirage.service.errors import (
+    BodyTooLarge,
+    InvalidValue,
+    LimitExceeded,
+    Malformed,
+    UnsupportedBody,
+)
+from mirage.service.schemas import GenerateRequest, InterpolateRequest
+from mirage.service.settings import Settings
 
 MOST = 10_000
+SETTINGS = Settings(body_bytes=2 * MOST, json_bytes=MOST, json_items=5000)
 FIELDS = sorted(GenerateRequest.model_fields)
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
@@ -36,6 +44,10 @@ def read(
     ]
     if media is not None:
         headers["content-type"] = media
+    if len(chunks) == 1:
+        headers.setdefault("content_length", str(len(chunks[0])))
+    elif "content_length" not in headers:
+        headers["transfer_encoding"] = "chunked"
     scope = {
         "type": "http",
         "method": "POST",
@@ -49,7 +61,7 @@ def read(
     async def receive() -> Message:
         return messages.pop(0)
 
-    return asyncio.run(read_demand(Request(scope, receive), MOST))
+    return asyncio.run(read_demand(Request(scope, receive), SETTINGS))
 
 
 def read_or_refuse(*arguments: Any, **options: Any) -> None:

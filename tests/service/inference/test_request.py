@@ -7,6 +7,7 @@ import pytest
 
 from mirage.service.errors import InvalidValue, Malformed
 from mirage.service.inference.request import parse_request
+from mirage.service.settings import Settings
 from tests.service.inference.exchange import (
     LABELS,
     LATENTS,
@@ -18,8 +19,11 @@ from tests.service.inference.exchange import (
 )
 
 
+SETTINGS = Settings()
+
+
 def parse(fields: Any, length: str | None = None) -> Any:
-    return parse_request(json.dumps(fields).encode(), length)
+    return parse_request(json.dumps(fields).encode(), length, SETTINGS)
 
 
 def test_without_the_header_all_of_it_is_json() -> None:
@@ -30,7 +34,7 @@ def test_without_the_header_all_of_it_is_json() -> None:
 
 def test_binary_parts_follow_the_json_in_order_and_are_not_copied() -> None:
     body, headers = binary(wanted(), LATENTS, LABELS)
-    parts = parse_request(body, headers[LENGTH]).binary
+    parts = parse_request(body, headers[LENGTH], SETTINGS).binary
     assert [bytes(part or b"") for part in parts] == [LATENTS.tobytes(), LABELS.tobytes()]
     assert all(part is not None and part.obj is body for part in parts)
 
@@ -45,7 +49,7 @@ def test_a_length_that_cannot_be_is_malformed(length: str) -> None:
 def test_a_length_that_lies_is_refused(by: int) -> None:
     body, headers = binary(wanted(), LATENTS, LABELS)
     with pytest.raises((Malformed, InvalidValue)):
-        parse_request(body, str(int(headers[LENGTH]) + by))
+        parse_request(body, str(int(headers[LENGTH]) + by), SETTINGS)
 
 
 @pytest.mark.parametrize(
@@ -54,7 +58,7 @@ def test_a_length_that_lies_is_refused(by: int) -> None:
 )
 def test_what_is_no_json_is_malformed(body: bytes) -> None:
     with pytest.raises((Malformed, InvalidValue)):
-        parse_request(body, None)
+        parse_request(body, None, SETTINGS)
 
 
 @pytest.mark.parametrize(
@@ -108,4 +112,4 @@ def test_sizes_that_overlap_or_leave_bytes_are_refused() -> None:
     body, headers = binary({"inputs": [latents(), labels()]}, LATENTS, LABELS)
     for wrong in (body + b"\0", body[:-1]):
         with pytest.raises(InvalidValue, match="bytes follow the JSON"):
-            parse_request(wrong, headers[LENGTH])
+            parse_request(wrong, headers[LENGTH], SETTINGS)
