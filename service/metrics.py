@@ -114,6 +114,11 @@ class Metrics:
             "Changes of the keys file that could not be read",
             registry=registry,
         )
+        self.keys_unreadable = Gauge(
+            "mirage_keys_unreadable",
+            "1 while the keys file cannot be read, so that the keys stay as they were",
+            registry=registry,
+        )
         memory = Gauge(
             "mirage_memory_bytes",
             "Memory but for mapped files, which processes share; 0: unknown",

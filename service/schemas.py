@@ -27,6 +27,8 @@ def _seed(value: object) -> object:
     if isinstance(value, str):
         if not (value.isascii() and value.isdecimal() and len(value) <= 40):
             raise PydanticCustomError("seed", "Input should be an integer or a decimal string")
+        if int(value) > MOST:
+            raise PydanticCustomError("seed", f"Input should be less than or equal to {MOST}")
         return int(value)
     return value
 
@@ -120,7 +122,7 @@ class GenerateRequest(Fields):
         examples=[[[0.5, -1.25]]],
     )
     count: int | None = Field(
-        None, ge=1, le=MOST, description="how many random images; default 1", examples=[4]
+        None, ge=1, description="how many random images; default 1", examples=[4]
     )
     seed: Seed | None = Field(
         None,

@@ -3,6 +3,7 @@
 import asyncio
 import gzip
 import json
+import threading
 import zlib
 from typing import Any
 
@@ -12,6 +13,7 @@ from fastapi import FastAPI
 from starlette.testclient import TestClient
 
 from mirage.service.app import create_app
+from mirage.service.engine import Engine
 from mirage.service.settings import Settings
 from tests.bundles import Toy
 from tests.service.conftest import ClientOf
@@ -28,6 +30,7 @@ from tests.service.inference.exchange import (
     wanted,
 )
 
+PATIENCE_S = 20
 EXPECTED = Toy().images(LATENTS, LABELS)
 SCOPE = {
     "type": "http",
@@ -275,6 +278,18 @@ def test_a_timeout_of_zero_is_the_service_s_own(client: TestClient) -> None:
     assert post(client, wanted(parameters={"timeout": 0})).status_code == 200
 
 
+@pytest.mark.parametrize(("name", "pack"), [("gzip", gzip.compress), ("deflate", zlib.compress)])
+def test_compressed_json_is_bounded_like_any_other(
+    client_of: ClientOf, name: str, pack: Any
+) -> None:
+    client = client_of(json_bytes=100_000, json_items=1000)
+    encoding = {"content-encoding": name}
+    values = post(client, pack(b"[" * 50_000), encoding)
+    assert "at most 1000 are allowed" in error(values, 400)
+    long = post(client, pack(json.dumps(wanted(id="x" * 100_000)).encode()), encoding)
+    assert "at most 100000 are allowed" in error(long, 413)
+
+
 def test_an_unknown_fault_is_a_fixed_text(
     client_of: ClientOf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -285,8 +300,18 @@ def test_an_unknown_fault_is_a_fixed_text(
     assert "secret" not in error(post(client_of(), wanted()), 500)
 
 
-def test_a_client_that_leaves_is_not_waited_for(settings: Settings) -> None:
+def test_a_client_that_leaves_is_not_waited_for(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The engine makes nothing before the answer has begun."""
     app = create_app(settings)
+    answered = threading.Event()
+    generate = Engine.generate
+
+    def hold(engine: Engine, *arrays: Any) -> Any:
+        answered.wait(PATIENCE_S)
+        return generate(engine, *arrays)
+
     body = json.dumps(wanted()).encode()
     arriving = [{"type": "http.request", "body": body}, {"type": "http.disconnect"}]
     sent: list[Any] = []
@@ -296,9 +321,11 @@ def test_a_client_that_leaves_is_not_waited_for(settings: Settings) -> None:
 
     async def send(message: Any) -> None:
         sent.append(message)
+        answered.set()
 
     async def ask() -> None:
         async with app.router.lifespan_context(app):
+            monkeypatch.setattr(Engine, "generate", hold)
             await app({**SCOPE, "headers": []}, receive, send)
 
     asyncio.run(ask())
