@@ -296,7 +296,7 @@ def _shown(value: object) -> str:
 def _from_npy(body: bytes) -> NDArray[np.float32]:
     """The array of a `.npy` file; raises Malformed for no such file, InvalidValue for others."""
     try:
-        header, data = _split_npy(body)
+        header, start = _npy_header(body)
         dtype, fortran, shape = (header[key] for key in ("descr", "fortran_order", "shape"))
         sizes = [operator.index(size) for size in shape]
     except (ValueError, SyntaxError, TypeError, KeyError, MemoryError, RecursionError):
@@ -308,13 +308,18 @@ def _from_npy(body: bytes) -> NDArray[np.float32]:
             f"latents are {dtype!r:.40} of shape {shape!r:.60} in {'Fortran' if fortran else 'C'}"
             " order; little-endian float32 ('<f4') [n ≥ 1, latent_dim] in C order is allowed",
         )
-    if len(data) != math.prod(sizes) * FLOAT32.itemsize:
-        raise Malformed(f"the .npy file says shape {shape!r:.60}, but holds {len(data)} bytes")
-    return np.frombuffer(data, FLOAT32).reshape(sizes)
+    data_bytes = len(body) - start
+    if data_bytes != math.prod(sizes) * FLOAT32.itemsize:
+        raise Malformed(f"the .npy file says shape {shape!r:.60}, but holds {data_bytes} bytes")
+    # Aligned as NumPy writes it, this copies nothing.
+    latents = np.frombuffer(body, FLOAT32, offset=start)
+    return np.require(latents, requirements="A").reshape(sizes)
 
 
-def _split_npy(body: bytes) -> tuple[dict[str, Any], bytes]:
-    """The header and the data of a `.npy` file; raises whatever a broken one makes Python raise.
+def _npy_header(body: bytes) -> tuple[dict[str, Any], int]:
+    """The header of a `.npy` file and where its data begin.
+
+    Raises whatever a broken one makes Python raise.
 
     NumPy's own reader would warn about odd headers and evaluate unbounded ones.
     """
@@ -323,7 +328,7 @@ def _split_npy(body: bytes) -> tuple[dict[str, Any], bytes]:
     stop = start + int.from_bytes(body[8:start], "little")
     if not start < stop <= min(len(body), NPY_HEADER_BYTES):
         raise ValueError("the header is cut short, or too long")
-    return ast.literal_eval(body[start:stop].decode("latin-1").strip()), body[stop:]
+    return ast.literal_eval(body[start:stop].decode("latin-1").strip()), stop
 
 
 def _from_octets(body: bytes) -> NDArray[np.float32]:

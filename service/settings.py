@@ -108,7 +108,7 @@ class Settings(BaseSettings):
         2**20, ge=1024, le=2**26, description="most bytes of JSON; latents as octets may have more"
     )
     json_items: int = Field(
-        100_000,
+        70_000,
         ge=1000,
         le=10**7,
         description="most commas, colons and brackets of JSON, which are parsed at one go",

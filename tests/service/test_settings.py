@@ -14,7 +14,7 @@ def test_the_defaults_are_those_that_are_documented() -> None:
     assert (settings.models, settings.default_model) == (Path("models"), None)
     assert (settings.images_per_request, settings.queue_images) == (256, 1024)
     assert (settings.body_bytes, settings.deadline_s) == (8 * 2**20, 30)
-    assert (settings.json_bytes, settings.json_items) == (2**20, 100_000)
+    assert (settings.json_bytes, settings.json_items) == (2**20, 70_000)
 
 
 @pytest.mark.parametrize("name", Settings.model_fields)
