@@ -7,6 +7,7 @@ For image `index` of `seed` it is, whatever stands beside it in the batch:
     label = rng.integers(num_classes)
 """
 
+import threading
 from typing import Any
 
 import numpy as np
@@ -26,10 +27,9 @@ def draw_latents(
     _check_range(seed, index, count)
     latents = np.empty((count, latent_dim), np.float32)
     labels = np.empty(count, np.int64) if num_classes else None
-    philox = np.random.Philox(key=0)
-    rng = np.random.Generator(philox)
+    streams = _streams()
     for row in range(count):
-        philox.state = _initial_state(seed, index + row)
+        rng = streams.begin(seed, index + row)
         rng.standard_normal(dtype=np.float32, out=latents[row])
         if labels is not None:
             labels[row] = rng.integers(num_classes)
@@ -45,20 +45,39 @@ def _check_range(seed: int, index: int, count: int) -> None:
         raise ValueError(f"index {index} and count {count} reach outside 0 … 2^64-1")
 
 
-def _initial_state(seed: int, index: int) -> Any:
-    """The state of a new `Philox(key=[seed, index])`.
+class _Streams:
+    """A Philox that can be set to the beginning of any stream.
 
-    Setting it is several times quicker than making a new Philox, which asks the system for entropy
-    that it then does not use.
+    That is quicker than a new one, which asks the system for entropy that it does not use.
     """
-    return {
-        "bit_generator": "Philox",
-        "state": {"counter": _ZEROS, "key": np.array([seed, index], np.uint64)},
-        "buffer": _ZEROS,
-        "buffer_pos": 4,
-        "has_uint32": 0,
-        "uinteger": 0,
-    }
+
+    def __init__(self) -> None:
+        self._philox = np.random.Philox(key=0)
+        self._generator = np.random.Generator(self._philox)
+        self._key = np.zeros(2, np.uint64)
+        self._state: Any = {  # that of a new one
+            "bit_generator": "Philox",
+            "state": {"counter": np.zeros(4, np.uint64), "key": self._key},
+            "buffer": np.zeros(4, np.uint64),
+            "buffer_pos": 4,
+            "has_uint32": 0,
+            "uinteger": 0,
+        }
+
+    def begin(self, seed: int, index: int) -> np.random.Generator:
+        """As a new `Generator(Philox(key=[seed, index]))`, until the next call."""
+        self._key[0], self._key[1] = seed, index
+        self._philox.state = self._state
+        return self._generator
 
 
-_ZEROS = np.zeros(4, np.uint64)
+_LOCAL = threading.local()
+
+
+def _streams() -> _Streams:
+    """Those of this thread."""
+    try:
+        found: _Streams = _LOCAL.streams
+    except AttributeError:
+        found = _LOCAL.streams = _Streams()
+    return found

@@ -5,6 +5,7 @@
 
 import argparse
 import contextlib
+import logging
 import os
 import signal
 import sys
@@ -14,7 +15,9 @@ from pathlib import Path
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from mirage.service.settings import PREFIX, Settings, read_settings
+from mirage.service.settings import PREFIX, Settings, read_settings, service_links
+
+log = logging.getLogger(__name__)
 
 DONE, CRASHED, USAGE, BAD_DATA, GATE_REFUSED = range(5)
 
@@ -27,16 +30,17 @@ def main(arguments: Sequence[str]) -> int:
     os.environ.pop("PROMETHEUS_MULTIPROC_DIR", None)
     if arguments and (command := COMMANDS.get(arguments[0])):
         return command(arguments[1:])
+    links = service_links()
     try:
         settings = read_settings(arguments)
     except ValidationError as error:
         return _fail("; ".join(map(_describe, error.errors())), USAGE)
     except ValueError as error:
         return _fail(str(error), USAGE)
-    return _serve(settings)
+    return _serve(settings, links)
 
 
-def _serve(settings: Settings) -> int:
+def _serve(settings: Settings, links: list[str]) -> int:
     # Until the server takes signals, nothing is served that would have to be finished, and models
     # are loaded on threads that cannot be stopped.
     signal.signal(signal.SIGTERM, lambda *_: os._exit(DONE))
@@ -51,6 +55,8 @@ def _serve(settings: Settings) -> int:
     unblock_stderr()
     configure_logging(settings)
     log_uncaught()
+    if links:
+        log.info("ignored, for Kubernetes made them of Services: %s", ", ".join(links))
     try:
         with contextlib.suppress(KeyboardInterrupt):  # before it is ready; the server takes others
             return serve(settings)

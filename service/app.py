@@ -21,7 +21,7 @@ from mirage.service.inference.refusals import ProtocolErrors
 from mirage.service.inference.routes import routes as inference_routes
 from mirage.service.interpolation import interpolate
 from mirage.service.metrics import Metrics
-from mirage.service.middleware import CountRequests, Drain, HeadAsGet
+from mirage.service.middleware import CountRequests, Drain, HeadAsGet, UnderPrefix
 from mirage.service.openapi import write_document
 from mirage.service.playground import router as playground_router
 from mirage.service.problems import (
@@ -92,6 +92,8 @@ def _middleware(service: Service) -> list[Middleware]:
         around.append(cors(service.settings.cors_origins))
     if service.keys is not None:
         around.append(Middleware(AskForKey, keys=service.keys, metrics=service.metrics))
+    if service.settings.root_path:  # innermost: what stands around reads the path as it came
+        around.append(Middleware(UnderPrefix, root_path=service.settings.root_path))
     return around
 
 

@@ -8,15 +8,26 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
+from urllib.parse import parse_qsl
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ValidationError
-from pydantic_core import ErrorDetails, from_json
+from pydantic_core import ErrorDetails
 from starlette.requests import Request
 
-from mirage.service.errors import BodyTooLarge, FieldError, InvalidValue, Malformed, UnsupportedBody
+from mirage.bundle.manifest import MOST_DIRECTIONS
+from mirage.service.bounded_json import read_json
+from mirage.service.errors import (
+    BodyTooLarge,
+    FieldError,
+    InvalidValue,
+    LimitExceeded,
+    Malformed,
+    UnsupportedBody,
+)
 from mirage.service.schemas import GenerateRequest, Point
+from mirage.service.settings import Settings
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -29,8 +40,14 @@ MOST_ERRORS = 20
 NPY_HEADER_BYTES = 1024
 NPY_LENGTH_BYTES = {b"\x93NUMPY\x01\x00": 2, b"\x93NUMPY\x02\x00": 4}  # of the header's length
 FLOAT32 = np.dtype("<f4")
-NUMBER = r"-?[0-9]{0,40}\.?[0-9]{1,40}(e-?[0-9]{1,3})?"
-AMOUNTS = rf"[0-9]{{1,9}}:{NUMBER}(,[0-9]{{1,9}}:{NUMBER}){{0,99}}"  # 0:1.5,3:-2
+NUMERIC = frozenset("0123456789.+-eE")  # no words such as nan, and no underscores
+MOST_DIGITS = 40  # more than any number needs
+MOST_PARAMETERS = 32  # of a query; more than there are fields
+LISTS = {  # the setting that bounds a list, checked before its items are
+    "latents": "images_per_request",
+    "labels": "images_per_request",
+    "points": "frames_per_request",
+}
 
 
 @dataclass(frozen=True)
@@ -46,44 +63,58 @@ class Demand:
     labels_are_text: bool = False
 
 
-async def read_demand(request: Request, body_bytes: int) -> Demand:
+async def read_demand(request: Request, settings: Settings) -> Demand:
     """Read body and query.
 
     Raises BodyTooLarge, UnsupportedBody, Malformed, InvalidValue.
     """
     media_type = body_type(request.headers, BODY_TYPES)
-    body = await read_body(request, body_bytes)
-    return parse_demand(media_type, body, request.query_params.multi_items())
+    query = parse_query(request.scope["query_string"])
+    body = await read_body(request, media_type, settings)
+    return parse_demand(media_type, body, query, settings)
 
 
-def parse_demand(media_type: str | None, body: bytes, query: Query) -> Demand:
+def parse_demand(media_type: str | None, body: bytes, query: Query, settings: Settings) -> Demand:
     """What a body of this type and the parameters of its query ask for.
 
-    Raises UnsupportedBody, Malformed, InvalidValue.
+    Raises BodyTooLarge, UnsupportedBody, Malformed, InvalidValue.
     """
     _check_named(media_type, body, BODY_TYPES)
     if media_type in (None, JSON):
-        return Demand(_from_json(body, query, GenerateRequest))
+        return Demand(_from_json(body, query, GenerateRequest, settings))
     latents = _from_npy(body) if media_type == NPY else _from_octets(body)
-    return Demand(_from_query(query), latents, labels_are_text=True)
+    return Demand(_from_query(query, settings), latents, labels_are_text=True)
 
 
-async def read_fields(request: Request, body_bytes: int, model: type[M]) -> M:
+async def read_fields(request: Request, settings: Settings, model: type[M]) -> M:
     """Read a body that can only be JSON.
 
     Raises BodyTooLarge, UnsupportedBody, Malformed, InvalidValue.
     """
     media_type = body_type(request.headers, (JSON,))
-    body = await read_body(request, body_bytes)
+    query = parse_query(request.scope["query_string"])
+    body = await read_body(request, media_type, settings)
     _check_named(media_type, body, (JSON,))
-    return _from_json(body, request.query_params.multi_items(), model)
+    return _from_json(body, query, model, settings)
+
+
+def parse_query(text: bytes) -> Query:
+    """The parameters of a query string; raises InvalidValue for too many."""
+    if (count := text.count(b"&") + 1) > MOST_PARAMETERS:
+        raise InvalidValue(
+            f"the query has {count} parameters; at most {MOST_PARAMETERS} are allowed"
+        )
+    return parse_qsl(text.decode("latin-1"), keep_blank_values=True) if text else []
 
 
 def body_type(headers: Mapping[str, str], allowed: Sequence[str]) -> str | None:
-    """The body's type in lower case without parameters; None when the client names none.
+    """The body's type in lower case without parameters; None for no type, or no body.
 
-    Raises UnsupportedBody.
+    Libraries name the type of a form when they send nothing. Raises UnsupportedBody.
     """
+    if _is_bodiless(headers):
+        media_type = headers.get("content-type", "").partition(";")[0].strip().lower()
+        return media_type if media_type in allowed else None
     if (encoding := headers.get("content-encoding", "identity").lower()) != "identity":
         raise UnsupportedBody(f"Content-Encoding is {encoding!r:.100}; none is allowed")
     header = headers.get("content-type")
@@ -97,16 +128,22 @@ def body_type(headers: Mapping[str, str], allowed: Sequence[str]) -> str | None:
     return media_type
 
 
+def _is_bodiless(headers: Mapping[str, str]) -> bool:
+    """Whether the head announces that no body follows."""
+    return headers.get("content-length", "0") == "0" and "transfer-encoding" not in headers
+
+
 def _check_named(media_type: str | None, body: bytes, allowed: Sequence[str]) -> None:
     if media_type is None and body:
         raise UnsupportedBody(f"Content-Type is missing; allowed are {', '.join(allowed)}")
 
 
-async def read_body(request: Request, most: int) -> bytes:
-    """The body, but never more than `most` bytes of it, whatever its headers say.
+async def read_body(request: Request, media_type: str | None, settings: Settings) -> bytes:
+    """The body, but never more than the settings allow of its type, whatever its headers say.
 
     Raises BodyTooLarge.
     """
+    most = most_bytes(media_type, settings)
     announced = request.headers.get("content-length", "")
     size = int(announced) if re.fullmatch("[0-9]{1,18}", announced) else 0
     chunks: list[bytes] = []
@@ -118,21 +155,31 @@ async def read_body(request: Request, most: int) -> bytes:
                 break
             chunks.append(chunk)
     if size > most:
-        raise BodyTooLarge(f"the body has {size} bytes or more; at most {most} are allowed")
+        raise BodyTooLarge(
+            f"the body has {size} bytes or more; at most {most} are allowed"
+            + (f" of JSON; {_instead(settings)}" if most < settings.body_bytes else "")
+        )
     return b"".join(chunks)
 
 
-def _from_json(body: bytes, query: Query, model: type[M]) -> M:
+def most_bytes(media_type: str | None, settings: Settings) -> int:
+    """How long a body of this type may be."""
+    is_json = media_type in (None, JSON)
+    return min(settings.json_bytes, settings.body_bytes) if is_json else settings.body_bytes
+
+
+def _instead(settings: Settings) -> str:
+    return f"latents may be sent as {NPY} or {OCTETS}, up to {settings.body_bytes} bytes"
+
+
+def _from_json(body: bytes, query: Query, model: type[M], settings: Settings) -> M:
     if query:
         raise _unknown_query(query[0][0], "beside a JSON body no query parameter is allowed")
-    try:
-        fields = from_json(body, allow_inf_nan=False) if body.strip() else {}
-    except ValueError as error:
-        raise Malformed(f"the body is not JSON: {error}") from None
-    return _validated(fields, model)
+    fields = read_json(body, settings, _instead(settings)) if body.strip() else {}
+    return _validated(fields, model, settings)
 
 
-def _from_query(query: Query) -> GenerateRequest:
+def _from_query(query: Query, settings: Settings) -> GenerateRequest:
     """The fields beside a body of latents, each of them once."""
     fields: dict[str, Any] = {}
     for name, text in query:
@@ -141,14 +188,7 @@ def _from_query(query: Query) -> GenerateRequest:
         fields[name] = _query_value(name, text)
     if "latents" in fields:
         raise _unknown_query("latents", "the body holds the latents")
-    return _validated(fields, GenerateRequest)
-
-
-def _amounts(text: str) -> dict[str, float] | str:
-    """`0:1.5,3:-2` as a mapping; the text as it is when an index stands there twice."""
-    pairs = [pair.split(":") for pair in text.split(",")]
-    amounts = {index: float(amount) for index, amount in pairs}
-    return amounts if len(amounts) == len(pairs) else text
+    return _validated(fields, GenerateRequest, settings)
 
 
 def _query_value(name: str, text: str) -> object:
@@ -158,18 +198,51 @@ def _query_value(name: str, text: str) -> object:
         return parts if len(parts) > 1 else text
     if name in ("count", "index", "version") and re.fullmatch("[0-9]{1,40}", text):
         return int(text)
-    if name == "directions" and re.fullmatch(AMOUNTS, text):
+    if name == "directions":
         return _amounts(text)
-    if name == "truncation" and re.fullmatch(r"[0-9]{0,40}\.?[0-9]{1,40}(e-?[0-9]{1,3})?", text):
-        return float(text)
+    if name == "truncation" and (number := _number(text)) is not None:
+        return number
     return text
+
+
+def _amounts(text: str) -> dict[str, float]:
+    """`0:1.5,3:-2` as a mapping; raises InvalidValue, in time that grows with the text alone."""
+    if text.count(",") >= MOST_DIRECTIONS:
+        raise InvalidValue.of(
+            "directions",
+            f"directions are {text.count(',') + 1}; at most {MOST_DIRECTIONS} are allowed",
+        )
+    amounts: dict[str, float] = {}
+    for pair in text.split(","):
+        index, _, amount = pair.partition(":")
+        number = _number(amount)
+        if number is None or index in amounts:
+            raise InvalidValue.of(
+                "directions",
+                f"directions are {text!r:.100}; a query has index:amount for each, once, with"
+                " commas between, such as 0:1.5,3:-2",
+            )
+        amounts[index] = number
+    return amounts
+
+
+def _number(text: str) -> float | None:
+    """The number that a text says in decimal, None for none."""
+    if len(text) > MOST_DIGITS or not NUMERIC.issuperset(text):
+        return None
+    try:
+        return float(text)
+    except ValueError:
+        return None
 
 
 def _unknown_query(name: str, message: str) -> InvalidValue:
     return InvalidValue.of(f"{name:.100}", f"query parameter {name!r:.100}: {message}")
 
 
-def _validated(fields: object, model: type[M]) -> M:
+def _validated(fields: object, model: type[M], settings: Settings) -> M:
+    if isinstance(fields, dict):
+        _check_lists(fields, settings)
     try:
         # What `model_validate` calls, without the checks of its own options: half the time.
         checked: M = model.__pydantic_validator__.validate_python(fields)
@@ -177,6 +250,16 @@ def _validated(fields: object, model: type[M]) -> M:
     except ValidationError as error:
         details = error.errors(include_url=False, include_context=False)
         raise invalid_fields(details, model) from None
+
+
+def _check_lists(fields: dict[str, Any], settings: Settings) -> None:
+    """Raise LimitExceeded for a list of more items than the settings allow."""
+    for name, setting in LISTS.items():
+        value, most = fields.get(name), getattr(settings, setting)
+        if isinstance(value, list) and len(value) > most:
+            raise LimitExceeded.of(
+                name, f"{name} are a list of {len(value)}; at most {most} are allowed"
+            )
 
 
 def invalid_fields(
@@ -213,24 +296,30 @@ def _shown(value: object) -> str:
 def _from_npy(body: bytes) -> NDArray[np.float32]:
     """The array of a `.npy` file; raises Malformed for no such file, InvalidValue for others."""
     try:
-        header, data = _split_npy(body)
+        header, start = _npy_header(body)
         dtype, fortran, shape = (header[key] for key in ("descr", "fortran_order", "shape"))
         sizes = [operator.index(size) for size in shape]
     except (ValueError, SyntaxError, TypeError, KeyError, MemoryError, RecursionError):
         raise Malformed("the body is no .npy file of version 1.0 or 2.0") from None
-    if dtype != FLOAT32.str or fortran or len(sizes) != 2 or min(sizes) < 0:
+    # No rows, or no columns, agree with any number of the others, however large.
+    if dtype != FLOAT32.str or fortran or len(sizes) != 2 or min(sizes) < 1:
         raise InvalidValue.of(
             "latents",
             f"latents are {dtype!r:.40} of shape {shape!r:.60} in {'Fortran' if fortran else 'C'}"
-            " order; little-endian float32 ('<f4') [n, latent_dim] in C order is allowed",
+            " order; little-endian float32 ('<f4') [n ≥ 1, latent_dim] in C order is allowed",
         )
-    if len(data) != math.prod(sizes) * FLOAT32.itemsize:
-        raise Malformed(f"the .npy file says shape {shape!r:.60}, but holds {len(data)} bytes")
-    return np.frombuffer(data, FLOAT32).reshape(sizes)
+    data_bytes = len(body) - start
+    if data_bytes != math.prod(sizes) * FLOAT32.itemsize:
+        raise Malformed(f"the .npy file says shape {shape!r:.60}, but holds {data_bytes} bytes")
+    # Aligned as NumPy writes it, this copies nothing.
+    latents = np.frombuffer(body, FLOAT32, offset=start)
+    return np.require(latents, requirements="A").reshape(sizes)
 
 
-def _split_npy(body: bytes) -> tuple[dict[str, Any], bytes]:
-    """The header and the data of a `.npy` file; raises whatever a broken one makes Python raise.
+def _npy_header(body: bytes) -> tuple[dict[str, Any], int]:
+    """The header of a `.npy` file and where its data begin.
+
+    Raises whatever a broken one makes Python raise.
 
     NumPy's own reader would warn about odd headers and evaluate unbounded ones.
     """
@@ -239,7 +328,7 @@ def _split_npy(body: bytes) -> tuple[dict[str, Any], bytes]:
     stop = start + int.from_bytes(body[8:start], "little")
     if not start < stop <= min(len(body), NPY_HEADER_BYTES):
         raise ValueError("the header is cut short, or too long")
-    return ast.literal_eval(body[start:stop].decode("latin-1").strip()), body[stop:]
+    return ast.literal_eval(body[start:stop].decode("latin-1").strip()), stop
 
 
 def _from_octets(body: bytes) -> NDArray[np.float32]:

@@ -7,14 +7,13 @@ the route to the byte; a test compares them.
 import asyncio
 import logging
 import time
-from urllib.parse import parse_qsl
 
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from mirage.service.access import find_key
-from mirage.service.bodies import BODY_TYPES, body_type, parse_demand, read_body
+from mirage.service.bodies import BODY_TYPES, body_type, parse_demand, parse_query, read_body
 from mirage.service.connections import DISCONNECT
 from mirage.service.errors import InternalError, Malformed, ServiceError
 from mirage.service.generation import Order, answer_order
@@ -116,11 +115,11 @@ class FastPath:
         media_type = body_type(headers, BODY_TYPES)
         await service.pending.turn()
         waited_s = time.monotonic() - arrived
-        most = service.settings.body_bytes
-        body = await before(deadline, read_body(Request(scope, receive), most))
-        text = scope["query_string"]
-        query = parse_qsl(text.decode("latin-1"), keep_blank_values=True) if text else []
-        demand = parse_demand(media_type, body, query)
+        settings = service.settings
+        request = Request(scope, receive)
+        body = await before(deadline, read_body(request, media_type, settings))
+        query = parse_query(scope["query_string"])
+        demand = parse_demand(media_type, body, query, settings)
         return Order(demand, headers.get("accept", ""), deadline, record, waited_s)
 
     def _check_room(self, headers: Headers) -> None:

@@ -76,7 +76,7 @@ async def interpolate(request: Request) -> Response:
 async def _answer(request: Request, service: Service) -> Response:
     settings = service.settings
     deadline = time.monotonic() + allowed_s(request.headers, settings.deadline_s)
-    job = read_fields(request, settings.body_bytes, InterpolateRequest)
+    job = read_fields(request, settings, InterpolateRequest)
     fields = await before(deadline, job)
     seed, index = starting_seed(fields)
     lease = service.models.lease(fields.model, fields.version, seed)

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-MOST_KEYS = 1000  # every request is held against all of them
+MOST_KEYS = 1000  # more than people keep apart by name; with MOST_BYTES it bounds each look
 MOST_BYTES = 2**18
 PREFIX = "mirage_"  # by which people and secret scanners know what they have found
 NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -52,7 +52,7 @@ def read_keys(path: Path) -> tuple[Key, ...]:
 
 def parse_keys(raw: bytes) -> tuple[Key, ...]:
     """The keys that the lines tell, which may be none; raises KeysError, without a line's text."""
-    keys = tuple(_parse_lines(raw.decode("utf-8", "replace")))
+    keys = tuple(_parse_lines(raw.decode("utf-8-sig", "replace")))
     names = {key.name for key in keys}
     if len(names) < len(keys):
         twice = next(name for name in names if sum(key.name == name for key in keys) > 1)

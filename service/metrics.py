@@ -125,6 +125,11 @@ class Metrics:
         self.keys_failures = self._counter(
             "keys_failures", "Changes of the keys file that could not be read"
         )
+        self.keys_unreadable = self._gauge(
+            "keys_unreadable",
+            "1 while the keys file cannot be read, so that the keys stay as they were",
+            "livemax",
+        )
         memory = self._gauge(
             "memory_bytes",
             "Memory but for mapped files, which processes share; 0: unknown",

@@ -32,6 +32,21 @@ class HeadAsGet:
         await self._app({**scope, "method": "GET"}, receive, send_without_body)
 
 
+class UnderPrefix:
+    """Tells routes the prefix that a proxy has taken away, in the way of ASGI."""
+
+    def __init__(self, app: ASGIApp, root_path: str) -> None:
+        self._app = app
+        self._root_path = root_path
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """The path begins with it, and routes are looked for behind it."""
+        if scope["type"] == "http":
+            path = self._root_path + scope["path"]
+            scope = {**scope, "root_path": self._root_path, "path": path}
+        await self._app(scope, receive, send)
+
+
 class CountRequests:
     """Counts the answers of a route by status, and times them."""
 

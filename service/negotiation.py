@@ -1,6 +1,5 @@
 """Chooses the type of an answer by the client's Accept header."""
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -20,7 +19,6 @@ MOST_RANGES = 64
 SHORT = 200  # characters, as what browsers and libraries say is
 
 Layout = Literal["separate", "grid"] | None  # None: the client says nothing
-QUALITY = re.compile(r"0(\.[0-9]{0,3})?|1(\.0{0,3})?")
 
 
 @dataclass(frozen=True)
@@ -45,10 +43,10 @@ def _choose(accept: str | None, count: int, layout: Layout) -> str:
     possible = [media for media in ANSWER_TYPES if _holds(media, count, layout)]
     # Several images are a ZIP unless told otherwise.
     preferred = possible if count == 1 or layout == "grid" else [ZIP, *possible]
-    chosen = _best(accept or ANYTHING, possible, preferred)
+    chosen = _best(accept or "", possible, preferred)
     if chosen is None:
         asked = f"{count} image{'s' * (count > 1)}" + (f" in layout {layout}" if layout else "")
-        raise NotAcceptable(_explain(accept or ANYTHING, asked, possible))
+        raise NotAcceptable(_explain(accept or "", asked, possible))
     return chosen
 
 
@@ -57,9 +55,9 @@ _choose_again = lru_cache(1024)(_choose)  # clients say the same thing again and
 
 def choose_frames_type(accept: str | None) -> str:
     """The type of an answer of frames, by the same rules; raises NotAcceptable."""
-    chosen = _best(accept or ANYTHING, FRAMES_TYPES, FRAMES_TYPES)
+    chosen = _best(accept or "", FRAMES_TYPES, FRAMES_TYPES)
     if chosen is None:
-        raise NotAcceptable(_explain(accept or ANYTHING, "frames", FRAMES_TYPES))
+        raise NotAcceptable(_explain(accept or "", "frames", FRAMES_TYPES))
     return chosen
 
 
@@ -85,14 +83,27 @@ def _matches(wildcard: str, media: str) -> bool:
 
 
 def _parse(accept: str) -> list[Range]:
-    """The items of the header; those that cannot be read are left out, as if not named."""
+    """The items of the header that name types; if none does, the client takes anything."""
     ranges = []
-    for item in accept.split(",")[:MOST_RANGES]:
+    for item in accept.split(",", MOST_RANGES)[:MOST_RANGES]:
         media, *parameters = (part.strip().lower() for part in item.split(";"))
-        quality = next((p[2:].strip() for p in parameters if p.startswith("q=")), "1")
-        if QUALITY.fullmatch(quality):
-            ranges.append(Range(media, float(quality)))
-    return ranges
+        media = ANYTHING if media == "*" else media  # as Java's HttpURLConnection writes it
+        if "/" in media:
+            ranges.append(Range(media, _quality(parameters)))
+    return ranges or [Range(ANYTHING, 1.0)]
+
+
+def _quality(parameters: Sequence[str]) -> float:
+    """The q-value among an item's parameters, 0 … 1; 1 where there is none that can be read."""
+    for parameter in parameters:
+        name, _, text = parameter.partition("=")
+        if name.strip() == "q":
+            try:
+                quality = float(text)  # more lenient than RFC 9110: `.2` is sent, and understood
+            except ValueError:
+                return 1.0
+            return max(0.0, quality) if quality <= 1 else 1.0
+    return 1.0
 
 
 def _holds(media: str, count: int, layout: Layout) -> bool:

@@ -31,7 +31,11 @@ AS_TEXT = {
 def write_document(app: FastAPI, settings: Settings) -> dict[str, Any]:
     """The document of the whole application, with the limits of its settings."""
     document = get_openapi(
-        title=app.title, version=app.version, description=app.description, routes=app.routes
+        title=app.title,
+        version=app.version,
+        description=app.description,
+        routes=app.routes,
+        servers=[{"url": settings.root_path}] if settings.root_path else None,
     )
     schemas = _schemas(settings)
     document.setdefault("components", {}).setdefault("schemas", {}).update(schemas)

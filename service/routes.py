@@ -150,7 +150,7 @@ async def _attachment(
 async def _answer(request: Request, service: Service) -> Response:
     settings = service.settings
     deadline = time.monotonic() + allowed_s(request.headers, settings.deadline_s)
-    demand = await before(deadline, read_demand(request, settings.body_bytes))
+    demand = await before(deadline, read_demand(request, settings))
     accept = ",".join(request.headers.getlist("accept"))
     order = Order(demand, accept, deadline, record_of(request))
     return await while_connected(request, answer_order(order, service))

@@ -1,8 +1,16 @@
 """The request and the answers as pydantic models: types, bounds and examples, no meaning yet."""
 
+from itertools import islice
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    WithJsonSchema,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
 from mirage.bundle.manifest import MOST_DIRECTIONS
@@ -11,6 +19,7 @@ MOST = 2**64 - 1  # of seeds and indices
 LATENT_BOUND = 100.0  # largest absolute value of a latent
 STEPS, DURATION_MS = 16, 80  # defaults of a walk
 AMOUNT_BOUND = 20.0  # largest way along a direction, in standard deviations of a latent
+MOST_MEMBERS = 32  # of an object that are looked at: its fields, and more errors than are told
 
 
 def _seed(value: object) -> object:
@@ -18,6 +27,8 @@ def _seed(value: object) -> object:
     if isinstance(value, str):
         if not (value.isascii() and value.isdecimal() and len(value) <= 40):
             raise PydanticCustomError("seed", "Input should be an integer or a decimal string")
+        if int(value) > MOST:
+            raise PydanticCustomError("seed", f"Input should be less than or equal to {MOST}")
         return int(value)
     return value
 
@@ -36,11 +47,20 @@ def _labels(value: object) -> object:
     return _label(value)
 
 
+def _few_directions(value: object) -> object:
+    """Pydantic would count them after it had checked them all."""
+    if isinstance(value, dict) and len(value) > MOST_DIRECTIONS:
+        raise PydanticCustomError(
+            "too_many", "at most {most} are allowed", {"most": MOST_DIRECTIONS}
+        )
+    return value
+
+
 ONE_LABEL = {"anyOf": [{"type": "integer", "minimum": 0}, {"type": "string"}]}
 Seed = Annotated[
     int,
+    Field(ge=0, le=MOST),  # before the next line, or its message would round them
     BeforeValidator(_seed),
-    Field(ge=0, le=MOST),
     WithJsonSchema(
         {
             "anyOf": [
@@ -63,7 +83,11 @@ Row = Annotated[list[Latent], Field(min_length=1, fail_fast=True)]
 Latents = Annotated[list[Row], Field(min_length=1, fail_fast=True)]
 Amount = Annotated[float, Field(ge=-AMOUNT_BOUND, le=AMOUNT_BOUND, allow_inf_nan=False)]
 DirectionIndex = Annotated[str, Field(pattern="^(0|[1-9][0-9]{0,3})$")]
-Directions = Annotated[dict[DirectionIndex, Amount], Field(max_length=MOST_DIRECTIONS)]
+Directions = Annotated[
+    dict[DirectionIndex, Amount],
+    Field(max_length=MOST_DIRECTIONS),
+    BeforeValidator(_few_directions),
+]
 ABOUT_DIRECTIONS = (
     "how far to move along the model's latent directions, by direction index: standard deviations"
     " of a latent, after truncation; in a query `0:1.5,3:-2`; GET /models/{name} tells how many"
@@ -71,13 +95,24 @@ ABOUT_DIRECTIONS = (
 )
 
 
-class GenerateRequest(BaseModel):
+class Fields(BaseModel):
+    """What the objects of requests share."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _first_members(cls, value: object) -> object:
+        """Of too many members, most of them unknown, the first ones are enough to refuse it."""
+        if isinstance(value, dict) and len(value) > MOST_MEMBERS:
+            return dict(islice(value.items(), MOST_MEMBERS))
+        return value
+
+
+class GenerateRequest(Fields):
     """Which images to make. A field that is null counts as absent."""
 
     model_config = ConfigDict(
-        extra="forbid",
-        strict=True,
-        frozen=True,
         json_schema_extra={"examples": [{"seed": 7, "labels": 3}, {"count": 9, "layout": "grid"}]},
     )
 
@@ -124,10 +159,8 @@ class GenerateRequest(BaseModel):
     )
 
 
-class Point(BaseModel):
+class Point(Fields):
     """A point of a walk: the latent of a seed and an index, or a latent itself."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
     seed: Seed | None = Field(None, description="excludes latents", examples=[7])
     index: int | None = Field(
@@ -141,13 +174,10 @@ class Point(BaseModel):
     )
 
 
-class InterpolateRequest(BaseModel):
+class InterpolateRequest(Fields):
     """A walk through the latents, as frames. A field that is null counts as absent."""
 
     model_config = ConfigDict(
-        extra="forbid",
-        strict=True,
-        frozen=True,
         json_schema_extra={
             "examples": [
                 {"points": [{"seed": 7}, {"seed": 8}], "steps": 8},
@@ -158,6 +188,7 @@ class InterpolateRequest(BaseModel):
 
     points: list[Point] = Field(
         min_length=2,
+        fail_fast=True,
         description=(
             "where the walk passes, two points at least; the label of the first one is held,"
             " unless each point names one: then each frame has the label of the nearest"
@@ -167,6 +198,7 @@ class InterpolateRequest(BaseModel):
     steps: int | None = Field(
         None,
         ge=1,
+        le=MOST,
         description="frames from one point to the next, with the first but not the last; default"
         f" {STEPS}",
         examples=[STEPS],

@@ -1,6 +1,7 @@
 """Every setting of the service: an environment variable, a flag, a bound and a unit each."""
 
 import os
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal
@@ -15,6 +16,13 @@ from pydantic_settings import (
 )
 
 PREFIX = "MIRAGE_"
+# What Kubernetes puts into the environment for Services named `mirage` or `mirage-…`; names that
+# end in PORT are such only with an address.
+LINK_NAME = re.compile(
+    rf"{PREFIX}(\w+_)?"
+    r"(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT_[0-9]+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)"
+)
+LINK_PORT, LINK_ADDRESS = re.compile(rf"{PREFIX}(\w+_)?PORT"), re.compile("(tcp|udp|sctp)://.*")
 Share = Annotated[int | None, Field(ge=1, le=256)]
 Origin = Annotated[str, Field(pattern=r"^(\*|https?://[^/\s]+)$")]
 
@@ -39,6 +47,12 @@ class Settings(BaseSettings):
 
     host: str = Field("127.0.0.1", description="address to listen on; 0.0.0.0 for all")
     port: int = Field(8000, ge=0, le=65535, description="port to listen on; 0 for any free one")
+    root_path: str = Field(
+        "",
+        max_length=200,
+        pattern=r"^(/[A-Za-z0-9._~-]+)*$",
+        description="path prefix that a proxy takes away from requests, such as /mirage; for links",
+    )
     models: Path = Field(Path("models"), description="folder of the bundles")
     default_model: str | None = Field(
         None, description="model that answers when a request names none; none: the only released"
@@ -90,6 +104,15 @@ class Settings(BaseSettings):
     )
     megapixels_per_request: float = Field(64, gt=0, le=10**5, description="most 10^6 pixels of one")
     body_bytes: int = Field(8 * 2**20, ge=1024, le=2**30, description="most bytes of a body")
+    json_bytes: int = Field(
+        2**20, ge=1024, le=2**26, description="most bytes of JSON; latents as octets may have more"
+    )
+    json_items: int = Field(
+        70_000,
+        ge=1000,
+        le=10**7,
+        description="most commas, colons and brackets of JSON, which are parsed at one go",
+    )
     deadline_s: float = Field(
         30, gt=0, le=3600, description="longest time to an answer; X-Deadline-Ms may shorten it"
     )
@@ -152,12 +175,24 @@ class Settings(BaseSettings):
         return [part.strip() for part in value.split(",")] if isinstance(value, str) else value
 
 
+def service_links() -> list[str]:
+    """The variables of the environment that Kubernetes made of Services, which are no settings."""
+    return sorted(
+        name
+        for name, value in os.environ.items()
+        if LINK_NAME.fullmatch(name)
+        or (LINK_PORT.fullmatch(name) and LINK_ADDRESS.fullmatch(value))
+    )
+
+
 def read_settings(arguments: Sequence[str]) -> Settings:
-    """Read the settings from flags and the environment.
+    """Read the settings from flags and the environment, which loses the links to Services.
 
     Raises ValueError (pydantic's, or naming the unknown variable) for settings that are not
     allowed; exits with 2 and a usage line for flags that do not exist.
     """
+    for name in service_links():
+        del os.environ[name]  # MIRAGE_PORT=tcp://… would be taken for the setting
     known = {PREFIX + name.upper() for name in Settings.model_fields}
     unknown = sorted(name for name in os.environ if name.startswith(PREFIX) and name not in known)
     if unknown:

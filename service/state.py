@@ -46,7 +46,9 @@ class Service:
     def __post_init__(self) -> None:
         """Build what depends on the settings; nothing runs before `models.open`."""
         path = self.settings.keys_file
-        self.keys = Keys(path, self.metrics.keys_failures) if path else None
+        self.keys = (
+            Keys(path, self.metrics.keys_failures, self.metrics.keys_unreadable) if path else None
+        )
         self.rates = Rates(self.settings.images_per_minute)
         self.models = Models(self.settings, self.metrics, self.crowd, self.barrier)
         self.pending = PendingRequests(self.settings.queue_images, self.models.has_plenty)

@@ -15,6 +15,7 @@ from mirage_client.order import Order
 
 IMAGES = "multipart/mixed"  # the only type with PNG bytes as they are, and each image's label
 PROBLEM = "application/problem+json"
+UNREADABLE = (AttributeError, KeyError, RecursionError, TypeError, ValueError)
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
 
@@ -83,12 +84,15 @@ def read_refusal(response: httpx.Response) -> Refused:
     `Retry-After` counts whether it is seconds or a date.
     """
     problem = _problem(response)
+    errors = problem.get("errors")
     return Refused(
         response.status_code,
-        str(problem.get("type", "about:blank")),
-        str(problem.get("title", response.reason_phrase)),
-        str(problem.get("detail", "")),
-        errors=[error for error in problem.get("errors", ()) if isinstance(error, dict)],
+        _text(problem, "type", "about:blank"),
+        _text(problem, "title", response.reason_phrase),
+        _text(problem, "detail", ""),
+        errors=[error for error in errors if isinstance(error, dict)]
+        if isinstance(errors, list)
+        else [],
         retry_after_s=_seconds(response.headers.get("retry-after")),
     )
 
@@ -97,7 +101,7 @@ def read_models(response: httpx.Response) -> list[Model]:
     """All models; raises BadAnswer."""
     try:
         return [Model(**_summary(item)) for item in response.json()["models"]]
-    except (KeyError, TypeError, ValueError) as error:
+    except UNREADABLE as error:
         raise BadAnswer(f"the list of models cannot be read: {error!r}") from None
 
 
@@ -105,10 +109,10 @@ def read_model(response: httpx.Response) -> ModelDetail:
     """One model; raises BadAnswer."""
     try:
         found = response.json()
-        runtime = {str(name): str(value) for name, value in found["runtime"].items()}
-        loaded = tuple(map(_version, found["loaded"]))
+        runtime = {str(name): str(value) for name, value in _given(found["runtime"], {}).items()}
+        loaded = tuple(map(_version, _given(found["loaded"], ())))
         return ModelDetail(**_summary(found), runtime=runtime, loaded=loaded)
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
+    except UNREADABLE as error:
         raise BadAnswer(f"the model cannot be read: {error!r}") from None
 
 
@@ -137,14 +141,20 @@ def _check_images(images: list[GeneratedImage], order: Order) -> None:
 
 
 def _problem(response: httpx.Response) -> dict[str, Any]:
-    if response.headers.get("content-type", "").startswith(PROBLEM):
+    if response.headers.get("content-type", "").lower().startswith(PROBLEM):
         try:
             found = response.json()
-        except ValueError:
+        except (RecursionError, ValueError):
             found = None
         if isinstance(found, dict):
             return found
     return {}
+
+
+def _text(problem: dict[str, Any], name: str, default: str) -> str:
+    """A member that is text; whoever passes a problem on may have made it something else."""
+    value = problem.get(name)
+    return value if isinstance(value, str) else default
 
 
 def _seconds(retry_after: str | None) -> float | None:
@@ -154,8 +164,13 @@ def _seconds(retry_after: str | None) -> float | None:
         return float(text)
     try:
         return max(0.0, email.utils.parsedate_to_datetime(text).timestamp() - time.time())
-    except ValueError:
+    except (OverflowError, TypeError, ValueError):
         return None
+
+
+def _given(value: Any, default: Any) -> Any:
+    """A member, or the default where it is null."""
+    return default if value is None else value
 
 
 def _summary(item: dict[str, Any]) -> dict[str, Any]:
@@ -163,7 +178,7 @@ def _summary(item: dict[str, Any]) -> dict[str, Any]:
     return {
         "name": str(item["name"]),
         "released": None if item["released"] is None else int(item["released"]),
-        "versions": tuple(map(int, item["versions"])),
+        "versions": tuple(map(int, _given(item["versions"], ()))),
         "default": bool(item["default"]),
     }
 
@@ -173,7 +188,7 @@ def _version(item: dict[str, Any]) -> ModelVersion:
         version=int(item["version"]),
         sha256=str(item["sha256"]),
         latent_dim=int(item["latent_dim"]),
-        labels=tuple(map(str, item["labels"])),
+        labels=tuple(map(str, _given(item["labels"], ()))),
         height=int(item["image"]["height"]),
         width=int(item["image"]["width"]),
         channels=int(item["image"]["channels"]),

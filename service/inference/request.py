@@ -5,14 +5,16 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from pydantic import ValidationError
-from pydantic_core import from_json
 
 from mirage.service.bodies import invalid_fields
+from mirage.service.bounded_json import read_json
 from mirage.service.errors import InvalidValue, Malformed
 from mirage.service.inference.schemas import InferenceInput, InferenceRequest, Parameters
+from mirage.service.settings import Settings
 
 # What would change the answer, and so must not be passed over as an unknown extension.
 NOT_SERVED = ("shared_memory_region", "classification", "seed", "truncation")
+INSTEAD = "the values of tensors may stand behind it, in binary"
 
 
 @dataclass(frozen=True)
@@ -26,13 +28,13 @@ class ParsedRequest:
     binary: list[memoryview | None]
 
 
-def parse_request(body: bytes, json_bytes: str | None) -> ParsedRequest:
+def parse_request(body: bytes, json_bytes: str | None, settings: Settings) -> ParsedRequest:
     """Parse a body, of which the JSON is the first `json_bytes`: the header's text, None for all.
 
-    Raises Malformed, InvalidValue.
+    Raises BodyTooLarge, Malformed, InvalidValue.
     """
     length = _json_length(json_bytes, len(body))
-    fields = _parse_json(body[:length])
+    fields = _parse_json(body[:length], settings)
     _refuse_not_served(fields)
     return ParsedRequest(fields, _split(fields.inputs, memoryview(body)[length:]))
 
@@ -48,14 +50,13 @@ def _json_length(header: str | None, body_bytes: int) -> int:
     return int(header)
 
 
-def _parse_json(text: bytes) -> InferenceRequest:
+def _parse_json(text: bytes, settings: Settings) -> InferenceRequest:
+    fields = read_json(text, settings, INSTEAD)
     try:
-        return InferenceRequest.model_validate(from_json(text, allow_inf_nan=False))
+        return InferenceRequest.model_validate(fields)
     except ValidationError as error:
         details = error.errors(include_url=False, include_context=False)
         raise invalid_fields(details) from None
-    except ValueError as error:
-        raise Malformed(f"the body's JSON cannot be read: {error}") from None
 
 
 def _refuse_not_served(fields: InferenceRequest) -> None:

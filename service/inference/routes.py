@@ -14,7 +14,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from mirage.bundle.manifest import Manifest
-from mirage.service.bodies import JSON, read_body
+from mirage.service.bodies import JSON, OCTETS, read_body
 from mirage.service.errors import NoSuchModel, NotReady
 from mirage.service.inference import metadata
 from mirage.service.inference.answers import Form, Packed, pack
@@ -112,14 +112,14 @@ async def _answer(request: Request, service: Service) -> Response:
 
 
 async def _read(request: Request, service: Service) -> ParsedRequest:
+    settings = service.settings
     encoding = request_encoding(request.headers.get("content-encoding"))
-    most = service.settings.body_bytes
-    body = await read_body(request, most)
+    body = await read_body(request, OCTETS, settings)
     if encoding is not None:
         loop = asyncio.get_running_loop()
-        job = functools.partial(decompress, body, encoding, most)
+        job = functools.partial(decompress, body, encoding, settings.body_bytes)
         body = await loop.run_in_executor(service.encoders, job)
-    return parse_request(body, request.headers.get("inference-header-content-length"))
+    return parse_request(body, request.headers.get("inference-header-content-length"), settings)
 
 
 async def _published(models: Models, name: str) -> list[int]:

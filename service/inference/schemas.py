@@ -5,16 +5,34 @@ Unknown fields and parameters are let through, for the protocol leaves them to e
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic_core import PydanticCustomError
 
 MOST_DIMENSIONS = 8
+MOST_MEMBERS = 64  # of one object, those of extensions included
 MOST_INTEGER = 2**63 - 1  # of the protocol's parameters
 MOST_TENSORS = 16
 
 Flag = Annotated[bool | None, Field(strict=True)]
 
 
-class Parameters(BaseModel):
+class Fields(BaseModel):
+    """What the objects of requests share: members that are null are absent."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_nulls(cls, value: object) -> object:
+        """The members that say something; their number is bounded before they are checked."""
+        if not isinstance(value, dict):
+            return value
+        if len(value) > MOST_MEMBERS:
+            raise PydanticCustomError(
+                "too_many", "at most {most} members are allowed", {"most": MOST_MEMBERS}
+            )
+        return {name: member for name, member in value.items() if member is not None}
+
+
+class Parameters(Fields):
     """Parameters by name; those of extensions that are not known are kept, for others to read."""
 
     model_config = ConfigDict(extra="allow")
@@ -33,12 +51,15 @@ class InputParameters(Parameters):
     )
 
 
-class InferenceInput(BaseModel):
+class InferenceInput(Fields):
     """One tensor of a request: its values stand here, or behind the JSON."""
 
     name: str = Field(description="latents or labels", examples=["latents"])
     shape: list[Annotated[int, Field(strict=True, ge=0, le=MOST_INTEGER)]] = Field(
-        max_length=MOST_DIMENSIONS, description="the first is the images", examples=[[1, 64]]
+        max_length=MOST_DIMENSIONS,
+        fail_fast=True,
+        description="the first is the images",
+        examples=[[1, 64]],
     )
     datatype: str = Field(description="latents: FP32; labels: INT64", examples=["FP32"])
     parameters: InputParameters = InputParameters()
@@ -57,7 +78,7 @@ class OutputParameters(Parameters):
     )
 
 
-class RequestedOutput(BaseModel):
+class RequestedOutput(Fields):
     """One tensor that is asked for."""
 
     name: str = Field(description="images", examples=["images"])
@@ -82,7 +103,7 @@ class RequestParameters(Parameters):
     )
 
 
-class InferenceRequest(BaseModel):
+class InferenceRequest(Fields):
     """A request to make images of latents."""
 
     model_config = ConfigDict(
@@ -107,9 +128,9 @@ class InferenceRequest(BaseModel):
 
     id: str | None = Field(None, description="comes back in the answer", examples=["42"])
     parameters: RequestParameters = RequestParameters()
-    inputs: list[InferenceInput] = Field(min_length=1, max_length=MOST_TENSORS)
+    inputs: list[InferenceInput] = Field(min_length=1, max_length=MOST_TENSORS, fail_fast=True)
     outputs: list[RequestedOutput] = Field(
-        [], max_length=MOST_TENSORS, description="default: all of them"
+        [], max_length=MOST_TENSORS, fail_fast=True, description="default: all of them"
     )
 
 

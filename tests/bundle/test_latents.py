@@ -1,3 +1,5 @@
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 
@@ -73,3 +75,12 @@ def test_latents_do_not_depend_on_whether_labels_are_drawn() -> None:
 def test_what_is_out_of_range_is_named(seed: int, index: int, count: int, named: str) -> None:
     with pytest.raises(ValueError, match=named):
         draw_latents(seed, index, count, 4)
+
+
+def test_threads_do_not_disturb_each_other() -> None:
+    with ThreadPoolExecutor(4) as pool:
+        drawn = pool.map(lambda seed: draw_latents(seed, 0, 300, 64, 10), range(8))
+        for seed, (latents, labels) in enumerate(drawn):
+            alone, own_labels = draw_latents(seed, 0, 300, 64, 10)
+            np.testing.assert_array_equal(latents, alone)
+            np.testing.assert_array_equal(labels, own_labels)

@@ -1,3 +1,4 @@
+import time
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from typing import Any
@@ -81,12 +82,25 @@ def test_a_problem_is_told_in_the_servers_words() -> None:
     assert str(refusal) == "422 A value is not allowed: count is 0; at least 1 is allowed"
 
 
+@pytest.mark.parametrize("value", [None, 3, "text", {}, [None], True])
+def test_of_a_problem_what_is_no_text_or_list_is_left_out(value: Any) -> None:
+    headers = {"content-type": "Application/Problem+JSON; charset=utf-8"}
+    problem = {"type": value, "title": value, "detail": value, "errors": value, "status": value}
+    refusal = read_refusal(httpx.Response(502, headers=headers, json=problem))
+    words = [value] * 3 if isinstance(value, str) else ["about:blank", "Bad Gateway", ""]
+    assert [refusal.type, refusal.title, refusal.detail] == words
+    assert refusal.errors == []
+    assert refusal.slug
+
+
 @pytest.mark.parametrize(
     ("content_type", "body"),
     [
         ("text/html", b"<h1>Bad Gateway</h1>"),
         ("application/problem+json", b"["),
         ("application/problem+json", b"[]"),
+        ("application/problem+json", b"[" * 100_000),
+        ("application/problem+json", b'"\xff"'),
     ],
 )
 def test_the_answer_of_a_proxy_is_a_refusal_too(content_type: str, body: bytes) -> None:
@@ -115,11 +129,37 @@ def test_retry_after_as_a_date() -> None:
         assert least_s <= told_s <= most_s
 
 
+@pytest.mark.parametrize("piece", ["1", " ", "Mon, ", ":", "(", "-", "1:", "9" * 400 + " "])
+def test_a_long_retry_after_is_read_soon(piece: str) -> None:
+    started = time.process_time()
+    headers = {"retry-after": piece * (60_000 // len(piece)) + "!"}
+    assert read_refusal(httpx.Response(429, headers=headers)).retry_after_s is None
+    assert time.process_time() - started < 0.25
+
+
+@pytest.mark.parametrize("piece", [" ", "boundary=", '"', "; boundary=a", "multipart/mixed;"])
+def test_a_long_type_is_read_soon(piece: str) -> None:
+    media = "multipart/mixed;" + piece * (60_000 // len(piece))
+    started = time.process_time()
+    with pytest.raises(BadAnswer):
+        read_images(multipart(part(5), part(6), **{"content-type": media + ";"}), ORDER)
+    assert time.process_time() - started < 0.25
+
+
 SUMMARY = {"name": "toy", "released": None, "versions": [1], "default": False}
 
 
 @pytest.mark.parametrize(
-    "body", [[], {}, {"models": 1}, {"models": [{}]}, {"models": [SUMMARY | {"versions": "x"}]}]
+    "body",
+    [
+        [],
+        {},
+        {"models": None},
+        {"models": [None]},
+        {"models": 1},
+        {"models": [{}]},
+        {"models": [SUMMARY | {"versions": "x"}]},
+    ],
 )
 def test_a_list_of_models_that_is_none_is_refused(body: Any) -> None:
     with pytest.raises(BadAnswer):
@@ -132,6 +172,18 @@ def test_a_list_of_models_that_is_none_is_refused(body: Any) -> None:
 def test_a_model_that_is_none_is_refused(more: dict[str, Any]) -> None:
     with pytest.raises(BadAnswer):
         read_model(httpx.Response(200, json=SUMMARY | more))
+
+
+def test_null_is_an_empty_list() -> None:
+    item = SUMMARY | {"versions": None, "default": None}
+    (model,) = read_models(httpx.Response(200, json={"models": [item]}))
+    assert (model.versions, model.default) == ((), False)
+    image = {"height": 2, "width": 2, "channels": 1}
+    version = {"version": 1, "sha256": "", "latent_dim": 5, "labels": None, "image": image}
+    for loaded, found in ((None, 0), ([version], 1)):
+        more = {"runtime": None, "loaded": loaded}
+        detail = read_model(httpx.Response(200, json=SUMMARY | more))
+        assert (detail.runtime, len(detail.loaded)) == ({}, found)
 
 
 def test_fields_of_newer_servers_are_left_out() -> None:

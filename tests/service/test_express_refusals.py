@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
-from mirage.service.errors import DeadlineUnreachable
 from mirage.service.express import Express
 from mirage.service.heads import Head
 from mirage.service.intake import Intake
+
+from mirage.service.errors import DeadlineUnreachable
 from mirage.service.settings import Settings
 from mirage.service.state import Service
 from tests.service.test_express import whole

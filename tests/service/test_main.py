@@ -35,6 +35,24 @@ def test_what_is_no_bundle_is_bad_data(tmp_path: Path, capsys: pytest.CaptureFix
     assert capsys.readouterr().err.startswith("error: ")
 
 
+def test_links_to_services_are_ignored_with_a_line_in_the_log(models_root: Path) -> None:
+    """The file of keys that is not there ends it."""
+    links = {"MIRAGE_PORT": "tcp://10.0.0.1:80", "MIRAGE_SERVICE_HOST": "10.0.0.1"}
+    flags = ("--models", str(models_root), "--keys-file", str(models_root / "absent"))
+    result = subprocess.run(
+        [sys.executable, "-m", "service", "--host", "127.0.0.1", "--workers", "1", *flags],
+        env={k: v for k, v in os.environ.items() if not k.startswith("MIRAGE_")} | links,
+        capture_output=True,
+        check=False,
+        text=True,
+    )
+    lines = [line for line in result.stderr.splitlines() if "Kubernetes" in line]
+    assert len(lines) == 1
+    assert lines[0].endswith("of Services: MIRAGE_PORT, MIRAGE_SERVICE_HOST")
+    assert "keys_file is" in result.stderr
+    assert result.returncode == 3
+
+
 def test_a_missing_argument_is_a_usage_error(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit, match="2"):
         main(["verify"])

@@ -20,6 +20,7 @@ from mirage.service.negotiation import (
     choose_type,
 )
 
+JAVA = "text/html, image/gif, image/jpeg, *; q=.2, */*; q=.2"
 BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,*/*;q=0.8"
 
 
@@ -57,6 +58,21 @@ BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,imag
         ("image/*;q=0.1, application/*;q=0.2", 1, None, ZIP),
         ("text/html, nonsense, ;;, image/png", 1, None, PNG),
         (BROWSER, 1, None, WEBP),
+        (JAVA, 1, None, PNG),
+        (JAVA, 3, None, ZIP),
+        (f"{PNG};q=.5", 1, None, PNG),
+        (f"{JSON};q=.2, {PNG};q=.5", 1, None, PNG),
+        (f"{JSON};q=0.12345, {PNG};q = 0.2", 1, None, PNG),
+        ("*", 1, None, PNG),
+        ("*;q=0.1, text/html", 1, None, PNG),
+        (",", 1, None, PNG),
+        (" ", 1, None, PNG),
+        (";q=0.5", 1, None, PNG),
+        ("nonsense", 1, None, PNG),
+        (f"{PNG};q=2", 1, None, PNG),
+        (f"{PNG};q=high", 1, None, PNG),
+        (f"{PNG};q=nan", 1, None, PNG),
+        (f"{PNG};q", 1, None, PNG),
     ],
 )
 def test_the_type_is(accept: str | None, count: int, layout: Layout, media: str) -> None:
@@ -69,8 +85,8 @@ def test_the_type_is(accept: str | None, count: int, layout: Layout, media: str)
         ("text/html", 1, None),
         ("image/gif", 1, None),
         (f"{PNG};q=0", 1, None),
-        (f"{PNG};q=2", 1, None),
-        (f"{PNG};q=high", 1, None),
+        (f"{PNG};q=-1", 1, None),
+        (f"{PNG};q=.0", 1, None),
         ("image/*", 2, "separate"),
         (PNG, 2, "separate"),
         (WEBP, 2, "separate"),
@@ -103,6 +119,9 @@ def test_any_header_has_an_answer(accept: str, count: int, layout: Layout) -> No
         (f"{WEBP}, {ZIP};q=0.9", WEBP),
         (f"image/png, {WEBP};q=0.1", WEBP),
         (BROWSER, WEBP),
+        (JAVA, "image/gif"),
+        (",", ZIP),
+        ("*", ZIP),
     ],
 )
 def test_frames_follow_the_same_rules(accept: str | None, media: str) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from mirage.service.settings import Settings, read_settings
+from mirage.service.settings import Settings, read_settings, service_links
 
 
 def test_the_defaults_are_those_that_are_documented() -> None:
@@ -14,6 +14,7 @@ def test_the_defaults_are_those_that_are_documented() -> None:
     assert (settings.models, settings.default_model) == (Path("models"), None)
     assert (settings.images_per_request, settings.queue_images) == (256, 1024)
     assert (settings.body_bytes, settings.deadline_s) == (8 * 2**20, 30)
+    assert (settings.json_bytes, settings.json_items) == (2**20, 70_000)
 
 
 @pytest.mark.parametrize("name", Settings.model_fields)
@@ -48,6 +49,64 @@ def test_an_unknown_variable_is_refused_by_name(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setenv("MIRAGE_PROT", "9000")
     with pytest.raises(ValueError, match="MIRAGE_PROT is no setting"):
         read_settings([])
+
+
+LINKS = {
+    "MIRAGE_SERVICE_HOST": "10.0.0.1",
+    "MIRAGE_SERVICE_PORT": "80",
+    "MIRAGE_SERVICE_PORT_HTTP": "80",
+    "MIRAGE_PORT": "tcp://10.0.0.1:80",
+    "MIRAGE_PORT_80_TCP": "tcp://10.0.0.1:80",
+    "MIRAGE_PORT_80_TCP_PROTO": "tcp",
+    "MIRAGE_PORT_80_TCP_PORT": "80",
+    "MIRAGE_PORT_80_TCP_ADDR": "10.0.0.1",
+    "MIRAGE_CANARY_PORT": "udp://10.0.0.2:53",
+    "MIRAGE_CANARY_SERVICE_HOST": "10.0.0.2",
+    "MIRAGE_CANARY_PORT_53_UDP": "udp://10.0.0.2:53",
+}
+
+
+def test_links_to_services_are_no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in LINKS.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("MIRAGE_DEFAULT_MODEL", "mnist")
+    assert service_links() == sorted(LINKS)
+    settings = read_settings([])
+    assert (settings.port, settings.default_model) == (8000, "mnist")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("MIRAGE_SERVICE", "10.0.0.1"),
+        ("MIRAGE_CANARY_PORT", "8001"),
+        ("MIRAGE_PORTS", "tcp://10.0.0.1:80"),
+        ("MIRAGE_PORT_80", "80"),
+        ("MIRAGE_HOSTNAME", "tcp://10.0.0.1:80"),
+    ],
+)
+def test_what_only_looks_like_a_link_is_refused(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    assert service_links() == []
+    with pytest.raises(ValueError, match=f"{name} is no setting"):
+        read_settings([])
+
+
+def test_a_port_of_a_wrong_form_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MIRAGE_PORT", "http://10.0.0.1:80")
+    with pytest.raises(ValidationError, match="port"):
+        read_settings([])
+
+
+@pytest.mark.parametrize(
+    "path", ["mirage", "/mirage/", "/", "//", "/a b", "/a?b", "https://a.example"]
+)
+def test_a_prefix_begins_with_a_slash_and_ends_without(path: str) -> None:
+    with pytest.raises(ValidationError, match="root_path"):
+        read_settings(["--root-path", path])
+    assert read_settings(["--root-path", "/models/v1.2"]).root_path == "/models/v1.2"
 
 
 def test_an_unknown_flag_is_a_usage_error(capsys: pytest.CaptureFixture[str]) -> None:

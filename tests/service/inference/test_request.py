@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
-from mirage.service.errors import InvalidValue, Malformed
+from mirage.service.errors import BodyTooLarge, InvalidValue, LimitExceeded, Malformed
 from mirage.service.inference.request import parse_request
+from mirage.service.settings import Settings
 from tests.service.inference.exchange import (
     LABELS,
     LATENTS,
@@ -17,9 +18,11 @@ from tests.service.inference.exchange import (
     wanted,
 )
 
+SETTINGS = Settings()
+
 
 def parse(fields: Any, length: str | None = None) -> Any:
-    return parse_request(json.dumps(fields).encode(), length)
+    return parse_request(json.dumps(fields).encode(), length, SETTINGS)
 
 
 def test_without_the_header_all_of_it_is_json() -> None:
@@ -30,7 +33,7 @@ def test_without_the_header_all_of_it_is_json() -> None:
 
 def test_binary_parts_follow_the_json_in_order_and_are_not_copied() -> None:
     body, headers = binary(wanted(), LATENTS, LABELS)
-    parts = parse_request(body, headers[LENGTH]).binary
+    parts = parse_request(body, headers[LENGTH], SETTINGS).binary
     assert [bytes(part or b"") for part in parts] == [LATENTS.tobytes(), LABELS.tobytes()]
     assert all(part is not None and part.obj is body for part in parts)
 
@@ -45,7 +48,7 @@ def test_a_length_that_cannot_be_is_malformed(length: str) -> None:
 def test_a_length_that_lies_is_refused(by: int) -> None:
     body, headers = binary(wanted(), LATENTS, LABELS)
     with pytest.raises((Malformed, InvalidValue)):
-        parse_request(body, str(int(headers[LENGTH]) + by))
+        parse_request(body, str(int(headers[LENGTH]) + by), SETTINGS)
 
 
 @pytest.mark.parametrize(
@@ -54,7 +57,7 @@ def test_a_length_that_lies_is_refused(by: int) -> None:
 )
 def test_what_is_no_json_is_malformed(body: bytes) -> None:
     with pytest.raises((Malformed, InvalidValue)):
-        parse_request(body, None)
+        parse_request(body, None, SETTINGS)
 
 
 @pytest.mark.parametrize(
@@ -108,4 +111,62 @@ def test_sizes_that_overlap_or_leave_bytes_are_refused() -> None:
     body, headers = binary({"inputs": [latents(), labels()]}, LATENTS, LABELS)
     for wrong in (body + b"\0", body[:-1]):
         with pytest.raises(InvalidValue, match="bytes follow the JSON"):
-            parse_request(wrong, headers[LENGTH])
+            parse_request(wrong, headers[LENGTH], SETTINGS)
+
+
+def test_members_that_are_null_are_absent() -> None:
+    nothing = dict.fromkeys(("id", "parameters", "outputs"))
+    inputs = [{**given, "parameters": None} for given in (latents(), labels())]
+    fields = parse({"inputs": inputs, **nothing}).fields
+    assert fields.id is None
+    assert fields.outputs == []
+    outputs = [{"name": "images", "parameters": {"binary_data": None, "classification": None}}]
+    parameters = {"timeout": None, "binary_data_output": None, "seed": None}
+    parsed = parse(wanted(outputs=outputs, parameters=parameters))
+    assert parsed.fields.parameters.timeout is None
+    assert parsed.fields.outputs[0].parameters.binary_data is None
+
+
+def test_a_byte_order_mark_is_skipped() -> None:
+    text = b"\xef\xbb\xbf" + json.dumps(wanted()).encode()
+    assert len(parse_request(text, None, SETTINGS).fields.inputs) == 2
+
+
+@pytest.mark.parametrize(
+    ("fields", "names"),
+    [
+        (wanted(**{f"x{n}": 0 for n in range(65)}), "the body is a object of 66; at most 64 memb"),
+        (wanted(parameters={f"x{n}": 0 for n in range(65)}), "parameters is a object of 65; at mo"),
+        (
+            {"inputs": [latents(parameters={f"x{n}": 0 for n in range(65)})]},
+            "is a object of 65; at",
+        ),
+    ],
+)
+def test_members_are_counted_before_they_are_looked_at(fields: Any, names: str) -> None:
+    with pytest.raises(InvalidValue, match=names):
+        parse(fields)
+
+
+def test_the_first_bad_tensor_ends_the_check() -> None:
+    for name in ("inputs", "outputs"):
+        with pytest.raises(InvalidValue) as caught:
+            parse(wanted(**{name: [{}] * 1000}))
+        assert {tuple(error["loc"][:2]) for error in caught.value.errors} == {(name, 0)}
+    with pytest.raises(InvalidValue) as caught:
+        parse({"inputs": [latents(shape=["x"] * 1000)]})
+    assert len(caught.value.errors) == 1
+
+
+def test_json_is_bounded_in_bytes_and_values_and_binary_tensors_only_in_bytes() -> None:
+    settings = Settings(json_bytes=2000, json_items=1000)
+    body, headers = binary(wanted(), LATENTS, LABELS)
+    parse_request(body, headers[LENGTH], settings)
+    with pytest.raises(LimitExceeded, match="at most 1000 are allowed"):
+        parse_request(b"[" * 1001, None, settings)
+    text = json.dumps(wanted(id="x" * 2000)).encode()
+    for length in (None, str(len(text))):
+        with pytest.raises(
+            BodyTooLarge, match="at most 2000 are allowed; the values of tensors may"
+        ):
+            parse_request(text, length, settings)

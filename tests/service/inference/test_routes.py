@@ -33,6 +33,7 @@ from tests.service.inference.exchange import (
     wanted,
 )
 
+PATIENCE_S = 20
 EXPECTED = Toy().images(LATENTS, LABELS)
 SCOPE = {
     "type": "http",
@@ -300,6 +301,18 @@ def test_a_deadline_that_cannot_be_met_is_refused(client_of: ClientOf, by_header
 
 def test_a_timeout_of_zero_is_the_service_s_own(client: TestClient) -> None:
     assert post(client, wanted(parameters={"timeout": 0})).status_code == 200
+
+
+@pytest.mark.parametrize(("name", "pack"), [("gzip", gzip.compress), ("deflate", zlib.compress)])
+def test_compressed_json_is_bounded_like_any_other(
+    client_of: ClientOf, name: str, pack: Any
+) -> None:
+    client = client_of(json_bytes=100_000, json_items=1000)
+    encoding = {"content-encoding": name}
+    values = post(client, pack(b"[" * 50_000), encoding)
+    assert "at most 1000 are allowed" in error(values, 400)
+    long = post(client, pack(json.dumps(wanted(id="x" * 100_000)).encode()), encoding)
+    assert "at most 100000 are allowed" in error(long, 413)
 
 
 def test_an_unknown_fault_is_a_fixed_text(

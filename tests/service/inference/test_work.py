@@ -20,7 +20,7 @@ def manifest(models_root: Any) -> Manifest:
 
 
 def work_of(fields: Any, manifest: Manifest, **settings: Any) -> Any:
-    parsed = parse_request(json.dumps(fields).encode(), None)
+    parsed = parse_request(json.dumps(fields).encode(), None, Settings())
     return make_work(parsed, manifest, Settings(**settings))
 
 
@@ -72,6 +72,6 @@ def test_limits_are_checked_before_values(manifest: Manifest) -> None:
 
 @pytest.mark.parametrize("outputs", [[{"name": "logits"}], [{"name": "images"}] * 2])
 def test_outputs_that_no_model_has_are_refused(outputs: Any) -> None:
-    parsed = parse_request(json.dumps(wanted(outputs=outputs)).encode(), None)
+    parsed = parse_request(json.dumps(wanted(outputs=outputs)).encode(), None, Settings())
     with pytest.raises(InvalidValue, match="outputs are"):
         wants_binary(parsed)
