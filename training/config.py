@@ -47,6 +47,9 @@ class TrainConfig(BaseModel):
     latent_gain: float = Field(
         1.0, gt=0, le=10, description="what the averaged generator multiplies its latents with"
     )
+    normalize: Literal["none", "rms"] = Field(
+        "none", description="rms: what the mapping makes of each sample has a root mean square of 1"
+    )
 
     scale: Literal[2, 3, 4] = Field(4, description="how much larger pictures become")
     crop: int = Field(40, ge=8, le=1024, description="side of a low-resolution crop in pixels")

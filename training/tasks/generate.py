@@ -81,6 +81,7 @@ def architecture_of(config: "TrainConfig", data: dict[str, Any]) -> Architecture
             "hidden": config.hidden,
             "mapping": config.mapping,
             "latent_gain": config.latent_gain,
+            "normalize": config.normalize,
             "height": height,
             "width": width,
             "channels": channels,
