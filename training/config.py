@@ -60,6 +60,9 @@ class TrainConfig(BaseModel):
     )
     discriminator_widths: tuple[int, ...] = (32, 64)
 
+    clamp_slope: float = Field(
+        1.0, ge=0, le=1, description="of generated values beyond [-1, 1] in training; 1: no clamp"
+    )
     loss: str
     gamma: Ramp = Field(description="weight of R1 and of R2, applied as gamma / 2")
     mismatch: Ramp = Field(NONE, description="weight of real images under wrong labels, as fakes")

@@ -11,7 +11,6 @@ from pydantic import (
     model_validator,
 )
 
-
 LATER_FIELDS = {"normalize"}
 """Added since the first files were written, which hold every other field."""
 
