@@ -120,7 +120,7 @@ def _evaluator(options: argparse.Namespace, *subjects: Subject) -> Evaluator:
             raise DataError(
                 f"{subject.name} has {len(subject.classes)} classes and --data {len(train.classes)}"
             )
-    return Evaluator(train, test, sizes=Sizes.of(len(train), options.fast))
+    return Evaluator(train, test, sizes=Sizes.of(len(train.original), options.fast))
 
 
 def _check_extras(options: argparse.Namespace, subject: Subject, test: Dataset | None) -> None:
