@@ -225,5 +225,6 @@ PROBLEMS: tuple[type[ServiceError], ...] = (
     Draining,
     EngineStuck,
     ModelRefused,
+    MetricsUnavailable,
     DeadlinePassed,
 )

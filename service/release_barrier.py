@@ -9,6 +9,7 @@ import os
 import struct
 import sys
 import tempfile
+import threading
 import time
 import weakref
 from collections.abc import Iterator, Mapping
@@ -89,13 +90,14 @@ _SCHEMA = TypeAdapter(State)
 class ReleaseBarrier:
     """Votes and decisions in memory that processes share; create it before they are forked.
 
-    A process calls it from one thread at a time. Calls wait for other workers, but never for longer
-    than those take to write some kilobytes.
+    Any thread may call it. Calls wait for other workers, but never for longer than those take to
+    write some kilobytes.
     """
 
     def __init__(self, patience_s: float = PATIENCE_S) -> None:
         self._patience_s = patience_s
         self._number = 0
+        self._lock = threading.Lock()  # the file's own is between processes
         self._file = _open_anonymous_file()
         weakref.finalize(self, os.close, self._file)
 
@@ -157,9 +159,7 @@ class ReleaseBarrier:
     @contextmanager
     def _state(self) -> Iterator[State]:
         """The state of all workers, locked; what the block changes is written at its end."""
-        # A lock of this kind ends with its process, whatever ends that.
-        fcntl.lockf(self._file, fcntl.LOCK_EX)
-        try:
+        with self._lock, self._locked_file():
             written, size = HEADER.unpack(
                 os.pread(self._file, HEADER.size, 0) or bytes(HEADER.size)
             )
@@ -170,6 +170,13 @@ class ReleaseBarrier:
             after = _SCHEMA.dump_json(state)
             if after != before:
                 self._write(after, written + 1)
+
+    @contextmanager
+    def _locked_file(self) -> Iterator[None]:
+        # A lock of this kind ends with its process, whatever ends that.
+        fcntl.lockf(self._file, fcntl.LOCK_EX)
+        try:
+            yield
         finally:
             fcntl.lockf(self._file, fcntl.LOCK_UN)
 

@@ -101,6 +101,8 @@ class WorkerServer(DrainingServer):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Begin to take connections, and say so."""
         await super().startup(sockets)
+        if self._service.models.follower.is_behind:  # before it could stop anything
+            self.stop()
         self._loop.add_reader(self._channel.fileno(), self._hear)
         self._channel.tell(Message("ready"))
 

@@ -1,4 +1,4 @@
-"""The commands of training: train, evaluate, retrain, export, and two that prepare MNIST."""
+"""The commands of training: train, evaluate, retrain, export, and some that prepare data."""
 
 import argparse
 import sys
@@ -11,7 +11,7 @@ from mirage.bundle.errors import BundleError
 from mirage.training import judge
 from mirage.training.accuracy import EPOCHS
 from mirage.training.card import Card
-from mirage.training.commands import retrain, scores, stack
+from mirage.training.commands import prepare, retrain, scores, stack
 from mirage.training.commands.flags import (
     add_card,
     add_recipe,
@@ -52,13 +52,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m training", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    _add_train(commands.add_parser("train", help="train a GAN; the same command again goes on"))
+    _add_train(commands.add_parser("train", help="train networks; the same command again goes on"))
     scores.add_commands(commands.add_parser)
     retrain.add_command(commands.add_parser)
     _add_export(commands.add_parser("export", help="publish a run, or a bundle again"))
     _add_judge(commands.add_parser("judge", help="train the judge of digits anew"))
     _add_mnist(commands.add_parser("download-mnist", help="download the MNIST files"))
     stack.add_command(commands.add_parser)
+    prepare.add_command(commands.add_parser)
     return parser
 
 

@@ -1,6 +1,6 @@
 """What a run is made of: one frozen configuration, written to the run's folder, and the presets."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -97,8 +97,9 @@ class TrainConfig(BaseModel):
     )
     @classmethod
     def _known(cls, value: str, info: Any) -> str:
-        tables: dict[str, Mapping[str, object]] = {
-            "family": FAMILIES,
+        task = info.data.get("task")
+        tables: dict[str, Iterable[str]] = {
+            "family": [name for name, family in FAMILIES.items() if family.task == task],
             "loss": LOSSES,
             "content": CONTENT_LOSSES,
         }
@@ -120,12 +121,7 @@ class TrainConfig(BaseModel):
         return value
 
     @model_validator(mode="after")
-    def _family_of_task(self) -> "TrainConfig":
-        allowed = [name for name, family in FAMILIES.items() if family.task == self.task]
-        if self.family not in allowed:
-            raise ValueError(
-                f"family is {self.family}; for task {self.task} allowed are {', '.join(allowed)}"
-            )
+    def _sizes_of_task(self) -> "TrainConfig":
         if self.task == "upscale" and (len(self.widths), len(self.blocks)) != (1, 1):
             raise ValueError("widths and blocks hold one number each for task upscale")
         return self

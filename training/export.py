@@ -13,7 +13,7 @@ import onnx
 import onnxruntime
 import torch
 from PIL import Image
-from torch import Tensor
+from torch import Tensor, nn
 
 from mirage.bundle.golden import Case, Golden, golden_inputs, write_golden
 from mirage.bundle.interface import Image as ImageShape
@@ -29,33 +29,56 @@ from mirage.training.directions import find_directions
 from mirage.training.errors import ExportError
 from mirage.training.networks import Architecture
 from mirage.training.pictures import direction_strips, sample_grid
-from mirage.training.snapshot import ServedGenerator, Snapshot
+from mirage.training.snapshot import (
+    ServedGenerator,
+    ServedUpscaler,
+    Snapshot,
+    UpscalerSnapshot,
+)
 
 OPSET = 20
 GOLDEN_TOLERANCE = 1.0
 """Grey levels by which another engine's float32 may differ: one, where rounding tips over."""
 PARITY_BATCHES = (1, 3, 17)
+MOST_IMAGES, MOST_SIDE = 65_536, 65_536
 
 
 def export_onnx(snapshot: Snapshot) -> bytes:
     """The served graph as one ONNX file without external data, checked by `check_parity`."""
     inputs = _example_inputs(snapshot.architecture, 2)
     names = ["latents", "labels"][: len(inputs)]
-    batch = torch.export.Dim("N", min=1, max=65_536)
+    batch = torch.export.Dim("N", min=1, max=MOST_IMAGES)
+    module = ServedGenerator(snapshot.generator).eval()
+    return to_onnx(module, dict(zip(names, inputs, strict=True)), {0: batch})
+
+
+def export_upscaler(snapshot: UpscalerSnapshot) -> bytes:
+    """The served graph of pictures of any number and size, in one file without external data."""
+    sizes = {0: ("N", MOST_IMAGES), 1: ("H", MOST_SIDE), 2: ("W", MOST_SIDE)}
+    free = {axis: torch.export.Dim(name, min=1, max=most) for axis, (name, most) in sizes.items()}
+    pictures = torch.zeros(2, 24, 32, snapshot.architecture.channels, dtype=torch.uint8)
+    module = ServedUpscaler(snapshot.upscaler).eval()
+    return to_onnx(module, {"pictures": pictures}, free)
+
+
+def to_onnx(
+    module: nn.Module, inputs: dict[str, Tensor], free: dict[int, torch.export.Dim]
+) -> bytes:
+    """A module whose one output is `images` as ONNX; `free` are the axes of any size."""
     # it would tell at length that torchvision, which nothing here needs, is not there
     logging.getLogger("torch.onnx._internal.exporter._registration").setLevel(logging.ERROR)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the exporter warns of its own deprecations
         program = torch.onnx.export(
-            ServedGenerator(snapshot.generator).eval(),
-            inputs,
+            module,
+            tuple(inputs.values()),
             dynamo=True,
             opset_version=OPSET,
             external_data=False,
             verbose=False,
-            input_names=names,
+            input_names=list(inputs),
             output_names=["images"],
-            dynamic_shapes={name: {0: batch} for name in names},
+            dynamic_shapes=dict.fromkeys(inputs, free),
         )
     if program is None:  # only the exporter without dynamo answers nothing
         raise ExportError("the exporter made no graph")

@@ -124,7 +124,7 @@ EMOJI: dict[str, Any] = {
 
 UPSCALE: dict[str, Any] = {
     # The network of 0.11 M weights that a CPU serves fast. Crops are wide beside the radius of 12
-    # pixels that it sees, so that few of their pixels see a border.
+    # pixels that it sees, so that many of their pixels see no border.
     "task": "upscale",
     "family": "compact",
     "scale": 4,
@@ -145,14 +145,61 @@ UPSCALE: dict[str, Any] = {
 }
 
 ICON_X4: dict[str, Any] = UPSCALE | {
-    "kimg": 600,
-    "lr": {"start": 1e-3, "end": 1e-6, "from_kimg": 30, "to_kimg": 600},
+    # Drawings are learnt soon: after a tenth of this they are ten decibels above bicubic.
+    "kimg": 200,
+    "lr": {"start": 1e-3, "end": 1e-6, "from_kimg": 30, "to_kimg": 200},
 }
 
 PHOTO_X4: dict[str, Any] = UPSCALE | {
-    "kimg": 4_800,
-    "lr": {"start": 1e-3, "end": 1e-6, "from_kimg": 200, "to_kimg": 4_800},
+    # Faithful after 3,200 kimg, some four and a half hours of one core. Trained on with --kimg 3300
+    # it learns to look real. The discriminator begins with the ratio, which rises slowly, so that
+    # it has learnt something by the time that it is listened to.
+    "kimg": 3_200,
+    "lr": {
+        "start": 1e-3,
+        "end": 1e-6,
+        "from_kimg": 200,
+        "to_kimg": 3_200,
+        "then": {
+            "start": 5e-4,
+            "end": 2e-5,
+            "from_kimg": 3_200,
+            "to_kimg": 3_300,
+        },
+    },
+    "discriminator_lr": 1e-3,
+    "gamma": 0.02,
+    "adversarial_ratio": {"start": 0.0, "end": 1.0, "from_kimg": 3_200, "to_kimg": 3_215},
     "snapshot_kimg": 400,
+}
+
+PHOTO_X4_LARGE: dict[str, Any] = PHOTO_X4 | {
+    # For a GPU, and for pictures that came out of phones and web pages rather than of a resize.
+    "kimg": 30_000,
+    "widths": [64],
+    "blocks": [16],
+    "discriminator_widths": [64, 128],
+    "crop": 48,
+    "degrade": ["blur", "noise", "jpeg"],
+    "lr": {
+        "start": 5e-4,
+        "end": 1e-5,
+        "from_kimg": 2_000,
+        "to_kimg": 24_000,
+        "then": {
+            "start": 2e-4,
+            "end": 1e-5,
+            "from_kimg": 24_000,
+            "to_kimg": 30_000,
+        },
+    },
+    "discriminator_lr": 2e-4,
+    "adversarial_ratio": {"start": 0.0, "end": 1.0, "from_kimg": 24_000, "to_kimg": 24_500},
+    "ema_half_life_kimg": {"start": 0.0, "end": 50.0, "to_kimg": 500},
+    "batch_size": 32,
+    "status_kimg": 50,
+    "snapshot_kimg": 1_000,
+    "checkpoint_kimg": 500,
 }
 
 PRESETS: dict[str, dict[str, Any]] = {
@@ -164,4 +211,5 @@ PRESETS: dict[str, dict[str, Any]] = {
     "emoji": EMOJI,
     "icon-x4": ICON_X4,
     "photo-x4": PHOTO_X4,
+    "photo-x4-large": PHOTO_X4_LARGE,
 }

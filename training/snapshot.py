@@ -1,4 +1,4 @@
-"""The EMA generator of a snapshot or a bundle, ready to generate on the CPU."""
+"""The averaged network of a snapshot or a bundle, ready for use on the CPU."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +10,8 @@ from torch import Tensor, nn
 
 from mirage.training.checkpoint import load_weights
 from mirage.training.errors import DataError
-from mirage.training.networks import FAMILIES, Architecture, Generator
+from mirage.training.networks import FAMILIES, Architecture, Generator, PictureArchitecture
+from mirage.training.networks.compact import Upscaler
 from mirage.training.pixels import to_grey_levels
 
 
@@ -23,6 +24,17 @@ class ServedGenerator(nn.Module):
 
     def forward(self, latents: Tensor, labels: Tensor | None = None) -> Tensor:
         return to_grey_levels(self.generator(latents, labels))
+
+
+class ServedUpscaler(nn.Module):
+    """The upscaler as it is served: pictures uint8 [N, H, W, C] in, [N, s * H, s * W, C] out."""
+
+    def __init__(self, upscaler: nn.Module) -> None:
+        super().__init__()
+        self.upscaler = upscaler
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        return to_grey_levels(self.upscaler(pictures.permute(0, 3, 1, 2) / 127.5 - 1))
 
 
 @dataclass(frozen=True)
@@ -40,6 +52,32 @@ class Snapshot:
         chosen = None if labels is None else torch.from_numpy(labels)
         images = ServedGenerator(self.generator)(torch.from_numpy(latents), chosen)
         return np.ascontiguousarray(images.numpy())
+
+
+@dataclass(frozen=True)
+class UpscalerSnapshot:
+    """A snapshot of task `upscale` as it comes from a run."""
+
+    path: Path
+    architecture: PictureArchitecture
+    upscaler: Upscaler
+    nimg: int
+
+    @torch.inference_mode()
+    def enlarge(self, pictures: np.ndarray) -> np.ndarray:
+        """uint8 [N, H, W, C] -> uint8 [N, s * H, s * W, C], by PyTorch."""
+        images = ServedUpscaler(self.upscaler)(torch.from_numpy(pictures.copy()))
+        return np.ascontiguousarray(images.numpy())
+
+
+def load_upscaler(path: Path) -> UpscalerSnapshot:
+    """Read the averaged upscaler of a file by `save_weights`; raises DataError."""
+    architecture, state, header = load_weights(path, "generator")
+    if not isinstance(architecture, PictureArchitecture):
+        raise DataError(f"{path.name} is of family {architecture.family}, which takes no pictures")
+    upscaler = Upscaler(architecture)
+    upscaler.load_state_dict(state)
+    return UpscalerSnapshot(path, architecture, upscaler.eval(), int(header["nimg"]))
 
 
 def load_snapshot(path: Path) -> Snapshot:

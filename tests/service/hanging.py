@@ -5,6 +5,7 @@ Only a fault makes a real one do so. A latent that begins with HANG never become
 
 import sys
 import threading
+from collections.abc import Sequence
 from typing import Any
 
 from numpy.typing import NDArray
@@ -15,12 +16,12 @@ from mirage.service.engine import Engine
 HANG = 99.0
 
 if __name__ == "__main__":
-    generate = Engine.generate
+    run = Engine.run
 
-    def hang(engine: Engine, latents: NDArray[Any], labels: NDArray[Any] | None) -> NDArray[Any]:
-        if HANG in latents[:, 0]:
+    def hang(engine: Engine, inputs: Sequence[NDArray[Any]]) -> NDArray[Any]:
+        if HANG in inputs[0][:, 0]:
             threading.Event().wait()
-        return generate(engine, latents, labels)
+        return run(engine, inputs)
 
-    Engine.generate = hang  # type: ignore[method-assign]
+    Engine.run = hang  # type: ignore[method-assign]
     sys.exit(main(sys.argv[1:]))

@@ -133,7 +133,7 @@ def test_one_who_leaves_while_it_loads_disturbs_nobody(models_root: Path) -> Non
 def test_the_least_used_version_is_let_go_after_its_work_is_done(tmp_path: Path) -> None:
     async def test(models: Models) -> None:
         first = await models.find("toy", 1)
-        latents, labels = (Toy().golden().latents, Toy().golden().labels)
+        latents, labels = Toy().golden().cases[0].inputs.values()
         pending = asyncio.create_task(first.generate(Work(latents, labels, None, 0), 10**9))
         await asyncio.sleep(0)
         await models.find("toy", 2)

@@ -43,12 +43,8 @@ class Bench:
 
     def __init__(self, cost: Cost, max_batch_size: int) -> None:
         self.engine = Engine()
-        self.turns_begun: list[int] = []  # batches that were made before each
-        options = BatchOptions(max_batch_size, 64, 0.0, self._note_turn)
+        options = BatchOptions(max_batch_size, 64, 0.0, inline=True)
         self.batcher = Batcher([self.engine], options, cost, lambda _n, _s: None)
-
-    def _note_turn(self) -> None:
-        self.turns_begun.append(len(self.engine.batches))
 
     async def submit(self, *items: int) -> list[int]:
         outcome = await self.batcher.submit((np.array(items),), time.monotonic() + 600)
@@ -70,14 +66,6 @@ def test_the_engine_runs_on_the_event_loop() -> None:
     async def test(bench: Bench) -> None:
         assert await bench.submit(7) == [14]
         assert bench.engine.threads == {threading.current_thread().name}
-
-    with_bench(test)
-
-
-def test_each_turn_is_announced_before_it_begins() -> None:
-    async def test(bench: Bench) -> None:
-        await bench.submit(*range(12))
-        assert bench.turns_begun == [0, 1]
 
     with_bench(test)
 

@@ -9,7 +9,12 @@ from PIL import Image
 
 from mirage.bundle.manifest import Score
 from mirage.training.accuracy import classification_accuracy
-from mirage.training.commands.data_flags import add_data_flags, read_splits
+from mirage.training.commands.data_flags import (
+    add_data_flags,
+    add_picture_flags,
+    read_splits,
+)
+from mirage.training.commands.restoration import evaluate_upscaler
 from mirage.training.dataset import Dataset
 from mirage.training.errors import DataError, UsageError
 from mirage.training.evaluate import Evaluator, distances_by
@@ -39,6 +44,7 @@ def _add_evaluate(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(command=_evaluate)
     parser.add_argument("subject", type=Path, metavar="RUN|BUNDLE")
     _add_sizes(parser, required=True)
+    add_picture_flags(parser)
     parser.add_argument("--cas", action="store_true", help="also train classifiers (an hour or so)")
     parser.add_argument("--stacked", action="store_true", help="also count Stacked-MNIST's modes")
     parser.add_argument("--inception", type=Path, metavar="FILE", help="TorchScript; also by it")
@@ -69,6 +75,17 @@ def _add_compare(parser: argparse.ArgumentParser) -> None:
 
 
 def _evaluate(options: argparse.Namespace) -> Lines:
+    return EVALUATIONS[_task_of(options.subject)](options)
+
+
+def _task_of(path: Path) -> str:
+    """Of a run; bundles are judged by the images that they make."""
+    if (path / "manifest.json").exists():
+        return "generate"
+    return Run(path).read_config()[0].task
+
+
+def _evaluate_images(options: argparse.Namespace) -> Lines:
     subject = open_subject(options.subject)
     evaluator = _evaluator(options, subject)
     _check_extras(options, subject, evaluator.test)
@@ -84,6 +101,12 @@ def _evaluate(options: argparse.Namespace) -> Lines:
     if subject.data_fingerprint != evaluator.data_fingerprint:
         yield "the model was trained on other data than these"
     yield from table(card)
+
+
+EVALUATIONS: dict[str, Callable[[argparse.Namespace], Lines]] = {
+    "generate": _evaluate_images,
+    "upscale": evaluate_upscaler,
+}
 
 
 def _evaluator(options: argparse.Namespace, *subjects: Subject) -> Evaluator:

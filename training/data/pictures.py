@@ -64,6 +64,11 @@ class PictureSet:
     def __len__(self) -> int:
         return len(self.pictures)
 
+    @property
+    def all(self) -> Sequence[Picture]:
+        """Those to train on and those held out, by name."""
+        return sorted([*self.pictures, *self.held_out], key=lambda picture: picture.name)
+
     def sheet(self) -> dict[str, Any]:
         """What a run records of its data."""
         return {

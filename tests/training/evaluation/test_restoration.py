@@ -1,0 +1,61 @@
+from functools import partial
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from mirage.training.data.pictures import Picture
+from mirage.training.evaluation.restoration import comparison_sheet, score_restoration, table
+from mirage.training.optim.degradation import enlarge, reduce
+from tests.training.drawings import drawing
+
+PICTURES = [Picture(f"{k}.png", drawing(k, 64)) for k in range(4)]
+bicubic = partial(enlarge, scale=2, filter=Image.Resampling.BICUBIC)
+nearest = partial(enlarge, scale=2, filter=Image.Resampling.NEAREST)
+
+
+def test_bicubic_gains_nothing_over_itself() -> None:
+    card = score_restoration(bicubic, PICTURES, 2, "f")
+    assert card.scores["model"] == card.scores["bicubic"]
+    assert card.worst_gain == 0
+    assert card.below_bicubic == 0
+    assert card.pictures == 4
+
+
+def test_the_true_pictures_are_perfect() -> None:
+    known = {reduce(p.pixels, 2).tobytes(): p.pixels for p in PICTURES}
+    card = score_restoration(lambda low: known[low.tobytes()], PICTURES, 2, "f")
+    assert card.scores["model"]["psnr_y"] == 100
+    assert card.scores["model"]["ssim_y"] == pytest.approx(1)
+    assert card.scores["model"]["consistency"] == 0
+
+
+def test_the_worst_picture_is_named_and_those_below_bicubic_are_counted() -> None:
+    spoilt = reduce(PICTURES[2].pixels, 2).tobytes()
+
+    def model(low: np.ndarray) -> np.ndarray:
+        return nearest(low) if low.tobytes() == spoilt else bicubic(low)
+
+    card = score_restoration(model, PICTURES, 2, "f")
+    assert (card.worst, card.below_bicubic) == ("2.png", 1)
+    assert card.worst_gain < 0
+    assert any("worst of 4: 2.png" in line for line in table(card))
+
+
+def test_a_twin_of_ones_own_is_what_is_enlarged() -> None:
+    dark = Picture("dark", PICTURES[0].pixels, np.zeros((32, 32, 3), np.uint8))
+    seen = []
+    score_restoration(lambda low: (seen.append(int(low.max())), bicubic(low))[1], [dark], 2, "f")
+    assert seen == [0]
+
+
+def test_transparent_pictures_of_odd_sizes_are_scored_on_white() -> None:
+    odd = Picture("odd", drawing(1, 65, alpha=True))
+    card = score_restoration(bicubic, [odd, odd], 2, "f")
+    assert 10 < card.scores["model"]["psnr_y"] < 60
+
+
+def test_the_sheet_shows_the_worst_first_with_four_views() -> None:
+    sheet = comparison_sheet(bicubic, PICTURES, "3.png", 2)
+    assert sheet.shape == (4 * 256, 4 * 256, 3)
+    assert np.array_equal(sheet[:64, 768 : 768 + 64], PICTURES[3].pixels)

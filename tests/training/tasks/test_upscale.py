@@ -1,0 +1,177 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from mirage.training.checkpoint import load_latest
+from mirage.training.config import TrainConfig, build_config
+from mirage.training.data.pictures import PictureSet
+from mirage.training.errors import UsageError
+from mirage.training.feed import Feed
+from mirage.training.loop import train
+from mirage.training.players import Players
+from mirage.training.run import Run
+from mirage.training.snapshot import load_upscaler
+from mirage.training.step import Step
+from mirage.training.tasks import TASKS
+from mirage.training.tasks.upscale import Batches, Samples
+from tests.training.drawings import TINY_UPSCALE, drawings
+
+FROM_START = {"adversarial_ratio": 0.5}
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> PictureSet:
+    folder = tmp_path / "drawings"
+    folder.mkdir()
+    return drawings(folder)
+
+
+def config_of(**changes: object) -> TrainConfig:
+    return build_config("photo-x4", {**TINY_UPSCALE, "kimg": 0.032, **changes})
+
+
+def players_of(config: TrainConfig, data: PictureSet) -> Players:
+    return Players(config, TASKS["upscale"].architecture(config, data.sheet()))
+
+
+def weights(network: torch.nn.Module) -> torch.Tensor:
+    return torch.cat([value.flatten() for value in network.parameters()]).detach().clone()
+
+
+def statistics(run: Run) -> list[dict[str, float]]:
+    return [json.loads(line) for line in run.stats_file.read_text().splitlines()]
+
+
+def assert_same(one: object, other: object) -> None:
+    """Equal to the bit, all the way down."""
+    if isinstance(one, dict) and isinstance(other, dict):
+        assert one.keys() == other.keys()
+        for key in one:
+            assert_same(one[key], other[key])
+    elif isinstance(one, torch.Tensor) and isinstance(other, torch.Tensor):
+        assert torch.equal(one, other)
+    else:
+        assert one == other
+
+
+def test_batches_depend_on_the_images_seen_alone(data: PictureSet) -> None:
+    config = config_of()
+    whole, (one, other) = Batches(config, data), (Batches(config, data) for _ in range(2))
+    (batch,) = whole.draw(8, slice(0, 4))
+    parts = one.draw(8, slice(0, 2)) + other.draw(8, slice(2, 4))
+    assert torch.equal(batch.low, torch.cat([part.low for part in parts]))
+    assert torch.equal(batch.high, torch.cat([part.high for part in parts]))
+    assert batch.low.shape == (4, 3, 12, 12)
+    assert batch.high.shape == (4, 3, 24, 24)
+
+
+def test_first_the_content_alone_is_learnt(data: PictureSet) -> None:
+    config = config_of()
+    players = players_of(config, data)
+    judge = weights(players.discriminator)
+    feed = Feed(config, data, torch.device("cpu"))
+    measured = Step(config, players)(0, *feed.batches(0))
+    feed.close()
+    assert measured.keys() == {"content", "g_gradient"}
+    assert torch.equal(weights(players.discriminator), judge)
+
+
+def test_then_both_networks_move(data: PictureSet) -> None:
+    config = config_of(**FROM_START)
+    players = players_of(config, data)
+    before = weights(players.generator), weights(players.discriminator)
+    feed = Feed(config, data, torch.device("cpu"))
+    measured = Step(config, players)(0, *feed.batches(0))
+    feed.close()
+    assert {"content", "g_loss", "d_loss", "margin", "r1", "r2"} <= measured.keys()
+    assert not torch.equal(weights(players.generator), before[0])
+    assert not torch.equal(weights(players.discriminator), before[1])
+
+
+def test_the_ratio_is_of_the_gradients_at_the_picture(data: PictureSet) -> None:
+    """Of two ratios the gradients differ by the share of the game alone."""
+    gradients = {}
+    for ratio in (0.0, 1.0, 2.0):
+        config = config_of(adversarial_ratio={"start": ratio, "end": 2.0, "to_kimg": 1000})
+        players = players_of(config, data)
+        torch.nn.init.normal_(players.generator.tail.weight, std=0.02)
+        rules = TASKS["upscale"].rules(config, players)
+        (batch,) = Batches(config, data).draw(0, slice(0, 4))
+        pull, _ = list(rules.moves(0, batch))[1].objective(slice(0, 4))
+        pull.backward()
+        gradients[ratio] = torch.cat([p.grad.flatten() for p in players.generator.parameters()])
+    game = gradients[1.0] - gradients[0.0]
+    assert torch.allclose(gradients[2.0] - gradients[0.0], 2 * game, rtol=1e-3, atol=1e-6)
+    assert 0.01 < game.norm() / gradients[0.0].norm() < 100
+
+
+def test_a_run_learns_to_be_more_faithful_than_bicubic(data: PictureSet, tmp_path: Path) -> None:
+    config = config_of(kimg=1.2, status_kimg=0.4, snapshot_kimg=1.2, checkpoint_kimg=1.2)
+    lines = statistics(train(config, data, tmp_path / "run", threads=1))
+    assert lines[-1]["gain"] > lines[0]["gain"]
+    assert lines[-1]["gain"] > 0.1
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_a_resumed_run_follows_an_unbroken_one_to_the_bit(
+    data: PictureSet, tmp_path: Path, precision: str
+) -> None:
+    """Through both stages: the game begins between the two halves."""
+    game = {"adversarial_ratio": {"start": 0.0, "end": 0.5, "from_kimg": 0.02, "to_kimg": 0.03}}
+    config = config_of(precision=precision, **game)
+    half = config.model_copy(update={"kimg": 0.016})
+    whole = train(config, data, tmp_path / "whole", threads=1)
+    train(half, data, tmp_path / "parts", threads=1)
+    parts = train(config, data, tmp_path / "parts", threads=1)
+    one, other = (load_latest(run.checkpoints) for run in (whole, parts))
+    assert one is not None
+    assert other is not None
+    assert_same(one["players"], other["players"])
+    for a, b in zip(statistics(whole), statistics(parts), strict=True):
+        assert {**a, "kimg_per_s": 0} == {**b, "kimg_per_s": 0}
+
+
+def test_the_grid_shows_low_bicubic_ours_and_high(data: PictureSet, tmp_path: Path) -> None:
+    config = config_of(kimg=0.016)
+    run = train(config, data, tmp_path / "run", threads=1)
+    assert run.film_file.exists()
+    sheet = np.asarray(Image.open(sorted(run.samples.iterdir())[0]))
+    samples = Samples(config, data)
+    side = sheet.shape[1] // samples.columns
+    low, bicubic, ours, high = (sheet[:side, k * side : (k + 1) * side] for k in range(4))
+    assert np.array_equal(low[::2, ::2], low[1::2, 1::2])
+    assert np.abs(ours[4:-4, 4:-4].astype(int) - bicubic[4:-4, 4:-4]).mean() < 1  # at step 0
+    assert not np.array_equal(high, bicubic)
+
+
+def test_a_snapshot_enlarges_pictures_of_any_size(data: PictureSet, tmp_path: Path) -> None:
+    run = train(config_of(kimg=0.016), data, tmp_path / "run", threads=1)
+    snapshot = load_upscaler(run.latest_snapshot())
+    made = snapshot.enlarge(np.zeros((2, 5, 9, 3), np.uint8))
+    assert made.shape == (2, 10, 18, 3)
+
+
+def test_other_pictures_make_another_run(data: PictureSet, tmp_path: Path) -> None:
+    train(config_of(kimg=0.008), data, tmp_path / "run", threads=1)
+    other = drawings(tmp_path / "drawings", shrink=2)
+    with pytest.raises(UsageError, match="other data"):
+        train(config_of(kimg=0.008), other, tmp_path / "run", threads=1)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"family": "strided"}, "family is 'strided'.*allowed are compact"),
+        ({"scale": 5}, "scale is 5"),
+        ({"content": "vgg"}, "content is 'vgg'.*charbonnier, l1, l2"),
+        ({"degrade": "jpeg,rain"}, "rain is unknown; allowed are blur, noise, jpeg"),
+        ({"blocks": [1, 2]}, "widths and blocks hold one number each"),
+    ],
+)
+def test_a_wrong_setting_is_told(changes: dict[str, object], said: str) -> None:
+    with pytest.raises(UsageError, match=said):
+        config_of(**changes)
