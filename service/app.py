@@ -10,13 +10,15 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.routing import Route
+from starlette.types import ASGIApp
 
 from mirage.service.access import AskForKey
-from mirage.service.cors import cors
+from mirage.service.cors import allow_origins
 from mirage.service.crowd import Crowd
 from mirage.service.docs import STATIC, static_files
 from mirage.service.docs import router as docs_router
 from mirage.service.errors import ServiceError
+from mirage.service.fast_path import PATH, FastPath, Generate
 from mirage.service.inference.refusals import ProtocolErrors
 from mirage.service.inference.routes import routes as inference_routes
 from mirage.service.interpolation import interpolate
@@ -32,7 +34,7 @@ from mirage.service.problems import (
 )
 from mirage.service.release_barrier import ReleaseBarrier
 from mirage.service.request_log import LogRequests
-from mirage.service.routes import generate, router
+from mirage.service.routes import router
 from mirage.service.settings import Settings
 from mirage.service.state import Service
 
@@ -50,6 +52,7 @@ def create_app(
     that must serve cannot, KeysError for a broken file of keys.
     """
     service = Service(settings, crowd, metrics or Metrics(), barrier)
+    generate = Generate(service)
     app = FastAPI(
         title="Mirage",
         version="1",
@@ -59,7 +62,7 @@ def create_app(
         generate_unique_id_function=operator.attrgetter("name"),
         docs_url=None,  # FastAPI's page needs hosts of others
         redoc_url=None,
-        middleware=_middleware(service),
+        middleware=_middleware(service, generate),
         exception_handlers={
             ServiceError: answer_service_error,
             HTTPException: answer_http_error,
@@ -68,9 +71,9 @@ def create_app(
         },
     )
     app.state.service = service
-    # A plain route: FastAPI's own handling would cost more than all the rest of a small request.
+    app.router.routes.append(Route(PATH, generate, methods=["POST"]))  # for other methods: 405
+    # Plain routes: FastAPI's own handling would cost much of a small request.
     counted = [Middleware(CountRequests, metrics=service.metrics)]
-    app.router.routes.append(Route("/generate", generate, methods=["POST"], middleware=counted))
     app.router.routes.append(
         Route("/interpolate", interpolate, methods=["POST"], middleware=counted)
     )
@@ -84,12 +87,14 @@ def create_app(
     return app
 
 
-def _middleware(service: Service) -> list[Middleware]:
+def _middleware(service: Service, generate: ASGIApp) -> list[Middleware]:
     """What surrounds all routes, outermost first."""
     around = [Middleware(LogRequests), Middleware(HeadAsGet), Middleware(ProtocolErrors)]
     around.append(Middleware(Drain, service=service))
-    if service.settings.cors_origins:
-        around.append(cors(service.settings.cors_origins))
+    if origins := service.settings.cors_origins:
+        generate = allow_origins(generate, origins)
+        around.append(Middleware(allow_origins, origins=origins))
+    around.insert(0, Middleware(FastPath, generate=generate))
     if service.keys is not None:
         around.append(Middleware(AskForKey, keys=service.keys, metrics=service.metrics))
     if service.settings.root_path:  # innermost: what stands around reads the path as it came

@@ -2,18 +2,18 @@
 
 from collections.abc import Sequence
 
-from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
+from starlette.types import ASGIApp
 
 ALLOWED_HEADERS = ("Authorization", "X-Api-Key", "Content-Type", "X-Deadline-Ms", "X-Request-Id")
 EXPOSED_HEADERS = ("X-Seed", "X-Model", "Server-Timing", "Retry-After", "X-Request-Id")
 PREFLIGHT_S = 3600
 
 
-def cors(origins: Sequence[str]) -> Middleware:
-    """Let pages of these origins call; keys are headers, so no cookies are needed."""
-    return Middleware(
-        CORSMiddleware,
+def allow_origins(app: ASGIApp, origins: Sequence[str]) -> CORSMiddleware:
+    """Let pages of these origins call an application; keys are headers, so none needs cookies."""
+    return CORSMiddleware(
+        app,
         allow_origins=origins,
         allow_methods=("GET", "POST"),
         allow_headers=ALLOWED_HEADERS,

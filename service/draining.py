@@ -16,12 +16,10 @@ import uvicorn
 from fastapi import FastAPI
 
 from mirage.service.app import create_app
-from mirage.service.connections import Connections, Timeouts
 from mirage.service.crowd import Crowd
-from mirage.service.fast_path import FastPath
 from mirage.service.http_protocol import HttpProtocol
 from mirage.service.metrics import Metrics
-from mirage.service.parser_errors import ParserErrors
+from mirage.service.parser_errors import answer_errors
 from mirage.service.processor import return_large_blocks
 from mirage.service.release_barrier import ReleaseBarrier
 from mirage.service.settings import Settings
@@ -95,11 +93,12 @@ def run_server(
     """Make a server on an event loop of its own, and serve; raises StartError and KeysError."""
     app = create_app(settings, crowd, metrics, barrier)
     service: Service = app.state.service
-    connections = Connections(_timeouts(settings), ParserErrors(service.metrics))
+    refuse = answer_errors(service.metrics)
     config = uvicorn.Config(
-        FastPath(app, service),
+        app,
+        http=cast(Any, functools.partial(HttpProtocol, settings=settings, refuse=refuse)),
+        ws="none",
         loop="uvloop",
-        http=cast(Any, functools.partial(HttpProtocol, connections=connections)),
         lifespan="off",  # it runs here, so that its errors arrive as they are
         backlog=BACKLOG,
         log_config=None,
@@ -107,22 +106,12 @@ def run_server(
         server_header=False,
     )
     with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
-        runner.run(_serve(app, config, connections, make_server))
-
-
-def _timeouts(settings: Settings) -> Timeouts:
-    return Timeouts(
-        head=settings.head_timeout_s,
-        body=settings.body_timeout_s,
-        write=settings.write_timeout_s,
-        keep_alive=settings.keep_alive_s,
-    )
+        runner.run(_serve(app, config, make_server))
 
 
 async def _serve(
     app: FastAPI,
     config: uvicorn.Config,
-    connections: Connections,
     make_server: Callable[[uvicorn.Config, Service], DrainingServer],
 ) -> None:
     return_large_blocks()
@@ -130,7 +119,5 @@ async def _serve(
         gc.collect()
         gc.freeze()  # what is here stays; to look through it again and again would hold answers up
         gc.set_threshold(*GARBAGE)
-        watching = asyncio.create_task(connections.watch())
         await make_server(config, app.state.service).run_until_stopped()
-        watching.cancel()
     log.info("stopped")

@@ -1,12 +1,12 @@
-"""Answers `POST /generate` in front of the application, as a plain ASGI callable.
+"""`POST /generate` as a plain ASGI callable in front of FastAPI.
 
-Routing and middleware would cost more than all the rest of a small image. The answers are those of
-the route to the byte; a test compares them.
+FastAPI's routing, and the middleware around it, would cost more than all the rest of a small image.
 """
 
 import asyncio
 import logging
 import time
+from collections.abc import Mapping
 
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
@@ -14,86 +14,78 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from mirage.service.access import find_key
 from mirage.service.bodies import BODY_TYPES, body_type, parse_demand, parse_query, read_body
-from mirage.service.connections import DISCONNECT
-from mirage.service.errors import InternalError, Malformed, ServiceError
+from mirage.service.errors import Draining, InternalError, Malformed, ServiceError
 from mirage.service.generation import Order, answer_order
 from mirage.service.logs import REQUEST_ID
 from mirage.service.problems import problem_response
 from mirage.service.record import Record
 from mirage.service.request_log import CLIENT_LEFT, client_of, log_request, request_id
 from mirage.service.state import Service
-from mirage.service.waiting import allowed_s, before
+from mirage.service.waiting import allowed_s, before, while_connected
 
 log = logging.getLogger(__name__)
 
 PATH = "/generate"
-Headers = dict[str, str]
+CLOSE = (b"connection", b"close")
 
 
 class FastPath:
-    """ASGI application: `POST /generate` is answered here, all else by `app`."""
+    """Middleware that hands `POST /generate` to `generate`, and all else to the application."""
 
-    def __init__(self, app: ASGIApp, service: Service) -> None:
+    def __init__(self, app: ASGIApp, generate: ASGIApp) -> None:
         self._app = app
-        self._service = service
-        settings = service.settings
-        # Middleware answers requests from other origins, and those that a proxy forwards.
-        self._left_to_middleware = frozenset(
-            [b"origin"] * bool(settings.cors_origins)
-            + [b"x-forwarded-for"] * (settings.images_per_minute is not None)
-        )
+        self._generate = generate
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
-        if self._takes(scope):
-            await self._answer(scope, receive, send)
+        """Choose by path and method."""
+        if scope["type"] == "http" and scope["path"] == PATH and scope["method"] == "POST":
+            await self._generate(scope, receive, send)
         else:
             await self._app(scope, receive, send)
 
-    def _takes(self, scope: Scope) -> bool:
-        return (
-            scope["type"] == "http"
-            and scope["path"] == PATH
-            and scope["method"] == "POST"
-            and not self._service.refusing
-            and (
-                not self._left_to_middleware
-                or self._left_to_middleware.isdisjoint(name for name, _ in scope["headers"])
-            )
-        )
 
-    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+class Generate:
+    """Reads a request for images, has them made, and answers, counts and logs it."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """A request whose client leaves before its answer counts as 499."""
         service, metrics = self._service, self._service.metrics
         arrived = time.monotonic()
-        headers = _joined(scope)
+        headers = _joined_headers(scope)
         record = Record(request_id(headers), client_of(scope))
         REQUEST_ID.set(record.request_id)  # each request has a task, and so a context, of its own
-        client = _Client(scope)
         service.unanswered.add(id(scope))
         metrics.in_flight += 1
         status = CLIENT_LEFT
         try:
             response = await self._response(scope, receive, headers, record, arrived)
             await self._send(scope, send, response, record)
-            status = CLIENT_LEFT if client.has_left else response.status_code
-        except (ClientDisconnect, asyncio.CancelledError):
-            if not client.has_left:
+            status = response.status_code
+        except (ClientDisconnect, asyncio.CancelledError) as left:
+            metrics.abandoned.inc()
+            if not isinstance(left, ClientDisconnect):
                 raise
         finally:
             service.unanswered.discard(id(scope))
             metrics.in_flight -= 1
             took_s = time.monotonic() - arrived
-            if client.has_left:
-                metrics.abandoned.inc()
             metrics.count_request(status, took_s)
-            log_request(scope, record, status, client.has_left, took_s)
+            log_request(scope, record, status, status == CLIENT_LEFT, took_s)
 
     async def _response(
-        self, scope: Scope, receive: Receive, headers: Headers, record: Record, arrived: float
+        self,
+        scope: Scope,
+        receive: Receive,
+        headers: Mapping[str, str],
+        record: Record,
+        arrived: float,
     ) -> Response:
         try:
             order = await self._read(scope, receive, headers, record, arrived)
-            return await answer_order(order, self._service)
+            return await while_connected(receive, answer_order(order, self._service))
         except ServiceError as error:
             self._service.metrics.count_problem(error.slug)
             return problem_response(error)
@@ -104,62 +96,51 @@ class FastPath:
             return problem_response(InternalError("the service failed; its log says why"))
 
     async def _read(
-        self, scope: Scope, receive: Receive, headers: Headers, record: Record, arrived: float
+        self,
+        scope: Scope,
+        receive: Receive,
+        headers: Mapping[str, str],
+        record: Record,
+        arrived: float,
     ) -> Order:
-        """Reject what cannot be in time, then read, in the order of rising cost."""
-        service = self._service
+        """Reject at once what cannot be answered in time, and read the body only then."""
+        service, settings = self._service, self._service.settings
         self._check_room(headers)
         if service.keys is not None:
             record.key = find_key(service.keys, headers)
-        deadline = arrived + allowed_s(headers, service.settings.deadline_s)
+        deadline = arrived + allowed_s(headers, settings.deadline_s)
         media_type = body_type(headers, BODY_TYPES)
+        query = parse_query(scope["query_string"])
         await service.pending.turn()
         waited_s = time.monotonic() - arrived
-        settings = service.settings
-        request = Request(scope, receive)
-        body = await before(deadline, read_body(request, media_type, settings))
-        query = parse_query(scope["query_string"])
-        demand = parse_demand(media_type, body, query, settings)
+        job = read_body(Request(scope, receive), media_type, settings)
+        demand = parse_demand(media_type, await before(deadline, job), query, settings)
         return Order(demand, headers.get("accept", ""), deadline, record, waited_s)
 
-    def _check_room(self, headers: Headers) -> None:
-        """Raise QueueFull if the request could not be answered in time."""
+    def _check_room(self, headers: Mapping[str, str]) -> None:
+        """Raise Draining, or QueueFull if the request could not be answered in time."""
+        if self._service.refusing:
+            raise Draining("the service is stopping", retry_after_s=1)
         try:
             seconds = allowed_s(headers, self._service.settings.deadline_s)
         except Malformed:
-            return  # which is told once its key is known
+            return  # the client is told so once its key is known
         self._service.pending.check_room(seconds)
         self._service.models.check_room(seconds)
 
     async def _send(self, scope: Scope, send: Send, response: Response, record: Record) -> None:
         headers = [*response.raw_headers, (b"x-request-id", record.request_id.encode())]
         if self._service.draining:
-            headers.append((b"connection", b"close"))  # the next request goes to another process
-        await send(
-            {"type": "http.response.start", "status": response.status_code, "headers": headers}
-        )
+            headers.append(CLOSE)  # so that the next request goes to another process
+        status = response.status_code
+        await send({"type": "http.response.start", "status": status, "headers": headers})
         self._service.unanswered.discard(id(scope))  # now, for the process may end with the answer
         await send({"type": "http.response.body", "body": response.body})
 
 
-class _Client:
-    """Whether the client has left; that cancels the task which was running when this was made."""
-
-    def __init__(self, scope: Scope) -> None:
-        self.has_left = False
-        self._task = asyncio.current_task()
-        if extension := scope.get("extensions", {}).get(DISCONNECT):
-            extension["notify"](self._leave)
-
-    def _leave(self) -> None:
-        self.has_left = True
-        if self._task is not None:
-            self._task.cancel()
-
-
-def _joined(scope: Scope) -> Headers:
+def _joined_headers(scope: Scope) -> dict[str, str]:
     """The headers by lower-case name; those that came several times are joined with commas."""
-    headers: Headers = {}
+    headers: dict[str, str] = {}
     for name, value in scope["headers"]:
         key, text = name.decode("latin-1"), value.decode("latin-1")
         headers[key] = f"{headers[key]},{text}" if key in headers else text

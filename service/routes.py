@@ -1,6 +1,5 @@
 """The paths of the service: plain functions that put its parts in a row."""
 
-import time
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query
@@ -9,14 +8,10 @@ from starlette.responses import Response
 
 from mirage.service.aggregation import MetricsLost
 from mirage.service.attachment import CARD, SAMPLES, find_attachment
-from mirage.service.bodies import read_demand
 from mirage.service.catalogue import ModelDetail, ModelList, describe_model, list_known
 from mirage.service.errors import Draining, MetricsUnavailable, NotReady
-from mirage.service.generation import Order, answer_order
-from mirage.service.record import record_of
 from mirage.service.schemas import Problem, Status
 from mirage.service.state import Service, service_of
-from mirage.service.waiting import allowed_s, before, unless_client_left, while_connected
 
 IMMUTABLE = "max-age=31536000, immutable"
 Name = Annotated[str, Path(description="a model of the service", examples=["mnist"])]
@@ -55,12 +50,6 @@ def _attached(
         304: {"description": "The ETag is among those of If-None-Match"},
         **{status: {"model": Problem} for status in (404, 422, 503)},
     }
-
-
-async def generate(request: Request) -> Response:
-    """Make images: read, check, queue, encode, answer. Stands in the document by hand."""
-    service = service_of(request)
-    return await unless_client_left(service.metrics, _answer(request, service))
 
 
 @router.get("/models", summary="List the models")
@@ -136,10 +125,11 @@ async def get_metrics(request: Request) -> Response:
 async def _attachment(
     request: Request, model: str, version: int | None, name: str, media_type: str
 ) -> Response:
-    attachment = await find_attachment(service_of(request), model, version, name)
+    service = service_of(request)
+    attachment = await find_attachment(service, model, version, name)
     headers = {
         "ETag": attachment.etag,
-        "Cache-Control": "no-cache" if version is None else IMMUTABLE,
+        "Cache-Control": _caching(service, is_fixed=version is not None),
         "X-Model": f"{attachment.manifest.name}@{attachment.manifest.version}",
     }
     if attachment.is_known(",".join(request.headers.getlist("if-none-match"))):
@@ -147,10 +137,7 @@ async def _attachment(
     return Response(await attachment.read(), 200, headers, media_type)
 
 
-async def _answer(request: Request, service: Service) -> Response:
-    settings = service.settings
-    deadline = time.monotonic() + allowed_s(request.headers, settings.deadline_s)
-    demand = await before(deadline, read_demand(request, settings))
-    accept = ",".join(request.headers.getlist("accept"))
-    order = Order(demand, accept, deadline, record_of(request))
-    return await while_connected(request, answer_order(order, service))
+def _caching(service: Service, *, is_fixed: bool) -> str:
+    """The Cache-Control header; what was shown for a key is not for caches that others share."""
+    caching = IMMUTABLE if is_fixed else "no-cache"
+    return caching if service.keys is None else f"private, {caching}"
