@@ -107,7 +107,8 @@ class Generate:
         service, settings = self._service, self._service.settings
         self._check_room(headers)
         if service.keys is not None:
-            record.key = find_key(service.keys, headers)
+            key = find_key(service.keys, headers)
+            record.note_key(key.name, key.images_per_minute)
         deadline = arrived + allowed_s(headers, settings.deadline_s)
         media_type = body_type(headers, BODY_TYPES)
         query = parse_query(scope["query_string"])
