@@ -48,7 +48,7 @@ class TrainConfig(BaseModel):
         1.0, gt=0, le=10, description="what the averaged generator multiplies its latents with"
     )
 
-    scale: Literal[2, 3, 4] = Field(4, description="how much larger pictures become")
+    scale: int = Field(4, ge=2, le=4, description="how much larger pictures become")
     crop: int = Field(40, ge=8, le=1024, description="side of a low-resolution crop in pixels")
     degrade: tuple[str, ...] = Field((), description="what low resolution went through, in order")
     content: str = Field("charbonnier", description="how far a picture is from the true one")

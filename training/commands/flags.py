@@ -61,6 +61,13 @@ def check_recipe(options: argparse.Namespace) -> None:
         config_of(options, None)
 
 
+def check_publishable(options: argparse.Namespace) -> None:
+    """Raise UsageError for a task whose models no bundle holds yet."""
+    if preset_of(options) != AUTO and config_of(options, None).task != GENERATE:
+        reason = f"bundles hold models of task {GENERATE} only; train such a run with `train`"
+        raise UsageError(f"--preset is {preset_of(options)}; {reason}")
+
+
 def preset_of(options: argparse.Namespace) -> str:
     """The preset that is asked for, or the first of the task."""
     return options.preset or FIRST_PRESETS[options.task or GENERATE]
