@@ -16,7 +16,7 @@ from mirage.training.augment import AUGMENTATIONS
 from mirage.training.auto import Facts, choose
 from mirage.training.errors import UsageError
 from mirage.training.losses import LOSSES
-from mirage.training.networks import FAMILIES
+from mirage.training.networks import families_of
 from mirage.training.optim.degradation import DEGRADATIONS
 from mirage.training.optim.fidelity import CONTENT_LOSSES
 from mirage.training.optimizers import OPTIMIZERS
@@ -97,9 +97,8 @@ class TrainConfig(BaseModel):
     )
     @classmethod
     def _known(cls, value: str, info: Any) -> str:
-        task = info.data.get("task")
         tables: dict[str, Iterable[str]] = {
-            "family": [name for name, family in FAMILIES.items() if family.task == task],
+            "family": families_of(info.data.get("task", "")),
             "loss": LOSSES,
             "content": CONTENT_LOSSES,
         }

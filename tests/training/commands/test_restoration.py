@@ -6,6 +6,7 @@ import pytest
 from PIL import Image
 
 from mirage.training.__main__ import main
+from mirage.training.data.pictures import PictureOptions, load_pictures
 from mirage.training.run import Run
 from tests.training.drawings import TINY_UPSCALE, drawing, write_drawings
 
@@ -70,6 +71,27 @@ def test_evaluate_scores_all_of_other_pictures(
     assert main([*arguments, "--to", str(tmp_path / "scores.json")]) == 0
     assert "5 other pictures" in capsys.readouterr().out
     assert json.loads((tmp_path / "scores.json").read_text())["pictures"] == 5
+
+
+def test_evaluate_scores_a_part_of_the_pictures(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Never of those that were trained on, of which there are none in the folder left out."""
+    train(folder, tmp_path / "run")
+    evaluate = ["evaluate", str(tmp_path / "run"), "--data", str(folder), "--threads", "1"]
+    (out,) = {"flat", "round"} - {_trained_on(tmp_path / "run")}
+    assert main([*evaluate, "--only", f"{out}/"]) == 0
+    assert "3 held-out pictures" in capsys.readouterr().out
+    assert list((tmp_path / "run" / "snapshots").glob(f"*.drawings-{out}.restoration.png"))
+    assert main([*evaluate, "--only", "square/"]) == 3
+    assert "--only is square/" in capsys.readouterr().err
+
+
+def _trained_on(run: Path) -> str:
+    """The folder that was not held out, as a dry run of the data tells."""
+    options = PictureOptions.model_validate(Run(run).read_config()[1]["options"])
+    data = load_pictures(str(run.parent / "drawings"), options, (12, 24))
+    return data.pictures[0].name.split("/")[0]
 
 
 def test_the_report_tells_of_pictures(folder: Path, tmp_path: Path) -> None:
