@@ -16,7 +16,7 @@ from mirage.training.augment import AUGMENTATIONS
 from mirage.training.auto import Facts, choose
 from mirage.training.errors import UsageError
 from mirage.training.losses import LOSSES
-from mirage.training.networks import FAMILIES
+from mirage.training.networks import families_of
 from mirage.training.optim.degradation import DEGRADATIONS
 from mirage.training.optim.fidelity import CONTENT_LOSSES
 from mirage.training.optimizers import OPTIMIZERS
@@ -48,7 +48,7 @@ class TrainConfig(BaseModel):
         1.0, gt=0, le=10, description="what the averaged generator multiplies its latents with"
     )
 
-    scale: Literal[2, 3, 4] = Field(4, description="how much larger pictures become")
+    scale: int = Field(4, ge=2, le=4, description="how much larger pictures become")
     crop: int = Field(40, ge=8, le=1024, description="side of a low-resolution crop in pixels")
     degrade: tuple[str, ...] = Field((), description="what low resolution went through, in order")
     content: str = Field("charbonnier", description="how far a picture is from the true one")
@@ -97,9 +97,8 @@ class TrainConfig(BaseModel):
     )
     @classmethod
     def _known(cls, value: str, info: Any) -> str:
-        task = info.data.get("task")
         tables: dict[str, Iterable[str]] = {
-            "family": [name for name, family in FAMILIES.items() if family.task == task],
+            "family": families_of(info.data.get("task", "")),
             "loss": LOSSES,
             "content": CONTENT_LOSSES,
         }

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from mirage.training.dataset import Dataset
 from mirage.training.dataset.decoded import check_enough
+from mirage.training.dataset.sheet import describe, sample_sheet
 from mirage.training.draws import (
     Draws,
     draw_augment,
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 
 GRID = 10
 """Sample grids are 10 x 10: one column per class when there are ten."""
+FEW = 50
+"""Images of a class below which it is named."""
 REAL = 2_000
 """Real images that the watchdog compares the grid with."""
 
@@ -262,4 +265,18 @@ def _check(config: "TrainConfig", dataset: Dataset) -> None:
     check_enough(dataset, config.batch_size)
 
 
-TASK = Task(architecture_of, Batches, Rules, Samples, _check)
+def _describe(data: Dataset) -> Iterator[str]:
+    yield from describe(data)
+    if data.labels is None:
+        return
+    counts = np.bincount(data.labels, minlength=len(data.classes))
+    for name, count in zip(data.classes, counts, strict=True):
+        if count < FEW:
+            yield f"warning        class {name} has {count} images only"
+
+
+def _preview(config: "TrainConfig", data: Dataset) -> np.ndarray:
+    return sample_sheet(data)
+
+
+TASK = Task(architecture_of, Batches, Rules, Samples, _check, _describe, _preview)
