@@ -7,6 +7,7 @@ import logging
 import resource
 import socket
 import time
+from collections import deque
 from collections.abc import Callable
 
 from mirage.service.crowd import Crowd
@@ -17,6 +18,9 @@ AT_ONCE = 16  # connections that are accepted before anything else on the event 
 # How long a worker leaves waiting connections to one that has fewer, until it looks again. Short,
 # for in a burst the workers take turns; it costs nothing when no connection waits.
 PAUSE_S = 0.001
+# So many connections that ended within this time are not held against a worker: where clients open
+# a connection for each request, to be even at each instant would only let workers wait for others.
+SHORT_LIVED, LATELY_S = 8, 0.1
 EXHAUSTED_S = 0.5  # until accepting is tried again after the system refused a file descriptor
 WARN_EVERY_S = 10.0
 RESERVED_FILES = 64  # descriptors of a process beside its connections; about 30 were seen in use
@@ -48,6 +52,7 @@ class Acceptor:
         self._make_protocol = make_protocol
         self._loop = asyncio.get_running_loop()
         self._open: set[object] = set()  # connections
+        self._ended: deque[float] = deque(maxlen=SHORT_LIVED)  # when connections did
         self._connecting: set[asyncio.Task[None]] = set()
         self._pause: asyncio.TimerHandle | None = None
         self._started = self._closed = self._reading = False
@@ -72,7 +77,7 @@ class Acceptor:
                 self._stop_reading()  # until a connection ends
                 self._warn("new connections wait: %d are open, the most allowed", self._limit)
                 return
-            if not self._crowd.has_fewest():
+            if not self._crowd.has_fewest(self._ended_lately()):
                 self._pause_for(PAUSE_S, accepting=True)
                 return
             try:
@@ -115,9 +120,14 @@ class Acceptor:
     def _drop(self, token: object) -> None:
         """Note that a connection has ended; there may be room for another now."""
         self._open.discard(token)
+        self._ended.append(self._loop.time())
         self._crowd.set_connections(len(self._open))
         if self._started and not self._closed and not self._reading:
             self._resume()
+
+    def _ended_lately(self) -> int:
+        since = self._loop.time() - LATELY_S
+        return sum(ended > since for ended in self._ended)
 
     def _pause_for(self, seconds: float, accepting: bool) -> None:
         self._stop_reading()

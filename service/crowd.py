@@ -84,9 +84,12 @@ class Crowd:
         """Note whether this worker accepts connections when it has fewer than others."""
         self._accepting[self.place] = accepting
 
-    def has_fewest(self) -> bool:
-        """Whether no other worker that can accept a connection now has fewer than this one."""
-        own = self._connections[self.place]
+    def has_fewest(self, apart_from: int = 0) -> bool:
+        """Whether no other worker that can accept a connection now has fewer than this one.
+
+        So many of its own do not count.
+        """
+        own = self._connections[self.place] - apart_from
         for number, count in enumerate(self._connections):
             if count < own and self._accepting[number] and self._is_in_time(number):
                 return False

@@ -88,6 +88,7 @@ class WorkerServer(DrainingServer):
     def begin(self) -> None:
         """Say that this worker is ready; it accepts from the phase of serving on."""
         self._loop.add_reader(self._channel.fileno(), self._hear)
+        self._crowd.set_accepting(True)  # so that no other takes more than its part before
         self._beat()
         self._channel.tell(Message("ready"))
 

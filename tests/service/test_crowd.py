@@ -18,6 +18,14 @@ def test_one_alone_is_told_from_none_and_many() -> None:
     assert (crowd.workers, crowd.cpus) == (2, 4)
 
 
+@pytest.fixture(autouse=True)
+def now(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The time in nanoseconds, which passes when told."""
+    times = [10**9]
+    monkeypatch.setattr(time, "monotonic_ns", lambda: times[-1])
+    return times
+
+
 def worker(crowd: Crowd, number: int, connections: int) -> None:
     """Count as another worker would, and be number 0 again."""
     crowd.place = number
@@ -50,13 +58,12 @@ def test_workers_that_accept_nothing_are_not_waited_for() -> None:
     assert crowd.has_fewest()
 
 
-def test_nor_is_one_whose_event_loop_is_blocked(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nor_is_one_whose_event_loop_is_blocked(now: list[int]) -> None:
     crowd = Crowd(2)
     worker(crowd, 1, 0)
     worker(crowd, 0, 1)
     assert not crowd.has_fewest()
-    later = time.monotonic_ns() + int(LATE_S * 1e9)
-    monkeypatch.setattr(time, "monotonic_ns", lambda: later)
+    now.append(now[-1] + int(LATE_S * 1e9))
     assert crowd.has_fewest()
 
 
