@@ -12,6 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from mirage.bundle.store import release
+from mirage.service.acceptor import RESERVED_FILES
+from tests.bundles import make_bundle
 from tests.service.process import Process, accepts, answer, serving
 from tests.service.test_server import assert_one_line, run
 from tests.service.test_stopping import BODY, HANGING, JSON, begin, finish, until
@@ -19,6 +22,7 @@ from tests.service.test_stopping import BODY, HANGING, JSON, begin, finish, unti
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="the system cannot fork")
 
 WORKERS = ("--workers", "2")
+FEW = 4  # connections that one worker may have more than another
 
 
 @contextlib.contextmanager
@@ -66,8 +70,10 @@ def test_a_new_connection_goes_to_the_worker_with_the_fewest(models_root: Path) 
         connections = [stack.enter_context(contextlib.closing(process.connect())) for _ in range(4)]
         for connection in connections:
             ask(connection)
-        for connection in connections[::2]:  # both of one worker, for they took turns
-            connection.close()
+        ports = ports_of(workers[0])
+        for connection in connections:
+            if connection.sock.getsockname()[1] in ports:
+                connection.close()
         wait_for(lambda: sorted(map(connections_of, workers)) == [0, 2])
         for _ in range(2):
             ask(stack.enter_context(contextlib.closing(process.connect())))
@@ -104,17 +110,163 @@ def test_a_worker_that_takes_no_connections_does_not_hold_up_the_others(models_r
         wait_for(lambda: connections_of(other) > more_than_a_channel_holds / 2)
 
 
+@pytest.mark.parametrize("clients", [64, 100])
+def test_many_clients_that_come_at_once_are_spread_evenly(models_root: Path, clients: int) -> None:
+    flags = ("--workers", "4", "--drain-delay-s", "0")
+    with serving(models_root, *flags) as process, contextlib.ExitStack() as stack:
+        workers = workers_of(process)
+        for _ in range(clients):
+            stack.enter_context(contextlib.closing(process.connect())).connect()
+        wait_for(lambda: sum(map(connections_of, workers)) == clients)
+        held = [connections_of(pid) for pid in workers]
+        assert max(held) - min(held) <= FEW
+
+
+def test_a_worker_that_does_not_respond_is_replaced(models_root: Path) -> None:
+    with working(models_root, "--heartbeat-s", "2") as process:
+        blocked, other = workers_of(process)
+        os.kill(blocked, signal.SIGSTOP)
+        wait_for(lambda: blocked not in workers_of(process))
+        assert answer(process.connect(), "POST", "/generate", BODY)[0] == 200
+        wait_for(lambda: len(workers_of(process)) == 2)
+        assert other in workers_of(process)
+        until(process, lambda text: b"mirage_workers_ready 2.0" in text)
+        assert b"mirage_workers_lost_total 1.0" in process.get("/metrics")[1]
+        process.stop()
+        assert b"worker does not respond number=" in process.log
+
+
+def test_nobody_is_replaced_after_all_processes_stood_still(models_root: Path) -> None:
+    """As when a container is paused, or a machine sleeps."""
+    with working(models_root, "--heartbeat-s", "1") as process:
+        workers = workers_of(process)
+        everyone = [process.popen.pid, *workers]
+        for pid in everyone:
+            os.kill(pid, signal.SIGSTOP)
+        paused = time.monotonic()
+        while time.monotonic() < paused + 3:
+            assert workers_of(process) == workers
+        for pid in reversed(everyone):
+            os.kill(pid, signal.SIGCONT)
+        assert answer(process.connect(), "POST", "/generate", BODY)[0] == 200
+        process.stop()
+        assert b"does not respond" not in process.log
+
+
+def test_a_start_that_fails_is_tried_again_later_and_later(tmp_path: Path) -> None:
+    version = make_bundle(tmp_path, "toy")
+    release(tmp_path, "toy", 1)
+    graph = (version / "model.onnx").read_bytes()
+    with working(tmp_path) as process:
+        (version / "model.onnx").write_bytes(b"broken")
+        lost, other = workers_of(process)
+        os.kill(lost, signal.SIGKILL)
+        until(process, lambda text: b"mirage_worker_failed_starts_total 2.0" in text)
+        assert b"mirage_workers_ready 1.0" in process.get("/metrics")[1]
+        (version / "model.onnx").write_bytes(graph)
+        until(process, lambda text: b"mirage_workers_ready 2.0" in text)
+        assert other in workers_of(process)
+        process.stop()
+    waits = [float(wait) for wait in re.findall(rb"again_in_s=(\S+)", process.log)]
+    assert waits[:3] == [0.5, 1, 2]
+    assert process.log.count(b"worker cannot start number=") >= 2
+
+
+def test_processes_that_the_system_refuses_are_tried_again(models_root: Path) -> None:
+    with working(models_root, program="tests.service.unforkable") as process:
+        lost, other = workers_of(process)
+        os.kill(lost, signal.SIGKILL)
+        until(process, lambda text: b"mirage_worker_failed_starts_total 2.0" in text)
+        until(process, lambda text: b"mirage_workers_ready 2.0" in text)
+        assert other in workers_of(process)
+        process.stop()
+        assert process.log.count(b"worker cannot be started number=") == 2
+
+
+def test_stopping_reaches_workers_that_do_not_respond_too(models_root: Path) -> None:
+    flags = ("--grace-s", "1", "--heartbeat-s", "600")
+    with working(models_root, *flags) as process:
+        blocked, _ = workers_of(process)
+        os.kill(blocked, signal.SIGSTOP)
+        process.popen.send_signal(signal.SIGTERM)
+        wait_for(lambda: not accepts(process.port))  # at once, also of the one that is blocked
+        assert process.wait() == 1
+
+
+def test_few_descriptors_let_connections_wait_and_harm_nobody(models_root: Path) -> None:
+    limit, clients = 96, 212
+    flags = ("--workers", "2", "--drain-delay-s", "0")
+    program = "tests.service.limited"
+    with (
+        serving(models_root, *flags, program=program) as process,
+        contextlib.ExitStack() as stack,
+    ):
+        workers = workers_of(process)
+        first = stack.enter_context(contextlib.closing(process.connect()))
+        image = ask(first)
+        idle = [stack.enter_context(contextlib.closing(process.connect())) for _ in range(clients)]
+        for connection in idle:
+            connection.connect()
+        room = 2 * (limit - RESERVED_FILES)
+        wait_for(lambda: sum(map(connections_of, workers)) == room)
+        assert ask(first) == image
+        for connection in idle[: clients - room // 2]:
+            connection.close()
+        assert ask(process.connect()) == image
+        assert workers_of(process) == workers
+        process.stop()
+        assert b"new connections wait: 32 are open, the most allowed" in process.log
+
+
+@pytest.mark.parametrize("number", [signal.SIGUSR1, signal.SIGUSR2])
+def test_signals_that_mean_nothing_here_end_nothing(models_root: Path, number: int) -> None:
+    with working(models_root) as process:
+        for pid in [process.popen.pid, *workers_of(process)]:
+            os.kill(pid, number)
+        assert answer(process.connect(), "POST", "/generate", BODY)[0] == 200
+        assert process.stop() == 0
+        assert b"worker lost" not in process.log
+
+
+def test_a_terminal_that_is_closed_lets_it_drain(models_root: Path) -> None:
+    """All its processes are told."""
+    with working(models_root, "--drain-delay-s", "600") as process:
+        for pid in [process.popen.pid, *workers_of(process)]:
+            os.kill(pid, signal.SIGHUP)
+        for _ in range(2):
+            wait_for(lambda: process.get("/readyz")[0] == 503)
+        assert answer(process.connect(), "POST", "/generate", BODY)[0] == 200
+        assert process.stop() == 0
+
+
+def test_all_workers_choose_the_same_largest_batch(models_root: Path) -> None:
+    with serving(models_root, "--workers", "4", "--drain-delay-s", "0") as process:
+        process.stop()
+        sizes = re.findall(rb"toy@1 runs in batches of (\d+) at most", process.log)
+        assert len(sizes) == 4
+        assert len(set(sizes)) == 1
+
+
 def connections_of(pid: int) -> int:
     """How many connections of clients a process has open."""
-    sockets = {os.readlink(link) for link in Path(f"/proc/{pid}/fd").iterdir() if is_there(link)}
+    return len(ports_of(pid))
+
+
+def ports_of(pid: int) -> list[int]:
+    """The clients' ports of the connections that a process has open."""
+    sockets = map(target_of, Path(f"/proc/{pid}/fd").iterdir())
     inodes = {found[1] for name in sockets if (found := re.match(r"socket:\[(\d+)\]", name))}
     established = "01"
     rows = [line.split() for line in Path(f"/proc/{pid}/net/tcp").read_text().splitlines()[1:]]
-    return sum(row[3] == established and row[9] in inodes for row in rows)
+    own = [row for row in rows if row[3] == established and row[9] in inodes]
+    return [int(row[2].partition(":")[2], 16) for row in own]
 
 
-def is_there(link: Path) -> bool:
-    return os.path.lexists(link)
+def target_of(link: Path) -> str:
+    try:
+        return os.readlink(link)
+    except FileNotFoundError:  # closed just now
+        return ""
 
 
 def test_metrics_are_those_of_all_workers(models_root: Path) -> None:
