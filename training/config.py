@@ -47,6 +47,9 @@ class TrainConfig(BaseModel):
     latent_gain: float = Field(
         1.0, gt=0, le=10, description="what the averaged generator multiplies its latents with"
     )
+    normalize: Literal["none", "rms"] = Field(
+        "none", description="rms: what the mapping makes of each sample has a root mean square of 1"
+    )
 
     scale: int = Field(4, ge=2, le=4, description="how much larger pictures become")
     crop: int = Field(40, ge=8, le=1024, description="side of a low-resolution crop in pixels")
@@ -57,6 +60,9 @@ class TrainConfig(BaseModel):
     )
     discriminator_widths: tuple[int, ...] = (32, 64)
 
+    clamp_slope: float = Field(
+        1.0, ge=0, le=1, description="of generated values beyond [-1, 1] in training; 1: no clamp"
+    )
     loss: str
     gamma: Ramp = Field(description="weight of R1 and of R2, applied as gamma / 2")
     mismatch: Ramp = Field(NONE, description="weight of real images under wrong labels, as fakes")

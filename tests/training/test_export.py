@@ -30,6 +30,9 @@ KINDS: list[dict[str, Any]] = [
     {"channels": 4, "num_classes": 0},
     {"height": 4, "width": 20, "widths": (8,)},
 ]
+NORMALIZED: list[dict[str, Any]] = [
+    {"family": family, "normalize": "rms"} for family in ("strided", "residual")
+]
 DATA = {  # height, width, channels, classes
     "mnist": (28, 28, 1, 10),
     "dcgan": (28, 28, 1, 10),
@@ -47,6 +50,17 @@ def test_onnxruntime_makes_the_pixels_of_pytorch(
 ) -> None:
     snapshot = make_snapshot(tmp_path, family, **kind)
     assert check_parity(snapshot, export_onnx(snapshot)) <= 1
+
+
+@pytest.mark.parametrize("kind", NORMALIZED, ids=str)
+def test_a_normalized_network_is_published_with_the_operators_of_a_bundle(
+    tmp_path: Path, kind: dict[str, Any]
+) -> None:
+    snapshot = make_snapshot(tmp_path, **kind)
+    data = sheet_of(snapshot)
+    folder = publish(snapshot, config_of(), data, tmp_path / "models" / "toy", {}, Card())
+    model = onnx.load_from_string(load_bundle(folder).model)
+    assert "ReduceMean" in {node.op_type for node in model.graph.node}
 
 
 @pytest.mark.parametrize(

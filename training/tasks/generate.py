@@ -20,6 +20,7 @@ from mirage.training.draws import (
 )
 from mirage.training.losses import LOSSES, gradient_penalty, slope_penalty
 from mirage.training.networks import Architecture, Discriminator
+from mirage.training.optim.clamp import soft_clamp
 from mirage.training.pixels import to_float, to_grey_levels
 from mirage.training.sampler import Sampler, Stream, draw_step_latents, random_stream
 from mirage.training.strength import certainty
@@ -84,6 +85,7 @@ def architecture_of(config: "TrainConfig", data: dict[str, Any]) -> Architecture
             "hidden": config.hidden,
             "mapping": config.mapping,
             "latent_gain": config.latent_gain,
+            "normalize": config.normalize,
             "height": height,
             "width": width,
             "channels": channels,
@@ -173,6 +175,10 @@ class Rules:
         noise = draw_noise(batch.images, now.noise)
         return Draws(numbers, noise, wrong, between).to(self.players.device)
 
+    def _generate(self, batch: Batch) -> Tensor:
+        images = self.players.generator(batch.latents, batch.labels)
+        return soft_clamp(images, self.config.clamp_slope)
+
     def _see(self, images: Tensor, draws: Draws, now: Weights) -> Tensor:
         return draws.see(images, self.config, now.augment, now.noise)
 
@@ -184,7 +190,7 @@ class Rules:
         discriminator = self._discriminator_network
         with precision(self.config, self.players.device):
             with torch.no_grad():
-                fakes = self.players.generator(batch.latents, batch.labels)
+                fakes = self._generate(batch)
             images = torch.cat([batch.images, fakes]).requires_grad_(now.gamma > 0)
             labels = None if batch.labels is None else torch.cat([batch.labels, batch.labels])
             features = discriminator.features(self._see(images, draws, now))
@@ -220,7 +226,7 @@ class Rules:
     def _generator(self, batch: Batch, draws: Draws, now: Weights) -> tuple[Tensor, Statistics]:
         discriminator = self._discriminator_network
         with precision(self.config, self.players.device):
-            images = self.players.generator(batch.latents, batch.labels)
+            images = self._generate(batch)
             fake = discriminator(self._see(images, draws, now), batch.labels)
             real = fake.detach()
             if self.loss.paired:
