@@ -62,7 +62,7 @@ def _picture_data(sheet: Sheet) -> dict[str, str]:
     options = sheet["options"]
     return {
         "pictures": f"{sheet['images']:,}, and {sheet['held_out']:,} held out",
-        "made smaller first": f"by {options['shrink']}" if options["shrink"] > 1 else "no",
+        "made smaller first": "by " + ", ".join(map(str, options["shrink"])),
         "fingerprint": sheet["fingerprint"],
     }
 

@@ -21,7 +21,7 @@ def flags() -> list[str]:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    return write_drawings(tmp_path / "drawings", side=64)
+    return write_drawings(tmp_path / "drawings", side=96)
 
 
 def train(folder: Path, run: Path, *more: str) -> int:
@@ -37,10 +37,12 @@ def test_the_task_alone_names_a_preset(folder: Path, tmp_path: Path) -> None:
 
 
 def test_flags_say_the_scale_and_how_pictures_are_read(folder: Path, tmp_path: Path) -> None:
-    assert train(folder, tmp_path / "run", "--scale", "3", "--shrink", "1", "--held-out", "40") == 0
+    assert (
+        train(folder, tmp_path / "run", "--scale", "3", "--shrink", "1,2", "--held-out", "40") == 0
+    )
     config, sheet = Run(tmp_path / "run").read_config()
     assert config.scale == 3
-    assert sheet["options"] == {"shrink": 1, "held_out": 40, "channels": 3}
+    assert sheet["options"] == {"shrink": [1, 2], "held_out": 40, "channels": 3}
 
 
 def test_evaluate_scores_the_pictures_that_were_held_out(

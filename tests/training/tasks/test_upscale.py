@@ -172,7 +172,7 @@ def test_a_run_of_other_sizes_cannot_be_begun_with(data: PictureSet, tmp_path: P
 
 def test_other_pictures_make_another_run(data: PictureSet, tmp_path: Path) -> None:
     train(config_of(kimg=0.008), data, tmp_path / "run", threads=1)
-    other = drawings(tmp_path / "drawings", shrink=2)
+    other = drawings(tmp_path / "drawings", shrink=[2])
     with pytest.raises(UsageError, match="other data"):
         train(config_of(kimg=0.008), other, tmp_path / "run", threads=1)
 
