@@ -4,6 +4,8 @@ import asyncio
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
+from prometheus_client import CollectorRegistry
+from prometheus_client.exposition import generate_latest
 from starlette.requests import Request
 
 from mirage.service.crowd import Crowd
@@ -18,6 +20,7 @@ from mirage.service.rates import Rates
 from mirage.service.settings import Settings
 from mirage.service.siblings import Siblings
 from mirage.service.totals import add_up
+from mirage.service.worker_collector import WorkerCollector
 
 
 @dataclass
@@ -74,7 +77,12 @@ class Service:
         """The metrics of all workers together, in Prometheus' text format."""
         tell = self.metrics.exposition
         self.outbox.flush()  # to ask the others may hold up the event loop
-        return add_up(await self.siblings.ask(tell)) if self.siblings else tell()
+        text = add_up(await self.siblings.ask(tell)) if self.siblings else tell()
+        if self.crowd is None:
+            return text
+        registry = CollectorRegistry()
+        registry.register(WorkerCollector(self.crowd))
+        return text + generate_latest(registry)
 
     async def open(self) -> None:
         """Read the keys and load the models; raises KeysError and StartError."""
