@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
 
-from mirage.service.channel import Channel, open_channel
+from mirage.service.channel import OUT_OF_STEP, Channel, open_channel
 from mirage.service.crowd import Crowd, Phase
 from mirage.service.settings import Settings
 
@@ -304,7 +304,8 @@ class Supervisor:
         self._crowd.clear(worker.number)
         self._forget(worker.number)
         if self._stop_at is not None:
-            if code and worker.ready and self._listening:  # else it had nobody to answer
+            finished = code in (0, OUT_OF_STEP) or not (worker.ready and self._listening)
+            if not finished:  # else it has answered all, or had nobody to answer
                 self._code = CUT_OFF
             return
         if not self._listening:

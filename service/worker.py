@@ -12,7 +12,7 @@ import uvicorn
 
 from mirage.service.aggregation import SharedMetrics
 from mirage.service.buckets import SharedBuckets
-from mirage.service.channel import Channel, Message
+from mirage.service.channel import OUT_OF_STEP, Channel, Message
 from mirage.service.crowd import Crowd, Phase
 from mirage.service.draining import DrainingServer, run_server
 from mirage.service.errors import EngineStuck, StartError
@@ -25,7 +25,7 @@ from mirage.service.state import Service
 
 log = logging.getLogger(__name__)
 
-DONE, CRASHED, BAD_DATA, OUT_OF_STEP = 0, 1, 3, 7
+DONE, CRASHED, BAD_DATA = 0, 1, 3
 BEAT_S = 0.1  # between two beats of the event loop, at which it also looks at the phase
 CHECK_S = 1.0  # between two looks at whether the engine is stuck
 

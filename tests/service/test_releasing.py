@@ -9,7 +9,8 @@ import pytest
 from mirage.bundle.store import release
 from tests.bundles import make_bundle
 from tests.service.process import Process, serving
-from tests.service.test_supervisor import wait_for
+from tests.service.test_stopping import until
+from tests.service.workers import wait_for
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="the system cannot fork")
 
@@ -39,6 +40,8 @@ def test_a_fault_of_one_worker_leaves_one_version(
         release(tmp_path, "toy", 2)
         wait_for(lambda: (tmp_path / "toy/.failed").exists())
         wait_for(lambda: {model_of_an_answer(process) for _ in range(20)} == {"toy@2"})
+        if is_replaced:
+            until(process, lambda text: b"mirage_workers_lost_total 1.0" in text)
         assert process.stop() == 0
     assert b"model refused name=toy version=2" in process.log
     assert (b"worker is behind name=toy version=2" in process.log) is is_replaced
