@@ -10,7 +10,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 
-from mirage.service.crowd import Crowd
+from mirage.service.crowd import SharedCounters
 
 log = logging.getLogger(__name__)
 
@@ -41,13 +41,13 @@ class Acceptor:
     def __init__(
         self,
         listener: socket.socket,
-        crowd: Crowd,
+        counters: SharedCounters,
         limit: int,
         make_protocol: MakeProtocol,
     ) -> None:
         listener.setblocking(False)
         self._listener = listener
-        self._crowd = crowd
+        self._counters = counters
         self._limit = limit
         self._make_protocol = make_protocol
         self._loop = asyncio.get_running_loop()
@@ -77,7 +77,7 @@ class Acceptor:
                 self._stop_reading()  # until a connection ends
                 self._warn("new connections wait: %d are open, the most allowed", self._limit)
                 return
-            if not self._crowd.has_fewest(self._ended_lately()):
+            if not self._counters.has_fewest(self._ended_lately()):
                 self._pause_for(PAUSE_S, accepting=True)
                 return
             try:
@@ -101,7 +101,7 @@ class Acceptor:
     def _add(self, connection: socket.socket) -> None:
         token = object()
         self._open.add(token)
-        self._crowd.set_connections(len(self._open))
+        self._counters.set_connections(len(self._open))
         task = self._loop.create_task(self._connect(connection, token))
         self._connecting.add(task)
         task.add_done_callback(self._connecting.discard)
@@ -121,7 +121,7 @@ class Acceptor:
         """Note that a connection has ended; there may be room for another now."""
         self._open.discard(token)
         self._ended.append(self._loop.time())
-        self._crowd.set_connections(len(self._open))
+        self._counters.set_connections(len(self._open))
         if self._started and not self._closed and not self._reading:
             self._resume()
 
@@ -131,7 +131,7 @@ class Acceptor:
 
     def _pause_for(self, seconds: float, accepting: bool) -> None:
         self._stop_reading()
-        self._crowd.set_accepting(accepting)
+        self._counters.set_accepting(accepting)
         self._pause = self._loop.call_later(seconds, self._resume)
 
     def _resume(self) -> None:
@@ -140,7 +140,7 @@ class Acceptor:
             self._pause = None
         if not self._closed:
             self._reading = True
-            self._crowd.set_accepting(True)
+            self._counters.set_accepting(True)
             self._loop.add_reader(self._listener.fileno(), self._accept)
 
     def _stop_reading(self) -> None:
@@ -150,7 +150,7 @@ class Acceptor:
         if self._reading:
             self._reading = False
             self._loop.remove_reader(self._listener.fileno())
-        self._crowd.set_accepting(False)
+        self._counters.set_accepting(False)
 
     def _warn(self, message: str, *arguments: object) -> None:
         """Say why connections wait, but not again and again."""

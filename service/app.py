@@ -14,7 +14,7 @@ from starlette.types import ASGIApp
 
 from mirage.service.access import AskForKey
 from mirage.service.cors import allow_origins
-from mirage.service.crowd import Crowd
+from mirage.service.crowd import SharedCounters
 from mirage.service.docs import STATIC, static_files
 from mirage.service.docs import router as docs_router
 from mirage.service.errors import ServiceError
@@ -41,17 +41,17 @@ from mirage.service.state import Service
 
 def create_app(
     settings: Settings,
-    crowd: Crowd | None = None,
+    counters: SharedCounters | None = None,
     metrics: Metrics | None = None,
     barrier: ReleaseBarrier | None = None,
 ) -> FastAPI:
     """An application that loads its models when it starts and finishes its work when it stops.
 
-    `crowd`: the workers that it shares the CPUs with; `metrics`: those of its own if None;
+    `counters`: the workers that it shares the CPUs with; `metrics`: those of its own if None;
     `barrier`: where the workers agree what is released. Starting raises StartError when the models
     that must serve cannot, KeysError for a broken file of keys.
     """
-    service = Service(settings, crowd, metrics or Metrics(), barrier)
+    service = Service(settings, counters, metrics or Metrics(), barrier)
     generate = Generate(service)
     app = FastAPI(
         title="Mirage",

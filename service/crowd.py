@@ -21,7 +21,7 @@ class Phase(IntEnum):
     LEAVING = 4  # end at once
 
 
-class Crowd:
+class SharedCounters:
     """Counters of each worker; create them before the workers are forked.
 
     `cpus` is what the workers have together, `place` is the number of this worker. Each counter is

@@ -17,7 +17,7 @@ from fastapi import FastAPI
 
 from mirage.service.acceptor import Acceptor, connection_limit
 from mirage.service.app import create_app
-from mirage.service.crowd import Crowd
+from mirage.service.crowd import SharedCounters
 from mirage.service.http_protocol import HttpProtocol
 from mirage.service.metrics import Metrics
 from mirage.service.parser_errors import answer_errors
@@ -39,7 +39,7 @@ CUT_OFF = 1  # the exit code when somebody was not answered
 class DrainingServer(uvicorn.Server):
     """Goes on serving, as not ready, for the drain delay after SIGTERM; a second one ends all.
 
-    `crowd` are those of all processes that accept from `listener`.
+    `counters` are those of all processes that accept from `listener`.
     """
 
     def __init__(
@@ -47,14 +47,16 @@ class DrainingServer(uvicorn.Server):
         config: uvicorn.Config,
         service: Service,
         listener: socket.socket,
-        crowd: Crowd | None = None,
+        counters: SharedCounters | None = None,
     ) -> None:
         super().__init__(config)
         self._service = service
         self._listener = listener
         self._loop = asyncio.get_running_loop()
         limit = connection_limit(service.settings.connections_per_worker)
-        self._acceptor = Acceptor(listener, crowd or Crowd(), limit, self._make_protocol)
+        self._acceptor = Acceptor(
+            listener, counters or SharedCounters(), limit, self._make_protocol
+        )
 
     async def run_until_stopped(self) -> None:
         """Serve what comes over the listener."""
@@ -119,12 +121,12 @@ class DrainingServer(uvicorn.Server):
 def run_server(
     settings: Settings,
     make_server: Callable[[uvicorn.Config, Service], DrainingServer],
-    crowd: Crowd | None = None,
+    counters: SharedCounters | None = None,
     metrics: Metrics | None = None,
     barrier: ReleaseBarrier | None = None,
 ) -> None:
     """Make a server on an event loop of its own, and serve; raises StartError and KeysError."""
-    app = create_app(settings, crowd, metrics, barrier)
+    app = create_app(settings, counters, metrics, barrier)
     service: Service = app.state.service
     refuse = answer_errors(service.metrics)
     config = uvicorn.Config(

@@ -13,7 +13,7 @@ from mirage.bundle.manifest import Manifest
 from mirage.bundle.members import check_members, verify_ensemble
 from mirage.bundle.store import version_path
 from mirage.bundle.verify import read_manifest
-from mirage.service.crowd import Crowd
+from mirage.service.crowd import SharedCounters
 from mirage.service.ensemble import Answering, Ensemble
 from mirage.service.metrics import Metrics
 from mirage.service.served import Key, LoadError, Served, prepare
@@ -33,11 +33,11 @@ class Memory:
         self,
         settings: Settings,
         metrics: Metrics,
-        crowd: Crowd | None = None,
+        counters: SharedCounters | None = None,
     ) -> None:
         self._settings = settings
         self._metrics = metrics
-        self._crowd = crowd
+        self._counters = counters
         self._served: dict[Key, Served] = {}
         self._holds: Counter[Key] = Counter()
         self._leases: Counter[Key] = Counter()
@@ -137,13 +137,13 @@ class Memory:
             started = time.monotonic()
             async with self._one_at_a_time:
                 prepared = await asyncio.to_thread(
-                    prepare, self._path(key), self._settings, self._crowd
+                    prepare, self._path(key), self._settings, self._counters
                 )
         finally:
             self._metrics.loading.labels(*labels).set(0)
             del self._loading[key]
         log.info("model loaded name=%s version=%d seconds=%.2f", *key, time.monotonic() - started)
-        self._served[key] = Served(prepared, self._settings, self._metrics, self._crowd)
+        self._served[key] = Served(prepared, self._settings, self._metrics, self._counters)
         if not self._holds[key]:
             self._drop(key)
 

@@ -8,7 +8,7 @@ from mirage.bundle.errors import BundleError
 from mirage.bundle.manifest import Manifest
 from mirage.bundle.store import list_models, list_versions, version_path
 from mirage.bundle.verify import read_manifest
-from mirage.service.crowd import Crowd
+from mirage.service.crowd import SharedCounters
 from mirage.service.ensemble import Answering
 from mirage.service.errors import (
     DeadlineUnreachable,
@@ -45,11 +45,11 @@ class Models:
         self,
         settings: Settings,
         metrics: Metrics,
-        crowd: Crowd | None = None,
+        counters: SharedCounters | None = None,
         barrier: ReleaseBarrier | None = None,
     ) -> None:
         self._settings = settings
-        self._memory = Memory(settings, metrics, crowd)
+        self._memory = Memory(settings, metrics, counters)
         self._on_demand = OnDemand(self._memory, settings.on_demand_versions)
         self._barrier = barrier
         self.follower = ReleaseFollower(settings, metrics, self._memory, self._on_demand)

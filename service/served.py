@@ -15,7 +15,7 @@ from mirage.bundle.manifest import Manifest
 from mirage.bundle.verify import Bundle, load_bundle
 from mirage.service.batcher import Batcher, BatchOptions
 from mirage.service.cost import Cost
-from mirage.service.crowd import Crowd
+from mirage.service.crowd import SharedCounters
 from mirage.service.engine import Engine, fitted, useful_size
 from mirage.service.entry import Array, Arrays, Outcome
 from mirage.service.lanes import plan_lanes
@@ -74,10 +74,11 @@ class Prepared:
         return self.engines[0].manifest
 
 
-def prepare(path: Path, settings: Settings, crowd: Crowd | None = None) -> Prepared:
+def prepare(path: Path, settings: Settings, counters: SharedCounters | None = None) -> Prepared:
     """Verify a bundle, build its engines, replay its golden images and warm up.
 
-    `crowd`: what shares the CPUs with it. It takes a while: call it on a thread. Raises LoadError.
+    `counters`: of what shares the CPUs with it. It takes a while: call it on a thread. Raises
+    LoadError.
     """
     try:
         bundle = load_bundle(path)
@@ -88,15 +89,17 @@ def prepare(path: Path, settings: Settings, crowd: Crowd | None = None) -> Prepa
         raise LoadError("engine_failed", f"{settings.provider} has no {settings.precision} here")
     for kind in allowed[:-1]:
         try:
-            return _prepare(bundle, kind, settings, crowd)
+            return _prepare(bundle, kind, settings, counters)
         except LoadError as error:
             name, version = bundle.manifest.name, bundle.manifest.version
             log.warning("%s@%d does not run on %s: %s", name, version, kind, error)
-    return _prepare(bundle, allowed[-1], settings, crowd)
+    return _prepare(bundle, allowed[-1], settings, counters)
 
 
-def _prepare(bundle: Bundle, kind: Kind, settings: Settings, crowd: Crowd | None) -> Prepared:
-    place, workers = (crowd.place, crowd.workers) if crowd else (0, 1)
+def _prepare(
+    bundle: Bundle, kind: Kind, settings: Settings, counters: SharedCounters | None
+) -> Prepared:
+    place, workers = (counters.place, counters.workers) if counters else (0, 1)
     lanes, cost, wide = plan_lanes(kind, settings, place, workers), Cost(), None
     try:
         with ExitStack() as unless_ready:
@@ -115,8 +118,8 @@ def _prepare(bundle: Bundle, kind: Kind, settings: Settings, crowd: Crowd | None
                 return engine
 
             engines = [build(lanes.threads, lanes.device(lane)) for lane in range(lanes.count)]
-            if crowd is not None and kind.provider != "cuda":
-                wide = WideEngine(build(crowd.cpus, 0))
+            if counters is not None and kind.provider != "cuda":
+                wide = WideEngine(build(counters.cpus, 0))
                 _prove(wide.engine, fit)
                 wide.engine.warm_up(Cost())
             for engine in engines:
@@ -131,9 +134,9 @@ def _prepare(bundle: Bundle, kind: Kind, settings: Settings, crowd: Crowd | None
         raise LoadError("load_failed", f"{type(error).__name__}: {error}") from error
     label = f"{bundle.manifest.name}@{bundle.manifest.version}"
     largest = useful_size({size: min(each[size] for each in times) for size in times[0]})
-    if crowd is not None:
+    if counters is not None:
         sizes = f"{lanes.threads} threads, up to {engines[0].sizes[-1]}"
-        largest = crowd.batch_sizes.agree(f"{label} on {kind} with {sizes}", largest)
+        largest = counters.batch_sizes.agree(f"{label} on {kind} with {sizes}", largest)
     prepared = Prepared(engines, cost, largest, wide)
     log.info("%s runs in batches of %d at most", label, largest)
     for engine in prepared.everything:
@@ -151,12 +154,14 @@ def _prove(engine: Engine, bundle: Bundle) -> None:
 class Runner:
     """What a lane runs: an engine whose padding is counted, or the wide one for a lone request."""
 
-    def __init__(self, engine: Engine, padding: Counter, prepared: Prepared, crowd: Crowd) -> None:
+    def __init__(
+        self, engine: Engine, padding: Counter, prepared: Prepared, counters: SharedCounters
+    ) -> None:
         self._engine = engine
         self._padding = padding
         self._wide = prepared.wide
         self._wide_from = min(WIDE_IMAGES, prepared.largest)
-        self._crowd = crowd
+        self._counters = counters
 
     def __call__(self, arrays: Arrays) -> Array:
         """The images of a batch of the model's inputs."""
@@ -177,7 +182,7 @@ class Runner:
 
     def _is_alone(self, size: int) -> bool:
         """Whether a batch is large, and of the only request that all workers have."""
-        return size >= self._wide_from and self._crowd.is_one()
+        return size >= self._wide_from and self._counters.is_one()
 
 
 class Served:
@@ -188,17 +193,17 @@ class Served:
         prepared: Prepared,
         settings: Settings,
         metrics: Metrics,
-        crowd: Crowd | None = None,
+        counters: SharedCounters | None = None,
     ) -> None:
         self.manifest = manifest = prepared.manifest
         self._labels = (manifest.name, str(manifest.version))
         self.kind = prepared.engines[0].kind
         self._metrics = metrics
-        self._crowd = crowd = crowd or Crowd()
+        self._counters = counters = counters or SharedCounters()
         self._engines = prepared.everything
         padding = metrics.padding.labels(*self._labels)
         self._batcher = batcher = Batcher(
-            [Runner(engine, padding, prepared, crowd) for engine in prepared.engines],
+            [Runner(engine, padding, prepared, counters) for engine in prepared.engines],
             _batch_options(prepared, settings, inline=self._may_run_inline),
             prepared.cost,
             metrics.batch_observer(*self._labels),
@@ -212,7 +217,7 @@ class Served:
     @property
     def _may_run_inline(self) -> bool:
         """Only beside other workers, where a supervisor replaces one whose engine hangs."""
-        return self._crowd.workers > 1 and self.kind.provider != "cuda"
+        return self._counters.workers > 1 and self.kind.provider != "cuda"
 
     @property
     def key(self) -> Key:
@@ -246,21 +251,21 @@ class Served:
 
     async def generate(self, work: Work, deadline: float) -> Outcome:
         """Make the images; raises what `Batcher.submit` raises."""
-        self._crowd.join()
+        self._counters.join()
         try:
             return await self._batcher.submit(_arrays(work), deadline)
         finally:
-            self._crowd.leave()
+            self._counters.leave()
 
     async def stream(self, work: Work, deadline: float) -> AsyncGenerator[Outcome]:
         """Make the images and hand them out as they are made; raises as `Batcher.stream`."""
-        self._crowd.join()
+        self._counters.join()
         try:
             async with aclosing(self._batcher.stream(_arrays(work), deadline)) as parts:
                 async for part in parts:
                     yield part
         finally:
-            self._crowd.leave()
+            self._counters.leave()
 
     async def close(self) -> None:
         """Finish what is queued and leave memory."""

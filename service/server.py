@@ -5,7 +5,7 @@ import socket
 from typing import Any
 
 from mirage.service.aggregation import shared_metrics
-from mirage.service.crowd import Crowd
+from mirage.service.crowd import SharedCounters
 from mirage.service.draining import BACKLOG, DrainingServer, run_server
 from mirage.service.processor import available_cpus, raise_file_limit
 from mirage.service.settings import Settings
@@ -37,11 +37,11 @@ def serve(settings: Settings) -> int:
             run_server(settings, functools.partial(DrainingServer, listener=listener))
             return DONE
         with shared_metrics(count) as metrics:
-            crowd = Crowd(count, settings.threads or available_cpus())
-            shared = Shared(listener, crowd, metrics)
+            counters = SharedCounters(count, settings.threads or available_cpus())
+            shared = Shared(listener, counters, metrics)
             work = functools.partial(serve_as_worker, share_of(settings, count), shared)
             forget = (lambda number: None) if metrics is None else metrics.forget
-            return Supervisor(settings, listener, BACKLOG, crowd, work, forget).run()
+            return Supervisor(settings, listener, BACKLOG, counters, work, forget).run()
 
 
 def _listen(host: str, port: int) -> socket.socket:

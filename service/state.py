@@ -8,7 +8,7 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import generate_latest
 from starlette.requests import Request
 
-from mirage.service.crowd import Crowd
+from mirage.service.crowd import SharedCounters
 from mirage.service.errors import EngineStuck
 from mirage.service.keys import Keys
 from mirage.service.metrics import Metrics
@@ -31,7 +31,7 @@ class Service:
     """
 
     settings: Settings
-    crowd: Crowd | None = None  # None: the CPUs are this process' own
+    counters: SharedCounters | None = None  # None: the CPUs are this process' own
     metrics: Metrics = field(default_factory=Metrics)
     barrier: ReleaseBarrier | None = None  # None: no other worker serves the same models
     draining: bool = False
@@ -53,7 +53,7 @@ class Service:
             Keys(path, self.metrics.keys_failures, self.metrics.keys_unreadable) if path else None
         )
         self.rates = Rates(self.settings.images_per_minute)
-        self.models = Models(self.settings, self.metrics, self.crowd, self.barrier)
+        self.models = Models(self.settings, self.metrics, self.counters, self.barrier)
         self.pending = PendingRequests(self.settings.queue_images, self.models.has_plenty)
         threads = self.settings.encode_threads or available_cpus()
         self.encoders = ThreadPoolExecutor(threads, thread_name_prefix="encode")
@@ -80,10 +80,10 @@ class Service:
         """As `Metrics.exposition`, while the event loop goes on; raises MetricsLost."""
         loop = asyncio.get_running_loop()
         text = await loop.run_in_executor(self._scrapes, self.metrics.exposition)
-        if self.crowd is None:
+        if self.counters is None:
             return text
         registry = CollectorRegistry()
-        registry.register(WorkerCollector(self.crowd))
+        registry.register(WorkerCollector(self.counters))
         return text + generate_latest(registry)
 
     async def open(self) -> None:

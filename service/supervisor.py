@@ -18,7 +18,7 @@ from contextlib import contextmanager, suppress
 from types import FrameType
 
 from mirage.service.channel import OUT_OF_STEP, Channel, open_channel
-from mirage.service.crowd import Crowd, Phase
+from mirage.service.crowd import Phase, SharedCounters
 from mirage.service.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -74,7 +74,7 @@ class Supervisor:
     """Starts workers, replaces those that are lost or do not respond, and lets all of them drain.
 
     It forks: nothing may have started a thread in its process before. `listener` is bound; it
-    listens as soon as all workers, those of `crowd`, are ready. `forget` is called with the
+    listens as soon as all workers, those of `counters`, are ready. `forget` is called with the
     number of each worker that has ended.
     """
 
@@ -83,15 +83,15 @@ class Supervisor:
         settings: Settings,
         listener: socket.socket,
         backlog: int,
-        crowd: Crowd,
+        counters: SharedCounters,
         work: Work,
         forget: Callable[[int], None] = lambda number: None,
     ) -> None:
         self._settings = settings
         self._listener = listener
         self._backlog = backlog
-        self._crowd = crowd
-        self._count = crowd.workers
+        self._counters = counters
+        self._count = counters.workers
         self._work = work
         self._forget = forget  # is told the number of each worker that has ended
         self._workers: dict[int, Worker] = {}  # by number
@@ -160,10 +160,10 @@ class Supervisor:
         elif self._stop_at is None:
             self._stop_at = now + (0 if number == signal.SIGINT else self._settings.drain_delay_s)
             self._due.clear()
-            self._crowd.phase = Phase.DRAINING
+            self._counters.phase = Phase.DRAINING
             self._kill(worker for worker in self._workers.values() if not worker.ready)
         else:
-            self._crowd.phase = Phase.LEAVING
+            self._counters.phase = Phase.LEAVING
             self._end_at = now + LEAVE_S
 
     def _patience_s(self) -> float | None:
@@ -196,7 +196,7 @@ class Supervisor:
         elapsed_s = min(now - self._looked_at, 2 * LOOK_S)
         self._looked_at = now
         for worker in self._workers.values():
-            silent_s = worker.silent_s(self._crowd.last_beat(worker.number), elapsed_s)
+            silent_s = worker.silent_s(self._counters.last_beat(worker.number), elapsed_s)
             if worker.ready and silent_s > self._settings.heartbeat_s:
                 log.error(
                     "worker does not respond number=%d silent_s=%.1f", worker.number, silent_s
@@ -206,7 +206,7 @@ class Supervisor:
     def _stop(self) -> None:
         """Accept no more connections, and let the workers finish."""
         self._end_at = time.monotonic() + self._settings.grace_s + LEAVE_S
-        self._crowd.phase = Phase.STOPPING
+        self._counters.phase = Phase.STOPPING
         # At once for all processes that have it, also one that is blocked.
         with suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
@@ -225,7 +225,7 @@ class Supervisor:
             if not self._listening:
                 reason = f"a worker cannot be started; {error.strerror}"
                 raise WorkerFailed(reason, CRASHED) from None
-            self._crowd.count_failed_start()
+            self._counters.count_failed_start()
             wait_s = self._plan_again(number, 0.0)
             log.error(
                 "worker cannot be started number=%d again_in_s=%g: %s",
@@ -290,7 +290,7 @@ class Supervisor:
         self._listening = True
         self._looked_at = time.monotonic()
         self._listener.listen(self._backlog)
-        self._crowd.phase = Phase.SERVING
+        self._counters.phase = Phase.SERVING
         log.info("workers are ready count=%d", self._count)
         log.info("ready host=%s port=%d", *self._listener.getsockname()[:2])
 
@@ -301,7 +301,7 @@ class Supervisor:
         _, status = os.waitpid(worker.pid, 0)
         code = os.waitstatus_to_exitcode(status)
         del self._workers[worker.number]
-        self._crowd.clear(worker.number)
+        self._counters.clear(worker.number)
         self._forget(worker.number)
         if self._stop_at is not None:
             finished = code in (0, OUT_OF_STEP) or not (worker.ready and self._listening)
@@ -311,9 +311,9 @@ class Supervisor:
         if not self._listening:
             raise WorkerFailed(f"a worker ended with {code} before it was ready", CRASHED)
         if worker.ready:
-            self._crowd.count_lost()
+            self._counters.count_lost()
         else:
-            self._crowd.count_failed_start()
+            self._counters.count_failed_start()
         wait_s = self._plan_again(worker.number, worker.served_s())
         log.error("worker lost number=%d code=%d again_in_s=%g", worker.number, code, wait_s)
 

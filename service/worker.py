@@ -13,7 +13,7 @@ import uvicorn
 from mirage.service.aggregation import SharedMetrics
 from mirage.service.buckets import SharedBuckets
 from mirage.service.channel import OUT_OF_STEP, Channel, Message
-from mirage.service.crowd import Crowd, Phase
+from mirage.service.crowd import Phase, SharedCounters
 from mirage.service.draining import DrainingServer, run_server
 from mirage.service.errors import EngineStuck, StartError
 from mirage.service.keys_file import KeysError
@@ -35,7 +35,7 @@ class Shared:
     """What all workers share; create it before they are forked."""
 
     listener: socket.socket
-    crowd: Crowd
+    counters: SharedCounters
     metrics: SharedMetrics | None  # None: each worker counts alone
     buckets: SharedBuckets = field(default_factory=SharedBuckets)
     barrier: ReleaseBarrier = field(default_factory=ReleaseBarrier)
@@ -43,14 +43,14 @@ class Shared:
 
 def serve_as_worker(settings: Settings, shared: Shared, number: int, channel: Channel) -> int:
     """Be worker `number` until told to stop; returns the exit code."""
-    shared.crowd.take_place(number)
+    shared.counters.take_place(number)
     shared.barrier.take_place(number)
     if shared.metrics is not None:
         shared.metrics.join(number)
     server = functools.partial(WorkerServer, shared=shared, channel=channel)
     metrics = Metrics(shared.metrics, is_whole=False)
     try:
-        run_server(settings, server, shared.crowd, metrics, shared.barrier)
+        run_server(settings, server, shared.counters, metrics, shared.barrier)
     except (StartError, KeysError) as error:
         channel.tell(Message("failed", code=BAD_DATA, text=str(error)))
         return BAD_DATA
@@ -73,10 +73,10 @@ class WorkerServer(DrainingServer):
         shared: Shared,
         channel: Channel,
     ) -> None:
-        super().__init__(config, service, shared.listener, shared.crowd)
+        super().__init__(config, service, shared.listener, shared.counters)
         service.rates = Rates(service.settings.images_per_minute, buckets=shared.buckets)
         service.models.follower.when_behind = self.stop
-        self._crowd = shared.crowd
+        self._counters = shared.counters
         self._channel = channel
         self._phase = Phase.LOADING
         self._supervisor = os.getppid()
@@ -95,7 +95,7 @@ class WorkerServer(DrainingServer):
         if self._service.models.follower.is_behind:  # before it could stop anything
             self.stop()
         self._loop.add_reader(self._channel.fileno(), self._hear)
-        self._crowd.set_accepting(True)  # so that no other takes more than its part before
+        self._counters.set_accepting(True)  # so that no other takes more than its part before
         self._beat()
         self._channel.tell(Message("ready"))
 
@@ -104,9 +104,9 @@ class WorkerServer(DrainingServer):
 
     def _beat(self) -> None:
         """Show that the event loop turns, and follow the phase."""
-        self._crowd.beat()
+        self._counters.beat()
         self._loop.call_later(BEAT_S, self._beat)
-        if (phase := self._crowd.phase) > self._phase:
+        if (phase := self._counters.phase) > self._phase:
             self._follow(phase)
 
     def _follow(self, phase: Phase) -> None:

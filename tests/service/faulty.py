@@ -10,20 +10,20 @@ from pathlib import Path
 
 from mirage.service import memory
 from mirage.service.__main__ import main
-from mirage.service.crowd import Crowd
+from mirage.service.crowd import SharedCounters
 from mirage.service.served import LoadError, Prepared, prepare
 from mirage.service.settings import Settings
 
 
-def fail_once(path: Path, settings: Settings, crowd: Crowd | None) -> Prepared:
+def fail_once(path: Path, settings: Settings, counters: SharedCounters | None) -> Prepared:
     """As `prepare`."""
     mark = path.parent / ".failed"
-    if path.name == "2" and crowd is not None and crowd.place == 1 and not mark.exists():
+    if path.name == "2" and counters is not None and counters.place == 1 and not mark.exists():
         mark.touch()
         if os.environ["FAULT"] == "passing":
             raise MemoryError
         raise LoadError("golden_mismatch", "the golden images differ")
-    return prepare(path, settings, crowd)
+    return prepare(path, settings, counters)
 
 
 if __name__ == "__main__":

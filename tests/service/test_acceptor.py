@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from mirage.service.acceptor import RESERVED_FILES, Acceptor, connection_limit
-from mirage.service.crowd import Crowd
+from mirage.service.crowd import SharedCounters
 
 LONG_S = 60.0
 
@@ -56,12 +56,12 @@ class Client:
 
 @asynccontextmanager
 async def accepting(
-    crowd: Crowd, limit: int = 100
+    counters: SharedCounters, limit: int = 100
 ) -> AsyncIterator[tuple[Acceptor, Callable[[], Client]]]:
     """An acceptor that has started, and what opens a connection to it."""
     listener = socket.create_server(("127.0.0.1", 0), backlog=100)
     port = listener.getsockname()[1]
-    acceptor = Acceptor(listener, crowd, limit, Echo)
+    acceptor = Acceptor(listener, counters, limit, Echo)
     acceptor.start()
     with ExitStack() as stack:
 
@@ -98,32 +98,32 @@ def patient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("mirage.service.acceptor.LATELY_S", LONG_S)
 
 
-def another_worker(crowd: Crowd, connections: int) -> None:
-    crowd.place = 1
-    crowd.set_connections(connections)
-    crowd.set_accepting(True)
-    crowd.beat()
-    crowd.place = 0
+def another_worker(counters: SharedCounters, connections: int) -> None:
+    counters.place = 1
+    counters.set_connections(connections)
+    counters.set_accepting(True)
+    counters.beat()
+    counters.place = 0
 
 
 @in_loop
 async def test_over_the_limit_connections_wait_until_another_ends() -> None:
-    crowd = Crowd()
-    async with accepting(crowd, limit=2) as (_, connect):
+    counters = SharedCounters()
+    async with accepting(counters, limit=2) as (_, connect):
         clients = [connect() for _ in range(4)]
         await asyncio.gather(*(client.echo() for client in clients[:2]))
         await clients[0].echo()  # it goes on as before
-        assert crowd.connections(0) == 2
+        assert counters.connections(0) == 2
         for ends, begins in ((0, 2), (1, 3)):
             clients[ends].close()
             await clients[begins].echo()
-        assert crowd.connections(0) == 2
+        assert counters.connections(0) == 2
 
 
 @in_loop
 async def test_the_log_says_once_why_they_wait() -> None:
     with logged() as lines:
-        async with accepting(Crowd(), limit=1) as (_, connect):
+        async with accepting(SharedCounters(), limit=1) as (_, connect):
             clients = [connect() for _ in range(4)]
             for client in clients:
                 await client.echo()
@@ -151,7 +151,7 @@ def logged() -> Iterator[list[str]]:
 async def test_without_descriptors_it_waits_neither_spinning_nor_for_ever(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    crowd, attempts = Crowd(2), 0
+    counters, attempts = SharedCounters(2), 0
     accept = socket.socket.accept
 
     def refuse(listener: socket.socket) -> tuple[socket.socket, Any]:
@@ -164,14 +164,14 @@ async def test_without_descriptors_it_waits_neither_spinning_nor_for_ever(
     monkeypatch.setattr("mirage.service.acceptor.EXHAUSTED_S", 0.05)
     monkeypatch.setattr(socket.socket, "accept", refuse)
     with logged() as lines:
-        async with accepting(crowd) as (_, connect):
+        async with accepting(counters) as (_, connect):
             client = connect()
             await until(lambda: attempts == 1)
-            crowd.place = 1
-            crowd.set_connections(1)
-            assert crowd.has_fewest()  # others do not wait for it meanwhile
-            crowd.set_connections(0)
-            crowd.place = 0
+            counters.place = 1
+            counters.set_connections(1)
+            assert counters.has_fewest()  # others do not wait for it meanwhile
+            counters.set_connections(0)
+            counters.place = 0
             await client.echo()
             await until(lambda: attempts == 5)  # one more, that finds none
     assert lines == [f"new connections wait, 0 are open: {os.strerror(errno.EMFILE)}"]
@@ -181,9 +181,9 @@ async def test_without_descriptors_it_waits_neither_spinning_nor_for_ever(
 async def test_a_connection_is_left_to_a_worker_with_fewer_and_taken_when_there_is_none(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    crowd = Crowd(2)
-    async with accepting(crowd) as (_, connect):
-        another_worker(crowd, connections=1)
+    counters = SharedCounters(2)
+    async with accepting(counters) as (_, connect):
+        another_worker(counters, connections=1)
         for _ in range(2):
             await connect().echo()
         waiting = connect()
@@ -192,36 +192,36 @@ async def test_a_connection_is_left_to_a_worker_with_fewer_and_taken_when_there_
         def look(apart_from: int) -> bool:
             nonlocal looked
             looked += 1
-            return Crowd.has_fewest(crowd, apart_from)
+            return SharedCounters.has_fewest(counters, apart_from)
 
-        monkeypatch.setattr(crowd, "has_fewest", look)
+        monkeypatch.setattr(counters, "has_fewest", look)
         await until(lambda: looked >= 3)
-        assert crowd.connections(0) == 2
-        another_worker(crowd, connections=2)
+        assert counters.connections(0) == 2
+        another_worker(counters, connections=2)
         await waiting.echo()
-        assert crowd.connections(0) == 3
+        assert counters.connections(0) == 3
 
 
 @in_loop
 async def test_connections_that_soon_end_are_not_held_against_it() -> None:
-    crowd = Crowd(2)
-    async with accepting(crowd) as (_, connect):
-        another_worker(crowd, connections=2)
+    counters = SharedCounters(2)
+    async with accepting(counters) as (_, connect):
+        another_worker(counters, connections=2)
         clients = [connect() for _ in range(3)]
         for client in clients:
             await client.echo()
         clients[0].close()
-        await until(lambda: crowd.connections(0) == 2)
-        another_worker(crowd, connections=1)
+        await until(lambda: counters.connections(0) == 2)
+        another_worker(counters, connections=1)
         await connect().echo()
 
 
 @in_loop
 async def test_a_listener_that_is_shut_down_ends_it_quietly() -> None:
     """As the supervisor does it, for all processes at once."""
-    crowd = Crowd()
+    counters = SharedCounters()
     listener = socket.create_server(("127.0.0.1", 0))
-    acceptor = Acceptor(listener, crowd, 10, Echo)
+    acceptor = Acceptor(listener, counters, 10, Echo)
     acceptor.start()
     with socket.socket(fileno=os.dup(listener.fileno())) as shared:
         shared.shutdown(socket.SHUT_RDWR)

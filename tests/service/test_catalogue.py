@@ -10,7 +10,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from mirage.bundle.store import release
-from mirage.service.crowd import Crowd
+from mirage.service.crowd import SharedCounters
 from mirage.service.served import Prepared, prepare
 from mirage.service.settings import Settings
 from tests.bundles import make_bundle
@@ -106,10 +106,10 @@ def test_a_version_that_is_being_loaded_is_told(
     client = client_of(models=tmp_path, release_poll_s=1e-3)
     begun, go_on = threading.Event(), threading.Event()
 
-    def slow(path: Path, settings: Settings, crowd: Crowd | None) -> Prepared:
+    def slow(path: Path, settings: Settings, counters: SharedCounters | None) -> Prepared:
         begun.set()
         go_on.wait()
-        return prepare(path, settings, crowd)
+        return prepare(path, settings, counters)
 
     monkeypatch.setattr("mirage.service.memory.prepare", slow)
     release(tmp_path, "toy", 2)

@@ -13,7 +13,7 @@ import pytest
 
 from mirage.bundle.store import Canary, release, rollback
 from mirage.service import candidate, memory
-from mirage.service.crowd import Crowd
+from mirage.service.crowd import SharedCounters
 from mirage.service.errors import StartError
 from mirage.service.metrics import Metrics
 from mirage.service.models import Models
@@ -46,13 +46,13 @@ class Faults:
         self.kind = NONE
         self.versions: tuple[int, ...] = ()
 
-    def prepare(self, path: Path, settings: Settings, crowd: Crowd | None) -> Prepared:
+    def prepare(self, path: Path, settings: Settings, counters: SharedCounters | None) -> Prepared:
         if int(path.name) in self.versions:
             if self.kind == PASSING:
                 raise OSError("no memory")
             if self.kind == LASTING:
                 raise LoadError("golden_mismatch", "a bit has flipped")
-        return prepare(path, settings, crowd)
+        return prepare(path, settings, counters)
 
 
 class Worker:

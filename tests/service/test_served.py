@@ -15,7 +15,7 @@ from mirage.bundle.store import new_version
 from mirage.bundle.verify import Bundle, load_bundle
 from mirage.service import engine
 from mirage.service.cost import Cost
-from mirage.service.crowd import Crowd
+from mirage.service.crowd import SharedCounters
 from mirage.service.engine import Array, Engine
 from mirage.service.errors import QueueFull
 from mirage.service.metrics import Metrics
@@ -95,14 +95,14 @@ def test_a_large_batch_of_a_lone_request_has_all_cpus(
     tmp_path: Path, largest: int, from_size: int
 ) -> None:
     bundle = load_bundle(make_bundle(tmp_path, "toy", labels=()))
-    own, wide, crowd = Noting(bundle), Noting(bundle), Crowd(2, cpus=2)
+    own, wide, counters = Noting(bundle), Noting(bundle), SharedCounters(2, cpus=2)
     prepared = Prepared([own], Cost(), largest, WideEngine(wide))
-    run = Runner(own, Metrics().padding.labels("toy", "1"), prepared, crowd)
+    run = Runner(own, Metrics().padding.labels("toy", "1"), prepared, counters)
     latents = np.zeros((from_size, bundle.manifest.latent_dim), np.float32)
-    crowd.join()
+    counters.join()
     alone = run((latents,))
     run((latents[1:],))
-    crowd.join()
+    counters.join()
     beside_others = run((latents,))
     assert (wide.sizes_run, own.sizes_run) == ([from_size], [from_size - 1, from_size])
     assert np.array_equal(alone, beside_others)
@@ -132,7 +132,7 @@ def test_batches_are_no_larger_than_is_of_use(
 def test_every_engine_of_a_worker_is_proven(tmp_path: Path) -> None:
     path = make_bundle(tmp_path, "toy", labels=())
     assert prepare(path, Settings(threads=1)).wide is None
-    prepared = prepare(path, Settings(threads=1), Crowd(2, cpus=2))
+    prepared = prepare(path, Settings(threads=1), SharedCounters(2, cpus=2))
     assert prepared.wide is not None
     assert prepared.everything == [prepared.wide.engine, *prepared.engines]
 
@@ -164,7 +164,9 @@ def test_the_engines_of_a_version_that_is_refused_are_freed(
     freed: list[Engine] = []
     monkeypatch.setattr(Engine, "close", lambda engine: freed.append(engine))
     with pytest.raises(LoadError, match="the golden images differ"):
-        prepare(path, Settings(models=tmp_path, threads=2), Crowd(2, 2))
+        prepare(path, Settings(models=tmp_path, threads=2), SharedCounters(2, 2))
     assert len(freed) == 3  # the wide one, too
-    prepare(make_bundle(tmp_path, "fine"), Settings(models=tmp_path, threads=2), Crowd(2, 2))
+    prepare(
+        make_bundle(tmp_path, "fine"), Settings(models=tmp_path, threads=2), SharedCounters(2, 2)
+    )
     assert len(freed) == 3

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from mirage.bundle.verify import Bundle, load_bundle
 from mirage.service.cost import Cost
-from mirage.service.crowd import Crowd
+from mirage.service.crowd import SharedCounters
 from mirage.service.engine import Array, Engine
 from mirage.service.metrics import Metrics
 from mirage.service.provider import Kind
@@ -47,15 +47,15 @@ def bundle(tmp_path: Path) -> Bundle:
 
 
 def test_two_batches_of_a_lone_request_do_not_share_the_wide_engine(bundle: Bundle) -> None:
-    slow, crowd = Slow(bundle), Crowd(2, cpus=2)
+    slow, counters = Slow(bundle), SharedCounters(2, cpus=2)
     engines = [Engine(bundle, Kind("cpu")) for _ in range(2)]
     prepared = Prepared(engines, Cost(), 32, WideEngine(slow))
     padding = Metrics().padding.labels("toy", "1")
-    first, second = (Runner(engine, padding, prepared, crowd) for engine in engines)
+    first, second = (Runner(engine, padding, prepared, counters) for engine in engines)
     latents = np.zeros((WIDE_IMAGES, bundle.manifest.latent_dim), np.float32)
     made: list[NDArray[np.uint8]] = []
     lane = threading.Thread(target=lambda: made.append(first((latents,))))
-    crowd.join()
+    counters.join()
     lane.start()
     assert slow.started.wait(60)
     second.rest()

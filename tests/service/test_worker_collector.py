@@ -3,20 +3,20 @@
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import generate_latest
 
-from mirage.service.crowd import Crowd
+from mirage.service.crowd import SharedCounters
 from mirage.service.worker_collector import WorkerCollector
 
 
 def test_workers_their_connections_and_their_failures_are_told() -> None:
-    crowd, registry = Crowd(3), CollectorRegistry()
-    registry.register(WorkerCollector(crowd))
+    counters, registry = SharedCounters(3), CollectorRegistry()
+    registry.register(WorkerCollector(counters))
     for number in (0, 1):
-        crowd.take_place(number)
-        crowd.beat()
-        crowd.set_connections(10 + number)
-    crowd.count_lost()
+        counters.take_place(number)
+        counters.beat()
+        counters.set_connections(10 + number)
+    counters.count_lost()
     for _ in range(2):
-        crowd.count_failed_start()
+        counters.count_failed_start()
     lines = generate_latest(registry).decode().splitlines()
     assert [line for line in lines if not line.startswith("#")] == [
         "mirage_workers 3.0",
