@@ -24,6 +24,7 @@ from mirage.service.settings import Settings
 log = logging.getLogger(__name__)
 
 CRASHED, CUT_OFF = 1, 1  # exit codes
+OUT_OF_STEP = 7  # of a worker that could not load what the others serve
 SIGNALS_AT_ONCE = 64
 STEADY_S = 10.0  # a worker that served for so long was sound
 RESTART_S = (0.5, 30.0)  # until a lost worker starts again: at first, and at most
@@ -304,7 +305,8 @@ class Supervisor:
         self._crowd.clear(worker.number)
         self._forget(worker.number)
         if self._stop_at is not None:
-            if code and worker.ready and self._listening:  # else it had nobody to answer
+            # One that was out of step has answered; one that did not serve had nobody to answer.
+            if code not in (0, OUT_OF_STEP) and worker.ready and self._listening:
                 self._code = CUT_OFF
             return
         if not self._listening:

@@ -22,10 +22,11 @@ from mirage.service.rates import Rates
 from mirage.service.release_barrier import ReleaseBarrier
 from mirage.service.settings import Settings
 from mirage.service.state import Service
+from mirage.service.supervisor import OUT_OF_STEP
 
 log = logging.getLogger(__name__)
 
-DONE, CRASHED, BAD_DATA, OUT_OF_STEP = 0, 1, 3, 7
+DONE, CRASHED, BAD_DATA = 0, 1, 3
 BEAT_S = 0.1  # between two beats of the event loop, at which it also looks at the phase
 CHECK_S = 1.0  # between two looks at whether the engine is stuck
 
