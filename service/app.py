@@ -52,8 +52,11 @@ def create_app(
     that must serve cannot, KeysError for a broken file of keys.
     """
     service = Service(settings, counters, metrics or Metrics(), barrier)
-    generate = Generate(service)
-    app = FastAPI(
+    generate: ASGIApp = Generate(service)
+    if settings.cors_origins:
+        generate = allow_origins(generate, settings.cors_origins)
+    app = FastPath(
+        generate,
         title="Mirage",
         version="1",
         description="Serves images of trained generators.",
@@ -62,7 +65,7 @@ def create_app(
         generate_unique_id_function=operator.attrgetter("name"),
         docs_url=None,  # FastAPI's page needs hosts of others
         redoc_url=None,
-        middleware=_middleware(service, generate),
+        middleware=_middleware(service),
         exception_handlers={
             ServiceError: answer_service_error,
             HTTPException: answer_http_error,
@@ -87,14 +90,12 @@ def create_app(
     return app
 
 
-def _middleware(service: Service, generate: ASGIApp) -> list[Middleware]:
+def _middleware(service: Service) -> list[Middleware]:
     """What surrounds all routes, outermost first."""
     around = [Middleware(LogRequests), Middleware(HeadAsGet), Middleware(ProtocolErrors)]
     around.append(Middleware(Drain, service=service))
     if origins := service.settings.cors_origins:
-        generate = allow_origins(generate, origins)
         around.append(Middleware(allow_origins, origins=origins))
-    around.insert(0, Middleware(FastPath, generate=generate))
     if service.keys is not None:
         around.append(Middleware(AskForKey, keys=service.keys, metrics=service.metrics))
     if service.settings.root_path:  # innermost: what stands around reads the path as it came

@@ -7,7 +7,6 @@ from typing import Literal
 
 MESSAGE_BYTES = 8192
 MOST_TEXT = 1000  # characters, which are fewer bytes than a message may have
-OUT_OF_STEP = 7  # the exit code of a worker that finished, to be replaced: it lacks a release
 Word = Literal["ready", "failed", "gone"]
 
 

@@ -69,22 +69,27 @@ class ConnectionTimer:
 class ClientTransport:
     """The transport that answers are written to; everything else is the event loop's own.
 
-    `is_sending` tells whether the client has not sent yet all that it is expected to;
-    `write_timeout_s` is how long a client that reads nothing is waited for.
+    It sends what is written in one iteration of the event loop at its end: so a head and a body are
+    one packet, and the answers of a batch leave together. `is_sending` tells whether the client has
+    still to send what it announced; `write_timeout_s` is how long one that does not read is waited
+    for.
     """
 
     def __init__(
         self,
         transport: asyncio.Transport,
+        loop: asyncio.AbstractEventLoop,
         timer: ConnectionTimer,
         is_sending: Callable[[], bool],
         write_timeout_s: float,
     ) -> None:
         self._transport = transport
+        self._loop = loop
         self._timer = timer
         self._is_sending = is_sending
         self._write_timeout_s = write_timeout_s
         self._already_sent = 0  # bytes of the next write
+        self._held: list[bytes] = []  # until the end of this iteration of the event loop
         self._is_lingering = False
 
     def __getattr__(self, name: str) -> Any:
@@ -94,11 +99,19 @@ class ClientTransport:
         """Write what `send_ahead` has not sent yet."""
         if self._already_sent:
             data, self._already_sent = data[self._already_sent :], 0
-        self._transport.write(data)
+        if not self._held:
+            self._loop.call_soon(self._flush)
+        self._held.append(data)
+
+    def _flush(self) -> None:
+        if self._held:
+            held, self._held = self._held, []
+            self._transport.writelines(held)
 
     def send_ahead(self, data: bytes) -> None:
         """Send the beginning of the next write before the rest of it is known."""
-        self.write(data)
+        self._flush()
+        self._transport.write(data)
         self._already_sent = len(data)
 
     def is_closing(self) -> bool:
@@ -123,6 +136,7 @@ class ClientTransport:
         """
         if self.is_closing():
             return
+        self._flush()
         if self._is_sending():
             self._is_lingering = True
             self._transport.write_eof()

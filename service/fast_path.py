@@ -7,7 +7,9 @@ import asyncio
 import logging
 import time
 from collections.abc import Mapping
+from typing import Any
 
+from fastapi import FastAPI
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -29,11 +31,11 @@ PATH = "/generate"
 CLOSE = (b"connection", b"close")
 
 
-class FastPath:
-    """Middleware that hands `POST /generate` to `generate`, and all else to the application."""
+class FastPath(FastAPI):
+    """FastAPI with `generate` in front of it, which answers `POST /generate`."""
 
-    def __init__(self, app: ASGIApp, generate: ASGIApp) -> None:
-        self._app = app
+    def __init__(self, generate: ASGIApp, **options: Any) -> None:
+        super().__init__(**options)
         self._generate = generate
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -41,7 +43,7 @@ class FastPath:
         if scope["type"] == "http" and scope["path"] == PATH and scope["method"] == "POST":
             await self._generate(scope, receive, send)
         else:
-            await self._app(scope, receive, send)
+            await super().__call__(scope, receive, send)
 
 
 class Generate:

@@ -66,7 +66,7 @@ class HttpProtocol(HttpToolsProtocol):
         """Give a new client as long for its first head as for any other."""
         super().connection_made(transport)
         self.transport = ClientTransport(
-            transport, self._timer, self._is_sending, self._settings.write_timeout_s
+            transport, self.loop, self._timer, self._is_sending, self._settings.write_timeout_s
         )
         self._timer.allow_reading(self._settings.head_timeout_s)
 
@@ -145,7 +145,7 @@ class HttpProtocol(HttpToolsProtocol):
         self._give_time()
 
     def _feed(self, piece: bytes) -> None:
-        message, was_idle = self._message, not self._in_message
+        message = self._message if self._in_message else self._message + 1
         try:
             self.parser.feed_data(piece)
         except httptools.HttpParserUpgrade as upgrade:
@@ -155,8 +155,9 @@ class HttpProtocol(HttpToolsProtocol):
             if not isinstance(cause, ServiceError):
                 cause = Malformed(f"the request is not HTTP/1.1: {error}")
             self._refuse(cause)
-        # A line is reported when it is complete, so an endless one has to be measured here.
-        if was_idle or self._message == message:
+        # A line is reported when it is complete, so an endless one has to be measured here. What
+        # is behind another message in its first piece is not: that piece is small.
+        if self._message == message:
             self._fed_bytes += len(piece)
         if self._fed_bytes > HEAD_BYTES and self._in_message and not self._is_deaf:
             self._refuse(_head_too_large())

@@ -17,13 +17,14 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
 
-from mirage.service.channel import OUT_OF_STEP, Channel, open_channel
+from mirage.service.channel import Channel, open_channel
 from mirage.service.crowd import Phase, SharedCounters
 from mirage.service.settings import Settings
 
 log = logging.getLogger(__name__)
 
 CRASHED, CUT_OFF = 1, 1  # exit codes
+OUT_OF_STEP = 7  # of a worker that could not load what the others serve
 SIGNALS_AT_ONCE = 64
 STEADY_S = 10.0  # a worker that served for so long was sound
 RESTART_S = (0.5, 30.0)  # until a lost worker starts again: at first, and at most
@@ -304,8 +305,8 @@ class Supervisor:
         self._counters.clear(worker.number)
         self._forget(worker.number)
         if self._stop_at is not None:
-            finished = code in (0, OUT_OF_STEP) or not (worker.ready and self._listening)
-            if not finished:  # else it has answered all, or had nobody to answer
+            # One that was out of step has answered; one that did not serve had nobody to answer.
+            if code not in (0, OUT_OF_STEP) and worker.ready and self._listening:
                 self._code = CUT_OFF
             return
         if not self._listening:

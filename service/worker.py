@@ -12,7 +12,7 @@ import uvicorn
 
 from mirage.service.aggregation import SharedMetrics
 from mirage.service.buckets import SharedBuckets
-from mirage.service.channel import OUT_OF_STEP, Channel, Message
+from mirage.service.channel import Channel, Message
 from mirage.service.crowd import Phase, SharedCounters
 from mirage.service.draining import DrainingServer, run_server
 from mirage.service.errors import EngineStuck, StartError
@@ -22,6 +22,7 @@ from mirage.service.rates import Rates
 from mirage.service.release_barrier import ReleaseBarrier
 from mirage.service.settings import Settings
 from mirage.service.state import Service
+from mirage.service.supervisor import OUT_OF_STEP
 
 log = logging.getLogger(__name__)
 

@@ -23,7 +23,7 @@ MAY_IMPORT = {
         *("pydantic", "safetensors", "torch", "tqdm"),
     },
     "service": {
-        *("bundle", "cuda", "fastapi", "isal", "numpy", "onnx", "onnxruntime", "PIL"),
+        *("bundle", "cuda", "fastapi", "httptools", "isal", "numpy", "onnx", "onnxruntime", "PIL"),
         *("prometheus_client", "pydantic", "pydantic_core", "pydantic_settings"),
         "pythonjsonlogger",
         *("starlette", "uvicorn"),

@@ -60,6 +60,9 @@ class TrainConfig(BaseModel):
     )
     discriminator_widths: tuple[int, ...] = (32, 64)
 
+    transparency: Literal["straight", "on-white"] = Field(
+        "straight", description="of RGBA: colours as they are stored, or put over white"
+    )
     clamp_slope: float = Field(
         1.0, ge=0, le=1, description="of generated values beyond [-1, 1] in training; 1: no clamp"
     )

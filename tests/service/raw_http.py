@@ -1,13 +1,20 @@
 """Bytes on a connection: requests as a client writes them, and the answers that come back."""
 
 import contextlib
+import json
 import re
 import socket
+import time
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from tests.service.process import Process
+
 JSON = "application/json"
 WAIT_S = 60.0
+HEAD = b"POST /generate HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n"
+END_CHUNK = b"0\r\n\r\n"
+REQUEST_ID = re.compile("[0-9a-f]{16}")
 
 
 class Answer(NamedTuple):
@@ -31,9 +38,6 @@ def chunked(seed: int, *lines: str) -> bytes:
     head = ["POST /generate HTTP/1.1", "host: x", f"content-type: {JSON}", *lines]
     chunks = b"".join(b"1\r\n%c\r\n" % byte for byte in body)
     return "\r\n".join([*head, "transfer-encoding: chunked", "", ""]).encode() + chunks + END_CHUNK
-
-
-END_CHUNK = b"0\r\n\r\n"
 
 
 @contextlib.contextmanager
@@ -80,3 +84,24 @@ def answers(connection: socket.socket) -> Iterator[Answer]:
 def one_answer(connection: socket.socket) -> Answer:
     """The next answer, of a client that has asked for one."""
     return next(answers(connection))
+
+
+def seeds(found: list[Answer]) -> list[str | None]:
+    """The seeds of the images in answers."""
+    return [answer.headers.get("x-seed") for answer in found]
+
+
+def check_problem(answer: Answer, status: int, slug: str) -> None:
+    """The answer is a problem with an id, and the connection is closed behind it."""
+    assert answer.status == status, answer
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.headers["connection"] == "close"
+    assert REQUEST_ID.fullmatch(answer.headers["x-request-id"])
+    assert json.loads(answer.body)["type"] == f"urn:mirage:{slug}"
+
+
+def until(process: Process, text: bytes) -> None:
+    """Until the metrics tell this."""
+    began = time.monotonic()
+    while text not in process.get("/metrics")[1]:
+        assert time.monotonic() < began + WAIT_S

@@ -63,6 +63,19 @@ def test_a_normalized_network_is_published_with_the_operators_of_a_bundle(
     assert "ReduceMean" in {node.op_type for node in model.graph.node}
 
 
+def test_transparency_over_white_is_served_straight_and_clean(tmp_path: Path) -> None:
+    snapshot = make_snapshot(tmp_path, channels=4, num_classes=0, transparency="on-white")
+    with torch.no_grad():  # opacities from nothing to everything
+        snapshot.generator.to_image.weight[3] *= 4
+    model = export_onnx(snapshot)
+    assert check_parity(snapshot, model) <= 1
+    latents = np.random.default_rng(0).standard_normal((64, 6), np.float32)
+    (images,) = onnxruntime.InferenceSession(model).run(["images"], {"latents": latents})
+    opacity = images[..., 3]
+    assert {0, 255} <= set(opacity.flatten().tolist())
+    assert images[opacity == 0].max() <= 25  # rounded down from half a level, in an `EDGE` of 5
+
+
 @pytest.mark.parametrize(
     "preset", [name for name, recipe in PRESETS.items() if "task" not in recipe]
 )

@@ -11,7 +11,7 @@ from pydantic import (
     model_validator,
 )
 
-LATER_FIELDS = {"normalize"}
+LATER_FIELDS = {"normalize", "transparency"}
 """Added since the first files were written, which hold every other field."""
 
 
@@ -24,7 +24,7 @@ class Architecture(BaseModel):
     stage (family `strided`). hidden: units of its dense layers, and of a conditional projection.
     latent_gain: what the generator multiplies its latents with; 1 while it is trained. normalize:
     `rms` divides what the mapping makes of each sample by its root mean square (families `strided`
-    and `residual`).
+    and `residual`). transparency: what the networks see of images with four channels (`pixels`).
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -37,6 +37,7 @@ class Architecture(BaseModel):
     mapping: int = Field(1, ge=1, le=16)
     latent_gain: float = Field(1.0, gt=0, le=10)
     normalize: Literal["none", "rms"] = "none"
+    transparency: Literal["straight", "on-white"] = "straight"
     height: int = Field(ge=4, le=4096)
     width: int = Field(ge=4, le=4096)
     channels: Literal[1, 3, 4]

@@ -19,6 +19,7 @@ class Generator(nn.Module):
         self.latent_dim = a.latent_dim
         self.latent_gain = a.latent_gain
         self.normalize = a.normalize
+        self.transparency = a.transparency
 
     @abstractmethod
     def latent_weight(self) -> Tensor:

@@ -19,9 +19,9 @@ from mirage.training.draws import (
     draw_wrong_labels,
 )
 from mirage.training.losses import LOSSES, gradient_penalty, slope_penalty
-from mirage.training.networks import Architecture, Discriminator
+from mirage.training.networks import Architecture, Discriminator, Generator
 from mirage.training.optim.clamp import soft_clamp
-from mirage.training.pixels import to_float, to_grey_levels
+from mirage.training.pixels import to_pixels, to_planes
 from mirage.training.sampler import Sampler, Stream, draw_step_latents, random_stream
 from mirage.training.strength import certainty
 from mirage.training.tasks.task import Move, Statistics, Task, moved, precision
@@ -86,6 +86,7 @@ def architecture_of(config: "TrainConfig", data: dict[str, Any]) -> Architecture
             "mapping": config.mapping,
             "latent_gain": config.latent_gain,
             "normalize": config.normalize,
+            "transparency": config.transparency,
             "height": height,
             "width": width,
             "channels": channels,
@@ -114,7 +115,7 @@ class Batches:
         latents = draw_step_latents(self.config.seed, stream, nimg, shape)[part]
         labels, own = self.dataset.labels, indices[part]
         return Batch(
-            images=to_float(self.dataset.images[own]),
+            images=to_planes(self.dataset.images[own], self.config.transparency),
             latents=torch.from_numpy(latents),
             labels=None if labels is None else torch.from_numpy(labels[own]),
         )
@@ -264,7 +265,8 @@ def generate(network: nn.Module, latents: np.ndarray, labels: np.ndarray | None)
     device = next(network.parameters()).device
     chosen = None if labels is None else torch.from_numpy(labels).to(device)
     images = network(torch.from_numpy(latents).to(device), chosen)
-    return to_grey_levels(images).contiguous().cpu().numpy()
+    transparency = cast(Generator, network).transparency
+    return to_pixels(images, transparency).contiguous().cpu().numpy()
 
 
 def _check(config: "TrainConfig", dataset: Dataset) -> None:
