@@ -29,23 +29,22 @@ def test_a_client_that_leaves_amid_its_body_is_counted(models_root: Path) -> Non
 def test_a_client_that_leaves_while_it_waits_is_dropped_and_a_half_closed_one_is_not(
     models_root: Path,
 ) -> None:
-    with serving(models_root, program="tests.service.hanging") as process:
-        with (
-            connected(process.port) as running,
-            connected(process.port) as half_closed,
-            connected(process.port) as leaving,
-        ):
-            head, _ = seeded(1).split(b"\r\ncontent-length")
-            length = b"\r\ncontent-length: %d\r\n\r\n" % len(HANGING)
-            running.sendall(head + length + HANGING)
-            until(process, b"mirage_requests_in_flight 1.0")
-            half_closed.sendall(seeded(8))
-            half_closed.shutdown(socket.SHUT_WR)
-            leaving.sendall(seeded(9))
-            until(process, b"mirage_requests_in_flight 3.0")
-            leaving.close()
-            until(process, b"mirage_requests_in_flight 2.0")
-            assert b"mirage_abandoned_total 1.0" in process.get("/metrics")[1]
+    with (
+        serving(models_root, program="tests.service.hanging") as process,
+        connected(process.port) as running,
+        connected(process.port) as half_closed,
+        connected(process.port) as leaving,
+    ):
+        head, _ = seeded(1).split(b"\r\ncontent-length")
+        running.sendall(head + b"\r\ncontent-length: %d\r\n\r\n" % len(HANGING) + HANGING)
+        until(process, b"mirage_requests_in_flight 1.0")
+        half_closed.sendall(seeded(8))
+        half_closed.shutdown(socket.SHUT_WR)
+        leaving.sendall(seeded(9))
+        until(process, b"mirage_requests_in_flight 3.0")
+        leaving.close()
+        until(process, b"mirage_requests_in_flight 2.0")
+        assert b"mirage_abandoned_total 1.0" in process.get("/metrics")[1]
 
 
 def test_clients_that_leave_disturb_nobody(models_root: Path) -> None:
