@@ -41,14 +41,12 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _serve(settings: Settings, links: list[str]) -> int:
-    # Until the server takes signals, nothing is served that would have to be finished, and models
-    # are loaded on threads that cannot be stopped.
-    signal.signal(signal.SIGTERM, lambda *_: os._exit(DONE))
+    _set_signals()
     # Here, so that a wrong flag is told at once.
     from mirage.service.errors import StartError
     from mirage.service.keys_file import KeysError
     from mirage.service.logs import configure_logging, log_uncaught
-    from mirage.service.server import PortError, serve
+    from mirage.service.server import HostError, PortError, serve
     from mirage.service.stderr import unblock_stderr
     from mirage.service.supervisor import WorkerFailed
 
@@ -62,11 +60,24 @@ def _serve(settings: Settings, links: list[str]) -> int:
             return serve(settings)
     except WorkerFailed as error:
         return _fail(str(error), error.code)
+    except HostError as error:
+        return _fail(str(error), USAGE)
     except PortError as error:
         return _fail(str(error), CRASHED)
     except (StartError, KeysError) as error:
         return _fail(str(error), BAD_DATA)
     return DONE
+
+
+def _set_signals() -> None:
+    """End at once for what will be a request to stop, and let other signals end nothing."""
+    # Until the server takes signals, nothing is served that would have to be finished, and models
+    # are loaded on threads that cannot be stopped.
+    signal.signal(signal.SIGTERM, lambda *_: os._exit(DONE))
+    if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # as nohup leaves it
+        signal.signal(signal.SIGHUP, lambda *_: os._exit(DONE))
+    for number in (signal.SIGUSR1, signal.SIGUSR2):
+        signal.signal(number, signal.SIG_IGN)
 
 
 def _verify(arguments: Sequence[str]) -> int:

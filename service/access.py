@@ -35,7 +35,8 @@ class AskForKey:
         """Answer MissingKey and WrongKey at once, before the body is read."""
         if scope["type"] == "http" and not is_open(scope["path"]):
             try:
-                record_of(Request(scope)).key = find_key(self._keys, Headers(scope=scope))
+                key = find_key(self._keys, Headers(scope=scope))
+                record_of(Request(scope)).note_key(key.name, key.images_per_minute)
             except ServiceError as error:
                 self._metrics.count_problem(error.slug)
                 await problem_response(error)(scope, receive, send)

@@ -255,8 +255,8 @@ def _validated(fields: object, model: type[M], settings: Settings) -> M:
 def _check_lists(fields: dict[str, Any], settings: Settings) -> None:
     """Raise LimitExceeded for a list of more items than the settings allow."""
     for name, setting in LISTS.items():
-        value, most = fields.get(name), getattr(settings, setting)
-        if isinstance(value, list) and len(value) > most:
+        value = fields.get(name)
+        if isinstance(value, list) and len(value) > (most := getattr(settings, setting)):
             raise LimitExceeded.of(
                 name, f"{name} are a list of {len(value)}; at most {most} are allowed"
             )

@@ -1,14 +1,24 @@
 """Buckets that each hold a minute's images, start full and are refilled evenly."""
 
-import sqlite3
+import mmap
+import secrets
+import struct
 from collections import OrderedDict
-from contextlib import closing
-from pathlib import Path
+from collections.abc import Iterator
+from contextlib import contextmanager
+from hashlib import blake2b
 from typing import Protocol
+
+from mirage.service.shared_lock import SharedLock
 
 MOST_CALLERS = 10_000  # whose buckets are kept; those who came last
 NOTHING = 1e-6  # images, below which rounding alone makes a difference
-PATIENCE_S = 5.0  # for another process that has the file
+# Each caller's bucket is in one of 16 places, found by its hash. With four times as many places as
+# callers are expected, hardly ever are all 16 taken while others are free.
+SETS, PLACES = 2560, 16
+PLACE = struct.Struct("<16sdd")  # the hash of a caller, the images, and when it was filled
+PATIENCE_S = 0.001  # for another process that has the lock: the event loop waits
+EMPTY = bytes(16)
 
 Caller = tuple[str, int]
 """Who has a bucket, and the images that it holds at most: a minute's."""
@@ -46,59 +56,55 @@ class OwnBuckets:
 
 
 class SharedBuckets:
-    """The buckets of several processes, in a file that each of them opens.
+    """The buckets of several processes, in memory of a fixed size; create it before the fork.
 
-    The clock must be one that they share, as `time.monotonic` is on Linux.
+    The clock must be one that they share, as `time.monotonic` is on Linux. A call waits for other
+    processes for a millisecond at most: if one has stopped in its midst, the others go on without
+    the lock, by which a bucket may lose what two take in the same instant.
     """
 
-    def __init__(self, path: Path) -> None:
-        self._file = sqlite3.connect(path, timeout=PATIENCE_S, isolation_level=None)
-        # A process that is lost may not leave others waiting; what a lost machine held matters not.
-        self._file.execute("PRAGMA synchronous = OFF")
-        self._file.execute("PRAGMA journal_mode = MEMORY")
-        self._file.execute(
-            "CREATE TABLE IF NOT EXISTS buckets (caller TEXT, per_minute INTEGER, images REAL,"
-            " filled_at REAL, PRIMARY KEY (caller, per_minute)) WITHOUT ROWID"
-        )
-        self._file.execute("CREATE INDEX IF NOT EXISTS oldest ON buckets (filled_at)")
+    def __init__(self) -> None:
+        self._key = secrets.token_bytes(16)  # so that nobody chooses who shares his places
+        self._memory = mmap.mmap(-1, SETS * PLACES * PLACE.size)  # none of it is used yet
+        self._lock = SharedLock("mirage-buckets")
 
     def take(self, caller: Caller, images: int, now: float) -> float:
         """As all buckets do; nobody else takes meanwhile."""
-        with closing(self._file.cursor()) as cursor:
-            cursor.execute("BEGIN IMMEDIATE")
-            try:
-                found = cursor.execute(
-                    "SELECT images, filled_at FROM buckets WHERE caller = ? AND per_minute = ?",
-                    caller,
-                ).fetchone()
-                left, wait_s = drawn(caller, found, images, now)
-                cursor.execute(
-                    "INSERT OR REPLACE INTO buckets VALUES (?, ?, ?, ?)", (*caller, left, now)
-                )
-                if found is None:
-                    self._forget(cursor)
-            finally:
-                cursor.execute("COMMIT")
+        with self._set(caller) as (name, places):
+            place, bucket = self._find(name, places)
+            left, wait_s = drawn(caller, bucket, images, now)
+            PLACE.pack_into(self._memory, place, name, left, now)
         return wait_s
 
     def give_back(self, caller: Caller, images: int) -> None:
         """As all buckets do."""
-        self._file.execute(
-            "UPDATE buckets SET images = images + ? WHERE caller = ? AND per_minute = ?",
-            (images, *caller),
-        )
+        with self._set(caller) as (name, places):
+            place, bucket = self._find(name, places)
+            if bucket is not None:
+                PLACE.pack_into(self._memory, place, name, bucket[0] + images, bucket[1])
 
-    def close(self) -> None:
-        """Let go of the file."""
-        self._file.close()
+    @contextmanager
+    def _set(self, caller: Caller) -> Iterator[tuple[bytes, range]]:
+        """The hash of a caller and where its bucket may be, for this process alone."""
+        text = f"{caller[1]} {caller[0]}".encode()
+        name = blake2b(text, digest_size=16, key=self._key).digest()
+        number = int.from_bytes(name[:8], "little") % SETS
+        start = number * PLACES * PLACE.size
+        with self._lock.held(number, PATIENCE_S):
+            yield name, range(start, start + PLACES * PLACE.size, PLACE.size)
 
-    def _forget(self, cursor: sqlite3.Cursor) -> None:
-        (count,) = cursor.execute("SELECT count(*) FROM buckets").fetchone()
-        if count > MOST_CALLERS:
-            cursor.execute(
-                "DELETE FROM buckets WHERE (caller, per_minute) ="
-                " (SELECT caller, per_minute FROM buckets ORDER BY filled_at LIMIT 1)"
-            )
+    def _find(self, name: bytes, places: range) -> tuple[int, tuple[float, float] | None]:
+        """A caller's place and bucket; for a new one a free place, or that of the oldest."""
+        oldest, oldest_at = places[0], float("inf")
+        for place in places:
+            found, images, filled_at = PLACE.unpack_from(self._memory, place)
+            if found == name:
+                return place, (images, filled_at)
+            if found == EMPTY:
+                filled_at = float("-inf")
+            if filled_at < oldest_at:
+                oldest, oldest_at = place, filled_at
+        return oldest, None
 
 
 def drawn(

@@ -89,6 +89,8 @@ class Limits(BaseModel):
     frames_per_request: int = Field(description="frames of /interpolate", examples=[256])
     megapixels_per_request: float = Field(description="10^6 pixels of either", examples=[64])
     body_bytes: int = Field(description="bytes of a body", examples=[8388608])
+    json_bytes: int = Field(description="bytes of JSON", examples=[1048576])
+    json_items: int = Field(description="commas, colons and brackets of JSON", examples=[70000])
     deadline_s: float = Field(description="longest time to an answer", examples=[30])
     latent_bound: float = Field(
         LATENT_BOUND, description="largest absolute value of a latent", examples=[LATENT_BOUND]

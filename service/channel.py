@@ -1,4 +1,4 @@
-"""What the supervisor and a worker tell each other, over a pair of sockets."""
+"""What a worker tells the supervisor, over a pair of sockets by which each sees the other's end."""
 
 import json
 import socket
@@ -7,20 +7,17 @@ from typing import Literal
 
 MESSAGE_BYTES = 8192
 MOST_TEXT = 1000  # characters, which are fewer bytes than a message may have
-Word = Literal["connection", "drain", "stop", "leave", "ready", "failed", "gone"]
+Word = Literal["ready", "failed", "gone"]
 
 
 @dataclass(frozen=True)
 class Message:
-    """A word and what comes with it.
+    """A worker is ready, or has failed with an exit code and a reason.
 
-    `connection` brings an open socket; `drain`, `stop` and `leave` tell a worker to be not ready,
-    to finish, and to end at once. `ready` and `failed` are a worker's own, the latter with an exit
-    code and why. `gone` is what is heard of an end that was closed.
+    `gone` is what is heard of an end that was closed.
     """
 
     word: Word
-    connection: socket.socket | None = None
     code: int = 0
     text: str = ""
 
@@ -43,9 +40,8 @@ class Channel:
     def tell(self, message: Message) -> bool:
         """Send a message; false when the other end is gone, or takes nothing more for now."""
         content = {"word": message.word, "code": message.code, "text": message.text[:MOST_TEXT]}
-        handed = [message.connection.fileno()] if message.connection else []
         try:
-            socket.send_fds(self._end, [json.dumps(content, ensure_ascii=False).encode()], handed)
+            self._end.send(json.dumps(content, ensure_ascii=False).encode())
         except OSError:
             return False
         return True
@@ -53,15 +49,12 @@ class Channel:
     def hear(self) -> Message | None:
         """The next message; None when there is none yet."""
         try:
-            data, handed, _, _ = socket.recv_fds(self._end, MESSAGE_BYTES, 1)
+            data = self._end.recv(MESSAGE_BYTES)
         except BlockingIOError:
             return None
         except OSError:
             return Message("gone")
-        if not data:
-            return Message("gone")
-        connection = socket.socket(fileno=handed[0]) if handed else None
-        return Message(connection=connection, **json.loads(data))
+        return Message(**json.loads(data)) if data else Message("gone")
 
 
 def open_channel() -> tuple[Channel, Channel]:

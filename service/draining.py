@@ -8,13 +8,14 @@ import os
 import signal
 import socket
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from types import FrameType
 from typing import Any, cast
 
 import uvicorn
 from fastapi import FastAPI
 
+from mirage.service.acceptor import Acceptor, connection_limit
 from mirage.service.app import create_app
 from mirage.service.crowd import Crowd
 from mirage.service.http_protocol import HttpProtocol
@@ -36,36 +37,59 @@ CUT_OFF = 1  # the exit code when somebody was not answered
 
 
 class DrainingServer(uvicorn.Server):
-    """Goes on serving, as not ready, for the drain delay after SIGTERM; a second one ends all."""
+    """Goes on serving, as not ready, for the drain delay after SIGTERM; a second one ends all.
+
+    `crowd` are those of all processes that accept from `listener`.
+    """
 
     def __init__(
-        self, config: uvicorn.Config, service: Service, listeners: Sequence[socket.socket] = ()
+        self,
+        config: uvicorn.Config,
+        service: Service,
+        listener: socket.socket,
+        crowd: Crowd | None = None,
     ) -> None:
         super().__init__(config)
         self._service = service
-        self._listeners = list(listeners)
+        self._listener = listener
         self._loop = asyncio.get_running_loop()
+        limit = connection_limit(service.settings.connections_per_worker)
+        self._acceptor = Acceptor(listener, crowd or Crowd(), limit, self._make_protocol)
 
     async def run_until_stopped(self) -> None:
-        """Serve what comes over the listeners."""
-        await self.serve(self._listeners)
+        """Serve what comes over the listener."""
+        if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # as nohup leaves it
+            signal.signal(signal.SIGHUP, self.handle_exit)
+        await self.serve([])
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Begin to listen, and say so."""
+        """Begin to accept connections, and say so."""
         await super().startup(sockets)
-        for listener in sockets or ():
-            log.info("ready host=%s port=%d", *listener.getsockname()[:2])
+        self.begin()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Accept nothing more, and finish."""
+        self._acceptor.close()
+        await super().shutdown(sockets)
+
+    def begin(self) -> None:
+        """Listen, accept, and say so."""
+        self._listener.listen(BACKLOG)
+        self._acceptor.start()
+        log.info("ready host=%s port=%d", *self._listener.getsockname()[:2])
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Handle a signal; unlike uvicorn's, it is not raised again at the end: exit 0."""
         if self._service.draining:
             self.leave_at_once()
         self._service.draining = True
-        delay_s = self._service.settings.drain_delay_s if sig == signal.SIGTERM else 0
+        delay_s = 0 if sig == signal.SIGINT else self._service.settings.drain_delay_s
         self._loop.call_soon_threadsafe(self._loop.call_later, delay_s, self.stop)
 
     def stop(self) -> None:
         """Take nothing more, and leave when what is in flight is finished or grace has ended."""
+        if self.should_exit:
+            return
         self._service.draining = self._service.refusing = self.should_exit = True
         # On a thread of its own, and to the very end: a run that hangs holds everything else up.
         grace = threading.Timer(
@@ -77,6 +101,15 @@ class DrainingServer(uvicorn.Server):
     def leave_at_once(self) -> None:
         """End the process, whoever waits."""
         self._leave("stopped at once", CUT_OFF if self._service.unanswered else 0)
+
+    def _make_protocol(self, dropped: Callable[[], None]) -> asyncio.Protocol:
+        make: Callable[..., asyncio.Protocol] = cast(Any, self.config.http_protocol_class)
+        return make(
+            config=self.config,
+            server_state=self.server_state,
+            app_state=self.lifespan.state,
+            dropped=dropped,
+        )
 
     def _leave(self, why: str, code: int) -> None:
         log.warning("%s requests=%d", why, len(self._service.unanswered))

@@ -122,7 +122,8 @@ class Generate:
         if service.refusing:
             raise Draining("the service is stopping", retry_after_s=1)
         if service.keys is not None:
-            record.key = find_key(service.keys, headers)
+            key = find_key(service.keys, headers)
+            record.note_key(key.name, key.images_per_minute)
         seconds = allowed_s(headers, service.settings.deadline_s)
         service.pending.check_room(seconds)
         service.models.check_room(seconds)

@@ -64,7 +64,7 @@ async def answer_order(order: Order, service: Service) -> Response:
     made = Made(served.manifest, work, outcome.rows, settings.compression)
     packed, encode_s = await _packed(service, media, made, fields.layout)
     observe(service.metrics, made.manifest, work.count, outcome, encode_s)
-    order.record.note(made.model, work.count, outcome, encode_s)
+    order.record.note(made.model, work.count, outcome.queue_s, outcome.run_s, encode_s)
     return Answer(packed.body, _headers(made, packed, outcome, encode_s))
 
 

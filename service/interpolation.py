@@ -64,7 +64,9 @@ class Walk:
 
     def note(self, outcome: Outcome, encode_s: float) -> None:
         """Tell the log what was made."""
-        record_of(self.request).note(self.headers["X-Model"], self.work.count, outcome, encode_s)
+        record_of(self.request).note(
+            self.headers["X-Model"], self.work.count, outcome.queue_s, outcome.run_s, encode_s
+        )
 
 
 async def interpolate(request: Request) -> Response:

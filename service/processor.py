@@ -4,7 +4,9 @@ import ctypes
 import os
 import platform
 import resource
-from pathlib import Path
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path, PurePosixPath
 
 CGROUP = Path("/sys/fs/cgroup")
 M_MMAP_THRESHOLD = -3  # mallopt(3)
@@ -19,10 +21,22 @@ INSTRUCTIONS = (
 )
 
 
-def available_cpus(cgroup: Path = CGROUP) -> int:
-    """The CPUs of this process: the smaller of its affinity and its cgroup quota, at least 1."""
+def available_cpus(cgroup: Path = CGROUP, process: Path = PROCESS) -> int:
+    """The CPUs of this process: the smaller of its affinity and its cgroup quota, at least 1.
+
+    The quota is the smallest of its own control group and of those around it, for each limits all
+    that are inside.
+    """
     affinity = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return max(1, int(min(affinity or 1, _cgroup_quota(cgroup))))
+    quotas = [_quota(group) for group in _groups(cgroup, process)]
+    return max(1, int(min(affinity or 1, *quotas, float("inf"))))
+
+
+def raise_file_limit() -> None:
+    """Allow this process as many open files, and so connections, as it may allow itself."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with suppress(OSError, ValueError):  # as macOS, which names a limit that it does not grant
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def instruction_set(cpuinfo: Path = CPUINFO) -> str:
@@ -60,12 +74,41 @@ def trim_memory() -> None:
         trim(0)
 
 
-def _cgroup_quota(cgroup: Path) -> float:
-    """The CPUs that the control group grants; infinite without a quota."""
-    quota, _, period = _read(cgroup / "cpu.max").strip().partition(" ")  # version 2
+def _groups(cgroup: Path, process: Path) -> Iterator[Path]:
+    """The folders of the control groups that this process is in, from the inmost outwards.
+
+    Those of version 2 and, where it is mounted, of version 1's controller `cpu`.
+    """
+    own: dict[str, PurePosixPath] = {}  # by controller, "" for version 2
+    for line in _read(process / "cgroup").splitlines():  # cgroups(7)
+        _, controllers, path = line.split(":", 2)
+        own |= dict.fromkeys(controllers.split(","), PurePosixPath(path))
+    outermost = {mount: PurePosixPath(root) for root, mount in _mounts(process)}
+    for mount, controller in (
+        (cgroup, ""),
+        (cgroup / "unified", ""),  # where both versions are mounted
+        (cgroup / "cpu", "cpu"),
+        (cgroup / "cpu,cpuacct", "cpu"),
+    ):
+        group, root = own.get(controller, PurePosixPath("/")), outermost.get(mount)
+        # A container may see no more of the tree than its own part.
+        inside = group.relative_to(root if root and group.is_relative_to(root) else "/")
+        yield from (mount / part for part in (inside, *inside.parents))
+
+
+def _mounts(process: Path) -> Iterator[tuple[str, Path]]:
+    """What is mounted of a file system, and where."""
+    for line in _read(process / "mountinfo").splitlines():  # proc_pid_mountinfo(5)
+        fields = line.split()
+        yield fields[3], Path(fields[4])
+
+
+def _quota(group: Path) -> float:
+    """The CPUs that a control group grants; infinite without a quota."""
+    quota, _, period = _read(group / "cpu.max").strip().partition(" ")  # version 2
     if not quota:  # version 1
-        quota = _read(cgroup / "cpu/cpu.cfs_quota_us").strip()
-        period = _read(cgroup / "cpu/cpu.cfs_period_us").strip()
+        quota = _read(group / "cpu.cfs_quota_us").strip()
+        period = _read(group / "cpu.cfs_period_us").strip()
     if not (quota.isdecimal() and period.isdecimal() and int(period)):
         return float("inf")
     return int(quota) / int(period)

@@ -31,14 +31,12 @@ class Rates:
 
         Entering it raises RateLimited, and LimitExceeded for more than a minute's images at once.
         """
-        key = record.key
-        own_limit = None if key is None else key.images_per_minute
+        own_limit = record.images_per_minute
         per_minute = self._images_per_minute if own_limit is None else own_limit
         if per_minute is None:
             return FREE
-        return self._charged(
-            (_address(record.client) if key is None else key.name, per_minute), images
-        )
+        name = _address(record.client) if record.key is None else record.key
+        return self._charged((name, per_minute), images)
 
     @contextmanager
     def _charged(self, caller: Caller, images: int) -> Iterator[None]:

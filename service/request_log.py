@@ -77,7 +77,7 @@ def log_request(
         "method": scope["method"],
         "path": scope["path"][:MOST_PATH],
         "status": status,
-        "key": None if record.key is None else record.key.name,
+        "key": record.key,
         "model": record.model,
         "images": record.images,
         "total_ms": _ms(total_s),

@@ -129,11 +129,13 @@ def _prepare(bundle: Bundle, kind: Kind, settings: Settings, crowd: Crowd | None
         raise
     except Exception as error:  # a graph may fail when it runs, with whatever others' code raises
         raise LoadError("load_failed", f"{type(error).__name__}: {error}") from error
+    label = f"{bundle.manifest.name}@{bundle.manifest.version}"
     largest = useful_size({size: min(each[size] for each in times) for size in times[0]})
+    if crowd is not None:
+        sizes = f"{lanes.threads} threads, up to {engines[0].sizes[-1]}"
+        largest = crowd.batch_sizes.agree(f"{label} on {kind} with {sizes}", largest)
     prepared = Prepared(engines, cost, largest, wide)
-    if largest < engines[0].sizes[-1]:
-        label = f"{bundle.manifest.name}@{bundle.manifest.version}"
-        log.info("%s runs in batches of %d at most: larger ones are no quicker", label, largest)
+    log.info("%s runs in batches of %d at most", label, largest)
     for engine in prepared.everything:
         engine.rest()  # from the largest batches, which may never come
     return prepared

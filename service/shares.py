@@ -10,8 +10,8 @@ from mirage.service.settings import Settings
 def plan_workers(settings: Settings) -> int:
     """What the settings say; else one for each CPU that is allowed.
 
-    With a GPU, too: one process cannot answer as fast as that makes images. One alone where
-    connections cannot be handed over.
+    With a GPU, too: one process cannot answer as fast as that makes images. One alone on systems
+    whose own libraries do not bear a fork.
     """
     if settings.workers is not None:
         return settings.workers

@@ -4,6 +4,8 @@ import asyncio
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
+from prometheus_client import CollectorRegistry
+from prometheus_client.exposition import generate_latest
 from starlette.requests import Request
 
 from mirage.service.crowd import Crowd
@@ -17,6 +19,7 @@ from mirage.service.rates import Rates
 from mirage.service.release_barrier import ReleaseBarrier
 from mirage.service.settings import Settings
 from mirage.service.verified_files import VerifiedFiles
+from mirage.service.worker_collector import WorkerCollector
 
 
 @dataclass
@@ -76,7 +79,12 @@ class Service:
     async def exposition(self) -> bytes:
         """As `Metrics.exposition`, while the event loop goes on; raises MetricsLost."""
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._scrapes, self.metrics.exposition)
+        text = await loop.run_in_executor(self._scrapes, self.metrics.exposition)
+        if self.crowd is None:
+            return text
+        registry = CollectorRegistry()
+        registry.register(WorkerCollector(self.crowd))
+        return text + generate_latest(registry)
 
     async def open(self) -> None:
         """Read the keys and load the models; raises KeysError and StartError."""

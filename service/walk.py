@@ -71,7 +71,7 @@ def segment(
     float32 `[latent_dim]` → `[steps, latent_dim]`; in float64 on the way (Shoemake 1985).
     """
     a, b = start.astype(np.float64), end.astype(np.float64)
-    angle = _angle(a, b)
+    angle = _angle(a, b) if steps > 1 else 0.0  # the start alone is on every way
     sine = math.sin(angle)
     shares = [step / steps for step in range(steps)]
     if abs(sine) < FLAT:

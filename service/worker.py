@@ -1,22 +1,19 @@
-"""One of several processes of the service: serves the connections that the supervisor hands it."""
+"""One of several processes of the service: serves the connections that it accepts."""
 
-import asyncio
 import functools
 import logging
 import os
 import socket
 import threading
-from collections.abc import Callable
-from pathlib import Path
+from dataclasses import dataclass, field
 from types import FrameType
-from typing import Any, cast
 
 import uvicorn
 
 from mirage.service.aggregation import SharedMetrics
 from mirage.service.buckets import SharedBuckets
 from mirage.service.channel import Channel, Message
-from mirage.service.crowd import Crowd
+from mirage.service.crowd import Crowd, Phase
 from mirage.service.draining import DrainingServer, run_server
 from mirage.service.errors import EngineStuck, StartError
 from mirage.service.keys_file import KeysError
@@ -25,40 +22,36 @@ from mirage.service.rates import Rates
 from mirage.service.release_barrier import ReleaseBarrier
 from mirage.service.settings import Settings
 from mirage.service.state import Service
+from mirage.service.supervisor import OUT_OF_STEP
 
 log = logging.getLogger(__name__)
 
-DONE, CRASHED, BAD_DATA, OUT_OF_STEP = 0, 1, 3, 7
-AT_ONCE = 16  # connections that are taken before anything else is looked at
+DONE, CRASHED, BAD_DATA = 0, 1, 3
+BEAT_S = 0.1  # between two beats of the event loop, at which it also looks at the phase
 CHECK_S = 1.0  # between two looks at whether the engine is stuck
 
 
-def serve_as_worker(
-    settings: Settings,
-    folder: Path,
-    crowd: Crowd,
-    barrier: ReleaseBarrier,
-    shared: SharedMetrics | None,
-    number: int,
-    channel: Channel,
-) -> int:
-    """Be worker `number` of a crowd until told to stop; returns the exit code.
+@dataclass(frozen=True)
+class Shared:
+    """What all workers share; create it before they are forked."""
 
-    In `folder` the workers find each other, in `shared` they count.
-    """
-    crowd.take_place(number)
-    barrier.take_place(number)
-    buckets = SharedBuckets(folder / "buckets.sqlite")
-    if shared is not None:
-        shared.join(number)
-    server = functools.partial(
-        WorkerServer,
-        crowd=crowd,
-        channel=channel,
-        rates=Rates(settings.images_per_minute, buckets=buckets),
-    )
+    listener: socket.socket
+    crowd: Crowd
+    metrics: SharedMetrics | None  # None: each worker counts alone
+    buckets: SharedBuckets = field(default_factory=SharedBuckets)
+    barrier: ReleaseBarrier = field(default_factory=ReleaseBarrier)
+
+
+def serve_as_worker(settings: Settings, shared: Shared, number: int, channel: Channel) -> int:
+    """Be worker `number` until told to stop; returns the exit code."""
+    shared.crowd.take_place(number)
+    shared.barrier.take_place(number)
+    if shared.metrics is not None:
+        shared.metrics.join(number)
+    server = functools.partial(WorkerServer, shared=shared, channel=channel)
+    metrics = Metrics(shared.metrics, is_whole=False)
     try:
-        run_server(settings, server, crowd, Metrics(shared, is_whole=False), barrier)
+        run_server(settings, server, shared.crowd, metrics, shared.barrier)
     except (StartError, KeysError) as error:
         channel.tell(Message("failed", code=BAD_DATA, text=str(error)))
         return BAD_DATA
@@ -72,83 +65,81 @@ class OutOfStep(Exception):
 
 
 class WorkerServer(DrainingServer):
-    """Does as the supervisor tells it, and stops when there is none any more."""
+    """Follows the phase that the supervisor sets, and stops when there is none any more."""
 
     def __init__(
         self,
         config: uvicorn.Config,
         service: Service,
-        crowd: Crowd,
+        shared: Shared,
         channel: Channel,
-        rates: Rates,
     ) -> None:
-        super().__init__(config, service)
-        service.rates = rates
+        super().__init__(config, service, shared.listener, shared.crowd)
+        service.rates = Rates(service.settings.images_per_minute, buckets=shared.buckets)
         service.models.follower.when_behind = self.stop
-        self._crowd = crowd
+        self._crowd = shared.crowd
         self._channel = channel
-        self._connecting: set[asyncio.Task[Any]] = set()
+        self._phase = Phase.LOADING
+        self._supervisor = os.getppid()
         self._ended = threading.Event()
 
     async def run_until_stopped(self) -> None:
-        """Serve what comes over the channel."""
+        """Serve what this worker accepts."""
         threading.Thread(target=self._watch, name="watch", daemon=True).start()
         await super().run_until_stopped()
         self._ended.set()
         if self._service.models.follower.is_behind:
             raise OutOfStep
 
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Begin to take connections, and say so."""
-        await super().startup(sockets)
+    def begin(self) -> None:
+        """Say that this worker is ready; it accepts from the phase of serving on."""
         if self._service.models.follower.is_behind:  # before it could stop anything
             self.stop()
         self._loop.add_reader(self._channel.fileno(), self._hear)
+        self._crowd.set_accepting(True)  # so that no other takes more than its part before
+        self._beat()
         self._channel.tell(Message("ready"))
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Leave signals to the supervisor."""
 
+    def _beat(self) -> None:
+        """Show that the event loop turns, and follow the phase."""
+        self._crowd.beat()
+        self._loop.call_later(BEAT_S, self._beat)
+        if (phase := self._crowd.phase) > self._phase:
+            self._follow(phase)
+
+    def _follow(self, phase: Phase) -> None:
+        self._phase = phase
+        if phase == Phase.LEAVING:
+            self.leave_at_once()
+        elif phase == Phase.STOPPING:
+            self.stop()
+        else:
+            self._acceptor.start()
+            self._service.draining = phase == Phase.DRAINING
+
     def _hear(self) -> None:
-        for _ in range(AT_ONCE):
-            if (message := self._channel.hear()) is None:
-                return
-            if message.connection is not None:
-                self._take(message.connection)
-            elif message.word == "drain":
-                self._service.draining = True
-            elif message.word == "leave":
-                self.leave_at_once()
-            else:  # stop, or the supervisor is gone
-                self._loop.remove_reader(self._channel.fileno())
-                self.stop()
-                return
-
-    def _take(self, connection: socket.socket) -> None:
-        task = self._loop.create_task(self._connect(connection))
-        self._connecting.add(task)
-        task.add_done_callback(self._connecting.discard)
-
-    async def _connect(self, connection: socket.socket) -> None:
-        connection.setblocking(False)
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        protocol: Callable[[], asyncio.Protocol] = functools.partial(
-            cast(Any, self.config.http_protocol_class),
-            config=self.config,
-            server_state=self.server_state,
-            app_state=self.lifespan.state,
-            dropped=self._crowd.drop,
-        )
-        await self._loop.connect_accepted_socket(protocol, connection)
+        """Stop when the supervisor is gone, which tells nothing else this way."""
+        if (message := self._channel.hear()) is not None and message.word == "gone":
+            self._loop.remove_reader(self._channel.fileno())
+            self._follow(max(self._phase, Phase.STOPPING))
 
     def _watch(self) -> None:
         """End this process when its engine hangs: the supervisor starts another.
 
-        On a thread, for an engine that hangs may hold the event loop up.
+        On a thread, for an engine that hangs may hold the event loop up; then it also cannot hear
+        that the supervisor is gone.
         """
+        orphaned_s = 0.0
         while not self._ended.wait(CHECK_S):
             try:
                 self._service.check_alive()
             except EngineStuck as error:
                 log.error("worker ends: %s", error.detail)
+                os._exit(CRASHED)
+            if os.getppid() != self._supervisor:
+                orphaned_s += CHECK_S
+            if orphaned_s > self._service.settings.grace_s + CHECK_S:
                 os._exit(CRASHED)

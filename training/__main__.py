@@ -20,6 +20,7 @@ from mirage.training.commands.flags import (
     facts_of,
     read_recipe,
 )
+from mirage.training.config import AUTO
 from mirage.training.dataset import load_dataset
 from mirage.training.device import resolve_device
 from mirage.training.dry_run import dry_run
@@ -104,7 +105,8 @@ def _train(options: argparse.Namespace) -> Iterable[str]:
     TASKS[config.task].check(config, data)
     if options.dry_run:
         _set_threads(options)
-        return dry_run(config, data, options.run, device, facts_of(data, options.device))
+        facts = facts_of(data, options.device) if config.preset == AUTO else None
+        return dry_run(config, data, options.run, device, facts)
     train(
         config,
         data,

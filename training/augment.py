@@ -47,11 +47,21 @@ def _shifted(random: Tensor, side: int) -> Tensor:
 
 def _cutout(images: Tensor, random: Tensor) -> Tensor:
     """Cover a rectangle of half the sides, anywhere, with the mean grey 0."""
-    _, _, height, width = images.shape
-    rows = _covered(random[:, 0], height)
-    columns = _covered(random[:, 1], width)
-    hole = rows[:, None, :, None] & columns[:, None, None, :]
-    return images.masked_fill(hole, 0.0)
+    return images.masked_fill(_hole(images, random), 0.0)
+
+
+def _cutout_white(images: Tensor, random: Tensor) -> Tensor:
+    """Cut out a rectangle as `cutout` does; what is left there is white, and transparent."""
+    empty = images.new_ones(images.shape[1])
+    empty[3:] = -1  # the opacity, where there is one
+    return torch.where(_hole(images, random), empty[:, None, None], images)
+
+
+def _hole(images: Tensor, random: Tensor) -> Tensor:
+    """Which pixels a rectangle covers that may reach over the sides: bool [N, 1, H, W]."""
+    rows = _covered(random[:, 0], images.shape[2])
+    columns = _covered(random[:, 1], images.shape[3])
+    return rows[:, None, :, None] & columns[:, None, None, :]
 
 
 def _covered(random: Tensor, side: int) -> Tensor:
@@ -78,6 +88,7 @@ AUGMENTATIONS = {
     "flip": Augmentation(1, _flip),
     "translate": Augmentation(2, _translate),
     "cutout": Augmentation(2, _cutout),
+    "cutout-white": Augmentation(2, _cutout_white),
     "colour": Augmentation(3, _colour),
 }
 

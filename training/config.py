@@ -16,7 +16,7 @@ from mirage.training.augment import AUGMENTATIONS
 from mirage.training.auto import Facts, choose
 from mirage.training.errors import UsageError
 from mirage.training.losses import LOSSES
-from mirage.training.networks import FAMILIES
+from mirage.training.networks import families_of
 from mirage.training.optim.degradation import DEGRADATIONS
 from mirage.training.optim.fidelity import CONTENT_LOSSES
 from mirage.training.optimizers import OPTIMIZERS
@@ -47,8 +47,11 @@ class TrainConfig(BaseModel):
     latent_gain: float = Field(
         1.0, gt=0, le=10, description="what the averaged generator multiplies its latents with"
     )
+    normalize: Literal["none", "rms"] = Field(
+        "none", description="rms: what the mapping makes of each sample has a root mean square of 1"
+    )
 
-    scale: Literal[2, 3, 4] = Field(4, description="how much larger pictures become")
+    scale: int = Field(4, ge=2, le=4, description="how much larger pictures become")
     crop: int = Field(40, ge=8, le=1024, description="side of a low-resolution crop in pixels")
     degrade: tuple[str, ...] = Field((), description="what low resolution went through, in order")
     content: str = Field("charbonnier", description="how far a picture is from the true one")
@@ -57,6 +60,12 @@ class TrainConfig(BaseModel):
     )
     discriminator_widths: tuple[int, ...] = (32, 64)
 
+    transparency: Literal["straight", "on-white"] = Field(
+        "straight", description="of RGBA: colours as they are stored, or put over white"
+    )
+    clamp_slope: float = Field(
+        1.0, ge=0, le=1, description="of generated values beyond [-1, 1] in training; 1: no clamp"
+    )
     loss: str
     gamma: Ramp = Field(description="weight of R1 and of R2, applied as gamma / 2")
     mismatch: Ramp = Field(NONE, description="weight of real images under wrong labels, as fakes")
@@ -97,9 +106,8 @@ class TrainConfig(BaseModel):
     )
     @classmethod
     def _known(cls, value: str, info: Any) -> str:
-        task = info.data.get("task")
         tables: dict[str, Iterable[str]] = {
-            "family": [name for name, family in FAMILIES.items() if family.task == task],
+            "family": families_of(info.data.get("task", "")),
             "loss": LOSSES,
             "content": CONTENT_LOSSES,
         }

@@ -11,49 +11,37 @@ from PIL import Image
 from torch import nn
 
 from mirage.training.auto import Facts, choose
-from mirage.training.config import AUTO, TrainConfig
-from mirage.training.dataset import Dataset
-from mirage.training.dataset.sheet import describe, sample_sheet
+from mirage.training.config import TrainConfig
 from mirage.training.device import resolve_precision
 from mirage.training.feed import Feed
 from mirage.training.players import Players
 from mirage.training.step import Step
 from mirage.training.tasks import TASKS
+from mirage.training.tasks.task import Data
 
 STEPS = 3
 """Steps that are timed, after one that is not."""
-FEW = 50
-"""Images of a class below which it is named."""
 SHEET = "data.png"
 
 
 def dry_run(
-    config: TrainConfig, data: Dataset, run: Path, device: torch.device, facts: Facts
+    config: TrainConfig, data: Data, run: Path, device: torch.device, facts: Facts | None
 ) -> Iterator[str]:
     """Lines for people; writes a sheet of real samples into the run's folder, and trains nothing.
 
     Raises what training would raise for settings and data that do not fit.
     """
     config = config.model_copy(update={"precision": resolve_precision(config.precision, device)})
-    architecture = TASKS[config.task].architecture(config, data.sheet())
+    task = TASKS[config.task]
+    architecture = task.architecture(config, data.sheet())
     players = Players(config, architecture).to(device)
     yield json.dumps(config.model_dump(exclude_defaults=True), indent=2)
-    if config.preset == AUTO:
+    if facts is not None:
         yield from choose(facts)[1]
-    yield from describe(data)
-    yield from _warnings(data)
+    yield from task.describe(data)
     yield from _networks(players)
     yield from _costs(config, players, data, device)
-    yield f"sheet          {_write_sheet(data, run)}"
-
-
-def _warnings(data: Dataset) -> Iterator[str]:
-    if data.labels is None:
-        return
-    counts = np.bincount(data.labels, minlength=len(data.classes))
-    for name, count in zip(data.classes, counts, strict=True):
-        if count < FEW:
-            yield f"warning        class {name} has {count} images only"
+    yield f"sheet          {_write_sheet(task.preview(config, data), run)}"
 
 
 def _networks(players: Players) -> Iterator[str]:
@@ -67,7 +55,7 @@ def _parameters(network: nn.Module) -> int:
 
 
 def _costs(
-    config: TrainConfig, players: Players, data: Dataset, device: torch.device
+    config: TrainConfig, players: Players, data: Data, device: torch.device
 ) -> Iterator[str]:
     """Memory and disk from the weights, time from a few real steps."""
     both = _parameters(players.generator) + _parameters(players.discriminator)
@@ -87,7 +75,7 @@ def _costs(
 
 
 def _seconds_per_step(
-    config: TrainConfig, players: Players, data: Dataset, device: torch.device
+    config: TrainConfig, players: Players, data: Data, device: torch.device
 ) -> float:
     step, feed = Step(config, players), Feed(config, data, device)
     try:
@@ -100,7 +88,7 @@ def _seconds_per_step(
         feed.close()
 
 
-def _write_sheet(data: Dataset, run: Path) -> Path:
+def _write_sheet(sheet: np.ndarray, run: Path) -> Path:
     run.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(sample_sheet(data).squeeze()).save(run / SHEET)
+    Image.fromarray(sheet.squeeze()).save(run / SHEET)
     return run / SHEET

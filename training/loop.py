@@ -56,9 +56,9 @@ def train(
 ) -> Run:
     """Train until `config.kimg`, going on from the run's last checkpoint if it has one.
 
-    threads: CPU threads; None takes the checkpoint's, else torch's choice. start: a bundle whose
-    weights a new run begins with. tensorboard: whether to write for it, too. allow_restart: begin
-    at 0 when the run has checkpoints and none can be used. Processes that
+    threads: CPU threads; None takes the checkpoint's, else torch's choice. start: a bundle or a run
+    whose weights a new run begins with. tensorboard: whether to write for it, too. allow_restart:
+    begin at 0 when the run has checkpoints and none can be used. Processes that
     `torchrun` started train as one, in one folder that all of them see. A resumed run follows an
     unbroken one to the bit on the same CPU with the same threads. SIGINT and SIGTERM end it with a
     checkpoint. Raises UsageError when the run was begun with another configuration or other data,

@@ -12,18 +12,18 @@ from mirage.training.checkpoint import load_weights
 from mirage.training.errors import DataError
 from mirage.training.networks import FAMILIES, Architecture, Generator, PictureArchitecture
 from mirage.training.networks.compact import Upscaler
-from mirage.training.pixels import to_grey_levels
+from mirage.training.pixels import to_grey_levels, to_pixels
 
 
 class ServedGenerator(nn.Module):
     """The generator as it is served: latents (and labels) in, uint8 [N, H, W, C] out."""
 
-    def __init__(self, generator: nn.Module) -> None:
+    def __init__(self, generator: Generator) -> None:
         super().__init__()
         self.generator = generator
 
     def forward(self, latents: Tensor, labels: Tensor | None = None) -> Tensor:
-        return to_grey_levels(self.generator(latents, labels))
+        return to_pixels(self.generator(latents, labels), self.generator.transparency)
 
 
 class ServedUpscaler(nn.Module):

@@ -20,7 +20,8 @@ class Limits(BaseModel):
 
     margin: of real logits over fake ones. ratio: of R1 to R2, either way. gradient: norm. spread
     and entropy: of generated images against real ones, from `from_kimg` on, for an average begins
-    as one grey image. patience: looks in a row outside the limits.
+    as one grey image. gain: dB above bicubic interpolation. patience: looks in a row outside the
+    limits.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -32,6 +33,7 @@ class Limits(BaseModel):
     spread: float = Field(0.1, ge=0)
     entropy: float = Field(0.3, ge=0)
     from_kimg: float = Field(50, ge=0)
+    gain: float = -3.0
     patience: int = Field(3, ge=1)
 
 
@@ -61,6 +63,10 @@ SIGNS: dict[str, tuple[str, str]] = {
         "How evenly generated images fall upon kinds of real ones, against real images.",
         "The generator makes a few kinds of images only: raise gamma, use the relativistic loss, or"
         " augment.",
+    ),
+    "gain": (
+        "PSNR of held-out pictures above that of bicubic interpolation, in dB.",
+        "The network spoils pictures: lower the learning rate, or adversarial_ratio.",
     ),
     "finite": (
         "Whether every loss, penalty and gradient is a number.",
@@ -166,6 +172,7 @@ def _bounds(limits: Limits, loss: str) -> dict[str, tuple[float | None, float | 
         "g_gradient": (VANISHED, limits.gradient),
         "spread": (limits.spread, None),
         "entropy": (limits.entropy, None),
+        "gain": (limits.gain, None),
     }
     if loss in LOGISTIC:
         bounds["margin"] = (None, limits.margin)

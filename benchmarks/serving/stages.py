@@ -81,6 +81,7 @@ WHERE = {
     "asyncio/runners.py": LOOP,  # uvloop shows no frames: what it reads and awaits is here
     "service/draining.py": LOOP,
     "service/supervisor.py": LOOP,
+    "service/acceptor.py": LOOP,
     "service/worker.py": LOOP,
     "uvicorn/server.py": LOOP,
     "uvicorn/_compat.py": LOOP,

@@ -107,7 +107,7 @@ async def _answer(request: Request, service: Service) -> Response:
     packed, encode_s = await _packed(service, outcome.rows, served.manifest, form)
     observe(service.metrics, served.manifest, work.count, outcome, encode_s)
     model = f"{served.manifest.name}@{served.manifest.version}"
-    record_of(request).note(model, work.count, outcome, encode_s)
+    record_of(request).note(model, work.count, outcome.queue_s, outcome.run_s, encode_s)
     return Response(packed.body, 200, {**packed.headers, "Vary": "Accept-Encoding"})
 
 

@@ -28,6 +28,10 @@ def test_lines_are_names_hashes_and_limits() -> None:
     )
 
 
+def test_a_byte_order_mark_is_skipped() -> None:
+    assert parse_keys(b"\xef\xbb\xbf" + f"ci {DIGEST}\n".encode()) == (Key("ci", b"\xab" * 32),)
+
+
 def test_no_keys_are_allowed_for_the_last_one_may_be_revoked() -> None:
     assert parse_keys(b"") == ()
 

@@ -53,3 +53,12 @@ def test_other_files_are_not_served(client: TestClient, name: str) -> None:
 def test_every_file_has_a_type_that_browsers_take() -> None:
     types = {page.media_type for page in read_pages().values()}
     assert types == set(MEDIA_TYPES.values())
+
+
+def test_the_page_works_under_any_prefix(client: TestClient) -> None:
+    """Nothing that it names begins with a slash."""
+    assert not re.search(r'(?:src|href|action)="/', client.get("/").text)
+    for name, page in read_pages().items():
+        assert not re.search(
+            r"""(?:ask|fetch|import|from|url)\s*\(?\s*["'`]/""", page.body.decode()
+        ), name

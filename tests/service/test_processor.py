@@ -33,6 +33,52 @@ def test_the_older_control_groups_are_read_too(tmp_path: Path) -> None:
     assert available_cpus(tmp_path) == 1
 
 
+@pytest.fixture
+def process(tmp_path: Path) -> Path:
+    """A process in the group /machine/service, as /proc tells it."""
+    path = tmp_path / "process"
+    path.mkdir()
+    (path / "cgroup").write_text(
+        "3:memory:/\n2:cpu,cpuacct:/machine/service\n0::/machine/service\n"
+    )
+    return path
+
+
+@pytest.mark.parametrize("limited", ["machine/service", "machine", "."])
+def test_the_quota_of_the_own_group_or_of_one_around_it_counts(
+    tmp_path: Path, process: Path, limited: str
+) -> None:
+    """As systemd sets it for a service, Kubernetes for a pod, and Docker for a container."""
+    tree = tmp_path / "tree"
+    (tree / "machine/service/other").mkdir(parents=True)
+    for group in (tree, tree / "machine", tree / "machine/service"):
+        (group / "cpu.max").write_text("max 100000\n")
+    (tree / "machine/service/other/cpu.max").write_text("1000 100000\n")  # not this process'
+    assert available_cpus(tree, process) == len(os.sched_getaffinity(0))
+    (tree / limited / "cpu.max").write_text("100000 100000\n")
+    assert available_cpus(tree, process) == 1
+
+
+@pytest.mark.parametrize("folder", ["cpu", "cpu,cpuacct"])
+def test_so_do_those_of_the_older_control_groups(
+    tmp_path: Path, process: Path, folder: str
+) -> None:
+    group = tmp_path / "tree" / folder / "machine/service"
+    group.mkdir(parents=True)
+    (group / "cpu.cfs_quota_us").write_text("100000\n")
+    (group / "cpu.cfs_period_us").write_text("100000\n")
+    assert available_cpus(tmp_path / "tree", process) == 1
+
+
+def test_a_container_sees_its_own_part_of_the_tree(tmp_path: Path, process: Path) -> None:
+    tree = tmp_path / "tree"
+    (tree / "service").mkdir(parents=True)
+    (tree / "service/cpu.max").write_text("100000 100000\n")
+    line = f"31 23 0:28 /machine {tree} rw,relatime - cgroup2 cgroup2 rw\n"
+    (process / "mountinfo").write_text(line)
+    assert available_cpus(tree, process) == 1
+
+
 def test_only_instructions_that_matter_are_named(tmp_path: Path) -> None:
     cpuinfo = tmp_path / "cpuinfo"
     cpuinfo.write_text("processor\t: 0\nflags\t\t: fpu avx2 avx fma hypervisor\n")

@@ -29,7 +29,10 @@ def clock() -> Clock:
 
 
 def record_of(host: str = "192.0.2.1", key: Key | None = None) -> Record:
-    return Record("r1", host, key)
+    record = Record("r1", host)
+    if key is not None:
+        record.note_key(key.name, key.images_per_minute)
+    return record
 
 
 def charge(rates: Rates, images: int, record: Record | None = None) -> None:

@@ -31,7 +31,7 @@ LATENTS = draw_latents(7, 0, 2, 5)[0]
         b'{"latents": [[-Infinity]]}',
         b"\xff\xfe{}",
         b"{} {}",
-        b"[" * 100_000,
+        b"[" * 50_000,
         b'{"seed": ' + b"9" * 10_000 + b"}",
     ],
 )
@@ -210,6 +210,39 @@ def test_nothing_acceptable(client: TestClient, accept: str, fields: dict[str, A
 def test_other_body_types_are_refused(client: TestClient, headers: dict[str, str]) -> None:
     response = client.post("/generate", content=b"{}", headers=headers)
     problem(response, 415, "unsupported-body-type")
+
+
+@pytest.mark.parametrize("path", ["/generate", "/interpolate"])
+def test_the_type_of_no_body_does_not_matter(client: TestClient, path: str) -> None:
+    """As `curl -d ''` sends it."""
+    form = {"content-type": "application/x-www-form-urlencoded"}
+    response = client.post(path, content=b"", headers=form)
+    if path == "/generate":
+        assert (response.status_code, response.content[:4]) == (200, b"\x89PNG")
+    else:
+        assert problem(response, 422, "invalid-value")["detail"] == "points is absent; it is needed"
+
+
+@pytest.mark.parametrize("path", ["/generate", "/interpolate"])
+def test_json_of_too_many_values_is_over_a_limit(client: TestClient, path: str) -> None:
+    for body in (b"[" * 100_000, b'{"points": [%s1]}' % (b"1," * 100_000)):
+        response = client.post(path, content=body, headers={"content-type": JSON})
+        assert "70000 are allowed" in problem(response, 422, "limit-exceeded")["detail"]
+
+
+@pytest.mark.parametrize("path", ["/generate", "/interpolate"])
+def test_json_over_its_limit_is_told_what_to_send_instead(client_of: ClientOf, path: str) -> None:
+    client = client_of(json_bytes=2048)
+    response = client.post(path, content=b" " * 2049, headers={"content-type": JSON})
+    detail = problem(response, 413, "body-too-large")["detail"]
+    assert "2048 are allowed of JSON; latents may be sent as application/x-npy" in detail
+    assert "up to 8388608 bytes" in detail
+
+
+def test_an_old_java_client_gets_a_png(client: TestClient) -> None:
+    accept = {"accept": "text/html, image/gif, image/jpeg, *; q=.2, */*; q=.2"}
+    response = client.post("/generate", json={"seed": 7}, headers=accept)
+    assert (response.status_code, response.headers["content-type"]) == (200, "image/png")
 
 
 def test_a_body_without_a_type_is_refused(client: TestClient) -> None:

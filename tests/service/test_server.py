@@ -15,7 +15,7 @@ import pytest
 
 from mirage.bundle.store import release
 from mirage.service.keys_file import add_key
-from mirage.service.server import PortError, _listen
+from mirage.service.server import HostError, PortError, _listen
 from tests.bundles import make_bundle
 from tests.service.process import READY, ROOT, Process, answer, serving
 
@@ -178,6 +178,22 @@ def test_an_address_that_is_not_ours_is_refused() -> None:
         _listen("192.0.2.1", 0)
     with pytest.raises(PortError, match="host is 'no such host'"):
         _listen("no such host", 0)
+
+
+@pytest.mark.parametrize("host", ["no such host", "a" * 100, "\0", "\udcff"])
+def test_a_host_that_is_no_name_is_a_usage_error_in_words(host: str) -> None:
+    with pytest.raises(HostError, match="allowed is an address of this machine"):
+        _listen(host, 0)
+
+
+def test_such_a_host_is_told_in_one_line() -> None:
+    result = run("--host", "no such host", "--port", "0")
+    assert_one_line(result, 2, "host is 'no such host'", "or a name")
+
+
+def test_a_name_that_has_an_address_is_listened_on() -> None:
+    with _listen("localhost", 0) as listener:
+        assert listener.getsockname()[0] == "127.0.0.1"
 
 
 def _status(process: Process, key: str) -> int:

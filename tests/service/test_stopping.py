@@ -109,6 +109,23 @@ def test_an_interrupt_stops_without_delay(models_root: Path) -> None:
         assert process.stop(signal.SIGINT) == 0
 
 
+def test_a_terminal_that_is_closed_lets_it_drain(models_root: Path) -> None:
+    with serving(models_root, "--drain-delay-s", "600") as process:
+        process.popen.send_signal(signal.SIGHUP)
+        while process.get("/readyz")[0] != 503:
+            pass
+        assert answer(process.connect(), "POST", "/generate", BODY)[0] == 200
+        assert process.stop() == 0
+
+
+def test_signals_that_mean_nothing_here_end_nothing(models_root: Path) -> None:
+    with serving(models_root, "--drain-delay-s", "0") as process:
+        for number in (signal.SIGUSR1, signal.SIGUSR2):
+            process.popen.send_signal(number)
+        assert answer(process.connect(), "POST", "/generate", BODY)[0] == 200
+        assert process.stop() == 0
+
+
 def test_a_run_that_hangs_does_not_keep_the_process_beyond_its_grace(models_root: Path) -> None:
     with hanging(models_root, "--drain-delay-s", "0", "--grace-s", "0.2") as process:
         assert process.stop() == 1

@@ -1,120 +1,58 @@
-"""The real service as several processes: it shares, heals, drains and stops as one."""
+"""The real service as several processes: it shares, drains and stops as one."""
 
 import contextlib
-import http.client
 import os
 import re
 import signal
-import subprocess
-import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.service.process import Process, accepts, answer, serving
+from tests.service.process import accepts, answer, serving
 from tests.service.test_server import assert_one_line, run
-from tests.service.test_stopping import BODY, HANGING, JSON, begin, finish, until
+from tests.service.test_stopping import BODY, HANGING, JSON, begin, finish
+from tests.service.workers import wait_for, workers_of, working
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="the system cannot fork")
 
-WORKERS = ("--workers", "2")
+
+def test_stopping_reaches_workers_that_do_not_respond_too(models_root: Path) -> None:
+    flags = ("--grace-s", "1", "--heartbeat-s", "600")
+    with working(models_root, *flags) as process:
+        blocked, _ = workers_of(process)
+        os.kill(blocked, signal.SIGSTOP)
+        process.popen.send_signal(signal.SIGTERM)
+        wait_for(lambda: not accepts(process.port))  # at once, also of the one that is blocked
+        assert process.wait() == 1
 
 
-@contextlib.contextmanager
-def working(root: Path, *flags: str, program: str = "service") -> Iterator[Process]:
-    with serving(root, *WORKERS, "--drain-delay-s", "0", *flags, program=program) as process:
-        yield process
+@pytest.mark.parametrize("number", [signal.SIGUSR1, signal.SIGUSR2])
+def test_signals_that_mean_nothing_here_end_nothing(models_root: Path, number: int) -> None:
+    with working(models_root) as process:
+        for pid in [process.popen.pid, *workers_of(process)]:
+            os.kill(pid, number)
+        assert answer(process.connect(), "POST", "/generate", BODY)[0] == 200
+        assert process.stop() == 0
+        assert b"worker lost" not in process.log
 
 
-def workers_of(process: Process) -> list[int]:
-    listed = subprocess.run(
-        ["ps", "-o", "pid=", "--ppid", str(process.popen.pid)],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    return [int(pid) for pid in listed.stdout.split()]
-
-
-def wait_for(is_so: Callable[[], bool]) -> None:
-    begun = time.monotonic()
-    while not is_so():
-        assert time.monotonic() < begun + 60
-
-
-def ask(connection: http.client.HTTPConnection) -> bytes:
-    connection.request("POST", "/generate", BODY, JSON)
-    response = connection.getresponse()
-    assert response.status == 200
-    return response.read()
-
-
-def test_connections_are_shared_and_the_same_seed_is_the_same_bytes(models_root: Path) -> None:
-    with working(models_root) as process, contextlib.ExitStack() as stack:
-        workers = workers_of(process)
-        assert len(workers) == 2
-        connections = [stack.enter_context(contextlib.closing(process.connect())) for _ in range(6)]
-        assert len({ask(connection) for connection in connections}) == 1
-        held = [connections_of(pid) for pid in workers]
-        assert held == [3, 3]
-
-
-def test_a_new_connection_goes_to_the_worker_with_the_fewest(models_root: Path) -> None:
-    with working(models_root) as process, contextlib.ExitStack() as stack:
-        workers = workers_of(process)
-        connections = [stack.enter_context(contextlib.closing(process.connect())) for _ in range(4)]
-        for connection in connections:
-            ask(connection)
-        for connection in connections[::2]:  # both of one worker, for they took turns
-            connection.close()
-        wait_for(lambda: sorted(map(connections_of, workers)) == [0, 2])
+def test_a_terminal_that_is_closed_lets_it_drain(models_root: Path) -> None:
+    """All its processes are told."""
+    with working(models_root, "--drain-delay-s", "600") as process:
+        for pid in [process.popen.pid, *workers_of(process)]:
+            os.kill(pid, signal.SIGHUP)
         for _ in range(2):
-            ask(stack.enter_context(contextlib.closing(process.connect())))
-        assert [connections_of(pid) for pid in workers] == [2, 2]
+            wait_for(lambda: process.get("/readyz")[0] == 503)
+        assert answer(process.connect(), "POST", "/generate", BODY)[0] == 200
+        assert process.stop() == 0
 
 
-def test_a_new_worker_is_given_connections_until_it_has_as_many(models_root: Path) -> None:
-    with working(models_root) as process, contextlib.ExitStack() as stack:
-        for _ in range(6):
-            ask(stack.enter_context(contextlib.closing(process.connect())))
-        lost, other = workers_of(process)
-        os.kill(lost, signal.SIGKILL)
-        wait_for(lambda: len(set(workers_of(process)) - {lost}) == 2)
-        new = next(pid for pid in workers_of(process) if pid != other)
-
-        def ask_once_more() -> bool:
-            ask(stack.enter_context(contextlib.closing(process.connect())))
-            return connections_of(new) > 0
-
-        wait_for(ask_once_more)  # until it is ready they are the other's
-        for _ in range(connections_of(other) - 1):
-            ask_once_more()
-        assert connections_of(new) == connections_of(other)
-
-
-def test_a_worker_that_takes_no_connections_does_not_hold_up_the_others(models_root: Path) -> None:
-    more_than_a_channel_holds = 600
-    with working(models_root) as process, contextlib.ExitStack() as stack:
-        stopped, other = workers_of(process)
-        os.kill(stopped, signal.SIGSTOP)
-        stack.callback(os.kill, stopped, signal.SIGCONT)
-        for _ in range(more_than_a_channel_holds):
-            stack.enter_context(contextlib.closing(process.connect())).connect()
-        wait_for(lambda: connections_of(other) > more_than_a_channel_holds / 2)
-
-
-def connections_of(pid: int) -> int:
-    """How many connections of clients a process has open."""
-    sockets = {os.readlink(link) for link in Path(f"/proc/{pid}/fd").iterdir() if is_there(link)}
-    inodes = {found[1] for name in sockets if (found := re.match(r"socket:\[(\d+)\]", name))}
-    established = "01"
-    rows = [line.split() for line in Path(f"/proc/{pid}/net/tcp").read_text().splitlines()[1:]]
-    return sum(row[3] == established and row[9] in inodes for row in rows)
-
-
-def is_there(link: Path) -> bool:
-    return os.path.lexists(link)
+def test_all_workers_choose_the_same_largest_batch(models_root: Path) -> None:
+    with serving(models_root, "--workers", "4", "--drain-delay-s", "0") as process:
+        process.stop()
+        sizes = re.findall(rb"toy@1 runs in batches of (\d+) at most", process.log)
+        assert len(sizes) == 4
+        assert len(set(sizes)) == 1
 
 
 def test_metrics_are_those_of_all_workers(models_root: Path) -> None:
@@ -126,19 +64,6 @@ def test_metrics_are_those_of_all_workers(models_root: Path) -> None:
             assert b'mirage_images_total{model="toy",version="1"} 6.0' in text
             assert b'mirage_requests_total{code="200"} 6.0' in text
             assert b"mirage_ready 1.0" in text
-
-
-def test_a_lost_worker_is_replaced_and_the_other_serves_meanwhile(models_root: Path) -> None:
-    with working(models_root) as process:
-        first, second = workers_of(process)
-        os.kill(first, signal.SIGKILL)
-        wait_for(lambda: first not in workers_of(process))
-        for _ in range(4):
-            assert answer(process.connect(), "POST", "/generate", BODY)[0] == 200
-        wait_for(lambda: len(workers_of(process)) == 2)
-        assert second in workers_of(process)
-        assert process.stop() == 0
-        assert b"worker lost number=" in process.log
 
 
 def test_what_is_in_flight_is_finished(models_root: Path) -> None:
@@ -186,23 +111,19 @@ def test_workers_do_not_outlive_their_supervisor(models_root: Path) -> None:
         assert process.log.count(b"mirage.service.draining: stopped") == 2
 
 
-def test_a_worker_whose_engine_hangs_is_replaced(models_root: Path) -> None:
-    flags = ("--stuck-s", "0.5", "--grace-s", "0.2")
-    with working(models_root, *flags, program="tests.service.hanging") as process:
-        workers = workers_of(process)
-        with contextlib.closing(process.connect()) as stuck:
-            stuck.request("POST", "/generate", HANGING, JSON)
-            with pytest.raises((http.client.RemoteDisconnected, ConnectionResetError)):
-                stuck.getresponse()
-        wait_for(lambda: len(set(workers_of(process)) - set(workers)) == 1)
-        until(process, lambda text: b"mirage_batch_running_seconds" in text)
-        assert answer(process.connect(), "POST", "/generate", BODY)[0] == 200
-        process.stop()
-        assert b"worker ends: a run of the engine takes" in process.log
+def test_nor_does_one_whose_engine_blocks_its_event_loop(models_root: Path) -> None:
+    flags = ("--stuck-s", "600", "--grace-s", "0.2")
+    with (
+        working(models_root, *flags, program="tests.service.hanging") as process,
+        contextlib.closing(process.connect()) as stuck,
+    ):
+        stuck.request("POST", "/generate", HANGING, JSON)
+        process.popen.kill()
+        process.wait()  # until nobody holds its standard error any more
 
 
 def test_what_hinders_all_workers_is_told_in_one_line(tmp_path: Path) -> None:
-    result = run("--models", str(tmp_path / "absent"), "--port", "0", *WORKERS)
+    result = run("--models", str(tmp_path / "absent"), "--port", "0", "--workers", "2")
     assert_one_line(result, 3, "absent")
 
 

@@ -53,7 +53,10 @@ def test_a_segment_is_an_arc_of_equal_angles() -> None:
 def test_a_segment_begins_with_its_start_to_the_bit() -> None:
     for seed in range(20):
         start = latent_of(seed)
-        np.testing.assert_array_equal(segment(start, latent_of(seed + 1), 3)[0], start)
+        for steps in (1, 3):
+            arc = segment(start, latent_of(seed + 1), steps)
+            assert len(arc) == steps
+            np.testing.assert_array_equal(arc[0], start)
 
 
 @pytest.mark.parametrize("end", [2 * X, -X, 0 * X, X + 1e-5 * Y])

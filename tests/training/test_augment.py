@@ -87,6 +87,17 @@ def test_cutout_covers_a_quarter_when_the_hole_lies_inside() -> None:
     assert (after[0, 0, 2:6, 3:9] == 0).all()
 
 
+def test_cutout_white_leaves_white_and_nothing_of_an_opacity() -> None:
+    drawn = torch.tensor([[0.0, 0.5, 0.5]])
+    after = augment(torch.zeros(1, 4, 8, 12), ("cutout-white",), 1.0, drawn)
+    hole = after[0, :, 2:6, 3:9]
+    assert (hole[:3] == 1).all()
+    assert (hole[3] == -1).all()
+    assert (after == 0).sum() == 4 * (8 * 12 - 4 * 6)
+    after = augment(torch.zeros(1, 3, 8, 12), ("cutout-white",), 1.0, drawn)
+    assert (after == 1).sum() == 3 * 4 * 6
+
+
 def test_colour_leaves_opacity_and_the_middle_of_its_range_alone() -> None:
     before = images(channels=4)
     after = augment(before, ("colour",), 1.0, random(("colour",)))

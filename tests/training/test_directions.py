@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from mirage.training.directions import MOST, find_directions
-from mirage.training.networks import FAMILIES
+from mirage.training.networks import families_of
 from tests.training.snapshots import make_snapshot
 
 
@@ -47,7 +47,7 @@ def test_few_latents_have_few_directions_and_zeros_have_none() -> None:
     assert find_directions(torch.zeros(7, 3)) == ()
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", families_of("generate"))
 @pytest.mark.parametrize("num_classes", [0, 3])
 def test_every_family_tells_its_weight_for_latents_alone(
     tmp_path: Path, family: str, num_classes: int

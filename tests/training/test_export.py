@@ -18,7 +18,7 @@ from mirage.training.config import build_config
 from mirage.training.directions import find_directions
 from mirage.training.errors import ExportError
 from mirage.training.export import PARITY_BATCHES, check_parity, export_onnx, publish
-from mirage.training.networks import FAMILIES
+from mirage.training.networks import families_of
 from mirage.training.presets import PRESETS
 from mirage.training.tasks.generate import architecture_of
 from tests.training.snapshots import config_of, make_snapshot, sheet_of
@@ -30,6 +30,9 @@ KINDS: list[dict[str, Any]] = [
     {"channels": 4, "num_classes": 0},
     {"height": 4, "width": 20, "widths": (8,)},
 ]
+NORMALIZED: list[dict[str, Any]] = [
+    {"family": family, "normalize": "rms"} for family in ("strided", "residual")
+]
 DATA = {  # height, width, channels, classes
     "mnist": (28, 28, 1, 10),
     "dcgan": (28, 28, 1, 10),
@@ -40,7 +43,7 @@ DATA = {  # height, width, channels, classes
 }
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", families_of("generate"))
 @pytest.mark.parametrize("kind", KINDS, ids=str)
 def test_onnxruntime_makes_the_pixels_of_pytorch(
     tmp_path: Path, family: str, kind: dict[str, Any]
@@ -49,7 +52,33 @@ def test_onnxruntime_makes_the_pixels_of_pytorch(
     assert check_parity(snapshot, export_onnx(snapshot)) <= 1
 
 
-@pytest.mark.parametrize("preset", PRESETS)
+@pytest.mark.parametrize("kind", NORMALIZED, ids=str)
+def test_a_normalized_network_is_published_with_the_operators_of_a_bundle(
+    tmp_path: Path, kind: dict[str, Any]
+) -> None:
+    snapshot = make_snapshot(tmp_path, **kind)
+    data = sheet_of(snapshot)
+    folder = publish(snapshot, config_of(), data, tmp_path / "models" / "toy", {}, Card())
+    model = onnx.load_from_string(load_bundle(folder).model)
+    assert "ReduceMean" in {node.op_type for node in model.graph.node}
+
+
+def test_transparency_over_white_is_served_straight_and_clean(tmp_path: Path) -> None:
+    snapshot = make_snapshot(tmp_path, channels=4, num_classes=0, transparency="on-white")
+    with torch.no_grad():  # opacities from nothing to everything
+        snapshot.generator.to_image.weight[3] *= 4
+    model = export_onnx(snapshot)
+    assert check_parity(snapshot, model) <= 1
+    latents = np.random.default_rng(0).standard_normal((64, 6), np.float32)
+    (images,) = onnxruntime.InferenceSession(model).run(["images"], {"latents": latents})
+    opacity = images[..., 3]
+    assert {0, 255} <= set(opacity.flatten().tolist())
+    assert images[opacity == 0].max() <= 25  # rounded down from half a level, in an `EDGE` of 5
+
+
+@pytest.mark.parametrize(
+    "preset", [name for name, recipe in PRESETS.items() if "task" not in recipe]
+)
 def test_so_it_does_at_the_size_of_every_preset(tmp_path: Path, preset: str) -> None:
     """At batches of 1, 3 and 17, for the data that each preset is for."""
     *shape, classes = DATA[preset]

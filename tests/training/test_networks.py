@@ -6,7 +6,15 @@ from pydantic import ValidationError
 from torch import nn
 
 from mirage.training.losses import gradient_penalty
-from mirage.training.networks import FAMILIES, Architecture, dcgan, residual
+from mirage.training.networks import (
+    FAMILIES,
+    Architecture,
+    dcgan,
+    families_of,
+    read_architecture,
+    residual,
+)
+from mirage.training.networks.generator import normalized
 
 
 def architecture(family: str = "strided", **changes: Any) -> Architecture:
@@ -22,7 +30,7 @@ def architecture(family: str = "strided", **changes: Any) -> Architecture:
     return Architecture(family=family, **{**sizes, **changes})
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", families_of("generate"))
 @pytest.mark.parametrize("channels", [1, 3, 4])
 @pytest.mark.parametrize("num_classes", [0, 4])
 @pytest.mark.parametrize("widths", [(8,), (16, 8), (16, 8, 4)])
@@ -36,7 +44,7 @@ def test_families_fit_any_shape(
     assert FAMILIES[family].discriminator(a)(images, labels).shape == (5,)
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", families_of("generate"))
 def test_the_class_matters_to_both_networks(family: str) -> None:
     torch.manual_seed(0)
     a = architecture(family)
@@ -67,7 +75,7 @@ def test_residual_blocks_begin_as_the_identity() -> None:
     torch.testing.assert_close(deep(latents, labels), plain(latents, labels))
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", families_of("generate"))
 def test_activations_neither_vanish_nor_explode_at_the_start(family: str) -> None:
     torch.manual_seed(0)
     a = architecture(family, widths=(64, 32, 16), height=16, width=16, hidden=64, latent_dim=32)
@@ -81,6 +89,7 @@ def test_activations_neither_vanish_nor_explode_at_the_start(family: str) -> Non
         ({"height": 10, "widths": (8, 8, 8)}, "images are 12x10; .* must be divisible by 4"),
         ({"blocks": (1, 1, 1)}, "blocks has 3 entries, widths 2"),
         ({"channels": 2}, "channels"),
+        ({"family": "dcgan", "normalize": "rms"}, "normalize is rms; family dcgan allows none"),
     ],
 )
 def test_says_which_sizes_do_not_fit(changes: dict[str, Any], said: str) -> None:
@@ -88,7 +97,7 @@ def test_says_which_sizes_do_not_fit(changes: dict[str, Any], said: str) -> None
         architecture(**changes)
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", families_of("generate"))
 def test_the_latent_gain_multiplies_the_latents_alone(family: str) -> None:
     torch.manual_seed(0)
     plain = FAMILIES[family].generator(architecture(family)).eval()
@@ -98,7 +107,7 @@ def test_the_latent_gain_multiplies_the_latents_alone(family: str) -> None:
     torch.testing.assert_close(wide(latents, labels), plain(1.5 * latents, labels))
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", families_of("generate"))
 def test_the_same_features_are_judged_under_several_labels(family: str) -> None:
     torch.manual_seed(0)
     discriminator = FAMILIES[family].discriminator(architecture(family)).eval()
@@ -106,6 +115,40 @@ def test_the_same_features_are_judged_under_several_labels(family: str) -> None:
     features = discriminator.features(images)
     for given in (labels, labels.flip(0)):
         assert torch.equal(discriminator.judge(features, given), discriminator(images, given))
+
+
+def test_normalized_samples_have_a_root_mean_square_of_one_each() -> None:
+    x = torch.randn(4, 32) * torch.tensor([[0.01], [1.0], [30.0], [0.0]])
+    squares = normalized(x, "rms").square().mean(1)
+    torch.testing.assert_close(squares[:3], torch.ones(3), rtol=1e-3, atol=0)
+    assert squares[3] == 0
+    assert normalized(x, "none") is x
+    assert normalized(x.bfloat16(), "rms").dtype is torch.float32
+
+
+@pytest.mark.parametrize("family", ["strided", "residual"])
+def test_normalized_networks_keep_their_contrast_whatever_the_size_of_the_latents(
+    family: str,
+) -> None:
+    latents = torch.randn(16, 6, generator=torch.Generator().manual_seed(1))
+
+    def contrasts(normalize: str) -> list[float]:
+        torch.manual_seed(0)
+        a = architecture(family, num_classes=0, normalize=normalize)
+        generator = FAMILIES[family].generator(a)
+        return [generator(gain * latents).std().item() for gain in (0.5, 2.0)]
+
+    small, large = contrasts("rms")
+    assert large < 1.1 * small
+    small, large = contrasts("none")
+    assert large > 3 * small
+
+
+def test_the_normalization_is_written_beside_weights_where_there_is_one() -> None:
+    plain, normal = architecture(), architecture(normalize="rms")
+    assert "normalize" not in plain.model_dump_json()
+    for a in (plain, normal):
+        assert read_architecture(a.model_dump_json()) == a
 
 
 def test_mapping_adds_layers_between_the_latents_and_the_coarsest_stage() -> None:

@@ -68,6 +68,16 @@ def test_bfloat16_follows_float32_closely() -> None:
         assert losses[1][name] == pytest.approx(value, rel=0.1, abs=0.05), name
 
 
+def test_the_discriminator_sees_softly_clamped_images() -> None:
+    config, players = make(clamp_slope=0.0)
+    with torch.no_grad():
+        players.generator.to_image.bias.fill_(30.0)  # far beyond the range
+    statistics = Step(config, players)(0, *batches(config))
+    assert statistics["g_gradient"] == 0
+    config, players = make(clamp_slope=0.02)
+    assert Step(config, players)(0, *batches(config))["g_gradient"] > 0
+
+
 def test_state_survives_loading() -> None:
     config, players = make()
     Step(config, players)(0, *batches(config))

@@ -20,6 +20,7 @@ HEALTHY = {
     "g_gradient": 1.0,
     "spread": 0.9,
     "entropy": 0.95,
+    "gain": 1.2,
 }
 
 
@@ -55,6 +56,7 @@ def test_a_healthy_run_is_left_alone_and_told_of(tmp_path: Path) -> None:
         ("g_gradient", {"g_gradient": 0.0}),
         ("spread", {"spread": 0.05}),
         ("entropy", {"entropy": 0.2}),
+        ("gain", {"gain": -3.5}),
     ],
 )
 def test_each_sign_ends_a_run_after_some_patience_and_says_what_to_change(

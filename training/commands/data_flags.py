@@ -96,10 +96,10 @@ def add_picture_flags(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--low", metavar="PATH", help="low-resolution twins of the same names")
     group.add_argument(
         "--shrink",
-        type=int,
-        metavar="N",
+        type=lambda text: tuple(map(int, text.split(","))),
+        metavar="N[,N …]",
         default=argparse.SUPPRESS,
-        help="make pictures smaller by this factor first, which removes the traces of JPEG",
+        help="make pictures smaller first, which removes the traces of JPEG; by each of several",
     )
     group.add_argument(
         "--held-out",

@@ -4,7 +4,6 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from mirage.bundle.verify import read_manifest
 from mirage.training.auto import Facts
 from mirage.training.card import Card
 from mirage.training.commands.data_flags import (
@@ -17,6 +16,7 @@ from mirage.training.config import AUTO, TrainConfig, build_config
 from mirage.training.dataset import Dataset
 from mirage.training.device import DEVICES, resolve_device
 from mirage.training.errors import UsageError
+from mirage.training.finetune import name_of
 from mirage.training.presets import PRESETS
 
 GENERATE, UPSCALE = "generate", "upscale"
@@ -46,7 +46,7 @@ def add_recipe(parser: argparse.ArgumentParser) -> None:
         "--device", default="auto", help=f"one of {', '.join(DEVICES)}; auto: CUDA if there is one"
     )
     parser.add_argument(
-        "--from", type=Path, dest="start", metavar="BUNDLE", help="begin with its weights"
+        "--from", type=Path, dest="start", metavar="BUNDLE|RUN", help="begin with its weights"
     )
     parser.add_argument(
         "--keep-checkpoints", type=int, metavar="N", help="the newest so many; default: 2"
@@ -64,6 +64,13 @@ def check_recipe(options: argparse.Namespace) -> None:
     resolve_device(options.device)
     if preset_of(options) != AUTO:
         config_of(options, None)
+
+
+def check_publishable(options: argparse.Namespace) -> None:
+    """Raise UsageError for a task whose models no bundle holds yet."""
+    if preset_of(options) != AUTO and config_of(options, None).task != GENERATE:
+        reason = f"bundles hold models of task {GENERATE} only; train such a run with `train`"
+        raise UsageError(f"--preset is {preset_of(options)}; {reason}")
 
 
 def preset_of(options: argparse.Namespace) -> str:
@@ -95,8 +102,7 @@ def config_of(options: argparse.Namespace, data: Dataset | None) -> TrainConfig:
     if options.keep_checkpoints is not None:
         changes["keep_checkpoints"] = options.keep_checkpoints
     if options.start is not None:
-        manifest = read_manifest(options.start)
-        changes["begun_from"] = f"{manifest.name}@{manifest.version}"
+        changes["begun_from"] = name_of(options.start)
     for name in ("task", "scale"):
         if getattr(options, name) is not None:
             changes[name] = getattr(options, name)

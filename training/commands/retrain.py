@@ -8,7 +8,14 @@ from pathlib import Path
 from mirage.bundle.errors import BundleError
 from mirage.training.card import Card
 from mirage.training.commands.data_flags import read_splits
-from mirage.training.commands.flags import add_card, add_recipe, card_of, check_recipe, config_of
+from mirage.training.commands.flags import (
+    add_card,
+    add_recipe,
+    card_of,
+    check_publishable,
+    check_recipe,
+    config_of,
+)
 from mirage.training.dataset.decoded import check_enough
 from mirage.training.device import resolve_device
 from mirage.training.errors import GateError, TrainingError
@@ -67,6 +74,7 @@ def _retrain(options: argparse.Namespace) -> Iterator[str]:
 
 def _job(options: argparse.Namespace) -> Job:
     check_recipe(options)
+    check_publishable(options)
     data, test = read_splits(options)
     config = config_of(options, data)
     check_enough(data, config.batch_size)

@@ -49,6 +49,9 @@ def _add_evaluate(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--stacked", action="store_true", help="also count Stacked-MNIST's modes")
     parser.add_argument("--inception", type=Path, metavar="FILE", help="TorchScript; also by it")
     parser.add_argument("--to", type=Path, metavar="FILE.json", help="where a bundle's scores go")
+    parser.add_argument(
+        "--only", default="", metavar="PREFIX", help="of pictures, those whose names begin so"
+    )
 
 
 def _add_sizes(parser: argparse._ActionsContainer, required: bool = False) -> None:

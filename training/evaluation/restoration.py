@@ -153,6 +153,11 @@ def write_card(path: Path, card: RestorationCard) -> None:
     path.write_text(card.model_dump_json(indent=2) + "\n")
 
 
+def read_card(path: Path) -> RestorationCard:
+    """What `write_card` wrote."""
+    return RestorationCard.model_validate_json(path.read_bytes())
+
+
 def _plain_methods(scale: int) -> dict[str, Enlarge]:
     """Those that need no network, by Pillow."""
 

@@ -39,6 +39,13 @@ FAMILIES = {
     "dcgan": Family(dcgan.Generator, dcgan.Discriminator),
     "compact": Family(compact.Upscaler, patch.Discriminator, "upscale"),
 }
+
+
+def families_of(task: str) -> list[str]:
+    """The names of the families that a task can be trained with."""
+    return [name for name, family in FAMILIES.items() if family.task == task]
+
+
 _ARCHITECTURES: TypeAdapter[AnyArchitecture] = TypeAdapter(
     Annotated[AnyArchitecture, Field(discriminator="family")]
 )
@@ -63,5 +70,6 @@ __all__ = [
     "Generator",
     "PictureArchitecture",
     "channels_last",
+    "families_of",
     "read_architecture",
 ]

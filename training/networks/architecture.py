@@ -1,8 +1,18 @@
 """What networks are built from: the family's sizes and the shape of the data."""
 
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+    model_validator,
+)
+
+LATER_FIELDS = {"normalize", "transparency"}
+"""Added since the first files were written, which hold every other field."""
 
 
 class Architecture(BaseModel):
@@ -12,7 +22,9 @@ class Architecture(BaseModel):
     before; the discriminator mirrors them. blocks: residual blocks per stage (families `strided`,
     none unless told, and `residual`, two). mapping: layers between the latents and the coarsest
     stage (family `strided`). hidden: units of its dense layers, and of a conditional projection.
-    latent_gain: what the generator multiplies its latents with; 1 while it is trained.
+    latent_gain: what the generator multiplies its latents with; 1 while it is trained. normalize:
+    `rms` divides what the mapping makes of each sample by its root mean square (families `strided`
+    and `residual`). transparency: what the networks see of images with four channels (`pixels`).
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -24,6 +36,8 @@ class Architecture(BaseModel):
     hidden: int = Field(256, ge=1, le=8192)
     mapping: int = Field(1, ge=1, le=16)
     latent_gain: float = Field(1.0, gt=0, le=10)
+    normalize: Literal["none", "rms"] = "none"
+    transparency: Literal["straight", "on-white"] = "straight"
     height: int = Field(ge=4, le=4096)
     width: int = Field(ge=4, le=4096)
     channels: Literal[1, 3, 4]
@@ -49,4 +63,16 @@ class Architecture(BaseModel):
             )
         if self.blocks and len(self.blocks) != len(self.widths):
             raise ValueError(f"blocks has {len(self.blocks)} entries, widths {len(self.widths)}")
+        if self.normalize != "none" and self.family == "dcgan":
+            raise ValueError(f"normalize is {self.normalize}; family dcgan allows none")
         return self
+
+    @model_serializer(mode="wrap", when_used="json")
+    def _without_later_defaults(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Files of networks that use no later field keep their bytes."""
+        fields = type(self).model_fields
+        return {
+            name: value
+            for name, value in write(self).items()
+            if name not in LATER_FIELDS or value != fields[name].default
+        }

@@ -28,12 +28,10 @@ class Generator(generator.Generator):
     """Dense layer, then transposed convolutions: the first keeps the size, later ones double it."""
 
     def __init__(self, a: Architecture) -> None:
-        super().__init__()
+        super().__init__(a)
         self.shape = (a.widths[0], *a.base)
         self.embed = nn.Embedding(a.num_classes, a.latent_dim) if a.num_classes else None
         inputs = a.latent_dim * (2 if a.num_classes else 1)
-        self.latent_dim = a.latent_dim
-        self.latent_gain = a.latent_gain
         self.dense = nn.Linear(inputs, math.prod(self.shape), bias=False)
         self.norm = nn.BatchNorm1d(math.prod(self.shape))
         widths = (*a.widths, a.channels)

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from mirage.training.networks import discriminator, generator
 from mirage.training.networks.architecture import Architecture
-from mirage.training.networks.generator import gained
+from mirage.training.networks.generator import gained, normalized
 from mirage.training.networks.strided import activate, scaled
 
 GROUP = 16
@@ -79,8 +79,7 @@ class Generator(generator.Generator):
     """Latents and labels weigh the channels of a learnt coarse map, which grows to an image."""
 
     def __init__(self, a: Architecture) -> None:
-        super().__init__()
-        self.latent_dim, self.latent_gain = a.latent_dim, a.latent_gain
+        super().__init__(a)
         self.embed = nn.Embedding(a.num_classes, a.latent_dim) if a.num_classes else None
         inputs = a.latent_dim * (2 if a.num_classes else 1)
         self.basis = nn.Parameter(torch.randn(a.widths[0], *a.base))
@@ -94,7 +93,8 @@ class Generator(generator.Generator):
         x = gained(latents, self.latent_gain)
         if self.embed is not None:
             x = torch.cat([x, self.embed(labels)], dim=1)
-        x = self.stages[0](self.basis * self.weigh(x)[:, :, None, None])
+        weights = normalized(self.weigh(x), self.normalize)
+        x = self.stages[0](self.basis * weights[:, :, None, None])
         for up, blocks in zip(self.ups, self.stages[1:], strict=True):
             x = F.interpolate(up(x), scale_factor=2, mode="bilinear", align_corners=False)
             x = blocks(x)

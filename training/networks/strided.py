@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from mirage.training.networks import discriminator, generator
 from mirage.training.networks.architecture import Architecture
-from mirage.training.networks.generator import gained
+from mirage.training.networks.generator import gained, normalized
 
 SLOPE = 0.2
 
@@ -60,13 +60,11 @@ class Generator(generator.Generator):
     """Latents and labels -> hidden layer -> coarse map -> transposed convolutions -> image."""
 
     def __init__(self, a: Architecture) -> None:
-        super().__init__()
+        super().__init__(a)
         self.shape = (a.widths[0], *a.base)
         blocks = a.blocks or (0,) * len(a.widths)
         self.embed = nn.Embedding(a.num_classes, a.latent_dim) if a.num_classes else None
         inputs = a.latent_dim * (2 if a.num_classes else 1)
-        self.latent_dim = a.latent_dim
-        self.latent_gain = a.latent_gain
         self.hidden = scaled(nn.Linear(inputs, a.hidden))
         self.mapping = nn.ModuleList(
             scaled(nn.Linear(a.hidden, a.hidden)) for _ in range(a.mapping - 1)
@@ -86,7 +84,7 @@ class Generator(generator.Generator):
         x = self.hidden(x)
         for layer in self.mapping:
             x = layer(activate(x))
-        x = self.base(activate(x))
+        x = self.base(normalized(activate(x), self.normalize))
         x = self.stages[0](x.view(-1, *self.shape))
         for up, blocks in zip(self.ups, self.stages[1:], strict=True):
             x = blocks(up(activate(x)))

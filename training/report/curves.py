@@ -24,6 +24,22 @@ CHARTS = (
         {"r1": "R1, real images", "r2": "R2, generated images"},
         "Of one size when training is balanced.",
     ),
+    (
+        "Content",
+        {"content": "content loss"},
+        "Distance to the true pictures; it falls, and rises a little once a game is played.",
+    ),
+    (
+        "Fidelity",
+        {"psnr": "PSNR in dB"},
+        "Of the luma of the sample grid, which is held out.",
+    ),
+    (
+        "Gain",
+        {"gain": "dB above bicubic"},
+        "What the network adds to plain interpolation.",
+    ),
+    ("The game's share", {"adversarial_ratio": "adversarial ratio"}, "As configured."),
     ("Learning rate", {"lr": "learning rate"}, "As configured."),
     ("Penalty weight", {"gamma": "gamma"}, "As configured."),
     (

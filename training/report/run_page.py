@@ -9,6 +9,7 @@ from typing import Any
 from mirage.bundle.durable import replace_file
 from mirage.training.checkpoint import parameter_counts
 from mirage.training.config import TrainConfig
+from mirage.training.report.about import ABOUT, About
 from mirage.training.report.chart import Series, line_chart
 from mirage.training.report.curves import Lines, charts
 from mirage.training.report.gauge import banner, gauges
@@ -45,9 +46,9 @@ class Story:
         return int(self.snapshot.stem)
 
     @property
-    def side(self) -> int:
-        """The longer side of one image, in pixels."""
-        return max(self.data["shape"][:2])
+    def about(self) -> About:
+        """The words of the run's task."""
+        return ABOUT[self.config.task]
 
 
 def write_report(run: Run, to: Path | None = None) -> Path:
@@ -77,12 +78,12 @@ def _body(story: Story) -> Iterator[str]:
     yield facts(_facts(story))
     yield banner(_verdict(story))
     yield section("The job", "What it decided.", outcome(read_result(story.run.path)))
-    yield section("Pictures", _columns(story), _pictures(story))
+    yield section("Pictures", story.about.grid(story.data), _pictures(story))
     yield section("Scores", SCORES, _scores(story))
     yield section("Copies of the training images?", NEIGHBOURS, _neighbours(story))
     yield section("How it went", "Over thousands of images seen (kimg).", _curves(story))
     yield section("The watchdog", WATCHDOG, watched(read_watch(story.run.path / "watchdog.json")))
-    yield section("Data", "What it was trained on.", table(_data(story)))
+    yield section("Data", "What it was trained on.", table(story.about.data(story.data)))
     yield section("Configuration", "Enough to make it again.", _configuration(story))
     yield f"<footer>About the snapshot after {story.nimg:,} images.</footer>"
 
@@ -100,12 +101,9 @@ def _verdict(story: Story) -> Any:
 
 
 def _facts(story: Story) -> dict[str, str]:
-    height, width, _ = story.data["shape"]
     generator = parameter_counts(story.snapshot).get("generator", 0)
     found = {
-        "images trained on": f"{story.data['images']:,}",
-        "pixels": f"{width} x {height}",
-        "classes": str(len(story.data["classes"]) or "none"),
+        **story.about.facts(story.data),
         "images seen in training": counted(story.nimg),
         "parameters of the generator": counted(generator),
     }
@@ -124,10 +122,6 @@ def _training_seconds(lines: Lines, until: int) -> float:
     return seconds
 
 
-def _columns(story: Story) -> str:
-    return "One class per column." if story.data["classes"] else "A hundred samples."
-
-
 def _pictures(story: Story) -> str:
     grids = sorted(story.run.samples.glob("[0-9]*.png"))
     shown = [file for file in grids if int(file.stem) <= story.nimg]
@@ -136,15 +130,17 @@ def _pictures(story: Story) -> str:
         {
             "Generated": still_of(shown[-1], "Generated images") if shown else "",
             "Real, from the training data": still_of(real, "Real images") if real.exists() else "",
-            "The same latents during training": film(
+            story.about.film: film(
                 shown, "Samples over the training", story.run.path / "film.webp"
             ),
         },
-        story.side,
+        story.about.side(story.data),
     )
 
 
 def _scores(story: Story) -> str:
+    if told := story.about.scores(story.snapshot):
+        return told
     if not story.card:
         return "<p>Not scored: <code>python -m training evaluate RUN --data PATH</code></p>"
     lines = [*notes(story.card), _spread(story.card)]
@@ -167,7 +163,7 @@ def _neighbours(story: Story) -> str:
         "First and third row: ten samples as they come, and the ten of a thousand most like a "
         "training image. Second and fourth row: those training images."
     )
-    return pictures({caption: still_of(path, caption)}, story.side)
+    return pictures({caption: still_of(path, caption)}, story.about.side(story.data))
 
 
 def _curves(story: Story) -> str:
@@ -195,19 +191,6 @@ def _history_of(cards: dict[float, Scorecard | None], name: str) -> Series:
         if card and name in card.scores
     }
     return Series(name, list(known), list(known.values()))
-
-
-def _data(story: Story) -> dict[str, str]:
-    height, width, channels = story.data["shape"]
-    kind = {1: "grey", 3: "RGB", 4: "RGBA"}[channels]
-    classes = story.data["classes"]
-    listed = ", ".join(classes[:40]) + (" …" if len(classes) > 40 else "")
-    return {
-        "images": f"{story.data['images']:,}",
-        "form": f"{width} x {height} pixels, {kind}",
-        "classes": f"{len(classes)}: {listed}" if classes else "none",
-        "fingerprint": story.data["fingerprint"],
-    }
 
 
 def _configuration(story: Story) -> str:

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from mirage.training.dataset import Dataset
 from mirage.training.dataset.decoded import check_enough
+from mirage.training.dataset.sheet import describe, sample_sheet
 from mirage.training.draws import (
     Draws,
     draw_augment,
@@ -18,8 +19,9 @@ from mirage.training.draws import (
     draw_wrong_labels,
 )
 from mirage.training.losses import LOSSES, gradient_penalty, slope_penalty
-from mirage.training.networks import Architecture, Discriminator
-from mirage.training.pixels import to_float, to_grey_levels
+from mirage.training.networks import Architecture, Discriminator, Generator
+from mirage.training.optim.clamp import soft_clamp
+from mirage.training.pixels import to_pixels, to_planes
 from mirage.training.sampler import Sampler, Stream, draw_step_latents, random_stream
 from mirage.training.strength import certainty
 from mirage.training.tasks.task import Move, Statistics, Task, moved, precision
@@ -31,6 +33,8 @@ if TYPE_CHECKING:
 
 GRID = 10
 """Sample grids are 10 x 10: one column per class when there are ten."""
+FEW = 50
+"""Images of a class below which it is named."""
 REAL = 2_000
 """Real images that the watchdog compares the grid with."""
 
@@ -81,6 +85,8 @@ def architecture_of(config: "TrainConfig", data: dict[str, Any]) -> Architecture
             "hidden": config.hidden,
             "mapping": config.mapping,
             "latent_gain": config.latent_gain,
+            "normalize": config.normalize,
+            "transparency": config.transparency,
             "height": height,
             "width": width,
             "channels": channels,
@@ -109,7 +115,7 @@ class Batches:
         latents = draw_step_latents(self.config.seed, stream, nimg, shape)[part]
         labels, own = self.dataset.labels, indices[part]
         return Batch(
-            images=to_float(self.dataset.images[own]),
+            images=to_planes(self.dataset.images[own], self.config.transparency),
             latents=torch.from_numpy(latents),
             labels=None if labels is None else torch.from_numpy(labels[own]),
         )
@@ -170,6 +176,10 @@ class Rules:
         noise = draw_noise(batch.images, now.noise)
         return Draws(numbers, noise, wrong, between).to(self.players.device)
 
+    def _generate(self, batch: Batch) -> Tensor:
+        images = self.players.generator(batch.latents, batch.labels)
+        return soft_clamp(images, self.config.clamp_slope)
+
     def _see(self, images: Tensor, draws: Draws, now: Weights) -> Tensor:
         return draws.see(images, self.config, now.augment, now.noise)
 
@@ -181,7 +191,7 @@ class Rules:
         discriminator = self._discriminator_network
         with precision(self.config, self.players.device):
             with torch.no_grad():
-                fakes = self.players.generator(batch.latents, batch.labels)
+                fakes = self._generate(batch)
             images = torch.cat([batch.images, fakes]).requires_grad_(now.gamma > 0)
             labels = None if batch.labels is None else torch.cat([batch.labels, batch.labels])
             features = discriminator.features(self._see(images, draws, now))
@@ -217,7 +227,7 @@ class Rules:
     def _generator(self, batch: Batch, draws: Draws, now: Weights) -> tuple[Tensor, Statistics]:
         discriminator = self._discriminator_network
         with precision(self.config, self.players.device):
-            images = self.players.generator(batch.latents, batch.labels)
+            images = self._generate(batch)
             fake = discriminator(self._see(images, draws, now), batch.labels)
             real = fake.detach()
             if self.loss.paired:
@@ -255,11 +265,26 @@ def generate(network: nn.Module, latents: np.ndarray, labels: np.ndarray | None)
     device = next(network.parameters()).device
     chosen = None if labels is None else torch.from_numpy(labels).to(device)
     images = network(torch.from_numpy(latents).to(device), chosen)
-    return to_grey_levels(images).contiguous().cpu().numpy()
+    transparency = cast(Generator, network).transparency
+    return to_pixels(images, transparency).contiguous().cpu().numpy()
 
 
 def _check(config: "TrainConfig", dataset: Dataset) -> None:
     check_enough(dataset, config.batch_size)
 
 
-TASK = Task(architecture_of, Batches, Rules, Samples, _check)
+def _describe(data: Dataset) -> Iterator[str]:
+    yield from describe(data)
+    if data.labels is None:
+        return
+    counts = np.bincount(data.labels, minlength=len(data.classes))
+    for name, count in zip(data.classes, counts, strict=True):
+        if count < FEW:
+            yield f"warning        class {name} has {count} images only"
+
+
+def _preview(config: "TrainConfig", data: Dataset) -> np.ndarray:
+    return sample_sheet(data)
+
+
+TASK = Task(architecture_of, Batches, Rules, Samples, _check, _describe, _preview)

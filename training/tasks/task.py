@@ -1,6 +1,6 @@
 """What a run asks its task for; everything else about training is the same for all tasks."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
@@ -86,6 +86,10 @@ class Task:
     samples: Callable[["TrainConfig", Any], Samples]
     check: Callable[["TrainConfig", Any], None]
     """Raises DataError for data that are too few for such a run."""
+    describe: Callable[[Any], Iterable[str]]
+    """Lines for people about the data."""
+    preview: Callable[["TrainConfig", Any], np.ndarray]
+    """A sheet uint8 [H, W, C] of what networks would see."""
 
 
 def precision(config: "TrainConfig", device: torch.device) -> torch.autocast:

@@ -19,7 +19,7 @@ from mirage.training.losses import LOSSES, gradient_penalty
 from mirage.training.networks import PictureArchitecture
 from mirage.training.optim.degradation import enlarge, reduce
 from mirage.training.optim.fidelity import CONTENT_LOSSES, luma, psnr
-from mirage.training.pixels import to_float, to_grey_levels
+from mirage.training.pixels import contact_sheet, to_float, to_grey_levels
 from mirage.training.sampler import Stream, random_stream
 from mirage.training.tasks.task import Move, Statistics, Task, moved, precision
 
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 SHOWN = 16
 """Crops in the sample grid."""
+PREVIEW_ROWS = 5
 SIDE = 128
 """Pixels of a crop in the sample grid, at most."""
 LEAST_NORM = 1e-12
@@ -202,4 +203,22 @@ def _check(config: "TrainConfig", data: PictureSet) -> None:
     """Crops can be drawn from a single picture."""
 
 
-TASK = Task(architecture_of, Batches, Rules, Samples, _check)
+def _describe(data: PictureSet) -> Iterator[str]:
+    pixels = sum(p.pixels.shape[0] * p.pixels.shape[1] for p in data.pictures)
+    yield f"pictures       {len(data):,} of {pixels / 1e6:.1f} megapixels, high resolution"
+    groups = sorted({picture.name.rpartition("/")[0] for picture in data.held_out} - {""})
+    where = f": {', '.join(groups)}" if groups else ""
+    yield f"held out       {len(data.held_out):,}{where}"
+    yield f"fingerprint    {data.fingerprint}"
+
+
+def _preview(config: "TrainConfig", data: PictureSet) -> np.ndarray:
+    """Crops as they are trained on: low resolution beside high, three to a row."""
+    streams = [random_stream(config.seed, Stream.CROPS, k) for k in range(3 * PREVIEW_ROWS)]
+    pairs = map(Crops(data.pictures, config.scale, config.crop, config.degrade).draw, streams)
+    coarse = Image.Resampling.NEAREST
+    views = [v for low, high in pairs for v in (enlarge(low, config.scale, coarse), high)]
+    return contact_sheet(np.stack(views), 6)
+
+
+TASK = Task(architecture_of, Batches, Rules, Samples, _check, _describe, _preview)

@@ -155,9 +155,24 @@ def test_a_snapshot_enlarges_pictures_of_any_size(data: PictureSet, tmp_path: Pa
     assert made.shape == (2, 10, 18, 3)
 
 
+def test_a_run_can_begin_with_the_weights_of_another(data: PictureSet, tmp_path: Path) -> None:
+    first = train(config_of(), data, tmp_path / "first", threads=1)
+    config = config_of(kimg=0.004, discriminator_widths=[4])
+    second = train(config, data, tmp_path / "second", threads=1, start=first.path)
+    begun = load_upscaler(second.snapshot_path(0))
+    learnt = load_upscaler(first.latest_snapshot())
+    assert torch.equal(weights(begun.upscaler), weights(learnt.upscaler))
+
+
+def test_a_run_of_other_sizes_cannot_be_begun_with(data: PictureSet, tmp_path: Path) -> None:
+    first = train(config_of(), data, tmp_path / "first", threads=1)
+    with pytest.raises(UsageError, match="width is 8 there and 16 here"):
+        train(config_of(widths=[16]), data, tmp_path / "second", threads=1, start=first.path)
+
+
 def test_other_pictures_make_another_run(data: PictureSet, tmp_path: Path) -> None:
     train(config_of(kimg=0.008), data, tmp_path / "run", threads=1)
-    other = drawings(tmp_path / "drawings", shrink=2)
+    other = drawings(tmp_path / "drawings", shrink=[2])
     with pytest.raises(UsageError, match="other data"):
         train(config_of(kimg=0.008), other, tmp_path / "run", threads=1)
 

@@ -1,0 +1,1 @@
+"""Pure functions of tensors and pixels that training is made of."""
