@@ -15,15 +15,23 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from mirage.service.access import find_key
-from mirage.service.bodies import BODY_TYPES, body_type, parse_demand, parse_query, read_body
-from mirage.service.errors import Draining, InternalError, Malformed, ServiceError
+from mirage.service.bodies import (
+    BODY_TYPES,
+    Demand,
+    body_type,
+    parse_demand,
+    parse_query,
+    read_body,
+)
+from mirage.service.errors import Draining, InternalError, ServiceError
 from mirage.service.generation import Order, answer_order
 from mirage.service.logs import REQUEST_ID
+from mirage.service.patience import SLOW_S, DelayedCalls, Patience
 from mirage.service.problems import problem_response
 from mirage.service.record import Record
 from mirage.service.request_log import CLIENT_LEFT, client_of, log_request, request_id
 from mirage.service.state import Service
-from mirage.service.waiting import allowed_s, before, while_connected
+from mirage.service.waiting import allowed_s
 
 log = logging.getLogger(__name__)
 
@@ -51,6 +59,7 @@ class Generate:
 
     def __init__(self, service: Service) -> None:
         self._service = service
+        self._slow = DelayedCalls(SLOW_S)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """A request whose client leaves before its answer counts as 499."""
@@ -86,8 +95,15 @@ class Generate:
         arrived: float,
     ) -> Response:
         try:
-            order = await self._read(scope, receive, headers, record, arrived)
-            return await while_connected(receive, answer_order(order, self._service))
+            deadline = arrived + self._admit(headers, record)
+            async with Patience(receive, deadline, self._slow) as patience:
+                await self._service.pending.turn()
+                waited_s = time.monotonic() - arrived
+                demand = await self._read(scope, receive, headers)
+                patience.has_body()
+                accept = headers.get("accept", "")
+                order = Order(demand, accept, deadline, record, waited_s)
+                return await answer_order(order, self._service)
         except ServiceError as error:
             self._service.metrics.count_problem(error.slug)
             return problem_response(error)
@@ -97,39 +113,28 @@ class Generate:
             log.exception("request failed")
             return problem_response(InternalError("the service failed; its log says why"))
 
-    async def _read(
-        self,
-        scope: Scope,
-        receive: Receive,
-        headers: Mapping[str, str],
-        record: Record,
-        arrived: float,
-    ) -> Order:
-        """Reject at once what cannot be answered in time, and read the body only then."""
-        service, settings = self._service, self._service.settings
-        self._check_room(headers)
+    def _admit(self, headers: Mapping[str, str], record: Record) -> float:
+        """Check who asks, and that there is room; returns the seconds that the request may take.
+
+        Raises Draining, QueueFull, MissingKey, WrongKey and Malformed, before the body is read.
+        """
+        service = self._service
+        if service.refusing:
+            raise Draining("the service is stopping", retry_after_s=1)
         if service.keys is not None:
             key = find_key(service.keys, headers)
             record.note_key(key.name, key.images_per_minute)
-        deadline = arrived + allowed_s(headers, settings.deadline_s)
+        seconds = allowed_s(headers, service.settings.deadline_s)
+        service.pending.check_room(seconds)
+        service.models.check_room(seconds)
+        return seconds
+
+    async def _read(self, scope: Scope, receive: Receive, headers: Mapping[str, str]) -> Demand:
+        settings = self._service.settings
         media_type = body_type(headers, BODY_TYPES)
         query = parse_query(scope["query_string"])
-        await service.pending.turn()
-        waited_s = time.monotonic() - arrived
-        job = read_body(Request(scope, receive), media_type, settings)
-        demand = parse_demand(media_type, await before(deadline, job), query, settings)
-        return Order(demand, headers.get("accept", ""), deadline, record, waited_s)
-
-    def _check_room(self, headers: Mapping[str, str]) -> None:
-        """Raise Draining, or QueueFull if the request could not be answered in time."""
-        if self._service.refusing:
-            raise Draining("the service is stopping", retry_after_s=1)
-        try:
-            seconds = allowed_s(headers, self._service.settings.deadline_s)
-        except Malformed:
-            return  # the client is told so once its key is known
-        self._service.pending.check_room(seconds)
-        self._service.models.check_room(seconds)
+        body = await read_body(Request(scope, receive), media_type, settings)
+        return parse_demand(media_type, body, query, settings)
 
     async def _send(self, scope: Scope, send: Send, response: Response, record: Record) -> None:
         headers = [*response.raw_headers, (b"x-request-id", record.request_id.encode())]

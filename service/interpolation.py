@@ -104,7 +104,7 @@ async def _whole(walk: Walk, media: str, duration_ms: int) -> Response:
 
     with walk.service.rates.charged(record_of(walk.request), walk.work.count):
         job = walk.served.generate(walk.work, walk.deadline)
-        outcome = await while_connected(walk.request.receive, job)
+        outcome = await while_connected(walk.request, job)
     body, encode_s = await walk.encoded(encode, outcome.rows)
     observe(walk.service.metrics, walk.manifest, walk.work.count, outcome, encode_s)
     walk.note(outcome, encode_s)
@@ -119,7 +119,7 @@ async def _stream(walk: Walk) -> Response:
     """
     parts = walk.served.stream(walk.work, walk.deadline)
     with walk.service.rates.charged(record_of(walk.request), walk.work.count):
-        first = await while_connected(walk.request.receive, _next(parts))
+        first = await while_connected(walk.request, _next(parts))
     return Stream(_entries(walk, first, parts), walk.headers)
 
 

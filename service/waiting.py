@@ -6,17 +6,14 @@ import time
 from collections.abc import Awaitable, Coroutine, Mapping
 from typing import Any, TypeVar
 
-from starlette.requests import ClientDisconnect
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
-from starlette.types import Receive
 
 from mirage.service.errors import DeadlinePassed, Malformed
 from mirage.service.metrics import Metrics
 from mirage.service.request_log import CLIENT_LEFT
 
 T = TypeVar("T")
-
-WATCH_AFTER_S = 0.1  # until then most requests are answered, and to watch costs a task
 
 
 def allowed_s(headers: Mapping[str, str], most_s: float) -> float:
@@ -38,47 +35,29 @@ async def before(deadline: float, job: Awaitable[T]) -> T:
         raise DeadlinePassed("the deadline passed before the request was understood") from None
 
 
-async def while_connected(receive: Receive, job: Coroutine[Any, Any, T]) -> T:
-    """Wait for a job until the client leaves; raises ClientDisconnect then, and cancels it.
-
-    The request's body must have been received.
-    """
+async def while_connected(request: Request, job: Coroutine[Any, Any, T]) -> T:
+    """Wait for a job until the client leaves; raises ClientDisconnect then, and cancels it."""
     loop = asyncio.get_running_loop()
-    watch = DisconnectWatch(receive, asyncio.timeout(None))
-    start = loop.call_later(WATCH_AFTER_S, watch.start)
+    leaving = loop.create_task(_client_left(request))
+    limit = asyncio.timeout(None)
+    waiting = True
+
+    def end(_: asyncio.Task[None]) -> None:
+        if waiting:
+            limit.reschedule(loop.time())
+
+    # A client who leaves is a limit that is over: so the job needs no task of its own.
+    leaving.add_done_callback(end)
     try:
-        async with watch.limit:
+        async with limit:
             return await job
     except TimeoutError:
-        if watch.limit.expired():
+        if limit.expired():
             raise ClientDisconnect from None
         raise
     finally:
-        start.cancel()
-        watch.stop()
-
-
-class DisconnectWatch:
-    """Lets a limit expire when the client leaves: so the job needs no task of its own."""
-
-    def __init__(self, receive: Receive, limit: asyncio.Timeout) -> None:
-        self.limit = limit
-        self._receive = receive
-        self._task: asyncio.Task[None] | None = None
-
-    def start(self) -> None:
-        """Watch from now on, as long as the limit is not left."""
-        self._task = asyncio.get_running_loop().create_task(self._watch())
-
-    def stop(self) -> None:
-        """Watch no longer."""
-        if self._task is not None:
-            self._task.cancel()
-
-    async def _watch(self) -> None:
-        while (await self._receive())["type"] != "http.disconnect":
-            pass
-        self.limit.reschedule(asyncio.get_running_loop().time())
+        waiting = False
+        leaving.cancel()
 
 
 async def unless_client_left(metrics: Metrics, answer: Awaitable[Response]) -> Response:
@@ -88,3 +67,8 @@ async def unless_client_left(metrics: Metrics, answer: Awaitable[Response]) -> R
     except ClientDisconnect:
         metrics.abandoned.inc()
         return Response(status_code=CLIENT_LEFT)
+
+
+async def _client_left(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass

@@ -103,7 +103,7 @@ async def _answer(request: Request, service: Service) -> Response:
         work = make_work(parsed, served.manifest, service.settings)
         form = _form(request, parsed)
         with service.rates.charged(record_of(request), work.count):
-            outcome = await while_connected(request.receive, served.generate(work, deadline))
+            outcome = await while_connected(request, served.generate(work, deadline))
     packed, encode_s = await _packed(service, outcome.rows, served.manifest, form)
     observe(service.metrics, served.manifest, work.count, outcome, encode_s)
     model = f"{served.manifest.name}@{served.manifest.version}"

@@ -36,8 +36,7 @@ def test_a_client_that_leaves_while_it_waits_is_dropped_and_a_half_closed_one_is
         connected(process.port) as leaving,
     ):
         head, _ = seeded(1).split(b"\r\ncontent-length")
-        length = b"\r\ncontent-length: %d\r\n\r\n" % len(HANGING)
-        running.sendall(head + length + HANGING)
+        running.sendall(head + b"\r\ncontent-length: %d\r\n\r\n" % len(HANGING) + HANGING)
         until(process, b"mirage_requests_in_flight 1.0")
         half_closed.sendall(seeded(8))
         half_closed.shutdown(socket.SHUT_WR)
