@@ -1,5 +1,6 @@
 """What a run is made of: one frozen configuration, written to the run's folder, and the presets."""
 
+import math
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Literal
 
@@ -50,6 +51,11 @@ class TrainConfig(BaseModel):
     normalize: Literal["none", "rms"] = Field(
         "none", description="rms: what the mapping makes of each sample has a root mean square of 1"
     )
+
+    warm_start_kimg: float = Field(
+        0, ge=0, description="reconstructed by the generator before the game begins"
+    )
+    warm_start_lr: float = Field(2e-3, gt=0, description="falls to a tenth meanwhile")
 
     scale: int = Field(4, ge=2, le=4, description="how much larger pictures become")
     crop: int = Field(40, ge=8, le=1024, description="side of a low-resolution crop in pixels")
@@ -132,7 +138,20 @@ class TrainConfig(BaseModel):
     def _sizes_of_task(self) -> "TrainConfig":
         if self.task == "upscale" and (len(self.widths), len(self.blocks)) != (1, 1):
             raise ValueError("widths and blocks hold one number each for task upscale")
+        if self.task == "upscale" and self.warm_start_kimg:
+            raise ValueError("warm_start_kimg is of task generate; for upscale only 0 is allowed")
         return self
+
+    @property
+    def warm_start_images(self) -> int:
+        """Images after which the game begins: whole batches."""
+        return math.ceil(1000 * self.warm_start_kimg / self.batch_size) * self.batch_size
+
+    @property
+    def warm_start_schedule(self) -> Ramp:
+        """The learning rate of the warm start."""
+        lr = self.warm_start_lr
+        return Ramp(start=lr, end=lr / 10, to_kimg=self.warm_start_images / 1000)
 
 
 LISTS = {

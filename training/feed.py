@@ -9,23 +9,30 @@ from mirage.training.config import TrainConfig
 from mirage.training.distributed import rank, world_size
 from mirage.training.errors import UsageError
 from mirage.training.tasks import TASKS
-from mirage.training.tasks.task import Data
+from mirage.training.tasks.task import Batches, Data
 
 
 class Feed:
     """Batches as pure functions of the seed and of the images seen.
 
     Several processes take equal parts of what one would have taken. Raises UsageError when the
-    batch cannot be divided among them.
+    batch cannot be divided among them. warm_start: what steps see before the game begins.
     """
 
-    def __init__(self, config: TrainConfig, data: Data, device: torch.device) -> None:
+    def __init__(
+        self,
+        config: TrainConfig,
+        data: Data,
+        device: torch.device,
+        warm_start: Batches | None = None,
+    ) -> None:
         if config.batch_size % world_size():
             raise UsageError(
                 f"batch_size is {config.batch_size}; {world_size()} processes need a multiple"
             )
         self.config, self.device = config, device
         self.drawer = TASKS[config.task].batches(config, data)
+        self.warm_start = warm_start
         self._thread = ThreadPoolExecutor(1, "feed", initializer=self._choose_gpu)
         self._ahead: tuple[int, Future[tuple[Any, ...]]] | None = None
 
@@ -53,4 +60,5 @@ class Feed:
     def _made(self, nimg: int) -> tuple[Any, ...]:
         size = self.config.batch_size
         own = slice(rank() * size // world_size(), (rank() + 1) * size // world_size())
-        return tuple(batch.to(self.device) for batch in self.drawer.draw(nimg, own))
+        warm = self.warm_start if nimg < self.config.warm_start_images else None
+        return tuple(batch.to(self.device) for batch in (warm or self.drawer).draw(nimg, own))

@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -22,6 +22,8 @@ from mirage.training.checkpoint import (
     set_damaged_aside,
 )
 from mirage.training.config import TrainConfig
+from mirage.training.data.latent_codes import latent_codes
+from mirage.training.dataset import Dataset
 from mirage.training.device import resolve_precision
 from mirage.training.distributed import all_have, any_of, average, rank, together
 from mirage.training.errors import CollapseError, DataError, UsageError
@@ -36,10 +38,11 @@ from mirage.training.sampler import Stream, random_stream
 from mirage.training.step import Step
 from mirage.training.tasks import TASKS
 from mirage.training.tasks.task import Data
+from mirage.training.tasks.warm_start import WarmStartBatches
 from mirage.training.tensorboard import Board
 from mirage.training.watchdog import Watchdog
 
-SHOWN = ("d_loss", "g_loss", "psnr")
+SHOWN = ("reconstruction", "d_loss", "g_loss", "psnr")
 """Statistics beside the progress bar."""
 FULL = {errno.ENOSPC, errno.EDQUOT}
 
@@ -106,7 +109,7 @@ class _Loop:
         self.clock = time.perf_counter()
         self._resume(threads, start, allow_restart)
         self.step = Step(config, self.players)
-        self.feed = Feed(config, data, device)
+        self.feed = Feed(config, data, device, self._warm_start(data))
         self.board: Board | None = None
         self.watchdog = Watchdog(run.watchdog_file, config.watch, config.loss, self.nimg)
         self.samples = task.samples(config, data)
@@ -126,6 +129,18 @@ class _Loop:
             set_damaged_aside(self.run.checkpoints, self.nimg)
             self.run.rewind_stats(self.nimg)
         torch.set_num_threads(threads or torch.get_num_threads())
+
+    def _warm_start(self, data: Data) -> WarmStartBatches | None:
+        """What the steps before the game see; the codes of the images are a part of the run."""
+        if self.nimg >= self.config.warm_start_images:
+            return None
+        dataset = cast(Dataset, data)
+        if self.nimg == 0 and rank() == 0:
+            config = self.config
+            shape = config.latent_dim, config.transparency, config.seed
+            self.run.write_codes(latent_codes(dataset.images, *shape))
+        any_of(False)  # the other processes wait for the file
+        return WarmStartBatches(self.config, dataset, self.run.read_codes())
 
     def _take(self, checkpoint: dict[str, Any]) -> None:
         try:
@@ -153,7 +168,8 @@ class _Loop:
     def _go(self, bar: tqdm) -> None:
         while True:
             done = self.nimg >= self.config.kimg * 1000 or any_of(self.stopping)
-            report, snapshot, checkpoint = (done or self._due(every) for every in self._intervals())
+            now = done or self.nimg == self.config.warm_start_images
+            report, snapshot, checkpoint = (now or self._due(every) for every in self._intervals())
             if report or snapshot or checkpoint:
                 self._check_weights()
             if report and self.statistics:

@@ -12,6 +12,9 @@ from mirage.training.networks import FAMILIES, AnyArchitecture, channels_last
 from mirage.training.optimizers import build_optimizer, set_schedule
 from mirage.training.strength import Strength
 
+WARM_START_BETAS = 0.5, 0.99
+"""Reconstruction has a fixed target, so that momentum helps, as it does not in the game."""
+
 
 class Players:
     """Made on the CPU from the configuration's seed, so that they begin alike on every device.
@@ -40,6 +43,9 @@ class Players:
         self.discriminator_optimizer = build_optimizer(
             config.discriminator_optimizer, self.discriminator.parameters(), config.beta1
         )
+        self.warm_start_optimizer = build_optimizer(
+            "adam", self.generator.parameters(), WARM_START_BETAS[0]
+        )
         self.strength = Strength(
             config.augment_probability, config.augment_target, config.augment_speed_kimg
         )
@@ -55,14 +61,20 @@ class Players:
         return self
 
     def of(self, kind: str) -> tuple[nn.Module, Optimizer]:
-        """The network that a move is of, `d` or `g`, and its optimizer."""
+        """The network that a move is of, `d`, `g` or `w`, and its optimizer."""
         if kind == "d":
             return self.discriminator, self.discriminator_optimizer
-        return self.generator, self.generator_optimizer
+        optimizers = {"g": self.generator_optimizer, "w": self.warm_start_optimizer}
+        return self.generator, optimizers[kind]
 
     def set_schedules(self, nimg: int) -> None:
         """Learning rates and beta 2 after `nimg` images."""
         config = self.config
+        if nimg < config.warm_start_images:
+            lr = config.warm_start_schedule.at(nimg)
+            set_schedule(self.warm_start_optimizer, lr, WARM_START_BETAS[1])
+            return
+        self.warm_start_optimizer.state.clear()  # nobody needs its moments any more
         lr, beta2 = config.lr.at(nimg), config.beta2.at(nimg)
         own = config.discriminator_lr
         set_schedule(self.discriminator_optimizer, lr if own is None else own.at(nimg), beta2)
@@ -70,6 +82,10 @@ class Players:
 
     def update_averages(self, nimg: int) -> None:
         """Follow the generator's step that began after `nimg` images."""
+        if nimg < self.config.warm_start_images:
+            for average in (self.ema, *self.further.values()):
+                update_ema(average, self.generator, beta=0.0)
+            return
         size, main = self.config.batch_size, self.config.ema_half_life_kimg.at(nimg)
         update_ema(self.ema, self.generator, ema_beta(main, size))
         for half_life, average in self.further.items():
@@ -100,6 +116,8 @@ class Players:
             "discriminator_optimizer": self.discriminator_optimizer,
             **{f"ema-{name:g}": part for name, part in self.further.items()},
         }
+        if self.config.warm_start_images:
+            parts["warm_start_optimizer"] = self.warm_start_optimizer
         if self.strength.adapts:
             parts["strength"] = self.strength
         return parts

@@ -1,6 +1,7 @@
 """A run's folder: configuration, statistics, sample grids, snapshots and checkpoints.
 
 config.json  machine.json  stats.jsonl  watchdog.json  film.webp  checkpoints/
+codes.npy      (of a warm start)
 samples/000050048.png  snapshots/000050048.safetensors      (named by images seen)
 snapshots/unhealthy/  checkpoints/unhealthy/      (what was saved while the run was failing)
 """
@@ -38,6 +39,7 @@ class Run:
         self.watchdog_file = self.path / "watchdog.json"
         self.film_file = self.path / "film.webp"
         self.board = self.path / "tensorboard"
+        self.codes_file = self.path / "codes.npy"
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -107,6 +109,19 @@ class Run:
         with atomic_write(path) as file:
             Image.fromarray(contact_sheet(images, columns).squeeze()).save(file, "PNG")
         return path
+
+    def write_codes(self, codes: np.ndarray) -> None:
+        """Keep the warm start's latent codes float32 [N, latent_dim]: another machine that computed
+        them again would find others."""
+        with atomic_write(self.codes_file) as file:
+            np.save(file, codes)
+
+    def read_codes(self) -> np.ndarray:
+        """What `write_codes` kept; raises DataError."""
+        try:
+            return np.load(self.codes_file, allow_pickle=False)
+        except (OSError, ValueError) as error:
+            raise DataError(f"{self.codes_file} cannot be read; use a new --run") from error
 
     def snapshot_path(self, nimg: int) -> Path:
         self.snapshots.mkdir(parents=True, exist_ok=True)

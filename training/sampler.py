@@ -18,6 +18,7 @@ class Stream(IntEnum):
     NETWORK = 3
     SAMPLES = 4
     CROPS = 5
+    WARM_START = 6
 
 
 def random_stream(seed: int, stream: Stream, position: int) -> np.random.Generator:

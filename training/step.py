@@ -34,7 +34,7 @@ class Step:
         for move in self.rules.moves(nimg, *batches):
             statistics |= self._move(move)
         players.update_averages(nimg)
-        if players.strength.adapts:
+        if "certainty" in statistics:
             certain = average(statistics["certainty"]).item()
             players.strength.follow(certain, self.config.batch_size)
         return {name: value.item() for name, value in statistics.items()}
@@ -64,6 +64,6 @@ def _checked_norm(network: nn.Module, kind: str) -> Tensor:
     gradients = [p.grad for p in network.parameters() if p.grad is not None]
     norm = torch.nn.utils.get_total_norm(gradients)
     if not torch.isfinite(norm):
-        player = {"d": "discriminator", "g": "generator"}[kind]
+        player = {"d": "discriminator"}.get(kind, "generator")
         raise CollapseError(f"the gradient of the {player} is {norm.item()}")
     return norm

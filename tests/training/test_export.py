@@ -40,6 +40,7 @@ DATA = {  # height, width, channels, classes
     "stacked-mnist-small": (28, 28, 3, 0),
     "cifar10": (32, 32, 3, 10),
     "emoji": (64, 64, 4, 0),
+    "avatars": (32, 32, 4, 6),
 }
 
 

@@ -21,6 +21,7 @@ from mirage.training.draws import (
 from mirage.training.losses import LOSSES, gradient_penalty, slope_penalty
 from mirage.training.networks import Architecture, Discriminator, Generator
 from mirage.training.optim.clamp import soft_clamp
+from mirage.training.optim.reconstruction import reconstruction_loss
 from mirage.training.pixels import to_pixels, to_planes
 from mirage.training.sampler import Sampler, Stream, draw_step_latents, random_stream
 from mirage.training.strength import certainty
@@ -129,12 +130,19 @@ class Rules:
         self.loss = LOSSES[config.loss]
         self._discriminator_network = cast(Discriminator, players.discriminator)
 
-    def moves(self, nimg: int, for_discriminator: Batch, for_generator: Batch) -> Iterator[Move]:
+    def moves(self, nimg: int, *batches: Batch) -> Iterator[Move]:
+        if nimg < self.config.warm_start_images:
+            (batch,) = batches
+            yield Move("w", len(batch), lambda part: self._reconstruction(batch[part]))
+            return
+        for_discriminator, for_generator = batches
         now = self._weights(nimg)
         yield self._discriminator_move(for_discriminator, now)
         yield self._generator_move(for_generator, now)
 
     def schedule(self, nimg: int) -> dict[str, float]:
+        if nimg < self.config.warm_start_images:
+            return {"lr": self.config.warm_start_schedule.at(nimg)}
         names = ("lr", "beta2", "gamma", "ema_half_life_kimg")
         schedule = {name: getattr(self.config, name).at(nimg) for name in names}
         if self.config.augment:
@@ -175,6 +183,12 @@ class Rules:
         numbers = draw_augment(self.config, len(batch))
         noise = draw_noise(batch.images, now.noise)
         return Draws(numbers, noise, wrong, between).to(self.players.device)
+
+    def _reconstruction(self, batch: Batch) -> tuple[Tensor, Statistics]:
+        with precision(self.config, self.players.device):
+            images = self._generate(batch)
+        loss = reconstruction_loss(images, batch.images)
+        return loss, {"reconstruction": loss.detach()}
 
     def _generate(self, batch: Batch) -> Tensor:
         images = self.players.generator(batch.latents, batch.labels)

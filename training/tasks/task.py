@@ -20,12 +20,12 @@ Objective = Callable[[slice], tuple[Tensor, Statistics]]
 
 @dataclass(frozen=True)
 class Move:
-    """One network's step: `d`, the discriminator's, or `g`, the generator's.
+    """One network's step: the discriminator's `d`, the generator's `g`, or its warm start `w`.
 
     objective: the mean loss over this part of the batch of `size`, and what is recorded of it.
     """
 
-    kind: Literal["d", "g"]
+    kind: Literal["d", "g", "w"]
     size: int
     objective: Objective
 
