@@ -10,11 +10,12 @@ import numpy as np
 import torch
 
 from mirage.training.config import build_config
-from mirage.training.dataset import Dataset, load_dataset
-from mirage.training.device import resolve_precision
-from mirage.training.feed import Feed
-from mirage.training.players import Players
-from mirage.training.step import Step
+from mirage.training.data.dataset import Dataset
+from mirage.training.data.load import load_dataset
+from mirage.training.runs.batches import Feed
+from mirage.training.runs.device import resolve_precision
+from mirage.training.runs.state import Players
+from mirage.training.runs.step import Step
 from mirage.training.tasks.generate import architecture_of
 
 ROUNDS, STEPS, IMAGES = 9, 5, 60_000

@@ -113,8 +113,8 @@ def compiled(graph: Path, options: argparse.Namespace) -> Iterator[Row]:
     """The same generator by PyTorch's compiler with CUDA graphs."""
     import torch
 
-    from mirage.training.networks import channels_last
-    from mirage.training.snapshot import ServedGenerator, load_snapshot
+    from mirage.training.networks.families import channels_last
+    from mirage.training.runs.checkpoint import ServedGenerator, load_snapshot
 
     bundle = load_bundle(graph.parent)
     served_size = recorded_size(bundle.manifest.image, 32)

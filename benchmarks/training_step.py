@@ -16,14 +16,14 @@ import torch
 from torch import Tensor, nn
 
 from mirage.training.config import TrainConfig, build_config
-from mirage.training.device import resolve_precision
-from mirage.training.ema import ema_beta, update_ema
-from mirage.training.losses import LOSSES, gradient_penalty
-from mirage.training.networks import Architecture
-from mirage.training.optimizers import set_schedule
-from mirage.training.pixels import to_float
-from mirage.training.players import Players
-from mirage.training.step import Batch, Step
+from mirage.training.data.pixels import to_float
+from mirage.training.networks.base import Architecture
+from mirage.training.optim.ema import ema_beta, update_ema
+from mirage.training.optim.losses import LOSSES, gradient_penalty
+from mirage.training.optim.optimizers import set_schedule
+from mirage.training.runs.device import resolve_precision
+from mirage.training.runs.state import Players
+from mirage.training.runs.step import Batch, Step
 from mirage.training.tasks.generate import architecture_of
 
 BASE = "one gradient each"

@@ -15,17 +15,7 @@ from pydantic import (
 )
 
 from mirage.bundle.errors import BundleError
-from mirage.bundle.interface import (
-    Fields,
-    Image,
-    Tensor,
-    Tensors,
-    check_generator,
-    check_picture_model,
-    describe,
-    find,
-    generator_tensors,
-)
+from mirage.bundle.interface import Fields, Image, Tensor, Tensors, check_generator, check_picture_model, describe, find, generator_tensors
 from mirage.bundle.strict_json import describe_faults, parse_object
 
 FORMAT_VERSION = 5

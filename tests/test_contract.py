@@ -12,12 +12,12 @@ from mirage.bundle.latents import draw_latents
 from mirage.bundle.store import release
 from mirage.service.app import create_app
 from mirage.service.settings import Settings
-from mirage.training.card import Card
 from mirage.training.config import build_config
-from mirage.training.export import publish
-from mirage.training.loop import train
-from mirage.training.snapshot import ServedGenerator, Snapshot, load_snapshot
-from tests.training.data import TINY, shapes_dataset
+from mirage.training.publish.export import publish
+from mirage.training.publish.model_card import Card
+from mirage.training.runs.checkpoint import ServedGenerator, Snapshot, load_snapshot
+from mirage.training.runs.loop import train
+from tests.training.helpers.datasets import TINY, shapes_dataset
 
 COUNT = 20
 

@@ -4,26 +4,40 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    ValidationError,
-    field_validator,
-    model_validator,
-)
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from mirage.training.augment import AUGMENTATIONS
-from mirage.training.auto import Facts, choose
+from mirage.training.data.degradation import DEGRADATIONS
 from mirage.training.errors import UsageError
-from mirage.training.losses import LOSSES
-from mirage.training.networks import families_of
-from mirage.training.optim.degradation import DEGRADATIONS
+from mirage.training.networks.families import families_of
+from mirage.training.optim.augment import AUGMENTATIONS
 from mirage.training.optim.fidelity import CONTENT_LOSSES
-from mirage.training.optimizers import OPTIMIZERS
-from mirage.training.presets import PRESETS
-from mirage.training.schedule import Ramp
-from mirage.training.watchdog import Limits
+from mirage.training.optim.losses import LOSSES
+from mirage.training.optim.optimizers import OPTIMIZERS
+from mirage.training.optim.schedule import Ramp
+from mirage.training.presets import PRESETS, Facts, choose
+
+
+class Limits(BaseModel):
+    """What a healthy run keeps to; `off` looks at nothing but numbers that are none.
+
+    margin: of real logits over fake ones. ratio: of R1 to R2, either way. gradient: norm. spread
+    and entropy: of generated images against real ones, from `from_kimg` on, for an average begins
+    as one grey image. gain: dB above bicubic interpolation. patience: looks in a row outside the
+    limits.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    off: bool = False
+    margin: float = Field(50, gt=0)
+    ratio: float = Field(50, gt=1)
+    gradient: float = Field(1e5, gt=0)
+    spread: float = Field(0.1, ge=0)
+    entropy: float = Field(0.3, ge=0)
+    from_kimg: float = Field(50, ge=0)
+    gain: float = -3.0
+    patience: int = Field(3, ge=1)
+
 
 NONE = Ramp(start=0, end=0)
 

@@ -13,12 +13,7 @@ from numpy.typing import NDArray
 from mirage.service.batcher import Batcher, BatchOptions
 from mirage.service.cost import Cost
 from mirage.service.entry import Arrays, Outcome
-from mirage.service.errors import (
-    DeadlinePassed,
-    Draining,
-    InternalError,
-    QueueFull,
-)
+from mirage.service.errors import DeadlinePassed, Draining, InternalError, QueueFull
 
 Test = Callable[["Bench"], Awaitable[None]]
 

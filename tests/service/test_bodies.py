@@ -13,15 +13,7 @@ from pydantic import ValidationError
 from starlette.requests import Request
 from starlette.types import Message
 
-from mirage.service.bodies import (
-    BODY_TYPES,
-    JSON,
-    NPY,
-    OCTETS,
-    Demand,
-    _validated,
-    read_demand,
-)
+from mirage.service.bodies import BODY_TYPES, JSON, NPY, OCTETS, Demand, _validated, read_demand
 from mirage.service.errors import (
     BodyTooLarge,
     InvalidValue,

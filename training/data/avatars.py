@@ -11,7 +11,7 @@ from pathlib import Path
 from PIL import Image
 
 from mirage.bundle.durable import atomic_write
-from mirage.training.dataset.picture import open_picture, read_bounded
+from mirage.training.data.image import open_picture, read_bounded
 from mirage.training.errors import DataError
 
 PREFIX = "emoji_u"

@@ -7,13 +7,23 @@ from html import escape
 from pathlib import Path
 
 from mirage.bundle.manifest import Score
-from mirage.training.report.gauge import BOUNDS, legend, pill, place_of_collapsed, track
+from mirage.training.evaluation.contact_sheets import sample_sheet
+from mirage.training.evaluation.scorecard import Scorecard
+from mirage.training.publish.candidate import Subject
+from mirage.training.report.images import still
 from mirage.training.report.page import page, pictures, section, table
-from mirage.training.report.picture import still
-from mirage.training.report.verdict import MEANINGS, in_order, quality, verdict, written
-from mirage.training.scorecard import Scorecard
-from mirage.training.sheets import sample_sheet
-from mirage.training.subject import Subject
+from mirage.training.report.score_gauges import (
+    BOUNDS,
+    MEANINGS,
+    in_order,
+    legend,
+    pill,
+    place_of_collapsed,
+    quality,
+    track,
+    verdict,
+    written,
+)
 
 STYLES = ("first", "second")
 

@@ -8,29 +8,31 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from mirage.training.dataset import Dataset
-from mirage.training.dataset.decoded import check_enough
-from mirage.training.dataset.sheet import describe, sample_sheet
-from mirage.training.draws import (
+from mirage.training.data.dataset import Dataset, check_enough
+from mirage.training.data.pixels import to_pixels, to_planes
+from mirage.training.data.preview import describe, sample_sheet
+from mirage.training.networks.base import Architecture, Discriminator, Generator
+from mirage.training.optim.augment import certainty
+from mirage.training.optim.clamp import soft_clamp
+from mirage.training.optim.losses import LOSSES, gradient_penalty, slope_penalty
+from mirage.training.optim.reconstruction import reconstruction_loss
+from mirage.training.tasks.diversity import Yardstick, shrink
+from mirage.training.tasks.randomness import (
     Draws,
+    Sampler,
+    Stream,
     draw_augment,
     draw_for_all,
     draw_noise,
+    draw_step_latents,
     draw_wrong_labels,
+    random_stream,
 )
-from mirage.training.losses import LOSSES, gradient_penalty, slope_penalty
-from mirage.training.networks import Architecture, Discriminator, Generator
-from mirage.training.optim.clamp import soft_clamp
-from mirage.training.optim.reconstruction import reconstruction_loss
-from mirage.training.pixels import to_pixels, to_planes
-from mirage.training.sampler import Sampler, Stream, draw_step_latents, random_stream
-from mirage.training.strength import certainty
 from mirage.training.tasks.task import Move, Statistics, Task, moved, precision
-from mirage.training.yardstick import Yardstick, shrink
 
 if TYPE_CHECKING:
     from mirage.training.config import TrainConfig
-    from mirage.training.players import Players
+    from mirage.training.runs.state import Players
 
 GRID = 10
 """Sample grids are 10 x 10: one column per class when there are ten."""

@@ -8,11 +8,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from mirage.training.networks import AnyArchitecture
+from mirage.training.networks.families import AnyArchitecture
 
 if TYPE_CHECKING:
     from mirage.training.config import TrainConfig
-    from mirage.training.players import Players
+    from mirage.training.runs.state import Players
 
 Statistics = dict[str, Tensor]
 Objective = Callable[[slice], tuple[Tensor, Statistics]]

@@ -14,18 +14,18 @@ from PIL import Image
 from torch import Tensor, nn
 
 from mirage.training.data.crops import Crops, over
+from mirage.training.data.degradation import enlarge, reduce
 from mirage.training.data.pictures import PictureSet
-from mirage.training.losses import LOSSES, gradient_penalty
-from mirage.training.networks import PictureArchitecture
-from mirage.training.optim.degradation import enlarge, reduce
+from mirage.training.data.pixels import contact_sheet, to_float, to_grey_levels
+from mirage.training.networks.families import PictureArchitecture
 from mirage.training.optim.fidelity import CONTENT_LOSSES, luma, psnr
-from mirage.training.pixels import contact_sheet, to_float, to_grey_levels
-from mirage.training.sampler import Stream, random_stream
+from mirage.training.optim.losses import LOSSES, gradient_penalty
+from mirage.training.tasks.randomness import Stream, random_stream
 from mirage.training.tasks.task import Move, Statistics, Task, moved, precision
 
 if TYPE_CHECKING:
     from mirage.training.config import TrainConfig
-    from mirage.training.players import Players
+    from mirage.training.runs.state import Players
 
 SHOWN = 16
 """Crops in the sample grid."""

@@ -1,12 +1,12 @@
 from pathlib import Path
 
 from mirage.bundle.manifest import Score
+from mirage.training.evaluation.scorecard import Scorecard
+from mirage.training.publish.candidate import Subject, open_subject
 from mirage.training.report.compare_page import Side, write_comparison
-from mirage.training.scorecard import Scorecard
-from mirage.training.subject import Subject, open_subject
 from tests.bundles import Toy, publish_toy
-from tests.training.report.pages import Page
-from tests.training.test_scorecard import card
+from tests.training.evaluation.test_scorecard import card
+from tests.training.helpers.pages import Page
 
 
 def subjects(root: Path) -> tuple[Subject, Subject]:

@@ -6,17 +6,16 @@ import pytest
 import torch
 from PIL import Image
 
-from mirage.training.checkpoint import load_latest
 from mirage.training.config import TrainConfig, build_config
 from mirage.training.data.pictures import PictureSet
 from mirage.training.errors import UsageError
-from mirage.training.feed import Feed
-from mirage.training.loop import train
-from mirage.training.players import Players
-from mirage.training.run import Run
-from mirage.training.snapshot import load_upscaler
-from mirage.training.step import Step
-from mirage.training.tasks import TASKS
+from mirage.training.runs.batches import Feed
+from mirage.training.runs.checkpoint import load_latest, load_upscaler
+from mirage.training.runs.loop import train
+from mirage.training.runs.run_dir import Run
+from mirage.training.runs.state import Players
+from mirage.training.runs.step import Step
+from mirage.training.tasks.registry import TASKS
 from mirage.training.tasks.upscale import Batches, Samples
 from tests.training.drawings import TINY_UPSCALE, drawings
 

@@ -4,18 +4,17 @@ import numpy as np
 import pytest
 import torch
 
-from mirage.training.checkpoint import load_latest
 from mirage.training.config import TrainConfig, build_config
+from mirage.training.data.pixels import to_float
 from mirage.training.errors import DataError, UsageError
-from mirage.training.loop import train
-from mirage.training.pixels import to_float
-from mirage.training.players import Players
-from mirage.training.run import Run
-from mirage.training.snapshot import load_snapshot
-from mirage.training.step import Step
+from mirage.training.runs.checkpoint import load_latest, load_snapshot
+from mirage.training.runs.loop import train
+from mirage.training.runs.run_dir import Run
+from mirage.training.runs.state import Players
+from mirage.training.runs.step import Step
 from mirage.training.tasks.generate import architecture_of
 from mirage.training.tasks.warm_start import WarmStartBatches
-from tests.training.data import TINY, shapes_dataset
+from tests.training.helpers.datasets import TINY, shapes_dataset
 
 WARM = {**TINY, "warm_start_kimg": 0.03, "status_kimg": 0.008}
 """Four batches of eight images."""

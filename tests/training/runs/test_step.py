@@ -1,0 +1,197 @@
+import copy
+
+import pytest
+import torch
+
+from mirage.training.config import TrainConfig, build_config
+from mirage.training.data.pixels import to_float
+from mirage.training.runs.state import Players
+from mirage.training.runs.step import Step
+from mirage.training.tasks.generate import Batch, architecture_of
+from tests.training.helpers.datasets import TINY, shapes_dataset
+
+
+def make(preset: str = "mnist", **changes: object) -> tuple[TrainConfig, Players]:
+    config = build_config(preset, {**TINY, **changes})
+    return config, Players(config, architecture_of(config, shapes_dataset().sheet()))
+
+
+def batches(config: TrainConfig) -> tuple[Batch, Batch]:
+    """The same two batches for every run with this configuration."""
+    data = shapes_dataset()
+    generator = torch.Generator().manual_seed(5)
+    images, labels = to_float(data.images[:8]), torch.from_numpy(data.labels[:8])
+
+    def one() -> Batch:
+        return Batch(images, torch.randn(8, config.latent_dim, generator=generator), labels)
+
+    return one(), one()
+
+
+@pytest.mark.parametrize("preset", ["mnist", "dcgan"])
+def test_one_step_moves_both_networks_and_the_average(preset: str) -> None:
+    config, players = make(preset)
+    before = copy.deepcopy(players.state())
+    statistics = Step(config, players)(0, *batches(config))
+    for part in ("generator", "discriminator", "ema"):
+        changed = [
+            not torch.equal(value, before[part][name])
+            for name, value in getattr(players, part).named_parameters()
+        ]
+        assert any(changed), part
+    assert {"d_loss", "g_loss", "margin"} <= statistics.keys()
+    assert all(value == value for value in statistics.values())  # no NaN
+
+
+def test_the_penalties_are_measured_where_gamma_asks_for_them() -> None:
+    config, players = make()
+    assert {"r1", "r2"} <= Step(config, players)(0, *batches(config)).keys()
+    config, players = make(gamma=0.0)
+    assert "r1" not in Step(config, players)(0, *batches(config))
+
+
+def test_a_step_is_a_function_of_state_and_batch() -> None:
+    results = []
+    for _ in range(2):
+        config, players = make()
+        Step(config, players)(0, *batches(config))
+        results.append(torch.cat([p.flatten() for p in players.generator.parameters()]))
+    assert torch.equal(*results)
+
+
+def test_bfloat16_follows_float32_closely() -> None:
+    losses = []
+    for precision in ("float32", "bfloat16"):
+        config, players = make(precision=precision)
+        losses.append(Step(config, players)(0, *batches(config)))
+    for name, value in losses[0].items():
+        assert losses[1][name] == pytest.approx(value, rel=0.1, abs=0.05), name
+
+
+def test_the_discriminator_sees_softly_clamped_images() -> None:
+    config, players = make(clamp_slope=0.0)
+    with torch.no_grad():
+        players.generator.to_image.bias.fill_(30.0)  # far beyond the range
+    statistics = Step(config, players)(0, *batches(config))
+    assert statistics["g_gradient"] == 0
+    config, players = make(clamp_slope=0.02)
+    assert Step(config, players)(0, *batches(config))["g_gradient"] > 0
+
+
+def test_state_survives_loading() -> None:
+    config, players = make()
+    Step(config, players)(0, *batches(config))
+    _, other = make(seed=1)
+    other.load_state(copy.deepcopy(players.state()))
+    first = Step(config, players)(8, *batches(config))
+    assert Step(config, other)(8, *batches(config)) == first
+
+
+def test_mismatch_teaches_the_discriminator_which_label_is_whose() -> None:
+    def advantage(mismatch: float) -> float:
+        """How much higher real images score under their own labels than under the other one."""
+        torch.manual_seed(0)
+        config, players = make(mismatch=mismatch)
+        step = Step(config, players)
+        for index in range(30):
+            step(8 * index, *batches(config))
+        batch, _ = batches(config)
+        features = players.discriminator.features(batch.images)
+        own = players.discriminator.judge(features, batch.labels)
+        other = players.discriminator.judge(features, 1 - batch.labels)
+        return float((own - other).mean())
+
+    assert advantage(1.0) > 2 * advantage(0.0)
+
+
+def test_the_latent_gain_is_the_averages_alone() -> None:
+    config, players = make(latent_gain=1.5)
+    latents, labels = torch.randn(3, config.latent_dim), torch.tensor([0, 1, 0])
+    players.generator.eval()
+    torch.testing.assert_close(
+        players.ema.eval()(latents, labels), players.generator(1.5 * latents, labels)
+    )
+
+
+def weights(players: Players) -> torch.Tensor:
+    parameters = [*players.generator.parameters(), *players.discriminator.parameters()]
+    return torch.cat([parameter.detach().flatten() for parameter in parameters])
+
+
+def played(steps: int = 3, **changes: object) -> tuple[Players, dict[str, float]]:
+    """The players after some steps with the same batches and the same chance."""
+    config, players = make(**changes)
+    step = Step(config, players)
+    for index in range(steps):
+        torch.manual_seed(index)
+        statistics = step(config.batch_size * index, *batches(config))
+    return players, statistics
+
+
+ALL_OF_IT = {
+    "augment": "flip,translate,cutout,colour",
+    "augment_probability": 0.5,
+    "noise": 0.1,
+    "mismatch": 0.2,
+}
+
+
+@pytest.mark.parametrize("loss", ["relativistic", "wasserstein"])
+def test_a_batch_in_parts_moves_as_the_whole(loss: str) -> None:
+    # Adam would make whole steps of the smallest differences
+    plain = {"generator_optimizer": "sgd", "discriminator_optimizer": "sgd", "lr": 0.01}
+    whole, seen = played(loss=loss, **plain, **ALL_OF_IT)
+    parts, seen_in_parts = played(loss=loss, micro_batch_size=3, **plain, **ALL_OF_IT)
+    torch.testing.assert_close(weights(parts), weights(whole), rtol=1e-4, atol=1e-6)
+    assert seen_in_parts == pytest.approx(seen, rel=1e-4, abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"augment": "flip,translate,cutout,colour", "augment_probability": 0.5},
+        {"noise": 0.1},
+        {"mismatch": 0.7},
+        {"loss": "wasserstein"},
+        {"loss": "hinge", "generator_optimizer": "rmsprop", "discriminator_optimizer": "sgd"},
+        {"loss": "least-squares", "generator_optimizer": "adamw"},
+        {"loss": "saturating"},
+    ],
+    ids=str,
+)
+def test_every_part_of_the_recipe_moves_both_networks_in_its_own_way(
+    changes: dict[str, object],
+) -> None:
+    plain, _ = played()
+    moved, statistics = played(**changes)
+    assert torch.isfinite(weights(moved)).all()
+    assert not torch.equal(weights(moved), weights(plain))
+    assert all(value == value for value in statistics.values())
+
+
+def test_what_is_not_asked_for_draws_nothing() -> None:
+    """A setting that is off leaves the bits of a run as they were before it existed."""
+    plain, _ = played(mismatch=0.0)
+    off, _ = played(augment="flip", augment_probability=0.0, noise=0.0, mismatch=0.0)
+    assert torch.equal(weights(off), weights(plain))
+
+
+def test_the_strength_of_augmentation_follows_the_discriminator_and_is_kept() -> None:
+    adaptive = {"augment": "flip,colour", "augment_target": 1.0, "augment_speed_kimg": 0.1}
+    adaptive["augment_probability"] = 0.5
+    players, _ = played(**adaptive)
+    assert players.strength.at(0) == pytest.approx(0.5 - 3 * 8 / 100)  # none is surer than 1
+    _, other = make(**adaptive)
+    other.load_state(copy.deepcopy(players.state()))
+    assert other.strength.at(0) == players.strength.at(0)
+
+
+def test_further_averages_follow_at_their_own_pace_and_are_kept() -> None:
+    players, _ = played(further_half_lives_kimg=[0.001, 1000.0])
+    networks = players.networks()
+    assert set(networks) == {"generator", "discriminator", "generator-0.001", "generator-1000"}
+    _, other = make(further_half_lives_kimg=[0.001, 1000.0])
+    other.load_state(copy.deepcopy(players.state()))
+    for name, state in other.networks().items():
+        for key, value in state.items():
+            assert torch.equal(value, networks[name][key])
