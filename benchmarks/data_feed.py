@@ -14,7 +14,7 @@ from mirage.training.data.dataset import Dataset
 from mirage.training.data.load import load_dataset
 from mirage.training.runs.batches import Feed
 from mirage.training.runs.device import resolve_precision
-from mirage.training.runs.state import Players
+from mirage.training.runs.state import TrainState
 from mirage.training.runs.step import Step
 from mirage.training.tasks.generate import architecture_of
 
@@ -33,8 +33,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         data = digits(Path(folder))
         config = build_config("mnist", {"precision": resolve_precision("auto")})
-        players = Players(config, architecture_of(config, data.sheet()))
-        step, feed = Step(config, players), Feed(config, data, torch.device("cpu"))
+        state = TrainState(config, architecture_of(config, data.sheet()))
+        step, feed = Step(config, state), Feed(config, data, torch.device("cpu"))
         feeding, stepping = [], []
         for number in range(ROUNDS * STEPS):
             nimg = number * config.batch_size

@@ -14,7 +14,7 @@ from mirage.training.config import TrainConfig
 from mirage.training.presets import Facts, choose
 from mirage.training.runs.batches import Feed
 from mirage.training.runs.device import resolve_precision
-from mirage.training.runs.state import Players
+from mirage.training.runs.state import TrainState
 from mirage.training.runs.step import Step
 from mirage.training.tasks.registry import TASKS
 from mirage.training.tasks.task import Data
@@ -34,19 +34,19 @@ def dry_run(
     config = config.model_copy(update={"precision": resolve_precision(config.precision, device)})
     task = TASKS[config.task]
     architecture = task.architecture(config, data.sheet())
-    players = Players(config, architecture).to(device)
+    state = TrainState(config, architecture).to(device)
     yield json.dumps(config.model_dump(exclude_defaults=True), indent=2)
     if facts is not None:
         yield from choose(facts)[1]
     yield from task.describe(data)
-    yield from _networks(players)
-    yield from _costs(config, players, data, device)
+    yield from _networks(state)
+    yield from _costs(config, state, data, device)
     yield f"sheet          {_write_sheet(task.preview(config, data), run)}"
 
 
-def _networks(players: Players) -> Iterator[str]:
+def _networks(state: TrainState) -> Iterator[str]:
     for name in ("generator", "discriminator"):
-        count = _parameters(getattr(players, name))
+        count = _parameters(getattr(state, name))
         yield f"{name:<15}{count / 1e6:.2f} M parameters, {4 * count / 1e6:.1f} MB"
 
 
@@ -55,17 +55,17 @@ def _parameters(network: nn.Module) -> int:
 
 
 def _costs(
-    config: TrainConfig, players: Players, data: Data, device: torch.device
+    config: TrainConfig, state: TrainState, data: Data, device: torch.device
 ) -> Iterator[str]:
     """Memory and disk from the weights, time from a few real steps."""
-    both = _parameters(players.generator) + _parameters(players.discriminator)
-    averages = (1 + len(players.further)) * _parameters(players.generator)
-    state = 4 * (3 * both + averages)  # weights and two moments
+    both = _parameters(state.generator) + _parameters(state.discriminator)
+    averages = (1 + len(state.further)) * _parameters(state.generator)
+    memory = 4 * (3 * both + averages)  # weights and two moments
     snapshots = 1 + int(config.kimg // config.snapshot_kimg)
-    disk = 2 * state + snapshots * 4 * (_parameters(players.discriminator) + averages)
-    seconds = _seconds_per_step(config, players, data, device)
+    disk = 2 * memory + snapshots * 4 * (_parameters(state.discriminator) + averages)
+    seconds = _seconds_per_step(config, state, data, device)
     hours = seconds * config.kimg * 1000 / config.batch_size / 3600
-    yield f"memory         {(state + 4 * both) / 1e6:,.0f} MB of weights, moments and gradients"
+    yield f"memory         {(memory + 4 * both) / 1e6:,.0f} MB of weights, moments and gradients"
     yield f"disk           {disk / 1e6:,.0f} MB of checkpoints and {snapshots} snapshots"
     yield (
         f"time           {hours:.1f} h for {config.kimg:g} kimg at "
@@ -75,9 +75,9 @@ def _costs(
 
 
 def _seconds_per_step(
-    config: TrainConfig, players: Players, data: Data, device: torch.device
+    config: TrainConfig, state: TrainState, data: Data, device: torch.device
 ) -> float:
-    step, feed = Step(config, players), Feed(config, data, device)
+    step, feed = Step(config, state), Feed(config, data, device)
     try:
         begun = config.warm_start_images  # nearly all steps are the game's
         step(begun, *feed.batches(begun))

@@ -32,7 +32,7 @@ from mirage.training.runs.device import machine_sheet, resolve_precision
 from mirage.training.runs.monitor import Watchdog
 from mirage.training.runs.recorders import Board, make_film
 from mirage.training.runs.run_dir import Run
-from mirage.training.runs.state import Players
+from mirage.training.runs.state import TrainState
 from mirage.training.runs.step import Step
 from mirage.training.runs.warm_start import begin_from
 from mirage.training.tasks.randomness import Stream, random_stream
@@ -99,14 +99,14 @@ class _Loop:
         task = TASKS[config.task]
         self.architecture = task.architecture(config, data.sheet())
         self.device = device
-        self.players = self._new_players()
+        self.state = self._new_state()
         self.nimg = 0
         self.stopping = False
         self.saved_at: int | None = None
         self.statistics: list[dict[str, float]] = []
         self.clock = time.perf_counter()
         self._resume(threads, start, allow_restart)
-        self.step = Step(config, self.players)
+        self.step = Step(config, self.state)
         self.feed = Feed(config, data, device, self._warm_start(data))
         self.board: Board | None = None
         self.watchdog = Watchdog(run.watchdog_file, config.watch, config.loss, self.nimg)
@@ -118,7 +118,7 @@ class _Loop:
             self.nimg = self.saved_at = checkpoint["nimg"]
             threads = threads or checkpoint["threads"]
         elif start is not None:
-            begin_from(start, self.players, self.architecture)
+            begin_from(start, self.state, self.architecture)
         if not all_have(self.nimg):
             raise UsageError(
                 f"the processes see different checkpoints; {self.run.path} is not shared"
@@ -142,13 +142,13 @@ class _Loop:
 
     def _take(self, checkpoint: dict[str, Any]) -> None:
         try:
-            self.players.load_state(checkpoint["players"])
+            self.state.load_state_dict(checkpoint["players"])
         except Exception:  # of other networks: what it has moved must not stay
-            self.players = self._new_players()
+            self.state = self._new_state()
             raise
 
-    def _new_players(self) -> Players:
-        return Players(self.config, self.architecture).to(self.device)
+    def _new_state(self) -> TrainState:
+        return TrainState(self.config, self.architecture).to(self.device)
 
     def go(self) -> None:
         try:
@@ -183,7 +183,7 @@ class _Loop:
 
     def _advance(self) -> None:
         torch.manual_seed(int(self._random(Stream.NETWORK).integers(2**63)))
-        self.players.generator.train()
+        self.state.generator.train()
         try:
             self.statistics.append(self.step(self.nimg, *self.feed.batches(self.nimg)))
         except CollapseError as error:
@@ -215,7 +215,7 @@ class _Loop:
 
     def _check_weights(self) -> None:
         """Weights that are no numbers are never kept."""
-        for network in (self.players.generator, self.players.discriminator, self.players.ema):
+        for network in (self.state.generator, self.state.discriminator, self.state.ema):
             norm = torch.nn.utils.get_total_norm(list(network.parameters()))
             if not torch.isfinite(norm):
                 self.watchdog.diverged(self.nimg, "weights are no numbers any more")
@@ -225,7 +225,7 @@ class _Loop:
         images = len(self.statistics) * self.config.batch_size
         means = self._means()
         rate = images / (now - self.clock) / 1000
-        measured = self.samples.measure(self.samples.draw(self.players.ema))
+        measured = self.samples.measure(self.samples.draw(self.state.ema))
         schedule = self.step.rules.schedule(self.nimg)
         line = {"nimg": self.nimg, "kimg_per_s": round(rate, 4), **means, **schedule, **measured}
         if rank() == 0:
@@ -252,7 +252,7 @@ class _Loop:
         if self.nimg == self.saved_at or rank() != 0:
             return
         state = {
-            "players": self.players.state(),
+            "players": self.state.state_dict(),
             "threads": torch.get_num_threads(),
             "torch": str(torch.__version__),
         }
@@ -263,7 +263,7 @@ class _Loop:
     def _snapshot(self) -> None:
         if rank() != 0:
             return
-        images, columns = self.samples.draw(self.players.ema), self.samples.columns
+        images, columns = self.samples.draw(self.state.ema), self.samples.columns
         self.run.save_grid(self.nimg, images, columns)
         if self.board:
             self.board.add_sheet(self.nimg, contact_sheet(images, columns))
@@ -271,7 +271,7 @@ class _Loop:
 
     def _save(self, path: Path) -> None:
         metadata = {"nimg": str(self.nimg)}
-        save_weights(path, self.architecture, metadata, **self.players.networks())
+        save_weights(path, self.architecture, metadata, **self.state.networks())
 
     def _set_aside(self) -> None:
         """Leave the last healthy snapshot as the run's result, and what failed beside it."""

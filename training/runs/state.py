@@ -16,7 +16,7 @@ WARM_START_BETAS = 0.5, 0.99
 """Reconstruction has a fixed target, so that momentum helps, as it does not in the game."""
 
 
-class Players:
+class TrainState:
     """Made on the CPU from the configuration's seed, so that they begin alike on every device.
 
     ema is the average that is published; `further` holds those of other half-lives, by their kimg.
@@ -54,8 +54,8 @@ class Players:
     def device(self) -> torch.device:
         return next(self.generator.parameters()).device
 
-    def to(self, device: torch.device | str) -> "Players":
-        """Move the networks; optimizers follow with their first step or with `load_state`."""
+    def to(self, device: torch.device | str) -> "TrainState":
+        """Move the networks; optimizers follow with their first step or with `load_state_dict`."""
         for network in (self.generator, self.discriminator, self.ema, *self.further.values()):
             network.to(device)
         return self
@@ -91,11 +91,11 @@ class Players:
         for half_life, average in self.further.items():
             update_ema(average, self.generator, ema_beta(young_half_life(half_life, nimg), size))
 
-    def state(self) -> dict[str, dict]:
+    def state_dict(self) -> dict[str, dict]:
         """Everything needed to go on, as nested dicts of tensors and numbers."""
         return {name: part.state_dict() for name, part in self._parts().items()}
 
-    def load_state(self, state: dict[str, dict]) -> None:
+    def load_state_dict(self, state: dict[str, dict]) -> None:
         for name, part in self._parts().items():
             part.load_state_dict(state[name])
 

@@ -8,18 +8,18 @@ from torch import Tensor, nn
 from mirage.training.config import TrainConfig
 from mirage.training.errors import CollapseError
 from mirage.training.optim.distributed import average, average_gradients
-from mirage.training.runs.state import Players
+from mirage.training.runs.state import TrainState
 from mirage.training.tasks.registry import TASKS
 from mirage.training.tasks.task import Move, Statistics
 
 
 class Step:
-    """Moves the players by one batch; what changes over time is read off the images seen."""
+    """Moves the networks by one batch; what changes over time is read off the images seen."""
 
-    def __init__(self, config: TrainConfig, players: Players) -> None:
+    def __init__(self, config: TrainConfig, state: TrainState) -> None:
         self.config = config
-        self.players = players
-        self.rules = TASKS[config.task].rules(config, players)
+        self.state = state
+        self.rules = TASKS[config.task].rules(config, state)
 
     def __call__(self, nimg: int, *batches: Any) -> dict[str, float]:
         """Play one round; which network moves on which batch is the task's to say.
@@ -28,21 +28,21 @@ class Step:
         of the gradients. Raises CollapseError, with nothing moved by it, when a gradient is no
         number.
         """
-        players = self.players
-        players.set_schedules(nimg)
+        state = self.state
+        state.set_schedules(nimg)
         statistics: Statistics = {}
         for move in self.rules.moves(nimg, *batches):
             statistics |= self._move(move)
-        players.update_averages(nimg)
+        state.update_averages(nimg)
         if "certainty" in statistics:
             certain = average(statistics["certainty"]).item()
-            players.strength.follow(certain, self.config.batch_size)
+            state.strength.follow(certain, self.config.batch_size)
         return {name: value.item() for name, value in statistics.items()}
 
     def _move(self, move: Move) -> Statistics:
         """Move one network on the mean gradient of its batch, taken in parts that fit memory."""
-        network, optimizer = self.players.of(move.kind)
-        self.players.discriminator.requires_grad_(move.kind == "d")
+        network, optimizer = self.state.of(move.kind)
+        self.state.discriminator.requires_grad_(move.kind == "d")
         optimizer.zero_grad(set_to_none=True)
         totals: Statistics = {}
         size = self.config.micro_batch_size or move.size

@@ -11,7 +11,7 @@ from mirage.training.networks.families import AnyArchitecture
 from mirage.training.optim.ema import update_ema
 from mirage.training.runs.checkpoint import load_weights
 from mirage.training.runs.run_dir import Run
-from mirage.training.runs.state import Players
+from mirage.training.runs.state import TrainState
 
 log = logging.getLogger(__name__)
 
@@ -39,8 +39,8 @@ def _weights_of(start: Path) -> Path:
     return start / "weights.safetensors"
 
 
-def begin_from(start: Path, players: Players, architecture: AnyArchitecture) -> None:
-    """Give the players the weights of a bundle, which is verified first, or of a run's snapshot.
+def begin_from(start: Path, state: TrainState, architecture: AnyArchitecture) -> None:
+    """Give the networks the weights of a bundle, which is verified first, or of a run's snapshot.
 
     Embeddings of classes start anew where their number differs. Raises BundleError for a bundle
     that does not verify, DataError for one without weights, UsageError for other networks.
@@ -49,10 +49,10 @@ def begin_from(start: Path, players: Players, architecture: AnyArchitecture) -> 
     published, generator, _ = load_weights(weights, "generator")
     _, discriminator, _ = load_weights(weights, "discriminator")
     _check_same(start, published, architecture)
-    _fill(players.generator, generator)
-    _fill(players.discriminator, discriminator)
-    for average in (players.ema, *players.further.values()):
-        update_ema(average, players.generator, beta=0.0)
+    _fill(state.generator, generator)
+    _fill(state.discriminator, discriminator)
+    for average in (state.ema, *state.further.values()):
+        update_ema(average, state.generator, beta=0.0)
 
 
 def _check_same(start: Path, published: AnyArchitecture, wanted: AnyArchitecture) -> None:

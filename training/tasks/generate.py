@@ -32,7 +32,7 @@ from mirage.training.tasks.task import Move, Statistics, Task, moved, precision
 
 if TYPE_CHECKING:
     from mirage.training.config import TrainConfig
-    from mirage.training.runs.state import Players
+    from mirage.training.runs.state import TrainState
 
 GRID = 10
 """Sample grids are 10 x 10: one column per class when there are ten."""
@@ -127,10 +127,10 @@ class Batches:
 class Rules:
     """The game of a GAN: the discriminator moves, then the generator."""
 
-    def __init__(self, config: "TrainConfig", players: "Players") -> None:
-        self.config, self.players = config, players
+    def __init__(self, config: "TrainConfig", state: "TrainState") -> None:
+        self.config, self.state = config, state
         self.loss = LOSSES[config.loss]
-        self._discriminator_network = cast(Discriminator, players.discriminator)
+        self._discriminator_network = cast(Discriminator, state.discriminator)
 
     def moves(self, nimg: int, *batches: Batch) -> Iterator[Move]:
         if nimg < self.config.warm_start_images:
@@ -148,7 +148,7 @@ class Rules:
         names = ("lr", "beta2", "gamma", "ema_half_life_kimg")
         schedule = {name: getattr(self.config, name).at(nimg) for name in names}
         if self.config.augment:
-            schedule["augment_probability"] = self.players.strength.at(nimg)
+            schedule["augment_probability"] = self.state.strength.at(nimg)
         return schedule
 
     def _weights(self, nimg: int) -> Weights:
@@ -157,13 +157,13 @@ class Rules:
             gamma=config.gamma.at(nimg),
             mismatch=config.mismatch.at(nimg),
             noise=config.noise.at(nimg),
-            augment=self.players.strength.at(nimg),
+            augment=self.state.strength.at(nimg),
         )
 
     def _discriminator_move(self, batch: Batch, now: Weights) -> Move:
         wrong = between = None
         if now.mismatch > 0 and batch.labels is not None:
-            wrong = draw_wrong_labels(batch.labels, self.players.num_classes)
+            wrong = draw_wrong_labels(batch.labels, self.state.num_classes)
         if self.loss.slope:
             between = draw_for_all(torch.rand, len(batch))
         draws = self._draws(batch, now, wrong, between)
@@ -184,16 +184,16 @@ class Rules:
     ) -> Draws:
         numbers = draw_augment(self.config, len(batch))
         noise = draw_noise(batch.images, now.noise)
-        return Draws(numbers, noise, wrong, between).to(self.players.device)
+        return Draws(numbers, noise, wrong, between).to(self.state.device)
 
     def _reconstruction(self, batch: Batch) -> tuple[Tensor, Statistics]:
-        with precision(self.config, self.players.device):
+        with precision(self.config, self.state.device):
             images = self._generate(batch)
         loss = reconstruction_loss(images, batch.images)
         return loss, {"reconstruction": loss.detach()}
 
     def _generate(self, batch: Batch) -> Tensor:
-        images = self.players.generator(batch.latents, batch.labels)
+        images = self.state.generator(batch.latents, batch.labels)
         return soft_clamp(images, self.config.clamp_slope)
 
     def _see(self, images: Tensor, draws: Draws, now: Weights) -> Tensor:
@@ -205,7 +205,7 @@ class Rules:
         The penalties are taken with respect to the images before augmentation, as R3GAN does.
         """
         discriminator = self._discriminator_network
-        with precision(self.config, self.players.device):
+        with precision(self.config, self.state.device):
             with torch.no_grad():
                 fakes = self._generate(batch)
             images = torch.cat([batch.images, fakes]).requires_grad_(now.gamma > 0)
@@ -215,7 +215,7 @@ class Rules:
         real, fake = logits.chunk(2)
         objective = self.loss.discriminator(real, fake)
         statistics = {"d_loss": objective.detach(), "margin": (real - fake).mean().detach()}
-        if self.players.strength.adapts:
+        if self.state.strength.adapts:
             statistics["certainty"] = certainty(real, fake, self.loss.paired).detach()
         if now.gamma > 0:
             r1, r2 = (part.mean() for part in gradient_penalty(images, logits).chunk(2))
@@ -223,7 +223,7 @@ class Rules:
             statistics |= {"r1": r1.detach(), "r2": r2.detach()}
         if draws.wrong is not None:
             # real images under other classes' labels are one more kind of fake (Reed et al. 2016)
-            with precision(self.config, self.players.device):
+            with precision(self.config, self.state.device):
                 mismatched = discriminator.judge(features.chunk(2)[0], draws.wrong)
             objective = objective + now.mismatch * self.loss.discriminator(real, mismatched)
         if draws.between is not None:
@@ -236,13 +236,13 @@ class Rules:
     def _slope(self, images: Tensor, labels: Tensor | None, draws: Draws, now: Weights) -> Tensor:
         """The mean slope penalty at these images, between the members of the pairs."""
         images.requires_grad_()
-        with precision(self.config, self.players.device):
+        with precision(self.config, self.state.device):
             logits = self._discriminator_network(self._see(images, draws, now), labels)
         return slope_penalty(images, logits).mean()
 
     def _generator(self, batch: Batch, draws: Draws, now: Weights) -> tuple[Tensor, Statistics]:
         discriminator = self._discriminator_network
-        with precision(self.config, self.players.device):
+        with precision(self.config, self.state.device):
             images = self._generate(batch)
             fake = discriminator(self._see(images, draws, now), batch.labels)
             real = fake.detach()

@@ -12,7 +12,7 @@ from mirage.training.networks.families import AnyArchitecture
 
 if TYPE_CHECKING:
     from mirage.training.config import TrainConfig
-    from mirage.training.runs.state import Players
+    from mirage.training.runs.state import TrainState
 
 Statistics = dict[str, Tensor]
 Objective = Callable[[slice], tuple[Tensor, Statistics]]
@@ -82,7 +82,7 @@ class Task:
 
     architecture: Callable[["TrainConfig", dict[str, Any]], AnyArchitecture]
     batches: Callable[["TrainConfig", Any], Batches]
-    rules: Callable[["TrainConfig", "Players"], Rules]
+    rules: Callable[["TrainConfig", "TrainState"], Rules]
     samples: Callable[["TrainConfig", Any], Samples]
     check: Callable[["TrainConfig", Any], None]
     """Raises DataError for data that are too few for such a run."""

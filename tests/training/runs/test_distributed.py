@@ -61,11 +61,11 @@ def trained(folder: Path, processes: int, steps: int = STEPS) -> dict[str, torch
     assert done.returncode == 0, done.stderr[-3000:]
     checkpoint = load_latest(run / "checkpoints")
     assert checkpoint["nimg"] == 8 * steps
-    players = checkpoint["players"]
+    parts = checkpoint["players"]
     return {
-        f"{player}.{name}": value
-        for player in ("generator", "discriminator", "ema")
-        for name, value in players[player].items()
+        f"{part}.{name}": value
+        for part in ("generator", "discriminator", "ema")
+        for name, value in parts[part].items()
     }
 
 
@@ -85,12 +85,12 @@ def alone(folder: Path) -> dict[str, torch.Tensor]:
 def test_two_processes_follow_one(folder: Path, alone: dict[str, torch.Tensor]) -> None:
     both = trained(folder, 2)
     assert both.keys() == alone.keys()
-    for player in ("generator", "discriminator", "ema"):
+    for part in ("generator", "discriminator", "ema"):
         expected, found = (
-            torch.cat([value.flatten() for name, value in weights.items() if player in name])
+            torch.cat([value.flatten() for name, value in weights.items() if part in name])
             for weights in (alone, both)
         )
-        assert (found - expected).norm() / expected.norm() < 1e-5, player
+        assert (found - expected).norm() / expected.norm() < 1e-5, part
 
 
 def test_one_process_writes_for_both(folder: Path, alone: dict[str, torch.Tensor]) -> None:

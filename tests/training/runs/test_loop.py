@@ -50,11 +50,9 @@ def run_training(data: Path, run: Path, kill: tuple[int, str] | None = None) -> 
 
 
 def final_state(run: Path) -> dict[str, torch.Tensor]:
-    players = load_latest(run / "checkpoints")["players"]
+    parts = load_latest(run / "checkpoints")["players"]
     return {
-        f"{player}.{name}": value
-        for player, state in players.items()
-        for name, value in _tensors(state)
+        f"{part}.{name}": value for part, state in parts.items() for name, value in _tensors(state)
     }
 
 

@@ -5,15 +5,15 @@ import torch
 
 from mirage.training.config import TrainConfig, build_config
 from mirage.training.data.pixels import to_float
-from mirage.training.runs.state import Players
+from mirage.training.runs.state import TrainState
 from mirage.training.runs.step import Step
 from mirage.training.tasks.generate import Batch, architecture_of
 from tests.training.helpers.datasets import TINY, shapes_dataset
 
 
-def make(preset: str = "mnist", **changes: object) -> tuple[TrainConfig, Players]:
+def make(preset: str = "mnist", **changes: object) -> tuple[TrainConfig, TrainState]:
     config = build_config(preset, {**TINY, **changes})
-    return config, Players(config, architecture_of(config, shapes_dataset().sheet()))
+    return config, TrainState(config, architecture_of(config, shapes_dataset().sheet()))
 
 
 def batches(config: TrainConfig) -> tuple[Batch, Batch]:
@@ -30,13 +30,13 @@ def batches(config: TrainConfig) -> tuple[Batch, Batch]:
 
 @pytest.mark.parametrize("preset", ["mnist", "dcgan"])
 def test_one_step_moves_both_networks_and_the_average(preset: str) -> None:
-    config, players = make(preset)
-    before = copy.deepcopy(players.state())
-    statistics = Step(config, players)(0, *batches(config))
+    config, state = make(preset)
+    before = copy.deepcopy(state.state_dict())
+    statistics = Step(config, state)(0, *batches(config))
     for part in ("generator", "discriminator", "ema"):
         changed = [
             not torch.equal(value, before[part][name])
-            for name, value in getattr(players, part).named_parameters()
+            for name, value in getattr(state, part).named_parameters()
         ]
         assert any(changed), part
     assert {"d_loss", "g_loss", "margin"} <= statistics.keys()
@@ -44,46 +44,46 @@ def test_one_step_moves_both_networks_and_the_average(preset: str) -> None:
 
 
 def test_the_penalties_are_measured_where_gamma_asks_for_them() -> None:
-    config, players = make()
-    assert {"r1", "r2"} <= Step(config, players)(0, *batches(config)).keys()
-    config, players = make(gamma=0.0)
-    assert "r1" not in Step(config, players)(0, *batches(config))
+    config, state = make()
+    assert {"r1", "r2"} <= Step(config, state)(0, *batches(config)).keys()
+    config, state = make(gamma=0.0)
+    assert "r1" not in Step(config, state)(0, *batches(config))
 
 
 def test_a_step_is_a_function_of_state_and_batch() -> None:
     results = []
     for _ in range(2):
-        config, players = make()
-        Step(config, players)(0, *batches(config))
-        results.append(torch.cat([p.flatten() for p in players.generator.parameters()]))
+        config, state = make()
+        Step(config, state)(0, *batches(config))
+        results.append(torch.cat([p.flatten() for p in state.generator.parameters()]))
     assert torch.equal(*results)
 
 
 def test_bfloat16_follows_float32_closely() -> None:
     losses = []
     for precision in ("float32", "bfloat16"):
-        config, players = make(precision=precision)
-        losses.append(Step(config, players)(0, *batches(config)))
+        config, state = make(precision=precision)
+        losses.append(Step(config, state)(0, *batches(config)))
     for name, value in losses[0].items():
         assert losses[1][name] == pytest.approx(value, rel=0.1, abs=0.05), name
 
 
 def test_the_discriminator_sees_softly_clamped_images() -> None:
-    config, players = make(clamp_slope=0.0)
+    config, state = make(clamp_slope=0.0)
     with torch.no_grad():
-        players.generator.to_image.bias.fill_(30.0)  # far beyond the range
-    statistics = Step(config, players)(0, *batches(config))
+        state.generator.to_image.bias.fill_(30.0)  # far beyond the range
+    statistics = Step(config, state)(0, *batches(config))
     assert statistics["g_gradient"] == 0
-    config, players = make(clamp_slope=0.02)
-    assert Step(config, players)(0, *batches(config))["g_gradient"] > 0
+    config, state = make(clamp_slope=0.02)
+    assert Step(config, state)(0, *batches(config))["g_gradient"] > 0
 
 
 def test_state_survives_loading() -> None:
-    config, players = make()
-    Step(config, players)(0, *batches(config))
+    config, state = make()
+    Step(config, state)(0, *batches(config))
     _, other = make(seed=1)
-    other.load_state(copy.deepcopy(players.state()))
-    first = Step(config, players)(8, *batches(config))
+    other.load_state_dict(copy.deepcopy(state.state_dict()))
+    first = Step(config, state)(8, *batches(config))
     assert Step(config, other)(8, *batches(config)) == first
 
 
@@ -91,41 +91,41 @@ def test_mismatch_teaches_the_discriminator_which_label_is_whose() -> None:
     def advantage(mismatch: float) -> float:
         """How much higher real images score under their own labels than under the other one."""
         torch.manual_seed(0)
-        config, players = make(mismatch=mismatch)
-        step = Step(config, players)
+        config, state = make(mismatch=mismatch)
+        step = Step(config, state)
         for index in range(30):
             step(8 * index, *batches(config))
         batch, _ = batches(config)
-        features = players.discriminator.features(batch.images)
-        own = players.discriminator.judge(features, batch.labels)
-        other = players.discriminator.judge(features, 1 - batch.labels)
+        features = state.discriminator.features(batch.images)
+        own = state.discriminator.judge(features, batch.labels)
+        other = state.discriminator.judge(features, 1 - batch.labels)
         return float((own - other).mean())
 
     assert advantage(1.0) > 2 * advantage(0.0)
 
 
 def test_the_latent_gain_is_the_averages_alone() -> None:
-    config, players = make(latent_gain=1.5)
+    config, state = make(latent_gain=1.5)
     latents, labels = torch.randn(3, config.latent_dim), torch.tensor([0, 1, 0])
-    players.generator.eval()
+    state.generator.eval()
     torch.testing.assert_close(
-        players.ema.eval()(latents, labels), players.generator(1.5 * latents, labels)
+        state.ema.eval()(latents, labels), state.generator(1.5 * latents, labels)
     )
 
 
-def weights(players: Players) -> torch.Tensor:
-    parameters = [*players.generator.parameters(), *players.discriminator.parameters()]
+def weights(state: TrainState) -> torch.Tensor:
+    parameters = [*state.generator.parameters(), *state.discriminator.parameters()]
     return torch.cat([parameter.detach().flatten() for parameter in parameters])
 
 
-def played(steps: int = 3, **changes: object) -> tuple[Players, dict[str, float]]:
-    """The players after some steps with the same batches and the same chance."""
-    config, players = make(**changes)
-    step = Step(config, players)
+def played(steps: int = 3, **changes: object) -> tuple[TrainState, dict[str, float]]:
+    """The networks after some steps with the same batches and the same chance."""
+    config, state = make(**changes)
+    step = Step(config, state)
     for index in range(steps):
         torch.manual_seed(index)
         statistics = step(config.batch_size * index, *batches(config))
-    return players, statistics
+    return state, statistics
 
 
 ALL_OF_IT = {
@@ -179,19 +179,19 @@ def test_what_is_not_asked_for_draws_nothing() -> None:
 def test_the_strength_of_augmentation_follows_the_discriminator_and_is_kept() -> None:
     adaptive = {"augment": "flip,colour", "augment_target": 1.0, "augment_speed_kimg": 0.1}
     adaptive["augment_probability"] = 0.5
-    players, _ = played(**adaptive)
-    assert players.strength.at(0) == pytest.approx(0.5 - 3 * 8 / 100)  # none is surer than 1
+    state, _ = played(**adaptive)
+    assert state.strength.at(0) == pytest.approx(0.5 - 3 * 8 / 100)  # none is surer than 1
     _, other = make(**adaptive)
-    other.load_state(copy.deepcopy(players.state()))
-    assert other.strength.at(0) == players.strength.at(0)
+    other.load_state_dict(copy.deepcopy(state.state_dict()))
+    assert other.strength.at(0) == state.strength.at(0)
 
 
 def test_further_averages_follow_at_their_own_pace_and_are_kept() -> None:
-    players, _ = played(further_half_lives_kimg=[0.001, 1000.0])
-    networks = players.networks()
+    state, _ = played(further_half_lives_kimg=[0.001, 1000.0])
+    networks = state.networks()
     assert set(networks) == {"generator", "discriminator", "generator-0.001", "generator-1000"}
     _, other = make(further_half_lives_kimg=[0.001, 1000.0])
-    other.load_state(copy.deepcopy(players.state()))
+    other.load_state_dict(copy.deepcopy(state.state_dict()))
     for name, state in other.networks().items():
         for key, value in state.items():
             assert torch.equal(value, networks[name][key])
