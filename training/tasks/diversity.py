@@ -12,7 +12,7 @@ LEAST = 1e-3
 """Real images that vary by less, in grey levels or nats, are no measure."""
 
 
-class Yardstick:
+class DiversityMonitor:
     """Real images by which generated ones are measured, all of them shrunk to `MAX_SIDE`.
 
     images: uint8 or float32 [N, H, W, C]; labels int64 [N] or None; requested: labels int64 of the

@@ -16,7 +16,7 @@ from mirage.training.optim.augment import certainty
 from mirage.training.optim.clamp import soft_clamp
 from mirage.training.optim.losses import LOSSES, gradient_penalty, slope_penalty
 from mirage.training.optim.reconstruction import reconstruction_loss
-from mirage.training.tasks.diversity import Yardstick, shrink
+from mirage.training.tasks.diversity import DiversityMonitor, shrink
 from mirage.training.tasks.randomness import (
     Draws,
     Sampler,
@@ -265,7 +265,7 @@ class Samples:
         self.labels = np.arange(count, dtype=np.int64) % min(classes, GRID) if classes else None
         chosen = np.unique(np.linspace(0, len(dataset) - 1, REAL).astype(np.int64))
         labels = None if dataset.labels is None else dataset.labels[chosen]
-        self._yardstick = Yardstick(shrink(dataset.images, chosen), labels, self.labels)
+        self._yardstick = DiversityMonitor(shrink(dataset.images, chosen), labels, self.labels)
 
     def draw(self, network: nn.Module) -> np.ndarray:
         return generate(network, self.latents, self.labels)

@@ -3,13 +3,13 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from mirage.training.tasks.diversity import BLOCK_BYTES, MAX_SIDE, Yardstick, shrink
+from mirage.training.tasks.diversity import BLOCK_BYTES, MAX_SIDE, DiversityMonitor, shrink
 from tests.training.helpers.datasets import shapes
 
 
 def test_real_images_measure_as_much_variety_as_themselves() -> None:
     images, labels = shapes(200)
-    measured = Yardstick(images, labels, labels).measure(images)
+    measured = DiversityMonitor(images, labels, labels).measure(images)
     assert measured == pytest.approx({"spread": 1.0, "entropy": 1.0})
 
 
@@ -19,13 +19,13 @@ def test_one_image_again_and_again_measures_none(labelled: bool) -> None:
     given = labels if labelled else None
     repeated = np.repeat(images[:1], 100, axis=0)
     requested = labels[:100] if labelled else None
-    measured = Yardstick(images, given, requested).measure(repeated)
+    measured = DiversityMonitor(images, given, requested).measure(repeated)
     assert measured == pytest.approx({"spread": 0.0, "entropy": 0.0})
 
 
 def test_one_image_for_each_class_has_kinds_but_no_spread() -> None:
     images, labels = shapes(200)
-    measured = Yardstick(images, labels, labels[:100]).measure(images[np.arange(100) % 2])
+    measured = DiversityMonitor(images, labels, labels[:100]).measure(images[np.arange(100) % 2])
     assert measured["spread"] == 0
     assert measured["entropy"] > 0.9
 
@@ -36,7 +36,7 @@ def test_pale_images_are_no_single_kind(labelled: bool) -> None:
     mean = images.mean(0)
     pale = (mean + (images - mean) / 3).astype(np.uint8)
     given = labels if labelled else None
-    measured = Yardstick(images, given, given).measure(pale)
+    measured = DiversityMonitor(images, given, given).measure(pale)
     assert measured["entropy"] > 0.5
     assert measured["spread"] == pytest.approx(1 / 3, abs=0.02)
 
@@ -46,26 +46,26 @@ def test_only_the_classes_that_were_asked_for_are_compared() -> None:
     many = np.arange(200, dtype=np.int64) % 50
     asked = np.arange(100) % 10
     samples = np.concatenate([images[many == label][:1] for label in asked])
-    assert Yardstick(images, many, asked).measure(samples)["entropy"] > 0.7
+    assert DiversityMonitor(images, many, asked).measure(samples)["entropy"] > 0.7
 
 
 def test_what_real_images_have_none_of_is_left_out() -> None:
     images = np.full((50, 8, 8, 1), 7, np.uint8)
-    assert Yardstick(images, None, None).measure(images) == {}
+    assert DiversityMonitor(images, None, None).measure(images) == {}
 
 
 def test_one_class_is_compared_by_its_images() -> None:
     images, _ = shapes(200)
     labels = np.zeros(200, np.int64)
-    measured = Yardstick(images, labels, labels[:100]).measure(images[:100])
+    measured = DiversityMonitor(images, labels, labels[:100]).measure(images[:100])
     assert measured["entropy"] > 0.8
 
 
 def test_large_images_measure_as_small_ones() -> None:
     images, labels = shapes(200)
     large = images.repeat(13, axis=1).repeat(13, axis=2)
-    measured = Yardstick(large, labels, labels[:100]).measure(large[:100])
-    expected = Yardstick(images, labels, labels[:100]).measure(images[:100])
+    measured = DiversityMonitor(large, labels, labels[:100]).measure(large[:100])
+    expected = DiversityMonitor(images, labels, labels[:100]).measure(images[:100])
     assert measured == pytest.approx(expected, rel=0.1)
 
 
@@ -82,7 +82,7 @@ def test_memory_does_not_grow_with_the_resolution() -> None:
     images = np.broadcast_to(np.uint8(7), (500, 1024, 1024, 4))
     tracemalloc.start()
     try:
-        Yardstick(shrink(images, np.arange(500)), None, None)
+        DiversityMonitor(shrink(images, np.arange(500)), None, None)
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
