@@ -18,8 +18,8 @@ from mirage.training.optim.losses import LOSSES, gradient_penalty, slope_penalty
 from mirage.training.optim.reconstruction import reconstruction_loss
 from mirage.training.tasks.diversity import DiversityMonitor, shrink
 from mirage.training.tasks.randomness import (
-    Draws,
     Sampler,
+    StepRandomness,
     Stream,
     draw_augment,
     draw_for_all,
@@ -166,25 +166,27 @@ class Rules:
             wrong = draw_wrong_labels(batch.labels, self.state.num_classes)
         if self.loss.slope:
             between = draw_for_all(torch.rand, len(batch))
-        draws = self._draws(batch, now, wrong, between)
+        randomness = self._draw_randomness(batch, now, wrong, between)
         return Move(
-            "d", len(batch), lambda part: self._discriminator(batch[part], draws[part], now)
+            "d", len(batch), lambda part: self._discriminator(batch[part], randomness[part], now)
         )
 
     def _generator_move(self, batch: Batch, now: Weights) -> Move:
-        draws = self._draws(batch, now)
-        return Move("g", len(batch), lambda part: self._generator(batch[part], draws[part], now))
+        randomness = self._draw_randomness(batch, now)
+        return Move(
+            "g", len(batch), lambda part: self._generator(batch[part], randomness[part], now)
+        )
 
-    def _draws(
+    def _draw_randomness(
         self,
         batch: Batch,
         now: Weights,
         wrong: Tensor | None = None,
         between: Tensor | None = None,
-    ) -> Draws:
+    ) -> StepRandomness:
         numbers = draw_augment(self.config, len(batch))
         noise = draw_noise(batch.images, now.noise)
-        return Draws(numbers, noise, wrong, between).to(self.state.device)
+        return StepRandomness(numbers, noise, wrong, between).to(self.state.device)
 
     def _reconstruction(self, batch: Batch) -> tuple[Tensor, Statistics]:
         with precision(self.config, self.state.device):
@@ -196,10 +198,12 @@ class Rules:
         images = self.state.generator(batch.latents, batch.labels)
         return soft_clamp(images, self.config.clamp_slope)
 
-    def _see(self, images: Tensor, draws: Draws, now: Weights) -> Tensor:
-        return draws.see(images, self.config, now.augment, now.noise)
+    def _see(self, images: Tensor, randomness: StepRandomness, now: Weights) -> Tensor:
+        return randomness.see(images, self.config, now.augment, now.noise)
 
-    def _discriminator(self, batch: Batch, draws: Draws, now: Weights) -> tuple[Tensor, Statistics]:
+    def _discriminator(
+        self, batch: Batch, randomness: StepRandomness, now: Weights
+    ) -> tuple[Tensor, Statistics]:
         """One pass over both members of the pairs, and one gradient for both penalties.
 
         The penalties are taken with respect to the images before augmentation, as R3GAN does.
@@ -210,7 +214,7 @@ class Rules:
                 fakes = self._generate(batch)
             images = torch.cat([batch.images, fakes]).requires_grad_(now.gamma > 0)
             labels = None if batch.labels is None else torch.cat([batch.labels, batch.labels])
-            features = discriminator.features(self._see(images, draws, now))
+            features = discriminator.features(self._see(images, randomness, now))
             logits = discriminator.judge(features, labels)
         real, fake = logits.chunk(2)
         objective = self.loss.discriminator(real, fake)
@@ -221,33 +225,37 @@ class Rules:
             r1, r2 = (part.mean() for part in gradient_penalty(images, logits).chunk(2))
             objective = objective + now.gamma / 2 * (r1 + r2)
             statistics |= {"r1": r1.detach(), "r2": r2.detach()}
-        if draws.wrong is not None:
+        if randomness.wrong is not None:
             # real images under other classes' labels are one more kind of fake (Reed et al. 2016)
             with precision(self.config, self.state.device):
-                mismatched = discriminator.judge(features.chunk(2)[0], draws.wrong)
+                mismatched = discriminator.judge(features.chunk(2)[0], randomness.wrong)
             objective = objective + now.mismatch * self.loss.discriminator(real, mismatched)
-        if draws.between is not None:
-            between = torch.lerp(batch.images, fakes, draws.between[:, None, None, None])
-            slope = self._slope(between, batch.labels, draws, now)
+        if randomness.between is not None:
+            between = torch.lerp(batch.images, fakes, randomness.between[:, None, None, None])
+            slope = self._slope(between, batch.labels, randomness, now)
             objective = objective + self.loss.slope * slope
             statistics["slope"] = slope.detach()
         return objective, statistics
 
-    def _slope(self, images: Tensor, labels: Tensor | None, draws: Draws, now: Weights) -> Tensor:
+    def _slope(
+        self, images: Tensor, labels: Tensor | None, randomness: StepRandomness, now: Weights
+    ) -> Tensor:
         """The mean slope penalty at these images, between the members of the pairs."""
         images.requires_grad_()
         with precision(self.config, self.state.device):
-            logits = self._discriminator_network(self._see(images, draws, now), labels)
+            logits = self._discriminator_network(self._see(images, randomness, now), labels)
         return slope_penalty(images, logits).mean()
 
-    def _generator(self, batch: Batch, draws: Draws, now: Weights) -> tuple[Tensor, Statistics]:
+    def _generator(
+        self, batch: Batch, randomness: StepRandomness, now: Weights
+    ) -> tuple[Tensor, Statistics]:
         discriminator = self._discriminator_network
         with precision(self.config, self.state.device):
             images = self._generate(batch)
-            fake = discriminator(self._see(images, draws, now), batch.labels)
+            fake = discriminator(self._see(images, randomness, now), batch.labels)
             real = fake.detach()
             if self.loss.paired:
-                real = discriminator(self._see(batch.images, draws, now), batch.labels)
+                real = discriminator(self._see(batch.images, randomness, now), batch.labels)
         loss = self.loss.generator(real, fake)
         return loss, {"g_loss": loss.detach()}
 

@@ -18,7 +18,7 @@ from mirage.training.optim.distributed import rank, world_size
 
 
 @dataclass(frozen=True)
-class Draws:
+class StepRandomness:
     """Drawn for real and fake members of a pair alike; None where nothing asks for it.
 
     augment: float32 [N, columns] in [0, 1). noise: float32 [N, C, H, W], normal. wrong: int64 [N],
@@ -30,13 +30,13 @@ class Draws:
     wrong: Tensor | None = None
     between: Tensor | None = None
 
-    def __getitem__(self, part: slice) -> "Draws":
+    def __getitem__(self, part: slice) -> "StepRandomness":
         drawn = {field.name: getattr(self, field.name) for field in fields(self)}
-        return Draws(**{k: None if v is None else v[part] for k, v in drawn.items()})
+        return StepRandomness(**{k: None if v is None else v[part] for k, v in drawn.items()})
 
-    def to(self, device: torch.device) -> "Draws":
+    def to(self, device: torch.device) -> "StepRandomness":
         drawn = {field.name: getattr(self, field.name) for field in fields(self)}
-        return Draws(**{k: None if v is None else v.to(device) for k, v in drawn.items()})
+        return StepRandomness(**{k: None if v is None else v.to(device) for k, v in drawn.items()})
 
     def see(self, images: Tensor, config: TrainConfig, probability: float, sigma: float) -> Tensor:
         """The images as the discriminator sees them: [M * N, C, H, W], the N draws M times."""

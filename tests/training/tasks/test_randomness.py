@@ -3,8 +3,8 @@ import torch
 
 from mirage.training.config import TrainConfig, build_config
 from mirage.training.tasks.randomness import (
-    Draws,
     Sampler,
+    StepRandomness,
     Stream,
     draw_augment,
     draw_noise,
@@ -37,8 +37,8 @@ def test_nothing_is_drawn_that_is_not_asked_for() -> None:
 def test_both_members_of_a_pair_are_seen_alike() -> None:
     torch.manual_seed(0)
     settings, images = config(augment="flip,colour"), torch.rand(3, 1, 4, 4)
-    draws = Draws(augment=draw_augment(settings, 3), noise=draw_noise(images, 0.5))
-    seen = draws.see(torch.cat([images, images]), settings, probability=0.8, sigma=0.5)
+    randomness = StepRandomness(augment=draw_augment(settings, 3), noise=draw_noise(images, 0.5))
+    seen = randomness.see(torch.cat([images, images]), settings, probability=0.8, sigma=0.5)
     assert torch.equal(seen[:3], seen[3:])
     assert not torch.equal(seen[:3], images)
 
@@ -46,13 +46,13 @@ def test_both_members_of_a_pair_are_seen_alike() -> None:
 def test_the_noise_has_the_deviation_that_is_asked_for() -> None:
     torch.manual_seed(0)
     images = torch.zeros(200, 1, 8, 8)
-    seen = Draws(noise=draw_noise(images, 0.3)).see(images, config(), 0.0, sigma=0.3)
+    seen = StepRandomness(noise=draw_noise(images, 0.3)).see(images, config(), 0.0, sigma=0.3)
     assert abs(seen.std() - 0.3) < 0.01
 
 
 def test_a_part_of_the_draws_is_that_part_of_each() -> None:
-    draws = Draws(augment=torch.arange(6.0).view(3, 2), wrong=torch.arange(3))
-    part = draws[1:]
+    randomness = StepRandomness(augment=torch.arange(6.0).view(3, 2), wrong=torch.arange(3))
+    part = randomness[1:]
     assert part.augment.tolist() == [[2.0, 3.0], [4.0, 5.0]]
     assert part.wrong.tolist() == [1, 2]
     assert part.noise is None
