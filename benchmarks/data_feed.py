@@ -12,7 +12,7 @@ import torch
 from mirage.training.config import build_config
 from mirage.training.data.dataset import Dataset
 from mirage.training.data.load import load_dataset
-from mirage.training.runs.batches import Feed
+from mirage.training.runs.batches import BatchLoader
 from mirage.training.runs.device import resolve_precision
 from mirage.training.runs.state import TrainState
 from mirage.training.runs.step import Step
@@ -34,20 +34,20 @@ def main() -> None:
         data = digits(Path(folder))
         config = build_config("mnist", {"precision": resolve_precision("auto")})
         state = TrainState(config, architecture_of(config, data.sheet()))
-        step, feed = Step(config, state), Feed(config, data, torch.device("cpu"))
+        step, loader = Step(config, state), BatchLoader(config, data, torch.device("cpu"))
         feeding, stepping = [], []
         for number in range(ROUNDS * STEPS):
             nimg = number * config.batch_size
             started = time.process_time()
-            feed.batches(nimg)  # the first of them waits; each also makes the next
-            feed.batches(nimg + config.batch_size)
+            loader.batches(nimg)  # the first of them waits; each also makes the next
+            loader.batches(nimg + config.batch_size)
             fed = time.process_time()
-            batches = feed.batches(nimg)
+            batches = loader.batches(nimg)
             between = time.process_time()
             step(nimg, *batches)
             stepping.append(time.process_time() - between)
             feeding.append((fed - started) / 2)
-        feed.close()
+        loader.close()
     share = statistics.median(feeding) / statistics.median(stepping)
     milliseconds = {
         "feed_cpu_ms": round(1000 * statistics.median(feeding), 3),

@@ -12,7 +12,7 @@ from mirage.training.tasks.registry import TASKS
 from mirage.training.tasks.task import Batches, Data
 
 
-class Feed:
+class BatchLoader:
     """Batches as pure functions of the seed and of the images seen.
 
     Several processes take equal parts of what one would have taken. Raises UsageError when the

@@ -12,7 +12,7 @@ from torch import nn
 
 from mirage.training.config import TrainConfig
 from mirage.training.presets import Facts, choose
-from mirage.training.runs.batches import Feed
+from mirage.training.runs.batches import BatchLoader
 from mirage.training.runs.device import resolve_precision
 from mirage.training.runs.state import TrainState
 from mirage.training.runs.step import Step
@@ -77,16 +77,16 @@ def _costs(
 def _seconds_per_step(
     config: TrainConfig, state: TrainState, data: Data, device: torch.device
 ) -> float:
-    step, feed = Step(config, state), Feed(config, data, device)
+    step, loader = Step(config, state), BatchLoader(config, data, device)
     try:
         begun = config.warm_start_images  # nearly all steps are the game's
-        step(begun, *feed.batches(begun))
+        step(begun, *loader.batches(begun))
         started = time.perf_counter()
         for _ in range(STEPS):
-            step(begun, *feed.batches(begun))
+            step(begun, *loader.batches(begun))
         return (time.perf_counter() - started) / STEPS
     finally:
-        feed.close()
+        loader.close()
 
 
 def _write_sheet(sheet: np.ndarray, run: Path) -> Path:

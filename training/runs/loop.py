@@ -21,7 +21,7 @@ from mirage.training.data.latent_codes import latent_codes
 from mirage.training.data.pixels import contact_sheet
 from mirage.training.errors import CollapseError, DataError, UsageError
 from mirage.training.optim.distributed import all_have, any_of, average, rank, together
-from mirage.training.runs.batches import Feed
+from mirage.training.runs.batches import BatchLoader
 from mirage.training.runs.checkpoint import (
     load_latest,
     save_checkpoint,
@@ -107,7 +107,7 @@ class _Loop:
         self.clock = time.perf_counter()
         self._resume(threads, start, allow_restart)
         self.step = Step(config, self.state)
-        self.feed = Feed(config, data, device, self._warm_start(data))
+        self.loader = BatchLoader(config, data, device, self._warm_start(data))
         self.board: Board | None = None
         self.watchdog = Watchdog(run.watchdog_file, config.watch, config.loss, self.nimg)
         self.samples = task.samples(config, data)
@@ -158,7 +158,7 @@ class _Loop:
             self._set_aside()
             raise
         finally:
-            self.feed.close()
+            self.loader.close()
             if self.board:
                 self.board.close()
         self._conclude()
@@ -185,7 +185,7 @@ class _Loop:
         torch.manual_seed(int(self._random(Stream.NETWORK).integers(2**63)))
         self.state.generator.train()
         try:
-            self.statistics.append(self.step(self.nimg, *self.feed.batches(self.nimg)))
+            self.statistics.append(self.step(self.nimg, *self.loader.batches(self.nimg)))
         except CollapseError as error:
             self.watchdog.diverged(self.nimg, str(error))
         self.nimg += self.config.batch_size

@@ -9,7 +9,7 @@ from PIL import Image
 from mirage.training.config import TrainConfig, build_config
 from mirage.training.data.pictures import PictureSet
 from mirage.training.errors import UsageError
-from mirage.training.runs.batches import Feed
+from mirage.training.runs.batches import BatchLoader
 from mirage.training.runs.checkpoint import load_latest, load_upscaler
 from mirage.training.runs.loop import train
 from mirage.training.runs.run_dir import Run
@@ -72,7 +72,7 @@ def test_first_the_content_alone_is_learnt(data: PictureSet) -> None:
     config = config_of()
     state = players_of(config, data)
     judge = weights(state.discriminator)
-    feed = Feed(config, data, torch.device("cpu"))
+    feed = BatchLoader(config, data, torch.device("cpu"))
     measured = Step(config, state)(0, *feed.batches(0))
     feed.close()
     assert measured.keys() == {"content", "g_gradient"}
@@ -83,7 +83,7 @@ def test_then_both_networks_move(data: PictureSet) -> None:
     config = config_of(**FROM_START)
     state = players_of(config, data)
     before = weights(state.generator), weights(state.discriminator)
-    feed = Feed(config, data, torch.device("cpu"))
+    feed = BatchLoader(config, data, torch.device("cpu"))
     measured = Step(config, state)(0, *feed.batches(0))
     feed.close()
     assert {"content", "g_loss", "d_loss", "margin", "r1", "r2"} <= measured.keys()
