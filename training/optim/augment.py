@@ -119,7 +119,7 @@ MOST = 0.8
 """Beyond it augmentation shows in what is generated (Karras et al. 2020, section 2.2)."""
 
 
-class Strength:
+class AdaptiveProbability:
     """The probability of each augmentation.
 
     schedule: the probability by images seen. target: None keeps to the schedule; else the

@@ -8,7 +8,7 @@ from torch.optim import Optimizer
 
 from mirage.training.config import TrainConfig
 from mirage.training.networks.families import FAMILIES, AnyArchitecture, channels_last
-from mirage.training.optim.augment import Strength
+from mirage.training.optim.augment import AdaptiveProbability
 from mirage.training.optim.ema import ema_beta, update_ema, young_half_life
 from mirage.training.optim.optimizers import build_optimizer, set_schedule
 
@@ -46,7 +46,7 @@ class TrainState:
         self.warm_start_optimizer = build_optimizer(
             "adam", self.generator.parameters(), WARM_START_BETAS[0]
         )
-        self.strength = Strength(
+        self.augment_probability = AdaptiveProbability(
             config.augment_probability, config.augment_target, config.augment_speed_kimg
         )
 
@@ -118,6 +118,6 @@ class TrainState:
         }
         if self.config.warm_start_images:
             parts["warm_start_optimizer"] = self.warm_start_optimizer
-        if self.strength.adapts:
-            parts["strength"] = self.strength
+        if self.augment_probability.adapts:
+            parts["strength"] = self.augment_probability
         return parts

@@ -36,7 +36,7 @@ class Step:
         state.update_averages(nimg)
         if "certainty" in statistics:
             certain = average(statistics["certainty"]).item()
-            state.strength.follow(certain, self.config.batch_size)
+            state.augment_probability.follow(certain, self.config.batch_size)
         return {name: value.item() for name, value in statistics.items()}
 
     def _move(self, move: Move) -> Statistics:

@@ -148,7 +148,7 @@ class Rules:
         names = ("lr", "beta2", "gamma", "ema_half_life_kimg")
         schedule = {name: getattr(self.config, name).at(nimg) for name in names}
         if self.config.augment:
-            schedule["augment_probability"] = self.state.strength.at(nimg)
+            schedule["augment_probability"] = self.state.augment_probability.at(nimg)
         return schedule
 
     def _weights(self, nimg: int) -> Weights:
@@ -157,7 +157,7 @@ class Rules:
             gamma=config.gamma.at(nimg),
             mismatch=config.mismatch.at(nimg),
             noise=config.noise.at(nimg),
-            augment=self.state.strength.at(nimg),
+            augment=self.state.augment_probability.at(nimg),
         )
 
     def _discriminator_move(self, batch: Batch, now: Weights) -> Move:
@@ -219,7 +219,7 @@ class Rules:
         real, fake = logits.chunk(2)
         objective = self.loss.discriminator(real, fake)
         statistics = {"d_loss": objective.detach(), "margin": (real - fake).mean().detach()}
-        if self.state.strength.adapts:
+        if self.state.augment_probability.adapts:
             statistics["certainty"] = certainty(real, fake, self.loss.paired).detach()
         if now.gamma > 0:
             r1, r2 = (part.mean() for part in gradient_penalty(images, logits).chunk(2))

@@ -180,10 +180,12 @@ def test_the_strength_of_augmentation_follows_the_discriminator_and_is_kept() ->
     adaptive = {"augment": "flip,colour", "augment_target": 1.0, "augment_speed_kimg": 0.1}
     adaptive["augment_probability"] = 0.5
     state, _ = played(**adaptive)
-    assert state.strength.at(0) == pytest.approx(0.5 - 3 * 8 / 100)  # none is surer than 1
+    assert state.augment_probability.at(0) == pytest.approx(
+        0.5 - 3 * 8 / 100
+    )  # none is surer than 1
     _, other = make(**adaptive)
     other.load_state_dict(copy.deepcopy(state.state_dict()))
-    assert other.strength.at(0) == state.strength.at(0)
+    assert other.augment_probability.at(0) == state.augment_probability.at(0)
 
 
 def test_further_averages_follow_at_their_own_pace_and_are_kept() -> None:
