@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from mirage.training.optim.schedule import Ramp
+from mirage.training.optim.schedule import CosineSchedule
 
 SHIFT = 1 / 8  # of a side, at most, in either direction
 HOLE = 1 / 2  # of both sides
@@ -128,7 +128,7 @@ class AdaptiveProbability:
     (Karras et al., "Training Generative Adversarial Networks with Limited Data", 2020).
     """
 
-    def __init__(self, schedule: Ramp, target: float | None, speed_kimg: float) -> None:
+    def __init__(self, schedule: CosineSchedule, target: float | None, speed_kimg: float) -> None:
         self._schedule = schedule
         self._target = target
         self._speed_kimg = speed_kimg

@@ -6,7 +6,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 
-class Ramp(BaseModel):
+class CosineSchedule(BaseModel):
     """`start` until `from_kimg`, `end` from `to_kimg`, half a cosine between; or a constant.
 
     then: what follows it, from its own `from_kimg` on.
@@ -18,7 +18,7 @@ class Ramp(BaseModel):
     end: float = Field(ge=0)
     from_kimg: float = Field(0, ge=0)
     to_kimg: float = Field(0, ge=0)
-    then: "Ramp | None" = None
+    then: "CosineSchedule | None" = None
 
     @model_validator(mode="before")
     @classmethod

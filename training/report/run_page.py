@@ -9,7 +9,7 @@ from typing import Any
 from mirage.bundle.durable import replace_file
 from mirage.training.config import TrainConfig
 from mirage.training.evaluation.scorecard import Scorecard, known_scorecard, notes, scores_file
-from mirage.training.optim.schedule import Ramp
+from mirage.training.optim.schedule import CosineSchedule
 from mirage.training.publish.gate import Check, flag
 from mirage.training.publish.result import Result, read_result
 from mirage.training.report.about import ABOUT, About
@@ -250,13 +250,17 @@ def _configuration(story: Story) -> str:
 
 
 def _setting(value: Any) -> str:
-    if not isinstance(value, Ramp):
+    if not isinstance(value, CosineSchedule):
         return (", ".join(map(str, value)) or "none") if isinstance(value, tuple) else str(value)
-    return _ramp(value)
+    return _schedule(value)
 
 
-def _ramp(ramp: Ramp) -> str:
-    text = f"{ramp.start:g}"
-    if ramp.start != ramp.end:
-        text += f" → {ramp.end:g} from {ramp.from_kimg:g} to {ramp.to_kimg:g} kimg"
-    return f"{text}; from {ramp.then.from_kimg:g} kimg on {_ramp(ramp.then)}" if ramp.then else text
+def _schedule(schedule: CosineSchedule) -> str:
+    text = f"{schedule.start:g}"
+    if schedule.start != schedule.end:
+        text += f" → {schedule.end:g} from {schedule.from_kimg:g} to {schedule.to_kimg:g} kimg"
+    return (
+        f"{text}; from {schedule.then.from_kimg:g} kimg on {_schedule(schedule.then)}"
+        if schedule.then
+        else text
+    )

@@ -10,7 +10,7 @@ from mirage.training.optim.augment import (
     certainty,
     columns,
 )
-from mirage.training.optim.schedule import Ramp
+from mirage.training.optim.schedule import CosineSchedule
 
 ALL = tuple(AUGMENTATIONS)
 
@@ -125,7 +125,9 @@ def test_bfloat16_stays_bfloat16() -> None:
 
 
 def test_without_a_target_the_schedule_decides() -> None:
-    probability = AdaptiveProbability(Ramp(start=0, end=0.4, to_kimg=10), None, speed_kimg=500)
+    probability = AdaptiveProbability(
+        CosineSchedule(start=0, end=0.4, to_kimg=10), None, speed_kimg=500
+    )
     probability.follow(1.0, 1_000_000)
     assert probability.at(0) == 0
     assert probability.at(5_000) == pytest.approx(0.2)
@@ -133,7 +135,7 @@ def test_without_a_target_the_schedule_decides() -> None:
 
 
 def test_rises_while_the_discriminator_is_too_certain_and_falls_else() -> None:
-    probability = AdaptiveProbability(Ramp(start=0.1, end=0.1), 0.6, speed_kimg=100)
+    probability = AdaptiveProbability(CosineSchedule(start=0.1, end=0.1), 0.6, speed_kimg=100)
     probability.follow(0.7, 10_000)
     assert probability.at(0) == pytest.approx(0.2)
     probability.follow(0.5, 5_000)
@@ -142,14 +144,14 @@ def test_rises_while_the_discriminator_is_too_certain_and_falls_else() -> None:
 
 @pytest.mark.parametrize(("seen", "end"), [(1.0, MOST), (-1.0, 0.0)])
 def test_stays_within_its_bounds(seen: float, end: float) -> None:
-    probability = AdaptiveProbability(Ramp(start=0.4, end=0.4), 0.6, speed_kimg=1)
+    probability = AdaptiveProbability(CosineSchedule(start=0.4, end=0.4), 0.6, speed_kimg=1)
     for _ in range(5):
         probability.follow(seen, 1_000)
     assert probability.at(0) == end
 
 
 def test_state_survives_loading() -> None:
-    schedule = Ramp(start=0.1, end=0.1)
+    schedule = CosineSchedule(start=0.1, end=0.1)
     probability, other = (AdaptiveProbability(schedule, 0.6, speed_kimg=100) for _ in range(2))
     probability.follow(1.0, 10_000)
     other.load_state_dict(probability.state_dict())

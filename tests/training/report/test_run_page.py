@@ -7,7 +7,7 @@ from PIL import Image
 
 from mirage.training.errors import DataError
 from mirage.training.evaluation.scorecard import write_scorecard
-from mirage.training.optim.schedule import Ramp
+from mirage.training.optim.schedule import CosineSchedule
 from mirage.training.publish.gate import Check
 from mirage.training.publish.result import Result, write_result
 from mirage.training.report.run_page import outcome, write_report
@@ -24,7 +24,9 @@ def run(tmp_path: Path) -> Run:
     """A run as training leaves it: 8,000 images seen, two sample grids, two lines of statistics."""
     run = Run(tmp_path / "digits <1>")
     snapshot = make_snapshot(run.snapshot_path(0).parent)
-    gamma = Ramp(start=1, end=0.1, to_kimg=200, then=Ramp(start=0.2, end=0.2, from_kimg=300))
+    gamma = CosineSchedule(
+        start=1, end=0.1, to_kimg=200, then=CosineSchedule(start=0.2, end=0.2, from_kimg=300)
+    )
     config = config_of().model_copy(update={"gamma": gamma})
     run.write_config(config, sheet_of(snapshot))
     for nimg in (0, 8000, 16000):
