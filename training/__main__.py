@@ -56,7 +56,7 @@ def _parser() -> argparse.ArgumentParser:
     evaluate.add_commands(commands.add_parser)
     retrain.add_command(commands.add_parser)
     _add_export(commands.add_parser("export", help="publish a run, or a bundle again"))
-    _add_judge(commands.add_parser("judge", help="train the judge of digits anew"))
+    _add_classifier(commands.add_parser("judge", help="train the classifier of digits anew"))
     _add_mnist(commands.add_parser("download-mnist", help="download the MNIST files"))
     stack_mnist.add_command(commands.add_parser)
     prepare.add_command(commands.add_parser)
@@ -83,8 +83,8 @@ def _add_export(parser: argparse.ArgumentParser) -> None:
     add_card(card)
 
 
-def _add_judge(parser: argparse.ArgumentParser) -> None:
-    parser.set_defaults(command=_judge)
+def _add_classifier(parser: argparse.ArgumentParser) -> None:
+    parser.set_defaults(command=_train_classifier)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--to", type=Path, required=True, metavar="FILE.safetensors")
     parser.add_argument("--epochs", type=int, default=EPOCHS)
@@ -132,16 +132,16 @@ def _export(options: argparse.Namespace) -> None:
     print(publish(snapshot, config, data, options.to, scored, card_of(options) or Card()))
 
 
-def _judge(options: argparse.Namespace) -> None:
+def _train_classifier(options: argparse.Namespace) -> None:
     _set_threads(options)
     real, test = load_dataset(options.data), load_dataset(options.data, split="test")
     if real.labels is None or test.labels is None:
-        raise DataError("--data has no classes; a judge needs them")
+        raise DataError("--data has no classes; a classifier needs them")
     network = classifier.fit(real.images, real.labels, options.epochs, options.seed)
-    _, judged = classifier.judge(network, test.images)
-    accuracy = float((judged == test.labels).mean())
-    sha256 = classifier.save_judge(network, options.to, accuracy)
-    print(f"{accuracy:.2%} of the test images judged rightly; sha256 {sha256}")
+    _, predicted = classifier.classify(network, test.images)
+    accuracy = float((predicted == test.labels).mean())
+    sha256 = classifier.save_classifier(network, options.to, accuracy)
+    print(f"{accuracy:.2%} of the test images classified correctly; sha256 {sha256}")
 
 
 def _set_threads(options: argparse.Namespace) -> None:

@@ -177,7 +177,7 @@ class _Stages:
         raise StoppedError(f"stopped before {self.config.kimg:g} kimg; the same command goes on")
 
     def _export(self, snapshot: Snapshot) -> bytes:
-        """The snapshot's graph, made once: what is judged is what will be published."""
+        """The snapshot's graph, made once: what is scored is what will be published."""
         digest = hashlib.sha256(snapshot.path.read_bytes()).hexdigest()
         path = snapshot.path.with_suffix(f".{digest[:12]}.onnx")
         if not path.exists():

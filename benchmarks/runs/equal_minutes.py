@@ -17,7 +17,7 @@ from pathlib import Path
 
 from mirage.training.data.dataset import Dataset
 from mirage.training.data.load import load_splits
-from mirage.training.evaluation.classifier import fit, judge
+from mirage.training.evaluation.classifier import classify, fit
 from mirage.training.evaluation.evaluate import Evaluator
 from mirage.training.evaluation.metrics import agreement
 from mirage.training.evaluation.samples import generate_images, proportional_labels
@@ -133,8 +133,8 @@ def taught(model: bytes, data: Dataset, test: Dataset, epochs: int) -> float:
     assert test.labels is not None
     requested = proportional_labels(data.labels, len(data))
     images = generate_images(model, len(data), requested)
-    _, judged = judge(fit(images, requested, epochs, seed=1), test.images)
-    return agreement(judged, test.labels)
+    _, predicted = classify(fit(images, requested, epochs, seed=1), test.images)
+    return agreement(predicted, test.labels)
 
 
 def plot(rows: list[Row], path: Path) -> None:

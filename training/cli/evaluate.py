@@ -1,4 +1,4 @@
-"""The commands that judge models: evaluate, report, compare."""
+"""The commands that score models: evaluate, report, compare."""
 
 import argparse
 from collections.abc import Callable, Iterable

@@ -14,7 +14,7 @@ NONE = "none"
 class DataOptions(BaseModel):
     """What is done to every picture, where the classes come from, and how much may be broken.
 
-    Recorded with a run, so that it is judged on data that were read in the same way.
+    Recorded with a run, so that it is scored on data that were read in the same way.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

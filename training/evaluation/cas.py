@@ -5,7 +5,7 @@ import numpy as np
 from mirage.bundle.manifest import Score
 from mirage.training.data.dataset import Dataset
 from mirage.training.errors import DataError
-from mirage.training.evaluation.classifier import fit, judge
+from mirage.training.evaluation.classifier import classify, fit
 from mirage.training.evaluation.metrics import agreement
 from mirage.training.evaluation.samples import generate_images, proportional_labels
 
@@ -19,8 +19,8 @@ def classification_accuracy(
 ) -> Score:
     """CAS: test accuracy of classifiers trained on generated images; the floor: on the real ones.
 
-    As many images as the training data, at most 60,000; the judge's own network and schedule, the
-    mean of 3 seeds each (Ravuri & Vinyals 2019). Raises DataError for data without classes.
+    As many images as the training data, at most 60,000; the classifier's own network and schedule,
+    the mean of 3 seeds each (Ravuri & Vinyals 2019). Raises DataError for data without classes.
     """
     if train.labels is None or test.labels is None:
         raise DataError("the data have no classes; CAS needs them")
@@ -42,7 +42,7 @@ def _test_accuracy(
     epochs: int,
 ) -> float:
     accuracies = []
-    for seed in range(1, SEEDS + 1):  # seed 0 made the judge
-        _, judged = judge(fit(images, labels, epochs, seed), test_images)
-        accuracies.append(agreement(judged, test_labels))
+    for seed in range(1, SEEDS + 1):  # seed 0 made the shipped classifier
+        _, predicted = classify(fit(images, labels, epochs, seed), test_images)
+        accuracies.append(agreement(predicted, test_labels))
     return float(np.mean(accuracies))

@@ -1,7 +1,8 @@
 """Small networks whose features score generators; they never train one.
 
-The judge of digits is the one that ships: made once by `python -m training judge`, pinned by hash,
-and committed before any generator that it scores. For other data its like is trained on the spot.
+The classifier of digits is the one that ships: made once by `python -m training judge`, pinned by
+hash, and committed before any generator that it scores. For other data its like is trained on the
+spot.
 """
 
 import hashlib
@@ -24,9 +25,9 @@ FEATURES = 128
 ORIENTATIONS = 8
 """Four right angles, mirrored or not: what is to be told apart where data have no classes."""
 SMALL_SIDE, MAX_SIDE = 32, 64
-WEIGHTS = Path(__file__).with_name("judges") / "mnist.safetensors"
+WEIGHTS = Path(__file__).with_name("classifiers") / "mnist.safetensors"
 SHA256 = "abe9a2a2c95eb541e91ea239da684ca01f0152d560e1c628b3822040d3f127fd"
-"""sha256 of WEIGHTS; a judge that changed would make scores incomparable."""
+"""sha256 of WEIGHTS; a classifier that changed would make scores incomparable."""
 
 
 class Classifier(nn.Module):
@@ -78,12 +79,12 @@ def fit(
     torch.manual_seed(seed)
     batch = min(batch, len(images))
     classes = ORIENTATIONS if labels is None else int(labels.max()) + 1
-    network = channels_last(Classifier(judged_side(images), images.shape[3], classes))
+    network = channels_last(Classifier(input_side(images), images.shape[3], classes))
     steps = epochs * (len(images) // batch)
     native = resolve_precision("auto") == "bfloat16"  # emulated, it costs six times float32
     optimizer = torch.optim.AdamW(network.parameters(), lr=2e-3, weight_decay=0.02)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 2e-3, total_steps=steps)
-    with tqdm(total=steps, desc="judge", unit="step", leave=False) as bar:
+    with tqdm(total=steps, desc="classifier", unit="step", leave=False) as bar:
         for _ in range(epochs):
             order = torch.randperm(len(images))
             for chosen in order[: steps // epochs * batch].split(batch):
@@ -120,14 +121,14 @@ def orient(images: Tensor, orientations: Tensor) -> Tensor:
     return torch.stack(turned)
 
 
-def judged_side(images: np.ndarray) -> int:
-    """The side in pixels at which images [N, H, W, C] are judged: the shorter one, at most 64."""
+def input_side(images: np.ndarray) -> int:
+    """The side in pixels at which images [N, H, W, C] are seen: the shorter one, at most 64."""
     return min(*images.shape[1:3], MAX_SIDE)
 
 
 def to_view(images: np.ndarray) -> Tensor:
     """uint8 [N, H, W, C] -> float32 [N, C, S, S] in [-1, 1], resized where it is not that size."""
-    side = judged_side(images)
+    side = input_side(images)
     pixels = to_float(images)
     if images.shape[1:3] == (side, side):
         return pixels
@@ -149,10 +150,10 @@ def _distort(images: Tensor, angle: float = 0.2, zoom: float = 0.1, shift: float
 
 
 @torch.inference_mode()
-def judge(
+def classify(
     network: Classifier, images: np.ndarray, batch: int = 50
 ) -> tuple[np.ndarray, np.ndarray]:
-    """uint8 [N, H, W, C] -> features float32 [N, 128] and the judged class int64 [N].
+    """uint8 [N, H, W, C] -> features float32 [N, 128] and the predicted class int64 [N].
 
     batch: small ones, whose activations stay in the processor's caches, take half the time.
     """
@@ -168,7 +169,7 @@ def judge(
     return np.concatenate(features), np.concatenate(classes)
 
 
-def save_judge(network: Classifier, path: Path, test_accuracy: float | None = None) -> str:
+def save_classifier(network: Classifier, path: Path, test_accuracy: float | None = None) -> str:
     """Write the weights and answer their sha256."""
     path.parent.mkdir(parents=True, exist_ok=True)
     state = {key: value.contiguous() for key, value in network.state_dict().items()}
@@ -179,11 +180,11 @@ def save_judge(network: Classifier, path: Path, test_accuracy: float | None = No
     return hashlib.sha256(content).hexdigest()
 
 
-def load_judge(path: Path = WEIGHTS, sha256: str = SHA256) -> Classifier:
-    """Read the committed judge; raises DataError when it is not the pinned one."""
+def load_digit_classifier(path: Path = WEIGHTS, sha256: str = SHA256) -> Classifier:
+    """Read the committed classifier; raises DataError when it is not the pinned one."""
     found = hashlib.sha256(path.read_bytes()).hexdigest()
     if found != sha256:
-        raise DataError(f"{path.name} has sha256 {found}; the pinned judge has {sha256}")
+        raise DataError(f"{path.name} has sha256 {found}; the pinned classifier has {sha256}")
     network = Classifier()
     network.load_state_dict(load_file(path))
     return network.eval()

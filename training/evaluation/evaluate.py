@@ -77,10 +77,10 @@ class Evaluator:
         count = self.sizes.generated
         requested = self.requested_labels(count)
         images = self.generate(model, requested, draw * count)
-        features, judged = self.network(images)
+        features, predicted = self.network(images)
         scores = self.reference.compare(features)
-        if judged is not None and requested is not None and takes_labels(model):
-            return {"agreement": agreement(judged, requested), **scores}
+        if predicted is not None and requested is not None and takes_labels(model):
+            return {"agreement": agreement(predicted, requested), **scores}
         return scores
 
     def requested_labels(self, count: int) -> np.ndarray | None:

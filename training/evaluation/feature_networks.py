@@ -25,16 +25,16 @@ from mirage.training.errors import DataError
 from mirage.training.evaluation.classifier import (
     SHA256,
     Classifier,
+    classify,
     fit,
-    judge,
-    judged_side,
-    load_judge,
-    save_judge,
+    input_side,
+    load_digit_classifier,
+    save_classifier,
 )
 from mirage.training.evaluation.scorecard import Sizes
 
 MNIST = "01aca49e52d1910d4e2ce2537fe1146546dec5bd99af91d95f1729620d498d3f"
-"""Fingerprint of the 60,000 training digits, which the shipped judge is for."""
+"""Fingerprint of the 60,000 training digits, which the shipped classifier is for."""
 SEED = 0
 
 
@@ -50,12 +50,12 @@ class FeatureNetwork(Protocol):
         """Of its weights."""
 
     def __call__(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
-        """uint8 [N, H, W, C] -> features float32 [N, D]; judged classes int64 [N] if it knows."""
+        """uint8 [N, H, W, C] -> features float32 [N, D]; classes int64 [N] if it knows."""
 
 
 @dataclass(frozen=True)
 class ClassifierFeatures:
-    """A judge's penultimate layer; `classes` when what it judges are the data's classes."""
+    """A classifier's penultimate layer; `classes` when what it predicts are the data's classes."""
 
     name: str
     sha256: str
@@ -63,8 +63,8 @@ class ClassifierFeatures:
     classes: bool
 
     def __call__(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
-        features, judged = judge(self.network, images)
-        return features, judged if self.classes else None
+        features, predicted = classify(self.network, images)
+        return features, predicted if self.classes else None
 
 
 def features_for(
@@ -72,12 +72,14 @@ def features_for(
 ) -> FeatureNetwork:
     """The network for a data set.
 
-    The shipped judge for MNIST; else a classifier of the data's own labels, or, without labels, one
-    that tells four rotations and mirroring apart. It is trained, once, on the images `shown`
-    (indices int64), so that the others are new to it.
+    The shipped classifier for MNIST; else a classifier of the data's own labels, or, without
+    labels, one that tells four rotations and mirroring apart. It is trained, once, on the images
+    `shown` (indices int64), so that the others are new to it.
     """
     if train.fingerprint == MNIST:
-        return ClassifierFeatures("the judge of digits", SHA256, load_judge(), classes=True)
+        return ClassifierFeatures(
+            "the classifier of digits", SHA256, load_digit_classifier(), classes=True
+        )
     labels = None if train.labels is None else train.labels[shown]
     task = "orientations" if labels is None else "classes"
     folder = (cache or default_cache()) / "features"
@@ -106,7 +108,7 @@ def _make(
     handle, draft = tempfile.mkstemp(prefix=".making-", dir=folder)
     os.close(handle)
     try:
-        sha256 = save_judge(network, Path(draft))
+        sha256 = save_classifier(network, Path(draft))
         path = folder / f"{key}.{sha256}.safetensors"
         replace_durably(Path(draft), path)
         return path
@@ -116,7 +118,7 @@ def _make(
 
 def _read(path: Path, images: np.ndarray) -> Classifier:
     weights = load_file(path)
-    network = Classifier(judged_side(images), images.shape[3], len(weights["head.bias"]))
+    network = Classifier(input_side(images), images.shape[3], len(weights["head.bias"]))
     network.load_state_dict(weights)
     return network.eval()
 
@@ -152,7 +154,7 @@ class ScriptFeatures:
 
     @torch.inference_mode()
     def __call__(self, images: np.ndarray) -> tuple[np.ndarray, None]:
-        """uint8 [N, H, W, C] -> features float32 [N, D], and None: it judges no classes."""
+        """uint8 [N, H, W, C] -> features float32 [N, D], and None: it predicts no classes."""
         features = []
         with tqdm(total=len(images), desc=self.name, unit="img", leave=False) as bar:
             for start in range(0, len(images), BATCH):

@@ -5,9 +5,9 @@ import torch
 from tqdm import tqdm
 
 
-def agreement(judged: np.ndarray, requested: np.ndarray) -> float:
-    """The share in [0, 1] of images whose judged class int64 [N] is the requested one."""
-    return float(np.mean(judged == requested))
+def agreement(predicted: np.ndarray, requested: np.ndarray) -> float:
+    """The share in [0, 1] of images whose predicted class int64 [N] is the requested one."""
+    return float(np.mean(predicted == requested))
 
 
 def frechet_distance(a: np.ndarray, b: np.ndarray) -> float:

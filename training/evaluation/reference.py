@@ -113,19 +113,19 @@ def _compute(
 ) -> Reference:
     parts = split(len(train), sizes)
     features, _ = network(train.images[parts.reference])
-    held_out, judged = network(train.images[parts.held_out])
+    held_out, predicted = network(train.images[parts.held_out])
     truth = None if train.labels is None else train.labels[parts.held_out]
     collapsed = held_out[_one_per_class(truth, len(held_out))]
     shuffle = np.random.Generator(np.random.Philox(1)).permutation(len(held_out))
     new = held_out = held_out[shuffle]
     if test is not None:
-        new, judged = network(test.images[: sizes.generated])
+        new, predicted = network(test.images[: sizes.generated])
         truth = None if test.labels is None else test.labels[: sizes.generated]
     unseen, _ = nearest(new[: 2 * sizes.covered], features)
     real = Reference(sizes, features, held_out, unseen)
     floor = real.compare_held_out()
-    if judged is not None and truth is not None:
-        floor["agreement"] = agreement(judged, truth)
+    if predicted is not None and truth is not None:
+        floor["agreement"] = agreement(predicted, truth)
     return replace(real, floor=floor, collapsed=real.compare(collapsed))
 
 

@@ -105,7 +105,7 @@ LEAST_FIT = 10_000
 class Sizes:
     """Numbers of images; scores compare only at equal sizes.
 
-    generated: judged of a model, and real ones held out for the floors. reference: real images that
+    generated: made by a model, and real ones held out for the floors. reference: real images that
     both are compared with. covered: of each side where neighbours are sought. kernel_subsets draws
     of kernel_subset images make the kernel distance. fit_images: seen by a feature network while it
     is trained.

@@ -8,7 +8,7 @@ from mirage.bundle.manifest import Score
 from mirage.training.data.dataset import Dataset
 from mirage.training.data.mnist import triples_of
 from mirage.training.errors import DataError
-from mirage.training.evaluation.classifier import judge, load_judge
+from mirage.training.evaluation.classifier import classify, load_digit_classifier
 from mirage.training.evaluation.metrics import reverse_kl
 from mirage.training.evaluation.samples import generate_images
 
@@ -25,10 +25,11 @@ def stacked_scores(
     """Modes found and reverse KL to 1,000 equal modes, means of several seeds, and their spread.
 
     data: Stacked-MNIST itself (RGB), or MNIST, whose digits are then stacked by chance. Every
-    channel is judged by the judge of digits. The floor is that of real triples, equally many.
+    channel is classified by the classifier of digits. The floor is that of real triples, equally
+    many.
     """
     of_model = _measure(lambda seed: _generated_modes(model, samples, seed), seeds)
-    real = _judged_digits(data.images)
+    real = _predicted_digits(data.images)
     of_data = _measure(lambda seed: _real_modes(real, samples, seed), seeds)
     scores = {
         name: Score(
@@ -53,7 +54,7 @@ def _generated_modes(model: bytes, samples: int, seed: int) -> np.ndarray:
         raise DataError(
             f"the model's images have {images.shape[3]} channels; stacked digits have 3"
         )
-    return triples(_judged_digits(images))
+    return triples(_predicted_digits(images))
 
 
 def _real_modes(digits: np.ndarray, samples: int, seed: int) -> np.ndarray:
@@ -69,13 +70,13 @@ def triples(digits: np.ndarray) -> np.ndarray:
     return digits @ np.array([100, 10, 1])
 
 
-def _judged_digits(images: np.ndarray) -> np.ndarray:
-    """uint8 [N, H, W, C] -> the digit judged in each channel, int64 [N, C]; padding is cut off."""
+def _predicted_digits(images: np.ndarray) -> np.ndarray:
+    """uint8 [N, H, W, C] -> the digit in each channel, int64 [N, C]; padding is cut off."""
     top, left = ((size - SIDE) // 2 for size in images.shape[1:3])
     if top < 0 or left < 0:
         raise DataError(f"images are {images.shape[2]}x{images.shape[1]}; digits are 28x28 or more")
     middle = images[:, top : top + SIDE, left : left + SIDE]
-    network = load_judge()
+    network = load_digit_classifier()
     return np.stack(
-        [judge(network, middle[..., [channel]])[1] for channel in range(images.shape[3])], axis=1
+        [classify(network, middle[..., [channel]])[1] for channel in range(images.shape[3])], axis=1
     )

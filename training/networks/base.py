@@ -121,16 +121,16 @@ def normalized(x: Tensor, how: str) -> Tensor:
 class Discriminator(nn.Module):
     """Images float32 [N, C, H, W] in [-1, 1] and labels int64 [N] or None -> logits float32 [N].
 
-    In two parts, so that the same images can be judged under several labels.
+    In two parts, so that the same images can be scored under several labels.
     """
 
     def forward(self, images: Tensor, labels: Tensor | None = None) -> Tensor:
-        return self.judge(self.features(images), labels)
+        return self.logits(self.features(images), labels)
 
     @abstractmethod
     def features(self, images: Tensor) -> Tensor:
         """What does not depend on labels: [N, ...]."""
 
     @abstractmethod
-    def judge(self, features: Tensor, labels: Tensor | None = None) -> Tensor:
+    def logits(self, features: Tensor, labels: Tensor | None = None) -> Tensor:
         """Logits float32 [N] of `features` under these labels."""

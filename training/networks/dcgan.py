@@ -75,7 +75,7 @@ class Discriminator(base.Discriminator):
     def features(self, images: Tensor) -> Tensor:
         return images  # the label enters as a plane beside them, so nothing can be shared
 
-    def judge(self, features: Tensor, labels: Tensor | None = None) -> Tensor:
+    def logits(self, features: Tensor, labels: Tensor | None = None) -> Tensor:
         x = features
         if self.embed is not None:
             plane = self.embed(labels).view(-1, 1, *self.size)

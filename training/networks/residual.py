@@ -128,7 +128,7 @@ class Discriminator(base.Discriminator):
             x = blocks(down(F.avg_pool2d(x, 2)))
         return self.gather(x).flatten(1)
 
-    def judge(self, features: Tensor, labels: Tensor | None = None) -> Tensor:
+    def logits(self, features: Tensor, labels: Tensor | None = None) -> Tensor:
         with torch.autocast(features.device.type, enabled=False):  # margins of pairs are small
             scores = self.head(features.float())
             if self.embed is None:

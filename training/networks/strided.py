@@ -116,7 +116,7 @@ class Discriminator(base.Discriminator):
             x = blocks(down(activate(x)))
         return activate(self.hidden(activate(x).flatten(1)))
 
-    def judge(self, features: Tensor, labels: Tensor | None = None) -> Tensor:
+    def logits(self, features: Tensor, labels: Tensor | None = None) -> Tensor:
         with torch.autocast(features.device.type, enabled=False):  # margins of pairs are small
             features = features.float()
             logits = self.logit(features).squeeze(1)

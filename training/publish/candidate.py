@@ -1,4 +1,4 @@
-"""What is judged: a run's newest snapshot or a bundle, as one exported graph."""
+"""What is scored: a run's newest snapshot or a bundle, as one exported graph."""
 
 from dataclasses import dataclass, field
 from pathlib import Path

@@ -23,7 +23,7 @@ Outcome = Literal["running", "refused", "published", "released", "failed"]
 class Result(BaseModel):
     """How far a job has come, or how it ended.
 
-    run: the run's folder. stage: the last one begun. nimg: images that the judged snapshot has
+    run: the run's folder. stage: the last one begun. nimg: images that the scored snapshot has
     seen. version: what the graph of `model_sha256` is published as, whatever came of it later;
     released: whether this job released it. repeated: there was nothing left to do. scores and
     released_scores: of the graph and of the version that was released then, on the same data.

@@ -41,7 +41,7 @@ MEANINGS = {
     "agreement": Meaning(
         "Does it make what was asked for?",
         "{value} of the images show the class that was requested. "
-        "The judge reads {floor} of real images rightly, so more is not to be had.",
+        "The classifier recognises {floor} of real images, so more is not to be had.",
         ".1%",
         worst=0.5,
     ),

@@ -215,7 +215,7 @@ class Rules:
             images = torch.cat([batch.images, fakes]).requires_grad_(now.gamma > 0)
             labels = None if batch.labels is None else torch.cat([batch.labels, batch.labels])
             features = discriminator.features(self._see(images, randomness, now))
-            logits = discriminator.judge(features, labels)
+            logits = discriminator.logits(features, labels)
         real, fake = logits.chunk(2)
         objective = self.loss.discriminator(real, fake)
         statistics = {"d_loss": objective.detach(), "margin": (real - fake).mean().detach()}
@@ -228,7 +228,7 @@ class Rules:
         if randomness.wrong is not None:
             # real images under other classes' labels are one more kind of fake (Reed et al. 2016)
             with precision(self.config, self.state.device):
-                mismatched = discriminator.judge(features.chunk(2)[0], randomness.wrong)
+                mismatched = discriminator.logits(features.chunk(2)[0], randomness.wrong)
             objective = objective + now.mismatch * self.loss.discriminator(real, mismatched)
         if randomness.between is not None:
             between = torch.lerp(batch.images, fakes, randomness.between[:, None, None, None])

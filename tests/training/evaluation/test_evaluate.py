@@ -30,7 +30,7 @@ def test_scores_every_model_beside_its_floor_and_collapse(scorecard: Scorecard) 
 
 
 def test_tells_with_what_it_was_measured(scorecard: Scorecard) -> None:
-    assert scorecard.network == "the judge of digits"
+    assert scorecard.network == "the classifier of digits"
     assert scorecard.data_fingerprint == digits_like().fingerprint
     assert scorecard.sizes["generated"] == SIZES.generated
     assert not scorecard.full

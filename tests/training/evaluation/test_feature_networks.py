@@ -21,7 +21,7 @@ def _one_thread() -> None:
     torch.set_num_threads(1)
 
 
-def test_mnist_is_scored_by_the_shipped_judge(tmp_path: Path) -> None:
+def test_mnist_is_scored_by_the_shipped_classifier(tmp_path: Path) -> None:
     images = np.zeros((2, 28, 28, 1), np.uint8)
     network = features_for(Dataset(images, None, (), MNIST), SHOWN, SIZES, tmp_path)
     assert network.sha256 == SHA256
@@ -36,9 +36,9 @@ def test_other_data_get_a_network_of_their_own_which_is_made_once(
     if not labelled:
         data = Dataset(data.images, None, (), "f" * 64)
     first = features_for(data, SHOWN, SIZES, tmp_path)
-    features, judged = first(data.images)
+    features, predicted = first(data.images)
     assert features.shape == (96, FEATURES)
-    assert (judged is not None) == labelled
+    assert (predicted is not None) == labelled
     (file,) = (tmp_path / "features").iterdir()
     made = file.stat().st_mtime_ns
     again = features_for(data, SHOWN, SIZES, tmp_path)
@@ -86,9 +86,9 @@ def test_images_of_every_kind_become_features(
     tmp_path: Path, network: nn.Module, channels: int
 ) -> None:
     images = np.full((70, 4, 5, channels), 100, np.uint8)
-    features, judged = script(network, tmp_path / "network.pt")(images)
+    features, predicted = script(network, tmp_path / "network.pt")(images)
     assert features.dtype == np.float32
-    assert judged is None
+    assert predicted is None
     np.testing.assert_array_equal(features, np.full((70, 3), 100, np.float32))
 
 

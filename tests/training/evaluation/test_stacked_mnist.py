@@ -23,7 +23,7 @@ def test_counts_modes_of_a_model_and_of_real_triples(side: int) -> None:
     assert spread.keys() == scores.keys()
 
 
-def test_stacked_data_are_judged_channel_by_channel() -> None:
+def test_stacked_data_are_classified_channel_by_channel() -> None:
     grey = digits_like().images
     stacked = Dataset(np.repeat(grey, 3, axis=3), None, (), "s" * 64)
     model = Toy(labels=(), channels=3, height=28, width=28).model().SerializeToString()

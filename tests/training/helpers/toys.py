@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from mirage.training.data.dataset import Dataset, fingerprint
-from mirage.training.evaluation.classifier import SHA256, load_judge
+from mirage.training.evaluation.classifier import SHA256, load_digit_classifier
 from mirage.training.evaluation.evaluate import Evaluator
 from mirage.training.evaluation.feature_networks import ClassifierFeatures
 from mirage.training.evaluation.scorecard import Sizes
@@ -15,7 +15,7 @@ SIZES = Sizes(
 
 
 def digits_like(count: int = 120, labelled: bool = True) -> Dataset:
-    """28x28 grey shapes of two classes, which the judge of digits takes."""
+    """28x28 grey shapes of two classes, which the classifier of digits takes."""
     images, labels = shapes(count, side=28)
     classes = ("left", "right") if labelled else ()
     labels = labels if labelled else None
@@ -23,7 +23,9 @@ def digits_like(count: int = 120, labelled: bool = True) -> Dataset:
 
 
 def digit_features() -> ClassifierFeatures:
-    return ClassifierFeatures("the judge of digits", SHA256, load_judge(), classes=True)
+    return ClassifierFeatures(
+        "the classifier of digits", SHA256, load_digit_classifier(), classes=True
+    )
 
 
 def evaluator_of(data: Dataset, cache: Path, test: Dataset | None = None) -> Evaluator:

@@ -102,13 +102,13 @@ def test_the_latent_gain_multiplies_the_latents_alone(family: str) -> None:
 
 
 @pytest.mark.parametrize("family", families_of("generate"))
-def test_the_same_features_are_judged_under_several_labels(family: str) -> None:
+def test_the_same_features_are_scored_under_several_labels(family: str) -> None:
     torch.manual_seed(0)
     discriminator = FAMILIES[family].discriminator(architecture(family)).eval()
     images, labels = torch.rand(4, 3, 8, 12), torch.arange(4)
     features = discriminator.features(images)
     for given in (labels, labels.flip(0)):
-        assert torch.equal(discriminator.judge(features, given), discriminator(images, given))
+        assert torch.equal(discriminator.logits(features, given), discriminator(images, given))
 
 
 def test_normalized_samples_have_a_root_mean_square_of_one_each() -> None:

@@ -14,7 +14,7 @@ from tests.training.evaluation.test_scorecard import card
 from tests.training.helpers.snapshots import config_of, make_snapshot, sheet_of
 
 
-def test_a_bundle_is_judged_by_its_graph_and_recorded_scores(tmp_path: Path) -> None:
+def test_a_bundle_is_scored_by_its_graph_and_recorded_scores(tmp_path: Path) -> None:
     folder = make_bundle(tmp_path, "toy", labels=("a", "b"))
     subject = open_subject(folder)
     assert subject.name == "toy@1"
@@ -32,7 +32,7 @@ def test_a_broken_bundle_is_refused(tmp_path: Path) -> None:
         open_subject(folder)
 
 
-def test_a_run_is_judged_by_its_newest_snapshot(tmp_path: Path) -> None:
+def test_a_run_is_scored_by_its_newest_snapshot(tmp_path: Path) -> None:
     run = Run(tmp_path / "digits")
     snapshot = make_snapshot(run.snapshot_path(0).parent)
     run.write_config(config_of(), sheet_of(snapshot))

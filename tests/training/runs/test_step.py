@@ -97,8 +97,8 @@ def test_mismatch_teaches_the_discriminator_which_label_is_whose() -> None:
             step(8 * index, *batches(config))
         batch, _ = batches(config)
         features = state.discriminator.features(batch.images)
-        own = state.discriminator.judge(features, batch.labels)
-        other = state.discriminator.judge(features, 1 - batch.labels)
+        own = state.discriminator.logits(features, batch.labels)
+        other = state.discriminator.logits(features, 1 - batch.labels)
         return float((own - other).mean())
 
     assert advantage(1.0) > 2 * advantage(0.0)

@@ -71,12 +71,12 @@ def test_batches_depend_on_the_images_seen_alone(data: PictureSet) -> None:
 def test_first_the_content_alone_is_learnt(data: PictureSet) -> None:
     config = config_of()
     state = players_of(config, data)
-    judge = weights(state.discriminator)
+    classify = weights(state.discriminator)
     feed = BatchLoader(config, data, torch.device("cpu"))
     measured = Step(config, state)(0, *feed.batches(0))
     feed.close()
     assert measured.keys() == {"content", "g_gradient"}
-    assert torch.equal(weights(state.discriminator), judge)
+    assert torch.equal(weights(state.discriminator), classify)
 
 
 def test_then_both_networks_move(data: PictureSet) -> None:
