@@ -77,7 +77,7 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
 
 def _add_export(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(command=_export)
-    parser.add_argument("subject", type=Path, metavar="RUN|BUNDLE")
+    parser.add_argument("candidate", type=Path, metavar="RUN|BUNDLE")
     parser.add_argument("--to", type=Path, required=True, metavar="MODELS/NAME")
     card = parser.add_argument_group("model card", "a bundle's is kept unless one is given")
     add_card(card)
@@ -120,10 +120,10 @@ def _train(options: argparse.Namespace) -> Iterable[str]:
 
 
 def _export(options: argparse.Namespace) -> None:
-    if (options.subject / "manifest.json").exists():
-        print(republish(options.subject, options.to, card_of(options)))
+    if (options.candidate / "manifest.json").exists():
+        print(republish(options.candidate, options.to, card_of(options)))
         return
-    run = Run(options.subject)
+    run = Run(options.candidate)
     config, data = run.read_config()
     path = run.latest_snapshot()
     snapshot = load_snapshot(path)

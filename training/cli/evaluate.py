@@ -18,7 +18,7 @@ from mirage.training.evaluation.evaluate import Evaluator, distances_by
 from mirage.training.evaluation.feature_networks import FeatureNetwork, ScriptFeatures
 from mirage.training.evaluation.scorecard import Sizes, known_scorecard, table, write_scorecard
 from mirage.training.evaluation.stacked_mnist import stacked_scores
-from mirage.training.publish.candidate import Subject, open_subject
+from mirage.training.publish.candidate import Candidate, open_candidate
 from mirage.training.report.compare_page import Side, write_comparison
 from mirage.training.report.run_page import write_report
 from mirage.training.runs.run_dir import Run
@@ -36,7 +36,7 @@ def add_commands(add: Add) -> None:
 
 def _add_evaluate(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(command=_evaluate)
-    parser.add_argument("subject", type=Path, metavar="RUN|BUNDLE")
+    parser.add_argument("candidate", type=Path, metavar="RUN|BUNDLE")
     _add_sizes(parser, required=True)
     add_picture_flags(parser)
     parser.add_argument("--cas", action="store_true", help="also train classifiers (an hour or so)")
@@ -72,7 +72,7 @@ def _add_compare(parser: argparse.ArgumentParser) -> None:
 
 
 def _evaluate(options: argparse.Namespace) -> Lines:
-    return EVALUATIONS[_task_of(options.subject)](options)
+    return EVALUATIONS[_task_of(options.candidate)](options)
 
 
 def _task_of(path: Path) -> str:
@@ -83,19 +83,19 @@ def _task_of(path: Path) -> str:
 
 
 def _evaluate_images(options: argparse.Namespace) -> Lines:
-    subject = open_subject(options.subject)
-    evaluator = _evaluator(options, subject)
-    _check_extras(options, subject, evaluator.test)
+    candidate = open_candidate(options.candidate)
+    evaluator = _evaluator(options, candidate)
+    _check_extras(options, candidate, evaluator.test)
     inception = ScriptFeatures(options.inception) if options.inception else None
-    card = evaluator.score(subject.model, options.seeds)
-    more, spread = _extras(options, subject.model, evaluator, inception)
+    card = evaluator.score(candidate.model, options.seeds)
+    more, spread = _extras(options, candidate.model, evaluator, inception)
     card = card.model_copy(update={"scores": card.scores | more, "spread": card.spread | spread})
-    if file := options.to or subject.scores_file:
+    if file := options.to or candidate.scores_file:
         if file.exists() and not known_scorecard(file):
             yield f"{file.name} was no scorecard that this Mirage reads; it is replaced"
         write_scorecard(file, card)
-        _write_sheets(file, evaluator, subject.model)
-    if subject.data_fingerprint != evaluator.data_fingerprint:
+        _write_sheets(file, evaluator, candidate.model)
+    if candidate.data_fingerprint != evaluator.data_fingerprint:
         yield "the model was trained on other data than these"
     yield from table(card)
 
@@ -106,25 +106,26 @@ EVALUATIONS: dict[str, Callable[[argparse.Namespace], Lines]] = {
 }
 
 
-def _evaluator(options: argparse.Namespace, *subjects: Subject) -> Evaluator:
+def _evaluator(options: argparse.Namespace, *candidates: Candidate) -> Evaluator:
     if options.seeds < 1:
         raise UsageError(f"--seeds is {options.seeds}; at least 1 is needed")
     if options.threads:
         torch.set_num_threads(options.threads)
-    train, test = read_splits(options, subjects[0].data_options)
-    for subject in subjects:
-        if subject.classes and len(subject.classes) != len(train.classes):
+    train, test = read_splits(options, candidates[0].data_options)
+    for candidate in candidates:
+        if candidate.classes and len(candidate.classes) != len(train.classes):
             raise DataError(
-                f"{subject.name} has {len(subject.classes)} classes and --data {len(train.classes)}"
+                f"{candidate.name} has {len(candidate.classes)} classes "
+                f"and --data {len(train.classes)}"
             )
     return Evaluator(train, test, sizes=Sizes.of(len(train), options.fast))
 
 
-def _check_extras(options: argparse.Namespace, subject: Subject, test: Dataset | None) -> None:
+def _check_extras(options: argparse.Namespace, candidate: Candidate, test: Dataset | None) -> None:
     """Refuse at once what would fail after an hour."""
-    if options.cas and (test is None or not subject.classes):
+    if options.cas and (test is None or not candidate.classes):
         raise DataError("--cas needs a model with classes and data with a test split")
-    if options.stacked and (subject.classes or subject.image[2] != 3):
+    if options.stacked and (candidate.classes or candidate.image[2] != 3):
         raise DataError("--stacked needs a model of RGB images without classes")
 
 
@@ -158,10 +159,10 @@ def _write_sheets(file: Path, evaluator: Evaluator, model: bytes) -> None:
 
 
 def _compare(options: argparse.Namespace) -> Lines:
-    subjects = [open_subject(path) for path in (options.first, options.second)]
-    cards = [subject.card for subject in subjects]
+    candidates = [open_candidate(path) for path in (options.first, options.second)]
+    cards = [candidate.card for candidate in candidates]
     if options.data:
-        evaluator = _evaluator(options, *subjects)
-        cards = [evaluator.score(subject.model, options.seeds) for subject in subjects]
-    first, second = map(Side, subjects, cards)
+        evaluator = _evaluator(options, *candidates)
+        cards = [evaluator.score(candidate.model, options.seeds) for candidate in candidates]
+    first, second = map(Side, candidates, cards)
     yield str(write_comparison(first, second, options.to))

@@ -31,7 +31,7 @@ def evaluate_upscaler(options: argparse.Namespace) -> Iterator[str]:
     """
     if options.threads:
         torch.set_num_threads(options.threads)
-    run = Run(options.subject)
+    run = Run(options.candidate)
     config, sheet = run.read_config()
     snapshot = load_upscaler(run.latest_snapshot())
     scale = snapshot.architecture.scale

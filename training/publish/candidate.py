@@ -13,7 +13,7 @@ from mirage.training.runs.run_dir import Run
 
 
 @dataclass(frozen=True)
-class Subject:
+class Candidate:
     """A model with its name, and what is known of it.
 
     model: the ONNX graph. scores_file: where its scorecard belongs; None for a bundle, which is
@@ -34,16 +34,16 @@ class Subject:
     data_options: dict[str, Any] = field(default_factory=dict)
 
 
-def open_subject(path: Path) -> Subject:
+def open_candidate(path: Path) -> Candidate:
     """Read a bundle (its checks come first) or a run; raises BundleError or DataError."""
     return _open_bundle(path) if (path / "manifest.json").exists() else _open_run(Run(path))
 
 
-def _open_bundle(path: Path) -> Subject:
+def _open_bundle(path: Path) -> Candidate:
     bundle = load_bundle(path)
     manifest = bundle.manifest
     image = manifest.image
-    return Subject(
+    return Candidate(
         name=f"{manifest.name}@{manifest.version}",
         model=bundle.model,
         classes=manifest.labels,
@@ -57,12 +57,12 @@ def _open_bundle(path: Path) -> Subject:
     )
 
 
-def _open_run(run: Run) -> Subject:
+def _open_run(run: Run) -> Candidate:
     config, data = run.read_config()
     path = run.latest_snapshot()
     snapshot = load_snapshot(path)
     card = known_scorecard(scores_file(path))
-    return Subject(
+    return Candidate(
         name=run.path.resolve().name,
         model=export_onnx(snapshot),
         classes=tuple(data["classes"]),
