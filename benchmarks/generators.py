@@ -10,7 +10,7 @@ from mirage.training.config import build_config
 from mirage.training.networks.base import Architecture
 from mirage.training.networks.families import FAMILIES
 from mirage.training.publish.export import publish
-from mirage.training.publish.model_card import Card
+from mirage.training.publish.model_card import ModelCard
 from mirage.training.runs.checkpoint import load_snapshot, save_weights
 
 ROOT = Path(__file__).parent.parent
@@ -50,5 +50,5 @@ def _publish(root: Path, name: str, side: int, widths: tuple[int, ...]) -> None:
     )
     data = {"fingerprint": "none", "images": 0, "shape": [side, side, 3], "classes": []}
     snapshot, config = load_snapshot(weights), build_config("mnist", {})
-    publish(snapshot, config, data, root / name, {}, Card())
+    publish(snapshot, config, data, root / name, {}, ModelCard())
     release(root, name, 1)

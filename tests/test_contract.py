@@ -14,7 +14,7 @@ from mirage.service.app import create_app
 from mirage.service.settings import Settings
 from mirage.training.config import build_config
 from mirage.training.publish.export import publish
-from mirage.training.publish.model_card import Card
+from mirage.training.publish.model_card import ModelCard
 from mirage.training.runs.checkpoint import ServedGenerator, Snapshot, load_snapshot
 from mirage.training.runs.loop import train
 from tests.training.helpers.datasets import TINY, shapes_dataset
@@ -30,7 +30,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Snapshot, Path]:
     run = train(config, shapes_dataset(), folder / "run", threads=1)
     snapshot = load_snapshot(run.latest_snapshot())
     sheet = run.read_config()[1]
-    publish(snapshot, config, sheet, folder / "models" / "shapes", {}, Card())
+    publish(snapshot, config, sheet, folder / "models" / "shapes", {}, ModelCard())
     release(folder / "models", "shapes", 1)
     return snapshot, folder / "models"
 

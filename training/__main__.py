@@ -25,7 +25,7 @@ from mirage.training.evaluation import classifier
 from mirage.training.evaluation.cas import EPOCHS
 from mirage.training.evaluation.scorecard import read_scorecard, scores_file
 from mirage.training.publish.export import publish, republish
-from mirage.training.publish.model_card import Card
+from mirage.training.publish.model_card import ModelCard
 from mirage.training.runs.checkpoint import load_snapshot
 from mirage.training.runs.device import resolve_device
 from mirage.training.runs.dry_run import dry_run
@@ -129,7 +129,7 @@ def _export(options: argparse.Namespace) -> None:
     snapshot = load_snapshot(path)
     scorecard = read_scorecard(scores_file(path))
     scored = scorecard.scores if scorecard else {}
-    print(publish(snapshot, config, data, options.to, scored, card_of(options) or Card()))
+    print(publish(snapshot, config, data, options.to, scored, card_of(options) or ModelCard()))
 
 
 def _train_classifier(options: argparse.Namespace) -> None:

@@ -30,7 +30,7 @@ from mirage.training.evaluation.scorecard import (
 )
 from mirage.training.publish.export import export_onnx, find_published, publish
 from mirage.training.publish.gate import Thresholds, check_scores, check_spread
-from mirage.training.publish.model_card import Card
+from mirage.training.publish.model_card import ModelCard
 from mirage.training.publish.result import Result, prune_runs, read_result, run_path, write_result
 from mirage.training.report.run_page import write_report
 from mirage.training.runs.checkpoint import Snapshot, load_snapshot
@@ -55,7 +55,7 @@ class Job:
     data: Dataset
     test: Dataset
     thresholds: Thresholds = field(default_factory=Thresholds)
-    card: Card = field(default_factory=Card)
+    card: ModelCard = field(default_factory=ModelCard)
     runs: Path = Path("runs")
     run: Path | None = None
     sizes: Sizes | None = None

@@ -13,7 +13,7 @@ from mirage.training.data.options import AUTO, NONE, DataOptions, build_options,
 from mirage.training.data.pictures import PictureOptions, PictureSet, load_pictures
 from mirage.training.errors import UsageError
 from mirage.training.presets import PRESETS, Facts
-from mirage.training.publish.model_card import Card
+from mirage.training.publish.model_card import ModelCard
 from mirage.training.runs.device import DEVICES, resolve_device
 from mirage.training.runs.warm_start import name_of
 
@@ -256,11 +256,11 @@ def add_card(parser: argparse._ActionsContainer) -> None:
         )
 
 
-def card_of(options: argparse.Namespace) -> Card | None:
+def card_of(options: argparse.Namespace) -> ModelCard | None:
     """The card that the flags of `add_card` ask for; None when none of them is given."""
     given = {
         field: getattr(options, f"card_{field}")
         for _, field, _ in CARD_FLAGS
         if f"card_{field}" in options
     }
-    return Card(**given) if given else None
+    return ModelCard(**given) if given else None

@@ -18,7 +18,7 @@ from mirage.training.cli.flags import (
 from mirage.training.data.dataset import check_enough
 from mirage.training.errors import GateError, TrainingError
 from mirage.training.publish.gate import Thresholds, flag
-from mirage.training.publish.model_card import Card
+from mirage.training.publish.model_card import ModelCard
 from mirage.training.publish.result import failure
 from mirage.training.retrain import Job, retrain
 from mirage.training.runs.device import resolve_device
@@ -85,7 +85,7 @@ def _job(options: argparse.Namespace) -> Job:
         data=data,
         test=test,
         thresholds=Thresholds(**thresholds),
-        card=card_of(options) or Card(),
+        card=card_of(options) or ModelCard(),
         runs=options.runs,
         run=options.run,
         threads=options.threads,

@@ -29,7 +29,7 @@ from mirage.training.config import TrainConfig
 from mirage.training.errors import ExportError
 from mirage.training.networks.base import Architecture
 from mirage.training.publish.latent_directions import find_directions
-from mirage.training.publish.model_card import Card, direction_strips, model_card, sample_grid
+from mirage.training.publish.model_card import ModelCard, direction_strips, model_card, sample_grid
 from mirage.training.runs.checkpoint import (
     ServedGenerator,
     ServedUpscaler,
@@ -140,7 +140,7 @@ def publish(
     data: dict,
     to: Path,
     scores: dict[str, Score],
-    card: Card,
+    card: ModelCard,
     model: bytes | None = None,
 ) -> Path:
     """Export, check and publish a snapshot as the next version of the model folder `to`.
@@ -257,7 +257,7 @@ def _describe(
 CARD = "README.md"
 
 
-def republish(bundle: Path, to: Path, card: Card | None = None) -> Path:
+def republish(bundle: Path, to: Path, card: ModelCard | None = None) -> Path:
     """Export, check and publish the weights of a bundle as the next version of the folder `to`.
 
     Labels, training and scores are the bundle's; so is the model card, but for its title, unless
@@ -275,7 +275,7 @@ def republish(bundle: Path, to: Path, card: Card | None = None) -> Path:
     if card is None and CARD in manifest.files:
         write_card = partial(_retitled, read_file(bundle, manifest, CARD).decode(), manifest)
     else:
-        write_card = partial(model_card, card=card or Card())
+        write_card = partial(model_card, card=card or ModelCard())
     return publish_graph(snapshot, export_onnx(snapshot), description, to, write_card)
 
 

@@ -14,7 +14,7 @@ UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True)
-class Card:
+class ModelCard:
     """What only a person knows of a model: where its data come from, and the licences."""
 
     data: str = "not stated"
@@ -23,7 +23,7 @@ class Card:
     limits: str = "It generates images like those it was trained on, and nothing else."
 
 
-def model_card(name: str, version: int, description: Description, card: Card) -> str:
+def model_card(name: str, version: int, description: Description, card: ModelCard) -> str:
     """The text of the bundle's README.md."""
     return "\n".join(
         [
@@ -57,7 +57,7 @@ def model_card(name: str, version: int, description: Description, card: Card) ->
     )
 
 
-def _front_matter(card: Card) -> list[str]:
+def _front_matter(card: ModelCard) -> list[str]:
     lines = ["---", "library_name: onnxruntime", "pipeline_tag: unconditional-image-generation"]
     return [*lines, "tags: [gan, onnx]", f"license: {card.license}", "---"]
 

@@ -30,11 +30,11 @@ from mirage.training.runs.checkpoint import (
 )
 from mirage.training.runs.device import machine_sheet, resolve_precision
 from mirage.training.runs.monitor import Watchdog
-from mirage.training.runs.recorders import Board, make_film
+from mirage.training.runs.recorders import TensorBoardRecorder, make_film
 from mirage.training.runs.run_dir import Run
 from mirage.training.runs.state import TrainState
 from mirage.training.runs.step import Step
-from mirage.training.runs.warm_start import begin_from
+from mirage.training.runs.warm_start import warm_start
 from mirage.training.tasks.randomness import Stream, random_stream
 from mirage.training.tasks.registry import TASKS
 from mirage.training.tasks.task import Data
@@ -79,7 +79,7 @@ def train(
         loop = _Loop(config, data, run, threads, device, start, allow_restart)
         if rank() == 0:
             run.write_machine(machine_sheet())
-            loop.board = Board(run.board, loop.nimg) if tensorboard else None
+            loop.board = TensorBoardRecorder(run.board, loop.nimg) if tensorboard else None
         loop.go()
     return run
 
@@ -108,7 +108,7 @@ class _Loop:
         self._resume(threads, start, allow_restart)
         self.step = Step(config, self.state)
         self.loader = BatchLoader(config, data, device, self._warm_start(data))
-        self.board: Board | None = None
+        self.board: TensorBoardRecorder | None = None
         self.watchdog = Watchdog(run.watchdog_file, config.watch, config.loss, self.nimg)
         self.samples = task.samples(config, data)
 
@@ -118,7 +118,7 @@ class _Loop:
             self.nimg = self.saved_at = checkpoint["nimg"]
             threads = threads or checkpoint["threads"]
         elif start is not None:
-            begin_from(start, self.state, self.architecture)
+            warm_start(start, self.state, self.architecture)
         if not all_have(self.nimg):
             raise UsageError(
                 f"the processes see different checkpoints; {self.run.path} is not shared"

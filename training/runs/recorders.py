@@ -12,7 +12,7 @@ from mirage.training.errors import UsageError
 from mirage.training.runs.run_dir import Run
 
 
-class Board:
+class TensorBoardRecorder:
     """Event files in one folder, by images seen.
 
     resumed_at: what an earlier process wrote after so many images is not shown. Raises UsageError

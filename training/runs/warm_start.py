@@ -39,7 +39,7 @@ def _weights_of(start: Path) -> Path:
     return start / "weights.safetensors"
 
 
-def begin_from(start: Path, state: TrainState, architecture: AnyArchitecture) -> None:
+def warm_start(start: Path, state: TrainState, architecture: AnyArchitecture) -> None:
     """Give the networks the weights of a bundle, which is verified first, or of a run's snapshot.
 
     Embeddings of classes start anew where their number differs. Raises BundleError for a bundle

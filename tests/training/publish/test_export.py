@@ -24,7 +24,7 @@ from mirage.training.publish.export import (
     republish,
 )
 from mirage.training.publish.latent_directions import find_directions
-from mirage.training.publish.model_card import Card
+from mirage.training.publish.model_card import ModelCard
 from mirage.training.runs.checkpoint import load_weights
 from mirage.training.tasks.generate import architecture_of
 from tests.bundles import reseal
@@ -66,7 +66,7 @@ def test_a_normalized_network_is_published_with_the_operators_of_a_bundle(
 ) -> None:
     snapshot = make_snapshot(tmp_path, **kind)
     data = sheet_of(snapshot)
-    folder = publish(snapshot, config_of(), data, tmp_path / "models" / "toy", {}, Card())
+    folder = publish(snapshot, config_of(), data, tmp_path / "models" / "toy", {}, ModelCard())
     model = onnx.load_from_string(load_bundle(folder).model)
     assert "ReduceMean" in {node.op_type for node in model.graph.node}
 
@@ -134,7 +134,7 @@ def test_a_graph_of_other_weights_is_refused(tmp_path: Path) -> None:
 def test_publishes_a_bundle_that_verifies(tmp_path: Path, kind: dict[str, Any]) -> None:
     snapshot = make_snapshot(tmp_path, **kind)
     scores = {"coverage": Score(value=0.5, floor=0.96, n=5000)}
-    card = Card("Squares", "cc0-1.0", "apache-2.0")
+    card = ModelCard("Squares", "cc0-1.0", "apache-2.0")
     to = tmp_path / "models" / "toy"
     folder = publish(snapshot, config_of(), sheet_of(snapshot), to, scores, card)
     bundle = load_bundle(folder)
@@ -157,7 +157,7 @@ def test_publishes_a_bundle_that_verifies(tmp_path: Path, kind: dict[str, Any]) 
 def test_published_weights_are_those_of_the_snapshot(tmp_path: Path) -> None:
     snapshot = make_snapshot(tmp_path)
     to = tmp_path / "models" / "toy"
-    folder = publish(snapshot, config_of(), sheet_of(snapshot), to, {}, Card())
+    folder = publish(snapshot, config_of(), sheet_of(snapshot), to, {}, ModelCard())
     architecture, state, _ = load_weights(folder / "weights.safetensors", "generator")
     assert architecture == snapshot.architecture
     for name, value in snapshot.generator.state_dict().items():
@@ -168,19 +168,19 @@ def test_published_weights_are_those_of_the_snapshot(tmp_path: Path) -> None:
 def test_the_same_snapshot_is_published_once(tmp_path: Path) -> None:
     to = tmp_path / "models" / "toy"
     first, again = (
-        publish(snapshot, config_of(), sheet_of(snapshot), to, {}, Card())
+        publish(snapshot, config_of(), sheet_of(snapshot), to, {}, ModelCard())
         for snapshot in (make_snapshot(tmp_path), make_snapshot(tmp_path))
     )
     other = make_snapshot(tmp_path, hidden=14)
-    third = publish(other, config_of(), sheet_of(other), to, {}, Card())
+    third = publish(other, config_of(), sheet_of(other), to, {}, ModelCard())
     assert (first.name, again.name, third.name) == ("1", "1", "2")
 
 
 def test_the_same_graph_with_another_description_is_published_again(tmp_path: Path) -> None:
     to, snapshot = tmp_path / "models" / "toy", make_snapshot(tmp_path)
-    publish(snapshot, config_of(), sheet_of(snapshot), to, {}, Card())
+    publish(snapshot, config_of(), sheet_of(snapshot), to, {}, ModelCard())
     scores = {"coverage": Score(value=0.5)}
-    second = publish(snapshot, config_of(), sheet_of(snapshot), to, scores, Card())
+    second = publish(snapshot, config_of(), sheet_of(snapshot), to, scores, ModelCard())
     assert second.name == "2"
     assert load_bundle(second).model == load_bundle(to / "1").model
 
@@ -189,12 +189,12 @@ def test_an_ensemble_as_the_newest_version_is_passed_over(tmp_path: Path) -> Non
     to, snapshot = tmp_path / "models" / "toy", make_snapshot(tmp_path)
     for coverage in (0.4, 0.5):
         scores = {"coverage": Score(value=coverage)}
-        second = publish(snapshot, config_of(), sheet_of(snapshot), to, scores, Card())
+        second = publish(snapshot, config_of(), sheet_of(snapshot), to, scores, ModelCard())
     members = [Member(version=version, weight=1) for version in (1, 2)]
     publish_ensemble(to.parent, to.name, members)
-    assert publish(snapshot, config_of(), sheet_of(snapshot), to, scores, Card()) == second
+    assert publish(snapshot, config_of(), sheet_of(snapshot), to, scores, ModelCard()) == second
     other = make_snapshot(tmp_path, hidden=14)
-    assert publish(other, config_of(), sheet_of(other), to, {}, Card()).name == "4"
+    assert publish(other, config_of(), sheet_of(other), to, {}, ModelCard()).name == "4"
 
 
 def test_nothing_is_published_on_a_mismatch(
@@ -205,14 +205,14 @@ def test_nothing_is_published_on_a_mismatch(
     monkeypatch.setattr("mirage.training.publish.export.export_onnx", lambda _: export_onnx(other))
     to = tmp_path / "models" / "toy"
     with pytest.raises(ExportError):
-        publish(snapshot, config_of(), sheet_of(snapshot), to, {}, Card())
+        publish(snapshot, config_of(), sheet_of(snapshot), to, {}, ModelCard())
     assert not to.exists()
 
 
 def test_a_name_that_no_model_may_have_is_refused(tmp_path: Path) -> None:
     snapshot = make_snapshot(tmp_path)
     with pytest.raises(BundleError):
-        publish(snapshot, config_of(), sheet_of(snapshot), tmp_path / "Not OK", {}, Card())
+        publish(snapshot, config_of(), sheet_of(snapshot), tmp_path / "Not OK", {}, ModelCard())
 
 
 SCORES = {"coverage": Score(value=0.5, floor=0.96, n=5000)}
@@ -222,7 +222,7 @@ SCORES = {"coverage": Score(value=0.5, floor=0.96, n=5000)}
 def published(tmp_path: Path) -> Path:
     """The first version of a model, without directions, as older exports made it."""
     snapshot = make_snapshot(tmp_path)
-    card = Card("Squares", "cc0-1.0", "apache-2.0")
+    card = ModelCard("Squares", "cc0-1.0", "apache-2.0")
     to = tmp_path / "models" / "toy"
     path = publish(snapshot, config_of(), sheet_of(snapshot), to, SCORES, card)
     (path / "directions.png").unlink()
@@ -257,7 +257,7 @@ def test_the_card_is_kept_under_its_new_title(published: Path) -> None:
 
 
 def test_the_card_is_written_anew_when_told(published: Path) -> None:
-    folder = republish(published, published.parent, Card("Circles"))
+    folder = republish(published, published.parent, ModelCard("Circles"))
     text = (folder / "README.md").read_text(encoding="utf-8")
     assert "# toy@2\n" in text
     assert "Data: Circles." in text

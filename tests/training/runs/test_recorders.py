@@ -8,7 +8,7 @@ from PIL import Image
 from mirage.training.config import build_config
 from mirage.training.errors import UsageError
 from mirage.training.runs.loop import train
-from mirage.training.runs.recorders import Board, make_film
+from mirage.training.runs.recorders import TensorBoardRecorder, make_film
 from mirage.training.runs.run_dir import Run
 from tests.training.helpers.datasets import TINY, shapes_dataset
 
@@ -52,7 +52,7 @@ def test_one_grid_is_no_film(tmp_path: Path) -> None:
 def test_says_what_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
     with pytest.raises(UsageError, match=r"needs TensorBoard: pip install"):
-        Board(tmp_path, 0)
+        TensorBoardRecorder(tmp_path, 0)
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # TensorBoard's own

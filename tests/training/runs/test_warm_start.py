@@ -11,7 +11,7 @@ from mirage.training.config import build_config
 from mirage.training.data.dataset import Dataset
 from mirage.training.errors import UsageError
 from mirage.training.publish.export import publish
-from mirage.training.publish.model_card import Card
+from mirage.training.publish.model_card import ModelCard
 from mirage.training.runs.checkpoint import load_snapshot
 from mirage.training.runs.loop import train
 from mirage.training.runs.run_dir import Run
@@ -31,7 +31,7 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     config = build_config("mnist", short(kimg=0.1))
     run = train(config, data, folder / "run", threads=1)
     snapshot = load_snapshot(run.latest_snapshot())
-    return publish(snapshot, config, data.sheet(), folder / "models" / "toy", {}, Card())
+    return publish(snapshot, config, data.sheet(), folder / "models" / "toy", {}, ModelCard())
 
 
 def begun(bundle: Path, folder: Path, data: Dataset, **changes: object) -> Run:
