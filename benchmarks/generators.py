@@ -5,7 +5,7 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from mirage.bundle.store import release
+from mirage.bundle.store.release import release
 from mirage.training.config import build_config
 from mirage.training.networks.base import Architecture
 from mirage.training.networks.families import FAMILIES

@@ -27,7 +27,7 @@ from serving.plots import draw
 from serving.processes import cpu_s_of_threads, memory_mb
 from serving.servers import Row, ServerError, add_options, body_of, load, running
 
-from mirage.bundle.verify import Bundle, load_bundle
+from mirage.bundle.format.verify import Bundle, load_bundle
 from mirage.service.encoding import encode_png
 from mirage.service.engine import fitted, recorded_size, recording
 from mirage.service.provider import Kind, Precision

@@ -86,7 +86,7 @@ def _verify(arguments: Sequence[str]) -> int:
     parser.add_argument("bundle", type=Path, help="folder models/<name>/<version>")
     path = parser.parse_args(arguments).bundle
     from mirage.bundle.errors import BundleError
-    from mirage.bundle.verify import load_bundle
+    from mirage.bundle.format.verify import load_bundle
     from mirage.service.engine import Engine, fitted
     from mirage.service.processor import available_cpus
     from mirage.service.provider import Kind

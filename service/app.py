@@ -26,7 +26,12 @@ from mirage.service.metrics import Metrics
 from mirage.service.middleware import CountRequests, Drain, HeadAsGet, UnderPrefix
 from mirage.service.openapi import write_document
 from mirage.service.playground import router as playground_router
-from mirage.service.problems import answer_bad_parameters, answer_http_error, answer_service_error, answer_unknown_error
+from mirage.service.problems import (
+    answer_bad_parameters,
+    answer_http_error,
+    answer_service_error,
+    answer_unknown_error,
+)
 from mirage.service.release_barrier import ReleaseBarrier
 from mirage.service.request_log import LogRequests
 from mirage.service.routes import router

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mirage.bundle.errors import BundleError
-from mirage.bundle.manifest import Manifest
-from mirage.bundle.store import version_path
-from mirage.bundle.verify import read_manifest
+from mirage.bundle.format.manifest import Manifest
+from mirage.bundle.format.verify import read_manifest
+from mirage.bundle.store.layout import version_path
 from mirage.service.errors import ModelRefused, NotFound
 from mirage.service.state import Service
 from mirage.service.verified_files import VerifiedFiles

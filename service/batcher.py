@@ -11,7 +11,13 @@ from dataclasses import dataclass
 from mirage.service.cost import Cost
 from mirage.service.deadlines import Deadlines
 from mirage.service.entry import Arrays, Entry, Outcome, PartedEntry
-from mirage.service.errors import DeadlinePassed, DeadlineUnreachable, Draining, InternalError, QueueFull
+from mirage.service.errors import (
+    DeadlinePassed,
+    DeadlineUnreachable,
+    Draining,
+    InternalError,
+    QueueFull,
+)
 from mirage.service.lane import Batch, Run
 from mirage.service.queue import Queue
 from mirage.service.threads import Threads

@@ -16,9 +16,16 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 from starlette.requests import Request
 
-from mirage.bundle.manifest import MOST_DIRECTIONS
+from mirage.bundle.format.manifest import MOST_DIRECTIONS
 from mirage.service.bounded_json import read_json
-from mirage.service.errors import BodyTooLarge, FieldError, InvalidValue, LimitExceeded, Malformed, UnsupportedBody
+from mirage.service.errors import (
+    BodyTooLarge,
+    FieldError,
+    InvalidValue,
+    LimitExceeded,
+    Malformed,
+    UnsupportedBody,
+)
 from mirage.service.schemas import GenerateRequest, Point
 from mirage.service.settings import Settings
 

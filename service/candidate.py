@@ -4,7 +4,7 @@ import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from mirage.bundle.store import Release
+from mirage.bundle.store.release import Release
 from mirage.service.ensemble import Answering
 from mirage.service.release_barrier import Level, Vote
 

@@ -9,9 +9,9 @@ import onnxruntime
 from pydantic import BaseModel, Field
 
 from mirage.bundle.errors import BundleError
-from mirage.bundle.interface import Image
-from mirage.bundle.manifest import Score, Training
-from mirage.bundle.store import list_models, list_versions
+from mirage.bundle.format.interface import Image
+from mirage.bundle.format.manifest import Score, Training
+from mirage.bundle.store.layout import list_models, list_versions
 from mirage.service.attachment import CARD, SAMPLES
 from mirage.service.ensemble import Answering
 from mirage.service.errors import NoSuchModel

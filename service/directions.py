@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from mirage.bundle.manifest import Manifest
+from mirage.bundle.format.manifest import Manifest
 from mirage.service.errors import InvalidValue
 
 

@@ -9,8 +9,8 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from mirage.bundle.interface import Image
-from mirage.bundle.verify import Bundle
+from mirage.bundle.format.interface import Image
+from mirage.bundle.format.verify import Bundle
 from mirage.service.cost import Cost
 from mirage.service.cuda import Recording, Stream
 from mirage.service.half import in_float16

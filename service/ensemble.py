@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from mirage.bundle.chance import member_of
-from mirage.bundle.manifest import Manifest
+from mirage.bundle.format.latents import member_of
+from mirage.bundle.format.manifest import Manifest
 from mirage.service.entry import Outcome
 from mirage.service.errors import InvalidValue
 from mirage.service.served import Served

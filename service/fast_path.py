@@ -15,7 +15,14 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from mirage.service.access import find_key
-from mirage.service.bodies import BODY_TYPES, Demand, body_type, parse_demand, parse_query, read_body
+from mirage.service.bodies import (
+    BODY_TYPES,
+    Demand,
+    body_type,
+    parse_demand,
+    parse_query,
+    read_body,
+)
 from mirage.service.errors import Draining, InternalError, ServiceError
 from mirage.service.generation import Order, answer_order
 from mirage.service.logs import REQUEST_ID

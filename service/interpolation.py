@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Send
 
-from mirage.bundle.manifest import Manifest
+from mirage.bundle.format.manifest import Manifest
 from mirage.service.animation import check_animation, encode_animation
 from mirage.service.archive import Archive
 from mirage.service.bodies import read_fields

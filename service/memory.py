@@ -9,10 +9,10 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 from mirage.bundle.errors import BundleError
-from mirage.bundle.manifest import Manifest
-from mirage.bundle.members import check_members, verify_ensemble
-from mirage.bundle.store import version_path
-from mirage.bundle.verify import read_manifest
+from mirage.bundle.format.manifest import Manifest
+from mirage.bundle.format.verify import read_manifest
+from mirage.bundle.store.layout import version_path
+from mirage.bundle.store.members import check_members, verify_ensemble
 from mirage.service.crowd import SharedCounters
 from mirage.service.ensemble import Answering, Ensemble
 from mirage.service.metrics import Metrics

@@ -4,10 +4,9 @@ import logging
 import time
 from dataclasses import replace
 
-from mirage.bundle.chance import takes_canary
 from mirage.bundle.errors import BundleError
-from mirage.bundle.release import check_canary
-from mirage.bundle.store import Release
+from mirage.bundle.format.latents import takes_canary
+from mirage.bundle.store.release import Release, check_canary
 from mirage.service.candidate import Candidate, Refusal
 from mirage.service.ensemble import Answering
 from mirage.service.memory import Memory

@@ -5,12 +5,21 @@ import logging
 from contextlib import AbstractContextManager
 
 from mirage.bundle.errors import BundleError
-from mirage.bundle.manifest import Manifest
-from mirage.bundle.store import list_models, list_versions, version_path
-from mirage.bundle.verify import read_manifest
+from mirage.bundle.format.manifest import Manifest
+from mirage.bundle.format.verify import read_manifest
+from mirage.bundle.store.layout import list_models, list_versions, version_path
 from mirage.service.crowd import SharedCounters
 from mirage.service.ensemble import Answering
-from mirage.service.errors import DeadlineUnreachable, Draining, InvalidValue, ModelRefused, NoSuchModel, NotReady, QueueFull, StartError
+from mirage.service.errors import (
+    DeadlineUnreachable,
+    Draining,
+    InvalidValue,
+    ModelRefused,
+    NoSuchModel,
+    NotReady,
+    QueueFull,
+    StartError,
+)
 from mirage.service.memory import Memory
 from mirage.service.metrics import Metrics
 from mirage.service.model import Model

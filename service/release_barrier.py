@@ -19,7 +19,7 @@ from enum import IntEnum
 
 from pydantic import TypeAdapter
 
-from mirage.bundle.store import Release
+from mirage.bundle.store.release import Release
 
 # From the first vote for a release, after which half of the workers decide without the others: a
 # large model on a busy machine loads in less.

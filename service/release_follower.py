@@ -6,7 +6,8 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from mirage.bundle.errors import BundleError
-from mirage.bundle.store import Release, list_models
+from mirage.bundle.store.layout import list_models
+from mirage.bundle.store.release import Release
 from mirage.service.errors import StartError
 from mirage.service.memory import Memory
 from mirage.service.metrics import Metrics

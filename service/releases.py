@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from mirage.bundle.errors import BundleError
-from mirage.bundle.store import Release, list_models, read_release
+from mirage.bundle.store.layout import list_models
+from mirage.bundle.store.release import Release, read_release
 from mirage.service.stamp import Stamp, stamp_of
 
 UNKNOWN = (-1,)  # the stamp of no file

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mirage.bundle.golden import Case, Golden
+from mirage.bundle.format.golden import Case, Golden
 from mirage.service.engine import Engine
 
 TOLERANCE = 1.0  # grey levels in float32, however much a manifest would allow

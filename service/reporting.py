@@ -1,6 +1,6 @@
 """What is told of every answer that holds images: to Prometheus, and to the client in headers."""
 
-from mirage.bundle.manifest import Manifest
+from mirage.bundle.format.manifest import Manifest
 from mirage.service.entry import Outcome
 from mirage.service.metrics import Metrics
 

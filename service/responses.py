@@ -10,11 +10,18 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic_core import to_json
 
-from mirage.bundle.chance import member_of
-from mirage.bundle.manifest import Manifest
+from mirage.bundle.format.latents import member_of
+from mirage.bundle.format.manifest import Manifest
 from mirage.service import negotiation
 from mirage.service.archive import Archive
-from mirage.service.encoding import WEBP_SIDE, Compression, Pixels, contact_sheet, encode_png, encode_webp
+from mirage.service.encoding import (
+    WEBP_SIDE,
+    Compression,
+    Pixels,
+    contact_sheet,
+    encode_png,
+    encode_webp,
+)
 from mirage.service.errors import NotAcceptable
 from mirage.service.negotiation import Layout
 from mirage.service.work import Work

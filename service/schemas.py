@@ -13,7 +13,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from mirage.bundle.manifest import MOST_DIRECTIONS
+from mirage.bundle.format.manifest import MOST_DIRECTIONS
 
 MOST = 2**64 - 1  # of seeds and indices
 LATENT_BOUND = 100.0  # largest absolute value of a latent

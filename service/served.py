@@ -11,8 +11,8 @@ import onnxruntime
 from prometheus_client import Counter
 
 from mirage.bundle.errors import BundleError
-from mirage.bundle.manifest import Manifest
-from mirage.bundle.verify import Bundle, load_bundle
+from mirage.bundle.format.manifest import Manifest
+from mirage.bundle.format.verify import Bundle, load_bundle
 from mirage.service.batcher import Batcher, BatchOptions
 from mirage.service.cost import Cost
 from mirage.service.crowd import SharedCounters

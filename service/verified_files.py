@@ -3,9 +3,9 @@
 from collections import OrderedDict
 from pathlib import Path
 
-from mirage.bundle.folder import Signature, open_folder
-from mirage.bundle.limits import DEFAULT_LIMITS
-from mirage.bundle.manifest import Manifest
+from mirage.bundle.format.folder import Signature, open_folder
+from mirage.bundle.format.limits import DEFAULT_LIMITS
+from mirage.bundle.format.manifest import Manifest
 
 MOST_FILES = 1024  # remembered, of some hundred bytes each: a card and samples of 512 versions
 

@@ -7,8 +7,8 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from mirage.bundle.latents import draw_latents
-from mirage.bundle.manifest import Manifest
+from mirage.bundle.format.latents import draw_latents
+from mirage.bundle.format.manifest import Manifest
 from mirage.service.directions import move_latents
 from mirage.service.errors import InvalidValue, LimitExceeded
 from mirage.service.schemas import STEPS, InterpolateRequest, Point

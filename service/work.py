@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from mirage.bundle.latents import draw_latents
-from mirage.bundle.manifest import Manifest
+from mirage.bundle.format.latents import draw_latents
+from mirage.bundle.format.manifest import Manifest
 from mirage.service.bodies import Demand
 from mirage.service.directions import move_latents
 from mirage.service.errors import InvalidValue, LimitExceeded

@@ -8,8 +8,8 @@ import pytest
 import torch
 from starlette.testclient import TestClient
 
-from mirage.bundle.latents import draw_latents
-from mirage.bundle.store import release
+from mirage.bundle.format.latents import draw_latents
+from mirage.bundle.store.release import release
 from mirage.service.app import create_app
 from mirage.service.settings import Settings
 from mirage.training.config import build_config

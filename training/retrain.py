@@ -12,12 +12,12 @@ from typing import Any
 
 import torch
 
-from mirage.bundle.durable import replace_file
 from mirage.bundle.errors import BundleError
-from mirage.bundle.layout import list_versions, model_path, version_path
-from mirage.bundle.lock import lock_job
-from mirage.bundle.release import read_release, release
-from mirage.bundle.verify import Bundle, load_bundle
+from mirage.bundle.format.verify import Bundle, load_bundle
+from mirage.bundle.store.durable import replace_file
+from mirage.bundle.store.layout import list_versions, model_path, version_path
+from mirage.bundle.store.lock import lock_job
+from mirage.bundle.store.release import read_release, release
 from mirage.training.config import TrainConfig
 from mirage.training.data.dataset import Dataset
 from mirage.training.errors import DataError, GateError, StoppedError, TrainingError, exit_code_of

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic_core import to_json
 
-from mirage.bundle.manifest import Manifest
+from mirage.bundle.format.manifest import Manifest
 from mirage.service.bodies import JSON, OCTETS
 from mirage.service.inference.compression import compress
 from mirage.service.inference.tensors import IMAGES

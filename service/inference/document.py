@@ -6,10 +6,38 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from mirage.service.bodies import JSON, OCTETS
-from mirage.service.errors import BodyTooLarge, DeadlinePassed, DeadlineUnreachable, Draining, EngineStuck, InternalError, InvalidValue, LimitExceeded, Malformed, MissingKey, ModelRefused, NoSuchModel, NotReady, QueueFull, RateLimited, ServiceError, UnsupportedBody, WrongKey
+from mirage.service.errors import (
+    BodyTooLarge,
+    DeadlinePassed,
+    DeadlineUnreachable,
+    Draining,
+    EngineStuck,
+    InternalError,
+    InvalidValue,
+    LimitExceeded,
+    Malformed,
+    MissingKey,
+    ModelRefused,
+    NoSuchModel,
+    NotReady,
+    QueueFull,
+    RateLimited,
+    ServiceError,
+    UnsupportedBody,
+    WrongKey,
+)
 from mirage.service.inference.compression import WINDOW_BITS
 from mirage.service.inference.refusals import status_of
-from mirage.service.inference.schemas import InferenceError, InferenceRequest, InferenceResponse, ModelMetadata, ModelReady, ServerLive, ServerMetadata, ServerReady
+from mirage.service.inference.schemas import (
+    InferenceError,
+    InferenceRequest,
+    InferenceResponse,
+    ModelMetadata,
+    ModelReady,
+    ServerLive,
+    ServerMetadata,
+    ServerReady,
+)
 
 SCHEMAS: tuple[type[BaseModel], ...] = (
     *(InferenceRequest, InferenceResponse, InferenceError),

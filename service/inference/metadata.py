@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from importlib.metadata import version
 
-from mirage.bundle.manifest import Manifest
+from mirage.bundle.format.manifest import Manifest
 from mirage.service.inference.schemas import ModelMetadata, ServerMetadata
 from mirage.service.inference.tensors import inputs_of, outputs_of
 

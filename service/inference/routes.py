@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from mirage.bundle.manifest import Manifest
+from mirage.bundle.format.manifest import Manifest
 from mirage.service.bodies import JSON, OCTETS, read_body
 from mirage.service.errors import NoSuchModel, NotReady
 from mirage.service.inference import metadata

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mirage.bundle.interface import DType, Tensor
-from mirage.bundle.manifest import Manifest
+from mirage.bundle.format.interface import DType, Tensor
+from mirage.bundle.format.manifest import Manifest
 from mirage.service.errors import InvalidValue
 from mirage.service.inference.schemas import InferenceInput, TensorMetadata
 

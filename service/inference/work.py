@@ -1,10 +1,17 @@
 """Holds an inference request against a model: its tensors become latents and labels."""
 
-from mirage.bundle.manifest import Manifest
+from mirage.bundle.format.manifest import Manifest
 from mirage.service.errors import InvalidValue
 from mirage.service.inference.request import ParsedRequest
 from mirage.service.inference.schemas import InferenceInput, TensorMetadata
-from mirage.service.inference.tensors import IMAGES, Array, check_tensor, from_bytes, from_json, inputs_of
+from mirage.service.inference.tensors import (
+    IMAGES,
+    Array,
+    check_tensor,
+    from_bytes,
+    from_json,
+    inputs_of,
+)
 from mirage.service.settings import Settings
 from mirage.service.work import Work, check_limits, checked_latents
 

@@ -5,9 +5,15 @@ from pathlib import Path
 from typing import get_args
 
 from mirage.bundle.errors import Reason
-from mirage.bundle.graph import OPERATORS
-from mirage.bundle.limits import MIB, Limits
-from mirage.bundle.manifest import FORMAT_VERSION, MOST_DIRECTIONS, NAME_PATTERN, Manifest, Training
+from mirage.bundle.format.graph import OPERATORS
+from mirage.bundle.format.limits import MIB, Limits
+from mirage.bundle.format.manifest import (
+    FORMAT_VERSION,
+    MOST_DIRECTIONS,
+    NAME_PATTERN,
+    Manifest,
+    Training,
+)
 
 README = (Path(__file__).parents[2] / "models" / "README.md").read_text(encoding="utf-8")
 

@@ -8,7 +8,7 @@ from fastapi import FastAPI
 from prometheus_client import values
 from starlette.testclient import TestClient
 
-from mirage.bundle.store import release
+from mirage.bundle.store.release import release
 from mirage.service.aggregation import DIRECTORY_VARIABLE, SharedMetrics
 from mirage.service.app import create_app
 from mirage.service.settings import Settings

@@ -8,8 +8,8 @@ import pytest
 from PIL import Image
 from starlette.testclient import TestClient
 
-from mirage.bundle.folder import Folder
-from mirage.bundle.store import release
+from mirage.bundle.format.folder import Folder
+from mirage.bundle.store.release import release
 from mirage.service.app import create_app
 from mirage.service.settings import Settings
 from tests.bundles import make_bundle, reseal

@@ -2,7 +2,7 @@
 
 import pytest
 
-from mirage.bundle.store import Canary, Release
+from mirage.bundle.store.release import Canary, Release
 from mirage.service import candidate
 from mirage.service.candidate import Candidate, Refusal
 from mirage.service.release_barrier import Level

@@ -9,7 +9,7 @@ import onnxruntime
 import pytest
 from starlette.testclient import TestClient
 
-from mirage.bundle.store import release
+from mirage.bundle.store.release import release
 from mirage.service.crowd import SharedCounters
 from mirage.service.served import Prepared, prepare
 from mirage.service.settings import Settings

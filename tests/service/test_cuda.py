@@ -8,8 +8,8 @@ import onnxruntime
 import pytest
 from numpy.typing import NDArray
 
-from mirage.bundle.latents import draw_latents
-from mirage.bundle.verify import Bundle, load_bundle
+from mirage.bundle.format.latents import draw_latents
+from mirage.bundle.format.verify import Bundle, load_bundle
 from mirage.service.cost import Cost
 from mirage.service.engine import Engine, fitted
 from mirage.service.provider import Kind, Precision

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from starlette.testclient import TestClient
 
-from mirage.bundle.latents import draw_latents
-from mirage.bundle.manifest import Direction
-from mirage.bundle.verify import read_manifest
+from mirage.bundle.format.latents import draw_latents
+from mirage.bundle.format.manifest import Direction
+from mirage.bundle.format.verify import read_manifest
 from mirage.service.directions import move_latents
 from tests.bundles import Toy
 from tests.service.exchange import OCTETS, pixels, post, problem

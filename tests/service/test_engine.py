@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mirage.bundle.interface import Image, generator_tensors
-from mirage.bundle.latents import draw_latents
-from mirage.bundle.verify import Bundle, load_bundle
+from mirage.bundle.format.interface import Image, generator_tensors
+from mirage.bundle.format.latents import draw_latents
+from mirage.bundle.format.verify import Bundle, load_bundle
 from mirage.service.cost import Cost
 from mirage.service.engine import Engine, batch_sizes, fitted, recorded_size, useful_size
 from mirage.service.provider import PROVIDERS, Kind, Name

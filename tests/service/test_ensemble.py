@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 from starlette.testclient import TestClient
 
-from mirage.bundle.chance import member_of
-from mirage.bundle.manifest import Manifest
-from mirage.bundle.store import Member, publish_ensemble, release
-from mirage.bundle.verify import read_manifest
+from mirage.bundle.format.latents import member_of
+from mirage.bundle.format.manifest import Manifest, Member
+from mirage.bundle.format.verify import read_manifest
+from mirage.bundle.store.publish import publish_ensemble
+from mirage.bundle.store.release import release
 from mirage.service.app import create_app
 from mirage.service.settings import Settings
 from tests.bundles import make_bundle

@@ -8,7 +8,7 @@ import onnxruntime
 from numpy.typing import NDArray
 from onnx import TensorProto
 
-from mirage.bundle.latents import draw_latents
+from mirage.bundle.format.latents import draw_latents
 from mirage.service.half import in_float16
 from tests.bundles import DIGITS
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from mirage.bundle.store import release
+from mirage.bundle.store.release import release
 from tests.bundles import make_bundle
 from tests.service.process import answer
 from tests.service.test_stopping import BODY, HANGING, JSON, until

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from mirage.bundle.errors import BundleError
-from mirage.bundle.layout import list_versions, model_path
+from mirage.bundle.store.layout import list_versions, model_path
 from mirage.service.bodies import OCTETS, parse_demand, parse_query
 from mirage.service.errors import ServiceError
 from mirage.service.inference.compression import response_encoding

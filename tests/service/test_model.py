@@ -10,8 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mirage.bundle.chance import takes_canary
-from mirage.bundle.store import Canary, Member, Release, publish_ensemble, release, rollback
+from mirage.bundle.format.latents import takes_canary
+from mirage.bundle.format.manifest import Member
+from mirage.bundle.store.publish import publish_ensemble
+from mirage.bundle.store.release import Canary, Release, release, rollback
 from mirage.service.errors import NoSuchModel
 from mirage.service.metrics import Metrics
 from mirage.service.model import Model

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from mirage.bundle.store import new_version, release
+from mirage.bundle.store.publish import new_version
+from mirage.bundle.store.release import release
 from mirage.service import on_demand
 from mirage.service.errors import (
     Draining,

@@ -17,7 +17,7 @@ from schemathesis.specs.openapi.checks import (
 )
 from starlette.testclient import TestClient
 
-from mirage.bundle.store import release
+from mirage.bundle.store.release import release
 from mirage.service.app import create_app
 from mirage.service.bodies import BODY_TYPES
 from mirage.service.errors import PROBLEMS

@@ -6,8 +6,8 @@ import numpy as np
 import onnxruntime
 import pytest
 
-from mirage.bundle.latents import draw_latents
-from mirage.bundle.verify import load_bundle
+from mirage.bundle.format.latents import draw_latents
+from mirage.bundle.format.verify import load_bundle
 from mirage.service.engine import Engine
 from mirage.service.provider import Kind, kinds
 from mirage.service.replay import replay_golden

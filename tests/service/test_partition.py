@@ -7,8 +7,8 @@ import onnx
 import onnxruntime
 import pytest
 
-from mirage.bundle.latents import draw_latents
-from mirage.bundle.verify import load_bundle
+from mirage.bundle.format.latents import draw_latents
+from mirage.bundle.format.verify import load_bundle
 from mirage.service.partition import cut_before_convolutions
 
 SHIPPED = Path(__file__).parents[2] / "models/mnist/2"

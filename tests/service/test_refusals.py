@@ -9,8 +9,8 @@ import pytest
 from fastapi import FastAPI
 from starlette.testclient import TestClient
 
-from mirage.bundle.latents import draw_latents
-from mirage.bundle.store import release
+from mirage.bundle.format.latents import draw_latents
+from mirage.bundle.store.release import release
 from mirage.service.app import create_app
 from mirage.service.cost import Cost
 from mirage.service.engine import Engine

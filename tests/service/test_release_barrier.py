@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from mirage.bundle.store import Canary, Release
+from mirage.bundle.store.release import Canary, Release
 from mirage.service.release_barrier import STATE_BYTES, Decision, Level, ReleaseBarrier, Vote
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="the system cannot fork")

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import pytest
 
-from mirage.bundle.store import Canary, release, rollback
+from mirage.bundle.store.release import Canary, release, rollback
 from mirage.service import candidate, memory
 from mirage.service.crowd import SharedCounters
 from mirage.service.errors import StartError

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from mirage.bundle.errors import BundleError
-from mirage.bundle.store import Release, release
+from mirage.bundle.store.release import Release, release
 from mirage.service.releases import Releases
 from tests.bundles import make_bundle
 

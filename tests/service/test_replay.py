@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mirage.bundle.golden import Golden
-from mirage.bundle.verify import Bundle, load_bundle
+from mirage.bundle.format.golden import Golden
+from mirage.bundle.format.verify import Bundle, load_bundle
 from mirage.service.engine import Engine
 from mirage.service.provider import Kind
 from mirage.service.replay import replay_golden

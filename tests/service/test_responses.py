@@ -12,8 +12,8 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from mirage.bundle.latents import draw_latents
-from mirage.bundle.verify import load_bundle
+from mirage.bundle.format.latents import draw_latents
+from mirage.bundle.format.verify import load_bundle
 from mirage.service import negotiation, responses
 from mirage.service.encoding import Compression, contact_sheet, encode_png
 from mirage.service.errors import NotAcceptable

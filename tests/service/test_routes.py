@@ -10,9 +10,8 @@ import pytest
 from fastapi import FastAPI
 from starlette.testclient import TestClient
 
-from mirage.bundle.chance import takes_canary
-from mirage.bundle.latents import draw_latents
-from mirage.bundle.store import Canary, release
+from mirage.bundle.format.latents import draw_latents, takes_canary
+from mirage.bundle.store.release import Canary, release
 from mirage.service.negotiation import ANSWER_TYPES
 from tests.bundles import Toy, make_bundle
 from tests.service.conftest import ClientOf

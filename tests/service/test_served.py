@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from mirage.bundle.store import new_version
-from mirage.bundle.verify import Bundle, load_bundle
+from mirage.bundle.format.verify import Bundle, load_bundle
+from mirage.bundle.store.publish import new_version
 from mirage.service import engine
 from mirage.service.cost import Cost
 from mirage.service.crowd import SharedCounters

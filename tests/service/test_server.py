@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from mirage.bundle.store import release
+from mirage.bundle.store.release import release
 from mirage.service.keys_file import add_key
 from mirage.service.server import HostError, PortError, _listen
 from tests.bundles import make_bundle

@@ -15,12 +15,13 @@ import onnx
 import pytest
 from onnx import numpy_helper
 
-from mirage.bundle.latents import draw_latents
-from mirage.bundle.store import new_version, release, rollback
+from mirage.bundle.format.latents import draw_latents
+from mirage.bundle.store.publish import new_version
+from mirage.bundle.store.release import release, rollback
 from mirage.service.app import create_app
 from mirage.service.models import Models
 from mirage.service.settings import Settings
-from tests.bundle.hostile import HOSTILE
+from tests.bundle.helpers.hostile import HOSTILE
 from tests.bundles import Toy, make_bundle, write_toy
 from tests.service.exchange import NPY
 

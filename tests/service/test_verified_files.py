@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from mirage.bundle.errors import BundleError
-from mirage.bundle.folder import Folder
-from mirage.bundle.verify import read_manifest
+from mirage.bundle.format.folder import Folder
+from mirage.bundle.format.verify import read_manifest
 from mirage.service import verified_files
 from mirage.service.verified_files import VerifiedFiles
 from tests.bundles import make_bundle, reseal

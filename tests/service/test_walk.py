@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mirage.bundle.interface import generator_tensors
-from mirage.bundle.latents import draw_latents
-from mirage.bundle.manifest import Manifest
-from mirage.bundle.verify import read_manifest
+from mirage.bundle.format.interface import generator_tensors
+from mirage.bundle.format.latents import draw_latents
+from mirage.bundle.format.manifest import Manifest
+from mirage.bundle.format.verify import read_manifest
 from mirage.service.errors import InvalidValue, LimitExceeded
 from mirage.service.schemas import InterpolateRequest
 from mirage.service.settings import Settings

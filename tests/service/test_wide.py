@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from mirage.bundle.verify import Bundle, load_bundle
+from mirage.bundle.format.verify import Bundle, load_bundle
 from mirage.service.cost import Cost
 from mirage.service.crowd import SharedCounters
 from mirage.service.engine import Array, Engine

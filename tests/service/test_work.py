@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mirage.bundle.latents import draw_latents
-from mirage.bundle.manifest import Manifest
-from mirage.bundle.verify import load_bundle
+from mirage.bundle.format.latents import draw_latents
+from mirage.bundle.format.manifest import Manifest
+from mirage.bundle.format.verify import load_bundle
 from mirage.service.bodies import Demand
 from mirage.service.errors import InvalidValue, LimitExceeded
 from mirage.service.schemas import GenerateRequest

@@ -8,7 +8,7 @@ import onnxruntime
 import pytest
 import torch
 
-from mirage.bundle.graph import OPERATORS
+from mirage.bundle.format.graph import OPERATORS
 from mirage.training.networks.compact import Upscaler
 from mirage.training.publish.export import export_upscaler
 from mirage.training.runs.checkpoint import UpscalerSnapshot

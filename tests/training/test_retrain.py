@@ -10,14 +10,14 @@ from typing import Any
 
 import pytest
 
-from mirage.bundle.ensemble import publish_ensemble
 from mirage.bundle.errors import BundleError
-from mirage.bundle.layout import list_versions
-from mirage.bundle.lock import lock_job
-from mirage.bundle.manifest import Member
-from mirage.bundle.prune import prune
-from mirage.bundle.release import Release, read_release, release, rollback
-from mirage.bundle.verify import load_bundle
+from mirage.bundle.format.manifest import Member
+from mirage.bundle.format.verify import load_bundle
+from mirage.bundle.store.layout import list_versions
+from mirage.bundle.store.lock import lock_job
+from mirage.bundle.store.prune import prune
+from mirage.bundle.store.publish import publish_ensemble
+from mirage.bundle.store.release import Release, read_release, release, rollback
 from mirage.training.config import build_config
 from mirage.training.errors import CollapseError, DataError, StoppedError, UsageError
 from mirage.training.publish.result import read_result

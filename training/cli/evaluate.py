@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 from PIL import Image
 
-from mirage.bundle.manifest import Score
+from mirage.bundle.format.manifest import Score
 from mirage.training.cli.flags import add_data_flags, add_picture_flags, read_splits
 from mirage.training.cli.restoration import evaluate_upscaler
 from mirage.training.data.dataset import Dataset

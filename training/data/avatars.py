@@ -10,7 +10,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from mirage.bundle.durable import atomic_write
+from mirage.bundle.store.durable import atomic_write
 from mirage.training.data.image import open_picture, read_bounded
 from mirage.training.errors import DataError
 

@@ -15,7 +15,7 @@ from types import TracebackType
 import numpy as np
 from numpy.lib import format as npy
 
-from mirage.bundle.durable import replace_durably, sync_file, sync_folder
+from mirage.bundle.store.durable import replace_durably, sync_file, sync_folder
 from mirage.training.data.dataset import Dataset
 from mirage.training.data.options import DataOptions
 from mirage.training.errors import DataError

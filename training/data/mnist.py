@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from mirage.bundle.durable import replace_durably, replace_file, sync_file
+from mirage.bundle.store.durable import replace_durably, replace_file, sync_file
 from mirage.training.data.dataset import Dataset
 from mirage.training.errors import DataError, UsageError
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from mirage.bundle.manifest import Score
+from mirage.bundle.format.manifest import Score
 from mirage.training.data.dataset import Dataset
 from mirage.training.errors import DataError
 from mirage.training.evaluation.classifier import classify, fit

@@ -15,7 +15,7 @@ from safetensors.torch import load_file, save
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from mirage.bundle.durable import atomic_write
+from mirage.bundle.store.durable import atomic_write
 from mirage.training.data.pixels import to_float
 from mirage.training.errors import DataError
 from mirage.training.networks.families import channels_last

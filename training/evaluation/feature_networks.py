@@ -18,7 +18,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 from tqdm import tqdm
 
-from mirage.bundle.durable import replace_durably
+from mirage.bundle.store.durable import replace_durably
 from mirage.training.data.cache import default_cache
 from mirage.training.data.dataset import Dataset
 from mirage.training.errors import DataError

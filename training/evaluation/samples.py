@@ -5,7 +5,7 @@ import onnxruntime
 import torch
 from tqdm import tqdm
 
-from mirage.bundle.latents import draw_latents
+from mirage.bundle.format.latents import draw_latents
 from mirage.training.errors import DataError
 
 BATCH = 100

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from mirage.bundle.manifest import Score
+from mirage.bundle.format.manifest import Score
 from mirage.training.data.dataset import Dataset
 from mirage.training.data.mnist import triples_of
 from mirage.training.errors import DataError

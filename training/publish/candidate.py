@@ -4,8 +4,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from mirage.bundle.manifest import Score
-from mirage.bundle.verify import load_bundle
+from mirage.bundle.format.manifest import Score
+from mirage.bundle.format.verify import load_bundle
 from mirage.training.evaluation.scorecard import Scorecard, known_scorecard, scores_file
 from mirage.training.publish.export import export_onnx
 from mirage.training.runs.checkpoint import load_snapshot

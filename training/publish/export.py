@@ -18,13 +18,14 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from mirage.bundle.golden import Case, Golden, golden_inputs, write_golden
-from mirage.bundle.interface import Image as ImageShape
-from mirage.bundle.interface import generator_tensors
-from mirage.bundle.latents import draw_latents
-from mirage.bundle.manifest import Description, Manifest, Score, Training
-from mirage.bundle.store import list_versions, new_version, version_path
-from mirage.bundle.verify import load_bundle, read_file, read_manifest
+from mirage.bundle.format.golden import Case, Golden, golden_inputs, write_golden
+from mirage.bundle.format.interface import Image as ImageShape
+from mirage.bundle.format.interface import generator_tensors
+from mirage.bundle.format.latents import draw_latents
+from mirage.bundle.format.manifest import Description, Manifest, Score, Training
+from mirage.bundle.format.verify import load_bundle, read_file, read_manifest
+from mirage.bundle.store.layout import list_versions, version_path
+from mirage.bundle.store.publish import new_version
 from mirage.training.config import TrainConfig
 from mirage.training.errors import ExportError
 from mirage.training.networks.base import Architecture

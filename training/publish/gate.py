@@ -7,8 +7,8 @@ from dataclasses import dataclass, field, fields
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
-from mirage.bundle.latents import draw_latents
-from mirage.bundle.manifest import Score
+from mirage.bundle.format.latents import draw_latents
+from mirage.bundle.format.manifest import Score
 from mirage.training.errors import CollapseError, UsageError
 from mirage.training.runs.checkpoint import Snapshot
 from mirage.training.tasks.generate import generate

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mirage.bundle.manifest import Direction
+from mirage.bundle.format.manifest import Direction
 
 MOST = 8
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-from mirage.bundle.latents import draw_latents
-from mirage.bundle.manifest import Description, Direction
+from mirage.bundle.format.latents import draw_latents
+from mirage.bundle.format.manifest import Description, Direction
 from mirage.training.data.pixels import contact_sheet
 from mirage.training.runs.checkpoint import Snapshot
 

@@ -8,9 +8,9 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from mirage.bundle.durable import replace_durably, replace_file
 from mirage.bundle.errors import BundleError
-from mirage.bundle.manifest import Score
+from mirage.bundle.format.manifest import Score
+from mirage.bundle.store.durable import replace_durably, replace_file
 from mirage.training.config import PROGRESS_FIELDS, TrainConfig
 from mirage.training.errors import LockedError, TrainingError, exit_code_of
 from mirage.training.publish.gate import Check

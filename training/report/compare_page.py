@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 
-from mirage.bundle.manifest import Score
+from mirage.bundle.format.manifest import Score
 from mirage.training.evaluation.contact_sheets import sample_sheet
 from mirage.training.evaluation.scorecard import Scorecard
 from mirage.training.publish.candidate import Candidate

@@ -6,7 +6,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from mirage.bundle.durable import replace_file
+from mirage.bundle.store.durable import replace_file
 from mirage.training.config import TrainConfig
 from mirage.training.evaluation.scorecard import Scorecard, known_scorecard, notes, scores_file
 from mirage.training.optim.schedule import CosineSchedule

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import Enum
 from html import escape
 
-from mirage.bundle.manifest import Score
+from mirage.bundle.format.manifest import Score
 
 
 class Grade(Enum):

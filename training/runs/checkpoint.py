@@ -15,7 +15,7 @@ from safetensors import safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from mirage.bundle.durable import atomic_write, replace_durably
+from mirage.bundle.store.durable import atomic_write, replace_durably
 from mirage.training.data.pixels import to_grey_levels, to_pixels
 from mirage.training.errors import DataError
 from mirage.training.networks.base import Architecture, Generator

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from mirage.bundle.durable import replace_file
+from mirage.bundle.store.durable import replace_file
 from mirage.training.config import Limits
 from mirage.training.errors import CollapseError
 

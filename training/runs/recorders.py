@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from mirage.bundle.durable import atomic_write
+from mirage.bundle.store.durable import atomic_write
 from mirage.training.errors import UsageError
 from mirage.training.runs.run_dir import Run
 

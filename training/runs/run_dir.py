@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from mirage.bundle.durable import atomic_write, replace_durably
+from mirage.bundle.store.durable import atomic_write, replace_durably
 from mirage.training.config import PROGRESS_FIELDS, TrainConfig
 from mirage.training.data.pixels import contact_sheet
 from mirage.training.errors import DataError, LockedError, UsageError

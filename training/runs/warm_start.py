@@ -5,7 +5,7 @@ from pathlib import Path
 
 from torch import Tensor, nn
 
-from mirage.bundle.verify import load_bundle, read_manifest
+from mirage.bundle.format.verify import load_bundle, read_manifest
 from mirage.training.errors import UsageError
 from mirage.training.networks.families import AnyArchitecture
 from mirage.training.optim.ema import update_ema

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from mirage.bundle.manifest import Manifest, parse_manifest
+from mirage.bundle.format.manifest import Manifest, parse_manifest
 from mirage.service.inference.answers import HEADER_LENGTH, Form, pack
 from tests.service.inference.exchange import LENGTH
 

@@ -13,7 +13,7 @@ import pytest
 from fastapi import FastAPI
 from starlette.testclient import TestClient
 
-from mirage.bundle.store import release
+from mirage.bundle.store.release import release
 from mirage.service.app import create_app
 from mirage.service.entry import Array, Arrays
 from mirage.service.served import Runner

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mirage.bundle.manifest import Manifest, parse_manifest
+from mirage.bundle.format.manifest import Manifest, parse_manifest
 from mirage.service.errors import InvalidValue, LimitExceeded
 from mirage.service.inference.request import parse_request
 from mirage.service.inference.work import make_work, wants_binary

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from mirage.bundle.store import list_versions
+from mirage.bundle.store.layout import list_versions
 from mirage.training.__main__ import main
 from tests.training.helpers.datasets import write_idx_folder
 from tests.training.runs.test_loop import arguments

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from mirage.bundle.layout import list_versions
-from mirage.bundle.lock import lock_job
-from mirage.bundle.release import Release, read_release
+from mirage.bundle.store.layout import list_versions
+from mirage.bundle.store.lock import lock_job
+from mirage.bundle.store.release import Release, read_release
 from mirage.training.__main__ import main
 from mirage.training.evaluation.scorecard import Sizes
 from mirage.training.publish.gate import flag

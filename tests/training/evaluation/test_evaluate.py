@@ -3,7 +3,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mirage.bundle.manifest import Score
+from mirage.bundle.format.manifest import Score
 from mirage.training.errors import DataError
 from mirage.training.evaluation.evaluate import distances_by
 from mirage.training.evaluation.scorecard import Scorecard

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from mirage.bundle.latents import draw_latents
+from mirage.bundle.format.latents import draw_latents
 from mirage.training.errors import DataError
 from mirage.training.evaluation.samples import generate_images, proportional_labels, takes_labels
 from tests.bundles import Toy

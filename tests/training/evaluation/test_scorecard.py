@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from mirage.bundle.manifest import Score
+from mirage.bundle.format.manifest import Score
 from mirage.training.errors import DataError
 from mirage.training.evaluation.scorecard import (
     Scorecard,

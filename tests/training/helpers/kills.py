@@ -21,9 +21,9 @@ from typing import Any
 
 from safetensors.numpy import load_file
 
-from mirage.bundle.layout import list_versions
-from mirage.bundle.release import read_release
-from mirage.bundle.verify import load_bundle
+from mirage.bundle.format.verify import load_bundle
+from mirage.bundle.store.layout import list_versions
+from mirage.bundle.store.release import read_release
 from mirage.training.publish.result import read_result
 from mirage.training.retrain import retrain
 from tests.training.helpers.jobs import make_job

@@ -4,7 +4,7 @@ import onnxruntime
 import pytest
 
 from mirage.bundle.errors import BundleError
-from mirage.bundle.manifest import Score
+from mirage.bundle.format.manifest import Score
 from mirage.training.errors import DataError
 from mirage.training.evaluation.scorecard import write_scorecard
 from mirage.training.publish.candidate import open_candidate

@@ -8,10 +8,10 @@ import pytest
 import torch
 from PIL import Image
 
-from mirage.bundle.ensemble import publish_ensemble
 from mirage.bundle.errors import BundleError
-from mirage.bundle.manifest import Member, Score
-from mirage.bundle.verify import load_bundle
+from mirage.bundle.format.manifest import Member, Score
+from mirage.bundle.format.verify import load_bundle
+from mirage.bundle.store.publish import publish_ensemble
 from mirage.training.config import build_config
 from mirage.training.errors import DataError, ExportError
 from mirage.training.networks.families import families_of

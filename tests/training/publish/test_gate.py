@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from mirage.bundle.manifest import Score
+from mirage.bundle.format.manifest import Score
 from mirage.training.errors import CollapseError, UsageError
 from mirage.training.publish.gate import Thresholds, check_scores, check_spread
 from tests.training.helpers.snapshots import make_snapshot

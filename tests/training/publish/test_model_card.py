@@ -3,7 +3,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mirage.bundle.latents import draw_latents
+from mirage.bundle.format.latents import draw_latents
 from mirage.training.publish.latent_directions import find_directions
 from mirage.training.publish.model_card import direction_strips, sample_grid
 from tests.training.helpers.snapshots import make_snapshot

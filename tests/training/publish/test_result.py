@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from mirage.bundle.errors import BundleError
-from mirage.bundle.manifest import Score
+from mirage.bundle.format.manifest import Score
 from mirage.training.config import build_config
 from mirage.training.errors import DataError
 from mirage.training.publish.gate import Check

@@ -1,6 +1,6 @@
 from pathlib import Path
 
-from mirage.bundle.manifest import Score
+from mirage.bundle.format.manifest import Score
 from mirage.training.evaluation.scorecard import Scorecard
 from mirage.training.publish.candidate import Candidate, open_candidate
 from mirage.training.report.compare_page import Side, write_comparison

@@ -3,7 +3,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from mirage.bundle.manifest import Score
+from mirage.bundle.format.manifest import Score
 from mirage.training.report.score_gauges import (
     MEANINGS,
     Grade,

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from mirage.bundle import durable
+from mirage.bundle.store import durable
 from mirage.training.errors import DataError
 from mirage.training.networks.base import Architecture
 from mirage.training.networks.families import FAMILIES
