@@ -28,9 +28,9 @@ from serving.processes import cpu_s_of_threads, memory_mb
 from serving.servers import Row, ServerError, add_options, body_of, load, running
 
 from mirage.bundle.format.verify import Bundle, load_bundle
-from mirage.service.encoding import encode_png
-from mirage.service.engine import fitted, recorded_size, recording
-from mirage.service.provider import Kind, Precision
+from mirage.service.engines.engine import fitted, recorded_size, recording
+from mirage.service.engines.providers import Kind, Precision
+from mirage.service.media.encoding import encode_png
 
 MODELS = ("rgb32", "rgb256", "rgb512")
 PRECISIONS: tuple[Precision, ...] = ("float32", "tensorfloat32", "float16")

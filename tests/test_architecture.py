@@ -156,6 +156,10 @@ def test_the_statements_of_a_module_are_definitions(room: str) -> None:
 
 LADDERS = {  # inside a room, from the bottom: a rung imports from rungs below it and from itself
     "bundle": ({"errors"}, {"format"}, {"store"}, {"__main__"}),
+    "service": (
+        *({"errors"}, {"settings"}, {"host"}, {"sharing", "media"}, {"telemetry"}, {"tasks"}),
+        *({"batching"}, {"engines"}, {"versions"}, {"api"}, {"app"}, {"processes"}, {"__main__"}),
+    ),
     "training": (
         *({"errors"}, {"data"}, {"networks"}, {"optim"}, {"presets"}, {"config"}, {"tasks"}),
         *({"runs"}, {"evaluation"}, {"publish"}, {"report"}, {"retrain"}, {"cli"}, {"__main__"}),

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from mirage.bundle.store.release import release
 from tests.bundles import make_bundle
-from tests.service.process import serving
+from tests.service.helpers.server_process import serving
 from tests.test_project import project
 
 ROOT = Path(__file__).parents[2]

@@ -13,9 +13,9 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
-from mirage.service.crowd import SharedCounters
-from mirage.service.metrics import Metrics
-from mirage.service.worker_collector import WorkerCollector
+from mirage.service.sharing.counters import SharedCounters
+from mirage.service.telemetry.metrics import Metrics
+from mirage.service.telemetry.worker_collector import WorkerCollector
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 PROMETHEUS = DEPLOY / "prometheus"
