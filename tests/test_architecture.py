@@ -154,6 +154,39 @@ def test_the_statements_of_a_module_are_definitions(room: str) -> None:
     assert working == []
 
 
+PRIVATE_ALLOWED = {"mirage.service.processes.http_protocol"}
+"""What subclasses uvicorn's protocol, for bounds that it has no public way to set."""
+
+
+def private_names(file: Path) -> Iterator[str]:
+    """What a file imports of other packages that begins with an underscore, or is uvicorn's own."""
+    own = {PACKAGE, "tests", "benchmarks", "mirage_client"}
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.Import):
+            paths = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.level == 0:
+            paths = [f"{node.module}.{alias.name}" for alias in node.names]
+        else:
+            continue
+        for path in paths:
+            first, *others = path.split(".")
+            if first in own | {"__future__"}:
+                continue
+            if any(part.startswith("_") for part in others) or "uvicorn.protocols" in path:
+                yield f"{module_name(file)}:{node.lineno} {path}"
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_no_private_name_of_another_package_is_imported(room: str) -> None:
+    found = [
+        name
+        for file in source_files(room)
+        if module_name(file) not in PRIVATE_ALLOWED
+        for name in private_names(file)
+    ]
+    assert found == []
+
+
 LADDERS = {  # inside a room, from the bottom: a rung imports from rungs below it and from itself
     "bundle": ({"errors"}, {"format"}, {"store"}, {"__main__"}),
     "service": (
@@ -161,7 +194,8 @@ LADDERS = {  # inside a room, from the bottom: a rung imports from rungs below i
         *({"batching"}, {"engines"}, {"versions"}, {"api"}, {"app"}, {"processes"}, {"__main__"}),
     ),
     "training": (
-        *({"errors"}, {"data"}, {"networks"}, {"optim"}, {"presets"}, {"config"}, {"tasks"}),
+        *({"errors"}, {"data"}, {"networks"}, {"optim"}, {"presets"}),
+        *({"auto"}, {"config"}, {"tasks"}),
         *({"runs"}, {"evaluation"}, {"publish"}, {"report"}, {"retrain"}, {"cli"}, {"__main__"}),
     ),
 }

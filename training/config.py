@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from mirage.training.auto import Facts, choose
 from mirage.training.data.degradation import DEGRADATIONS
 from mirage.training.errors import UsageError
 from mirage.training.networks.families import families_of
@@ -14,7 +15,7 @@ from mirage.training.optim.fidelity import CONTENT_LOSSES
 from mirage.training.optim.losses import LOSSES
 from mirage.training.optim.optimizers import OPTIMIZERS
 from mirage.training.optim.schedule import CosineSchedule
-from mirage.training.presets import PRESETS, Facts, choose
+from mirage.training.presets import PRESETS
 
 
 class Limits(BaseModel):

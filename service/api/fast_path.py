@@ -17,6 +17,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from mirage.service.api.auth import find_key
 from mirage.service.api.deadline import allowed_s
 from mirage.service.api.generate import Order, answer_order
+from mirage.service.api.patience import SLOW_S, DelayedCalls, Patience
 from mirage.service.api.problems import problem_response
 from mirage.service.api.request_body import (
     BODY_TYPES,
@@ -27,7 +28,6 @@ from mirage.service.api.request_body import (
 )
 from mirage.service.api.state import Service
 from mirage.service.errors import Draining, InternalError, ServiceError
-from mirage.service.processes.patience import SLOW_S, DelayedCalls, Patience
 from mirage.service.tasks.generate import Demand
 from mirage.service.telemetry.logging import (
     CLIENT_LEFT,

@@ -2,9 +2,9 @@ from dataclasses import replace
 
 import pytest
 
+from mirage.training.auto import Facts, choose
 from mirage.training.config import TrainConfig, build_config
 from mirage.training.networks.families import FAMILIES
-from mirage.training.presets import Facts, choose
 from mirage.training.tasks.generate import architecture_of
 
 DIGITS = Facts(images=60_000, height=28, width=28, channels=1, classes=10, device="cpu")

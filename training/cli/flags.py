@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from mirage.training.auto import Facts
 from mirage.training.config import AUTO as AUTO_PRESET
 from mirage.training.config import TrainConfig, build_config
 from mirage.training.data.dataset import Dataset
@@ -12,7 +13,7 @@ from mirage.training.data.load import load_dataset, load_splits
 from mirage.training.data.options import AUTO, NONE, DataOptions, build_options, options_of
 from mirage.training.data.pictures import PictureOptions, PictureSet, load_pictures
 from mirage.training.errors import UsageError
-from mirage.training.presets import PRESETS, Facts
+from mirage.training.presets import PRESETS
 from mirage.training.publish.model_card import ModelCard
 from mirage.training.runs.device import DEVICES, resolve_device
 from mirage.training.runs.warm_start import name_of

@@ -10,8 +10,8 @@ import torch
 from PIL import Image
 from torch import nn
 
+from mirage.training.auto import Facts, choose
 from mirage.training.config import TrainConfig
-from mirage.training.presets import Facts, choose
 from mirage.training.runs.batches import BatchLoader
 from mirage.training.runs.device import resolve_precision
 from mirage.training.runs.state import TrainState

@@ -8,8 +8,8 @@ import pytest
 from starlette.requests import ClientDisconnect
 from starlette.types import Message
 
+from mirage.service.api.patience import DelayedCalls, Patience
 from mirage.service.errors import DeadlinePassed
-from mirage.service.processes.patience import DelayedCalls, Patience
 
 SLOW = 0.01
 

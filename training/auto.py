@@ -1,0 +1,120 @@
+"""The preset `auto`: a recipe for data that no preset was made for."""
+
+from dataclasses import dataclass
+from typing import Any
+
+LEAST_BASE = 4
+"""Pixels of the coarsest stage's shorter side, at least."""
+SMALL_DATA = 20_000
+"""Images below which a discriminator soon knows them by heart (Karras et al. 2020, figure 1)."""
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What settings are chosen from. device: `cpu` or `cuda`."""
+
+    images: int
+    height: int
+    width: int
+    channels: int
+    classes: int
+    device: str
+
+
+def choose(facts: Facts) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """A complete recipe, as a preset is one, and a sentence on each choice.
+
+    Between the presets' own sizes it follows R3GAN's table 9: gamma grows with the square of the
+    resolution, and stages finer than 32 pixels halve their width.
+    """
+    recipe: dict[str, Any] = {"latent_dim": 64, "loss": "relativistic", "beta1": 0.0}
+    reasons: list[str] = []
+    for decide in (_family, _widths, _length, _gamma, _batch, _augment):
+        settings, reason = decide(facts)
+        recipe |= settings
+        reasons.append(reason)
+    return recipe | {"precision": "auto"}, tuple(reasons)
+
+
+def _family(facts: Facts) -> tuple[dict[str, Any], str]:
+    if facts.device == "cpu":
+        why = "dense strided convolutions, since grouped ones are what a CPU is worst at"
+        return {"family": "strided", "hidden": 256, "mapping": 2}, f"family strided: {why}"
+    why = "grouped residual blocks, which learn most from each image on a GPU"
+    return {"family": "residual"}, f"family residual: {why}"
+
+
+def _stages(facts: Facts) -> int:
+    """How often both sides can be halved before the shorter one falls below the least base."""
+    height, width, stages = facts.height, facts.width, 1
+    while height % 2 == width % 2 == 0 and min(height, width) // 2 >= LEAST_BASE:
+        height, width, stages = height // 2, width // 2, stages + 1
+    return stages if facts.device != "cpu" else min(stages, _most_on_cpu(facts))
+
+
+def _most_on_cpu(facts: Facts) -> int:
+    """A coarsest stage of about 8 pixels: finer stages cost, coarser ones add weights alone."""
+    stages = 1
+    while min(facts.height, facts.width) // 2**stages >= 7:
+        stages += 1
+    return stages
+
+
+def _widths(facts: Facts) -> tuple[dict[str, Any], str]:
+    stages = _stages(facts)
+    sides = [max(facts.height, facts.width) // 2**k for k in range(stages)][::-1]
+    if facts.device == "cpu":
+        widths = [max(24, 24 * 2**k) for k in range(stages)][::-1]
+        widths = [min(width, 256) for width in widths]
+    else:
+        widths = [min(768, max(64, 768 * 32 // side)) for side in sides]
+    base = f"{facts.width // 2 ** (stages - 1)}x{facts.height // 2 ** (stages - 1)}"
+    listed = ", ".join(map(str, widths))
+    why = f"{stages} stages from {base} to {facts.width}x{facts.height}"
+    return {"widths": widths}, f"widths {listed}: {why}"
+
+
+def _length(facts: Facts) -> tuple[dict[str, Any], str]:
+    kimg = 2_000 if facts.device == "cpu" else 25_000
+    burn_in = kimg // 10
+    lr = 3e-4 if facts.device == "cpu" else 2e-4
+    settings = {
+        "kimg": kimg,
+        "lr": {"start": lr, "end": lr / 10, "from_kimg": kimg / 3, "to_kimg": kimg},
+        "beta2": {"start": 0.9, "end": 0.99, "to_kimg": burn_in},
+        "ema_half_life_kimg": {"start": 0.0, "end": kimg / 50, "to_kimg": burn_in},
+    }
+    epochs = 1000 * kimg / max(1, facts.images)
+    why = f"{epochs:.3g} times every image, of which a tenth is burn-in"
+    return settings, f"{kimg} kimg: {why}"
+
+
+def _gamma(facts: Facts) -> tuple[dict[str, Any], str]:
+    start = max(1.0, round(2 * facts.height * facts.width / 64**2, 2))
+    kimg = 200 if facts.device == "cpu" else 2_500
+    gamma = {"start": start, "end": start / 5, "to_kimg": kimg}
+    return {"gamma": gamma}, (
+        f"gamma {start:g} to {start / 5:g}: it grows with the pixels, {facts.width}x{facts.height}"
+    )
+
+
+def _batch(facts: Facts) -> tuple[dict[str, Any], str]:
+    wanted = 32 if facts.device == "cpu" else 256 if facts.height * facts.width <= 64**2 else 64
+    size = max(2, min(wanted, facts.images // 4))
+    if size < wanted:
+        return {"batch_size": size}, f"batch size {size}: a quarter of the images"
+    why = (
+        "small ones learn most from each image, and a CPU gains nothing by large ones"
+        if facts.device == "cpu"
+        else "as many as keep a GPU busy"
+    )
+    return {"batch_size": size}, f"batch size {size}: {why}"
+
+
+def _augment(facts: Facts) -> tuple[dict[str, Any], str]:
+    if facts.images >= SMALL_DATA:
+        return {}, f"no augmentation: {facts.images} images are enough without"
+    names = ["translate", "cutout"] + (["colour"] if facts.channels > 1 else [])
+    settings = {"augment": names, "augment_target": 0.6, "augment_speed_kimg": 200}
+    why = f"{facts.images} images would soon be known by heart; not flip, which may change them"
+    return settings, f"augmentation {', '.join(names)}, as the discriminator overfits: {why}"
