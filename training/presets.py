@@ -146,7 +146,13 @@ AVATARS: dict[str, Any] = {
     "lr": {"start": 3e-4, "end": 3e-5, "from_kimg": 648, "to_kimg": 1608},
     "beta1": 0.0,
     "beta2": 0.99,
-    "ema_half_life_kimg": {"start": 0.0, "end": 20.0, "from_kimg": 8, "to_kimg": 408},
+    "ema_half_life_kimg": {  # nearly a twentieth of the images of the game so far
+        "start": 0.5,
+        "end": 5.0,
+        "from_kimg": 8,
+        "to_kimg": 108,
+        "then": {"start": 5.0, "end": 20.0, "from_kimg": 108, "to_kimg": 408},
+    },
     "batch_size": 32,
     "precision": "auto",
 }

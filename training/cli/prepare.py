@@ -9,8 +9,8 @@ from mirage.training.data.icons import write_icons
 
 ENDING = """Get the packages with: npm pack openmoji @svgmoji/noto
 OpenMoji's pictures are CC BY-SA 4.0, Noto's Apache-2.0."""
-AVATARS = """The archive holds PNG files named by code points, as emoji_u1f468_1f3fb.png, from the
-folder png/72 of https://github.com/googlefonts/noto-emoji; its pictures are Apache-2.0."""
+AVATARS = """The archive holds PNG files named by code points, as emoji_u1f468_1f3fb.png; they are
+in the folder png/72 of https://github.com/googlefonts/noto-emoji, under Apache-2.0."""
 
 
 def add_command(add: Callable[..., argparse.ArgumentParser]) -> None:

@@ -15,9 +15,16 @@ from mirage.training.data.dataset import Dataset
 from mirage.training.errors import DataError
 from mirage.training.evaluation.feature_networks import FeatureNetwork, features_for
 from mirage.training.evaluation.metrics import agreement
-from mirage.training.evaluation.reference import Reference, load_reference, split
+from mirage.training.evaluation.reference import (
+    Reference,
+    load_reference,
+    one_per_class,
+    scatter,
+    split,
+)
 from mirage.training.evaluation.samples import generate_images, proportional_labels, takes_labels
 from mirage.training.evaluation.scorecard import Scorecard, Sizes, read_scorecard, write_scorecard
+from mirage.training.evaluation.sliced_wasserstein import MOST_IMAGES, SlicedWasserstein
 
 COVERED_SCORES = {"precision", "recall", "density", "coverage", "memorised"}
 
@@ -52,6 +59,32 @@ class Evaluator:
         """The real side, for this network."""
         return load_reference(self.network, self.train, self.test, self.sizes, self.cache)
 
+    @cached_property
+    def sliced(self) -> SlicedWasserstein | None:
+        """The real side of distances that know no network; None for grey images."""
+        if self.train.images.shape[3] == 1:
+            return None
+        parts = self.split.reference, self.split.held_out
+        return SlicedWasserstein(*(self.train.images[self._some(part)] for part in parts))
+
+    def _some(self, items: np.ndarray) -> np.ndarray:
+        """As many of them, from all over, as sliced distances take."""
+        return items[scatter(len(items))[: min(self.sizes.generated, MOST_IMAGES)]]
+
+    @cached_property
+    def floor(self) -> dict[str, float]:
+        """What real images score."""
+        return self.reference.floor | (self.sliced.floor if self.sliced else {})
+
+    @cached_property
+    def collapsed(self) -> dict[str, float]:
+        """What one real image of each class scores, repeated."""
+        if self.sliced is None:
+            return self.reference.collapsed
+        held_out, labels = self._some(self.split.held_out), self.train.labels
+        chosen = one_per_class(None if labels is None else labels[held_out], len(held_out))
+        return self.reference.collapsed | self.sliced.compare(self.train.images[held_out[chosen]])
+
     def score(self, model: bytes, seeds: int = 1) -> Scorecard:
         """Score an exported graph: seeds 0 … 9,999 with index 0, truncation 1.
 
@@ -63,7 +96,7 @@ class Evaluator:
         return Scorecard(
             scores={name: self._score(name, value) for name, value in draws[0].items()},
             spread=_spread(draws),
-            collapsed=self.reference.collapsed,
+            collapsed=self.collapsed,
             seeds=seeds,
             network=self.network.name,
             network_sha256=self.network.sha256,
@@ -79,6 +112,8 @@ class Evaluator:
         images = self.generate(model, requested, draw * count)
         features, predicted = self.network(images)
         scores = self.reference.compare(features)
+        if self.sliced:
+            scores |= self.sliced.compare(self._some(images))
         if predicted is not None and requested is not None and takes_labels(model):
             return {"agreement": agreement(predicted, requested), **scores}
         return scores
@@ -102,7 +137,8 @@ class Evaluator:
 
     def _score(self, name: str, value: float) -> Score:
         n = self.sizes.covered if name in COVERED_SCORES else self.sizes.generated
-        return Score(value=value, floor=self.reference.floor.get(name), n=n)
+        n = min(n, MOST_IMAGES) if name.startswith("swd") else n
+        return Score(value=value, floor=self.floor.get(name), n=n)
 
 
 def _spread(draws: list[dict[str, float]]) -> dict[str, float]:

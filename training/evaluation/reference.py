@@ -115,7 +115,7 @@ def _compute(
     features, _ = network(train.images[parts.reference])
     held_out, predicted = network(train.images[parts.held_out])
     truth = None if train.labels is None else train.labels[parts.held_out]
-    collapsed = held_out[_one_per_class(truth, len(held_out))]
+    collapsed = held_out[one_per_class(truth, len(held_out))]
     shuffle = np.random.Generator(np.random.Philox(1)).permutation(len(held_out))
     new = held_out = held_out[shuffle]
     if test is not None:
@@ -129,7 +129,7 @@ def _compute(
     return replace(real, floor=floor, collapsed=real.compare(collapsed))
 
 
-def _one_per_class(labels: np.ndarray | None, count: int) -> np.ndarray:
+def one_per_class(labels: np.ndarray | None, count: int) -> np.ndarray:
     """Indices int64 [count]: the first image of each class instead of every other of its class."""
     if labels is None:
         return np.zeros(count, np.int64)

@@ -91,6 +91,27 @@ MEANINGS = {
         worst=None,
         squared=True,
     ),
+    "swd_thumbnails": Meaning(
+        "Are colours and shapes right, as a whole?",
+        "Thumbnails are {value} thousandths of the range apart from real ones (sliced Wasserstein "
+        "distance); two sets of real ones {floor}.",
+        ".3g",
+        worst=None,
+    ),
+    "swd_middle": Meaning(
+        "Are larger details right?",
+        "Patches at half the resolution are {value} thousandths apart from real ones; two sets of "
+        "real ones {floor}.",
+        ".3g",
+        worst=None,
+    ),
+    "swd_fine": Meaning(
+        "Are the finest details right?",
+        "Patches of pixels are {value} thousandths apart from real ones; two sets of real ones "
+        "{floor}.",
+        ".3g",
+        worst=None,
+    ),
     "cas": Meaning(
         "Can one learn from them?",
         "A classifier that saw generated images alone reads {value} of real test images rightly; "
