@@ -26,7 +26,8 @@ LANE = "thread (8);Thread.run (threading.py:982);Batcher._drive (service/batchin
     [
         ("Generate.__call__ (service/api/fast_path.py:77)", METRICS),
         (
-            "Generate.__call__ (service/api/fast_path.py:60);Generate._send (service/api/fast_path.py:120)",
+            "Generate.__call__ (service/api/fast_path.py:60)"
+            ";Generate._send (service/api/fast_path.py:120)",
             WRITE,
         ),
         (

@@ -209,7 +209,7 @@ def test_a_version_that_is_being_loaded_is_told(
         go_on.wait()
         return prepare(path, settings, counters)
 
-    monkeypatch.setattr("mirage.service.versions.loading.prepare", slow)
+    monkeypatch.setattr("mirage.service.versions.cache.prepare", slow)
     release(tmp_path, "toy", 2)
     assert begun.wait(60)
     try:

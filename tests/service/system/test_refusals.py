@@ -319,7 +319,7 @@ def test_an_unknown_fault_is_a_fixed_text(
     def fail(*_: object) -> None:
         raise RuntimeError("a secret in /tmp")
 
-    monkeypatch.setattr("mirage.service.tasks.generate.make_work", fail)
+    monkeypatch.setattr("mirage.service.api.generate.make_work", fail)
     client = client_of()
     found = problem(client.post("/generate"), 500, "internal-error")
     assert "secret" not in found["detail"]
