@@ -63,7 +63,7 @@ WHERE = {
     "service/telemetry/metrics.py": METRICS,
     "service/api/fast_path.py": METRICS,
     "prometheus_client": METRICS,
-    "service/processes/patience.py": LOOP,
+    "service/api/patience.py": LOOP,
     "service/api/pending_requests.py": LOOP,
     "asyncio/runners.py": LOOP,  # uvloop shows no frames: what it reads and awaits is here
     "service/processes/server.py": LOOP,
