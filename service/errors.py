@@ -225,5 +225,10 @@ PROBLEMS: tuple[type[ServiceError], ...] = (
     Draining,
     EngineStuck,
     ModelRefused,
+    MetricsUnavailable,
     DeadlinePassed,
 )
+
+
+class KeysError(Exception):
+    """The file of keys cannot be used; the message is for operators."""

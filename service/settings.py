@@ -45,7 +45,7 @@ class Settings(BaseSettings):
         cli_hide_none_type=True,
     )
 
-    host: str = Field("127.0.0.1", description="address to listen on; 0.0.0.0 for all")
+    host: str = Field("127.0.0.1", description="address or name to listen on; 0.0.0.0 for all")
     port: int = Field(8000, ge=0, le=65535, description="port to listen on; 0 for any free one")
     root_path: str = Field(
         "",
@@ -113,6 +113,13 @@ class Settings(BaseSettings):
         le=10**7,
         description="most commas, colons and brackets of JSON, which are parsed at one go",
     )
+    connections_per_worker: int = Field(
+        4096,
+        ge=1,
+        le=10**6,
+        description="most open connections of a process, fewer where the limit on open files is"
+        " lower; further ones wait",
+    )
     deadline_s: float = Field(
         30, gt=0, le=3600, description="longest time to an answer; X-Deadline-Ms may shorten it"
     )
@@ -146,6 +153,12 @@ class Settings(BaseSettings):
         gt=0,
         le=3600,
         description="a run of the engine that takes longer fails /healthz, or ends its worker",
+    )
+    heartbeat_s: float = Field(
+        30,
+        ge=1,
+        le=3600,
+        description="a worker whose event loop is blocked for longer is replaced",
     )
     release_poll_s: float = Field(
         1, gt=0, le=3600, description="time between two looks at what is released"

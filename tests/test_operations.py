@@ -53,4 +53,4 @@ def test_every_variable_that_it_names_is_one_of_compose_or_of_the_service() -> N
     assert named
     assert {
         name for name in named if name not in known and f"`{name}`" not in settings_table()
-    } <= {"MIRAGE_HOST"}
+    } <= {"MIRAGE_HOST", "RUNTIME_DIRECTORY", "XDG_RUNTIME_DIR"}

@@ -1,4 +1,4 @@
-"""Presets as data: each is a complete recipe, changed setting by setting with --set key=value."""
+"""Recipes as data, changed setting by setting with --set key=value."""
 
 from typing import Any
 

@@ -98,5 +98,5 @@ class AsyncClient(BaseClient):
     async def _send(self, request: Request) -> Outcome:
         try:
             return await self._http.request(**http_request(request))
-        except httpx.TransportError as error:
+        except httpx.RequestError as error:
             return error

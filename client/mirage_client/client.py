@@ -101,5 +101,5 @@ class Client(BaseClient):
     def _send(self, request: Request) -> Outcome:
         try:
             return self._http.request(**http_request(request))
-        except httpx.TransportError as error:
+        except httpx.RequestError as error:
             return error

@@ -21,7 +21,7 @@ from mirage_client.answers import (
     read_models,
     read_refusal,
 )
-from mirage_client.errors import MirageError, Refused, Unreachable
+from mirage_client.errors import BadAnswer, MirageError, Refused, Unreachable
 from mirage_client.image import GeneratedImage
 from mirage_client.order import Order
 
@@ -59,7 +59,7 @@ class Patience:
     clock: Callable[[], float] = time.monotonic
 
 
-Outcome = httpx.Response | httpx.TransportError
+Outcome = httpx.Response | httpx.RequestError
 Talk = Generator[Ask, Outcome, T]
 
 
@@ -121,6 +121,7 @@ def _pause_s(outcome: Outcome, attempt: int) -> float:
 def _error(outcome: Outcome, request: Request) -> MirageError:
     if isinstance(outcome, httpx.Response):
         return read_refusal(outcome)
-    error = Unreachable(f"{request.method} {request.path} failed: {outcome or repr(outcome)}")
+    kind = BadAnswer if isinstance(outcome, httpx.DecodingError) else Unreachable
+    error = kind(f"{request.method} {request.path} failed: {outcome or repr(outcome)}")
     error.__cause__ = outcome
     return error

@@ -6,8 +6,8 @@ import socket
 import numpy as np
 import pytest
 
-from mirage.bundle.latents import draw_latents
-from mirage_client import Client, Refused, Unreachable
+from mirage.bundle.format.latents import draw_latents
+from mirage_client import BadAnswer, Client, Refused, Unreachable
 from tests.bundles import Toy
 from tests.client.servers import Answer, Front
 
@@ -104,6 +104,13 @@ def test_a_lost_connection_is_opened_again(client: Client, front: Front) -> None
     front.answers = [Answer(200, lost=True)]
     assert len(client.generate(2)) == 2
     assert len(front.requests) == 2
+
+
+def test_a_body_that_cannot_be_decoded_is_a_bad_answer(client: Client, front: Front) -> None:
+    """As a proxy makes it that names an encoding which it has undone."""
+    front.answers = [Answer(200, {"content-encoding": "gzip"}, b"{}")]
+    with pytest.raises(BadAnswer, match="GET /models failed"):
+        client.models()
 
 
 def test_patience_ends(url: str, front: Front) -> None:

@@ -92,7 +92,7 @@ def test_other_refusals_are_final(status: int) -> None:
     ids=["a look-up", "a request that cannot be sent"],
 )
 def test_a_lost_connection_is_final_where_another_will_not_help(
-    request_: Request, error: httpx.TransportError
+    request_: Request, error: httpx.RequestError
 ) -> None:
     clock = Clock()
     with pytest.raises(Unreachable, match=str(error)) as caught:

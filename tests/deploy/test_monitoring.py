@@ -9,9 +9,13 @@ from typing import Any
 
 import pytest
 import yaml
+from prometheus_client import CollectorRegistry
+from prometheus_client.exposition import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
-from mirage.service.metrics import Metrics
+from mirage.service.sharing.counters import SharedCounters
+from mirage.service.telemetry.metrics import Metrics
+from mirage.service.telemetry.worker_collector import WorkerCollector
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 PROMETHEUS = DEPLOY / "prometheus"
@@ -37,7 +41,9 @@ def queries() -> list[str]:
 
 def service_metrics() -> set[str]:
     """The names of all series of the service, but for the times since when something counts."""
-    text = Metrics().exposition().decode()
+    workers = CollectorRegistry()
+    workers.register(WorkerCollector(SharedCounters(2)))
+    text = (Metrics().exposition() + generate_latest(workers)).decode()
     endings = {"counter": ["_total"], "histogram": ["_bucket", "_sum", "_count"]}
     return {
         family.name + ending

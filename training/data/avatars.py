@@ -10,8 +10,8 @@ from pathlib import Path
 
 from PIL import Image
 
-from mirage.bundle.durable import atomic_write
-from mirage.training.dataset.picture import open_picture, read_bounded
+from mirage.bundle.store.durable import atomic_write
+from mirage.training.data.image import open_picture, read_bounded
 from mirage.training.errors import DataError
 
 PREFIX = "emoji_u"

@@ -5,18 +5,18 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import PurePosixPath
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field
 from tqdm import tqdm
 
-from mirage.training.dataset.decode import cpu_count
-from mirage.training.dataset.options import NONE, DataOptions
-from mirage.training.dataset.picture import normalise
-from mirage.training.dataset.source import Source
-from mirage.training.dataset.sources import open_source
+from mirage.training.data.decode import cpu_count
+from mirage.training.data.image import normalise
+from mirage.training.data.image_folder import Source
+from mirage.training.data.load import open_source
+from mirage.training.data.options import NONE, DataOptions
 from mirage.training.errors import DataError
 
 MOST_BYTES = 16 << 30
@@ -28,32 +28,37 @@ HASHES = 2**256
 class PictureOptions(BaseModel):
     """How pictures are read, and which of them are kept for scores; recorded with a run.
 
-    shrink: pictures are first made smaller by this factor, which removes the traces of JPEG.
+    shrink: pictures are first made smaller by this factor, which removes the traces of JPEG; by
+    each of several, which shows details of several sizes.
     held_out: per cent, chosen by a hash of the folder that a picture lies in, so that kin stay
     together, or of its content where there are no folders; one group at least.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    shrink: int = Field(1, ge=1, le=8)
+    shrink: tuple[Annotated[int, Field(ge=1, le=8)], ...] = Field((1,), min_length=1)
     held_out: float = Field(5, gt=0, lt=100)
     channels: Literal[1, 3] = 3
 
 
 @dataclass(frozen=True)
 class Picture:
-    """pixels: uint8 [H, W, C]; 4 channels where there is transparency. low: its twin, or None."""
+    """pixels: uint8 [H, W, C]; 4 channels where there is transparency. low: its twin, or None.
+
+    group: of pictures that are held out together.
+    """
 
     name: str
     pixels: np.ndarray
     low: np.ndarray | None = None
+    group: str = ""
 
 
 @dataclass(frozen=True)
 class PictureSet:
     """What a run of task `upscale` trains on, and what it is scored on.
 
-    fingerprint: sha256 of the pixels that are trained on, of their twins, and of the options.
+    fingerprint: sha256 of the pixels that are trained on and of their twins.
     """
 
     pictures: Sequence[Picture]
@@ -94,11 +99,12 @@ def load_pictures(
     twins = _twins(open_source(low, "train", NONE), source) if low else None
     with ThreadPoolExecutor(cpu_count()) as pool:
         read = pool.map(lambda place: _read(source, place, options, twins), range(len(source)))
-        pictures = list(tqdm(read, total=len(source), desc="reading", unit="picture"))
+        bar = tqdm(read, total=len(source), desc="reading", unit="picture")
+        pictures = [picture for several in bar for picture in several]
     _check_room(source, pictures)
     _check_sizes(source, pictures, least, twins is not None)
     kept, held_out = _hold_out(source, pictures, options.held_out)
-    return PictureSet(kept, held_out, _fingerprint(kept, options), options)
+    return PictureSet(kept, held_out, _fingerprint(kept), options)
 
 
 def _twins(twins: Source, source: Source) -> dict[str, tuple[Source, int]]:
@@ -121,21 +127,34 @@ def _read(
     place: int,
     options: PictureOptions,
     twins: dict[str, tuple[Source, int]] | None,
-) -> Picture:
-    name = source.names[place]
-    pixels = _pixels(source, place, options.channels, options.shrink)
+) -> list[Picture]:
+    """One picture, in each of the sizes that are asked for."""
+    name, picture = source.names[place], _open(source, place)
     twin = twins[_stem(name)] if twins else None
-    return Picture(name, pixels, _pixels(*twin, options.channels) if twin else None)
+    low = _pixels(_open(*twin), options.channels, 1) if twin else None
+    group = PurePosixPath(name).parent.name or hashlib.sha256(picture.tobytes()).hexdigest()
+    return [
+        Picture(
+            name if number == 0 else f"{name} / {shrink}",
+            _pixels(picture, options.channels, shrink),
+            low,
+            group,
+        )
+        for number, shrink in enumerate(options.shrink)
+    ]
 
 
-def _pixels(source: Source, place: int, channels: int, shrink: int = 1) -> np.ndarray:
+def _open(source: Source, place: int) -> Image.Image:
     try:
-        picture = normalise(source.picture(place), DataOptions())
-        if shrink > 1:
-            size = (picture.width // shrink, picture.height // shrink)
-            picture = picture.resize(size, Image.Resampling.LANCZOS)
+        return normalise(source.picture(place), DataOptions())
     except Exception as error:  # damaged files make Pillow raise nearly anything
         raise DataError(f"{source.names[place]} in {source.place}: {error}") from error
+
+
+def _pixels(picture: Image.Image, channels: int, shrink: int) -> np.ndarray:
+    if shrink > 1:
+        size = (picture.width // shrink, picture.height // shrink)
+        picture = picture.resize(size, Image.Resampling.LANCZOS)
     colour = "RGBA" if picture.has_transparency_data else "RGB"
     mode = "L" if channels == 1 else colour
     return np.asarray(picture.convert(mode)).reshape(picture.height, picture.width, -1)
@@ -179,7 +198,7 @@ def _hold_out(
     """Those to train on and those held out; raises DataError when nothing would be left."""
     groups: dict[str, list[Picture]] = {}
     for picture in pictures:
-        groups.setdefault(_group(picture), []).append(picture)
+        groups.setdefault(picture.group, []).append(picture)
     order = sorted(groups, key=_hash)
     if len(order) < 2:
         raise DataError(
@@ -188,22 +207,16 @@ def _hold_out(
         )
     out = [group for group in order if _hash(group) < per_cent / 100 * HASHES] or order[:1]
     out = out[: len(order) - 1]
-    kept = [p for p in pictures if _group(p) not in out]
-    return kept, [p for p in pictures if _group(p) in out]
-
-
-def _group(picture: Picture) -> str:
-    """The innermost folder, or the content of a picture in none."""
-    folder = PurePosixPath(picture.name).parent.name
-    return folder or hashlib.sha256(np.ascontiguousarray(picture.pixels).data).hexdigest()
+    kept = [p for p in pictures if p.group not in out]
+    return kept, [p for p in pictures if p.group in out]
 
 
 def _hash(text: str) -> int:
     return int(hashlib.sha256(text.encode()).hexdigest(), 16)
 
 
-def _fingerprint(pictures: Sequence[Picture], options: PictureOptions) -> str:
-    digest = hashlib.sha256(options.model_dump_json().encode())
+def _fingerprint(pictures: Sequence[Picture]) -> str:
+    digest = hashlib.sha256()
     for picture in pictures:
         for pixels in (picture.pixels, picture.low):
             if pixels is not None:

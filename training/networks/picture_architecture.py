@@ -16,7 +16,7 @@ class PictureArchitecture(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     family: Literal["compact"]
-    scale: Literal[2, 3, 4]
+    scale: int = Field(ge=2, le=4)
     width: int = Field(ge=4, le=1024)
     blocks: int = Field(ge=1, le=64)
     discriminator_widths: tuple[int, ...] = Field(min_length=1, max_length=4)

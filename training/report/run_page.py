@@ -6,21 +6,72 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from mirage.bundle.durable import replace_file
-from mirage.training.checkpoint import parameter_counts
+from mirage.bundle.store.durable import replace_file
 from mirage.training.config import TrainConfig
-from mirage.training.report.chart import Series, line_chart
-from mirage.training.report.curves import Lines, charts
-from mirage.training.report.gauge import banner, gauges
-from mirage.training.report.outcome import outcome
-from mirage.training.report.page import counted, duration, facts, page, pictures, section, table
-from mirage.training.report.picture import film, still_of
-from mirage.training.report.verdict import verdict
-from mirage.training.report.watch import read_watch, watched
-from mirage.training.result import read_result
-from mirage.training.run import Run
-from mirage.training.schedule import Ramp
-from mirage.training.scorecard import Scorecard, known_scorecard, notes, scores_file
+from mirage.training.evaluation.scorecard import Scorecard, known_scorecard, notes, scores_file
+from mirage.training.optim.schedule import CosineSchedule
+from mirage.training.publish.gate import Check, flag
+from mirage.training.publish.result import Result, read_result
+from mirage.training.report.about import ABOUT, About
+from mirage.training.report.charts import Lines, Series, charts, line_chart, read_watch, watched
+from mirage.training.report.images import film, still_of
+from mirage.training.report.page import (
+    counted,
+    duration,
+    facts,
+    grid,
+    page,
+    pictures,
+    section,
+    table,
+)
+from mirage.training.report.score_gauges import banner, gauges, verdict
+from mirage.training.runs.checkpoint import parameter_counts
+from mirage.training.runs.run_dir import Run
+
+STYLES = {"released": "real", "published": "real", "refused": "broken", "failed": "broken"}
+
+
+def outcome(result: Result | None) -> str:
+    """The end of the job as a banner, then the gate's checks; empty for a run without a job."""
+    return f"{_banner(result)}{_checks(result)}" if result else ""
+
+
+def _banner(result: Result) -> str:
+    reasons = "".join(f"<span>{escape(reason)}.</span>" for reason in result.reasons)
+    css = STYLES.get(result.outcome, "")
+    return f'<p class="banner {css}"><b>{escape(_headline(result))}</b>{reasons}</p>'
+
+
+def _headline(result: Result) -> str:
+    match result.outcome:
+        case "released" | "published":
+            return f"{result.outcome.capitalize()} as {result.model}@{result.version}"
+        case "refused":
+            return "Refused by the gate: not published"
+        case "failed":
+            return f"Failed: stage {result.stage}" if result.stage else "Failed"
+    return f"Under way: stage {result.stage}" if result.stage else "Under way"
+
+
+def _checks(result: Result) -> str:
+    if not result.checks:
+        return ""
+    compared = ""
+    if result.released_version is not None:
+        released = f"{result.model}@{result.released_version}"
+        compared = f'<p class="soft below">Compared with the released {escape(released)}.</p>'
+    head = ("score", "value", "asked for", "", "threshold")
+    return compared + grid(head, (tuple(_row(check)) for check in result.checks))
+
+
+def _row(check: Check) -> Iterator[str]:
+    yield escape(check.score)
+    yield f"{check.value:.4g}"
+    yield f"{'at most' if check.lower_is_better else 'at least'} {check.bound:.4g}"
+    css, word = ("real", "passed") if check.passed else ("broken", "not passed")
+    yield f'<b class="grade {css}">{word}</b>'
+    yield f"<code>{flag(check.threshold)} {check.limit:g}</code>"
 
 
 @dataclass(frozen=True)
@@ -45,9 +96,9 @@ class Story:
         return int(self.snapshot.stem)
 
     @property
-    def side(self) -> int:
-        """The longer side of one image, in pixels."""
-        return max(self.data["shape"][:2])
+    def about(self) -> About:
+        """The words of the run's task."""
+        return ABOUT[self.config.task]
 
 
 def write_report(run: Run, to: Path | None = None) -> Path:
@@ -77,12 +128,12 @@ def _body(story: Story) -> Iterator[str]:
     yield facts(_facts(story))
     yield banner(_verdict(story))
     yield section("The job", "What it decided.", outcome(read_result(story.run.path)))
-    yield section("Pictures", _columns(story), _pictures(story))
+    yield section("Pictures", story.about.grid(story.data), _pictures(story))
     yield section("Scores", SCORES, _scores(story))
     yield section("Copies of the training images?", NEIGHBOURS, _neighbours(story))
     yield section("How it went", "Over thousands of images seen (kimg).", _curves(story))
     yield section("The watchdog", WATCHDOG, watched(read_watch(story.run.path / "watchdog.json")))
-    yield section("Data", "What it was trained on.", table(_data(story)))
+    yield section("Data", "What it was trained on.", table(story.about.data(story.data)))
     yield section("Configuration", "Enough to make it again.", _configuration(story))
     yield f"<footer>About the snapshot after {story.nimg:,} images.</footer>"
 
@@ -100,12 +151,9 @@ def _verdict(story: Story) -> Any:
 
 
 def _facts(story: Story) -> dict[str, str]:
-    height, width, _ = story.data["shape"]
     generator = parameter_counts(story.snapshot).get("generator", 0)
     found = {
-        "images trained on": f"{story.data['images']:,}",
-        "pixels": f"{width} x {height}",
-        "classes": str(len(story.data["classes"]) or "none"),
+        **story.about.facts(story.data),
         "images seen in training": counted(story.nimg),
         "parameters of the generator": counted(generator),
     }
@@ -124,10 +172,6 @@ def _training_seconds(lines: Lines, until: int) -> float:
     return seconds
 
 
-def _columns(story: Story) -> str:
-    return "One class per column." if story.data["classes"] else "A hundred samples."
-
-
 def _pictures(story: Story) -> str:
     grids = sorted(story.run.samples.glob("[0-9]*.png"))
     shown = [file for file in grids if int(file.stem) <= story.nimg]
@@ -136,15 +180,17 @@ def _pictures(story: Story) -> str:
         {
             "Generated": still_of(shown[-1], "Generated images") if shown else "",
             "Real, from the training data": still_of(real, "Real images") if real.exists() else "",
-            "The same latents during training": film(
+            story.about.film: film(
                 shown, "Samples over the training", story.run.path / "film.webp"
             ),
         },
-        story.side,
+        story.about.side(story.data),
     )
 
 
 def _scores(story: Story) -> str:
+    if told := story.about.scores(story.snapshot):
+        return told
     if not story.card:
         return "<p>Not scored: <code>python -m training evaluate RUN --data PATH</code></p>"
     lines = [*notes(story.card), _spread(story.card)]
@@ -167,7 +213,7 @@ def _neighbours(story: Story) -> str:
         "First and third row: ten samples as they come, and the ten of a thousand most like a "
         "training image. Second and fourth row: those training images."
     )
-    return pictures({caption: still_of(path, caption)}, story.side)
+    return pictures({caption: still_of(path, caption)}, story.about.side(story.data))
 
 
 def _curves(story: Story) -> str:
@@ -197,19 +243,6 @@ def _history_of(cards: dict[float, Scorecard | None], name: str) -> Series:
     return Series(name, list(known), list(known.values()))
 
 
-def _data(story: Story) -> dict[str, str]:
-    height, width, channels = story.data["shape"]
-    kind = {1: "grey", 3: "RGB", 4: "RGBA"}[channels]
-    classes = story.data["classes"]
-    listed = ", ".join(classes[:40]) + (" …" if len(classes) > 40 else "")
-    return {
-        "images": f"{story.data['images']:,}",
-        "form": f"{width} x {height} pixels, {kind}",
-        "classes": f"{len(classes)}: {listed}" if classes else "none",
-        "fingerprint": story.data["fingerprint"],
-    }
-
-
 def _configuration(story: Story) -> str:
     rows = {name: _setting(getattr(story.config, name)) for name in type(story.config).model_fields}
     machine = {f"machine: {k}": str(v) for k, v in story.run.read_machine().items()}
@@ -217,13 +250,17 @@ def _configuration(story: Story) -> str:
 
 
 def _setting(value: Any) -> str:
-    if not isinstance(value, Ramp):
+    if not isinstance(value, CosineSchedule):
         return (", ".join(map(str, value)) or "none") if isinstance(value, tuple) else str(value)
-    return _ramp(value)
+    return _schedule(value)
 
 
-def _ramp(ramp: Ramp) -> str:
-    text = f"{ramp.start:g}"
-    if ramp.start != ramp.end:
-        text += f" → {ramp.end:g} from {ramp.from_kimg:g} to {ramp.to_kimg:g} kimg"
-    return f"{text}; from {ramp.then.from_kimg:g} kimg on {_ramp(ramp.then)}" if ramp.then else text
+def _schedule(schedule: CosineSchedule) -> str:
+    text = f"{schedule.start:g}"
+    if schedule.start != schedule.end:
+        text += f" → {schedule.end:g} from {schedule.from_kimg:g} to {schedule.to_kimg:g} kimg"
+    return (
+        f"{text}; from {schedule.then.from_kimg:g} kimg on {_schedule(schedule.then)}"
+        if schedule.then
+        else text
+    )

@@ -1,6 +1,6 @@
 """What a run asks its task for; everything else about training is the same for all tasks."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
@@ -8,11 +8,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from mirage.training.networks import AnyArchitecture
+from mirage.training.networks.families import AnyArchitecture
 
 if TYPE_CHECKING:
     from mirage.training.config import TrainConfig
-    from mirage.training.players import Players
+    from mirage.training.runs.state import TrainState
 
 Statistics = dict[str, Tensor]
 Objective = Callable[[slice], tuple[Tensor, Statistics]]
@@ -82,10 +82,14 @@ class Task:
 
     architecture: Callable[["TrainConfig", dict[str, Any]], AnyArchitecture]
     batches: Callable[["TrainConfig", Any], Batches]
-    rules: Callable[["TrainConfig", "Players"], Rules]
+    rules: Callable[["TrainConfig", "TrainState"], Rules]
     samples: Callable[["TrainConfig", Any], Samples]
     check: Callable[["TrainConfig", Any], None]
     """Raises DataError for data that are too few for such a run."""
+    describe: Callable[[Any], Iterable[str]]
+    """Lines for people about the data."""
+    preview: Callable[["TrainConfig", Any], np.ndarray]
+    """A sheet uint8 [H, W, C] of what networks would see."""
 
 
 def precision(config: "TrainConfig", device: torch.device) -> torch.autocast:

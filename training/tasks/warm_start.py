@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from mirage.training.dataset import Dataset
-from mirage.training.pixels import to_planes
-from mirage.training.sampler import Sampler, Stream, draw_step_latents
+from mirage.training.data.dataset import Dataset
+from mirage.training.data.pixels import to_planes
 from mirage.training.tasks.generate import Batch
+from mirage.training.tasks.randomness import Sampler, Stream, draw_step_latents
 
 if TYPE_CHECKING:
     from mirage.training.config import TrainConfig

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from mirage.training.data.degradation import reduce
 from mirage.training.data.pictures import PictureOptions, load_pictures
 from mirage.training.errors import DataError
-from mirage.training.optim.degradation import reduce
 from tests.training.drawings import drawing, drawings, write_drawings
 
 
@@ -44,10 +44,10 @@ def test_something_is_always_held_out_and_something_left(tmp_path: Path) -> None
         assert data.pictures
 
 
-def test_the_fingerprint_is_of_pixels_and_options(tmp_path: Path) -> None:
+def test_the_fingerprint_is_of_the_pixels(tmp_path: Path) -> None:
     one, same = drawings(tmp_path), drawings(tmp_path)
     assert one.fingerprint == same.fingerprint
-    assert drawings(tmp_path, shrink=2).fingerprint != one.fingerprint
+    assert drawings(tmp_path, shrink=[2]).fingerprint != one.fingerprint
     for path in (tmp_path / "round").iterdir():
         Image.fromarray(drawing(77)).save(path)
     for path in (tmp_path / "flat").iterdir():
@@ -56,7 +56,16 @@ def test_the_fingerprint_is_of_pixels_and_options(tmp_path: Path) -> None:
 
 
 def test_pictures_are_shrunk_first(tmp_path: Path) -> None:
-    assert drawings(tmp_path, shrink=2).pictures[0].pixels.shape == (24, 24, 3)
+    assert drawings(tmp_path, shrink=[2]).pictures[0].pixels.shape == (24, 24, 3)
+
+
+def test_the_sizes_of_one_picture_are_held_out_together(tmp_path: Path) -> None:
+    folder = write_flat(tmp_path / "a", 8)
+    data = load_pictures(str(folder), PictureOptions(shrink=(1, 2), held_out=30), (12, 24))
+    out, kept = ({p.name[0] for p in each} for each in (data.held_out, data.pictures))
+    assert not out & kept
+    assert {p.pixels.shape[0] for p in data.held_out} == {48, 24}
+    assert len(data.all) == 16
 
 
 def test_transparency_is_kept(tmp_path: Path) -> None:

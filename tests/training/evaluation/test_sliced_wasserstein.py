@@ -4,15 +4,15 @@ import numpy as np
 import pytest
 import torch
 
-from mirage.training.dataset import Dataset, fingerprint
-from mirage.training.evaluate import Evaluator
+from mirage.training.data.dataset import Dataset, fingerprint
+from mirage.training.evaluation.evaluate import Evaluator
+from mirage.training.evaluation.scorecard import Sizes
 from mirage.training.evaluation.sliced_wasserstein import (
     SlicedWasserstein,
     over_white,
     pyramid,
     sliced_distances,
 )
-from mirage.training.sizes import Sizes
 from tests.bundles import Toy
 
 SIZES = Sizes(

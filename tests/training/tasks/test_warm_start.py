@@ -4,18 +4,17 @@ import numpy as np
 import pytest
 import torch
 
-from mirage.training.checkpoint import load_latest
 from mirage.training.config import TrainConfig, build_config
+from mirage.training.data.pixels import to_float
 from mirage.training.errors import DataError, UsageError
-from mirage.training.loop import train
-from mirage.training.pixels import to_float
-from mirage.training.players import Players
-from mirage.training.run import Run
-from mirage.training.snapshot import load_snapshot
-from mirage.training.step import Step
+from mirage.training.runs.checkpoint import load_latest, load_snapshot
+from mirage.training.runs.loop import train
+from mirage.training.runs.run_dir import Run
+from mirage.training.runs.state import TrainState
+from mirage.training.runs.step import Step
 from mirage.training.tasks.generate import architecture_of
 from mirage.training.tasks.warm_start import WarmStartBatches
-from tests.training.data import TINY, shapes_dataset
+from tests.training.helpers.datasets import TINY, shapes_dataset
 
 WARM = {**TINY, "warm_start_kimg": 0.03, "status_kimg": 0.008}
 """Four batches of eight images."""
@@ -51,15 +50,15 @@ def test_a_part_of_a_batch_is_the_part_of_the_whole() -> None:
 
 def test_the_generator_alone_moves_and_its_average_follows_at_once() -> None:
     config = config_of(augment="translate", augment_target=0.6)
-    players = Players(config, architecture_of(config, shapes_dataset().sheet()))
-    before = {name: value.clone() for name, value in players.discriminator.state_dict().items()}
-    step, source = Step(config, players), batches()
+    state = TrainState(config, architecture_of(config, shapes_dataset().sheet()))
+    before = {name: value.clone() for name, value in state.discriminator.state_dict().items()}
+    step, source = Step(config, state), batches()
     statistics = step(0, *source.draw(0, slice(None)))
     assert statistics.keys() == {"reconstruction", "w_gradient"}
-    after = players.discriminator.state_dict()
+    after = state.discriminator.state_dict()
     assert all(torch.equal(before[name], after[name]) for name in before)
-    average = players.ema.state_dict()
-    assert all(torch.equal(v, average[k]) for k, v in players.generator.state_dict().items())
+    average = state.ema.state_dict()
+    assert all(torch.equal(v, average[k]) for k, v in state.generator.state_dict().items())
     assert step.rules.schedule(0) == {"lr": 2e-3}
     assert step.rules.schedule(24)["lr"] < 1e-3
 
@@ -68,8 +67,8 @@ def test_the_generator_alone_moves_and_its_average_follows_at_once() -> None:
 def test_every_family_learns_to_reconstruct(changes: dict[str, str]) -> None:
     changes = {"warm_start_kimg": "1", "widths": "32,16", **changes}
     config = config_of(changes.pop("preset", "mnist"), **changes)
-    players = Players(config, architecture_of(config, shapes_dataset().sheet()))
-    step, source = Step(config, players), batches()
+    state = TrainState(config, architecture_of(config, shapes_dataset().sheet()))
+    step, source = Step(config, state), batches()
     steps = range(0, 1000, 8)
     losses = [step(nimg, *source.draw(nimg, slice(None)))["reconstruction"] for nimg in steps]
     assert np.mean(losses[-10:]) < 0.8 * np.mean(losses[:3])

@@ -1,0 +1,115 @@
+"""What a run's page says of its data and its pictures: for each task in its own words."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mirage.training.evaluation.restoration import COLUMNS, read_card
+from mirage.training.report.images import still_of
+from mirage.training.report.page import grid, pictures
+
+Sheet = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class About:
+    """Functions of a run's data sheet, and of the snapshot that the page is about.
+
+    side: the longer side of one image in the sample grid, in pixels. grid: what the grid shows.
+    film: what changes in it over the training. scores: HTML, beyond the scorecard.
+    """
+
+    facts: Callable[[Sheet], dict[str, str]]
+    data: Callable[[Sheet], dict[str, str]]
+    side: Callable[[Sheet], int]
+    grid: Callable[[Sheet], str]
+    film: str
+    scores: Callable[[Path], str]
+
+
+def _image_facts(sheet: Sheet) -> dict[str, str]:
+    height, width, _ = sheet["shape"]
+    return {
+        "images trained on": f"{sheet['images']:,}",
+        "pixels": f"{width} x {height}",
+        "classes": str(len(sheet["classes"]) or "none"),
+    }
+
+
+def _image_data(sheet: Sheet) -> dict[str, str]:
+    height, width, channels = sheet["shape"]
+    kind = {1: "grey", 3: "RGB", 4: "RGBA"}[channels]
+    classes = sheet["classes"]
+    listed = ", ".join(classes[:40]) + (" …" if len(classes) > 40 else "")
+    return {
+        "images": f"{sheet['images']:,}",
+        "form": f"{width} x {height} pixels, {kind}",
+        "classes": f"{len(classes)}: {listed}" if classes else "none",
+        "fingerprint": sheet["fingerprint"],
+    }
+
+
+def _picture_facts(sheet: Sheet) -> dict[str, str]:
+    return {
+        "pictures trained on": f"{sheet['images']:,}",
+        "megapixels": f"{sheet['pixels'] / 1e6:.1f}",
+        "pictures held out": f"{sheet['held_out']:,}",
+    }
+
+
+def _picture_data(sheet: Sheet) -> dict[str, str]:
+    options = sheet["options"]
+    return {
+        "pictures": f"{sheet['images']:,}, and {sheet['held_out']:,} held out",
+        "made smaller first": "by " + ", ".join(map(str, options["shrink"])),
+        "fingerprint": sheet["fingerprint"],
+    }
+
+
+def _restoration(snapshot: Path) -> str:
+    """A table and a sheet for each set of pictures that the snapshot was scored on."""
+    return "".join(
+        map(_scored_on, sorted(snapshot.parent.glob(f"{snapshot.stem}.*.restoration.json")))
+    )
+
+
+def _scored_on(file: Path) -> str:
+    card = read_card(file)
+    rows = (
+        (name.replace("_", " "), *(_cell(card.scores[method].get(name)) for method in card.scores))
+        for name in COLUMNS
+    )
+    name = file.name.split(".")[1]
+    caption = (
+        f"{name}, {card.pictures} pictures; the least gain over bicubic is "
+        f"{card.worst_gain:+.2f} dB, {card.worst}, first in the sheet: low resolution, bicubic, "
+        "the model, the picture itself"
+    )
+    sheet = file.with_suffix(".png")
+    shown = pictures({caption: still_of(sheet, caption)}, 256) if sheet.exists() else ""
+    return grid(("score", *card.scores), rows) + shown
+
+
+def _cell(value: float | None) -> str:
+    return "" if value is None else f"{value:.4g}"
+
+
+ABOUT = {
+    "generate": About(
+        facts=_image_facts,
+        data=_image_data,
+        side=lambda sheet: max(sheet["shape"][:2]),
+        grid=lambda sheet: "One class per column." if sheet["classes"] else "A hundred samples.",
+        film="The same latents during training",
+        scores=lambda snapshot: "",
+    ),
+    "upscale": About(
+        facts=_picture_facts,
+        data=_picture_data,
+        side=lambda sheet: 128,
+        grid=lambda sheet: "Low resolution, bicubic, the model, the picture itself; held out.",
+        film="The same pictures during training",
+        scores=_restoration,
+    ),
+}
