@@ -118,7 +118,7 @@ def _evaluator(options: argparse.Namespace, *candidates: Candidate) -> Evaluator
                 f"{candidate.name} has {len(candidate.classes)} classes "
                 f"and --data {len(train.classes)}"
             )
-    return Evaluator(train, test, sizes=Sizes.of(len(train), options.fast))
+    return Evaluator(train, test, sizes=Sizes.of(len(train.original), options.fast))
 
 
 def _check_extras(options: argparse.Namespace, candidate: Candidate, test: Dataset | None) -> None:

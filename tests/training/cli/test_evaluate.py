@@ -45,6 +45,16 @@ def test_a_run_is_trained_evaluated_reported_and_exported(
     assert manifest["scores"]["coverage"]["value"] == card.scores["coverage"].value
 
 
+def test_data_that_are_also_mirrored_are_judged_by_their_originals(
+    tmp_path: Path, data: Path
+) -> None:
+    model = publish_toy(tmp_path / "models", Toy(height=8, width=8, labels=("0", "1")))
+    scores = tmp_path / "scores.json"
+    flags = ["--data", str(data), "--mirror", "--threads", "1", "--to", str(scores)]
+    assert main(["evaluate", str(model), *flags]) == 0
+    assert Scorecard.model_validate_json(scores.read_bytes()).sizes["reference"] == 80
+
+
 def test_a_scorecard_of_another_form_is_replaced_and_that_is_said(
     tmp_path: Path, data: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

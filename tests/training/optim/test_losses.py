@@ -70,6 +70,18 @@ def test_the_penalty_is_per_image_and_differentiable() -> None:
     torch.testing.assert_close(gradient, torch.tensor(2 * 4 * 3 * (1.0 + 4.0)))  # d(4 s^2 x^2)/ds
 
 
+def test_the_penalty_of_a_bfloat16_network_is_squared_in_float32() -> None:
+    layer = torch.nn.Linear(1, 1, bias=False)
+    torch.nn.init.constant_(layer.weight, 1.0078125)  # its square has more digits than bfloat16
+    images = torch.ones(2, 1, 1, 1, requires_grad=True)
+    with torch.autocast("cpu", torch.bfloat16):
+        logits = layer(images.flatten(1)).squeeze(1)
+    penalty = gradient_penalty(images, logits)
+    assert penalty.tolist() == [1.0078125**2] * 2
+    penalty.sum().backward()
+    assert layer.weight.grad is not None
+
+
 def test_the_slope_penalty_is_nought_where_the_slope_is_one() -> None:
     images = torch.zeros(3, 1, 1, 2, requires_grad=True)
     weights = torch.tensor([[0.6, 0.8], [3.0, 4.0], [0.0, 0.0]])  # of lengths 1, 5 and 0

@@ -59,10 +59,11 @@ def test_a_step_is_a_function_of_state_and_batch() -> None:
     assert torch.equal(*results)
 
 
-def test_bfloat16_follows_float32_closely() -> None:
+@pytest.mark.parametrize("normalize", ["none", "rms"])
+def test_bfloat16_follows_float32_closely(normalize: str) -> None:
     losses = []
     for precision in ("float32", "bfloat16"):
-        config, state = make(precision=precision)
+        config, state = make(precision=precision, normalize=normalize)
         losses.append(Step(config, state)(0, *batches(config)))
     for name, value in losses[0].items():
         assert losses[1][name] == pytest.approx(value, rel=0.1, abs=0.05), name
