@@ -167,7 +167,11 @@ def add_recipe(parser: argparse.ArgumentParser) -> None:
         "--device", default="auto", help=f"one of {', '.join(DEVICES)}; auto: CUDA if there is one"
     )
     parser.add_argument(
-        "--from", type=Path, dest="start", metavar="BUNDLE|RUN", help="begin with its weights"
+        "--from",
+        type=Path,
+        dest="start",
+        metavar="BUNDLE|RUN",
+        help="begin with its weights, without a warm start",
     )
     parser.add_argument(
         "--keep-checkpoints", type=int, metavar="N", help="the newest so many; default: 2"
@@ -224,6 +228,7 @@ def config_of(options: argparse.Namespace, data: Dataset | None) -> TrainConfig:
         changes["keep_checkpoints"] = options.keep_checkpoints
     if options.start is not None:
         changes["begun_from"] = name_of(options.start)
+        changes.setdefault("warm_start_kimg", 0)  # it would undo what was learnt
     for name in ("task", "scale"):
         if getattr(options, name) is not None:
             changes[name] = getattr(options, name)

@@ -1,0 +1,18 @@
+import argparse
+from pathlib import Path
+
+from mirage.training.cli.flags import add_recipe, config_of
+from mirage.training.config import TrainConfig
+
+
+def config_for(*flags: str) -> TrainConfig:
+    parser = argparse.ArgumentParser()
+    add_recipe(parser)
+    return config_of(parser.parse_args(["--data", "pictures", "--preset", "avatars", *flags]), None)
+
+
+def test_weights_to_begin_with_need_no_warm_start_unless_told(tmp_path: Path) -> None:
+    begun = ("--from", str(tmp_path))
+    assert config_for().warm_start_kimg == 8
+    assert config_for(*begun).warm_start_kimg == 0
+    assert config_for(*begun, "--set", "warm_start_kimg=2").warm_start_kimg == 2
