@@ -14,7 +14,7 @@ from mirage.bundle.format.manifest import Score
 from mirage.training.data.dataset import Dataset
 from mirage.training.errors import DataError
 from mirage.training.evaluation.feature_networks import FeatureNetwork, features_for
-from mirage.training.evaluation.metrics import agreement
+from mirage.training.evaluation.metrics import agreement, translucent_share
 from mirage.training.evaluation.reference import (
     Reference,
     load_reference,
@@ -74,7 +74,11 @@ class Evaluator:
     @cached_property
     def floor(self) -> dict[str, float]:
         """What real images score."""
-        return self.reference.floor | (self.sliced.floor if self.sliced else {})
+        floor = self.reference.floor | (self.sliced.floor if self.sliced else {})
+        return floor | self._translucent(self.train.images[self.split.held_out])
+
+    def _translucent(self, images: np.ndarray) -> dict[str, float]:
+        return {"translucent": translucent_share(images)} if images.shape[3] == 4 else {}
 
     @cached_property
     def collapsed(self) -> dict[str, float]:
@@ -114,6 +118,7 @@ class Evaluator:
         scores = self.reference.compare(features)
         if self.sliced:
             scores |= self.sliced.compare(self._some(images))
+        scores |= self._translucent(images)
         if predicted is not None and requested is not None and takes_labels(model):
             return {"agreement": agreement(predicted, requested), **scores}
         return scores

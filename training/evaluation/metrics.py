@@ -4,10 +4,22 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
+CLEAR = 5
+"""Grey levels of opacity that no eye tells from none, nor from all."""
+
 
 def agreement(predicted: np.ndarray, requested: np.ndarray) -> float:
     """The share in [0, 1] of images whose predicted class int64 [N] is the requested one."""
     return float(np.mean(predicted == requested))
+
+
+def translucent_share(images: np.ndarray) -> float:
+    """The share in [0, 1] of pixels of RGBA uint8 [N, H, W, 4] that are neither clear nor opaque.
+
+    Outlines of real pictures have such opacities; a model whose paper is not clean has more.
+    """
+    opacity = images[..., 3]
+    return float(np.mean((opacity > CLEAR) & (opacity < 255 - CLEAR)))
 
 
 def frechet_distance(a: np.ndarray, b: np.ndarray) -> float:

@@ -112,6 +112,12 @@ MEANINGS = {
         ".3g",
         worst=None,
     ),
+    "translucent": Meaning(
+        "Is transparency clean?",
+        "{value} of the pixels are neither clear nor opaque; of real ones {floor}.",
+        ".1%",
+        worst=0.5,
+    ),
     "cas": Meaning(
         "Can one learn from them?",
         "A classifier that saw generated images alone reads {value} of real test images rightly; "

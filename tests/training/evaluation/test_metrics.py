@@ -12,7 +12,14 @@ from mirage.training.evaluation.metrics import (
     radii,
     reverse_kl,
     squared_distances,
+    translucent_share,
 )
+
+
+def test_outlines_are_translucent_and_what_is_clear_or_opaque_is_not() -> None:
+    images = np.zeros((1, 1, 6, 4), np.uint8)
+    images[0, 0, :, 3] = [0, 5, 6, 249, 250, 255]
+    assert translucent_share(images) == 2 / 6
 
 
 def normal(seed: int, count: int = 1000) -> np.ndarray:

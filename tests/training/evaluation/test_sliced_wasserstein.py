@@ -84,7 +84,7 @@ class Columns:
 
 
 def evaluate(tmp_path: Path, channels: int) -> dict:
-    images = squares(120, seed=0, side=28)[..., :channels]
+    images = squares(120, seed=0, channels=4, side=28)[..., :channels]
     data = Dataset(images, None, (), fingerprint(images, None, ()))
     model = Toy(labels=(), height=28, width=28, channels=channels).model().SerializeToString()
     evaluator = Evaluator(data, sizes=SIZES, network=Columns(), cache=tmp_path)
@@ -101,4 +101,12 @@ def test_models_of_colour_images_are_scored_beside_the_floor(tmp_path: Path) -> 
 
 
 def test_grey_images_have_no_such_scores(tmp_path: Path) -> None:
-    assert not any(name.startswith("swd") for name in evaluate(tmp_path, channels=1)["scores"])
+    scores = evaluate(tmp_path, channels=1)["scores"]
+    assert not any(name.startswith(("swd", "translucent")) for name in scores)
+
+
+def test_transparency_is_scored_beside_that_of_real_images(tmp_path: Path) -> None:
+    scores = evaluate(tmp_path, channels=4)["scores"]
+    assert scores["translucent"]["floor"] == 0
+    assert 0 <= scores["translucent"]["value"] <= 1
+    assert "translucent" not in evaluate(tmp_path, channels=3)["scores"]
