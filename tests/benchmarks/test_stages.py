@@ -24,8 +24,11 @@ LANE = "thread (8);Thread.run (threading.py:982);Batcher._drive (service/batcher
 @pytest.mark.parametrize(
     ("frames", "stage"),
     [
-        ("Express._answer (service/express.py:77)", METRICS),
-        ("Express._answer (service/express.py:60);Express._send (service/express.py:120)", WRITE),
+        ("Generate.__call__ (service/fast_path.py:77)", METRICS),
+        (
+            "Generate.__call__ (service/fast_path.py:60);Generate._send (service/fast_path.py:120)",
+            WRITE,
+        ),
         ("parse_demand (service/bodies.py:9);BaseModel.validate (pydantic/main.py:7)", CHECK),
         ("_timed_pack (service/generation.py:62);encode_png (service/encoding.py:28)", PNG),
         ("log_request (service/request_log.py:85);Handler.handle (logging/__init__.py:9)", LOG),
