@@ -82,25 +82,10 @@ async def soak(server: Server, seconds: float) -> dict[str, object]:
     await asyncio.sleep(REST_S)
     return {
         "seconds": seconds,
-        **summary(report),
+        **report.summary(),
         "resident_mb": resident,
         "resident_end_to_start": round(resident[-1] / resident[0], 3),
         "resting_mb": [before, memory_mb(server.pid)],
-    }
-
-
-def summary(report: Report) -> dict[str, object]:
-    """The faults, the answers by status, and how long small requests on kept connections waited."""
-    waits = sorted(report.waits_s)
-    cuts = statistics.quantiles(waits, n=100) if len(waits) > 1 else waits * 99
-    statuses = dict(sorted(report.statuses.items()))
-    return {
-        "answers_500": sum(count for name, count in statuses.items() if name.endswith("500")),
-        "unanswered": sum(count for name, count in statuses.items() if UNANSWERED in name),
-        "p50_ms": round(1000 * cuts[49], 1) if cuts else None,
-        "p99_ms": round(1000 * cuts[98], 1) if cuts else None,
-        "p100_ms": round(1000 * waits[-1], 1) if waits else None,
-        "statuses": statuses,
     }
 
 

@@ -7,6 +7,7 @@ import asyncio
 import json
 import random
 import re
+import statistics
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -27,6 +28,23 @@ class Report:
 
     statuses: Counter[str] = field(default_factory=Counter)
     waits_s: list[float] = field(default_factory=list)
+
+    def summary(self) -> dict[str, object]:
+        """The faults, the answers by status, and how long small requests on kept connections took.
+
+        The longest of those, p100, is what others can do to one who behaves.
+        """
+        waits = sorted(self.waits_s)
+        cuts = statistics.quantiles(waits, n=100) if len(waits) > 1 else waits * 99
+        statuses = dict(sorted(self.statuses.items()))
+        return {
+            "answers_500": sum(n for name, n in statuses.items() if name.endswith("500")),
+            "unanswered": sum(n for name, n in statuses.items() if UNANSWERED in name),
+            "p50_ms": round(1000 * cuts[49], 1) if cuts else None,
+            "p99_ms": round(1000 * cuts[98], 1) if cuts else None,
+            "p100_ms": round(1000 * waits[-1], 1) if waits else None,
+            "statuses": statuses,
+        }
 
 
 @dataclass(frozen=True)
