@@ -10,11 +10,12 @@ import numpy as np
 import torch
 
 from mirage.training.config import build_config
-from mirage.training.dataset import Dataset, load_dataset
-from mirage.training.device import resolve_precision
-from mirage.training.feed import Feed
-from mirage.training.players import Players
-from mirage.training.step import Step
+from mirage.training.data.dataset import Dataset
+from mirage.training.data.load import load_dataset
+from mirage.training.runs.batches import BatchLoader
+from mirage.training.runs.device import resolve_precision
+from mirage.training.runs.state import TrainState
+from mirage.training.runs.step import Step
 from mirage.training.tasks.generate import architecture_of
 
 ROUNDS, STEPS, IMAGES = 9, 5, 60_000
@@ -32,21 +33,21 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         data = digits(Path(folder))
         config = build_config("mnist", {"precision": resolve_precision("auto")})
-        players = Players(config, architecture_of(config, data.sheet()))
-        step, feed = Step(config, players), Feed(config, data, torch.device("cpu"))
+        state = TrainState(config, architecture_of(config, data.sheet()))
+        step, loader = Step(config, state), BatchLoader(config, data, torch.device("cpu"))
         feeding, stepping = [], []
         for number in range(ROUNDS * STEPS):
             nimg = number * config.batch_size
             started = time.process_time()
-            feed.batches(nimg)  # the first of them waits; each also makes the next
-            feed.batches(nimg + config.batch_size)
+            loader.batches(nimg)  # the first of them waits; each also makes the next
+            loader.batches(nimg + config.batch_size)
             fed = time.process_time()
-            batches = feed.batches(nimg)
+            batches = loader.batches(nimg)
             between = time.process_time()
             step(nimg, *batches)
             stepping.append(time.process_time() - between)
             feeding.append((fed - started) / 2)
-        feed.close()
+        loader.close()
     share = statistics.median(feeding) / statistics.median(stepping)
     milliseconds = {
         "feed_cpu_ms": round(1000 * statistics.median(feeding), 3),

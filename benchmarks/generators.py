@@ -5,13 +5,13 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from mirage.bundle.store import release
-from mirage.training.card import Card
-from mirage.training.checkpoint import save_weights
+from mirage.bundle.store.release import release
 from mirage.training.config import build_config
-from mirage.training.export import publish
-from mirage.training.networks import FAMILIES, Architecture
-from mirage.training.snapshot import load_snapshot
+from mirage.training.networks.base import Architecture
+from mirage.training.networks.families import FAMILIES
+from mirage.training.publish.export import publish
+from mirage.training.publish.model_card import ModelCard
+from mirage.training.runs.checkpoint import load_snapshot, save_weights
 
 ROOT = Path(__file__).parent.parent
 SIZES = {  # side and widths: 1.3, 4.9 and 6.0 million parameters
@@ -50,5 +50,5 @@ def _publish(root: Path, name: str, side: int, widths: tuple[int, ...]) -> None:
     )
     data = {"fingerprint": "none", "images": 0, "shape": [side, side, 3], "classes": []}
     snapshot, config = load_snapshot(weights), build_config("mnist", {})
-    publish(snapshot, config, data, root / name, {}, Card())
+    publish(snapshot, config, data, root / name, {}, ModelCard())
     release(root, name, 1)

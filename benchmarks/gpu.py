@@ -27,10 +27,10 @@ from serving.plots import draw
 from serving.processes import cpu_s_of_threads, memory_mb
 from serving.servers import Row, ServerError, add_options, body_of, load, running
 
-from mirage.bundle.verify import Bundle, load_bundle
-from mirage.service.encoding import encode_png
-from mirage.service.engine import fitted, recorded_size, recording
-from mirage.service.provider import Kind, Precision
+from mirage.bundle.format.verify import Bundle, load_bundle
+from mirage.service.engines.engine import fitted, recorded_size, recording
+from mirage.service.engines.providers import Kind, Precision
+from mirage.service.media.encoding import encode_png
 
 MODELS = ("rgb32", "rgb256", "rgb512")
 PRECISIONS: tuple[Precision, ...] = ("float32", "tensorfloat32", "float16")
@@ -113,8 +113,8 @@ def compiled(graph: Path, options: argparse.Namespace) -> Iterator[Row]:
     """The same generator by PyTorch's compiler with CUDA graphs."""
     import torch
 
-    from mirage.training.networks import channels_last
-    from mirage.training.snapshot import ServedGenerator, load_snapshot
+    from mirage.training.networks.families import channels_last
+    from mirage.training.runs.checkpoint import ServedGenerator, load_snapshot
 
     bundle = load_bundle(graph.parent)
     served_size = recorded_size(bundle.manifest.image, 32)

@@ -16,14 +16,14 @@ import torch
 from torch import Tensor, nn
 
 from mirage.training.config import TrainConfig, build_config
-from mirage.training.device import resolve_precision
-from mirage.training.ema import ema_beta, update_ema
-from mirage.training.losses import LOSSES, gradient_penalty
-from mirage.training.networks import Architecture
-from mirage.training.optimizers import set_schedule
-from mirage.training.pixels import to_float
-from mirage.training.players import Players
-from mirage.training.step import Batch, Step
+from mirage.training.data.pixels import to_float
+from mirage.training.networks.base import Architecture
+from mirage.training.optim.ema import ema_beta, update_ema
+from mirage.training.optim.losses import LOSSES, gradient_penalty
+from mirage.training.optim.optimizers import set_schedule
+from mirage.training.runs.device import resolve_precision
+from mirage.training.runs.state import TrainState
+from mirage.training.runs.step import Batch, Step
 from mirage.training.tasks.generate import architecture_of
 
 BASE = "one gradient each"
@@ -83,48 +83,48 @@ def quarter(network: nn.Module, real: Tensor, fake: Tensor, labels: Tensor | Non
 class Plain:
     """A training step with nothing but the recipe's formulas, and a form to fill in."""
 
-    def __init__(self, config: TrainConfig, players: Players, form: Form) -> None:
-        self.config, self.players, self.form = config, players, form
+    def __init__(self, config: TrainConfig, state: TrainState, form: Form) -> None:
+        self.config, self.state, self.form = config, state, form
         self.loss = LOSSES[config.loss]
 
     def __call__(self, nimg: int, for_discriminator: Batch, for_generator: Batch) -> dict:
-        config, players = self.config, self.players
-        for optimizer in (players.discriminator_optimizer, players.generator_optimizer):
+        config, state = self.config, self.state
+        for optimizer in (state.discriminator_optimizer, state.generator_optimizer):
             set_schedule(optimizer, config.lr.at(nimg), config.beta2.at(nimg))
         statistics = self._move_discriminator(for_discriminator, config.gamma.at(nimg))
         statistics |= self._move_generator(for_generator)
         half_life = config.ema_half_life_kimg.at(nimg)
-        update_ema(players.ema, players.generator, ema_beta(half_life, config.batch_size))
+        update_ema(state.ema, state.generator, ema_beta(half_life, config.batch_size))
         return {name: value.item() for name, value in statistics.items()}
 
     def _precision(self) -> torch.autocast:
         return torch.autocast("cpu", torch.bfloat16, enabled=self.config.precision == "bfloat16")
 
     def _move_discriminator(self, batch: Batch, gamma: float) -> dict[str, Tensor]:
-        players = self.players
-        players.discriminator.requires_grad_(True)
+        state = self.state
+        state.discriminator.requires_grad_(True)
         with self._precision():
             with torch.no_grad():
-                fakes = players.generator(batch.latents, batch.labels)
-            judged = self.form(players.discriminator, batch.images, fakes, batch.labels)
+                fakes = state.generator(batch.latents, batch.labels)
+            judged = self.form(state.discriminator, batch.images, fakes, batch.labels)
         real, fake, r1, r2 = judged
         loss = self.loss.discriminator(real, fake)
-        players.discriminator_optimizer.zero_grad(set_to_none=True)
+        state.discriminator_optimizer.zero_grad(set_to_none=True)
         (loss + gamma / 2 * (r1.mean() + r2.mean())).backward()
-        players.discriminator_optimizer.step()
+        state.discriminator_optimizer.step()
         return {"d_loss": loss.detach(), "r1": r1.mean().detach(), "r2": r2.mean().detach()}
 
     def _move_generator(self, batch: Batch) -> dict[str, Tensor]:
-        players = self.players
-        players.discriminator.requires_grad_(False)
+        state = self.state
+        state.discriminator.requires_grad_(False)
         with self._precision():
-            images = players.generator(batch.latents, batch.labels)
-            fake = players.discriminator(images, batch.labels)
-            real = players.discriminator(batch.images, batch.labels)
+            images = state.generator(batch.latents, batch.labels)
+            fake = state.discriminator(images, batch.labels)
+            real = state.discriminator(batch.images, batch.labels)
         loss = self.loss.generator(real, fake)
-        players.generator_optimizer.zero_grad(set_to_none=True)
+        state.generator_optimizer.zero_grad(set_to_none=True)
         loss.backward()
-        players.generator_optimizer.step()
+        state.generator_optimizer.step()
         return {"g_loss": loss.detach()}
 
 
@@ -132,14 +132,14 @@ class Plain:
 class Variant:
     """One way to write the step. same: it must give the same numbers as the others."""
 
-    make: Callable[[TrainConfig, Players], Move]
+    make: Callable[[TrainConfig, TrainState], Move]
     same: bool = True
     changes: tuple[tuple[str, object], ...] = ()
     channels_last: bool = True
 
 
-def plain(form: Form) -> Callable[[TrainConfig, Players], Move]:
-    return lambda config, players: Plain(config, players, form)
+def plain(form: Form) -> Callable[[TrainConfig, TrainState], Move]:
+    return lambda config, state: Plain(config, state, form)
 
 
 VARIANTS = {
@@ -160,12 +160,12 @@ class Subject:
 
     def __init__(self, variant: Variant, config: TrainConfig, architecture: Architecture) -> None:
         self.config, self.channels_last = config, variant.channels_last
-        players = Players(config, architecture)
+        state = TrainState(config, architecture)
         if not variant.channels_last:
-            for network in (players.generator, players.discriminator, players.ema):
+            for network in (state.generator, state.discriminator, state.ema):
                 network.to(memory_format=torch.contiguous_format)
-        players.generator.train()
-        self.step = variant.make(config, players)
+        state.generator.train()
+        self.step = variant.make(config, state)
         self.batches = [self._batch(architecture, seed) for seed in range(2)]
 
     def _batch(self, a: Architecture, seed: int) -> Batch:

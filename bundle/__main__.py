@@ -5,14 +5,14 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from mirage.bundle.ensemble import publish_ensemble
 from mirage.bundle.errors import BundleError
-from mirage.bundle.layout import list_models, list_versions, version_path
-from mirage.bundle.manifest import MOST_MEMBERS, Member
-from mirage.bundle.members import verify_version
-from mirage.bundle.prune import prune
-from mirage.bundle.release import Canary, Release, readable_release, release, rollback
-from mirage.bundle.report import card, table
+from mirage.bundle.format.manifest import MOST_MEMBERS, Member
+from mirage.bundle.store.layout import list_models, list_versions, version_path
+from mirage.bundle.store.members import verify_version
+from mirage.bundle.store.prune import prune
+from mirage.bundle.store.publish import publish_ensemble
+from mirage.bundle.store.release import Canary, Release, readable_release, release, rollback
+from mirage.bundle.store.report import card, table
 
 DONE, CRASHED, USAGE, BAD_DATA, LOCKED = 0, 1, 2, 3, 5
 OPERANDS: dict[str, type] = {"name": str, "version": int}

@@ -43,12 +43,11 @@ def main(arguments: Sequence[str]) -> int:
 def _serve(settings: Settings, links: list[str]) -> int:
     _set_signals()
     # Here, so that a wrong flag is told at once.
-    from mirage.service.errors import StartError
-    from mirage.service.keys_file import KeysError
-    from mirage.service.logs import configure_logging, log_uncaught
-    from mirage.service.server import HostError, PortError, serve
-    from mirage.service.stderr import unblock_stderr
-    from mirage.service.supervisor import WorkerFailed
+    from mirage.service.errors import KeysError, StartError
+    from mirage.service.processes.launch import HostError, PortError, serve
+    from mirage.service.processes.supervisor import WorkerFailed
+    from mirage.service.telemetry.logging import configure_logging, log_uncaught
+    from mirage.service.telemetry.stderr import unblock_stderr
 
     unblock_stderr()
     configure_logging(settings)
@@ -86,12 +85,12 @@ def _verify(arguments: Sequence[str]) -> int:
     parser.add_argument("bundle", type=Path, help="folder models/<name>/<version>")
     path = parser.parse_args(arguments).bundle
     from mirage.bundle.errors import BundleError
-    from mirage.bundle.verify import load_bundle
-    from mirage.service.engine import Engine, fitted
-    from mirage.service.processor import available_cpus
-    from mirage.service.provider import Kind
-    from mirage.service.replay import replay_golden
-    from mirage.service.session import EngineError
+    from mirage.bundle.format.verify import load_bundle
+    from mirage.service.engines.engine import Engine, fitted
+    from mirage.service.engines.providers import Kind
+    from mirage.service.engines.session import EngineError
+    from mirage.service.host import available_cpus
+    from mirage.service.versions.loading import replay_golden
 
     try:
         bundle = load_bundle(path)
@@ -108,7 +107,8 @@ def _verify(arguments: Sequence[str]) -> int:
 
 def _make_key(arguments: Sequence[str]) -> int:
     """Make an API key, print it this once, and append its hash to the file of keys."""
-    from mirage.service.keys_file import KeysError, add_key
+    from mirage.service.api.auth import add_key
+    from mirage.service.errors import KeysError
 
     parser = argparse.ArgumentParser(prog="python -m service key", description=_make_key.__doc__)
     parser.add_argument("name", help="whose key it is, for the log")

@@ -12,46 +12,51 @@ from starlette.middleware import Middleware
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from mirage.service.access import AskForKey
-from mirage.service.cors import allow_origins
-from mirage.service.crowd import Crowd
-from mirage.service.docs import STATIC, static_files
-from mirage.service.docs import router as docs_router
-from mirage.service.errors import ServiceError
-from mirage.service.fast_path import PATH, FastPath, Generate
-from mirage.service.inference.refusals import ProtocolErrors
-from mirage.service.inference.routes import routes as inference_routes
-from mirage.service.interpolation import interpolate
-from mirage.service.metrics import Metrics
-from mirage.service.middleware import CountRequests, Drain, HeadAsGet, UnderPrefix
-from mirage.service.openapi import write_document
-from mirage.service.playground import router as playground_router
-from mirage.service.problems import (
+from mirage.service.api.auth import AskForKey
+from mirage.service.api.docs import STATIC, static_files
+from mirage.service.api.docs import router as docs_router
+from mirage.service.api.fast_path import PATH, FastPath, Generate
+from mirage.service.api.interpolate import interpolate
+from mirage.service.api.middleware import (
+    CountRequests,
+    Drain,
+    HeadAsGet,
+    UnderPrefix,
+    allow_origins,
+)
+from mirage.service.api.openapi import write_document
+from mirage.service.api.openinference.routes import ProtocolErrors
+from mirage.service.api.openinference.routes import routes as inference_routes
+from mirage.service.api.playground import router as playground_router
+from mirage.service.api.problems import (
     answer_bad_parameters,
     answer_http_error,
     answer_service_error,
     answer_unknown_error,
 )
-from mirage.service.release_barrier import ReleaseBarrier
-from mirage.service.request_log import LogRequests
-from mirage.service.routes import router
+from mirage.service.api.routes import router
+from mirage.service.api.state import Service
+from mirage.service.errors import ServiceError
 from mirage.service.settings import Settings
-from mirage.service.state import Service
+from mirage.service.sharing.counters import SharedCounters
+from mirage.service.sharing.release_barrier import ReleaseBarrier
+from mirage.service.telemetry.logging import LogRequests
+from mirage.service.telemetry.metrics import Metrics
 
 
 def create_app(
     settings: Settings,
-    crowd: Crowd | None = None,
+    counters: SharedCounters | None = None,
     metrics: Metrics | None = None,
     barrier: ReleaseBarrier | None = None,
 ) -> FastAPI:
     """An application that loads its models when it starts and finishes its work when it stops.
 
-    `crowd`: the workers that it shares the CPUs with; `metrics`: those of its own if None;
+    `counters`: the workers that it shares the CPUs with; `metrics`: those of its own if None;
     `barrier`: where the workers agree what is released. Starting raises StartError when the models
     that must serve cannot, KeysError for a broken file of keys.
     """
-    service = Service(settings, crowd, metrics or Metrics(), barrier)
+    service = Service(settings, counters, metrics or Metrics(), barrier)
     generate: ASGIApp = Generate(service)
     if settings.cors_origins:
         generate = allow_origins(generate, settings.cors_origins)

@@ -228,3 +228,7 @@ PROBLEMS: tuple[type[ServiceError], ...] = (
     MetricsUnavailable,
     DeadlinePassed,
 )
+
+
+class KeysError(Exception):
+    """The file of keys cannot be used; the message is for operators."""

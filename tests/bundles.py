@@ -13,10 +13,10 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from mirage.bundle.golden import Case, Golden, golden_inputs, write_golden
-from mirage.bundle.interface import Image, generator_tensors
-from mirage.bundle.manifest import Description, Direction, Score, Training
-from mirage.bundle.store import new_version
+from mirage.bundle.format.golden import Case, Golden, golden_inputs, write_golden
+from mirage.bundle.format.interface import Image, generator_tensors
+from mirage.bundle.format.manifest import Description, Direction, Score, Training
+from mirage.bundle.store.publish import new_version
 
 OPSET, IR_VERSION = 20, 10
 Channels = Literal[1, 3, 4]

@@ -154,6 +154,103 @@ def test_the_statements_of_a_module_are_definitions(room: str) -> None:
     assert working == []
 
 
+PRIVATE_ALLOWED = {"mirage.service.processes.http_protocol"}
+"""What subclasses uvicorn's protocol, for bounds that it has no public way to set."""
+
+
+def private_names(file: Path) -> Iterator[str]:
+    """What a file imports of other packages that begins with an underscore, or is uvicorn's own."""
+    own = {PACKAGE, "tests", "benchmarks", "mirage_client"}
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.Import):
+            paths = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.level == 0:
+            paths = [f"{node.module}.{alias.name}" for alias in node.names]
+        else:
+            continue
+        for path in paths:
+            first, *others = path.split(".")
+            if first in own | {"__future__"}:
+                continue
+            if any(part.startswith("_") for part in others) or "uvicorn.protocols" in path:
+                yield f"{module_name(file)}:{node.lineno} {path}"
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_no_private_name_of_another_package_is_imported(room: str) -> None:
+    found = [
+        name
+        for file in source_files(room)
+        if module_name(file) not in PRIVATE_ALLOWED
+        for name in private_names(file)
+    ]
+    assert found == []
+
+
+LADDERS = {  # inside a room, from the bottom: a rung imports from rungs below it and from itself
+    "bundle": ({"errors"}, {"format"}, {"store"}, {"__main__"}),
+    "service": (
+        *({"errors"}, {"settings"}, {"host"}, {"sharing", "media"}, {"telemetry"}, {"tasks"}),
+        *({"batching"}, {"engines"}, {"versions"}, {"api"}, {"app"}, {"processes"}, {"__main__"}),
+    ),
+    "training": (
+        *({"errors"}, {"data"}, {"networks"}, {"optim"}, {"presets"}),
+        *({"auto"}, {"config"}, {"tasks"}),
+        *({"runs"}, {"evaluation"}, {"publish"}, {"report"}, {"retrain"}, {"cli"}, {"__main__"}),
+    ),
+}
+SIBLINGS = {"training": {"data", "networks", "optim"}}
+"""Rungs that do not import each other, whatever their order."""
+
+
+def imported_modules(file: Path) -> set[str]:
+    """The modules of this project that a file imports, but for types alone, with `mirage`."""
+    found = set()
+    for node in _imports(ast.parse(file.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            for alias in node.names:
+                inner = f"{node.module}.{alias.name}"
+                found.add(inner if _is_module(inner) else node.module)
+    return {name for name in found if name.startswith(f"{PACKAGE}.")}
+
+
+def _imports(node: ast.AST) -> Iterator[ast.AST]:
+    """What runs; `if TYPE_CHECKING` does not."""
+    for child in ast.iter_child_nodes(node):
+        if not (isinstance(child, ast.If) and ast.unparse(child.test) == "TYPE_CHECKING"):
+            yield child
+            yield from _imports(child)
+
+
+def _is_module(name: str) -> bool:
+    path = ROOT.joinpath(*name.split("."))
+    return path.with_suffix(".py").is_file() or (path / "__init__.py").is_file()
+
+
+@pytest.mark.parametrize("room", LADDERS)
+def test_no_import_points_up(room: str) -> None:
+    height = {name: step for step, names in enumerate(LADDERS[room]) for name in names}
+    siblings = SIBLINGS.get(room, set())
+    upward = [
+        f"{module_name(file)} imports {module}"
+        for file in source_files(room)
+        if (here := file.relative_to(ROOT / room).parts[0].removesuffix(".py")) != "__init__"
+        for module in imported_modules(file)
+        if module.startswith(f"{PACKAGE}.{room}.")
+        and (there := module.split(".")[2]) != here
+        and (height[there] >= height[here] or {here, there} <= siblings)
+    ]
+    assert upward == []
+
+
+@pytest.mark.parametrize("room", LADDERS)
+def test_no_files_import_each_other_in_a_circle(room: str) -> None:
+    imports = {module_name(file): imported_modules(file) for file in source_files(room)}
+    while free := {name for name, needs in imports.items() if not needs & imports.keys() - {name}}:
+        imports = {name: needs for name, needs in imports.items() if name not in free}
+    assert imports == {}
+
+
 def test_no_file_is_too_long() -> None:
     lines = {
         module_name(file): len(file.read_text().splitlines())

@@ -8,16 +8,16 @@ import pytest
 import torch
 from starlette.testclient import TestClient
 
-from mirage.bundle.latents import draw_latents
-from mirage.bundle.store import release
+from mirage.bundle.format.latents import draw_latents
+from mirage.bundle.store.release import release
 from mirage.service.app import create_app
 from mirage.service.settings import Settings
-from mirage.training.card import Card
 from mirage.training.config import build_config
-from mirage.training.export import publish
-from mirage.training.loop import train
-from mirage.training.snapshot import ServedGenerator, Snapshot, load_snapshot
-from tests.training.data import TINY, shapes_dataset
+from mirage.training.publish.export import publish
+from mirage.training.publish.model_card import ModelCard
+from mirage.training.runs.checkpoint import ServedGenerator, Snapshot, load_snapshot
+from mirage.training.runs.loop import train
+from tests.training.helpers.datasets import TINY, shapes_dataset
 
 COUNT = 20
 
@@ -30,7 +30,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Snapshot, Path]:
     run = train(config, shapes_dataset(), folder / "run", threads=1)
     snapshot = load_snapshot(run.latest_snapshot())
     sheet = run.read_config()[1]
-    publish(snapshot, config, sheet, folder / "models" / "shapes", {}, Card())
+    publish(snapshot, config, sheet, folder / "models" / "shapes", {}, ModelCard())
     release(folder / "models", "shapes", 1)
     return snapshot, folder / "models"
 

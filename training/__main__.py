@@ -8,11 +8,8 @@ from pathlib import Path
 import torch
 
 from mirage.bundle.errors import BundleError
-from mirage.training import judge
-from mirage.training.accuracy import EPOCHS
-from mirage.training.card import Card
-from mirage.training.commands import prepare, retrain, scores, stack
-from mirage.training.commands.flags import (
+from mirage.training.cli import evaluate, prepare, retrain, stack_mnist
+from mirage.training.cli.flags import (
     add_card,
     add_recipe,
     add_threads,
@@ -21,18 +18,20 @@ from mirage.training.commands.flags import (
     read_recipe,
 )
 from mirage.training.config import AUTO
-from mirage.training.dataset import load_dataset
-from mirage.training.device import resolve_device
-from mirage.training.dry_run import dry_run
+from mirage.training.data.load import load_dataset
+from mirage.training.data.mnist import MIRROR, download_mnist
 from mirage.training.errors import DataError, TrainingError, exit_code_of
-from mirage.training.export import publish
-from mirage.training.loop import train
-from mirage.training.mnist import MIRROR, download_mnist
-from mirage.training.reexport import republish
-from mirage.training.run import Run
-from mirage.training.scorecard import read_scorecard, scores_file
-from mirage.training.snapshot import load_snapshot
-from mirage.training.tasks import TASKS
+from mirage.training.evaluation import classifier
+from mirage.training.evaluation.cas import EPOCHS
+from mirage.training.evaluation.scorecard import read_scorecard, scores_file
+from mirage.training.publish.export import publish, republish
+from mirage.training.publish.model_card import ModelCard
+from mirage.training.runs.checkpoint import load_snapshot
+from mirage.training.runs.device import resolve_device
+from mirage.training.runs.dry_run import dry_run
+from mirage.training.runs.loop import train
+from mirage.training.runs.run_dir import Run
+from mirage.training.tasks.registry import TASKS
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -54,12 +53,12 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m training", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_train(commands.add_parser("train", help="train networks; the same command again goes on"))
-    scores.add_commands(commands.add_parser)
+    evaluate.add_commands(commands.add_parser)
     retrain.add_command(commands.add_parser)
     _add_export(commands.add_parser("export", help="publish a run, or a bundle again"))
-    _add_judge(commands.add_parser("judge", help="train the judge of digits anew"))
+    _add_classifier(commands.add_parser("judge", help="train the classifier of digits anew"))
     _add_mnist(commands.add_parser("download-mnist", help="download the MNIST files"))
-    stack.add_command(commands.add_parser)
+    stack_mnist.add_command(commands.add_parser)
     prepare.add_command(commands.add_parser)
     return parser
 
@@ -78,14 +77,14 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
 
 def _add_export(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(command=_export)
-    parser.add_argument("subject", type=Path, metavar="RUN|BUNDLE")
+    parser.add_argument("candidate", type=Path, metavar="RUN|BUNDLE")
     parser.add_argument("--to", type=Path, required=True, metavar="MODELS/NAME")
     card = parser.add_argument_group("model card", "a bundle's is kept unless one is given")
     add_card(card)
 
 
-def _add_judge(parser: argparse.ArgumentParser) -> None:
-    parser.set_defaults(command=_judge)
+def _add_classifier(parser: argparse.ArgumentParser) -> None:
+    parser.set_defaults(command=_train_classifier)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--to", type=Path, required=True, metavar="FILE.safetensors")
     parser.add_argument("--epochs", type=int, default=EPOCHS)
@@ -121,28 +120,28 @@ def _train(options: argparse.Namespace) -> Iterable[str]:
 
 
 def _export(options: argparse.Namespace) -> None:
-    if (options.subject / "manifest.json").exists():
-        print(republish(options.subject, options.to, card_of(options)))
+    if (options.candidate / "manifest.json").exists():
+        print(republish(options.candidate, options.to, card_of(options)))
         return
-    run = Run(options.subject)
+    run = Run(options.candidate)
     config, data = run.read_config()
     path = run.latest_snapshot()
     snapshot = load_snapshot(path)
     scorecard = read_scorecard(scores_file(path))
     scored = scorecard.scores if scorecard else {}
-    print(publish(snapshot, config, data, options.to, scored, card_of(options) or Card()))
+    print(publish(snapshot, config, data, options.to, scored, card_of(options) or ModelCard()))
 
 
-def _judge(options: argparse.Namespace) -> None:
+def _train_classifier(options: argparse.Namespace) -> None:
     _set_threads(options)
     real, test = load_dataset(options.data), load_dataset(options.data, split="test")
     if real.labels is None or test.labels is None:
-        raise DataError("--data has no classes; a judge needs them")
-    network = judge.fit(real.images, real.labels, options.epochs, options.seed)
-    _, judged = judge.judge(network, test.images)
-    accuracy = float((judged == test.labels).mean())
-    sha256 = judge.save_judge(network, options.to, accuracy)
-    print(f"{accuracy:.2%} of the test images judged rightly; sha256 {sha256}")
+        raise DataError("--data has no classes; a classifier needs them")
+    network = classifier.fit(real.images, real.labels, options.epochs, options.seed)
+    _, predicted = classifier.classify(network, test.images)
+    accuracy = float((predicted == test.labels).mean())
+    sha256 = classifier.save_classifier(network, options.to, accuracy)
+    print(f"{accuracy:.2%} of the test images classified correctly; sha256 {sha256}")
 
 
 def _set_threads(options: argparse.Namespace) -> None:

@@ -1,4 +1,4 @@
-"""Settings for data that no preset was made for, chosen from what is known of them."""
+"""The preset `auto`: a recipe for data that no preset was made for."""
 
 from dataclasses import dataclass
 from typing import Any

@@ -1,30 +1,46 @@
 """What a run is made of: one frozen configuration, written to the run's folder, and the presets."""
 
+import math
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    ValidationError,
-    field_validator,
-    model_validator,
-)
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from mirage.training.augment import AUGMENTATIONS
 from mirage.training.auto import Facts, choose
+from mirage.training.data.degradation import DEGRADATIONS
 from mirage.training.errors import UsageError
-from mirage.training.losses import LOSSES
-from mirage.training.networks import families_of
-from mirage.training.optim.degradation import DEGRADATIONS
+from mirage.training.networks.families import families_of
+from mirage.training.optim.augment import AUGMENTATIONS
 from mirage.training.optim.fidelity import CONTENT_LOSSES
-from mirage.training.optimizers import OPTIMIZERS
+from mirage.training.optim.losses import LOSSES
+from mirage.training.optim.optimizers import OPTIMIZERS
+from mirage.training.optim.schedule import CosineSchedule
 from mirage.training.presets import PRESETS
-from mirage.training.schedule import Ramp
-from mirage.training.watchdog import Limits
 
-NONE = Ramp(start=0, end=0)
+
+class Limits(BaseModel):
+    """What a healthy run keeps to; `off` looks at nothing but numbers that are none.
+
+    margin: of real logits over fake ones. ratio: of R1 to R2, either way. gradient: norm. spread
+    and entropy: of generated images against real ones, from `from_kimg` on, for an average begins
+    as one grey image. gain: dB above bicubic interpolation. patience: looks in a row outside the
+    limits.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    off: bool = False
+    margin: float = Field(50, gt=0)
+    ratio: float = Field(50, gt=1)
+    gradient: float = Field(1e5, gt=0)
+    spread: float = Field(0.1, ge=0)
+    entropy: float = Field(0.3, ge=0)
+    from_kimg: float = Field(50, ge=0)
+    gain: float = -3.0
+    patience: int = Field(3, ge=1)
+
+
+NONE = CosineSchedule(start=0, end=0)
 
 
 class TrainConfig(BaseModel):
@@ -51,11 +67,16 @@ class TrainConfig(BaseModel):
         "none", description="rms: what the mapping makes of each sample has a root mean square of 1"
     )
 
+    warm_start_kimg: float = Field(
+        0, ge=0, description="reconstructed by the generator before the game begins"
+    )
+    warm_start_lr: float = Field(2e-3, gt=0, description="falls to a tenth meanwhile")
+
     scale: int = Field(4, ge=2, le=4, description="how much larger pictures become")
     crop: int = Field(40, ge=8, le=1024, description="side of a low-resolution crop in pixels")
     degrade: tuple[str, ...] = Field((), description="what low resolution went through, in order")
     content: str = Field("charbonnier", description="how far a picture is from the true one")
-    adversarial_ratio: Ramp = Field(
+    adversarial_ratio: CosineSchedule = Field(
         NONE, description="the game's gradient at the picture, as a share of the content's"
     )
     discriminator_widths: tuple[int, ...] = (32, 64)
@@ -67,13 +88,17 @@ class TrainConfig(BaseModel):
         1.0, ge=0, le=1, description="of generated values beyond [-1, 1] in training; 1: no clamp"
     )
     loss: str
-    gamma: Ramp = Field(description="weight of R1 and of R2, applied as gamma / 2")
-    mismatch: Ramp = Field(NONE, description="weight of real images under wrong labels, as fakes")
-    noise: Ramp = Field(
+    gamma: CosineSchedule = Field(description="weight of R1 and of R2, applied as gamma / 2")
+    mismatch: CosineSchedule = Field(
+        NONE, description="weight of real images under wrong labels, as fakes"
+    )
+    noise: CosineSchedule = Field(
         NONE, description="standard deviation of noise on what the discriminator sees"
     )
     augment: tuple[str, ...] = ()
-    augment_probability: Ramp = Field(NONE, description="of each augmentation, for each image")
+    augment_probability: CosineSchedule = Field(
+        NONE, description="of each augmentation, for each image"
+    )
     augment_target: float | None = Field(
         None,
         ge=-1,
@@ -83,11 +108,11 @@ class TrainConfig(BaseModel):
     augment_speed_kimg: float = Field(500, gt=0, description="for the probability to move by 1")
     generator_optimizer: str = "adam"
     discriminator_optimizer: str = "adam"
-    lr: Ramp
-    discriminator_lr: Ramp | None = Field(None, description="none: the same as lr")
+    lr: CosineSchedule
+    discriminator_lr: CosineSchedule | None = Field(None, description="none: the same as lr")
     beta1: float = Field(0.0, ge=0, lt=1)
-    beta2: Ramp
-    ema_half_life_kimg: Ramp
+    beta2: CosineSchedule
+    ema_half_life_kimg: CosineSchedule
     further_half_lives_kimg: tuple[Annotated[float, Field(gt=0)], ...] = ()
     batch_size: int = Field(ge=2, le=65_536)
     micro_batch_size: int | None = Field(
@@ -132,7 +157,20 @@ class TrainConfig(BaseModel):
     def _sizes_of_task(self) -> "TrainConfig":
         if self.task == "upscale" and (len(self.widths), len(self.blocks)) != (1, 1):
             raise ValueError("widths and blocks hold one number each for task upscale")
+        if self.task == "upscale" and self.warm_start_kimg:
+            raise ValueError("warm_start_kimg is of task generate; for upscale only 0 is allowed")
         return self
+
+    @property
+    def warm_start_images(self) -> int:
+        """Images after which the game begins: whole batches."""
+        return math.ceil(1000 * self.warm_start_kimg / self.batch_size) * self.batch_size
+
+    @property
+    def warm_start_schedule(self) -> CosineSchedule:
+        """The learning rate of the warm start."""
+        lr = self.warm_start_lr
+        return CosineSchedule(start=lr, end=lr / 10, to_kimg=self.warm_start_images / 1000)
 
 
 LISTS = {

@@ -14,7 +14,7 @@ import onnxruntime
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from mirage.service.encoding import encode_png
+from mirage.service.media.encoding import encode_png
 
 MODEL = os.environ.get("BENCH_MODEL", "")
 PORT = int(os.environ.get("BENCH_PORT", "8000"))

@@ -15,14 +15,15 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from mirage.training.dataset import Dataset, load_splits
-from mirage.training.evaluate import Evaluator
-from mirage.training.export import export_onnx
-from mirage.training.judge import fit, judge
-from mirage.training.run import Run
-from mirage.training.samples import generate_images, proportional_labels
-from mirage.training.scores import agreement
-from mirage.training.snapshot import load_snapshot
+from mirage.training.data.dataset import Dataset
+from mirage.training.data.load import load_splits
+from mirage.training.evaluation.classifier import classify, fit
+from mirage.training.evaluation.evaluate import Evaluator
+from mirage.training.evaluation.metrics import agreement
+from mirage.training.evaluation.samples import generate_images, proportional_labels
+from mirage.training.publish.export import export_onnx
+from mirage.training.runs.checkpoint import load_snapshot
+from mirage.training.runs.run_dir import Run
 
 Row = dict[str, float | str]
 SLICE = 30.0
@@ -132,8 +133,8 @@ def taught(model: bytes, data: Dataset, test: Dataset, epochs: int) -> float:
     assert test.labels is not None
     requested = proportional_labels(data.labels, len(data))
     images = generate_images(model, len(data), requested)
-    _, judged = judge(fit(images, requested, epochs, seed=1), test.images)
-    return agreement(judged, test.labels)
+    _, predicted = classify(fit(images, requested, epochs, seed=1), test.images)
+    return agreement(predicted, test.labels)
 
 
 def plot(rows: list[Row], path: Path) -> None:

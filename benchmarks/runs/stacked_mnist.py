@@ -10,11 +10,11 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from mirage.training.dataset import load_dataset
-from mirage.training.export import export_onnx
-from mirage.training.run import Run
-from mirage.training.snapshot import load_snapshot
-from mirage.training.stacked import SAMPLES, stacked_scores
+from mirage.training.data.load import load_dataset
+from mirage.training.evaluation.stacked_mnist import SAMPLES, stacked_scores
+from mirage.training.publish.export import export_onnx
+from mirage.training.runs.checkpoint import load_snapshot
+from mirage.training.runs.run_dir import Run
 
 Row = dict[str, float]
 

@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 import onnxruntime
 
-from mirage.bundle.latents import draw_latents
+from mirage.bundle.format.latents import draw_latents
 
 from .processes import MARK, end
 

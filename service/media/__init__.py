@@ -1,1 +1,1 @@
-"""Arrays to bytes and back: encoding of images, decoding of pictures, tiles. Pure functions."""
+"""Arrays to bytes and back: image files, archives, animations, tiles. Pure functions."""

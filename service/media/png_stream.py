@@ -8,7 +8,7 @@ import numpy as np
 from isal import isal_zlib
 from numpy.typing import NDArray
 
-from mirage.service.encoding import COLOUR_TYPES, FILTER_UP, IEND, SIGNATURE
+from mirage.service.media.encoding import COLOUR_TYPES, FILTER_UP, IEND, SIGNATURE
 
 Pixels = NDArray[np.uint8]  # [H, W, C] with C = 1, 2 (grey and alpha), 3 or 4
 STREAM_COLOUR_TYPES = {**COLOUR_TYPES, 2: 4}

@@ -19,9 +19,9 @@ from benchmarks.serving.clients import (
     silent,
     slow_sender,
 )
-from mirage.bundle.store import release
+from mirage.bundle.store.release import release
 from tests.bundles import make_bundle
-from tests.service.process import Process, serving
+from tests.service.helpers.server_process import Process, serving
 
 
 @pytest.fixture(scope="module")

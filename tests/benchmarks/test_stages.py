@@ -17,21 +17,28 @@ from benchmarks.serving.stages import (
 )
 
 ROOT = Path(__file__).parent.parent.parent
-LOOPS = "thread (7);serve (service/server.py:50);Runner.run (asyncio/runners.py:118)"
-LANE = "thread (8);Thread.run (threading.py:982);Batcher._drive (service/batcher.py:214)"
+LOOPS = "thread (7);serve (service/processes/launch.py:50);Runner.run (asyncio/runners.py:118)"
+LANE = "thread (8);Thread.run (threading.py:982);Batcher._drive (service/batching/batcher.py:214)"
 
 
 @pytest.mark.parametrize(
     ("frames", "stage"),
     [
-        ("Generate.__call__ (service/fast_path.py:77)", METRICS),
+        ("Generate.__call__ (service/api/fast_path.py:77)", METRICS),
         (
-            "Generate.__call__ (service/fast_path.py:60);Generate._send (service/fast_path.py:120)",
+            "Generate.__call__ (service/api/fast_path.py:60)"
+            ";Generate._send (service/api/fast_path.py:120)",
             WRITE,
         ),
-        ("parse_demand (service/bodies.py:9);BaseModel.validate (pydantic/main.py:7)", CHECK),
-        ("_timed_pack (service/generation.py:62);encode_png (service/encoding.py:28)", PNG),
-        ("log_request (service/request_log.py:85);Handler.handle (logging/__init__.py:9)", LOG),
+        (
+            "parse_demand (service/api/request_body.py:9);BaseModel.validate (pydantic/main.py:7)",
+            CHECK,
+        ),
+        ("_timed_pack (service/api/generate.py:62);encode_png (service/media/encoding.py:28)", PNG),
+        (
+            "log_request (service/telemetry/logging.py:85);Handler.handle (logging/__init__.py:9)",
+            LOG,
+        ),
     ],
 )
 def test_the_innermost_frame_that_has_a_stage_decides(frames: str, stage: str) -> None:
@@ -39,7 +46,7 @@ def test_the_innermost_frame_that_has_a_stage_decides(frames: str, stage: str) -
 
 
 def test_what_libraries_do_counts_for_their_caller() -> None:
-    stack = f"{LOOPS};encode_png (service/encoding.py:28);concatenate (numpy/core/multi.py:3)"
+    stack = f"{LOOPS};encode_png (service/media/encoding.py:28);concatenate (numpy/core/multi.py:3)"
     assert stage_of(stack) == PNG
 
 
@@ -55,7 +62,7 @@ def test_the_time_of_a_thread_is_shared_out_by_its_own_samples() -> None:
     """A lane is sampled more often than the loop here, for it waits for a core as well."""
     lines = [
         f"{LOOPS} 10",
-        f"{LOOPS};encode_png (service/encoding.py:28) 30",
+        f"{LOOPS};encode_png (service/media/encoding.py:28) 30",
         f"{LANE};Session.run (onnxruntime/capi/session.py:4) 500",
         f"{LANE};Condition.wait (threading.py:327) 900",
     ]

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from mirage.bundle.__main__ import main
-from mirage.bundle.lock import lock_model
-from mirage.bundle.release import Canary, Release, read_release
+from mirage.bundle.store.lock import lock_model
+from mirage.bundle.store.release import Canary, Release, read_release
 from tests.bundles import make_bundle
 
 ROOT = Path(__file__).parents[2]

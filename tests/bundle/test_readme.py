@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import get_args
 
 from mirage.bundle.errors import Reason
-from mirage.bundle.graph import OPERATORS
-from mirage.bundle.limits import MIB, Limits
-from mirage.bundle.manifest import (
+from mirage.bundle.format.graph import OPERATORS
+from mirage.bundle.format.limits import MIB, Limits
+from mirage.bundle.format.manifest import (
     FORMAT_VERSION,
     MOST_DIRECTIONS,
     NAME_PATTERN,

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from mirage.bundle.store import release
+from mirage.bundle.store.release import release
 from mirage.service.app import create_app
 from mirage.service.settings import Settings
 from mirage_client import Client

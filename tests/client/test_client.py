@@ -6,7 +6,7 @@ import socket
 import numpy as np
 import pytest
 
-from mirage.bundle.latents import draw_latents
+from mirage.bundle.format.latents import draw_latents
 from mirage_client import BadAnswer, Client, Refused, Unreachable
 from tests.bundles import Toy
 from tests.client.servers import Answer, Front

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from mirage.service.api.problems import URN
 from mirage.service.errors import NotReady
-from mirage.service.problems import URN
 
 CONFIGURATION = Path(__file__).parents[2] / "deploy/haproxy/haproxy.cfg"
 TEXT = CONFIGURATION.read_text()

@@ -6,9 +6,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-from mirage.bundle.store import release
+from mirage.bundle.store.release import release
 from tests.bundles import make_bundle
-from tests.service.process import serving
+from tests.service.helpers.server_process import serving
 from tests.test_project import project
 
 ROOT = Path(__file__).parents[2]

@@ -13,9 +13,9 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
-from mirage.service.crowd import Crowd
-from mirage.service.metrics import Metrics
-from mirage.service.worker_collector import WorkerCollector
+from mirage.service.sharing.counters import SharedCounters
+from mirage.service.telemetry.metrics import Metrics
+from mirage.service.telemetry.worker_collector import WorkerCollector
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 PROMETHEUS = DEPLOY / "prometheus"
@@ -42,7 +42,7 @@ def queries() -> list[str]:
 def service_metrics() -> set[str]:
     """The names of all series of the service, but for the times since when something counts."""
     workers = CollectorRegistry()
-    workers.register(WorkerCollector(Crowd(2)))
+    workers.register(WorkerCollector(SharedCounters(2)))
     text = (Metrics().exposition() + generate_latest(workers)).decode()
     endings = {"counter": ["_total"], "histogram": ["_bucket", "_sum", "_count"]}
     return {

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from PIL import Image
 
-from mirage.bundle.store import new_version, release
+from mirage.bundle.store.publish import new_version
+from mirage.bundle.store.release import release
 from tests.bundles import Toy, write_toy
 from tests.playground.server import Server
 

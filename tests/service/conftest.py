@@ -8,10 +8,10 @@ from fastapi import FastAPI
 from prometheus_client import values
 from starlette.testclient import TestClient
 
-from mirage.bundle.store import release
-from mirage.service.aggregation import DIRECTORY_VARIABLE, SharedMetrics
+from mirage.bundle.store.release import release
 from mirage.service.app import create_app
 from mirage.service.settings import Settings
+from mirage.service.telemetry.aggregation import DIRECTORY_VARIABLE, SharedMetrics
 from tests.bundles import make_bundle
 
 ClientOf = Callable[..., TestClient]

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from mirage.bundle.store import new_version
+from mirage.bundle.store.publish import new_version
 from mirage.service.__main__ import main
-from mirage.service.keys_file import read_keys
+from mirage.service.api.auth import read_keys
 from tests.bundles import Toy, write_toy
 
 

@@ -64,5 +64,7 @@ def test_names_a_wrong_setting_its_value_and_what_is_allowed(
 
 
 def test_names_an_unknown_preset() -> None:
-    with pytest.raises(UsageError, match="--preset is nist; allowed are auto, cifar10, dcgan"):
+    with pytest.raises(
+        UsageError, match="--preset is nist; allowed are auto, avatars, cifar10, dcgan"
+    ):
         build_config("nist", {})

@@ -8,10 +8,10 @@ import onnxruntime
 import pytest
 import torch
 
-from mirage.bundle.graph import OPERATORS
-from mirage.training.export import export_upscaler
+from mirage.bundle.format.graph import OPERATORS
 from mirage.training.networks.compact import Upscaler
-from mirage.training.snapshot import UpscalerSnapshot
+from mirage.training.publish.export import export_upscaler
+from mirage.training.runs.checkpoint import UpscalerSnapshot
 from tests.training.drawings import drawing
 from tests.training.networks.test_compact import architecture, trained_like
 

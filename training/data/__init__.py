@@ -1,1 +1,1 @@
-"""Pictures for networks that take pictures: crops, low-resolution twins, and icons."""
+"""Images from anywhere, decoded once into one uint8 data set; knows nothing of networks."""

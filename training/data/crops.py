@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image
 
+from mirage.training.data.degradation import SUPPORT, degrade, reduce
 from mirage.training.data.pictures import Picture
-from mirage.training.optim.degradation import SUPPORT, degrade, reduce
 
 TRIES = 4
 """Places that are looked at before a crop of one colour is taken: it would teach nothing."""

@@ -12,11 +12,11 @@ from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field
 from tqdm import tqdm
 
-from mirage.training.dataset.decode import cpu_count
-from mirage.training.dataset.options import NONE, DataOptions
-from mirage.training.dataset.picture import normalise
-from mirage.training.dataset.source import Source
-from mirage.training.dataset.sources import open_source
+from mirage.training.data.decode import cpu_count
+from mirage.training.data.image import normalise
+from mirage.training.data.image_folder import Source
+from mirage.training.data.load import open_source
+from mirage.training.data.options import NONE, DataOptions
 from mirage.training.errors import DataError
 
 MOST_BYTES = 16 << 30

@@ -1,1 +1,1 @@
-"""How good a model is, beside real data."""
+"""How good a graph is, beside real data."""

@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from mirage.training.evaluation.image_quality import gaussian
-from mirage.training.scores import frechet_distance
+from mirage.training.evaluation.metrics import frechet_distance
 
 PATCH = 96
 LEAST_PATCHES = 72

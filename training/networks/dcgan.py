@@ -11,9 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mirage.training.networks import discriminator, generator
-from mirage.training.networks.architecture import Architecture
-from mirage.training.networks.generator import gained
+from mirage.training.networks import base
+from mirage.training.networks.base import Architecture, gained
 
 SLOPE = 0.3
 DROPOUT = 0.3
@@ -24,7 +23,7 @@ CLASSES = 0.05
 the generator soon makes one image for each class, whatever the latents are."""
 
 
-class Generator(generator.Generator):
+class Generator(base.Generator):
     """Dense layer, then transposed convolutions: the first keeps the size, later ones double it."""
 
     def __init__(self, a: Architecture) -> None:
@@ -57,7 +56,7 @@ class Generator(generator.Generator):
         return self.dense.weight[:, : self.latent_dim]
 
 
-class Discriminator(discriminator.Discriminator):
+class Discriminator(base.Discriminator):
     """Strided 5x5 convolutions with dropout; the class enters as one more image channel."""
 
     def __init__(self, a: Architecture) -> None:
@@ -76,7 +75,7 @@ class Discriminator(discriminator.Discriminator):
     def features(self, images: Tensor) -> Tensor:
         return images  # the label enters as a plane beside them, so nothing can be shared
 
-    def judge(self, features: Tensor, labels: Tensor | None = None) -> Tensor:
+    def logits(self, features: Tensor, labels: Tensor | None = None) -> Tensor:
         x = features
         if self.embed is not None:
             plane = self.embed(labels).view(-1, 1, *self.size)

@@ -14,9 +14,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mirage.training.networks import discriminator, generator
-from mirage.training.networks.architecture import Architecture
-from mirage.training.networks.generator import gained, normalized
+from mirage.training.networks import base
+from mirage.training.networks.base import Architecture, gained, normalized
 from mirage.training.networks.strided import activate, scaled
 
 GROUP = 16
@@ -75,7 +74,7 @@ def stages(a: Architecture) -> list[nn.Sequential]:
     ]
 
 
-class Generator(generator.Generator):
+class Generator(base.Generator):
     """Latents and labels weigh the channels of a learnt coarse map, which grows to an image."""
 
     def __init__(self, a: Architecture) -> None:
@@ -105,7 +104,7 @@ class Generator(generator.Generator):
         return self.weigh.weight[:, : self.latent_dim]
 
 
-class Discriminator(discriminator.Discriminator):
+class Discriminator(base.Discriminator):
     """The generator's mirror image; the class enters as a projection (Miyato & Koyama 2018)."""
 
     def __init__(self, a: Architecture) -> None:
@@ -129,7 +128,7 @@ class Discriminator(discriminator.Discriminator):
             x = blocks(down(F.avg_pool2d(x, 2)))
         return self.gather(x).flatten(1)
 
-    def judge(self, features: Tensor, labels: Tensor | None = None) -> Tensor:
+    def logits(self, features: Tensor, labels: Tensor | None = None) -> Tensor:
         with torch.autocast(features.device.type, enabled=False):  # margins of pairs are small
             scores = self.head(features.float())
             if self.embed is None:

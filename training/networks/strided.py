@@ -14,9 +14,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mirage.training.networks import discriminator, generator
-from mirage.training.networks.architecture import Architecture
-from mirage.training.networks.generator import gained, normalized
+from mirage.training.networks import base
+from mirage.training.networks.base import Architecture, gained, normalized
 
 SLOPE = 0.2
 
@@ -56,7 +55,7 @@ def stage(width: int, blocks: int) -> nn.Sequential:
     return nn.Sequential(*(Block(width) for _ in range(blocks)))
 
 
-class Generator(generator.Generator):
+class Generator(base.Generator):
     """Latents and labels -> hidden layer -> coarse map -> transposed convolutions -> image."""
 
     def __init__(self, a: Architecture) -> None:
@@ -95,7 +94,7 @@ class Generator(generator.Generator):
         return self.hidden.weight[:, : self.latent_dim]
 
 
-class Discriminator(discriminator.Discriminator):
+class Discriminator(base.Discriminator):
     """The generator's mirror image; the class enters as a projection (Miyato & Koyama 2018)."""
 
     def __init__(self, a: Architecture) -> None:
@@ -117,7 +116,7 @@ class Discriminator(discriminator.Discriminator):
             x = blocks(down(activate(x)))
         return activate(self.hidden(activate(x).flatten(1)))
 
-    def judge(self, features: Tensor, labels: Tensor | None = None) -> Tensor:
+    def logits(self, features: Tensor, labels: Tensor | None = None) -> Tensor:
         with torch.autocast(features.device.type, enabled=False):  # margins of pairs are small
             features = features.float()
             logits = self.logit(features).squeeze(1)

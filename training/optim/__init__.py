@@ -1,1 +1,1 @@
-"""Pure functions of tensors and pixels that training is made of."""
+"""What a training step is made of, as pure functions: losses, augmentation, schedules."""

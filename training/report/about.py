@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from mirage.training.evaluation.restoration import COLUMNS, read_card
+from mirage.training.report.images import still_of
 from mirage.training.report.page import grid, pictures
-from mirage.training.report.picture import still_of
 
 Sheet = dict[str, Any]
 

@@ -6,14 +6,24 @@ from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 
-from mirage.bundle.manifest import Score
-from mirage.training.report.gauge import BOUNDS, legend, pill, place_of_collapsed, track
+from mirage.bundle.format.manifest import Score
+from mirage.training.evaluation.contact_sheets import sample_sheet
+from mirage.training.evaluation.scorecard import Scorecard
+from mirage.training.publish.candidate import Candidate
+from mirage.training.report.images import still
 from mirage.training.report.page import page, pictures, section, table
-from mirage.training.report.picture import still
-from mirage.training.report.verdict import MEANINGS, in_order, quality, verdict, written
-from mirage.training.scorecard import Scorecard
-from mirage.training.sheets import sample_sheet
-from mirage.training.subject import Subject
+from mirage.training.report.score_gauges import (
+    BOUNDS,
+    MEANINGS,
+    in_order,
+    legend,
+    pill,
+    place_of_collapsed,
+    quality,
+    track,
+    verdict,
+    written,
+)
 
 STYLES = ("first", "second")
 
@@ -22,13 +32,13 @@ STYLES = ("first", "second")
 class Side:
     """One of the two: the model, and its scorecard if there is one."""
 
-    subject: Subject
+    candidate: Candidate
     card: Scorecard | None
 
     @property
     def scores(self) -> Mapping[str, Score]:
         """Those of the scorecard, else what was recorded when the model was exported."""
-        return self.card.scores if self.card else self.subject.scores
+        return self.card.scores if self.card else self.candidate.scores
 
     @property
     def collapsed(self) -> Mapping[str, float]:
@@ -38,7 +48,7 @@ class Side:
 
 def write_comparison(first: Side, second: Side, to: Path) -> Path:
     """Write one page about two models."""
-    title = f"{first.subject.name} and {second.subject.name}"
+    title = f"{first.candidate.name} and {second.candidate.name}"
     to.write_text(page(title, _body((first, second), title)), encoding="utf-8")
     return to
 
@@ -54,7 +64,7 @@ def _body(sides: tuple[Side, Side], title: str) -> Iterator[str]:
 def _verdicts(sides: tuple[Side, Side]) -> str:
     found = [verdict(side.scores, side.collapsed) for side in sides]
     return "".join(
-        f'<p class="banner {one.grade.name.lower()}"><b>{escape(side.subject.name)}: '
+        f'<p class="banner {one.grade.name.lower()}"><b>{escape(side.candidate.name)}: '
         f"{one.grade.value}</b><span>{escape(one.sentence)}</span></p>"
         for side, one in zip(sides, found, strict=True)
         if one
@@ -62,19 +72,19 @@ def _verdicts(sides: tuple[Side, Side]) -> str:
 
 
 def _same_seeds(sides: tuple[Side, Side]) -> str:
-    classes = sides[0].subject.classes == sides[1].subject.classes != ()
+    classes = sides[0].candidate.classes == sides[1].candidate.classes != ()
     return "Seeds 0 to 99 of both" + (", one class per column." if classes else ".")
 
 
 def _pictures(sides: tuple[Side, Side]) -> str:
     sheets = {
-        side.subject.name: still(
-            sample_sheet(side.subject.model, len(side.subject.classes)),
-            f"Samples of {side.subject.name}",
+        side.candidate.name: still(
+            sample_sheet(side.candidate.model, len(side.candidate.classes)),
+            f"Samples of {side.candidate.name}",
         )
         for side in sides
     }
-    return pictures(sheets, max(max(side.subject.image[:2]) for side in sides))
+    return pictures(sheets, max(max(side.candidate.image[:2]) for side in sides))
 
 
 def _alike(sides: tuple[Side, Side]) -> str:
@@ -83,7 +93,7 @@ def _alike(sides: tuple[Side, Side]) -> str:
         if cards[0].compares_with(cards[1]):
             return "Measured alike: on the same data, by the same network, with as many images."
         return "Measured on other data, by another network or with other sizes: not comparable."
-    same = sides[0].subject.data_fingerprint == sides[1].subject.data_fingerprint
+    same = sides[0].candidate.data_fingerprint == sides[1].candidate.data_fingerprint
     return "As recorded at export, " + ("on the same data." if same else "each on its own data.")
 
 
@@ -92,7 +102,7 @@ def _scores(sides: tuple[Side, Side]) -> str:
     names = [name for name in in_order(first.scores) if name in second.scores]
     if not names:
         return "<p>At least one of the two has no scores; give <code>--data</code>.</p>"
-    key = [(css, side.subject.name) for css, side in zip(STYLES, sides, strict=True)]
+    key = [(css, side.candidate.name) for css, side in zip(STYLES, sides, strict=True)]
     return legend([*key, *BOUNDS]) + "".join(_row(name, sides) for name in names)
 
 
@@ -100,7 +110,7 @@ def _row(name: str, sides: tuple[Side, Side]) -> str:
     places = [quality(name, s.scores[name], s.collapsed.get(name)) for s in sides]
     ring = place_of_collapsed(name, sides[0].scores[name], sides[0].collapsed.get(name))
     marks = [*zip(STYLES, places, strict=True), ("ring", ring)]
-    pills = "".join(pill(p, s.subject.name) for p, s in zip(places, sides, strict=True))
+    pills = "".join(pill(p, s.candidate.name) for p, s in zip(places, sides, strict=True))
     return (
         f'<section class="gauge"><h3>{escape(MEANINGS[name].question)}</h3>'
         f'<div class="pills">{pills}</div>{track(marks)}<p>{escape(_numbers(name, sides))}</p>'
@@ -113,7 +123,7 @@ def _numbers(name: str, sides: tuple[Side, Side]) -> str:
     form = MEANINGS[name].form
     values = [side.scores[name].value for side in sides]
     parts = [
-        f"{side.subject.name} {written(value, form)}"
+        f"{side.candidate.name} {written(value, form)}"
         for side, value in zip(sides, values, strict=True)
     ]
     parts.append(f"real data {written(sides[0].scores[name].floor, form)}")
@@ -128,8 +138,9 @@ def _numbers(name: str, sides: tuple[Side, Side]) -> str:
 def table_of(sides: tuple[Side, Side]) -> str:
     """What each is and where it comes from."""
     rows = {
-        side.subject.name: f"preset {side.subject.preset}, {side.subject.kimg:,.0f} thousand images"
-        f" seen, data {side.subject.data_fingerprint[:12]}"
+        side.candidate.name: f"preset {side.candidate.preset}, "
+        f"{side.candidate.kimg:,.0f} thousand images"
+        f" seen, data {side.candidate.data_fingerprint[:12]}"
         for side in sides
     }
     return table(rows)

@@ -6,22 +6,72 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from mirage.bundle.durable import replace_file
-from mirage.training.checkpoint import parameter_counts
+from mirage.bundle.store.durable import replace_file
 from mirage.training.config import TrainConfig
+from mirage.training.evaluation.scorecard import Scorecard, known_scorecard, notes, scores_file
+from mirage.training.optim.schedule import CosineSchedule
+from mirage.training.publish.gate import Check, flag
+from mirage.training.publish.result import Result, read_result
 from mirage.training.report.about import ABOUT, About
-from mirage.training.report.chart import Series, line_chart
-from mirage.training.report.curves import Lines, charts
-from mirage.training.report.gauge import banner, gauges
-from mirage.training.report.outcome import outcome
-from mirage.training.report.page import counted, duration, facts, page, pictures, section, table
-from mirage.training.report.picture import film, still_of
-from mirage.training.report.verdict import verdict
-from mirage.training.report.watch import read_watch, watched
-from mirage.training.result import read_result
-from mirage.training.run import Run
-from mirage.training.schedule import Ramp
-from mirage.training.scorecard import Scorecard, known_scorecard, notes, scores_file
+from mirage.training.report.charts import Lines, Series, charts, line_chart, read_watch, watched
+from mirage.training.report.images import film, still_of
+from mirage.training.report.page import (
+    counted,
+    duration,
+    facts,
+    grid,
+    page,
+    pictures,
+    section,
+    table,
+)
+from mirage.training.report.score_gauges import banner, gauges, verdict
+from mirage.training.runs.checkpoint import parameter_counts
+from mirage.training.runs.run_dir import Run
+
+STYLES = {"released": "real", "published": "real", "refused": "broken", "failed": "broken"}
+
+
+def outcome(result: Result | None) -> str:
+    """The end of the job as a banner, then the gate's checks; empty for a run without a job."""
+    return f"{_banner(result)}{_checks(result)}" if result else ""
+
+
+def _banner(result: Result) -> str:
+    reasons = "".join(f"<span>{escape(reason)}.</span>" for reason in result.reasons)
+    css = STYLES.get(result.outcome, "")
+    return f'<p class="banner {css}"><b>{escape(_headline(result))}</b>{reasons}</p>'
+
+
+def _headline(result: Result) -> str:
+    match result.outcome:
+        case "released" | "published":
+            return f"{result.outcome.capitalize()} as {result.model}@{result.version}"
+        case "refused":
+            return "Refused by the gate: not published"
+        case "failed":
+            return f"Failed: stage {result.stage}" if result.stage else "Failed"
+    return f"Under way: stage {result.stage}" if result.stage else "Under way"
+
+
+def _checks(result: Result) -> str:
+    if not result.checks:
+        return ""
+    compared = ""
+    if result.released_version is not None:
+        released = f"{result.model}@{result.released_version}"
+        compared = f'<p class="soft below">Compared with the released {escape(released)}.</p>'
+    head = ("score", "value", "asked for", "", "threshold")
+    return compared + grid(head, (tuple(_row(check)) for check in result.checks))
+
+
+def _row(check: Check) -> Iterator[str]:
+    yield escape(check.score)
+    yield f"{check.value:.4g}"
+    yield f"{'at most' if check.lower_is_better else 'at least'} {check.bound:.4g}"
+    css, word = ("real", "passed") if check.passed else ("broken", "not passed")
+    yield f'<b class="grade {css}">{word}</b>'
+    yield f"<code>{flag(check.threshold)} {check.limit:g}</code>"
 
 
 @dataclass(frozen=True)
@@ -200,13 +250,17 @@ def _configuration(story: Story) -> str:
 
 
 def _setting(value: Any) -> str:
-    if not isinstance(value, Ramp):
+    if not isinstance(value, CosineSchedule):
         return (", ".join(map(str, value)) or "none") if isinstance(value, tuple) else str(value)
-    return _ramp(value)
+    return _schedule(value)
 
 
-def _ramp(ramp: Ramp) -> str:
-    text = f"{ramp.start:g}"
-    if ramp.start != ramp.end:
-        text += f" → {ramp.end:g} from {ramp.from_kimg:g} to {ramp.to_kimg:g} kimg"
-    return f"{text}; from {ramp.then.from_kimg:g} kimg on {_ramp(ramp.then)}" if ramp.then else text
+def _schedule(schedule: CosineSchedule) -> str:
+    text = f"{schedule.start:g}"
+    if schedule.start != schedule.end:
+        text += f" → {schedule.end:g} from {schedule.from_kimg:g} to {schedule.to_kimg:g} kimg"
+    return (
+        f"{text}; from {schedule.then.from_kimg:g} kimg on {_schedule(schedule.then)}"
+        if schedule.then
+        else text
+    )

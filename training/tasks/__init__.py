@@ -1,6 +1,1 @@
-"""What networks can be trained to do, by name: one file per task."""
-
-from mirage.training.tasks import generate, upscale
-from mirage.training.tasks.task import Task
-
-TASKS: dict[str, Task] = {"generate": generate.TASK, "upscale": upscale.TASK}
+"""One file for each task: what is trained, on which batches, shown and scored how."""

@@ -8,28 +8,31 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from mirage.training.dataset import Dataset
-from mirage.training.dataset.decoded import check_enough
-from mirage.training.dataset.sheet import describe, sample_sheet
-from mirage.training.draws import (
-    Draws,
+from mirage.training.data.dataset import Dataset, check_enough
+from mirage.training.data.pixels import to_pixels, to_planes
+from mirage.training.data.preview import describe, sample_sheet
+from mirage.training.networks.base import Architecture, Discriminator, Generator
+from mirage.training.optim.augment import certainty
+from mirage.training.optim.clamp import soft_clamp
+from mirage.training.optim.losses import LOSSES, gradient_penalty, slope_penalty
+from mirage.training.optim.reconstruction import reconstruction_loss
+from mirage.training.tasks.diversity import DiversityMonitor, shrink
+from mirage.training.tasks.randomness import (
+    Sampler,
+    StepRandomness,
+    Stream,
     draw_augment,
     draw_for_all,
     draw_noise,
+    draw_step_latents,
     draw_wrong_labels,
+    random_stream,
 )
-from mirage.training.losses import LOSSES, gradient_penalty, slope_penalty
-from mirage.training.networks import Architecture, Discriminator, Generator
-from mirage.training.optim.clamp import soft_clamp
-from mirage.training.pixels import to_pixels, to_planes
-from mirage.training.sampler import Sampler, Stream, draw_step_latents, random_stream
-from mirage.training.strength import certainty
 from mirage.training.tasks.task import Move, Statistics, Task, moved, precision
-from mirage.training.yardstick import Yardstick, shrink
 
 if TYPE_CHECKING:
     from mirage.training.config import TrainConfig
-    from mirage.training.players import Players
+    from mirage.training.runs.state import TrainState
 
 GRID = 10
 """Sample grids are 10 x 10: one column per class when there are ten."""
@@ -124,21 +127,28 @@ class Batches:
 class Rules:
     """The game of a GAN: the discriminator moves, then the generator."""
 
-    def __init__(self, config: "TrainConfig", players: "Players") -> None:
-        self.config, self.players = config, players
+    def __init__(self, config: "TrainConfig", state: "TrainState") -> None:
+        self.config, self.state = config, state
         self.loss = LOSSES[config.loss]
-        self._discriminator_network = cast(Discriminator, players.discriminator)
+        self._discriminator_network = cast(Discriminator, state.discriminator)
 
-    def moves(self, nimg: int, for_discriminator: Batch, for_generator: Batch) -> Iterator[Move]:
+    def moves(self, nimg: int, *batches: Batch) -> Iterator[Move]:
+        if nimg < self.config.warm_start_images:
+            (batch,) = batches
+            yield Move("w", len(batch), lambda part: self._reconstruction(batch[part]))
+            return
+        for_discriminator, for_generator = batches
         now = self._weights(nimg)
         yield self._discriminator_move(for_discriminator, now)
         yield self._generator_move(for_generator, now)
 
     def schedule(self, nimg: int) -> dict[str, float]:
+        if nimg < self.config.warm_start_images:
+            return {"lr": self.config.warm_start_schedule.at(nimg)}
         names = ("lr", "beta2", "gamma", "ema_half_life_kimg")
         schedule = {name: getattr(self.config, name).at(nimg) for name in names}
         if self.config.augment:
-            schedule["augment_probability"] = self.players.strength.at(nimg)
+            schedule["augment_probability"] = self.state.augment_probability.at(nimg)
         return schedule
 
     def _weights(self, nimg: int) -> Weights:
@@ -147,91 +157,105 @@ class Rules:
             gamma=config.gamma.at(nimg),
             mismatch=config.mismatch.at(nimg),
             noise=config.noise.at(nimg),
-            augment=self.players.strength.at(nimg),
+            augment=self.state.augment_probability.at(nimg),
         )
 
     def _discriminator_move(self, batch: Batch, now: Weights) -> Move:
         wrong = between = None
         if now.mismatch > 0 and batch.labels is not None:
-            wrong = draw_wrong_labels(batch.labels, self.players.num_classes)
+            wrong = draw_wrong_labels(batch.labels, self.state.num_classes)
         if self.loss.slope:
             between = draw_for_all(torch.rand, len(batch))
-        draws = self._draws(batch, now, wrong, between)
+        randomness = self._draw_randomness(batch, now, wrong, between)
         return Move(
-            "d", len(batch), lambda part: self._discriminator(batch[part], draws[part], now)
+            "d", len(batch), lambda part: self._discriminator(batch[part], randomness[part], now)
         )
 
     def _generator_move(self, batch: Batch, now: Weights) -> Move:
-        draws = self._draws(batch, now)
-        return Move("g", len(batch), lambda part: self._generator(batch[part], draws[part], now))
+        randomness = self._draw_randomness(batch, now)
+        return Move(
+            "g", len(batch), lambda part: self._generator(batch[part], randomness[part], now)
+        )
 
-    def _draws(
+    def _draw_randomness(
         self,
         batch: Batch,
         now: Weights,
         wrong: Tensor | None = None,
         between: Tensor | None = None,
-    ) -> Draws:
+    ) -> StepRandomness:
         numbers = draw_augment(self.config, len(batch))
         noise = draw_noise(batch.images, now.noise)
-        return Draws(numbers, noise, wrong, between).to(self.players.device)
+        return StepRandomness(numbers, noise, wrong, between).to(self.state.device)
+
+    def _reconstruction(self, batch: Batch) -> tuple[Tensor, Statistics]:
+        with precision(self.config, self.state.device):
+            images = self._generate(batch)
+        loss = reconstruction_loss(images, batch.images)
+        return loss, {"reconstruction": loss.detach()}
 
     def _generate(self, batch: Batch) -> Tensor:
-        images = self.players.generator(batch.latents, batch.labels)
+        images = self.state.generator(batch.latents, batch.labels)
         return soft_clamp(images, self.config.clamp_slope)
 
-    def _see(self, images: Tensor, draws: Draws, now: Weights) -> Tensor:
-        return draws.see(images, self.config, now.augment, now.noise)
+    def _see(self, images: Tensor, randomness: StepRandomness, now: Weights) -> Tensor:
+        return randomness.see(images, self.config, now.augment, now.noise)
 
-    def _discriminator(self, batch: Batch, draws: Draws, now: Weights) -> tuple[Tensor, Statistics]:
+    def _discriminator(
+        self, batch: Batch, randomness: StepRandomness, now: Weights
+    ) -> tuple[Tensor, Statistics]:
         """One pass over both members of the pairs, and one gradient for both penalties.
 
         The penalties are taken with respect to the images before augmentation, as R3GAN does.
         """
         discriminator = self._discriminator_network
-        with precision(self.config, self.players.device):
+        with precision(self.config, self.state.device):
             with torch.no_grad():
                 fakes = self._generate(batch)
             images = torch.cat([batch.images, fakes]).requires_grad_(now.gamma > 0)
             labels = None if batch.labels is None else torch.cat([batch.labels, batch.labels])
-            features = discriminator.features(self._see(images, draws, now))
-            logits = discriminator.judge(features, labels)
+            features = discriminator.features(self._see(images, randomness, now))
+            logits = discriminator.logits(features, labels)
         real, fake = logits.chunk(2)
         objective = self.loss.discriminator(real, fake)
         statistics = {"d_loss": objective.detach(), "margin": (real - fake).mean().detach()}
-        if self.players.strength.adapts:
+        if self.state.augment_probability.adapts:
             statistics["certainty"] = certainty(real, fake, self.loss.paired).detach()
         if now.gamma > 0:
             r1, r2 = (part.mean() for part in gradient_penalty(images, logits).chunk(2))
             objective = objective + now.gamma / 2 * (r1 + r2)
             statistics |= {"r1": r1.detach(), "r2": r2.detach()}
-        if draws.wrong is not None:
+        if randomness.wrong is not None:
             # real images under other classes' labels are one more kind of fake (Reed et al. 2016)
-            with precision(self.config, self.players.device):
-                mismatched = discriminator.judge(features.chunk(2)[0], draws.wrong)
+            with precision(self.config, self.state.device):
+                mismatched = discriminator.logits(features.chunk(2)[0], randomness.wrong)
             objective = objective + now.mismatch * self.loss.discriminator(real, mismatched)
-        if draws.between is not None:
-            between = torch.lerp(batch.images, fakes, draws.between[:, None, None, None])
-            slope = self._slope(between, batch.labels, draws, now)
+        if randomness.between is not None:
+            between = torch.lerp(batch.images, fakes, randomness.between[:, None, None, None])
+            slope = self._slope(between, batch.labels, randomness, now)
             objective = objective + self.loss.slope * slope
             statistics["slope"] = slope.detach()
         return objective, statistics
 
-    def _slope(self, images: Tensor, labels: Tensor | None, draws: Draws, now: Weights) -> Tensor:
+    def _slope(
+        self, images: Tensor, labels: Tensor | None, randomness: StepRandomness, now: Weights
+    ) -> Tensor:
         """The mean slope penalty at these images, between the members of the pairs."""
         images.requires_grad_()
-        with precision(self.config, self.players.device):
-            logits = self._discriminator_network(self._see(images, draws, now), labels)
+        with precision(self.config, self.state.device):
+            logits = self._discriminator_network(self._see(images, randomness, now), labels)
         return slope_penalty(images, logits).mean()
 
-    def _generator(self, batch: Batch, draws: Draws, now: Weights) -> tuple[Tensor, Statistics]:
+    def _generator(
+        self, batch: Batch, randomness: StepRandomness, now: Weights
+    ) -> tuple[Tensor, Statistics]:
         discriminator = self._discriminator_network
-        with precision(self.config, self.players.device):
+        with precision(self.config, self.state.device):
             images = self._generate(batch)
-            fake = discriminator(self._see(images, draws, now), batch.labels)
+            fake = discriminator(self._see(images, randomness, now), batch.labels)
             real = fake.detach()
             if self.loss.paired:
-                real = discriminator(self._see(batch.images, draws, now), batch.labels)
+                real = discriminator(self._see(batch.images, randomness, now), batch.labels)
         loss = self.loss.generator(real, fake)
         return loss, {"g_loss": loss.detach()}
 
@@ -249,7 +273,7 @@ class Samples:
         self.labels = np.arange(count, dtype=np.int64) % min(classes, GRID) if classes else None
         chosen = np.unique(np.linspace(0, len(dataset) - 1, REAL).astype(np.int64))
         labels = None if dataset.labels is None else dataset.labels[chosen]
-        self._yardstick = Yardstick(shrink(dataset.images, chosen), labels, self.labels)
+        self._yardstick = DiversityMonitor(shrink(dataset.images, chosen), labels, self.labels)
 
     def draw(self, network: nn.Module) -> np.ndarray:
         return generate(network, self.latents, self.labels)

@@ -8,11 +8,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from mirage.training.networks import AnyArchitecture
+from mirage.training.networks.families import AnyArchitecture
 
 if TYPE_CHECKING:
     from mirage.training.config import TrainConfig
-    from mirage.training.players import Players
+    from mirage.training.runs.state import TrainState
 
 Statistics = dict[str, Tensor]
 Objective = Callable[[slice], tuple[Tensor, Statistics]]
@@ -20,12 +20,12 @@ Objective = Callable[[slice], tuple[Tensor, Statistics]]
 
 @dataclass(frozen=True)
 class Move:
-    """One network's step: `d`, the discriminator's, or `g`, the generator's.
+    """One network's step: the discriminator's `d`, the generator's `g`, or its warm start `w`.
 
     objective: the mean loss over this part of the batch of `size`, and what is recorded of it.
     """
 
-    kind: Literal["d", "g"]
+    kind: Literal["d", "g", "w"]
     size: int
     objective: Objective
 
@@ -82,7 +82,7 @@ class Task:
 
     architecture: Callable[["TrainConfig", dict[str, Any]], AnyArchitecture]
     batches: Callable[["TrainConfig", Any], Batches]
-    rules: Callable[["TrainConfig", "Players"], Rules]
+    rules: Callable[["TrainConfig", "TrainState"], Rules]
     samples: Callable[["TrainConfig", Any], Samples]
     check: Callable[["TrainConfig", Any], None]
     """Raises DataError for data that are too few for such a run."""

@@ -14,18 +14,18 @@ from PIL import Image
 from torch import Tensor, nn
 
 from mirage.training.data.crops import Crops, over
+from mirage.training.data.degradation import enlarge, reduce
 from mirage.training.data.pictures import PictureSet
-from mirage.training.losses import LOSSES, gradient_penalty
-from mirage.training.networks import PictureArchitecture
-from mirage.training.optim.degradation import enlarge, reduce
+from mirage.training.data.pixels import contact_sheet, to_float, to_grey_levels
+from mirage.training.networks.families import PictureArchitecture
 from mirage.training.optim.fidelity import CONTENT_LOSSES, luma, psnr
-from mirage.training.pixels import contact_sheet, to_float, to_grey_levels
-from mirage.training.sampler import Stream, random_stream
+from mirage.training.optim.losses import LOSSES, gradient_penalty
+from mirage.training.tasks.randomness import Stream, random_stream
 from mirage.training.tasks.task import Move, Statistics, Task, moved, precision
 
 if TYPE_CHECKING:
     from mirage.training.config import TrainConfig
-    from mirage.training.players import Players
+    from mirage.training.runs.state import TrainState
 
 SHOWN = 16
 """Crops in the sample grid."""
@@ -84,8 +84,8 @@ class Batches:
 class Rules:
     """Content alone, then content and the relativistic game on maps of logits."""
 
-    def __init__(self, config: "TrainConfig", players: "Players") -> None:
-        self.config, self.players = config, players
+    def __init__(self, config: "TrainConfig", state: "TrainState") -> None:
+        self.config, self.state = config, state
         self.content = CONTENT_LOSSES[config.content]
         self.loss = LOSSES[config.loss]
 
@@ -104,13 +104,13 @@ class Rules:
 
     def _enlarged(self, low: Tensor) -> Tensor:
         """Computed in the run's precision; pictures are float32, which the losses need."""
-        with precision(self.config, self.players.device):
-            return self.players.generator(low)
+        with precision(self.config, self.state.device):
+            return self.state.generator(low)
 
     def _judged(self, images: Tensor, low: Tensor) -> Tensor:
-        with precision(self.config, self.players.device):
+        with precision(self.config, self.state.device):
             given = nn.functional.interpolate(low, size=images.shape[2:], mode="bilinear")
-            return self.players.discriminator(images, given).float()
+            return self.state.discriminator(images, given).float()
 
     def _content(self, batch: Batch) -> tuple[Tensor, Statistics]:
         loss = self.content(self._enlarged(batch.low), batch.high)

@@ -4,13 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from mirage.service.media.tiling import (
-    join_row,
-    padded_to,
-    plan_spans,
-    plan_tiles,
-    tile_shapes,
-)
+from mirage.service.media.tiling import join_row, padded_to, plan_spans, plan_tiles, tile_shapes
 
 RADIUS = 2
 

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from mirage.training.data.crops import Crops, on_matte, over
+from mirage.training.data.degradation import reduce
 from mirage.training.data.pictures import Picture
-from mirage.training.optim.degradation import reduce
 from tests.training.drawings import drawing
 
 

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from mirage.training.data.degradation import reduce
 from mirage.training.data.pictures import PictureOptions, load_pictures
 from mirage.training.errors import DataError
-from mirage.training.optim.degradation import reduce
 from tests.training.drawings import drawing, drawings, write_drawings
 
 

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from mirage.training.data.degradation import enlarge, reduce
 from mirage.training.data.pictures import Picture
 from mirage.training.evaluation.restoration import comparison_sheet, score_restoration, table
-from mirage.training.optim.degradation import enlarge, reduce
 from tests.training.drawings import drawing
 
 PICTURES = [Picture(f"{k}.png", drawing(k, 64)) for k in range(4)]

@@ -3,11 +3,11 @@ import pytest
 import torch
 from PIL import Image
 
-from mirage.training.networks import FAMILIES, PictureArchitecture, read_architecture
+from mirage.training.data.degradation import enlarge
+from mirage.training.data.pixels import to_float
 from mirage.training.networks.compact import Upscaler
-from mirage.training.optim.degradation import enlarge
-from mirage.training.pixels import to_float
-from mirage.training.snapshot import ServedUpscaler
+from mirage.training.networks.families import FAMILIES, PictureArchitecture, read_architecture
+from mirage.training.runs.checkpoint import ServedUpscaler
 from tests.training.drawings import drawing
 
 

@@ -1,22 +1,22 @@
 from pathlib import Path
 
-from mirage.bundle.manifest import Score
+from mirage.bundle.format.manifest import Score
+from mirage.training.evaluation.scorecard import Scorecard
+from mirage.training.publish.candidate import Candidate, open_candidate
 from mirage.training.report.compare_page import Side, write_comparison
-from mirage.training.scorecard import Scorecard
-from mirage.training.subject import Subject, open_subject
 from tests.bundles import Toy, publish_toy
-from tests.training.report.pages import Page
-from tests.training.test_scorecard import card
+from tests.training.evaluation.test_scorecard import card
+from tests.training.helpers.pages import Page
 
 
-def subjects(root: Path) -> tuple[Subject, Subject]:
+def candidates(root: Path) -> tuple[Candidate, Candidate]:
     first = publish_toy(root, Toy(labels=("a", "b"), seed=0))
     second = publish_toy(root, Toy(labels=("a", "b"), seed=1))
-    return open_subject(first), open_subject(second)
+    return open_candidate(first), open_candidate(second)
 
 
 def compared(root: Path, first: Scorecard | None = None, second: Scorecard | None = None) -> Page:
-    one, two = subjects(root)
+    one, two = candidates(root)
     path = write_comparison(Side(one, first), Side(two, second), root / "compare.html")
     return Page(path.read_text(encoding="utf-8"))
 

@@ -6,14 +6,15 @@ import pytest
 from PIL import Image
 
 from mirage.training.errors import DataError
-from mirage.training.report.run_page import write_report
-from mirage.training.result import Result, write_result
-from mirage.training.run import Run
-from mirage.training.schedule import Ramp
-from mirage.training.scorecard import write_scorecard
-from tests.training.report.pages import Page
-from tests.training.snapshots import config_of, make_snapshot, sheet_of
-from tests.training.test_scorecard import card
+from mirage.training.evaluation.scorecard import write_scorecard
+from mirage.training.optim.schedule import CosineSchedule
+from mirage.training.publish.gate import Check
+from mirage.training.publish.result import Result, write_result
+from mirage.training.report.run_page import outcome, write_report
+from mirage.training.runs.run_dir import Run
+from tests.training.evaluation.test_scorecard import card
+from tests.training.helpers.pages import Page
+from tests.training.helpers.snapshots import config_of, make_snapshot, sheet_of
 
 SHEETS = ("real", "neighbours")
 
@@ -23,7 +24,9 @@ def run(tmp_path: Path) -> Run:
     """A run as training leaves it: 8,000 images seen, two sample grids, two lines of statistics."""
     run = Run(tmp_path / "digits <1>")
     snapshot = make_snapshot(run.snapshot_path(0).parent)
-    gamma = Ramp(start=1, end=0.1, to_kimg=200, then=Ramp(start=0.2, end=0.2, from_kimg=300))
+    gamma = CosineSchedule(
+        start=1, end=0.1, to_kimg=200, then=CosineSchedule(start=0.2, end=0.2, from_kimg=300)
+    )
     config = config_of().model_copy(update={"gamma": gamma})
     run.write_config(config, sheet_of(snapshot))
     for nimg in (0, 8000, 16000):
@@ -118,3 +121,45 @@ def test_goes_where_it_is_told(run: Run, tmp_path: Path) -> None:
 def test_a_folder_that_is_no_run_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="is no run"):
         write_report(Run(tmp_path))
+
+
+CHECKS = (
+    Check(score="coverage", threshold="min_coverage", limit=0.5, value=0.25, bound=0.5),
+    Check(score="frechet", threshold="max_frechet_ratio", limit=100, value=2, bound=20),
+)
+
+
+def result(**facts: object) -> Result:
+    return Result.model_validate({"model": "digits", "outcome": "running", **facts})
+
+
+def test_a_run_without_a_job_has_no_outcome() -> None:
+    assert outcome(None) == ""
+
+
+def test_a_refusal_tells_the_reason_and_every_check() -> None:
+    reasons = (str(CHECKS[0]),)
+    refused = result(outcome="refused", checks=CHECKS, reasons=reasons, released_version=3)
+    page = Page(outcome(refused))
+    assert page.open_tags == []
+    for words in (
+        "Refused by the gate: not published",
+        "coverage is 0.25; --min-coverage 0.5 asks for at least 0.5.",
+        "Compared with the released digits@3.",
+        "at most 20",
+        "--max-frechet-ratio 100",
+    ):
+        assert words in page.text
+    assert page.html.count(">not passed<") == page.html.count(">passed<") == 1
+
+
+def test_a_failure_tells_where_and_why_without_taking_the_reason_for_html() -> None:
+    html = outcome(result(outcome="failed", stage="train", reasons=("<b> is no number",)))
+    assert "Failed: stage train" in html
+    assert "&lt;b&gt; is no number" in html
+
+
+def test_a_version_is_named() -> None:
+    assert "Published as digits@2" in outcome(result(outcome="published", version=2))
+    assert "Released as digits@2" in outcome(result(outcome="released", version=2))
+    assert "Under way: stage gate" in outcome(result(stage="gate"))

@@ -6,17 +6,16 @@ import pytest
 import torch
 from PIL import Image
 
-from mirage.training.checkpoint import load_latest
 from mirage.training.config import TrainConfig, build_config
 from mirage.training.data.pictures import PictureSet
 from mirage.training.errors import UsageError
-from mirage.training.feed import Feed
-from mirage.training.loop import train
-from mirage.training.players import Players
-from mirage.training.run import Run
-from mirage.training.snapshot import load_upscaler
-from mirage.training.step import Step
-from mirage.training.tasks import TASKS
+from mirage.training.runs.batches import BatchLoader
+from mirage.training.runs.checkpoint import load_latest, load_upscaler
+from mirage.training.runs.loop import train
+from mirage.training.runs.run_dir import Run
+from mirage.training.runs.state import TrainState
+from mirage.training.runs.step import Step
+from mirage.training.tasks.registry import TASKS
 from mirage.training.tasks.upscale import Batches, Samples
 from tests.training.drawings import TINY_UPSCALE, drawings
 
@@ -34,8 +33,8 @@ def config_of(**changes: object) -> TrainConfig:
     return build_config("photo-x4", {**TINY_UPSCALE, "kimg": 0.032, **changes})
 
 
-def players_of(config: TrainConfig, data: PictureSet) -> Players:
-    return Players(config, TASKS["upscale"].architecture(config, data.sheet()))
+def players_of(config: TrainConfig, data: PictureSet) -> TrainState:
+    return TrainState(config, TASKS["upscale"].architecture(config, data.sheet()))
 
 
 def weights(network: torch.nn.Module) -> torch.Tensor:
@@ -71,25 +70,25 @@ def test_batches_depend_on_the_images_seen_alone(data: PictureSet) -> None:
 
 def test_first_the_content_alone_is_learnt(data: PictureSet) -> None:
     config = config_of()
-    players = players_of(config, data)
-    judge = weights(players.discriminator)
-    feed = Feed(config, data, torch.device("cpu"))
-    measured = Step(config, players)(0, *feed.batches(0))
+    state = players_of(config, data)
+    classify = weights(state.discriminator)
+    feed = BatchLoader(config, data, torch.device("cpu"))
+    measured = Step(config, state)(0, *feed.batches(0))
     feed.close()
     assert measured.keys() == {"content", "g_gradient"}
-    assert torch.equal(weights(players.discriminator), judge)
+    assert torch.equal(weights(state.discriminator), classify)
 
 
 def test_then_both_networks_move(data: PictureSet) -> None:
     config = config_of(**FROM_START)
-    players = players_of(config, data)
-    before = weights(players.generator), weights(players.discriminator)
-    feed = Feed(config, data, torch.device("cpu"))
-    measured = Step(config, players)(0, *feed.batches(0))
+    state = players_of(config, data)
+    before = weights(state.generator), weights(state.discriminator)
+    feed = BatchLoader(config, data, torch.device("cpu"))
+    measured = Step(config, state)(0, *feed.batches(0))
     feed.close()
     assert {"content", "g_loss", "d_loss", "margin", "r1", "r2"} <= measured.keys()
-    assert not torch.equal(weights(players.generator), before[0])
-    assert not torch.equal(weights(players.discriminator), before[1])
+    assert not torch.equal(weights(state.generator), before[0])
+    assert not torch.equal(weights(state.discriminator), before[1])
 
 
 def test_the_ratio_is_of_the_gradients_at_the_picture(data: PictureSet) -> None:
@@ -97,13 +96,13 @@ def test_the_ratio_is_of_the_gradients_at_the_picture(data: PictureSet) -> None:
     gradients = {}
     for ratio in (0.0, 1.0, 2.0):
         config = config_of(adversarial_ratio={"start": ratio, "end": 2.0, "to_kimg": 1000})
-        players = players_of(config, data)
-        torch.nn.init.normal_(players.generator.tail.weight, std=0.02)
-        rules = TASKS["upscale"].rules(config, players)
+        state = players_of(config, data)
+        torch.nn.init.normal_(state.generator.tail.weight, std=0.02)
+        rules = TASKS["upscale"].rules(config, state)
         (batch,) = Batches(config, data).draw(0, slice(0, 4))
         pull, _ = list(rules.moves(0, batch))[1].objective(slice(0, 4))
         pull.backward()
-        gradients[ratio] = torch.cat([p.grad.flatten() for p in players.generator.parameters()])
+        gradients[ratio] = torch.cat([p.grad.flatten() for p in state.generator.parameters()])
     game = gradients[1.0] - gradients[0.0]
     assert torch.allclose(gradients[2.0] - gradients[0.0], 2 * game, rtol=1e-3, atol=1e-6)
     assert 0.01 < game.norm() / gradients[0.0].norm() < 100

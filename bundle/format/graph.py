@@ -1,0 +1,216 @@
+"""What may stand in `model.onnx`; nothing is run here."""
+
+import math
+from collections.abc import Iterable
+
+import onnx
+from onnx import GraphProto, ModelProto, TensorProto, ValueInfoProto, helper
+
+from mirage.bundle.errors import BundleError
+from mirage.bundle.format.interface import DType, Tensor
+from mirage.bundle.format.limits import Limits
+from mirage.bundle.format.manifest import Manifest
+from mirage.bundle.format.wire import check_wire
+
+IR_VERSIONS = range(8, 11)
+OPSETS = range(17, 21)
+OPERATORS = frozenset(
+    """
+    Add AveragePool BatchNormalization Cast Clip Concat Constant Conv ConvTranspose DepthToSpace Div
+    Expand Flatten Gather Gemm Identity LeakyRelu MatMul Max Min Mul Neg Pad Pow Reciprocal
+    ReduceMean ReduceSum Relu Reshape Resize Round Shape Sigmoid Slice Softmax Split Sqrt Squeeze
+    Sub Tanh Transpose Unsqueeze
+    """.split()
+)
+# The bytes of one item, and the field that holds the items when `raw_data` does not.
+CONSTANT_TYPES: dict[int, tuple[int, str]] = {
+    TensorProto.FLOAT: (4, "float_data"),
+    TensorProto.INT64: (8, "int64_data"),
+    TensorProto.INT32: (4, "int32_data"),
+    TensorProto.UINT8: (1, "int32_data"),
+    TensorProto.BOOL: (1, "int32_data"),
+}
+ELEMENT_TYPES: dict[DType, int] = {
+    "float32": TensorProto.FLOAT,
+    "int64": TensorProto.INT64,
+    "uint8": TensorProto.UINT8,
+}
+LARGE_TILE = 512  # pixels of a side, at which the values of a graph for pictures are bounded
+SMALL_ITEMS = 1024  # of a constant that may tell a shape
+# A value's element type and sizes; None is the free number of images.
+Interface = dict[str, tuple[int, tuple[int | None, ...]]]
+
+
+def check_graph(model: bytes, manifest: Manifest, limits: Limits) -> None:
+    """Refuse a serialized ONNX model that a bundle with this manifest may not hold.
+
+    Raises BundleError `graph_…`.
+    """
+    check_wire(model, limits.graph_fields)
+    proto = _parse(model)
+    _check_versions(proto, manifest.opset)
+    _check_operators(proto.graph)
+    _check_constants(_constants(proto.graph))
+    _check_interface(proto.graph, manifest)
+    _fix_sides(proto.graph, manifest)
+    _check_values(_inferred(_without_weights(proto)), limits.value_elements)
+
+
+def _parse(model: bytes) -> ModelProto:
+    try:
+        return onnx.load_model_from_string(model)
+    except Exception as error:  # protobuf's own error class belongs to onnx's dependencies
+        raise BundleError("graph_unreadable", f"model.onnx is no ONNX: {error}") from None
+
+
+def _check_versions(proto: ModelProto, opset: int) -> None:
+    if proto.ir_version not in IR_VERSIONS:
+        raise BundleError(
+            "graph_version",
+            f"model.onnx has IR version {proto.ir_version}; allowed are {_span(IR_VERSIONS)}",
+        )
+    domains = [entry.domain for entry in proto.opset_import]
+    if domains != [""]:
+        raise BundleError(
+            "graph_operator", f"model.onnx imports {domains!r:.200}; only ONNX's own '' is allowed"
+        )
+    found = proto.opset_import[0].version
+    if found != opset or opset not in OPSETS:
+        raise BundleError(
+            "graph_version",
+            f"model.onnx has opset {found}, the manifest says {opset}; allowed are {_span(OPSETS)}",
+        )
+
+
+def _span(versions: range) -> str:
+    return f"{versions.start} … {versions.stop - 1}"
+
+
+def _check_operators(graph: GraphProto) -> None:
+    for node in graph.node:
+        if node.domain or node.op_type not in OPERATORS:
+            operator = f"{node.domain}.{node.op_type}" if node.domain else node.op_type
+            raise BundleError(
+                "graph_operator",
+                f"model.onnx uses {operator!r:.100}; allowed are {', '.join(sorted(OPERATORS))}",
+            )
+
+
+def _constants(graph: GraphProto) -> Iterable[TensorProto]:
+    yield from graph.initializer
+    for node in graph.node:
+        yield from (attribute.t for attribute in node.attribute if attribute.HasField("t"))
+
+
+def _check_constants(constants: Iterable[TensorProto]) -> None:
+    for tensor in constants:
+        if tensor.data_location != TensorProto.DEFAULT:
+            raise BundleError(
+                "graph_feature", f"constant {tensor.name!r:.100} is external data: not allowed"
+            )
+        if tensor.data_type not in CONSTANT_TYPES:
+            raise BundleError(
+                "graph_constant",
+                f"constant {tensor.name!r:.100} has element type {tensor.data_type};"
+                f" allowed are {sorted(CONSTANT_TYPES)}",
+            )
+        item_bytes, field = CONSTANT_TYPES[tensor.data_type]
+        raw, items = len(tensor.raw_data) / item_bytes, len(getattr(tensor, field))
+        stored, split = raw + items, raw and items
+        if split or min(tensor.dims, default=0) < 0 or stored != math.prod(tensor.dims):
+            raise BundleError(
+                "graph_constant",
+                f"constant {tensor.name!r:.100} holds {stored:g} items"
+                f" and says that its shape is {list(tensor.dims)!r:.100}",
+            )
+
+
+def _check_interface(graph: GraphProto, manifest: Manifest) -> None:
+    inputs, outputs = _interface(manifest.inputs), _interface(manifest.outputs)
+    _check_ends("inputs", graph.input, inputs)
+    _check_ends("outputs", graph.output, outputs)
+    fixed = {tensor.name for tensor in graph.initializer} & set(inputs)
+    if fixed:
+        raise BundleError("graph_interface", f"model.onnx has constants for inputs: {fixed}")
+
+
+def _interface(tensors: Iterable[Tensor]) -> Interface:
+    return {tensor.name: (ELEMENT_TYPES[tensor.dtype], tensor.sizes) for tensor in tensors}
+
+
+def _check_ends(kind: str, values: Iterable[ValueInfoProto], expected: Interface) -> None:
+    found = sorted((value.name, _signature(value)) for value in values)
+    if found != sorted(expected.items()):
+        raise BundleError(
+            "graph_interface",
+            f"model.onnx has {kind} {_text(found)}; the manifest says {_text(expected.items())}",
+        )
+
+
+def _signature(value: ValueInfoProto) -> tuple[int, tuple[int | None, ...]]:
+    tensor = value.type.tensor_type
+    sizes = tuple(dim.dim_value if dim.HasField("dim_value") else None for dim in tensor.shape.dim)
+    return tensor.elem_type, sizes
+
+
+def _text(ends: Iterable[tuple[str, tuple[int, tuple[int | None, ...]]]]) -> str:
+    """Interfaces as people write them: `latents FLOAT [N, 64]`."""
+    types = dict(zip(TensorProto.DataType.values(), TensorProto.DataType.keys(), strict=True))
+    described = [
+        f"{name} {types.get(kind, kind)} [{', '.join('N' if s is None else str(s) for s in sizes)}]"
+        for name, (kind, sizes) in ends
+    ]
+    return f"{'; '.join(described) or 'none':.300}"
+
+
+def _fix_sides(graph: GraphProto, manifest: Manifest) -> None:
+    """Give pictures the sides of a large tile, so that what depends on them has a size."""
+    if manifest.pictures is None:
+        return
+    for values, scale in ((graph.input, 1), (graph.output, manifest.pictures.scale)):
+        for value in values:
+            for dim in value.type.tensor_type.shape.dim[1:3]:
+                dim.dim_value = scale * LARGE_TILE
+
+
+def _without_weights(proto: ModelProto) -> bytes:
+    """The same model with its large float constants as inputs; changes `proto`.
+
+    ONNX's checker and inference need their shapes alone, and copy all else again and again.
+    """
+    graph = proto.graph
+    for number in reversed(range(len(graph.initializer))):
+        tensor = graph.initializer[number]
+        if tensor.data_type == TensorProto.FLOAT and math.prod(tensor.dims) > SMALL_ITEMS:
+            shape = list(tensor.dims)
+            graph.input.append(helper.make_tensor_value_info(tensor.name, TensorProto.FLOAT, shape))
+            del graph.initializer[number]
+    model: bytes = proto.SerializeToString()
+    return model
+
+
+def _inferred(model: bytes) -> ModelProto:
+    """The same model, checked by ONNX's own checker, with the shape of every value."""
+    try:
+        onnx.checker.check_model(model)
+        return onnx.shape_inference.infer_shapes(
+            model, check_type=True, strict_mode=True, data_prop=True
+        )
+    except (
+        onnx.checker.ValidationError,
+        onnx.shape_inference.InferenceError,
+        ValueError,
+    ) as error:
+        problem = " ".join(str(error).split())
+        raise BundleError("graph_invalid", f"model.onnx is invalid: {problem:.300}") from None
+
+
+def _check_values(proto: ModelProto, element_limit: int) -> None:
+    """Refuse values that are huge for one image already; sizes that depend on N count as 1."""
+    for value in proto.graph.value_info:
+        _, sizes = _signature(value)
+        if math.prod(size or 1 for size in sizes) > element_limit:
+            raise BundleError(
+                "graph_too_large",
+                f"value {value.name!r:.100} has shape {sizes}, over {element_limit} elements",
+            )

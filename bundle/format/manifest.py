@@ -1,0 +1,334 @@
+"""What `manifest.json` of a bundle says, and how it is read. It knows no other file."""
+
+import json
+import math
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    Field,
+    ValidationError,
+    model_validator,
+)
+
+from mirage.bundle.errors import BundleError
+from mirage.bundle.format.interface import (
+    Fields,
+    Image,
+    Tensor,
+    Tensors,
+    check_generator,
+    check_picture_model,
+    describe,
+    find,
+    generator_tensors,
+)
+from mirage.bundle.format.strict_json import describe_faults, parse_object
+
+FORMAT_VERSION = 5
+NAME_PATTERN = r"^[a-z0-9][a-z0-9_-]{0,62}$"
+REQUIRED_FILES = ("model.onnx", "golden.npz")
+NOT_OF_ENSEMBLES = frozenset((*REQUIRED_FILES, "weights.safetensors"))
+
+MOST_DIRECTIONS = 64
+MOST_MEMBERS = 64
+NORM_TOLERANCE = 1e-3  # how far from 1 the length of a direction's vector may be
+
+
+ModelName = Annotated[str, Field(pattern=NAME_PATTERN)]
+# Plain names only: no separators and no leading dot, so that no path can leave the folder.
+FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9._-]{0,99}$")]
+ScoreName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
+ClassName = Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f]{1,200}$")]
+Line = Annotated[str, Field(max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")]
+Count = Annotated[int, Field(ge=1)]
+Component = Annotated[float, Field(ge=-1, le=1)]
+Task = Literal["generate", "upscale", "translate"]
+LatentDim = Annotated[int, Field(ge=1, le=65536)]
+
+
+def _add_directions(fields: dict[str, Any]) -> dict[str, Any]:
+    """Format 2 added `directions`; a model of format 1 has none."""
+    if "directions" in fields:
+        raise BundleError("manifest_invalid", "manifest.json: directions is no field of format 1")
+    return {**fields, "format_version": 2, "directions": []}
+
+
+def _add_members(fields: dict[str, Any]) -> dict[str, Any]:
+    """Format 3 added `members`; before it there were no ensembles."""
+    if "members" in fields:
+        raise BundleError("manifest_invalid", "manifest.json: members is no field of format 2")
+    return {**fields, "format_version": 3, "members": []}
+
+
+class _Shapes(Fields):
+    """What formats 1 to 3 said of a model's tensors."""
+
+    latent_dim: LatentDim
+    image: Image
+
+
+def _add_tensors(fields: dict[str, Any]) -> dict[str, Any]:
+    """Format 4 names the tensors in place of `latent_dim` and `image`."""
+    for name in ("inputs", "outputs"):
+        if name in fields:
+            raise BundleError("manifest_invalid", f"manifest.json: {name} is no field of format 3")
+    others = {name: value for name, value in fields.items() if name not in _Shapes.model_fields}
+    given = {name: fields[name] for name in _Shapes.model_fields if name in fields}
+    shapes = _Shapes.model_validate_json(json.dumps(given))
+    labels = fields.get("labels")
+    tensors = generator_tensors(shapes.latent_dim, bool(labels), shapes.image)
+    dumped = {name: [each.model_dump(mode="json") for each in tensors[name]] for name in tensors}
+    return {**others, "format_version": 4, **dumped}
+
+
+def _add_pictures(fields: dict[str, Any]) -> dict[str, Any]:
+    """Format 5 added `pictures`; before it no model took any."""
+    if "pictures" in fields:
+        raise BundleError("manifest_invalid", "manifest.json: pictures is no field of format 4")
+    return {**fields, "format_version": 5, "pictures": None}
+
+
+# One pure function per step: UPGRADES[n] turns the fields of format n into those of format n + 1.
+Step = Callable[[dict[str, Any]], dict[str, Any]]
+UPGRADES: dict[int, Step] = {1: _add_directions, 2: _add_members, 3: _add_tensors, 4: _add_pictures}
+
+
+def _utc(moment: datetime) -> datetime:
+    if moment.utcoffset() != timedelta(0):
+        raise ValueError("must be in UTC")
+    return moment
+
+
+def _unique(labels: tuple[str, ...]) -> tuple[str, ...]:
+    if len(set(labels)) != len(labels):
+        raise ValueError("class names must differ from each other")
+    return labels
+
+
+def _unit(vector: tuple[float, ...]) -> tuple[float, ...]:
+    length = math.hypot(*vector)
+    if abs(length - 1) > NORM_TOLERANCE:
+        raise ValueError(f"must have length 1, not {length:g}")
+    return vector
+
+
+def _without_manifest(files: dict[str, "FileEntry"]) -> dict[str, "FileEntry"]:
+    if "manifest.json" in files:
+        raise ValueError("must not list manifest.json, which cannot hold its own hash")
+    return files
+
+
+def _several(members: tuple["Member", ...]) -> tuple["Member", ...]:
+    versions = {member.version for member in members}
+    if len(versions) != len(members):
+        raise ValueError("versions of members must differ from each other")
+    if len(members) == 1:
+        raise ValueError("must be two or more, or none")
+    return members
+
+
+class FileEntry(Fields):
+    """The hash (lowercase hexadecimal) and the size of one file."""
+
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    size_bytes: Annotated[int, Field(ge=0)]
+
+
+class Training(Fields):
+    """Where a model comes from; `kimg` is the thousands of images that training showed."""
+
+    preset: Annotated[Line, Field(description="networks and schedule", examples=["mnist"])]
+    data_fingerprint: Annotated[Line, Field(description="hash of the images", examples=["3f2a9c"])]
+    kimg: Annotated[float, Field(ge=0, description="thousands of images", examples=[1500.0])]
+    seed: Annotated[int, Field(ge=0, lt=2**64, description="of the run", examples=[0])]
+    code_version: Annotated[Line, Field(description="of Mirage", examples=["0.1.0"])]
+    torch_version: Annotated[Line, Field(description="of PyTorch", examples=["2.13.0"])]
+
+
+class Score(Fields):
+    """One measured quality; `floor` is real data against real data, `n` the images judged."""
+
+    value: Annotated[float, Field(description="of generated images", examples=[2.5])]
+    floor: Annotated[float | None, Field(description="of real ones", examples=[0.4])] = None
+    n: Annotated[Count | None, Field(description="images judged", examples=[10000])] = None
+
+
+class Direction(Fields):
+    """A way in which latents are moved: a unit vector, float32 `[latent_dim]`.
+
+    `strength` is its share, 0 … 1, of what the generator's first layer makes of random latents.
+    """
+
+    vector: Annotated[tuple[Component, ...], AfterValidator(_unit)]
+    strength: Annotated[float, Field(ge=0, le=1)]
+
+
+class Member(Fields):
+    """A version of the same model that makes a share of an ensemble's images: its weight's."""
+
+    version: Annotated[Count, Field(description="of the same model", examples=[1])]
+    weight: Annotated[float, Field(gt=0, le=1e6, description="beside others'", examples=[0.5])]
+
+
+class PictureModel(Fields):
+    """How a model that takes pictures is run on parts of them.
+
+    An image is `scale` times as large as its picture. Sides of tiles and the places where they
+    begin are multiples of `multiple` pixels. A pixel of the image depends on no pixel of the
+    picture that is more than `halo` away. Beyond its border a picture goes on as `border` says.
+    """
+
+    scale: Annotated[int, Field(ge=1, le=8, description="side of image / picture", examples=[4])]
+    multiple: Annotated[int, Field(ge=1, le=64, description="pixels", examples=[1])]
+    halo: Annotated[int, Field(ge=0, le=1024, description="pixels", examples=[12])]
+    border: Annotated[Literal["replicate"], Field(description="edge pixels are repeated")]
+    degradation: Annotated[Line, Field(description="of training pictures", examples=["bicubic"])]
+
+
+class Description(Fields):
+    """What only the exporter knows of a model.
+
+    `pictures` is there exactly when the model takes pictures, which then are all of its inputs.
+    """
+
+    task: Task
+    opset: Count
+    inputs: Tensors
+    outputs: Tensors
+    labels: Annotated[tuple[ClassName, ...], Field(max_length=10_000), AfterValidator(_unique)]
+    truncation: Literal["scale"]
+    golden_tolerance: Annotated[float, Field(ge=0, le=255)]  # grey levels
+    training: Training
+    scores: dict[ScoreName, Score]
+    directions: Annotated[tuple[Direction, ...], Field(max_length=MOST_DIRECTIONS)]
+    pictures: PictureModel | None
+
+    @model_validator(mode="after")
+    def _check_tensors(self) -> Self:
+        if (self.pictures is None) != (self.task == "generate"):
+            raise ValueError(
+                f"pictures are {self.pictures!r}; task {self.task} does not allow that"
+            )
+        if self.pictures is None:
+            check_generator(self.inputs, self.outputs, self.num_classes)
+        elif self.labels:
+            raise ValueError(f"labels are {len(self.labels)}; a model of pictures has none")
+        elif self.task == "translate" and self.pictures.scale != 1:
+            raise ValueError(f"scale is {self.pictures.scale}; 1 is allowed for translate")
+        else:
+            check_picture_model(self.inputs, self.outputs, self.pictures.scale)
+        return self
+
+    @model_validator(mode="after")
+    def _check_directions(self) -> Self:
+        for number, direction in enumerate(self.directions):
+            if len(direction.vector) != self.latent_dim:
+                raise ValueError(
+                    f"directions.{number}.vector has {len(direction.vector)} numbers;"
+                    f" latent_dim is {self.latent_dim}"
+                )
+        return self
+
+    @property
+    def num_classes(self) -> int:
+        """The number of classes; 0 is an unconditional model."""
+        return len(self.labels)
+
+    @property
+    def tensors(self) -> tuple[Tensor, ...]:
+        """All inputs, then all outputs."""
+        return (*self.inputs, *self.outputs)
+
+    @property
+    def latent_dim(self) -> int:
+        """The numbers of one latent."""
+        latents = find(self.inputs, "latents")
+        return latents.sizes[1] or 0 if latents else 0
+
+    @property
+    def image(self) -> Image:
+        """The shape of one image."""
+        height, width, channels = self.outputs[0].sizes[1:]
+        return Image.model_validate({"height": height, "width": width, "channels": channels})
+
+    def tell_difference(self, other: "Description") -> str:
+        """Where requests would meet another model: tensors or labels; empty: nowhere."""
+        for name in ("inputs", "outputs"):
+            own, others = getattr(self, name), getattr(other, name)
+            if own != others:
+                return f"{name} are {describe(own)}, not {describe(others)}"
+        if self.labels != other.labels:
+            return f"labels are {self.labels!r:.100}, not {other.labels!r:.100}"
+        return ""
+
+
+class Manifest(Description):
+    """The whole manifest: the description, and what the store knows of the version.
+
+    `members` makes it an ensemble, which has no graph of its own.
+    """
+
+    format_version: Annotated[int, Field(ge=FORMAT_VERSION, le=FORMAT_VERSION)]
+    name: ModelName
+    version: Count
+    created: Annotated[AwareDatetime, AfterValidator(_utc)]
+    files: Annotated[
+        dict[FileName, FileEntry], Field(max_length=64), AfterValidator(_without_manifest)
+    ]
+    members: Annotated[tuple[Member, ...], Field(max_length=MOST_MEMBERS), AfterValidator(_several)]
+
+    @model_validator(mode="after")
+    def _check_kind(self) -> Self:
+        missing = [name for name in REQUIRED_FILES if name not in self.files]
+        if missing and not self.members:
+            raise ValueError(f"files must list {', '.join(missing)}")
+        if self.members and (strange := NOT_OF_ENSEMBLES & self.files.keys()):
+            raise ValueError(f"files of an ensemble must not list {', '.join(sorted(strange))}")
+        later = [member.version for member in self.members if member.version >= self.version]
+        if later:
+            raise ValueError(f"members must be older versions; {later} are not")
+        return self
+
+    @property
+    def description(self) -> Description:
+        """What the exporter said, without what the store knows."""
+        return Description(**{name: getattr(self, name) for name in Description.model_fields})
+
+
+def parse_manifest(raw: bytes) -> Manifest:
+    """Read a manifest of this or any older format.
+
+    Raises BundleError `format_newer` for one made by a newer Mirage, `manifest_invalid` for
+    whatever else is not a manifest.
+    """
+    try:
+        fields = upgrade(parse_object(raw), FORMAT_VERSION, UPGRADES)
+        return Manifest.model_validate_json(json.dumps(fields))
+    except ValidationError as error:
+        problem = describe_faults(error)
+    except ValueError as error:
+        problem = f"no JSON object: {error}"
+    raise BundleError("manifest_invalid", f"manifest.json: {problem}")
+
+
+def upgrade(fields: dict[str, Any], newest: int, steps: Mapping[int, Step]) -> dict[str, Any]:
+    """The same manifest in format `newest`; an odd `format_version` is left for the schema.
+
+    Raises BundleError `format_newer`.
+    """
+    version = fields.get("format_version")
+    if type(version) is not int or version < 1:
+        return fields
+    if version > newest:
+        raise BundleError(
+            "format_newer",
+            f"manifest.json has format_version {version}: made by a newer Mirage"
+            f" (this one reads 1 … {newest})",
+        )
+    for step in range(version, newest):
+        fields = steps[step](fields)
+    return fields

@@ -1,0 +1,50 @@
+"""Where models and their versions lie: `models/<name>/<version>/`."""
+
+import os
+import re
+from pathlib import Path
+
+from mirage.bundle.errors import BundleError
+from mirage.bundle.format.manifest import NAME_PATTERN
+
+_NAME = re.compile(NAME_PATTERN)
+_VERSION = re.compile(r"[1-9][0-9]{0,8}")
+
+
+def list_models(root: Path) -> list[str]:
+    """The names of the models under `root` with at least one version, sorted.
+
+    Raises BundleError `not_found` when `root` is no folder.
+    """
+    return [name for name in _subfolders(root) if _NAME.fullmatch(name) and _versions(root / name)]
+
+
+def list_versions(root: Path, name: str) -> list[int]:
+    """The versions of a model in rising order; raises BundleError `not_found` for no model."""
+    return _versions(model_path(root, name))
+
+
+def model_path(root: Path, name: str) -> Path:
+    """The folder of a model, there or not; raises BundleError `name_invalid`."""
+    if not _NAME.fullmatch(name):
+        raise BundleError("name_invalid", f"model name {name!r:.100} does not match {NAME_PATTERN}")
+    return root / name
+
+
+def version_path(root: Path, name: str, version: int) -> Path:
+    """The folder of a version, there or not; raises BundleError `name_invalid`."""
+    if not _VERSION.fullmatch(str(version)):
+        raise BundleError("name_invalid", f"version {version} is not in 1 … 999999999")
+    return model_path(root, name) / str(version)
+
+
+def _versions(model: Path) -> list[int]:
+    return sorted(int(name) for name in _subfolders(model) if _VERSION.fullmatch(name))
+
+
+def _subfolders(path: Path) -> list[str]:
+    try:
+        with os.scandir(path) as entries:
+            return sorted(entry.name for entry in entries if entry.is_dir())
+    except OSError as error:
+        raise BundleError("not_found", f"{path} cannot be read: {error.strerror}") from None

@@ -1,0 +1,62 @@
+"""Removing old versions, so that a store does not grow for ever."""
+
+import os
+import shutil
+from pathlib import Path
+
+from mirage.bundle.errors import BundleError
+from mirage.bundle.format.verify import read_manifest
+from mirage.bundle.store.durable import sync_folder
+from mirage.bundle.store.layout import list_versions, model_path, version_path
+from mirage.bundle.store.lock import lock_model
+from mirage.bundle.store.release import read_release
+
+PREFIX = ".pruned-"
+
+
+def prune(root: Path, name: str, keep: int, *, dry_run: bool = False) -> list[int]:
+    """Remove all versions but the `keep` newest and those that the release names; answers them.
+
+    Released, previous and canary version stay, however old, and so do the members of what stays.
+    `keep` >= 1, so the highest number stays too and none is ever given twice. dry_run: only answer
+    what would be removed.
+    Raises ValueError for a smaller `keep`, and BundleError `not_found`, `locked`, or
+    `release_unreadable`: then nobody knows what must stay.
+    """
+    if keep < 1:
+        raise ValueError(f"keep is {keep}; at least 1 is allowed")
+    model = model_path(root, name)
+    with lock_model(model, wait=False):
+        old = _old_versions(root, name, keep)
+        if not dry_run:
+            _remove(model, [version_path(root, name, version) for version in old])
+    return old
+
+
+def _old_versions(root: Path, name: str, keep: int) -> list[int]:
+    versions = list_versions(root, name)
+    named: set[int | None] = set()
+    if current := read_release(root, name):
+        canary = current.canary.version if current.canary else None
+        named = {current.version, current.previous, canary}
+    stay = {version for version in versions if version in named} | set(versions[-keep:])
+    needed = stay.union(*(_members(root, name, version) for version in stay))
+    return [version for version in versions if version not in needed]
+
+
+def _members(root: Path, name: str, version: int) -> set[int]:
+    """The versions that make the images of an ensemble; none for what is none, or is broken."""
+    try:
+        manifest = read_manifest(version_path(root, name, version))
+    except BundleError:
+        return set()
+    return {member.version for member in manifest.members}
+
+
+def _remove(model: Path, versions: list[Path]) -> None:
+    """Out of sight in one step each, then from the disk, with what a killed prune left there."""
+    for path in versions:
+        os.rename(path, path.with_name(f"{PREFIX}{path.name}"))
+    sync_folder(model)
+    for path in model.glob(f"{PREFIX}*"):
+        shutil.rmtree(path)

@@ -1,0 +1,147 @@
+"""Publishing: a new version is written beside the others and appears in one step, or never."""
+
+import hashlib
+import os
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from mirage.bundle.errors import BundleError
+from mirage.bundle.format.folder import open_folder
+from mirage.bundle.format.manifest import FORMAT_VERSION, Description, FileEntry, Manifest, Member
+from mirage.bundle.format.strict_json import describe_faults
+from mirage.bundle.format.verify import check_files, load_bundle, verify_files
+from mirage.bundle.store.durable import sync_file, sync_folder
+from mirage.bundle.store.layout import list_versions, model_path, version_path
+from mirage.bundle.store.lock import lock_model
+from mirage.bundle.store.members import check_members, read_members
+from mirage.bundle.store.release import readable_release
+
+PREFIX = ".draft-"
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A version that is being written to `path`; nobody sees it before `publish`."""
+
+    root: Path
+    name: str
+    version: int
+    path: Path
+
+    def publish(self, description: Description, members: Sequence[Member] = ()) -> Path:
+        """Describe, verify and publish what lies in `path`; returns the version's folder.
+
+        Whoever gives members has verified them. Raises BundleError: whatever `load_bundle` would
+        find wrong, `version_exists`.
+        """
+        manifest = self._manifest(description, members)
+        with open_folder(self.path) as folder:
+            if members:
+                check_files(folder, manifest)
+            else:
+                verify_files(folder, manifest)
+        contents = manifest.model_dump_json(indent=2) + "\n"
+        (self.path / "manifest.json").write_text(contents, encoding="utf-8")
+        sync_file(self.path / "manifest.json")
+        sync_folder(self.path)
+        return self._appear()
+
+    def _manifest(self, description: Description, members: Sequence[Member]) -> Manifest:
+        with open_folder(self.path) as folder:
+            files = {name: _durable_entry(self.path / name) for name in folder.names()}
+        try:
+            return Manifest(
+                format_version=FORMAT_VERSION,
+                name=self.name,
+                version=self.version,
+                created=datetime.now(UTC).replace(microsecond=0),
+                files=files,
+                members=tuple(members),
+                **dict(description),
+            )
+        except ValidationError as error:
+            raise BundleError("manifest_invalid", describe_faults(error)) from None
+
+    def _appear(self) -> Path:
+        target = version_path(self.root, self.name, self.version)
+        # rename() refuses a folder that holds something; the check is for one that is empty.
+        if os.path.lexists(target):
+            raise BundleError("version_exists", f"{target} exists; nothing was published")
+        os.rename(self.path, target)
+        sync_folder(target.parent)
+        sync_folder(self.root)  # which may not have had this model before
+        return target
+
+
+@contextmanager
+def new_version(root: Path, name: str) -> Iterator[Draft]:
+    """A draft of the next version of a model; leaving without `publish` removes it.
+
+    Waits while another process publishes the same model, and keeps others away until it is left.
+    Raises BundleError `name_invalid`.
+    """
+    model = model_path(root, name)
+    model.mkdir(parents=True, exist_ok=True)
+    with lock_model(model, wait=True):
+        _remove_drafts(model)
+        version = _next_version(root, name)
+        path = model / f"{PREFIX}{version}"
+        path.mkdir()
+        try:
+            yield Draft(root, name, version, path)
+        finally:
+            _remove_drafts(model)
+
+
+def _next_version(root: Path, name: str) -> int:
+    """One more than the highest that is there, or that a release names though it is gone."""
+    taken = [0, *list_versions(root, name)]
+    if current := readable_release(root, name):
+        canary = current.canary.version if current.canary else 0
+        taken += [current.version, current.previous or 0, canary]
+    return max(taken) + 1
+
+
+def _remove_drafts(model: Path) -> None:
+    """Remove what killed publishers left; whoever holds the lock owns every draft."""
+    for draft in model.glob(f"{PREFIX}*"):
+        shutil.rmtree(draft)
+
+
+def _durable_entry(path: Path) -> FileEntry:
+    sync_file(path)
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256")
+        return FileEntry(sha256=digest.hexdigest(), size_bytes=os.fstat(file.fileno()).st_size)
+
+
+def publish_ensemble(root: Path, name: str, members: Sequence[Member]) -> Path:
+    """Verify the members and publish them as the next version, not released; returns its folder.
+
+    Raises BundleError: `members_invalid`, whatever `load_bundle` finds wrong with a member.
+    """
+    found = [load_bundle(version_path(root, name, member.version)).manifest for member in members]
+    description = _describe(found)
+    check_members(description, found)
+    with new_version(root, name) as draft:
+        read_members(draft.path, members)  # still there, and nobody can remove them now
+        return draft.publish(description, members)
+
+
+def _describe(members: Sequence[Manifest]) -> Description:
+    """What stands for all: the first member's, without what is true of that one alone."""
+    first = members[0].description
+    return first.model_copy(
+        update={
+            "golden_tolerance": max(member.golden_tolerance for member in members),
+            "training": first.training.model_copy(update={"preset": "ensemble"}),
+            "scores": {},
+            "directions": (),
+        }
+    )

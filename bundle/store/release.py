@@ -1,0 +1,129 @@
+"""Which version of a model is served: `release.json`, the only file that a service polls."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic.dataclasses import dataclass
+
+from mirage.bundle.errors import BundleError
+from mirage.bundle.format.folder import open_folder
+from mirage.bundle.format.manifest import Manifest
+from mirage.bundle.format.strict_json import describe_faults, parse_object
+from mirage.bundle.store.durable import replace_file
+from mirage.bundle.store.layout import model_path, version_path
+from mirage.bundle.store.lock import lock_model
+from mirage.bundle.store.members import verify_version
+
+RELEASE_BYTES = 4096
+STRICT = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
+Version = Annotated[int, Field(ge=1)]
+
+
+@dataclass(frozen=True, config=STRICT)
+class Canary:
+    """A version that gets a share (0 … 1) of the seeds."""
+
+    version: Version
+    share: Annotated[float, Field(ge=0, le=1)]
+
+
+@dataclass(frozen=True, config=STRICT)
+class Release:
+    """The version that is served, the one before it, and what is being tried out beside it."""
+
+    version: Version
+    previous: Version | None = None
+    canary: Canary | None = None
+
+
+_SCHEMA = TypeAdapter(Release)
+
+
+def read_release(root: Path, name: str) -> Release | None:
+    """What a model releases; None when it releases nothing.
+
+    Raises BundleError `release_unreadable` for a broken file, `not_found` for no model.
+    """
+    model = model_path(root, name).resolve()  # may be a link: it is the operator's, no bundle's
+    with open_folder(model) as folder:
+        try:
+            return _parse(folder.read("release.json", RELEASE_BYTES))
+        except BundleError as error:
+            if error.reason == "file_missing":
+                return None
+            raise BundleError("release_unreadable", f"{name}: {error}") from None
+
+
+def release(root: Path, name: str, version: int, canary: Canary | None = None) -> Release:
+    """Verify a version and release it; what was released becomes `previous`.
+
+    Without a canary, one that there was ends. A broken release.json is replaced, for this is how
+    to repair it.
+    Raises BundleError: whatever `verify_version` raises, `canary_mismatch`, `locked`, `not_found`.
+    """
+    with lock_model(model_path(root, name), wait=False):
+        current = readable_release(root, name)
+        if current is None:
+            previous = None
+        elif current.version == version:
+            previous = current.previous
+        else:
+            previous = current.version
+        return _verify_and_write(root, name, Release(version, previous, canary))
+
+
+def rollback(root: Path, name: str) -> Release:
+    """Release the previous version again: the two swap, a canary ends.
+
+    Raises BundleError: `not_released`, `no_previous`, `release_unreadable`, whatever
+    `verify_version` raises, `locked`, `not_found`.
+    """
+    with lock_model(model_path(root, name), wait=False):
+        current = read_release(root, name)
+        if current is None:
+            raise BundleError("not_released", f"{name} releases nothing")
+        if current.previous is None:
+            raise BundleError("no_previous", f"{name}@{current.version} has no previous release")
+        return _verify_and_write(root, name, Release(current.previous, current.version))
+
+
+def readable_release(root: Path, name: str) -> Release | None:
+    """What a model releases; None also when the file is broken."""
+    try:
+        return read_release(root, name)
+    except BundleError as error:
+        if error.reason != "release_unreadable":
+            raise
+        return None
+
+
+def _parse(raw: bytes) -> Release:
+    try:
+        return _SCHEMA.validate_json(json.dumps(parse_object(raw)))
+    except ValidationError as error:
+        problem = describe_faults(error)
+    except ValueError as error:
+        problem = str(error)
+    raise BundleError("release_unreadable", f"release.json: {problem}")
+
+
+def check_canary(released: Manifest, canary: Manifest) -> None:
+    """Raise BundleError `canary_mismatch` unless requests for one can be met by the other."""
+    if difference := canary.tell_difference(released):
+        raise BundleError(
+            "canary_mismatch",
+            f"of canary {canary.name}@{canary.version}, {difference} as of the released version"
+            f" {released.version}",
+        )
+
+
+def _verify_and_write(root: Path, name: str, new: Release) -> Release:
+    released = verify_version(version_path(root, name, new.version))
+    fields: dict[str, Any] = {"version": new.version, "previous": new.previous}
+    if new.canary is not None:
+        check_canary(released, verify_version(version_path(root, name, new.canary.version)))
+        fields["canary"] = {"version": new.canary.version, "share": new.canary.share}
+    replace_file(model_path(root, name) / "release.json", (json.dumps(fields) + "\n").encode())
+    return new

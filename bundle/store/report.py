@@ -1,0 +1,97 @@
+"""What people read of a store: one table of all versions, one card of a single one."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from mirage.bundle.errors import BundleError
+from mirage.bundle.format.manifest import Manifest, Score
+from mirage.bundle.format.verify import read_manifest
+from mirage.bundle.store.layout import list_models, list_versions, version_path
+from mirage.bundle.store.release import Release, read_release
+
+HEADINGS = ("MODEL", "VERSION", "STATE", "CREATED", "IMAGE", "CLASSES", "PRESET", "KIMG")
+COLOURS = {1: "grey", 3: "RGB", 4: "RGBA"}
+
+
+def table(root: Path) -> str:
+    """All versions of all models, one per line; what is broken is shown with its reason."""
+    rows = [row for name in list_models(root) for row in _model_rows(root, name)]
+    return columns([HEADINGS, *rows])
+
+
+def card(root: Path, name: str, version: int) -> str:
+    """Everything that the manifest of one version says; raises BundleError."""
+    manifest = read_manifest(version_path(root, name, version))
+    return columns(list(_card_rows(manifest)))
+
+
+def columns(rows: Sequence[Sequence[str]]) -> str:
+    """Rows of text as aligned columns, two spaces apart."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
+    return "\n".join(lines)
+
+
+def _model_rows(root: Path, name: str) -> Iterator[Sequence[str]]:
+    try:
+        current, trouble = read_release(root, name), ""
+    except BundleError as error:
+        current, trouble = None, error.reason
+    for version in list_versions(root, name):
+        state = trouble or _state(current, version)
+        try:
+            manifest = read_manifest(version_path(root, name, version))
+        except BundleError as error:
+            yield name, str(version), error.reason, *[""] * 5
+        else:
+            yield name, str(version), state, *_facts(manifest)
+
+
+def _state(current: Release | None, version: int) -> str:
+    if current is None:
+        return "-"
+    if current.canary and version == current.canary.version:
+        return f"canary {current.canary.share:.0%}"
+    return {current.version: "released", current.previous: "previous"}.get(version, "-")
+
+
+def _facts(manifest: Manifest) -> tuple[str, str, str, str, str]:
+    return (
+        f"{manifest.created:%Y-%m-%d %H:%M}",
+        _shape(manifest),
+        str(manifest.num_classes or "-"),
+        manifest.training.preset,
+        f"{manifest.training.kimg:,.1f}",
+    )
+
+
+def _card_rows(manifest: Manifest) -> Iterator[tuple[str, str]]:
+    """Label and text of each line of a card."""
+    yield "model", f"{manifest.name}@{manifest.version}"
+    yield "created", f"{manifest.created:%Y-%m-%d %H:%M:%S} UTC"
+    yield "task", manifest.task
+    yield "graph", f"opset {manifest.opset}, latent_dim {manifest.latent_dim}"
+    yield "image", _shape(manifest)
+    yield "labels", ", ".join(manifest.labels) or "none: unconditional"
+    yield "truncation", manifest.truncation
+    yield "golden tolerance", f"{manifest.golden_tolerance:g} grey levels"
+    yield "directions", ", ".join(f"{d.strength:.1%}" for d in manifest.directions) or "none"
+    if manifest.members:
+        yield "members", ", ".join(f"{m.version} (weight {m.weight:g})" for m in manifest.members)
+    for key, value in manifest.training:
+        yield f"training {key}", str(value)
+    for name, score in manifest.scores.items():
+        yield f"score {name}", _score(score)
+    for name, entry in manifest.files.items():
+        yield f"file {name}", f"{entry.size_bytes:,} bytes, sha256 {entry.sha256}"
+
+
+def _score(score: Score) -> str:
+    floor = "" if score.floor is None else f", floor {score.floor:g}"
+    images = "" if score.n is None else f", of {score.n:,} images"
+    return f"{score.value:g}{floor}{images}"
+
+
+def _shape(manifest: Manifest) -> str:
+    image = manifest.image
+    return f"{image.width}x{image.height} {COLOURS[image.channels]}"

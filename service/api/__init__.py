@@ -1,0 +1,1 @@
+"""What clients see: routes, schemas, content negotiation, problem details, OpenAPI."""

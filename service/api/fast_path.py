@@ -1,0 +1,160 @@
+"""`POST /generate` as a plain ASGI callable in front of FastAPI.
+
+FastAPI's routing, and the middleware around it, would cost more than all the rest of a small image.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from fastapi import FastAPI
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from mirage.service.api.auth import find_key
+from mirage.service.api.deadline import allowed_s
+from mirage.service.api.generate import Order, answer_order
+from mirage.service.api.patience import SLOW_S, DelayedCalls, Patience
+from mirage.service.api.problems import problem_response
+from mirage.service.api.request_body import (
+    BODY_TYPES,
+    body_type,
+    parse_demand,
+    parse_query,
+    read_body,
+)
+from mirage.service.api.state import Service
+from mirage.service.errors import Draining, InternalError, ServiceError
+from mirage.service.tasks.generate import Demand
+from mirage.service.telemetry.logging import (
+    CLIENT_LEFT,
+    REQUEST_ID,
+    Record,
+    client_of,
+    log_request,
+    request_id,
+)
+
+log = logging.getLogger(__name__)
+
+PATH = "/generate"
+CLOSE = (b"connection", b"close")
+
+
+class FastPath(FastAPI):
+    """FastAPI with `generate` in front of it, which answers `POST /generate`."""
+
+    def __init__(self, generate: ASGIApp, **options: Any) -> None:
+        super().__init__(**options)
+        self._generate = generate
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Choose by path and method."""
+        if scope["type"] == "http" and scope["path"] == PATH and scope["method"] == "POST":
+            await self._generate(scope, receive, send)
+        else:
+            await super().__call__(scope, receive, send)
+
+
+class Generate:
+    """Reads a request for images, has them made, and answers, counts and logs it."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+        self._slow = DelayedCalls(SLOW_S)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """A request whose client leaves before its answer counts as 499."""
+        service, metrics = self._service, self._service.metrics
+        arrived = time.monotonic()
+        headers = _joined_headers(scope)
+        record = Record(request_id(headers), client_of(scope))
+        REQUEST_ID.set(record.request_id)  # each request has a task, and so a context, of its own
+        service.unanswered.add(id(scope))
+        metrics.in_flight += 1
+        status = CLIENT_LEFT
+        try:
+            response = await self._response(scope, receive, headers, record, arrived)
+            await self._send(scope, send, response, record)
+            status = response.status_code
+        except (ClientDisconnect, asyncio.CancelledError) as left:
+            metrics.abandoned.inc()
+            if not isinstance(left, ClientDisconnect):
+                raise
+        finally:
+            service.unanswered.discard(id(scope))
+            metrics.in_flight -= 1
+            took_s = time.monotonic() - arrived
+            metrics.count_request(status, took_s)
+            log_request(scope, record, status, status == CLIENT_LEFT, took_s)
+
+    async def _response(
+        self,
+        scope: Scope,
+        receive: Receive,
+        headers: Mapping[str, str],
+        record: Record,
+        arrived: float,
+    ) -> Response:
+        try:
+            deadline = arrived + self._admit(headers, record)
+            async with Patience(receive, deadline, self._slow) as patience:
+                await self._service.pending.turn()
+                waited_s = time.monotonic() - arrived
+                demand = await self._read(scope, receive, headers)
+                patience.has_body()
+                accept = headers.get("accept", "")
+                order = Order(demand, accept, deadline, record, waited_s)
+                return await answer_order(order, self._service)
+        except ServiceError as error:
+            self._service.metrics.count_problem(error.slug)
+            return problem_response(error)
+        except ClientDisconnect:
+            raise
+        except Exception:
+            log.exception("request failed")
+            return problem_response(InternalError("the service failed; its log says why"))
+
+    def _admit(self, headers: Mapping[str, str], record: Record) -> float:
+        """Check who asks, and that there is room; returns the seconds that the request may take.
+
+        Raises Draining, QueueFull, MissingKey, WrongKey and Malformed, before the body is read.
+        """
+        service = self._service
+        if service.refusing:
+            raise Draining("the service is stopping", retry_after_s=1)
+        if service.keys is not None:
+            key = find_key(service.keys, headers)
+            record.note_key(key.name, key.images_per_minute)
+        seconds = allowed_s(headers, service.settings.deadline_s)
+        service.pending.check_room(seconds)
+        service.models.check_room(seconds)
+        return seconds
+
+    async def _read(self, scope: Scope, receive: Receive, headers: Mapping[str, str]) -> Demand:
+        settings = self._service.settings
+        media_type = body_type(headers, BODY_TYPES)
+        query = parse_query(scope["query_string"])
+        body = await read_body(Request(scope, receive), media_type, settings)
+        return parse_demand(media_type, body, query, settings)
+
+    async def _send(self, scope: Scope, send: Send, response: Response, record: Record) -> None:
+        headers = [*response.raw_headers, (b"x-request-id", record.request_id.encode())]
+        if self._service.draining:
+            headers.append(CLOSE)  # so that the next request goes to another process
+        status = response.status_code
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        self._service.unanswered.discard(id(scope))  # now, for the process may end with the answer
+        await send({"type": "http.response.body", "body": response.body})
+
+
+def _joined_headers(scope: Scope) -> dict[str, str]:
+    """The headers by lower-case name; those that came several times are joined with commas."""
+    headers: dict[str, str] = {}
+    for name, value in scope["headers"]:
+        key, text = name.decode("latin-1"), value.decode("latin-1")
+        headers[key] = f"{headers[key]},{text}" if key in headers else text
+    return headers

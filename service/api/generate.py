@@ -1,0 +1,266 @@
+"""From a validated request to its answer: find the version, queue, encode, report."""
+
+import asyncio
+import base64
+import functools
+import hashlib
+import io
+import time
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic_core import to_json
+from starlette.responses import Response
+
+from mirage.bundle.format.latents import member_of
+from mirage.bundle.format.manifest import Manifest
+from mirage.service.api import negotiation
+from mirage.service.api.deadline import before
+from mirage.service.api.negotiation import Layout, choose_type
+from mirage.service.api.state import Service
+from mirage.service.batching.queue import Outcome
+from mirage.service.errors import NotAcceptable
+from mirage.service.media import encoding
+from mirage.service.media.archive import Archive
+from mirage.service.media.encoding import (
+    PNG,
+    WEBP_SIDE,
+    Compression,
+    Pixels,
+    contact_sheet,
+    encode_png,
+    encode_webp,
+)
+from mirage.service.tasks.generate import Demand, Work, make_work, settle_seed
+from mirage.service.telemetry.logging import Record
+from mirage.service.telemetry.metrics import Metrics
+
+
+class Made(NamedTuple):
+    """What was asked for and came out: uint8 images `[n, H, W, C]`, and how PNGs hold them."""
+
+    manifest: Manifest
+    work: Work
+    images: NDArray[np.uint8]
+    compression: Compression = "fast"
+
+    @property
+    def model(self) -> str:
+        """Name and version, as X-Model has them."""
+        return f"{self.manifest.name}@{self.manifest.version}"
+
+    def png(self, pixels: Pixels) -> bytes:
+        """An image of it, or a sheet of them, as PNG."""
+        return encode_png(pixels, self.compression)
+
+    def label(self, number: int) -> int | None:
+        """The class index of an image; None for unconditional models."""
+        return None if self.work.labels is None else int(self.work.labels[number])
+
+    def member(self, number: int) -> int | None:
+        """The version that made an image, when several made them; else None."""
+        if not self.manifest.members or self.work.seed is None:
+            return None
+        return member_of(self.manifest, self.work.seed, self.work.index + number).version
+
+
+class Packed(NamedTuple):
+    """A body and its Content-Type."""
+
+    body: bytes
+    media_type: str
+
+
+def pack(media: str, made: Made, layout: Layout) -> Packed:
+    """Encode the images and pack them; raises NotAcceptable for a sheet that WebP cannot hold."""
+    if media == negotiation.JSON:
+        return Packed(_json(made, as_sheet=layout == "grid"), media)
+    return PACKERS[media](made)
+
+
+def _png(made: Made) -> Packed:
+    return Packed(made.png(_single(made)), encoding.PNG)
+
+
+def _webp(made: Made) -> Packed:
+    pixels = _single(made)
+    if max(pixels.shape) > WEBP_SIDE:
+        raise NotAcceptable(f"WebP holds at most {WEBP_SIDE} pixels a side; PNG holds more")
+    return Packed(encode_webp(pixels), encoding.WEBP)
+
+
+def _single(made: Made) -> NDArray[np.uint8]:
+    """The one image, or the sheet of several."""
+    return made.images[0] if len(made.images) == 1 else contact_sheet(made.images)
+
+
+def _zip(made: Made) -> Packed:
+    archive = Archive()
+    return Packed(archive.add(map(made.png, made.images)) + archive.end(), encoding.ZIP)
+
+
+def _multipart(made: Made) -> Packed:
+    parts = [
+        b"\r\n".join((*_part_headers(made, number), b"", made.png(pixels)))
+        for number, pixels in enumerate(made.images)
+    ]
+    # Named by the contents: it cannot stand in them, and the same images are the same bytes.
+    boundary = hashlib.sha256(b"".join(parts)).hexdigest()[:32].encode()
+    opened = b"".join(b"--" + boundary + b"\r\n" + part + b"\r\n" for part in parts)
+    media_type = f"{negotiation.MULTIPART}; boundary={boundary.decode()}"
+    return Packed(opened + b"--" + boundary + b"--\r\n", media_type)
+
+
+def _part_headers(made: Made, number: int) -> list[bytes]:
+    index = made.work.index + number
+    lines = ["Content-Type: image/png", f"Content-ID: <{index}>"]
+    if made.work.seed is not None:
+        lines.append(f"X-Seed: {made.work.seed}")
+    lines.append(f"X-Index: {index}")
+    if (label := made.label(number)) is not None:
+        lines.append(f"X-Label: {label}")
+    return [line.encode() for line in lines]
+
+
+def _json(made: Made, *, as_sheet: bool) -> bytes:
+    """The JSON answer; a sheet is one image, and of several classes none."""
+    if as_sheet and len(made.images) > 1:
+        images = [_json_image(made, 0, contact_sheet(made.images), label=None, member=None)]
+    else:
+        images = [
+            _json_image(made, number, pixels, label=made.label(number), member=made.member(number))
+            for number, pixels in enumerate(made.images)
+        ]
+    manifest = made.manifest
+    return to_json({"model": manifest.name, "version": manifest.version, "images": images})
+
+
+def _json_image(
+    made: Made, number: int, pixels: NDArray[np.uint8], *, label: int | None, member: int | None
+) -> dict[str, str | int | None]:
+    image: dict[str, str | int | None] = {
+        "seed": None if made.work.seed is None else str(made.work.seed),
+        "index": made.work.index + number,
+        "label": label,
+        "class": None if label is None else made.manifest.labels[label],
+    }
+    if made.manifest.members:
+        image["member"] = member
+    return {**image, "png": base64.b64encode(made.png(pixels)).decode()}
+
+
+def _npy(made: Made) -> Packed:
+    buffer = io.BytesIO()
+    np.lib.format.write_array(buffer, made.images, version=(1, 0), allow_pickle=False)
+    return Packed(buffer.getvalue(), negotiation.NPY)
+
+
+PACKERS: dict[str, Callable[[Made], Packed]] = {
+    encoding.PNG: _png,
+    encoding.WEBP: _webp,
+    encoding.ZIP: _zip,
+    negotiation.MULTIPART: _multipart,
+    negotiation.NPY: _npy,
+}
+
+
+def observe(
+    metrics: Metrics, manifest: Manifest, images: int, outcome: Outcome, encode_s: float
+) -> None:
+    """Count the images of one answer, and its seconds in every stage."""
+    answered = metrics.answered(manifest.name, manifest.version)
+    if answered is None:
+        return
+    answered.images.inc(images)
+    answered.queue_seconds.observe(outcome.queue_s)
+    answered.engine_seconds.observe(outcome.run_s)
+    answered.encode_seconds.observe(encode_s)
+
+
+def server_timing(outcome: Outcome, encode_s: float) -> str:
+    """The Server-Timing header: milliseconds in the queue, in the engine and in encoding."""
+    return (
+        f"queue;dur={1000 * outcome.queue_s:.2f}, engine;dur={1000 * outcome.run_s:.2f},"
+        f" encode;dur={1000 * encode_s:.2f}"
+    )
+
+
+SMALL = 16 * 1024  # bytes that are encoded sooner than another thread would take them up
+
+
+RawHeaders = list[tuple[bytes, bytes]]
+
+
+class Answer(Response):
+    """A response that is given its headers as they are sent, and so has none to prepare."""
+
+    def __init__(self, body: bytes, headers: RawHeaders) -> None:
+        # Not Starlette's own, of which nothing is left but this.
+        self.status_code = 200
+        self.body = body
+        self.raw_headers = headers
+        self.background = None
+
+
+class Order(NamedTuple):
+    """A demand, the Accept header beside it, and until when in `time.monotonic()` seconds.
+
+    `waited_s` is how long it waited before it was read.
+    """
+
+    demand: Demand
+    accept: str
+    deadline: float
+    record: Record
+    waited_s: float = 0.0
+
+
+async def answer_order(order: Order, service: Service) -> Response:
+    """Make the images; raises the ServiceErrors of every stage."""
+    models, settings, deadline = service.models, service.settings, order.deadline
+    demand = settle_seed(order.demand)
+    fields = demand.fields
+    wanted = fields.model, fields.version, fields.seed
+    if (found := models.at_hand(*wanted)) is None:
+        found = await before(deadline, models.find(*wanted))
+    with models.hold(found) as served:
+        work = make_work(demand, served.manifest, settings)
+        media = choose_type(order.accept, work.count, fields.layout)
+        with service.rates.charged(order.record, work.count):
+            outcome = await served.generate(work, deadline)
+    outcome = Outcome(outcome.rows, order.waited_s + outcome.queue_s, outcome.run_s)
+    made = Made(served.manifest, work, outcome.rows, settings.compression)
+    packed, encode_s = await _packed(service, media, made, fields.layout)
+    observe(service.metrics, made.manifest, work.count, outcome, encode_s)
+    order.record.note(made.model, work.count, outcome.queue_s, outcome.run_s, encode_s)
+    return Answer(packed.body, _headers(made, packed, outcome, encode_s))
+
+
+async def _packed(service: Service, media: str, made: Made, layout: Layout) -> tuple[Packed, float]:
+    """The body, made on an encoding thread if that is worth the way, and the seconds it took."""
+    if media == PNG and made.images.nbytes <= SMALL and made.compression != "small":
+        return _timed_pack(media, made, layout)
+    loop = asyncio.get_running_loop()
+    job = functools.partial(_timed_pack, media, made, layout)
+    return await loop.run_in_executor(service.encoders, job)
+
+
+def _timed_pack(media: str, made: Made, layout: Layout) -> tuple[Packed, float]:
+    started = time.perf_counter()
+    packed = pack(media, made, layout)
+    return packed, time.perf_counter() - started
+
+
+def _headers(made: Made, packed: Packed, outcome: Outcome, encode_s: float) -> RawHeaders:
+    headers = [
+        (b"x-model", made.model.encode()),
+        (b"server-timing", server_timing(outcome, encode_s).encode()),
+        (b"vary", b"Accept"),
+    ]
+    if made.work.seed is not None:
+        headers.append((b"x-seed", b"%d" % made.work.seed))
+    headers.append((b"content-length", b"%d" % len(packed.body)))
+    headers.append((b"content-type", packed.media_type.encode()))
+    return headers

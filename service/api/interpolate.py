@@ -1,0 +1,175 @@
+"""`POST /interpolate`: a walk through the latents, as a ZIP of frames or as an animation."""
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
+from dataclasses import dataclass
+
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+from starlette.types import Send
+
+from mirage.bundle.format.manifest import Manifest
+from mirage.service.api.deadline import allowed_s, before, unless_client_left, while_connected
+from mirage.service.api.generate import observe, server_timing
+from mirage.service.api.negotiation import choose_frames_type
+from mirage.service.api.request_body import read_fields
+from mirage.service.api.state import Service, service_of
+from mirage.service.batching.queue import Array, Outcome
+from mirage.service.errors import ServiceError
+from mirage.service.media.animation import check_animation, encode_animation
+from mirage.service.media.archive import Archive
+from mirage.service.media.encoding import ZIP, encode_png
+from mirage.service.tasks.generate import Work
+from mirage.service.tasks.interpolate import make_walk, starting_seed
+from mirage.service.tasks.requests import DURATION_MS, InterpolateRequest
+from mirage.service.telemetry.logging import record_of
+from mirage.service.versions.version import Served
+
+
+@dataclass(frozen=True)
+class Walk:
+    """A walk that is being answered; `deadline` is in `time.monotonic()` seconds."""
+
+    request: Request
+    service: Service
+    served: Served
+    work: Work
+    deadline: float
+
+    @property
+    def manifest(self) -> Manifest:
+        """That of the version that makes the frames."""
+        return self.served.manifest
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """Those of every answer."""
+        return {"X-Model": f"{self.manifest.name}@{self.manifest.version}", "Vary": "Accept"}
+
+    async def encoded(self, encode: Callable[[Array], bytes], rows: Array) -> tuple[bytes, float]:
+        """What an encoding thread makes of frames, and its seconds."""
+
+        def timed() -> tuple[bytes, float]:
+            started = time.perf_counter()
+            return encode(rows), time.perf_counter() - started
+
+        return await asyncio.get_running_loop().run_in_executor(self.service.encoders, timed)
+
+    def entries(self, archive: Archive, rows: Array) -> bytes:
+        """The bytes that frames add to an archive of PNGs."""
+        compression = self.service.settings.compression
+        return archive.add(encode_png(pixels, compression) for pixels in rows)
+
+    def note(self, outcome: Outcome, encode_s: float) -> None:
+        """Tell the log what was made."""
+        record_of(self.request).note(
+            self.headers["X-Model"], self.work.count, outcome.queue_s, outcome.run_s, encode_s
+        )
+
+
+async def interpolate(request: Request) -> Response:
+    """Make the frames of a walk: read, check, queue, encode, answer."""
+    service = service_of(request)
+    return await unless_client_left(service.metrics, _answer(request, service))
+
+
+async def _answer(request: Request, service: Service) -> Response:
+    settings = service.settings
+    deadline = time.monotonic() + allowed_s(request.headers, settings.deadline_s)
+    job = read_fields(request, settings, InterpolateRequest)
+    fields = await before(deadline, job)
+    seed, index = starting_seed(fields)
+    lease = service.models.lease(fields.model, fields.version, seed)
+    with await before(deadline, lease) as found:
+        served = found.member(seed, index)
+        work = make_walk(fields, served.manifest, settings)
+        walk = Walk(request, service, served, work, deadline)
+        media = choose_frames_type(",".join(request.headers.getlist("accept")))
+        check_animation(media, served.manifest.image.height, served.manifest.image.width)
+        if media == ZIP and work.count > settings.max_batch_size:
+            return await _stream(walk)
+        return await _whole(walk, media, fields.duration_ms or DURATION_MS)
+
+
+async def _whole(walk: Walk, media: str, duration_ms: int) -> Response:
+    """One write, when all frames are there."""
+
+    def encode(rows: Array) -> bytes:
+        if media != ZIP:
+            return encode_animation(media, rows, duration_ms)
+        archive = Archive()
+        return walk.entries(archive, rows) + archive.end()
+
+    with walk.service.rates.charged(record_of(walk.request), walk.work.count):
+        job = walk.served.generate(walk.work, walk.deadline)
+        outcome = await while_connected(walk.request, job)
+    body, encode_s = await walk.encoded(encode, outcome.rows)
+    observe(walk.service.metrics, walk.manifest, walk.work.count, outcome, encode_s)
+    walk.note(outcome, encode_s)
+    headers = walk.headers | {"Server-Timing": server_timing(outcome, encode_s)}
+    return Response(body, 200, headers, media)
+
+
+async def _stream(walk: Walk) -> Response:
+    """A ZIP that is sent while later frames are made; it begins when the first frames are there.
+
+    So the walk was admitted, and what is refused is refused with its status.
+    """
+    parts = walk.served.stream(walk.work, walk.deadline)
+    with walk.service.rates.charged(record_of(walk.request), walk.work.count):
+        first = await while_connected(walk.request, _next(parts))
+    return Stream(_entries(walk, first, parts), walk.headers)
+
+
+async def _next(parts: AsyncGenerator[Outcome]) -> Outcome:
+    return await anext(parts)
+
+
+class Stream(StreamingResponse):
+    """A body that is closed with its response, whoever leaves first.
+
+    What it raises has no status any more: it leaves the application, and the server drops the
+    connection, so that the answer cannot be taken for whole.
+    """
+
+    def __init__(self, body: AsyncGenerator[bytes], headers: dict[str, str]) -> None:
+        super().__init__(body, 200, headers, ZIP)
+        self._body = body
+
+    async def stream_response(self, send: Send) -> None:
+        """Send the parts as they come."""
+        async with aclosing(self._body):
+            await super().stream_response(send)
+
+
+async def _entries(
+    walk: Walk, first: Outcome, parts: AsyncGenerator[Outcome]
+) -> AsyncGenerator[bytes]:
+    """The bytes of the ZIP, part by part."""
+    archive, encode_s, last = Archive(), 0.0, first
+    metrics = walk.service.metrics
+
+    def encode(rows: Array) -> bytes:
+        return walk.entries(archive, rows)
+
+    try:
+        async with aclosing(parts):
+            part: Outcome | None = first
+            while part is not None:
+                last = part
+                entries, seconds = await walk.encoded(encode, part.rows)
+                encode_s += seconds
+                yield entries
+                part = await anext(parts, None)
+        yield archive.end()
+    except ServiceError as error:
+        metrics.count_problem(error.slug)
+        raise
+    except (asyncio.CancelledError, GeneratorExit):
+        metrics.abandoned.inc()
+        raise
+    finally:
+        walk.note(last, encode_s)
+    observe(metrics, walk.manifest, walk.work.count, last, encode_s)

@@ -1,0 +1,272 @@
+"""Describes models: what is published, released and in memory, and how it runs."""
+
+import asyncio
+import hashlib
+from datetime import datetime
+from importlib.metadata import version
+
+import onnxruntime
+from pydantic import BaseModel, Field
+
+from mirage.bundle.errors import BundleError
+from mirage.bundle.format.interface import Image
+from mirage.bundle.format.manifest import Score, Training
+from mirage.bundle.store.layout import list_models, list_versions
+from mirage.service.api.attachment import CARD, SAMPLES
+from mirage.service.api.state import Service
+from mirage.service.errors import NoSuchModel
+from mirage.service.host import instruction_set
+from mirage.service.tasks.requests import AMOUNT_BOUND, LATENT_BOUND
+from mirage.service.versions.releases import Model
+from mirage.service.versions.version import Answering
+
+
+class CanaryDetail(BaseModel):
+    """The version that answers for a share of the seeds."""
+
+    version: int = Field(description="what requests call it", examples=[3])
+    share: float = Field(description="0 … 1 of the seeds", examples=[0.05])
+
+
+class RefusalDetail(BaseModel):
+    """What is to be released but does not answer, so that what answered before still does."""
+
+    version: int | None = Field(description="null: release.json is broken or gone", examples=[2])
+    canary: bool = Field(description="was to be the canary", examples=[False])
+    reason: str = Field(description="of a closed list, see models/README", examples=["file_hash"])
+    since: datetime = Field(description="UTC", examples=["2026-01-31T12:00:00Z"])
+
+
+class ModelSummary(BaseModel):
+    """One model: `released` is the version that answers when none is named, or null."""
+
+    name: str = Field(description="what requests call it", examples=["mnist"])
+    released: int | None = Field(
+        description="version that answers when none is named; null: none does", examples=[1]
+    )
+    versions: list[int] = Field(
+        description="published; those in memory when the disk cannot be read", examples=[[1]]
+    )
+    default: bool = Field(description="answers when a request names no model", examples=[True])
+    canary: CanaryDetail | None = Field(None, description="null: there is none", examples=[None])
+    loading: int | None = Field(
+        None, description="version that is about to be released; null: none is", examples=[None]
+    )
+    refused: RefusalDetail | None = Field(
+        None, description="null: what is to be released answers", examples=[None]
+    )
+    storage_error: str | None = Field(
+        None, description="why its folder cannot be read; null: it can", examples=[None]
+    )
+
+
+class ModelList(BaseModel):
+    """All models; with a storage error those that serve."""
+
+    models: list[ModelSummary]
+    storage_error: str | None = Field(
+        None, description="why the folder of models cannot be read; null: it can", examples=[None]
+    )
+
+
+class Runtime(BaseModel):
+    """What the bytes of an image depend on besides the bundle."""
+
+    provider: str = Field(description="onnxruntime execution provider", examples=["cpu"])
+    precision: str = Field(description="of the engine's numbers", examples=["float32"])
+    mirage: str = Field(description="its version", examples=["0.1.0"])
+    onnxruntime: str = Field(description="its version", examples=["1.32.0"])
+    instruction_set: str = Field(
+        description="machine, and those instructions that results may depend on",
+        examples=["x86_64 avx fma avx2"],
+    )
+
+
+class Limits(BaseModel):
+    """What one request may ask for; bounds of fields stand in the OpenAPI document."""
+
+    images_per_request: int = Field(description="images of /generate", examples=[256])
+    frames_per_request: int = Field(description="frames of /interpolate", examples=[256])
+    megapixels_per_request: float = Field(description="10^6 pixels of either", examples=[64])
+    body_bytes: int = Field(description="bytes of a body", examples=[8388608])
+    json_bytes: int = Field(description="bytes of JSON", examples=[1048576])
+    json_items: int = Field(description="commas, colons and brackets of JSON", examples=[70000])
+    deadline_s: float = Field(description="longest time to an answer", examples=[30])
+    latent_bound: float = Field(
+        LATENT_BOUND, description="largest absolute value of a latent", examples=[LATENT_BOUND]
+    )
+    direction_bound: float = Field(
+        AMOUNT_BOUND, description="farthest way along a direction", examples=[AMOUNT_BOUND]
+    )
+
+
+class DirectionDetail(BaseModel):
+    """One latent direction; its vector stands in the bundle's manifest."""
+
+    index: int = Field(description="what requests call it", examples=[0])
+    strength: float = Field(
+        description="share, 0 … 1, of what the first layer makes of random latents",
+        examples=[0.12],
+    )
+
+
+class MemberDetail(BaseModel):
+    """A version that makes a share of an ensemble's images."""
+
+    version: int = Field(description="of the same model", examples=[1])
+    weight: float = Field(description="its share is its part of all weights", examples=[0.5])
+
+
+class VersionDetail(BaseModel):
+    """One version in memory; `sha256` is the hash of its graph, or of its members' hashes."""
+
+    version: int = Field(description="what requests call it", examples=[1])
+    sha256: str = Field(
+        description="of the graph; of an ensemble, of its members' one after the other",
+        examples=["9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"],
+    )
+    size_bytes: int = Field(description="of the graph, or of all members'", examples=[4194304])
+    created: datetime = Field(description="UTC", examples=["2026-01-31T12:00:00Z"])
+    task: str = Field(description="what the model does", examples=["generate"])
+    opset: int = Field(description="ONNX operator set", examples=[20])
+    latent_dim: int = Field(description="values of a latent", examples=[64])
+    labels: tuple[str, ...] = Field(
+        description="class names by index; none: unconditional", examples=[["0", "1", "2"]]
+    )
+    image: Image = Field(description="height and width in pixels, and channels")
+    truncation: str = Field(description="how truncation acts on latents", examples=["scale"])
+    training: Training = Field(description="where the model comes from")
+    scores: dict[str, Score] = Field(
+        description="value, and floor: the same measure of real data against real data",
+        examples=[{"frechet": {"value": 2.5, "floor": 0.4, "n": 10000}}],
+    )
+    directions: list[DirectionDetail] = Field(description="the strongest first")
+    members: list[MemberDetail] = Field(
+        description="of an ensemble, which makes images of seeds only; none: it is no ensemble",
+        examples=[[]],
+    )
+    samples: bool = Field(
+        description="whether GET /models/{name}/samples has a grid of it", examples=[True]
+    )
+    card: bool = Field(
+        description="whether GET /models/{name}/card has a text about it", examples=[True]
+    )
+
+
+class ModelDetail(ModelSummary):
+    """One model, its versions in memory, and the runtime that they share."""
+
+    runtime: Runtime
+    limits: Limits
+    loaded: list[VersionDetail]
+
+
+async def list_known(service: Service) -> ModelList:
+    """All models on disk and in memory, by name."""
+    names, storage_error = service.models.names(), None
+    try:
+        names.update(await asyncio.to_thread(list_models, service.settings.models))
+    except BundleError as error:
+        storage_error = error.reason
+    found = [await _summary(service, name) for name in sorted(names)]
+    return ModelList(
+        models=[summary for summary in found if summary is not None], storage_error=storage_error
+    )
+
+
+async def describe_model(service: Service, name: str) -> ModelDetail:
+    """One model; raises NoSuchModel, and NotReady when that cannot be told."""
+    summary = await _summary(service, name)
+    if summary is None:
+        await service.models.versions(name)  # raises NotReady
+        raise NoSuchModel(f"model is {name!r:.100}; GET /models lists the models")
+    return ModelDetail(
+        **summary.model_dump(),
+        runtime=Runtime(
+            **_kind(service, name),
+            mirage=version("mirage-gan"),
+            onnxruntime=onnxruntime.__version__,
+            instruction_set=instruction_set(),
+        ),
+        limits=Limits(**service.settings.model_dump(include=set(Limits.model_fields))),
+        loaded=[_detail(version) for version in service.models.loaded(name)],
+    )
+
+
+async def _summary(service: Service, name: str) -> ModelSummary | None:
+    """What is known of a model; None when it is neither on disk nor in memory."""
+    storage_error = None
+    try:
+        versions = await asyncio.to_thread(list_versions, service.settings.models, name)
+    except BundleError as error:
+        storage_error = error.reason
+        versions = sorted(loaded.manifest.version for loaded in service.models.loaded(name))
+    if not versions:
+        return None
+    model = service.models.get(name)
+    return ModelSummary(
+        name=name,
+        released=service.models.released(name),
+        versions=versions,
+        default=service.models.is_default(name),
+        canary=_canary(model),
+        loading=model.loading if model else None,
+        refused=_refusal(model),
+        storage_error=storage_error,
+    )
+
+
+def _kind(service: Service, name: str) -> dict[str, str]:
+    """How the version runs that answers; before one does, what is asked for."""
+    model = service.models.get(name)
+    versions = (model.answering() if model else []) or service.models.loaded(name)
+    if not versions:
+        settings = service.settings
+        return {"provider": settings.provider, "precision": settings.precision}
+    kind = versions[0].parts[0].kind
+    return {"provider": kind.provider, "precision": kind.precision}
+
+
+def _canary(model: Model | None) -> CanaryDetail | None:
+    if model is None or model.canary is None:
+        return None
+    return CanaryDetail(version=model.canary.manifest.version, share=model.share)
+
+
+def _refusal(model: Model | None) -> RefusalDetail | None:
+    if model is None or model.refusal is None:
+        return None
+    found = model.refusal
+    return RefusalDetail(
+        version=found.version, canary=found.of_canary, reason=found.reason, since=found.since
+    )
+
+
+def _detail(version: Answering) -> VersionDetail:
+    manifest = version.manifest
+    graphs = [part.manifest.files["model.onnx"] for part in version.parts]
+    return VersionDetail(
+        version=manifest.version,
+        sha256=_joint_hash([graph.sha256 for graph in graphs]),
+        size_bytes=sum(graph.size_bytes for graph in graphs),
+        created=manifest.created,
+        task=manifest.task,
+        opset=manifest.opset,
+        latent_dim=manifest.latent_dim,
+        labels=manifest.labels,
+        image=manifest.image,
+        truncation=manifest.truncation,
+        training=manifest.training,
+        scores=manifest.scores,
+        directions=[
+            DirectionDetail(index=index, strength=direction.strength)
+            for index, direction in enumerate(manifest.directions)
+        ],
+        members=[MemberDetail(**dict(member)) for member in manifest.members],
+        samples=SAMPLES in manifest.files,
+        card=CARD in manifest.files,
+    )
+
+
+def _joint_hash(hashes: list[str]) -> str:
+    return hashes[0] if len(hashes) == 1 else hashlib.sha256("".join(hashes).encode()).hexdigest()

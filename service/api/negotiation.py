@@ -1,0 +1,116 @@
+"""Chooses the type of an answer by the client's Accept header."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Literal
+
+from mirage.service.errors import NotAcceptable
+from mirage.service.media.encoding import APNG, GIF, PNG, WEBP, ZIP
+
+MULTIPART, JSON, NPY = "multipart/mixed", "application/json", "application/x-npy"
+ANSWER_TYPES = (PNG, WEBP, ZIP, MULTIPART, JSON, NPY)  # earlier ones win ties
+FRAMES_TYPES = (ZIP, GIF, APNG, WEBP)  # as above
+ONE_IMAGE = (PNG, WEBP)
+SEPARATE_ONLY = (ZIP, MULTIPART, NPY)
+ANYTHING = "*/*"
+MOST_RANGES = 64
+SHORT = 200  # characters, as what browsers and libraries say is
+
+Layout = Literal["separate", "grid"] | None  # None: the client says nothing
+
+
+@dataclass(frozen=True)
+class Range:
+    """One item of an Accept header: a type, or all of a kind such as `image/*`."""
+
+    media: str
+    quality: float
+
+
+def choose_type(accept: str | None, count: int, layout: Layout) -> str:
+    """The type of an answer of `count` images.
+
+    Types that the client names go before its wildcards, whatever their quality.
+    Raises NotAcceptable.
+    """
+    short = accept is None or len(accept) <= SHORT
+    return (_choose_again if short else _choose)(accept, count, layout)
+
+
+def _choose(accept: str | None, count: int, layout: Layout) -> str:
+    possible = [media for media in ANSWER_TYPES if _holds(media, count, layout)]
+    # Several images are a ZIP unless told otherwise.
+    preferred = possible if count == 1 or layout == "grid" else [ZIP, *possible]
+    chosen = _best(accept or "", possible, preferred)
+    if chosen is None:
+        asked = f"{count} image{'s' * (count > 1)}" + (f" in layout {layout}" if layout else "")
+        raise NotAcceptable(_explain(accept or "", asked, possible))
+    return chosen
+
+
+_choose_again = lru_cache(1024)(_choose)  # clients say the same thing again and again
+
+
+def choose_frames_type(accept: str | None) -> str:
+    """The type of an answer of frames, by the same rules; raises NotAcceptable."""
+    chosen = _best(accept or "", FRAMES_TYPES, FRAMES_TYPES)
+    if chosen is None:
+        raise NotAcceptable(_explain(accept or "", "frames", FRAMES_TYPES))
+    return chosen
+
+
+def _best(accept: str, possible: Sequence[str], preferred: Sequence[str]) -> str | None:
+    """The best of the possible types; those that wildcards find come in the order preferred."""
+    ranges = _parse(accept)
+    refused = {item.media for item in ranges if not item.quality}
+    wanted = sorted((item for item in ranges if item.quality), key=lambda item: -item.quality)
+    named = [item for item in wanted if item.media in possible and item.media not in refused]
+    if named:
+        return min(named, key=lambda item: (-item.quality, possible.index(item.media))).media
+    matching = (
+        media
+        for item in wanted
+        for media in preferred
+        if media not in refused and _matches(item.media, media)
+    )
+    return next(matching, None)
+
+
+def _matches(wildcard: str, media: str) -> bool:
+    return wildcard == ANYTHING or (wildcard.endswith("/*") and media.startswith(wildcard[:-1]))
+
+
+def _parse(accept: str) -> list[Range]:
+    """The items of the header that name types; if none does, the client takes anything."""
+    ranges = []
+    for item in accept.split(",", MOST_RANGES)[:MOST_RANGES]:
+        media, *parameters = (part.strip().lower() for part in item.split(";"))
+        media = ANYTHING if media == "*" else media  # as Java's HttpURLConnection writes it
+        if "/" in media:
+            ranges.append(Range(media, _quality(parameters)))
+    return ranges or [Range(ANYTHING, 1.0)]
+
+
+def _quality(parameters: Sequence[str]) -> float:
+    """The q-value among an item's parameters, 0 … 1; 1 where there is none that can be read."""
+    for parameter in parameters:
+        name, _, text = parameter.partition("=")
+        if name.strip() == "q":
+            try:
+                quality = float(text)  # more lenient than RFC 9110: `.2` is sent, and understood
+            except ValueError:
+                return 1.0
+            return max(0.0, quality) if quality <= 1 else 1.0
+    return 1.0
+
+
+def _holds(media: str, count: int, layout: Layout) -> bool:
+    """Whether a type can hold so many images in this layout."""
+    if media in ONE_IMAGE:
+        return count == 1 or layout != "separate"
+    return layout != "grid" or media not in SEPARATE_ONLY
+
+
+def _explain(accept: str, asked: str, possible: Sequence[str]) -> str:
+    return f"Accept is {accept!r:.200}; for {asked} allowed are {', '.join(possible)}"

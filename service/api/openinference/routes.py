@@ -1,0 +1,260 @@
+"""The routes of the Open Inference Protocol, and its errors."""
+
+import asyncio
+import functools
+import re
+import time
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel
+from pydantic_core import from_json, to_json
+from starlette.datastructures import MutableHeaders
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from mirage.bundle.format.manifest import Manifest
+from mirage.service.api.deadline import allowed_s, before, unless_client_left, while_connected
+from mirage.service.api.generate import observe
+from mirage.service.api.middleware import CountRequests
+from mirage.service.api.openinference import tensors
+from mirage.service.api.openinference.codec import (
+    Form,
+    Packed,
+    ParsedRequest,
+    decompress,
+    pack,
+    parse_request,
+    request_encoding,
+    response_encoding,
+)
+from mirage.service.api.openinference.jobs import make_work, wants_binary
+from mirage.service.api.openinference.schemas import ModelReady, ServerLive, ServerReady
+from mirage.service.api.problems import PROBLEM_JSON, problem_response
+from mirage.service.api.request_body import JSON, OCTETS, read_body
+from mirage.service.api.routes import get_readiness
+from mirage.service.api.state import Service, service_of
+from mirage.service.errors import (
+    InternalError,
+    InvalidValue,
+    Malformed,
+    NoSuchModel,
+    NotReady,
+    ServiceError,
+)
+from mirage.service.telemetry.logging import record_of
+from mirage.service.telemetry.metrics import Metrics
+from mirage.service.versions.registry import Models
+
+ROOT = "/v2"
+
+
+def error_response(error: ServiceError) -> Response:
+    """The error in the protocol's form, with the headers of its problem."""
+    response = problem_response(error)
+    response.status_code = status_of(error.status)
+    response.body = _body(response.headers, error.detail)
+    return response
+
+
+def status_of(status: int) -> int:
+    """The status in the protocol, which knows bad values, like bad requests, as 400."""
+    return Malformed.status if status == InvalidValue.status else status
+
+
+class ProtocolErrors:
+    """Rewrites the problems that pass, and answers what nobody caught."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass on everything else as it is."""
+        if scope["type"] != "http" or not _is_below_root(scope["path"]):
+            await self._app(scope, receive, send)
+            return
+        rewriting = _Rewriting(send)
+        try:
+            await self._app(scope, receive, rewriting.send)
+        except Exception:
+            if not rewriting.begun:
+                fault = InternalError("the service failed; its log says why")
+                await error_response(fault)(scope, receive, send)
+            raise  # for the server to log it
+
+
+class _Rewriting:
+    """The sending side of one answer; a problem's head waits for its body."""
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self._head: Message | None = None
+        self.begun = False
+
+    async def send(self, message: Message) -> None:
+        self.begun = True
+        if message["type"] == "http.response.start" and _is_problem(message):
+            self._head = message
+            return
+        if self._head is not None:
+            message = await self._send_head(self._head, message)
+            self._head = None
+        await self._send(message)
+
+    async def _send_head(self, head: Message, problem: Message) -> Message:
+        """Send the head of the protocol's error, and return its body."""
+        headers = MutableHeaders(raw=head["headers"])
+        body = _body(headers, from_json(problem["body"])["detail"])
+        await self._send({**head, "status": status_of(head["status"]), "headers": headers.raw})
+        return {**problem, "body": body}
+
+
+def _body(headers: MutableHeaders, detail: str) -> bytes:
+    """The body of an error, which the headers are told of."""
+    body = to_json({"error": detail})
+    headers["content-type"] = JSON
+    headers["content-length"] = str(len(body))
+    return body
+
+
+def _is_below_root(path: str) -> bool:
+    return path == ROOT or path.startswith(f"{ROOT}/")
+
+
+def _is_problem(head: Message) -> bool:
+    return (b"content-type", PROBLEM_JSON.encode()) in head["headers"]
+
+
+MODEL = "/v2/models/{name}"
+VERSION = MODEL + "/versions/{version}"
+QUICK_BYTES = 2**20  # of images that are copied sooner than a thread is woken
+
+
+def routes(metrics: Metrics) -> list[Route]:
+    """All paths; models with and without a version."""
+    # Errors are rewritten before they are counted, so that the count is of what the client sees.
+    counted = [Middleware(CountRequests, metrics=metrics), Middleware(ProtocolErrors)]
+    found = [
+        Route("/v2", get_server),
+        Route("/v2/health/live", get_live),
+        Route("/v2/health/ready", get_ready),
+    ]
+    for model in (MODEL, VERSION):
+        found += [
+            Route(model, get_model),
+            Route(f"{model}/ready", get_model_ready),
+            Route(f"{model}/infer", infer, methods=["POST"], middleware=counted),
+        ]
+    return found
+
+
+async def get_server(_request: Request) -> Response:
+    """Name, version and extensions of the server."""
+    return _json(tensors.describe_server())
+
+
+async def get_live(request: Request) -> Response:
+    """503 when a run of the engine hangs, which only a new process can help."""
+    service_of(request).check_alive()
+    return _json(ServerLive(live=True))
+
+
+async def get_ready(request: Request) -> Response:
+    """503 before the models are loaded and from the signal to stop on."""
+    await get_readiness(request)
+    return _json(ServerReady(ready=True))
+
+
+async def get_model(request: Request) -> Response:
+    """The tensors and the versions of a model."""
+    models = service_of(request).models
+    manifest = await models.manifest(*_named(request))
+    return _json(tensors.describe_model(manifest, await _published(models, manifest.name)))
+
+
+async def get_model_ready(request: Request) -> Response:
+    """200 when inference is possible; a version by number is loaded by the first, not here."""
+    await get_readiness(request)
+    manifest = await service_of(request).models.manifest(*_named(request))
+    return _json(ModelReady(name=manifest.name, ready=True))
+
+
+async def infer(request: Request) -> Response:
+    """Make images of latents: read, check, queue, answer."""
+    service = service_of(request)
+    return await unless_client_left(service.metrics, _answer(request, service))
+
+
+async def _answer(request: Request, service: Service) -> Response:
+    started = time.monotonic()
+    deadline = started + allowed_s(request.headers, service.settings.deadline_s)
+    parsed = await before(deadline, _read(request, service))
+    if timeout_us := parsed.fields.parameters.timeout:
+        deadline = min(deadline, started + timeout_us / 1e6)
+    with await before(deadline, service.models.lease(*_named(request))) as found:
+        served = found.member(None, 0)
+        work = make_work(parsed, served.manifest, service.settings)
+        form = _form(request, parsed)
+        with service.rates.charged(record_of(request), work.count):
+            outcome = await while_connected(request, served.generate(work, deadline))
+    packed, encode_s = await _packed(service, outcome.rows, served.manifest, form)
+    observe(service.metrics, served.manifest, work.count, outcome, encode_s)
+    model = f"{served.manifest.name}@{served.manifest.version}"
+    record_of(request).note(model, work.count, outcome.queue_s, outcome.run_s, encode_s)
+    return Response(packed.body, 200, {**packed.headers, "Vary": "Accept-Encoding"})
+
+
+async def _read(request: Request, service: Service) -> ParsedRequest:
+    settings = service.settings
+    encoding = request_encoding(request.headers.get("content-encoding"))
+    body = await read_body(request, OCTETS, settings)
+    if encoding is not None:
+        loop = asyncio.get_running_loop()
+        job = functools.partial(decompress, body, encoding, settings.body_bytes)
+        body = await loop.run_in_executor(service.encoders, job)
+    return parse_request(body, request.headers.get("inference-header-content-length"), settings)
+
+
+async def _published(models: Models, name: str) -> list[int]:
+    """The versions on disk; those in memory when the disk cannot be read."""
+    try:
+        return await models.versions(name)
+    except NotReady:
+        return sorted(version.manifest.version for version in models.loaded(name))
+
+
+def _named(request: Request) -> tuple[str, int | None]:
+    """Name and version in the path; raises NoSuchModel for what cannot be a version."""
+    version = request.path_params.get("version")
+    if version is not None and not re.fullmatch("[1-9][0-9]{0,17}", version):
+        raise NoSuchModel(f"version is {version!r:.40}; an integer of at least 1 is allowed")
+    return request.path_params["name"], None if version is None else int(version)
+
+
+def _form(request: Request, parsed: ParsedRequest) -> Form:
+    """How the client wants its answer; raises InvalidValue for outputs that no model has."""
+    accepted = ",".join(request.headers.getlist("accept-encoding"))
+    return Form(parsed.fields.id, wants_binary(parsed), response_encoding(accepted))
+
+
+async def _packed(
+    service: Service, images: NDArray[np.uint8], manifest: Manifest, form: Form
+) -> tuple[Packed, float]:
+    """The answer, and the seconds that it took: at once if it is a small copy, else on a thread."""
+    job = functools.partial(_timed_pack, images, manifest, form)
+    if form.binary and form.encoding is None and images.nbytes <= QUICK_BYTES:
+        return job()
+    return await asyncio.get_running_loop().run_in_executor(service.encoders, job)
+
+
+def _timed_pack(images: NDArray[np.uint8], manifest: Manifest, form: Form) -> tuple[Packed, float]:
+    started = time.perf_counter()
+    packed = pack(images, manifest, form)
+    return packed, time.perf_counter() - started
+
+
+def _json(answer: BaseModel) -> Response:
+    return Response(answer.model_dump_json(), media_type=JSON)

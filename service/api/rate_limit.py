@@ -1,0 +1,74 @@
+"""How many images a caller may have in a minute."""
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from ipaddress import IPv6Address, ip_address
+
+from mirage.service.errors import LimitExceeded, RateLimited, ServiceError
+from mirage.service.sharing.rate_buckets import Buckets, Caller, OwnBuckets
+from mirage.service.telemetry.logging import Record
+
+FREE = nullcontext()  # of what nobody counts
+
+
+class Rates:
+    """One bucket a key, or a client's address where no keys are asked for."""
+
+    def __init__(
+        self,
+        images_per_minute: int | None,
+        clock: Callable[[], float] = time.monotonic,
+        buckets: Buckets | None = None,
+    ) -> None:
+        self._images_per_minute = images_per_minute
+        self._clock = clock
+        self._buckets = buckets or OwnBuckets()
+
+    def charged(self, record: Record, images: int) -> AbstractContextManager[None]:
+        """Count images for the caller, but not if a refusal leaves the block.
+
+        Entering it raises RateLimited, and LimitExceeded for more than a minute's images at once.
+        """
+        own_limit = record.images_per_minute
+        per_minute = self._images_per_minute if own_limit is None else own_limit
+        if per_minute is None:
+            return FREE
+        name = _address(record.client) if record.key is None else record.key
+        return self._charged((name, per_minute), images)
+
+    @contextmanager
+    def _charged(self, caller: Caller, images: int) -> Iterator[None]:
+        self._take(caller, images)
+        try:
+            yield
+        except ServiceError:
+            self._buckets.give_back(caller, images)
+            raise
+
+    def _take(self, caller: Caller, images: int) -> None:
+        per_minute = caller[1]
+        if images > per_minute:
+            raise LimitExceeded.of(
+                "count",
+                f"count is {images}; at most {per_minute} images per minute are allowed,"
+                " so ask for fewer at a time",
+            )
+        if (wait_s := self._buckets.take(caller, images, self._clock())) > 0:
+            raise RateLimited(
+                f"{images} images are over the limit of {per_minute} per minute for now;"
+                f" they are allowed in {math.ceil(wait_s)} s",
+                retry_after_s=wait_s,
+            )
+
+
+def _address(host: str) -> str:
+    """The client's address; of IPv6 the network, for each host has more than it could count."""
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return host
+    if not isinstance(address, IPv6Address):
+        return host
+    return str(address.ipv4_mapped or IPv6Address(int(address) >> 64 << 64))

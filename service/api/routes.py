@@ -1,0 +1,143 @@
+"""Routes for models, health and metrics."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path, Query
+from starlette.requests import Request
+from starlette.responses import Response
+
+from mirage.service.api.attachment import CARD, SAMPLES, find_attachment
+from mirage.service.api.model_info import ModelDetail, ModelList, describe_model, list_known
+from mirage.service.api.schemas import Problem, Status
+from mirage.service.api.state import Service, service_of
+from mirage.service.errors import Draining, MetricsUnavailable, NotReady
+from mirage.service.telemetry.aggregation import MetricsLost
+
+IMMUTABLE = "max-age=31536000, immutable"
+Name = Annotated[str, Path(description="a model of the service", examples=["mnist"])]
+Version = Annotated[
+    int | None,
+    Query(ge=1, description="default: the model's released version", examples=[1]),
+]
+PROMETHEUS_TEXT = "text/plain; version=0.0.4; charset=utf-8"
+
+TEXT, BINARY = {"type": "string"}, {"type": "string", "format": "binary"}
+
+router = APIRouter()
+
+
+def _attached(
+    text: str, media_type: str, schema: dict[str, str]
+) -> dict[int | str, dict[str, Any]]:
+    """The answers of a path that shows a file of a version, for the document."""
+    return {
+        200: {
+            "description": f"{text}; verified as all of a bundle",
+            "content": {media_type: {"schema": schema}},
+            "headers": {
+                "ETag": {"description": "of these bytes", "schema": TEXT},
+                "Cache-Control": {
+                    "description": "immutable when the version is given",
+                    "schema": TEXT,
+                },
+                "X-Model": {
+                    "description": "name and version",
+                    "schema": TEXT,
+                    "example": "mnist@1",
+                },
+            },
+        },
+        304: {"description": "The ETag is among those of If-None-Match"},
+        **{status: {"model": Problem} for status in (404, 422, 503)},
+    }
+
+
+@router.get("/models", summary="List the models")
+async def get_models(request: Request) -> ModelList:
+    """All models in the models folder, with what is published and what is released."""
+    return await list_known(service_of(request))
+
+
+@router.get("/models/{name}", summary="Describe a model", responses={404: {"model": Problem}})
+async def get_model(request: Request, name: Name) -> ModelDetail:
+    """One model: its versions in memory, and what its images' bytes depend on."""
+    return await describe_model(service_of(request), name)
+
+
+@router.get(
+    "/models/{name}/samples",
+    summary="Show samples of a model",
+    response_class=Response,
+    responses=_attached("A grid of images", "image/png", BINARY),
+)
+async def get_samples(request: Request, name: Name, version: Version = None) -> Response:
+    """The grid of samples that a version brings along, in memory or not, as PNG."""
+    return await _attachment(request, name, version, SAMPLES, "image/png")
+
+
+@router.get(
+    "/models/{name}/card",
+    summary="Show the card of a model",
+    response_class=Response,
+    responses=_attached("Data, licence, scores and limits, in Markdown", "text/markdown", TEXT),
+)
+async def get_card(request: Request, name: Name, version: Version = None) -> Response:
+    """The model card that a version brings along, in memory or not, as Markdown."""
+    return await _attachment(request, name, version, CARD, "text/markdown")
+
+
+@router.get("/healthz", summary="Is the process alive?", responses={503: {"model": Problem}})
+async def get_health(request: Request) -> Status:
+    """503 when a run of the engine hangs, which only a new process can help."""
+    service_of(request).check_alive()
+    return Status(status="alive")
+
+
+@router.get("/readyz", summary="Is it able to serve?", responses={503: {"model": Problem}})
+async def get_readiness(request: Request) -> Status:
+    """503 before the models are loaded and from the signal to stop on."""
+    service = service_of(request)
+    if service.draining:
+        raise Draining("the service is stopping", retry_after_s=1)
+    if not service.ready:
+        raise NotReady("the models are being loaded", retry_after_s=1)
+    return Status(status="ready")
+
+
+@router.get(
+    "/metrics",
+    summary="Metrics for Prometheus",
+    response_class=Response,
+    responses={
+        200: {"content": {"text/plain": {"schema": {"type": "string"}}}},
+        503: {"model": Problem},
+    },
+)
+async def get_metrics(request: Request) -> Response:
+    """Prometheus' text format; 503 when what the workers counted together is lost."""
+    try:
+        text = await service_of(request).exposition()
+    except MetricsLost:
+        raise MetricsUnavailable("the files of the metrics are gone") from None
+    return Response(text, media_type=PROMETHEUS_TEXT)
+
+
+async def _attachment(
+    request: Request, model: str, version: int | None, name: str, media_type: str
+) -> Response:
+    service = service_of(request)
+    attachment = await find_attachment(service, model, version, name)
+    headers = {
+        "ETag": attachment.etag,
+        "Cache-Control": _caching(service, is_fixed=version is not None),
+        "X-Model": f"{attachment.manifest.name}@{attachment.manifest.version}",
+    }
+    if attachment.is_known(",".join(request.headers.getlist("if-none-match"))):
+        return Response(status_code=304, headers=headers)
+    return Response(await attachment.read(), 200, headers, media_type)
+
+
+def _caching(service: Service, *, is_fixed: bool) -> str:
+    """The Cache-Control header; what was shown for a key is not for caches that others share."""
+    caching = IMMUTABLE if is_fixed else "no-cache"
+    return caching if service.keys is None else f"private, {caching}"

@@ -1,0 +1,49 @@
+"""The request and the answers as pydantic models: types, bounds and examples, no meaning yet."""
+
+from typing import Any
+
+from pydantic import BaseModel, Field
+
+
+class GeneratedImage(BaseModel):
+    """One image of a JSON answer; `index` and `seed` make it again."""
+
+    seed: str | None = Field(description="decimal; null for posted latents", examples=["7"])
+    index: int = Field(description="of the latent that the seed makes", examples=[0])
+    label: int | None = Field(description="class index; null without classes", examples=[3])
+    class_: str | None = Field(
+        alias="class", description="class name; null without classes", examples=["3"]
+    )
+    member: int | None = Field(
+        None, description="only of ensembles: the version that made it", examples=[2]
+    )
+    png: str = Field(description="the image, base64", examples=["iVBORw0KGgo…"])
+
+
+class GeneratedImages(BaseModel):
+    """A JSON answer."""
+
+    model: str = Field(description="that made the images", examples=["mnist"])
+    version: int = Field(description="of the model", examples=[1])
+    images: list[GeneratedImage]
+
+
+class Problem(BaseModel):
+    """An error, as RFC 9457 has it."""
+
+    type: str = Field(description="of a closed list", examples=["urn:mirage:invalid-value"])
+    title: str = Field(description="of the type", examples=["A value is not allowed"])
+    status: int = Field(description="of the answer", examples=[422])
+    detail: str = Field(
+        description="what is wrong, for people",
+        examples=["count is 0; input should be greater than or equal to 1"],
+    )
+    errors: list[dict[str, Any]] | None = Field(
+        None, description="the bad fields", examples=[[{"loc": ["count"], "msg": "count is 0; …"}]]
+    )
+
+
+class Status(BaseModel):
+    """An answer to a health check."""
+
+    status: str = Field(description="alive or ready", examples=["ready"])

@@ -1,0 +1,112 @@
+"""What the routes of one application share."""
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+from prometheus_client import CollectorRegistry
+from prometheus_client.exposition import generate_latest
+from starlette.requests import Request
+
+from mirage.service.api.auth import Keys
+from mirage.service.api.pending_requests import PendingRequests
+from mirage.service.api.rate_limit import Rates
+from mirage.service.api.verified_files import VerifiedFiles
+from mirage.service.errors import EngineStuck
+from mirage.service.host import available_cpus
+from mirage.service.settings import Settings
+from mirage.service.sharing.counters import SharedCounters
+from mirage.service.sharing.release_barrier import ReleaseBarrier
+from mirage.service.telemetry.metrics import Metrics
+from mirage.service.telemetry.worker_collector import WorkerCollector
+from mirage.service.versions.registry import Models
+
+
+@dataclass
+class Service:
+    """The parts of a running service.
+
+    `draining` is set when it is told to stop, `refusing` when it takes nothing more; `unanswered`
+    are the requests that have begun, whatever they are for.
+    """
+
+    settings: Settings
+    counters: SharedCounters | None = None  # None: the CPUs are this process' own
+    metrics: Metrics = field(default_factory=Metrics)
+    barrier: ReleaseBarrier | None = None  # None: no other worker serves the same models
+    draining: bool = False
+    refusing: bool = False
+    unanswered: set[int] = field(default_factory=set)
+    keys: Keys | None = field(init=False)  # None: no key is asked for
+    rates: Rates = field(init=False)
+    models: Models = field(init=False)
+    encoders: ThreadPoolExecutor = field(init=False)
+    pending: PendingRequests = field(init=False)
+    files: VerifiedFiles = field(init=False, default_factory=VerifiedFiles)
+    _scrapes: ThreadPoolExecutor = field(init=False)
+    _following: list[asyncio.Task[None]] = field(init=False, default_factory=list)
+
+    def __post_init__(self) -> None:
+        """Build what depends on the settings; nothing runs before `models.open`."""
+        path = self.settings.keys_file
+        self.keys = (
+            Keys(path, self.metrics.keys_failures, self.metrics.keys_unreadable) if path else None
+        )
+        self.rates = Rates(self.settings.images_per_minute)
+        self.models = Models(self.settings, self.metrics, self.counters, self.barrier)
+        self.pending = PendingRequests(self.settings.queue_images, self.models.has_plenty)
+        threads = self.settings.encode_threads or available_cpus()
+        self.encoders = ThreadPoolExecutor(threads, thread_name_prefix="encode")
+        self._scrapes = ThreadPoolExecutor(1, thread_name_prefix="scrape")  # one after the other
+        self.metrics.sampler.follow(self.metrics.waiting, lambda: len(self.pending))
+        self.metrics.sampler.follow(self.metrics.ready, lambda: float(self.ready))
+
+    @property
+    def ready(self) -> bool:
+        """Whether new requests should come here."""
+        return self.models.ready and not self.draining
+
+    def check_alive(self) -> None:
+        """Raise EngineStuck when only a new process can help.
+
+        A run takes too long, or a GPU has failed.
+        """
+        if (running_s := self.models.running_s()) > self.settings.stuck_s:
+            raise EngineStuck(f"a run of the engine takes {running_s:.0f} s already")
+        if self.models.is_lost():
+            raise EngineStuck("a GPU has failed")
+
+    async def exposition(self) -> bytes:
+        """As `Metrics.exposition`, while the event loop goes on; raises MetricsLost."""
+        loop = asyncio.get_running_loop()
+        text = await loop.run_in_executor(self._scrapes, self.metrics.exposition)
+        if self.counters is None:
+            return text
+        registry = CollectorRegistry()
+        registry.register(WorkerCollector(self.counters))
+        return text + generate_latest(registry)
+
+    async def open(self) -> None:
+        """Read the keys and load the models; raises KeysError and StartError."""
+        self.metrics.sampler.start()
+        if self.keys is not None:
+            await self.keys.open()
+            self._following.append(asyncio.create_task(self.keys.follow()))
+        await self.models.open()
+        self.metrics.sampler.sample()  # before anybody is told that it is ready
+        self._following.append(asyncio.create_task(self.models.follow()))
+
+    async def close(self) -> None:
+        """Finish what is queued and stop the threads."""
+        for task in self._following:
+            task.cancel()
+        await self.models.close()
+        self.encoders.shutdown(wait=False)
+        self._scrapes.shutdown(wait=False)
+        self.metrics.sampler.stop()
+
+
+def service_of(request: Request) -> Service:
+    """The service that a request came to."""
+    service: Service = request.app.state.service
+    return service

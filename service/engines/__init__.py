@@ -1,0 +1,1 @@
+"""onnxruntime: sessions, execution providers, graph rewrites, CUDA graphs; arrays in and out."""

@@ -1,1 +1,0 @@
-"""The Open Inference Protocol, version 2, with its binary tensor data extension."""

@@ -1,0 +1,105 @@
+"""Starts the service: in this process, or in several that share the work."""
+
+import functools
+import socket
+import sys
+from typing import Any
+
+from mirage.service.engines.providers import MOST
+from mirage.service.host import available_cpus, raise_file_limit
+from mirage.service.processes.server import BACKLOG, DrainingServer, run_server
+from mirage.service.processes.supervisor import Supervisor
+from mirage.service.processes.worker import Shared, serve_as_worker
+from mirage.service.settings import Settings
+from mirage.service.sharing.counters import SharedCounters
+from mirage.service.telemetry.aggregation import shared_metrics
+
+
+def plan_workers(settings: Settings) -> int:
+    """What the settings say; else one for each CPU that is allowed.
+
+    With a GPU, too: one process cannot answer as fast as that makes images. One alone on systems
+    whose own libraries do not bear a fork.
+    """
+    if settings.workers is not None:
+        return settings.workers
+    if sys.platform != "linux":
+        return 1
+    return min(settings.threads or available_cpus(), MOST)
+
+
+def share_of(settings: Settings, workers: int) -> Settings:
+    """The settings of one of so many workers: its part of the threads and of the queue.
+
+    The queue of each still holds the largest request.
+    """
+    cpus = settings.threads or available_cpus()
+    threads = max(1, cpus // workers)
+    queue_images = max(-(-settings.queue_images // workers), settings.images_per_request)
+    return settings.model_copy(
+        update={
+            "threads": threads,
+            "encode_threads": max(1, (settings.encode_threads or cpus) // workers),
+            "queue_images": min(settings.queue_images, queue_images),
+            "queue_megapixels": settings.queue_megapixels / workers,
+        }
+    )
+
+
+DONE = 0
+
+
+class PortError(Exception):
+    """The address to listen on cannot be had."""
+
+
+class HostError(PortError):
+    """The host to listen on is neither an address nor a name that has one."""
+
+
+def serve(settings: Settings) -> int:
+    """Serve until SIGTERM, SIGHUP or SIGINT; returns the exit code.
+
+    Raises HostError, PortError, StartError and KeysError; WorkerFailed for the latter two in a
+    worker. A second signal, or the end of the grace period, ends all at once.
+    """
+    raise_file_limit()
+    with _listen(settings.host, settings.port) as listener:
+        count = plan_workers(settings)
+        if count == 1:
+            run_server(settings, functools.partial(DrainingServer, listener=listener))
+            return DONE
+        with shared_metrics(count) as metrics:
+            counters = SharedCounters(count, settings.threads or available_cpus())
+            shared = Shared(listener, counters, metrics)
+            work = functools.partial(serve_as_worker, share_of(settings, count), shared)
+            forget = (lambda number: None) if metrics is None else metrics.forget
+            return Supervisor(settings, listener, BACKLOG, counters, work, forget).run()
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    """A bound socket, so that a taken port is known before models are loaded."""
+    error = None
+    for family, address in _addresses(host, port):
+        listener = socket.socket(family)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind(address)
+        except OSError as failure:
+            listener.close()
+            error = error or failure
+        else:
+            return listener
+    reason = error.strerror if error else "it has no address"
+    raise PortError(f"host is {host!r} and port is {port}; {reason}")
+
+
+def _addresses(host: str, port: int) -> list[tuple[int, Any]]:
+    """The families and addresses of a host; of a name, those of IPv4 first."""
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    except (OSError, ValueError):  # the latter for what cannot be a name
+        allowed = "an address of this machine such as 127.0.0.1 or ::, or a name that has one"
+        raise HostError(f"host is {host!r}; allowed is {allowed}") from None
+    found.sort(key=lambda each: each[0] != socket.AF_INET)  # what `localhost` mostly means
+    return [(family, address) for family, _, _, _, address in found]

@@ -1,0 +1,144 @@
+"""One of several processes of the service: serves the connections that it accepts."""
+
+import functools
+import logging
+import os
+import socket
+import threading
+from dataclasses import dataclass, field
+from types import FrameType
+
+import uvicorn
+
+from mirage.service.api.rate_limit import Rates
+from mirage.service.api.state import Service
+from mirage.service.errors import EngineStuck, KeysError, StartError
+from mirage.service.processes.ipc import Channel, Message
+from mirage.service.processes.server import DrainingServer, run_server
+from mirage.service.processes.supervisor import OUT_OF_STEP
+from mirage.service.settings import Settings
+from mirage.service.sharing.counters import Phase, SharedCounters
+from mirage.service.sharing.rate_buckets import SharedBuckets
+from mirage.service.sharing.release_barrier import ReleaseBarrier
+from mirage.service.telemetry.aggregation import SharedMetrics
+from mirage.service.telemetry.metrics import Metrics
+
+log = logging.getLogger(__name__)
+
+DONE, CRASHED, BAD_DATA = 0, 1, 3
+BEAT_S = 0.1  # between two beats of the event loop, at which it also looks at the phase
+CHECK_S = 1.0  # between two looks at whether the engine is stuck
+
+
+@dataclass(frozen=True)
+class Shared:
+    """What all workers share; create it before they are forked."""
+
+    listener: socket.socket
+    counters: SharedCounters
+    metrics: SharedMetrics | None  # None: each worker counts alone
+    buckets: SharedBuckets = field(default_factory=SharedBuckets)
+    barrier: ReleaseBarrier = field(default_factory=ReleaseBarrier)
+
+
+def serve_as_worker(settings: Settings, shared: Shared, number: int, channel: Channel) -> int:
+    """Be worker `number` until told to stop; returns the exit code."""
+    shared.counters.take_place(number)
+    shared.barrier.take_place(number)
+    if shared.metrics is not None:
+        shared.metrics.join(number)
+    server = functools.partial(WorkerServer, shared=shared, channel=channel)
+    metrics = Metrics(shared.metrics, is_whole=False)
+    try:
+        run_server(settings, server, shared.counters, metrics, shared.barrier)
+    except (StartError, KeysError) as error:
+        channel.tell(Message("failed", code=BAD_DATA, text=str(error)))
+        return BAD_DATA
+    except OutOfStep:
+        return OUT_OF_STEP
+    return DONE
+
+
+class OutOfStep(Exception):
+    """The other workers serve a release that this one could not load."""
+
+
+class WorkerServer(DrainingServer):
+    """Follows the phase that the supervisor sets, and stops when there is none any more."""
+
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        service: Service,
+        shared: Shared,
+        channel: Channel,
+    ) -> None:
+        super().__init__(config, service, shared.listener, shared.counters)
+        service.rates = Rates(service.settings.images_per_minute, buckets=shared.buckets)
+        service.models.follower.when_behind = self.stop
+        self._counters = shared.counters
+        self._channel = channel
+        self._phase = Phase.LOADING
+        self._supervisor = os.getppid()
+        self._ended = threading.Event()
+
+    async def run_until_stopped(self) -> None:
+        """Serve what this worker accepts."""
+        threading.Thread(target=self._watch, name="watch", daemon=True).start()
+        await super().run_until_stopped()
+        self._ended.set()
+        if self._service.models.follower.is_behind:
+            raise OutOfStep
+
+    def begin(self) -> None:
+        """Say that this worker is ready; it accepts from the phase of serving on."""
+        if self._service.models.follower.is_behind:  # before it could stop anything
+            self.stop()
+        self._loop.add_reader(self._channel.fileno(), self._hear)
+        self._counters.set_accepting(True)  # so that no other takes more than its part before
+        self._beat()
+        self._channel.tell(Message("ready"))
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Leave signals to the supervisor."""
+
+    def _beat(self) -> None:
+        """Show that the event loop turns, and follow the phase."""
+        self._counters.beat()
+        self._loop.call_later(BEAT_S, self._beat)
+        if (phase := self._counters.phase) > self._phase:
+            self._follow(phase)
+
+    def _follow(self, phase: Phase) -> None:
+        self._phase = phase
+        if phase == Phase.LEAVING:
+            self.leave_at_once()
+        elif phase == Phase.STOPPING:
+            self.stop()
+        else:
+            self._acceptor.start()
+            self._service.draining = phase == Phase.DRAINING
+
+    def _hear(self) -> None:
+        """Stop when the supervisor is gone, which tells nothing else this way."""
+        if (message := self._channel.hear()) is not None and message.word == "gone":
+            self._loop.remove_reader(self._channel.fileno())
+            self._follow(max(self._phase, Phase.STOPPING))
+
+    def _watch(self) -> None:
+        """End this process when its engine hangs: the supervisor starts another.
+
+        On a thread, for an engine that hangs may hold the event loop up; then it also cannot hear
+        that the supervisor is gone.
+        """
+        orphaned_s = 0.0
+        while not self._ended.wait(CHECK_S):
+            try:
+                self._service.check_alive()
+            except EngineStuck as error:
+                log.error("worker ends: %s", error.detail)
+                os._exit(CRASHED)
+            if os.getppid() != self._supervisor:
+                orphaned_s += CHECK_S
+            if orphaned_s > self._service.settings.grace_s + CHECK_S:
+                os._exit(CRASHED)

@@ -1,0 +1,246 @@
+"""A validated request to the latents and labels that a generator takes."""
+
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mirage.bundle.format.latents import draw_latents
+from mirage.bundle.format.manifest import Manifest
+from mirage.service.errors import (
+    InvalidValue,
+    LimitExceeded,
+)
+from mirage.service.settings import Settings
+from mirage.service.tasks.requests import LATENT_BOUND, MOST, GenerateRequest
+
+
+def move_latents(
+    latents: NDArray[np.float32], amounts: Mapping[str, float] | None, manifest: Manifest
+) -> NDArray[np.float32]:
+    """z' = z + Σ aₖ·vₖ of float32 `[n, latent_dim]`, one direction after the other by index.
+
+    `amounts` are aₖ by k in standard deviations of a latent; zeros change no bit. Raises
+    InvalidValue for a direction that the model does not have.
+    """
+    if not amounts:
+        return latents
+    for index, amount in sorted((_checked(key, manifest), a) for key, a in amounts.items()):
+        if amount:
+            vector = np.array(manifest.directions[index].vector, np.float32)
+            latents = latents + np.float32(amount) * vector
+    return latents
+
+
+def _checked(key: str, manifest: Manifest) -> int:
+    index, count = int(key), len(manifest.directions)
+    if index < count:
+        return index
+    allowed = f"0 … {count - 1} are allowed" if count else "none is allowed"
+    message = f"direction is {index}; {manifest.name}@{manifest.version} has {count}, so {allowed}"
+    raise InvalidValue(message, errors=[{"loc": ["directions", key], "msg": message}])
+
+
+@dataclass(frozen=True)
+class Demand:
+    """What a client asks for, well-formed but not yet held against a model.
+
+    `latents` is float32 `[n, d]` from an array or `[n · d]` from bare octets. Labels from a query
+    are text: class names first, then indices.
+    """
+
+    fields: GenerateRequest
+    latents: NDArray[np.float32] | None = None
+    labels_are_text: bool = False
+
+
+DRAWN_SEEDS = 2**53  # what JavaScript can hold as a number
+Loc = tuple[str | int, ...]
+EXCLUDED_BY_LATENTS = ("count", "seed", "truncation")
+
+
+@dataclass(frozen=True)
+class Work:
+    """float32 latents `[n, latent_dim]`, int64 labels `[n]` or None, and where they come from.
+
+    `seed` is None for posted latents; image j has index `index + j`.
+    """
+
+    latents: NDArray[np.float32]
+    labels: NDArray[np.int64] | None
+    seed: int | None
+    index: int
+
+    @property
+    def count(self) -> int:
+        """How many images."""
+        return len(self.latents)
+
+
+def settle_seed(demand: Demand) -> Demand:
+    """The demand with a seed, drawn if it has none; posted latents have and need none."""
+    fields = demand.fields
+    if fields.seed is not None or fields.latents is not None or demand.latents is not None:
+        return demand
+    return replace(demand, fields=fields.model_copy(update={"seed": _seed(fields)}))
+
+
+def make_work(demand: Demand, manifest: Manifest, settings: Settings) -> Work:
+    """Check a demand against the model and the limits, and draw what it leaves open.
+
+    Raises InvalidValue, LimitExceeded.
+    """
+    fields = demand.fields
+    posted = _posted_latents(demand, manifest.latent_dim)
+    labels = _given_labels(demand, manifest)
+    count = _count(fields, posted, labels)
+    check_limits(count, manifest, settings)
+    index = _checked_index(fields.index or 0, count)
+    spread = _spread(labels, count)
+    if posted is not None:
+        if manifest.num_classes and spread is None:
+            raise InvalidValue.of("labels", "labels are absent; posted latents need them")
+        return Work(move_latents(posted, fields.directions, manifest), spread, None, index)
+    seed = _seed(fields)
+    latents, drawn = draw_latents(seed, index, count, manifest.latent_dim, manifest.num_classes)
+    latents = truncate(latents, fields.truncation)
+    moved = move_latents(latents, fields.directions, manifest)
+    return Work(moved, drawn if spread is None else spread, seed, index)
+
+
+def _seed(fields: GenerateRequest) -> int:
+    return secrets.randbelow(DRAWN_SEEDS) if fields.seed is None else fields.seed
+
+
+def truncate(latents: NDArray[np.float32], truncation: float | None) -> NDArray[np.float32]:
+    """Scale float32 latents towards their mean, which is zero; None and 1 change no bit."""
+    return latents if truncation in (None, 1.0) else np.float32(truncation) * latents
+
+
+def _posted_latents(demand: Demand, latent_dim: int) -> NDArray[np.float32] | None:
+    """Posted latents as float32 `[n, latent_dim]`, checked; None when none are posted."""
+    fields = demand.fields
+    if demand.latents is None and fields.latents is None:
+        return None
+    for name in EXCLUDED_BY_LATENTS:
+        if (value := getattr(fields, name)) is not None:
+            raise InvalidValue.of(name, f"{name} is {value}; latents exclude it")
+    if fields.latents is not None:
+        return _from_rows(fields.latents, latent_dim)
+    return checked_latents(demand.latents, latent_dim) if demand.latents is not None else None
+
+
+def _from_rows(rows: list[list[float]], latent_dim: int) -> NDArray[np.float32]:
+    for number, row in enumerate(rows):
+        if len(row) != latent_dim:
+            raise InvalidValue.of(
+                "latents",
+                f"latents[{number}] has {len(row)} values; latent_dim is {latent_dim}",
+            )
+    return np.array(rows, np.float32)
+
+
+def checked_latents(array: NDArray[np.float32], latent_dim: int) -> NDArray[np.float32]:
+    """Latents `[n, latent_dim]` or `[n · latent_dim]` as the former; raises InvalidValue."""
+    if array.ndim == 1 and array.size % latent_dim == 0:
+        array = array.reshape(-1, latent_dim)
+    if array.ndim != 2 or array.shape[1] != latent_dim or not len(array):
+        raise InvalidValue.of(
+            "latents",
+            f"latents have shape {list(array.shape)}; [n, {latent_dim}] with n ≥ 1 is allowed",
+        )
+    bad = ~(np.abs(array) <= LATENT_BOUND)  # NaN is bad too
+    if bad.any():
+        row, column = np.argwhere(bad)[0]
+        raise InvalidValue.of(
+            "latents",
+            f"latents[{row}][{column}] is {array[row, column]};"
+            f" finite values within ±{LATENT_BOUND:g} are allowed",
+        )
+    return array
+
+
+def _given_labels(demand: Demand, manifest: Manifest) -> int | list[int] | None:
+    """The labels of a demand as class indices: one for all, or a list."""
+    given = demand.fields.labels
+    if given is None:
+        return None
+    if not manifest.num_classes:
+        raise InvalidValue.of("labels", f"labels are given; {manifest.name} has no classes")
+    if isinstance(given, list):
+        return [class_index(label, manifest, demand.labels_are_text) for label in given]
+    return class_index(given, manifest, demand.labels_are_text)
+
+
+def class_index(
+    label: int | str, manifest: Manifest, text: bool = False, loc: Loc = ("labels",)
+) -> int:
+    """The index of a class by its index or name, or if `text` by its index as text too.
+
+    Raises InvalidValue, for the field at `loc`.
+    """
+    if isinstance(label, str):
+        if label in manifest.labels:
+            return manifest.labels.index(label)
+        if text and label.isascii() and label.isdecimal() and len(label) < 10:
+            label = int(label)
+    if isinstance(label, int) and 0 <= label < manifest.num_classes:
+        return label
+    names = ", ".join(manifest.labels[:20]) + ", …" * (manifest.num_classes > 20)
+    message = (
+        f"label is {label!r:.100}; class indices 0 … {manifest.num_classes - 1} are allowed,"
+        f" and class names: {names:.1000}"
+    )
+    raise InvalidValue(message, errors=[{"loc": list(loc), "msg": message}])
+
+
+def _count(
+    fields: GenerateRequest,
+    posted: NDArray[np.float32] | None,
+    labels: int | list[int] | None,
+) -> int:
+    """How many images: rows of latents, else count, else the length of a label list, else 1."""
+    wanted = fields.count if posted is None else len(posted)
+    if not isinstance(labels, list):
+        return wanted or 1
+    if not labels or wanted not in (None, len(labels)):
+        raise InvalidValue.of(
+            "labels", f"labels are {len(labels)}; one for all or {wanted or 'more'} are allowed"
+        )
+    return len(labels)
+
+
+def check_limits(count: int, manifest: Manifest, settings: Settings) -> None:
+    """Raise LimitExceeded for more images, or more pixels, than one request may ask for."""
+    most = settings.images_per_request
+    if count > most:
+        raise LimitExceeded.of(
+            "count", f"count is {count}; at most {most} images per request are allowed"
+        )
+    check_pixels(count, manifest, settings)
+
+
+def check_pixels(count: int, manifest: Manifest, settings: Settings, field: str = "count") -> None:
+    """Raise LimitExceeded for more pixels than one request may ask for."""
+    megapixels = count * manifest.image.height * manifest.image.width / 1e6
+    if megapixels > settings.megapixels_per_request:
+        raise LimitExceeded.of(
+            field,
+            f"{field} is {count}, which makes {megapixels:.1f} megapixels;"
+            f" at most {settings.megapixels_per_request:g} per request are allowed",
+        )
+
+
+def _checked_index(index: int, count: int) -> int:
+    if index + count > MOST + 1:
+        raise InvalidValue.of("index", f"index is {index}; with count {count} 2^64 is the end")
+    return index
+
+
+def _spread(labels: int | list[int] | None, count: int) -> NDArray[np.int64] | None:
+    """int64 `[count]` of given labels."""
+    if labels is None:
+        return None
+    return np.full(count, labels, np.int64) if isinstance(labels, int) else np.array(labels)

@@ -1,0 +1,229 @@
+"""What requests may say: fields, types and bounds, before anything is held against a model."""
+
+from itertools import islice
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
+from pydantic_core import PydanticCustomError
+
+from mirage.bundle.format.manifest import MOST_DIRECTIONS
+
+MOST = 2**64 - 1  # of seeds and indices
+LATENT_BOUND = 100.0  # largest absolute value of a latent
+STEPS, DURATION_MS = 16, 80  # defaults of a walk
+AMOUNT_BOUND = 20.0  # largest way along a direction, in standard deviations of a latent
+MOST_MEMBERS = 32  # of an object that are looked at: its fields, and more errors than are told
+
+
+def _seed(value: object) -> object:
+    """A decimal string is as good as an integer, for not every language has such integers."""
+    if isinstance(value, str):
+        if not (value.isascii() and value.isdecimal() and len(value) <= 40):
+            raise PydanticCustomError("seed", "Input should be an integer or a decimal string")
+        if int(value) > MOST:
+            raise PydanticCustomError("seed", f"Input should be less than or equal to {MOST}")
+        return int(value)
+    return value
+
+
+def _label(value: object, where: str = "Input") -> object:
+    if isinstance(value, bool) or not isinstance(value, int | str):
+        raise PydanticCustomError(
+            "label", where + " should be a class index (integer) or a class name (string)"
+        )
+    return value
+
+
+def _labels(value: object) -> object:
+    if isinstance(value, list):
+        return [_label(label, "Each item") for label in value]
+    return _label(value)
+
+
+def _few_directions(value: object) -> object:
+    """Pydantic would count them after it had checked them all."""
+    if isinstance(value, dict) and len(value) > MOST_DIRECTIONS:
+        raise PydanticCustomError(
+            "too_many", "at most {most} are allowed", {"most": MOST_DIRECTIONS}
+        )
+    return value
+
+
+ONE_LABEL = {"anyOf": [{"type": "integer", "minimum": 0}, {"type": "string"}]}
+Seed = Annotated[
+    int,
+    Field(ge=0, le=MOST),  # before the next line, or its message would round them
+    BeforeValidator(_seed),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "integer", "minimum": 0, "maximum": MOST},
+                {"type": "string", "pattern": "^[0-9]{1,20}$"},
+            ]
+        }
+    ),
+]
+Labels = Annotated[
+    int | str | list[int | str],
+    BeforeValidator(_labels),
+    WithJsonSchema(
+        {"anyOf": [*ONE_LABEL["anyOf"], {"type": "array", "items": ONE_LABEL, "minItems": 1}]}
+    ),
+]
+Latent = Annotated[float, Field(ge=-LATENT_BOUND, le=LATENT_BOUND, allow_inf_nan=False)]
+# Fail fast: thousands of bad numbers are one mistake, and would be as many error messages.
+Row = Annotated[list[Latent], Field(min_length=1, fail_fast=True)]
+Latents = Annotated[list[Row], Field(min_length=1, fail_fast=True)]
+Amount = Annotated[float, Field(ge=-AMOUNT_BOUND, le=AMOUNT_BOUND, allow_inf_nan=False)]
+DirectionIndex = Annotated[str, Field(pattern="^(0|[1-9][0-9]{0,3})$")]
+Directions = Annotated[
+    dict[DirectionIndex, Amount],
+    Field(max_length=MOST_DIRECTIONS),
+    BeforeValidator(_few_directions),
+]
+ABOUT_DIRECTIONS = (
+    "how far to move along the model's latent directions, by direction index: standard deviations"
+    " of a latent, after truncation; in a query `0:1.5,3:-2`; GET /models/{name} tells how many"
+    " directions there are"
+)
+
+
+class Fields(BaseModel):
+    """What the objects of requests share."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _first_members(cls, value: object) -> object:
+        """Of too many members, most of them unknown, the first ones are enough to refuse it."""
+        if isinstance(value, dict) and len(value) > MOST_MEMBERS:
+            return dict(islice(value.items(), MOST_MEMBERS))
+        return value
+
+
+class GenerateRequest(Fields):
+    """Which images to make. A field that is null counts as absent."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"seed": 7, "labels": 3}, {"count": 9, "layout": "grid"}]},
+    )
+
+    latents: Latents | None = Field(
+        None,
+        description="float32 [n, latent_dim]; excludes count, seed and truncation",
+        examples=[[[0.5, -1.25]]],
+    )
+    count: int | None = Field(
+        None, ge=1, description="how many random images; default 1", examples=[4]
+    )
+    seed: Seed | None = Field(
+        None,
+        description="determines the images; drawn and returned when absent",
+        examples=[7, "18446744073709551615"],
+    )
+    index: int | None = Field(
+        None, ge=0, le=MOST, description="index of the first image; default 0", examples=[0]
+    )
+    labels: Labels | None = Field(
+        None,
+        description="class index or class name: one for all images, or one for each",
+        examples=[3, "3", [0, 1, 2]],
+    )
+    truncation: float | None = Field(
+        None,
+        gt=0,
+        le=1,
+        allow_inf_nan=False,
+        description="factor of the latents: less variety, more typical images; default 1",
+        examples=[0.7],
+    )
+    directions: Directions | None = Field(
+        None, description=ABOUT_DIRECTIONS, examples=[{"0": 1.5, "3": -2}]
+    )
+    model: str | None = Field(
+        None, min_length=1, description="default: the service's default model", examples=["mnist"]
+    )
+    version: int | None = Field(
+        None, ge=1, description="default: the model's released version", examples=[1]
+    )
+    layout: Literal["separate", "grid"] | None = Field(
+        None, description="grid: one contact sheet; default separate", examples=["grid"]
+    )
+
+
+class Point(Fields):
+    """A point of a walk: the latent of a seed and an index, or a latent itself."""
+
+    seed: Seed | None = Field(None, description="excludes latents", examples=[7])
+    index: int | None = Field(
+        None, ge=0, le=MOST, description="of the seed's image; default 0", examples=[0]
+    )
+    latents: Row | None = Field(
+        None, description="float32 [latent_dim]; excludes seed and index", examples=[[0.5, -1.25]]
+    )
+    label: Annotated[int | str, BeforeValidator(_label), WithJsonSchema(ONE_LABEL)] | None = Field(
+        None, description="class index or class name", examples=[3, "3"]
+    )
+
+
+class InterpolateRequest(Fields):
+    """A walk through the latents, as frames. A field that is null counts as absent."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {"points": [{"seed": 7}, {"seed": 8}], "steps": 8},
+                {"points": [{"seed": 1}, {"seed": 2, "index": 5}], "loop": True, "truncation": 0.7},
+            ]
+        },
+    )
+
+    points: list[Point] = Field(
+        min_length=2,
+        fail_fast=True,
+        description=(
+            "where the walk passes, two points at least; the label of the first one is held,"
+            " unless each point names one: then each frame has the label of the nearest"
+        ),
+        examples=[[{"seed": 7, "label": 3}, {"seed": 8, "index": 2}]],
+    )
+    steps: int | None = Field(
+        None,
+        ge=1,
+        le=MOST,
+        description="frames from one point to the next, with the first but not the last; default"
+        f" {STEPS}",
+        examples=[STEPS],
+    )
+    loop: bool | None = Field(
+        None,
+        description="go back to the first point; the frames then end before it, not with the last"
+        " point; default false",
+        examples=[True],
+    )
+    truncation: float | None = Field(
+        None,
+        gt=0,
+        le=1,
+        allow_inf_nan=False,
+        description="factor of the latents of every frame; seeds only; default 1",
+        examples=[0.7],
+    )
+    directions: Directions | None = Field(
+        None, description=ABOUT_DIRECTIONS, examples=[{"0": 1.5, "3": -2}]
+    )
+    duration_ms: int | None = Field(
+        None,
+        ge=20,
+        le=10_000,
+        description="milliseconds that an animation shows each frame, in a GIF tens of them;"
+        f" default {DURATION_MS}",
+        examples=[DURATION_MS],
+    )
+    model: str | None = Field(
+        None, min_length=1, description="default: the service's default model", examples=["mnist"]
+    )
+    version: int | None = Field(
+        None, ge=1, description="default: the model's released version", examples=[1]
+    )

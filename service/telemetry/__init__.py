@@ -1,0 +1,1 @@
+"""Metrics and logs; knows no HTTP framework and no model."""

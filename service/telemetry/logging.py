@@ -1,0 +1,296 @@
+"""One line for each event, as text or JSON, with the id of the request that it belongs to."""
+
+import functools
+import json
+import logging
+import random
+import re
+import sys
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Mapping
+from contextvars import ContextVar
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from types import TracebackType
+from typing import Any, Literal
+
+from pydantic_core import to_json
+from pythonjsonlogger.core import RESERVED_ATTRS
+from pythonjsonlogger.json import JsonFormatter as BaseJsonFormatter
+from starlette.datastructures import Headers
+from starlette.requests import Request
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from mirage.service.settings import Settings
+
+REQUEST_ID: ContextVar[str | None] = ContextVar("request_id", default=None)
+PLAIN = re.compile(r"[\w./@:+-]+", re.ASCII)
+LINES_S = 100  # lines a second: what people can still skim, and at most a few GB a day
+
+# uvicorn repeats some messages with codes for colours.
+RESERVED = frozenset([*RESERVED_ATTRS, "color_message"])
+
+log = logging.getLogger(__name__)
+
+
+def configure_logging(settings: Settings) -> None:
+    """Log to standard error from now on, in the settings' format and from their level on."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(FORMATTERS[settings.log_format]())
+    handler.addFilter(LimitErrors())
+    handler.addFilter(add_request_id)
+    # No format shows them, and every record would look for them.
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
+    logging.basicConfig(level=settings.log_level.upper(), handlers=[handler])
+
+
+def log_uncaught() -> None:
+    """Log warnings and exceptions that nobody handles, instead of printing them."""
+    logging.captureWarnings(True)
+    sys.excepthook = _log_exception
+    threading.excepthook = lambda args: _log_exception(
+        args.exc_type, args.exc_value, args.exc_traceback
+    )
+
+
+def add_request_id(record: logging.LogRecord) -> bool:
+    """A filter that takes every record, and adds the id of the request that is under way."""
+    if not hasattr(record, "request_id"):
+        record.request_id = REQUEST_ID.get()
+    return True
+
+
+class LimitErrors(logging.Filter):
+    """Takes 100 lines a second of requests that ended with the same error status.
+
+    The next line after that second follows one that says how many were left out. Records without a
+    `status` of 400 or more are not limited. `dropped` counts what was left out.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.dropped = 0
+        self._seconds: defaultdict[int, Second] = defaultdict(Second)
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether the line is to be written."""
+        status = getattr(record, "status", 0)
+        if status < 400:
+            return True
+        second = self._seconds[status]
+        if left_out := second.begin_anew():
+            log.warning("lines left out status=%d count=%d", status, left_out)
+        if second.takes():
+            return True
+        self.dropped += 1
+        return False
+
+
+class Second:
+    """What came within one second."""
+
+    def __init__(self) -> None:
+        self._ends = 0.0
+        self._count = 0
+
+    def begin_anew(self) -> int:
+        """Begin the next one if this is over; returns how many lines too many it had then."""
+        now = time.monotonic()
+        if now < self._ends:
+            return 0
+        left_out = max(0, self._count - LINES_S)
+        self._ends, self._count = now + 1, 0
+        return left_out
+
+    def takes(self) -> bool:
+        """Count a line; false if it is one too many."""
+        self._count += 1
+        return self._count <= LINES_S
+
+
+class TextFormatter(logging.Formatter):
+    """`time LEVEL logger: message name=value …`; what is absent is left out."""
+
+    def __init__(self) -> None:
+        super().__init__("%(asctime)s %(levelname)s %(name)s: %(message)s")
+
+    def formatMessage(self, record: logging.LogRecord) -> str:
+        """Put the fields behind the message."""
+        words = [super().formatMessage(record)]
+        for name, value in record.__dict__.items():
+            if value is not None and name not in RESERVED:
+                words.append(f"{name}={_word(value) if isinstance(value, str) else value}")
+        return " ".join(words)
+
+
+class JsonFormatter(BaseJsonFormatter):
+    """One JSON object a line; a request's has all its fields, null where there is nothing."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            ["created", "levelname", "name", "message", "request_id"],
+            rename_fields={
+                "created": "time",
+                "levelname": "level",
+                "name": "logger",
+                "exc_info": "exception",
+            },
+            reserved_attrs=[*RESERVED],
+            json_serializer=_to_json,
+        )
+
+    def process_log_record(self, log_data: dict[str, Any]) -> dict[str, Any]:
+        """Write the time in UTC and the level in small letters."""
+        created = datetime.fromtimestamp(log_data["time"], UTC)
+        log_data["time"] = created.isoformat(timespec="milliseconds")
+        log_data["level"] = log_data["level"].lower()
+        return log_data
+
+
+FORMATTERS: dict[Literal["text", "json"], type[logging.Formatter]] = {
+    "text": TextFormatter,
+    "json": JsonFormatter,
+}
+
+
+def lines_over_limit() -> int:
+    """The lines of requests that were left out because too many were alike."""
+    filters = (each for handler in logging.getLogger().handlers for each in handler.filters)
+    return sum(each.dropped for each in filters if isinstance(each, LimitErrors))
+
+
+def _log_exception(
+    kind: type[BaseException], error: BaseException | None, traceback: TracebackType | None
+) -> None:
+    if error is None or issubclass(kind, (KeyboardInterrupt, SystemExit)):
+        return
+    log.critical("uncaught exception", exc_info=(kind, error, traceback))
+
+
+@functools.lru_cache(1024)  # methods, paths and models come again
+def _word(text: str) -> str:
+    """A text as one word; quoted where a reader, or a forged line, could mistake it."""
+    return text if PLAIN.fullmatch(text) else json.dumps(text)
+
+
+def _to_json(log_data: dict[str, Any], **_: object) -> str:
+    """As `json.dumps`, in a fifth of the time; what is no JSON becomes a text."""
+    return to_json(log_data, fallback=str).decode()
+
+
+@dataclass
+class Record:
+    """The facts of a request. Never a body, a latent or the text of a key; times in seconds.
+
+    `client` is the client's address, which is not logged; `key` is the name of the key, and
+    `images_per_minute` the limit that it has of its own.
+    """
+
+    request_id: str
+    client: str = ""
+    key: str | None = None
+    images_per_minute: int | None = None
+    model: str | None = None
+    images: int | None = None
+    queue_s: float | None = None
+    engine_s: float | None = None
+    encode_s: float | None = None
+
+    def note_key(self, name: str, images_per_minute: int | None) -> None:
+        """Take down the key that the request carries, and the limit that it has of its own."""
+        self.key, self.images_per_minute = name, images_per_minute
+
+    def note(
+        self, model: str, images: int, queue_s: float, engine_s: float, encode_s: float
+    ) -> None:
+        """Take down what was made, by which `name@version`, and how long that took."""
+        self.model, self.images = model, images
+        self.queue_s, self.engine_s, self.encode_s = queue_s, engine_s, encode_s
+
+
+def record_of(request: Request) -> Record:
+    """The record of the request."""
+    record: Record = request.state.record
+    return record
+
+
+REQUEST_ID_ALLOWED = re.compile(r"[A-Za-z0-9._-]{1,64}")
+CLIENT_LEFT = 499  # nobody reads it; it is what the log and the metrics tell
+PROBES = frozenset({"/healthz", "/readyz", "/metrics", "/v2/health/live", "/v2/health/ready"})
+MOST_PATH = 200  # characters
+
+
+class LogRequests:
+    """Takes the id that the client gives, or makes one; answers with it and logs with it."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """An answer that never began counts as 500."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        record = Record(request_id(Headers(scope=scope)), client_of(scope))
+        scope.setdefault("state", {})["record"] = record
+        REQUEST_ID.set(record.request_id)  # each request has a task, and so a context, of its own
+        header = (b"x-request-id", record.request_id.encode())
+        started = time.perf_counter()
+        status, complete = None, False
+
+        async def send_with_id(message: Message) -> None:
+            nonlocal status, complete
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message = {**message, "headers": [*message.get("headers", ()), header]}
+            await send(message)
+            complete = message["type"] == "http.response.body" and not message.get("more_body")
+
+        try:
+            await self._app(scope, receive, send_with_id)
+        finally:
+            gone = status == CLIENT_LEFT or (status is not None and not complete)
+            log_request(scope, record, status or 500, gone, time.perf_counter() - started)
+
+
+def request_id(headers: Mapping[str, str]) -> str:
+    """The id that the client gives, or a new one: 16 hexadecimal digits that nobody need guess."""
+    given = headers.get("x-request-id", "")
+    if given and REQUEST_ID_ALLOWED.fullmatch(given):
+        return given
+    return f"{random.getrandbits(64):016x}"
+
+
+def client_of(scope: Scope) -> str:
+    """The client's address; empty where there is none."""
+    return scope["client"][0] if scope.get("client") else ""
+
+
+def log_request(
+    scope: Scope, record: Record, status: int, client_gone: bool, total_s: float
+) -> None:
+    """Write the line of a request that was answered, or whose client left."""
+    level = logging.DEBUG if scope["path"] in PROBES else logging.INFO
+    if not log.isEnabledFor(level):
+        return
+    fields = {
+        "method": scope["method"],
+        "path": scope["path"][:MOST_PATH],
+        "status": status,
+        "key": record.key,
+        "model": record.model,
+        "images": record.images,
+        "total_ms": _ms(total_s),
+        "queue_ms": _ms(record.queue_s),
+        "engine_ms": _ms(record.engine_s),
+        "encode_ms": _ms(record.encode_s),
+        "client_gone": client_gone,
+        "request_id": record.request_id,
+    }
+    log.log(level, "request", extra=fields)
+
+
+def _ms(seconds: float | None) -> float | None:
+    return None if seconds is None else round(1000 * seconds, 2)

@@ -1,0 +1,1 @@
+"""Which version answers: loading, golden check, releases, canaries, ensembles, eviction."""

@@ -1,0 +1,163 @@
+"""Follows what is released of all models, together with the other workers of the service."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import replace
+
+from mirage.bundle.errors import BundleError
+from mirage.bundle.store.layout import list_models
+from mirage.bundle.store.release import Release
+from mirage.service.errors import StartError
+from mirage.service.settings import Settings
+from mirage.service.sharing.release_barrier import Decision, ReleaseBarrier
+from mirage.service.telemetry.metrics import Metrics
+from mirage.service.versions.cache import Memory, OnDemand
+from mirage.service.versions.releases import Found, Model, Releases
+
+log = logging.getLogger(__name__)
+
+
+class ReleaseFollower:
+    """Prepares releases as they change, and lets them serve when all workers have.
+
+    `when_behind` is called once, when the others serve what this worker cannot: only a new process
+    can serve it then. Use it on one event loop, one call at a time.
+    """
+
+    def __init__(
+        self, settings: Settings, metrics: Metrics, memory: Memory, on_demand: OnDemand
+    ) -> None:
+        self._settings = settings
+        self._metrics = metrics
+        self._memory = memory
+        self._on_demand = on_demand
+        self._releases = Releases(settings.models)
+        self._barrier: ReleaseBarrier | None = None
+        self._readable = True
+        self.models: dict[str, Model] = {}
+        self.is_behind = False
+        self.when_behind: Callable[[], object] = lambda: None
+
+    @property
+    def waits(self) -> bool:
+        """Whether something is prepared that other workers may be preparing."""
+        return any(model.waits for model in self.models.values())
+
+    async def start(self, barrier: ReleaseBarrier) -> None:
+        """Serve what the other workers serve, else what is released.
+
+        Raises StartError when what must serve cannot.
+        """
+        root, default = self._settings.models, self._settings.default_model
+        try:
+            names = await asyncio.to_thread(list_models, root)
+            found = await asyncio.to_thread(self._releases.changes)
+        except BundleError as error:
+            raise StartError(f"models is {root}; {error}") from None
+        if default is not None and default not in names:
+            raise StartError(
+                f"default_model is {default!r}; {root} holds {', '.join(names) or 'no models'}"
+            )
+        self._barrier = barrier
+        decisions = await asyncio.to_thread(barrier.decisions)
+        for name in sorted({*found, *decisions}):
+            if (decision := decisions.get(name)) is None:
+                await self._change(name, found[name])
+            else:
+                await self._catch_up(name, decision)
+            if default in (None, name):
+                _check_started(self.models[name])
+        while behind := await self._agree():
+            for name, decision in behind.items():
+                await self._catch_up(name, decision)
+
+    async def refresh(self) -> None:
+        """Let what is released now answer; what cannot be had, or read, changes nothing."""
+        for name, wanted in (await self._changes()).items():
+            try:
+                await self._change(name, wanted)
+            except Exception:  # the other models' changes would not be told again
+                log.exception("release not followed name=%s", name)
+        for model in self.models.values():
+            await model.retry()
+        if (behind := await self._agree()) and not self.is_behind:
+            self.is_behind = True
+            for name, decision in behind.items():
+                log.error(
+                    "worker is behind name=%s version=%d: the others serve what it cannot",
+                    *(name, decision.release.version),
+                )
+            self.when_behind()
+
+    async def close(self) -> None:
+        """Let no other worker wait for this one."""
+        if self._barrier is not None:
+            await asyncio.to_thread(self._barrier.leave)
+
+    async def _changes(self) -> dict[str, Found]:
+        try:
+            changes = await asyncio.to_thread(self._releases.changes)
+        except BundleError as error:
+            if self._readable:
+                log.error("models not read, so what serves goes on serving: %s", error)
+            self._set_readable(False)
+            return {}
+        self._set_readable(True)
+        return changes
+
+    def _set_readable(self, readable: bool) -> None:
+        self._readable = readable
+        self._metrics.models_unreadable.set(not readable)
+
+    async def _change(self, name: str, wanted: Found) -> None:
+        """Prepare what a model releases now, instead of what was prepared before."""
+        model = self.models.setdefault(name, Model(name, self._memory, self._metrics))
+        if model.candidate is not None:
+            # The vote ends before the candidate does: the others may decide until then.
+            await self._agree(without=name)
+            model.discard()
+        if isinstance(wanted, Release):
+            await model.follow(replace(wanted, previous=None))
+        elif wanted is not None:
+            model.stay(wanted.reason, str(wanted))
+        elif model.released is not None:
+            model.stay("release_missing", "release.json is gone; what serves goes on serving")
+
+    async def _catch_up(self, name: str, decision: Decision) -> None:
+        """Prepare what the other workers serve; raises StartError when that is not possible."""
+        self._releases.forget(name)  # what is released may be something else by now
+        await self._change(name, decision.release)
+        candidate, refusal = self.models[name].candidate, self.models[name].refusal
+        if candidate is None or candidate.level < decision.level:
+            raise StartError(
+                f"model {name} is served by other workers and was refused"
+                f" ({refusal.reason if refusal else 'unknown'}):"
+                f" {refusal.message if refusal else ''}"
+            )
+
+    async def _agree(self, without: str | None = None) -> dict[str, Decision]:
+        """Vote, but for one model, and serve what is decided; returns what cannot be served."""
+        if self._barrier is None:
+            return {}
+        votes = {
+            name: vote
+            for name, model in self.models.items()
+            if name != without and (vote := model.vote()) is not None
+        }
+        decisions = await asyncio.to_thread(self._barrier.vote, votes)
+        behind = {}
+        for name, decision in decisions.items():
+            model = self.models.get(name)
+            if model is None or not model.serve(decision):
+                behind[name] = decision
+                continue
+            for version in model.answering():
+                self._on_demand.forget((name, version.manifest.version))
+        return behind
+
+
+def _check_started(model: Model) -> None:
+    refusal = model.refusal
+    if refusal is not None and not refusal.of_canary:
+        raise StartError(f"model {model.name} was refused ({refusal.reason}): {refusal.message}")

@@ -1,0 +1,88 @@
+"""The batcher's rows handed out in parts."""
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator
+
+import numpy as np
+import pytest
+
+from mirage.service.batching.queue import Outcome
+from mirage.service.errors import DeadlinePassed, InternalError, QueueFull
+from tests.service.batching.test_batcher import Bench, with_bench
+
+
+def stream(bench: Bench, count: int, deadline: float | None = None) -> AsyncGenerator[Outcome]:
+    deadline = time.monotonic() + 600 if deadline is None else deadline
+    return bench.batcher.stream((np.arange(count),), deadline)
+
+
+def test_parts_come_as_batches_finish_and_in_order() -> None:
+    async def test(bench: Bench) -> None:
+        parts = stream(bench, 10)
+        bench.engine.let_through.release()
+        first = await anext(parts)
+        assert first.rows.tolist() == [0, 2, 4, 6]
+        bench.open()
+        rest = [part async for part in parts]
+        assert np.concatenate([part.rows for part in rest]).tolist() == [8, 10, 12, 14, 16, 18]
+        assert rest[-1].run_s >= first.run_s >= 0
+
+    with_bench(test)
+
+
+def test_lanes_that_finish_out_of_order_do_not_change_it() -> None:
+    async def test(bench: Bench) -> None:
+        bench.open()
+        rows = [part.rows async for part in stream(bench, 12)]
+        assert np.concatenate(rows).tolist() == list(range(0, 24, 2))
+
+    with_bench(test, lanes=3)
+
+
+def test_all_items_are_admitted_or_none() -> None:
+    async def test(bench: Bench) -> None:
+        with pytest.raises(QueueFull):
+            await anext(stream(bench, 13))
+        assert bench.batcher.waiting == 0
+
+    with_bench(test)
+
+
+def test_a_batch_that_fails_ends_the_stream_after_the_parts_before_it() -> None:
+    async def test(bench: Bench) -> None:
+        bench.engine.bad_item = 5
+        parts = stream(bench, 12)
+        bench.engine.let_through.release()
+        assert (await anext(parts)).rows.tolist() == [0, 2, 4, 6]
+        bench.open()
+        with pytest.raises(InternalError):
+            await anext(parts)
+
+    with_bench(test)
+
+
+def test_at_the_deadline_the_stream_ends_and_its_items_leave_the_queue() -> None:
+    async def test(bench: Bench) -> None:
+        parts = stream(bench, 8, deadline=time.monotonic() + 0.05)
+        with pytest.raises(DeadlinePassed):
+            await anext(parts)
+        assert bench.batcher.waiting == 0
+
+    with_bench(test)
+
+
+def test_what_nobody_waits_for_any_more_leaves_the_queue() -> None:
+    async def test(bench: Bench) -> None:
+        parts = stream(bench, 12)
+        bench.engine.let_through.release()
+        await anext(parts)
+        await asyncio.to_thread(bench.engine.started.acquire)
+        await asyncio.to_thread(bench.engine.started.acquire)
+        await parts.aclose()
+        assert bench.batcher.waiting == 0
+        bench.open()
+        assert await bench.submit(7) == [14]
+        assert [batch[-1] for batch in bench.engine.batches] == [3, 7, 7]
+
+    with_bench(test)

@@ -1,0 +1,66 @@
+"""Animations, read again by Pillow."""
+
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from mirage.service.errors import NotAcceptable
+from mirage.service.media.animation import FORMATS, check_animation, encode_animation
+from mirage.service.media.encoding import APNG, GIF, WEBP
+
+MODES = {1: "L", 3: "RGB", 4: "RGBA"}
+
+
+def frames(channels: int) -> np.ndarray:
+    """Five frames whose pixels all differ from frame to frame; transparent or opaque ones."""
+    images = np.random.default_rng(0).integers(0, 256, (5, 8, 12, channels), dtype=np.uint8)
+    if channels == 4:
+        images[..., 3] = np.where(images[..., 3] > 127, 255, 0)
+    return images
+
+
+def read(raw: bytes, channels: int) -> tuple[np.ndarray, list[float]]:
+    """The frames of an animation and their milliseconds."""
+    found, durations = [], []
+    with Image.open(io.BytesIO(raw)) as picture:
+        assert picture.info["loop"] == 0
+        for number in range(picture.n_frames):  # type: ignore[attr-defined]
+            picture.seek(number)
+            found.append(np.asarray(picture.convert(MODES[channels])).reshape(8, 12, channels))
+            durations.append(picture.info["duration"])
+    return np.stack(found), durations
+
+
+@pytest.mark.parametrize("media", [APNG, WEBP])
+@pytest.mark.parametrize("channels", [1, 3, 4])
+def test_no_visible_pixel_is_lost(media: str, channels: int) -> None:
+    found, durations = read(encode_animation(media, frames(channels), 85), channels)
+    seen = frames(channels)[..., -1:] > 0 if channels == 4 else True
+    np.testing.assert_array_equal(np.where(seen, found, 0), np.where(seen, frames(channels), 0))
+    assert durations == [85] * 5
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_gif_keeps_256_colours_and_tens_of_milliseconds(channels: int) -> None:
+    found, durations = read(encode_animation(GIF, frames(channels), 87), channels)
+    np.testing.assert_array_equal(found, frames(channels))
+    assert durations == [90] * 5
+
+
+def test_a_gif_keeps_what_is_transparent() -> None:
+    found, _ = read(encode_animation(GIF, frames(4), 80), 4)
+    np.testing.assert_array_equal(found[..., 3], frames(4)[..., 3])
+
+
+@pytest.mark.parametrize("media", FORMATS)
+def test_the_same_frames_are_the_same_bytes(media: str) -> None:
+    assert encode_animation(media, frames(3), 80) == encode_animation(media, frames(3), 80)
+
+
+def test_only_webp_has_a_longest_side() -> None:
+    check_animation(GIF, 20_000, 8)
+    check_animation(WEBP, 16_383, 8)
+    with pytest.raises(NotAcceptable, match="at most 16383 pixels a side"):
+        check_animation(WEBP, 8, 16_384)

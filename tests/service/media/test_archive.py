@@ -1,0 +1,41 @@
+"""The ZIP that is handed out while it is written."""
+
+import io
+import zipfile
+
+import pytest
+
+from mirage.service.media.archive import Archive
+
+IMAGES = [b"a" * 10, b"bb", b"", b"c" * 70_000]
+
+
+@pytest.mark.parametrize("sizes", [[4], [1, 1, 1, 1], [0, 3, 1]])
+def test_the_bytes_are_the_same_however_they_are_handed_out(sizes: list[int]) -> None:
+    archive, images = Archive(), iter(IMAGES)
+    parts = [archive.add([next(images) for _ in range(size)]) for size in sizes]
+    raw = b"".join([*parts, archive.end()])
+    whole = Archive()
+    assert raw == whole.add(IMAGES) + whole.end()
+
+
+def test_it_is_a_zip_of_stored_files_without_a_date() -> None:
+    archive = Archive()
+    raw = archive.add(IMAGES[:2]) + archive.add(IMAGES[2:]) + archive.end()
+    with zipfile.ZipFile(io.BytesIO(raw)) as found:
+        assert found.testzip() is None
+        assert found.namelist() == ["000.png", "001.png", "002.png", "003.png"]
+        assert [found.read(name) for name in found.namelist()] == IMAGES
+        for info in found.infolist():
+            assert (info.date_time, info.compress_type) == ((1980, 1, 1, 0, 0, 0), 0)
+            assert info.flag_bits == 0  # sizes stand before the data
+
+
+def test_what_was_handed_out_is_not_kept() -> None:
+    archive = Archive()
+    assert len(archive.add(IMAGES[3:])) > 70_000
+    assert len(archive.add([b"x"])) < 100
+
+
+def test_cut_off_before_its_end_it_is_no_zip() -> None:
+    assert not zipfile.is_zipfile(io.BytesIO(Archive().add(IMAGES)))

@@ -1,0 +1,69 @@
+"""The golden images as a gate."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mirage.bundle.format.golden import Golden
+from mirage.bundle.format.verify import Bundle, load_bundle
+from mirage.service.engines.engine import Engine
+from mirage.service.engines.providers import Kind
+from mirage.service.versions.loading import replay_golden
+
+CPU = Kind("cpu")
+
+
+@pytest.fixture
+def bundle(models_root: Path) -> Bundle:
+    return load_bundle(models_root / "toy/1")
+
+
+def off_by(golden: Golden, levels: int) -> Golden:
+    """The golden images with one value, which has room, moved."""
+    (case,) = golden.cases
+    images = case.images.copy()
+    at = tuple(np.argwhere((images > 100) & (images < 150))[0])
+    images[at] += levels
+    return Golden((replace(case, images=images),))
+
+
+def test_the_right_images_pass(bundle: Bundle) -> None:
+    deviation = replay_golden(Engine(bundle, CPU), bundle.golden)
+    assert deviation.passes
+    assert deviation.largest == 0
+
+
+@pytest.mark.parametrize(("levels", "passes"), [(1, True), (2, False)])
+def test_one_grey_level_is_allowed(bundle: Bundle, levels: int, passes: bool) -> None:
+    deviation = replay_golden(Engine(bundle, CPU), off_by(bundle.golden, levels))
+    assert (deviation.largest, deviation.passes) == (levels, passes)
+    assert "grey levels at most" in str(deviation)
+
+
+@pytest.mark.parametrize(("tolerance", "passes"), [(0.0, False), (200.0, True)])
+def test_a_manifest_may_allow_less_but_not_more(
+    bundle: Bundle, tolerance: float, passes: bool
+) -> None:
+    manifest = bundle.manifest.model_copy(update={"golden_tolerance": tolerance})
+    engine = Engine(replace(bundle, manifest=manifest), CPU)
+    assert replay_golden(engine, off_by(bundle.golden, 1)).passes == passes
+    assert not replay_golden(engine, off_by(bundle.golden, 2)).passes
+
+
+@pytest.mark.parametrize(("levels", "passes"), [(2, True), (3, False)])
+def test_reduced_precision_may_be_two_levels_off(bundle: Bundle, levels: int, passes: bool) -> None:
+    engine = Engine(bundle, CPU)
+    engine.kind = replace(CPU, precision="bfloat16")
+    assert replay_golden(engine, off_by(bundle.golden, levels)).passes == passes
+
+
+def test_reduced_precision_must_be_right_on_average(bundle: Bundle) -> None:
+    engine = Engine(bundle, CPU)
+    engine.kind = replace(CPU, precision="bfloat16")
+    (case,) = bundle.golden.cases
+    off = np.where(case.images < 255, case.images + 1, case.images).astype(np.uint8)
+    deviation = replay_golden(engine, Golden((replace(case, images=off),)))
+    assert deviation.largest == 1
+    assert not deviation.passes

@@ -1,0 +1,127 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from mirage.training.__main__ import main
+from mirage.training.evaluation.scorecard import Scorecard
+from tests.bundles import Toy, publish_toy
+from tests.training.helpers.datasets import write_idx_folder
+from tests.training.runs.test_loop import arguments
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    folder = tmp_path / "data"
+    folder.mkdir()
+    write_idx_folder(folder, count=96)
+    return folder
+
+
+def test_a_run_is_trained_evaluated_reported_and_exported(
+    tmp_path: Path, data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = tmp_path / "run"
+    assert main([*arguments(data, run), "--threads", "1"]) == 0
+    assert main(["evaluate", str(run), "--data", str(data), "--threads", "1"]) == 0
+    assert "coverage" in capsys.readouterr().out
+    (file,) = (run / "snapshots").glob("*.scores.json")
+    card = Scorecard.model_validate_json(file.read_bytes())
+    assert card.sizes["reference"] == 80
+    for sheet in ("real", "neighbours"):
+        with Image.open(str(file).replace(".scores.json", f".{sheet}.png")) as image:
+            assert image.width == 80
+    assert main(["report", str(run)]) == 0
+    assert capsys.readouterr().out.strip() == str(run / "report.html")
+    assert main(["export", str(run), "--to", str(tmp_path / "models" / "toy")]) == 0
+    manifest = json.loads((tmp_path / "models" / "toy" / "1" / "manifest.json").read_text())
+    assert manifest["scores"]["coverage"]["value"] == card.scores["coverage"].value
+
+
+def test_data_that_are_also_mirrored_are_judged_by_their_originals(
+    tmp_path: Path, data: Path
+) -> None:
+    model = publish_toy(tmp_path / "models", Toy(height=8, width=8, labels=("0", "1")))
+    scores = tmp_path / "scores.json"
+    flags = ["--data", str(data), "--mirror", "--threads", "1", "--to", str(scores)]
+    assert main(["evaluate", str(model), *flags]) == 0
+    assert Scorecard.model_validate_json(scores.read_bytes()).sizes["reference"] == 80
+
+
+def test_a_scorecard_of_another_form_is_replaced_and_that_is_said(
+    tmp_path: Path, data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bundle = publish_toy(tmp_path / "models", Toy(labels=("1", "2"), width=8))
+    file = tmp_path / "scores.json"
+    file.write_text('{"frechet": 1.5}')
+    command = ["evaluate", str(bundle), "--data", str(data), "--to", str(file), "--threads", "1"]
+    assert main(command) == 0
+    assert "scores.json was no scorecard" in capsys.readouterr().out
+    assert Scorecard.model_validate_json(file.read_bytes()).scores
+
+
+def test_two_bundles_are_scored_on_the_same_data_and_compared(
+    tmp_path: Path, data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first, second = (
+        publish_toy(tmp_path / "models", Toy(labels=("1", "2"), width=8, seed=seed))
+        for seed in (0, 1)
+    )
+    page = tmp_path / "compare.html"
+    command = ["compare", str(first), str(second), "--to", str(page)]
+    assert main(command) == 0
+    assert capsys.readouterr().out.strip() == str(page)
+    assert "As recorded at export" in page.read_text()
+    assert main([*command, "--data", str(data), "--threads", "1", "--seeds", "2"]) == 0
+    assert "Measured alike" in page.read_text()
+
+
+def test_the_scores_of_a_bundle_go_where_they_are_told(tmp_path: Path, data: Path) -> None:
+    bundle = publish_toy(tmp_path / "models", Toy(labels=("1", "2"), width=8))
+    before = sorted(bundle.iterdir())
+    file = tmp_path / "scores.json"
+    command = ["evaluate", str(bundle), "--data", str(data), "--to", str(file), "--threads", "1"]
+    assert main(command) == 0
+    first = Scorecard.model_validate_json(file.read_bytes())
+    assert main(command) == 0
+    again = Scorecard.model_validate_json(file.read_bytes())
+    assert again.scores == first.scores
+    assert np.isfinite([score.value for score in first.scores.values()]).all()
+    assert sorted(bundle.iterdir()) == before
+
+
+def test_a_model_of_other_classes_than_the_data_is_refused(
+    tmp_path: Path, data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bundle = publish_toy(tmp_path / "models", Toy(width=8))
+    assert main(["evaluate", str(bundle), "--data", str(data)]) == 3
+    assert "toy@1 has 10 classes and --data 2" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("flags", "code", "said"),
+    [
+        (["--seeds", "0"], 2, "--seeds is 0; at least 1 is needed"),
+        (["--cas"], 3, "--cas needs a model with classes and data with a test split"),
+        (["--stacked"], 3, "--stacked needs a model of RGB images without classes"),
+        (["--inception", "none.pt"], 3, "no TorchScript can be read there"),
+    ],
+)
+def test_what_makes_no_sense_is_one_line(
+    tmp_path: Path,
+    data: Path,
+    capsys: pytest.CaptureFixture[str],
+    flags: list[str],
+    code: int,
+    said: str,
+) -> None:
+    bundle = publish_toy(tmp_path / "models", Toy(labels=("1", "2"), width=8))
+    assert main(["evaluate", str(bundle), "--data", str(data), *flags]) == code
+    assert said in capsys.readouterr().err

@@ -1,0 +1,68 @@
+from pathlib import Path
+
+import pytest
+
+from mirage.bundle.store.layout import list_versions
+from mirage.training.__main__ import main
+from tests.training.helpers.datasets import write_idx_folder
+from tests.training.runs.test_loop import arguments
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+
+def test_trains_and_exports(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    data = tmp_path / "data"
+    data.mkdir()
+    write_idx_folder(data)
+    run = tmp_path / "run"
+    assert main([*arguments(data, run), "--threads", "1"]) == 0
+    models = tmp_path / "models"
+    assert main(["export", str(run), "--to", str(models / "toy"), "--license", "mit"]) == 0
+    published = str(models / "toy" / "1")
+    assert main(["export", published, "--to", str(models / "toy")]) == 0  # nothing new in it
+    assert capsys.readouterr().out.split() == [published, published]
+    assert list_versions(models, "toy") == [1]
+
+
+@pytest.mark.parametrize(
+    ("command", "code", "said"),
+    [
+        ("train --data {0}/none --run {0}/run", 3, "there is no such file or folder"),
+        ("train --data {0} --run {0}/run --preset nist", 2, "--preset is nist"),
+        ("train --data {0} --run {0}/run --set lr", 2, "--set is lr; expected KEY=VALUE"),
+        ("train --data {0} --run {0}/run --kimg -1", 2, "kimg is -1.0"),
+        ("export {0}/none --to {0}/models/toy", 3, "is no run"),
+        ("evaluate {0}/none --data {0}", 3, ""),
+    ],
+)
+def test_an_error_is_one_line_and_an_exit_code(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], command: str, code: int, said: str
+) -> None:
+    assert main(command.format(tmp_path).split()) == code
+    error = capsys.readouterr().err
+    assert error.startswith("error: ")
+    assert error.count("\n") == 1
+    assert said in error
+
+
+def test_what_the_system_refuses_is_one_line_too(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data, file = tmp_path / "data", tmp_path / "file"
+    data.mkdir()
+    write_idx_folder(data)
+    file.write_bytes(b"")
+    assert main(arguments(data, file / "run")) == 1
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[-1].startswith("error: ")
+    assert "Traceback" not in "".join(lines)
+
+
+def test_wrong_usage_exits_2(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as exit_:
+        main(["train", "--no-such-flag"])
+    assert exit_.value.code == 2
+    assert "usage:" in capsys.readouterr().err

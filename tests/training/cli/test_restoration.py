@@ -1,0 +1,124 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from mirage.training.__main__ import main
+from mirage.training.data.pictures import PictureOptions, load_pictures
+from mirage.training.runs.run_dir import Run
+from tests.training.drawings import TINY_UPSCALE, drawing, write_drawings
+
+
+def flags() -> list[str]:
+    texts = {
+        key: ",".join(map(str, value)) if isinstance(value, list) else value
+        for key, value in TINY_UPSCALE.items()
+    }
+    return [part for key, value in texts.items() for part in ("--set", f"{key}={value}")]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return write_drawings(tmp_path / "drawings", side=96)
+
+
+def train(folder: Path, run: Path, *more: str) -> int:
+    common = ["--data", str(folder), "--run", str(run), "--threads", "1", "--kimg", "0.016"]
+    return main(["train", "--task", "upscale", *common, *flags(), *more])
+
+
+def test_the_task_alone_names_a_preset(folder: Path, tmp_path: Path) -> None:
+    assert train(folder, tmp_path / "run") == 0
+    config, sheet = Run(tmp_path / "run").read_config()
+    assert (config.task, config.preset, config.scale) == ("upscale", "photo-x4", 2)
+    assert sheet["images"] + sheet["held_out"] == 6
+
+
+def test_flags_say_the_scale_and_how_pictures_are_read(folder: Path, tmp_path: Path) -> None:
+    assert (
+        train(folder, tmp_path / "run", "--scale", "3", "--shrink", "1,2", "--held-out", "40") == 0
+    )
+    config, sheet = Run(tmp_path / "run").read_config()
+    assert config.scale == 3
+    assert sheet["options"] == {"shrink": [1, 2], "held_out": 40, "channels": 3}
+
+
+def test_evaluate_scores_the_pictures_that_were_held_out(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    train(folder, tmp_path / "run")
+    capsys.readouterr()
+    assert main(["evaluate", str(tmp_path / "run"), "--data", str(folder), "--threads", "1"]) == 0
+    told = capsys.readouterr().out
+    assert "3 held-out pictures, photo-x4, 0.016 kimg" in told
+    assert all(name in told for name in ("psnr_y", "bicubic", "lanczos", "sharpened", "worst of 3"))
+    (file,) = (tmp_path / "run" / "snapshots").glob("*.drawings.restoration.json")
+    card = json.loads(file.read_text())
+    assert card["pictures"] == 3
+    assert np.asarray(Image.open(file.with_suffix(".png"))).shape == (3 * 256, 4 * 256, 3)
+
+
+def test_evaluate_scores_all_of_other_pictures(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    train(folder, tmp_path / "run")
+    other = tmp_path / "other"
+    other.mkdir()
+    for number in range(5):
+        Image.fromarray(drawing(50 + number, 65)).save(other / f"{number}.png")
+    capsys.readouterr()
+    arguments = ["evaluate", str(tmp_path / "run"), "--data", str(other), "--threads", "1"]
+    assert main([*arguments, "--to", str(tmp_path / "scores.json")]) == 0
+    assert "5 other pictures" in capsys.readouterr().out
+    assert json.loads((tmp_path / "scores.json").read_text())["pictures"] == 5
+
+
+def test_evaluate_scores_a_part_of_the_pictures(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Never of those that were trained on, of which there are none in the folder left out."""
+    train(folder, tmp_path / "run")
+    evaluate = ["evaluate", str(tmp_path / "run"), "--data", str(folder), "--threads", "1"]
+    (out,) = {"flat", "round"} - {_trained_on(tmp_path / "run")}
+    assert main([*evaluate, "--only", f"{out}/"]) == 0
+    assert "3 held-out pictures" in capsys.readouterr().out
+    assert list((tmp_path / "run" / "snapshots").glob(f"*.drawings-{out}.restoration.png"))
+    assert main([*evaluate, "--only", "square/"]) == 3
+    assert "--only is square/" in capsys.readouterr().err
+
+
+def _trained_on(run: Path) -> str:
+    """The folder that was not held out, as a dry run of the data tells."""
+    options = PictureOptions.model_validate(Run(run).read_config()[1]["options"])
+    data = load_pictures(str(run.parent / "drawings"), options, (12, 24))
+    return data.pictures[0].name.split("/")[0]
+
+
+def test_the_report_tells_of_pictures(folder: Path, tmp_path: Path) -> None:
+    train(folder, tmp_path / "run")
+    main(["evaluate", str(tmp_path / "run"), "--data", str(folder), "--threads", "1"])
+    assert main(["report", str(tmp_path / "run")]) == 0
+    page = (tmp_path / "run" / "report.html").read_text()
+    for text in ("pictures held out", "the least gain over bicubic", "psnr y", "Gain"):
+        assert text in page
+
+
+def test_a_dry_run_trains_nothing(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert train(folder, tmp_path / "run", "--dry-run") == 0
+    told = capsys.readouterr().out
+    assert "M parameters" in told
+    assert "held out" in told
+    assert not (tmp_path / "run" / "checkpoints").exists()
+    assert (tmp_path / "run" / "data.png").exists()
+
+
+def test_what_bundles_cannot_hold_yet_is_not_retrained(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["retrain", "--preset", "icon-x4", "--data", str(folder)]
+    assert main([*arguments, "--to", str(tmp_path / "models" / "icon")]) == 2
+    assert "bundles hold models of task generate only" in capsys.readouterr().err

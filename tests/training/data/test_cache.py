@@ -1,0 +1,97 @@
+import errno
+import os
+import resource
+import shutil
+from collections import namedtuple
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mirage.training.data.cache import ArrayWriter
+from mirage.training.data.load import load_dataset
+from mirage.training.data.options import DataOptions
+from mirage.training.errors import DataError
+from tests.training.helpers.datasets import shapes
+
+IMAGES, _ = shapes(64)
+Usage = namedtuple("Usage", "total used free")
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    np.save(tmp_path / "images.npy", IMAGES)
+    return tmp_path / "images.npy"
+
+
+def built(cache: Path) -> list[str]:
+    """What lies in the cache, without the locks."""
+    return sorted(path.name for path in (cache / "datasets").iterdir() if ".lock" not in path.name)
+
+
+def test_a_disk_without_room_is_found_out_beforehand(
+    tmp_path: Path, source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: Usage(0, 0, 10_000_000))
+    with pytest.raises(DataError, match=r"need 0.00 GB in .*, where 0.01 GB are free; \$XDG_CACHE"):
+        load_dataset(source, cache=tmp_path / "cache")
+    assert built(tmp_path / "cache") == []
+
+
+def test_a_disk_that_fills_up_leaves_nothing_half_written(tmp_path: Path, source: Path) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1024, hard))
+    try:
+        with pytest.raises(DataError, match=f"cannot be kept in .*: {os.strerror(errno.EFBIG)}"):
+            load_dataset(source, cache=tmp_path / "cache")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert built(tmp_path / "cache") == []
+    assert len(load_dataset(source, cache=tmp_path / "cache")) == 64
+
+
+def test_a_cache_that_cannot_be_is_named(tmp_path: Path, source: Path) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(DataError, match=r"cannot be kept in .*file/datasets"):
+        load_dataset(source, cache=tmp_path / "file")
+
+
+@pytest.mark.parametrize("name", ["images.npy", "labels.npy", "dataset.json"])
+@pytest.mark.parametrize("content", [b"", b"garbage"])
+def test_a_damaged_cache_is_made_anew(
+    tmp_path: Path, source: Path, name: str, content: bytes
+) -> None:
+    first = load_dataset(source, cache=tmp_path / "cache")
+    (folder,) = (tmp_path / "cache" / "datasets").glob("[!.]*")
+    (folder / name).write_bytes(content)
+    again = load_dataset(source, cache=tmp_path / "cache")
+    assert again.fingerprint == first.fingerprint
+    np.testing.assert_array_equal(again.images, IMAGES)
+    assert again.labels is None
+
+
+def test_what_a_killed_build_left_is_removed(tmp_path: Path, source: Path) -> None:
+    load_dataset(source, cache=tmp_path / "cache")
+    (folder,) = (tmp_path / "cache" / "datasets").glob("[!.]*")
+    folder.rename(folder.with_name(f".building-{folder.name}"))
+    load_dataset(source, cache=tmp_path / "cache")
+    assert built(tmp_path / "cache") == [folder.name]
+
+
+def test_many_who_want_the_same_data_decode_them_once(
+    tmp_path: Path, source: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = DataOptions(size=(4, 4))
+    with ThreadPoolExecutor(4) as pool:
+        wanted = [pool.submit(load_dataset, source, "train", options, tmp_path) for _ in range(4)]
+        assert len({one.result().fingerprint for one in wanted}) == 1
+    assert capsys.readouterr().err.count("decoding:   0%") == 1
+
+
+def test_an_array_grows_and_is_then_as_numpy_writes_it(tmp_path: Path) -> None:
+    with ArrayWriter(tmp_path / "grown.npy", IMAGES.shape[1:]) as writer:
+        for part in np.array_split(IMAGES, 5):
+            writer.append(part)
+    np.save(tmp_path / "saved.npy", IMAGES)
+    assert (tmp_path / "grown.npy").read_bytes() == (tmp_path / "saved.npy").read_bytes()

@@ -1,0 +1,76 @@
+import numpy as np
+import pytest
+
+from mirage.training.data.dataset import check_enough, mirror
+from mirage.training.errors import DataError
+from mirage.training.tasks.randomness import Sampler
+from tests.training.helpers.datasets import shapes_dataset
+
+DATA = shapes_dataset()
+BOTH = np.concatenate([DATA.images, DATA.images[:, :, ::-1]])
+COUNT = len(DATA)
+
+
+@pytest.mark.parametrize(
+    "index",
+    [
+        0,
+        COUNT + 3,
+        -1,
+        slice(None),
+        slice(COUNT - 2, COUNT + 2),
+        slice(None, None, -7),
+        np.array([1, 2 * COUNT - 1, 1]),
+        np.array([], np.int64),
+        np.arange(2 * COUNT) % 5 == 0,
+        (slice(COUNT, None), slice(2, 4)),
+        (COUNT + 1, 0, 0),
+    ],
+)
+def test_reads_as_an_array_with_the_mirror_images_behind_the_images(index: object) -> None:
+    images = mirror(DATA).images
+    np.testing.assert_array_equal(images[index], BOTH[index])
+
+
+def test_has_the_shape_and_the_content_of_that_array() -> None:
+    images = mirror(DATA).images
+    assert (images.shape, images.dtype, images.ndim) == (BOTH.shape, BOTH.dtype, BOTH.ndim)
+    np.testing.assert_array_equal(np.asarray(images), BOTH)
+
+
+@pytest.mark.parametrize("index", [2 * COUNT, -2 * COUNT - 1, np.array([0, 2 * COUNT])])
+def test_ends_where_the_array_would(index: object) -> None:
+    with pytest.raises(IndexError, match=f"there are {2 * COUNT} images"):
+        mirror(DATA).images[index]
+
+
+def test_what_was_read_may_be_written_to() -> None:
+    images = mirror(DATA).images
+    images[np.array([0])][:] = 7
+    np.testing.assert_array_equal(images[0], BOTH[0])
+
+
+def test_a_mirror_image_has_the_class_of_its_image() -> None:
+    data = mirror(DATA)
+    assert len(data) == 2 * COUNT
+    np.testing.assert_array_equal(data.labels[COUNT:], DATA.labels)
+    assert data.classes == DATA.classes
+
+
+def test_mirrored_data_are_other_data() -> None:
+    data = mirror(DATA)
+    assert data.fingerprint != DATA.fingerprint
+    assert data.original is DATA
+    assert DATA.original is DATA
+
+
+def test_the_sampler_shows_each_image_both_ways_once() -> None:
+    data = mirror(DATA)
+    seen = Sampler(len(data), seed=0).indices(0, 2 * COUNT)
+    assert sorted(seen % COUNT) == sorted([*range(COUNT)] * 2)
+
+
+def test_fewer_images_than_a_batch_are_too_few() -> None:
+    check_enough(DATA, COUNT)
+    with pytest.raises(DataError, match=rf"holds {COUNT} images, fewer than one batch of 256"):
+        check_enough(DATA, 256)

@@ -1,0 +1,36 @@
+import numpy as np
+import pytest
+from PIL import Image
+
+from mirage.training.data.degradation import DEGRADATIONS, degrade, enlarge, reduce
+from tests.training.drawings import drawing
+
+
+def test_reduces_as_pillow_does() -> None:
+    pixels = drawing(0, 48)
+    wanted = Image.fromarray(pixels).resize((12, 12), Image.Resampling.BICUBIC)
+    assert np.array_equal(reduce(pixels, 4), np.asarray(wanted))
+
+
+def test_grey_pictures_keep_their_channel() -> None:
+    grey = drawing(0, 48)[..., :1]
+    assert reduce(grey, 4).shape == (12, 12, 1)
+    assert enlarge(grey, 2, Image.Resampling.BICUBIC).shape == (96, 96, 1)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("name", sorted(DEGRADATIONS))
+def test_a_degradation_changes_pixels_and_is_a_function_of_chance(name: str, channels: int) -> None:
+    pixels = drawing(1)[..., :channels]
+    one, same = (degrade(pixels, [name], np.random.default_rng(4)) for _ in range(2))
+    other = degrade(pixels, [name], np.random.default_rng(5))
+    assert one.shape == pixels.shape
+    assert one.dtype == np.uint8
+    assert np.array_equal(one, same)
+    assert not np.array_equal(one, pixels)
+    assert not np.array_equal(one, other)
+    assert np.abs(one.astype(int) - pixels).mean() < 25
+
+
+def test_none_leaves_the_picture() -> None:
+    assert np.array_equal(degrade(drawing(1), [], np.random.default_rng(0)), drawing(1))

@@ -1,0 +1,86 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mirage.bundle.format.manifest import Score
+from mirage.training.errors import DataError
+from mirage.training.evaluation.evaluate import distances_by
+from mirage.training.evaluation.scorecard import Scorecard
+from tests.bundles import Toy
+from tests.training.helpers.toys import SIZES, digit_features, digits_like, evaluator_of
+
+TOY = Toy(height=28, width=28)
+MODEL = TOY.model().SerializeToString()
+
+
+@pytest.fixture(scope="module")
+def scorecard(tmp_path_factory: pytest.TempPathFactory) -> Scorecard:
+    return evaluator_of(digits_like(), tmp_path_factory.mktemp("cache")).score(MODEL, seeds=2)
+
+
+def test_scores_every_model_beside_its_floor_and_collapse(scorecard: Scorecard) -> None:
+    scores = scorecard.scores
+    assert next(iter(scores)) == "agreement"
+    assert scores["frechet"].value > 2 * scores["frechet"].floor > 0
+    assert scores["coverage"].value < 0.1 < scores["coverage"].floor
+    assert scores["frechet"].n == scores["agreement"].n == SIZES.generated
+    assert scores["coverage"].n == scores["memorised"].n == SIZES.covered
+    assert scorecard.collapsed["recall"] == 0
+
+
+def test_tells_with_what_it_was_measured(scorecard: Scorecard) -> None:
+    assert scorecard.network == "the classifier of digits"
+    assert scorecard.data_fingerprint == digits_like().fingerprint
+    assert scorecard.sizes["generated"] == SIZES.generated
+    assert not scorecard.full
+
+
+def test_later_draws_are_for_the_spread_alone(scorecard: Scorecard, tmp_path: Path) -> None:
+    once = evaluator_of(digits_like(), tmp_path).score(MODEL)
+    assert once.scores == scorecard.scores
+    assert once.spread == {}
+    assert scorecard.spread.keys() == scorecard.scores.keys()
+    assert scorecard.spread["frechet"] > 0
+
+
+def test_data_without_classes_have_no_agreement(tmp_path: Path) -> None:
+    model = Toy(labels=(), height=28, width=28).model().SerializeToString()
+    card = evaluator_of(digits_like(labelled=False), tmp_path).score(model)
+    assert "agreement" not in card.scores
+    assert "frechet" in card.scores
+
+
+def test_a_test_split_that_is_the_training_data_counts_as_none(tmp_path: Path) -> None:
+    data = digits_like()
+    assert evaluator_of(data, tmp_path, test=data).test is None
+    assert evaluator_of(data, tmp_path, test=digits_like(200)).test is not None
+
+
+def test_images_of_another_size_are_refused(tmp_path: Path) -> None:
+    model = Toy().model().SerializeToString()
+    with pytest.raises(DataError, match=r"the model makes images \(8, 12, 1\)"):
+        evaluator_of(digits_like(), tmp_path).score(model)
+
+
+class Brightness:
+    """Features that anyone can check: mean grey levels of the four quarters."""
+
+    name = "mean brightness"
+    sha256 = "b" * 64
+
+    def __call__(self, images: np.ndarray) -> tuple[np.ndarray, None]:
+        quarters = images.reshape(len(images), 2, 14, 2, 14).mean((2, 4))
+        return quarters.reshape(len(images), 4).astype(np.float32), None
+
+
+def test_distances_by_another_network_bear_its_name(tmp_path: Path) -> None:
+    evaluator = evaluator_of(digits_like(), tmp_path)
+    found = distances_by(Brightness(), evaluator, MODEL, "brightness")
+    assert found.keys() == {"frechet_brightness", "kernel_brightness"}
+    assert isinstance(found["frechet_brightness"], Score)
+    assert found["frechet_brightness"].value > found["frechet_brightness"].floor
+
+
+def test_the_network_of_the_data_is_taken_unless_another_is_given(tmp_path: Path) -> None:
+    assert evaluator_of(digits_like(), tmp_path).network.sha256 == digit_features().sha256

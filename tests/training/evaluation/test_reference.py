@@ -1,0 +1,48 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mirage.training.evaluation.reference import load_reference, split
+from tests.training.helpers.toys import SIZES, digit_features, digits_like
+
+
+def test_the_split_is_the_same_every_time_and_no_image_is_on_both_sides() -> None:
+    parts = split(120, SIZES)
+    assert len(parts.reference) == 80
+    assert len(parts.held_out) == 40
+    assert not set(parts.reference) & set(parts.held_out)
+    np.testing.assert_array_equal(parts.reference, split(120, SIZES).reference)
+
+
+def test_real_data_beat_a_generator_without_variety(tmp_path: Path) -> None:
+    real = load_reference(digit_features(), digits_like(), None, SIZES, tmp_path)
+    assert real.floor["frechet"] < real.collapsed["frechet"]
+    assert real.floor["coverage"] > real.collapsed["coverage"]
+    assert real.floor["recall"] > real.collapsed["recall"] == 0
+    assert 0 <= real.floor["agreement"] <= 1
+
+
+def test_the_cache_gives_back_the_same_numbers(tmp_path: Path) -> None:
+    network, data = digit_features(), digits_like()
+    first = load_reference(network, data, None, SIZES, tmp_path)
+    again = load_reference(network, data, None, SIZES, tmp_path)
+    assert (again.floor, again.collapsed) == (first.floor, first.collapsed)
+    np.testing.assert_array_equal(again.reference, first.reference)
+    np.testing.assert_array_equal(again.unseen, first.unseen)
+    assert len(list((tmp_path / "references").iterdir())) == 1
+
+
+def test_a_test_split_is_what_is_unseen(tmp_path: Path) -> None:
+    network, data = digit_features(), digits_like()
+    own = load_reference(network, data, None, SIZES, tmp_path)
+    tested = load_reference(network, data, digits_like(200), SIZES, tmp_path)
+    assert own.floor["frechet"] == tested.floor["frechet"]
+    assert not np.array_equal(own.unseen, tested.unseen)
+
+
+def test_real_images_in_the_place_of_generated_ones_score_near_the_floor(tmp_path: Path) -> None:
+    network, data = digit_features(), digits_like()
+    real = load_reference(network, data, None, SIZES, tmp_path)
+    features, _ = network(data.images[split(120, SIZES).held_out])
+    assert real.compare(features)["frechet"] == pytest.approx(real.floor["frechet"])

@@ -1,0 +1,31 @@
+import pytest
+import torch
+from torch import nn
+
+from mirage.training.optim.ema import ema_beta, update_ema, young_half_life
+
+
+@pytest.mark.parametrize(("half_life_kimg", "beta"), [(0, 0.0), (0.064, 0.5), (0.128, 0.5**0.5)])
+def test_beta_halves_after_its_half_life(half_life_kimg: float, beta: float) -> None:
+    assert ema_beta(half_life_kimg, batch_size=64) == pytest.approx(beta)
+
+
+def test_moves_parameters_and_copies_buffers() -> None:
+    average, network = nn.BatchNorm1d(1), nn.BatchNorm1d(1)
+    nn.init.constant_(average.weight, 0.0)
+    nn.init.constant_(network.weight, 1.0)
+    network.running_mean.fill_(5.0)
+    update_ema(average, network, beta=0.75)
+    assert average.weight.item() == pytest.approx(0.25)
+    assert average.running_mean.item() == 5.0
+
+
+def test_beta_zero_copies() -> None:
+    average, network = nn.Linear(3, 3), nn.Linear(3, 3)
+    update_ema(average, network, beta=0.0)
+    assert torch.equal(average.weight, network.weight)
+
+
+@pytest.mark.parametrize(("nimg", "half_life_kimg"), [(0, 0.0), (1000, 0.05), (10**6, 20.0)])
+def test_an_early_half_life_is_a_share_of_the_images_seen(nimg: int, half_life_kimg: float) -> None:
+    assert young_half_life(20.0, nimg) == pytest.approx(half_life_kimg)

@@ -1,0 +1,34 @@
+import pytest
+from pydantic import ValidationError
+
+from mirage.training.optim.schedule import CosineSchedule
+
+SCHEDULE = CosineSchedule(start=1.0, end=0.0, from_kimg=10, to_kimg=20)
+
+
+@pytest.mark.parametrize(
+    ("nimg", "value"),
+    [(0, 1.0), (10_000, 1.0), (12_500, 0.8535534), (15_000, 0.5), (20_000, 0.0), (10**9, 0.0)],
+)
+def test_follows_half_a_cosine_between_its_ends(nimg: int, value: float) -> None:
+    assert SCHEDULE.at(nimg) == pytest.approx(value)
+
+
+def test_one_ramp_may_follow_another() -> None:
+    later = CosineSchedule(start=0.5, end=0.25, from_kimg=30, to_kimg=40)
+    both = SCHEDULE.model_copy(update={"then": later})
+    kimg = (0, 15, 20, 29.999, 30, 35, 40)
+    assert [both.at(int(1000 * k)) for k in kimg] == pytest.approx(
+        [1.0, 0.5, 0.0, 0.0, 0.5, 0.375, 0.25]
+    )
+
+
+@pytest.mark.parametrize("constant", [0.25, "0.25"], ids=repr)
+def test_a_number_is_constant(constant: float | str) -> None:
+    schedule = CosineSchedule.model_validate(constant)
+    assert {schedule.at(nimg) for nimg in (0, 1, 10**9)} == {0.25}
+
+
+def test_refuses_what_it_does_not_know() -> None:
+    with pytest.raises(ValidationError):
+        CosineSchedule.model_validate({"start": 1, "end": 0, "shape": "linear"})

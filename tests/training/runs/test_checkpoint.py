@@ -1,0 +1,160 @@
+import warnings
+from pathlib import Path
+
+import pytest
+import torch
+
+from mirage.bundle.store import durable
+from mirage.training.errors import DataError
+from mirage.training.networks.base import Architecture
+from mirage.training.networks.families import FAMILIES
+from mirage.training.runs.checkpoint import (
+    checkpoints,
+    load_latest,
+    load_weights,
+    save_checkpoint,
+    save_weights,
+    set_damaged_aside,
+)
+
+ARCHITECTURE = Architecture(
+    family="strided", latent_dim=4, widths=(8,), height=4, width=4, channels=1, num_classes=2
+)
+
+
+def test_keeps_the_newest_two(tmp_path: Path) -> None:
+    for nimg in (8, 16, 1000):
+        save_checkpoint(tmp_path, nimg, {"weight": torch.tensor(nimg)})
+    assert [path.name for path in checkpoints(tmp_path)] == [
+        "checkpoint-000001000.pt",
+        "checkpoint-000000016.pt",
+    ]
+    assert load_latest(tmp_path)["nimg"] == 1000
+
+
+@pytest.mark.parametrize("damage", [b"", b"PK not a zip", None])
+def test_a_damaged_checkpoint_is_passed_over_with_a_warning(
+    tmp_path: Path, damage: bytes | None
+) -> None:
+    save_checkpoint(tmp_path, 8, {})
+    newest = save_checkpoint(tmp_path, 16, {"weight": torch.arange(1000)})
+    newest.write_bytes(newest.read_bytes()[:-100] if damage is None else damage)
+    with pytest.warns(UserWarning, match="checkpoint-000000016.pt is damaged"):
+        assert load_latest(tmp_path)["nimg"] == 8
+
+
+def test_keeps_as_many_as_it_is_told(tmp_path: Path) -> None:
+    for nimg in range(8, 80, 8):
+        save_checkpoint(tmp_path, nimg, {}, keep=4)
+    assert [int(path.stem[-9:]) for path in checkpoints(tmp_path)] == [72, 64, 56, 48]
+
+
+def test_a_checkpoint_that_is_not_accepted_is_passed_over(tmp_path: Path) -> None:
+    for nimg in (8, 16):
+        save_checkpoint(tmp_path, nimg, {"weight": torch.zeros(nimg)})
+
+    def accept(checkpoint: dict) -> None:
+        torch.nn.Linear(8, 1, bias=False).load_state_dict({"weight": checkpoint["weight"][None]})
+
+    with pytest.warns(UserWarning, match="checkpoint-000000016.pt is damaged and passed over"):
+        assert load_latest(tmp_path, accept)["nimg"] == 8
+
+
+def test_without_any_that_can_be_used_it_refuses_unless_told(tmp_path: Path) -> None:
+    save_checkpoint(tmp_path, 8, {}).write_bytes(b"")
+    with (
+        pytest.warns(UserWarning, match="checkpoint-000000008.pt is damaged"),
+        pytest.raises(DataError, match=r"no checkpoint in .* can be used .*--allow-restart"),
+    ):
+        load_latest(tmp_path)
+    with pytest.warns(UserWarning, match="checkpoint-000000008.pt is damaged"):
+        assert load_latest(tmp_path, allow_restart=True) is None
+    assert [path.name for path in tmp_path.iterdir()] == ["checkpoint-000000008.pt"]
+
+
+def test_damaged_ones_set_aside_do_not_count_as_the_newest(tmp_path: Path) -> None:
+    save_checkpoint(tmp_path, 8, {})
+    for nimg in (80, 88):
+        save_checkpoint(tmp_path, nimg, {}, keep=3).write_bytes(b"damaged")
+    set_damaged_aside(tmp_path, 8)
+    save_checkpoint(tmp_path, 16, {})
+    assert [path.name for path in checkpoints(tmp_path)] == [
+        "checkpoint-000000016.pt",
+        "checkpoint-000000008.pt",
+    ]
+    for nimg in (80, 88):
+        aside = tmp_path / f"checkpoint-{nimg:09d}.pt.damaged"
+        assert aside.read_bytes() == b"damaged"
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full, a disk without room")
+@pytest.mark.parametrize("numbers", [1, 100_000])
+def test_a_full_disk_leaves_the_checkpoint_of_before_and_no_half(
+    tmp_path: Path, numbers: int
+) -> None:
+    save_checkpoint(tmp_path, 8, {})
+    (tmp_path / ".checkpoint-000000016.pt").symlink_to("/dev/full")
+    with pytest.raises(OSError, match="No space left on device"):
+        save_checkpoint(tmp_path, 16, {"weight": torch.zeros(numbers)})
+    assert [path.name for path in tmp_path.iterdir()] == ["checkpoint-000000008.pt"]
+
+
+def test_nothing_to_load_is_no_error(tmp_path: Path) -> None:
+    assert load_latest(tmp_path / "nowhere") is None
+
+
+def test_a_half_written_checkpoint_is_not_seen(tmp_path: Path) -> None:
+    (tmp_path / ".checkpoint-000000008.pt").write_bytes(b"half")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert load_latest(tmp_path) is None
+
+
+def test_weights_carry_their_architecture(tmp_path: Path) -> None:
+    generator = FAMILIES["strided"].generator(ARCHITECTURE)
+    path = tmp_path / "weights.safetensors"
+    save_weights(path, ARCHITECTURE, {"nimg": "8"}, generator=generator.state_dict())
+    architecture, state, header = load_weights(path, "generator")
+    assert architecture == ARCHITECTURE
+    assert header["nimg"] == "8"
+    for name, value in generator.state_dict().items():
+        assert torch.equal(state[name], value)
+
+
+def test_weights_can_be_read_by_whoever_may_read_the_folder(tmp_path: Path) -> None:
+    path, plain = tmp_path / "weights.safetensors", tmp_path / "plain"
+    save_weights(path, ARCHITECTURE, {}, generator={"weight": torch.zeros(1)})
+    plain.touch()
+    assert path.stat().st_mode == plain.stat().st_mode
+
+
+def test_weights_that_cannot_be_read_are_a_data_error(tmp_path: Path) -> None:
+    path = tmp_path / "weights.safetensors"
+    path.write_bytes(b"\xff" * 16)
+    with pytest.raises(DataError, match=r"weights\.safetensors holds no generator"):
+        load_weights(path, "generator")
+
+
+@pytest.mark.parametrize("kind", ["checkpoint", "weights"])
+def test_what_was_saved_is_on_the_disk_before_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    """Renamed first, it could be an empty file after lost power."""
+    happened: list[str] = []
+
+    def note(name: str) -> None:
+        before = getattr(durable.os, name)
+
+        def noting(*arguments: object) -> object:
+            happened.append(name)
+            return before(*arguments)
+
+        monkeypatch.setattr(durable.os, name, noting)
+
+    note("fsync")
+    note("replace")
+    if kind == "checkpoint":
+        save_checkpoint(tmp_path, 8, {})
+    else:
+        save_weights(tmp_path / "w.safetensors", ARCHITECTURE, {}, generator={})
+    assert happened == ["fsync", "replace", "fsync"]

@@ -1,0 +1,79 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from mirage.training.config import build_config
+from mirage.training.errors import DataError, LockedError, UsageError
+from mirage.training.runs.run_dir import Run
+from tests.training.helpers.datasets import TINY, shapes_dataset
+
+DATA = shapes_dataset().sheet()
+
+
+def test_keeps_its_configuration(tmp_path: Path) -> None:
+    config = build_config("mnist", TINY)
+    Run(tmp_path / "run").write_config(config, DATA)
+    assert Run(tmp_path / "run").read_config() == (config, DATA)
+
+
+def test_may_go_further_but_not_elsewhere(tmp_path: Path) -> None:
+    run = Run(tmp_path)
+    run.write_config(build_config("mnist", TINY), DATA)
+    run.write_config(build_config("mnist", {**TINY, "kimg": 9, "status_kimg": 3}), DATA)
+    with pytest.raises(UsageError, match=r"latent_dim was 8 and is 16; use a new --run"):
+        run.write_config(build_config("mnist", {**TINY, "latent_dim": 16}), DATA)
+    with pytest.raises(UsageError, match="begun with other data"):
+        run.write_config(build_config("mnist", TINY), {**DATA, "fingerprint": "other"})
+
+
+def test_only_one_process_trains_it(tmp_path: Path) -> None:
+    first, second = Run(tmp_path).locked(), Run(tmp_path).locked()
+    with first, pytest.raises(LockedError, match="by another process"), second:
+        raise AssertionError("two at once")
+
+
+def test_rewinding_drops_what_came_after_and_what_was_cut_short(tmp_path: Path) -> None:
+    run = Run(tmp_path)
+    for nimg in (8, 16, 24):
+        run.append_stats({"nimg": nimg})
+    with run.stats_file.open("a") as file:
+        file.write('{"nimg": 3')
+    run.rewind_stats(16)
+    lines = run.stats_file.read_text().splitlines()
+    assert [json.loads(line)["nimg"] for line in lines] == [8, 16]
+
+
+@pytest.mark.parametrize(
+    "end", [b"\0" * 300, b'{"nimg": 24}\n' + b"\0" * 40 + b"\n", b'{"ni\n', b"\xff\xfe\n", b"[]\n"]
+)
+def test_what_lost_power_leaves_at_the_end_of_the_statistics_is_dropped(
+    tmp_path: Path, end: bytes
+) -> None:
+    run = Run(tmp_path)
+    run.append_stats({"nimg": 8})
+    run.append_stats({"nimg": 16})
+    with run.stats_file.open("ab") as file:
+        file.write(end)
+    assert [line["nimg"] for line in run.read_stats()][:2] == [8, 16]
+    run.rewind_stats(16)
+    run.append_stats({"nimg": 24})
+    assert run.stats_file.read_text() == '{"nimg": 8}\n{"nimg": 16}\n{"nimg": 24}\n'
+
+
+@pytest.mark.parametrize("channels", [1, 3, 4])
+def test_saves_grids_that_open(tmp_path: Path, channels: int) -> None:
+    images = np.zeros((6, 4, 8, channels), np.uint8)
+    path = Run(tmp_path).save_grid(12_345, images, columns=3)
+    assert path.name == "000012345.png"
+    with Image.open(path) as image:
+        assert image.size == (24, 8)
+
+
+def test_a_folder_that_is_no_run_is_a_data_error(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="is no run"):
+        Run(tmp_path).read_config()
+    with pytest.raises(DataError, match="has no snapshot yet"):
+        Run(tmp_path).latest_snapshot()

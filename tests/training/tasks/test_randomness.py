@@ -1,0 +1,88 @@
+import numpy as np
+import torch
+
+from mirage.training.config import TrainConfig, build_config
+from mirage.training.tasks.randomness import (
+    Sampler,
+    StepRandomness,
+    Stream,
+    draw_augment,
+    draw_noise,
+    draw_step_latents,
+    draw_wrong_labels,
+)
+
+
+def config(**changes: object) -> TrainConfig:
+    return build_config("mnist", {**changes})
+
+
+def test_wrong_labels_are_all_the_others() -> None:
+    torch.manual_seed(0)
+    labels = torch.arange(4).repeat(200)
+    wrong = draw_wrong_labels(labels, 4)
+    assert not (wrong == labels).any()
+    for label in range(4):
+        drawn = wrong[labels == label]
+        assert set(drawn.tolist()) == {0, 1, 2, 3} - {label}
+
+
+def test_nothing_is_drawn_that_is_not_asked_for() -> None:
+    before = torch.random.get_rng_state()
+    assert draw_augment(config(), 8) is None
+    assert draw_noise(torch.zeros(8, 1, 4, 4), 0.0) is None
+    assert torch.equal(torch.random.get_rng_state(), before)
+
+
+def test_both_members_of_a_pair_are_seen_alike() -> None:
+    torch.manual_seed(0)
+    settings, images = config(augment="flip,colour"), torch.rand(3, 1, 4, 4)
+    randomness = StepRandomness(augment=draw_augment(settings, 3), noise=draw_noise(images, 0.5))
+    seen = randomness.see(torch.cat([images, images]), settings, probability=0.8, sigma=0.5)
+    assert torch.equal(seen[:3], seen[3:])
+    assert not torch.equal(seen[:3], images)
+
+
+def test_the_noise_has_the_deviation_that_is_asked_for() -> None:
+    torch.manual_seed(0)
+    images = torch.zeros(200, 1, 8, 8)
+    seen = StepRandomness(noise=draw_noise(images, 0.3)).see(images, config(), 0.0, sigma=0.3)
+    assert abs(seen.std() - 0.3) < 0.01
+
+
+def test_a_part_of_the_draws_is_that_part_of_each() -> None:
+    randomness = StepRandomness(augment=torch.arange(6.0).view(3, 2), wrong=torch.arange(3))
+    part = randomness[1:]
+    assert part.augment.tolist() == [[2.0, 3.0], [4.0, 5.0]]
+    assert part.wrong.tolist() == [1, 2]
+    assert part.noise is None
+
+
+def test_shows_every_image_once_per_epoch() -> None:
+    walk = Sampler(10, seed=1).indices(0, 30).reshape(3, 10)
+    assert (np.sort(walk, axis=1) == np.arange(10)).all()
+    assert not (walk[0] == walk[1]).all()
+
+
+def test_the_walk_does_not_depend_on_how_it_is_cut() -> None:
+    whole = Sampler(7, seed=3).indices(0, 50)
+    cut = [Sampler(7, seed=3).indices(start, 5) for start in range(0, 50, 5)]
+    assert whole.tolist() == np.concatenate(cut).tolist()
+
+
+def test_seeds_walk_differently() -> None:
+    assert Sampler(100, 0).indices(0, 100).tolist() != Sampler(100, 1).indices(0, 100).tolist()
+
+
+def test_latents_are_a_function_of_seed_stream_and_position() -> None:
+    def draw(seed: int, stream: Stream, nimg: int) -> list[float]:
+        return draw_step_latents(seed, stream, nimg, (2, 3)).ravel().tolist()
+
+    first = draw(0, Stream.GENERATOR_LATENTS, 64)
+    assert first == draw(0, Stream.GENERATOR_LATENTS, 64)
+    others = [
+        draw(1, Stream.GENERATOR_LATENTS, 64),
+        draw(0, Stream.DISCRIMINATOR_LATENTS, 64),
+        draw(0, Stream.GENERATOR_LATENTS, 128),
+    ]
+    assert all(first != other for other in others)

@@ -1,0 +1,64 @@
+from dataclasses import replace
+
+import pytest
+
+from mirage.training.auto import Facts, choose
+from mirage.training.config import TrainConfig, build_config
+from mirage.training.networks.families import FAMILIES
+from mirage.training.tasks.generate import architecture_of
+
+DIGITS = Facts(images=60_000, height=28, width=28, channels=1, classes=10, device="cpu")
+
+
+def chosen(**facts: object) -> TrainConfig:
+    return build_config("auto", {}, replace(DIGITS, **facts))
+
+
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+@pytest.mark.parametrize(("height", "width"), [(28, 28), (32, 32), (64, 96), (20, 12), (256, 256)])
+def test_its_networks_fit_the_images(device: str, height: int, width: int) -> None:
+    config = chosen(device=device, height=height, width=width)
+    sheet = {"shape": [height, width, 1], "classes": list("0123456789")}
+    architecture = architecture_of(config, sheet)
+    assert min(architecture.base) >= 4
+    assert architecture.family in FAMILIES
+
+
+def test_dense_convolutions_on_a_cpu_and_grouped_ones_on_a_gpu() -> None:
+    assert chosen(device="cpu").family == "strided"
+    assert chosen(device="cuda").family == "residual"
+
+
+def test_finer_stages_are_narrower_on_a_gpu_as_in_the_paper() -> None:
+    widths = chosen(device="cuda", height=256, width=256).widths
+    assert widths == (768, 768, 768, 768, 384, 192, 96)
+
+
+def test_gamma_grows_with_the_pixels() -> None:
+    small, large = chosen(height=64, width=64), chosen(height=128, width=128)
+    assert large.gamma.start == 4 * small.gamma.start
+
+
+def test_few_images_are_augmented_and_many_are_not() -> None:
+    few, many = chosen(images=3_000, channels=4), chosen(images=60_000)
+    assert few.augment == ("translate", "cutout", "colour")
+    assert few.augment_target is not None
+    assert many.augment == ()
+    assert "colour" not in chosen(images=3_000, channels=1).augment
+
+
+def test_a_batch_is_a_part_of_the_data() -> None:
+    assert chosen(images=40).batch_size == 10
+
+
+def test_says_why() -> None:
+    settings, reasons = choose(replace(DIGITS, images=3_000))
+    assert settings["family"] == "strided"
+    told = "\n".join(reasons)
+    for said in ("a CPU is worst at", "3000 images", "28x28", "batch size 32", "kimg"):
+        assert said in told
+
+
+def test_settings_can_still_be_changed() -> None:
+    config = build_config("auto", {"batch_size": 16, "lr.start": 1e-4}, DIGITS)
+    assert (config.batch_size, config.lr.start, config.preset) == (16, 1e-4, "auto")

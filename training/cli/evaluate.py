@@ -1,0 +1,168 @@
+"""The commands that score models: evaluate, report, compare."""
+
+import argparse
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import torch
+from PIL import Image
+
+from mirage.bundle.format.manifest import Score
+from mirage.training.cli.flags import add_data_flags, add_picture_flags, read_splits
+from mirage.training.cli.restoration import evaluate_upscaler
+from mirage.training.data.dataset import Dataset
+from mirage.training.errors import DataError, UsageError
+from mirage.training.evaluation.cas import classification_accuracy
+from mirage.training.evaluation.contact_sheets import neighbour_sheet, real_sheet
+from mirage.training.evaluation.evaluate import Evaluator, distances_by
+from mirage.training.evaluation.feature_networks import FeatureNetwork, ScriptFeatures
+from mirage.training.evaluation.scorecard import Sizes, known_scorecard, table, write_scorecard
+from mirage.training.evaluation.stacked_mnist import stacked_scores
+from mirage.training.publish.candidate import Candidate, open_candidate
+from mirage.training.report.compare_page import Side, write_comparison
+from mirage.training.report.run_page import write_report
+from mirage.training.runs.run_dir import Run
+
+Lines = Iterable[str]
+Add = Callable[..., argparse.ArgumentParser]
+
+
+def add_commands(add: Add) -> None:
+    """Add the parsers; `add` is a sub-parsers' `add_parser`."""
+    _add_evaluate(add("evaluate", help="score a run's last snapshot or a bundle"))
+    _add_report(add("report", help="write a run's report.html"))
+    _add_compare(add("compare", help="write a page with two runs or bundles side by side"))
+
+
+def _add_evaluate(parser: argparse.ArgumentParser) -> None:
+    parser.set_defaults(command=_evaluate)
+    parser.add_argument("candidate", type=Path, metavar="RUN|BUNDLE")
+    _add_sizes(parser, required=True)
+    add_picture_flags(parser)
+    parser.add_argument("--cas", action="store_true", help="also train classifiers (an hour or so)")
+    parser.add_argument("--stacked", action="store_true", help="also count Stacked-MNIST's modes")
+    parser.add_argument("--inception", type=Path, metavar="FILE", help="TorchScript; also by it")
+    parser.add_argument("--to", type=Path, metavar="FILE.json", help="where a bundle's scores go")
+    parser.add_argument(
+        "--only", default="", metavar="PREFIX", help="of pictures, those whose names begin so"
+    )
+
+
+def _add_sizes(parser: argparse._ActionsContainer, required: bool = False) -> None:
+    add_data_flags(parser, required, "what it was trained on")
+    parser.add_argument("--fast", action="store_true", help="a rough answer from 12,000 images")
+    parser.add_argument("--seeds", type=int, default=1, help="draws of latents; 3 tell the spread")
+    parser.add_argument("--threads", type=int, help="CPU threads; default: torch's choice")
+
+
+def _add_report(parser: argparse.ArgumentParser) -> None:
+    parser.set_defaults(command=lambda options: [str(write_report(Run(options.run), options.to))])
+    parser.add_argument("run", type=Path, metavar="RUN")
+    parser.add_argument("--to", type=Path, metavar="FILE.html", help="default: RUN/report.html")
+
+
+def _add_compare(parser: argparse.ArgumentParser) -> None:
+    parser.set_defaults(command=_compare)
+    parser.add_argument("first", type=Path, metavar="RUN|BUNDLE")
+    parser.add_argument("second", type=Path, metavar="RUN|BUNDLE")
+    parser.add_argument("--to", type=Path, default=Path("compare.html"), metavar="FILE.html")
+    _add_sizes(
+        parser.add_argument_group("to score both anew", "Else the scores are those recorded.")
+    )
+
+
+def _evaluate(options: argparse.Namespace) -> Lines:
+    return EVALUATIONS[_task_of(options.candidate)](options)
+
+
+def _task_of(path: Path) -> str:
+    """Of a run; bundles are judged by the images that they make."""
+    if (path / "manifest.json").exists():
+        return "generate"
+    return Run(path).read_config()[0].task
+
+
+def _evaluate_images(options: argparse.Namespace) -> Lines:
+    candidate = open_candidate(options.candidate)
+    evaluator = _evaluator(options, candidate)
+    _check_extras(options, candidate, evaluator.test)
+    inception = ScriptFeatures(options.inception) if options.inception else None
+    card = evaluator.score(candidate.model, options.seeds)
+    more, spread = _extras(options, candidate.model, evaluator, inception)
+    card = card.model_copy(update={"scores": card.scores | more, "spread": card.spread | spread})
+    if file := options.to or candidate.scores_file:
+        if file.exists() and not known_scorecard(file):
+            yield f"{file.name} was no scorecard that this Mirage reads; it is replaced"
+        write_scorecard(file, card)
+        _write_sheets(file, evaluator, candidate.model)
+    if candidate.data_fingerprint != evaluator.data_fingerprint:
+        yield "the model was trained on other data than these"
+    yield from table(card)
+
+
+EVALUATIONS: dict[str, Callable[[argparse.Namespace], Lines]] = {
+    "generate": _evaluate_images,
+    "upscale": evaluate_upscaler,
+}
+
+
+def _evaluator(options: argparse.Namespace, *candidates: Candidate) -> Evaluator:
+    if options.seeds < 1:
+        raise UsageError(f"--seeds is {options.seeds}; at least 1 is needed")
+    if options.threads:
+        torch.set_num_threads(options.threads)
+    train, test = read_splits(options, candidates[0].data_options)
+    for candidate in candidates:
+        if candidate.classes and len(candidate.classes) != len(train.classes):
+            raise DataError(
+                f"{candidate.name} has {len(candidate.classes)} classes "
+                f"and --data {len(train.classes)}"
+            )
+    return Evaluator(train, test, sizes=Sizes.of(len(train.original), options.fast))
+
+
+def _check_extras(options: argparse.Namespace, candidate: Candidate, test: Dataset | None) -> None:
+    """Refuse at once what would fail after an hour."""
+    if options.cas and (test is None or not candidate.classes):
+        raise DataError("--cas needs a model with classes and data with a test split")
+    if options.stacked and (candidate.classes or candidate.image[2] != 3):
+        raise DataError("--stacked needs a model of RGB images without classes")
+
+
+def _extras(
+    options: argparse.Namespace,
+    model: bytes,
+    evaluator: Evaluator,
+    inception: FeatureNetwork | None,
+) -> tuple[dict[str, Score], dict[str, float]]:
+    """The scores that are asked for by name, and the spread of those that have one."""
+    scores: dict[str, Score] = {}
+    spread: dict[str, float] = {}
+    if options.cas and evaluator.test:
+        scores["cas"] = classification_accuracy(model, evaluator.train, evaluator.test)
+    if inception:
+        scores |= distances_by(inception, evaluator, model, "inception")
+    if options.stacked:
+        found, spread = stacked_scores(model, evaluator.train)
+        scores |= found
+    return scores, spread
+
+
+def _write_sheets(file: Path, evaluator: Evaluator, model: bytes) -> None:
+    stem = file.with_name(file.name.removesuffix(".json").removesuffix(".scores"))
+    sheets = {
+        "real": real_sheet(evaluator.train.images, evaluator.train.labels),
+        "neighbours": neighbour_sheet(evaluator, model),
+    }
+    for name, sheet in sheets.items():
+        Image.fromarray(sheet.squeeze()).save(f"{stem}.{name}.png")
+
+
+def _compare(options: argparse.Namespace) -> Lines:
+    candidates = [open_candidate(path) for path in (options.first, options.second)]
+    cards = [candidate.card for candidate in candidates]
+    if options.data:
+        evaluator = _evaluator(options, *candidates)
+        cards = [evaluator.score(candidate.model, options.seeds) for candidate in candidates]
+    first, second = map(Side, candidates, cards)
+    yield str(write_comparison(first, second, options.to))

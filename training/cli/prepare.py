@@ -1,0 +1,48 @@
+"""The commands that make the data which icon-x4 and avatars are trained on."""
+
+import argparse
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from mirage.training.data.avatars import write_avatars
+from mirage.training.data.icons import write_icons
+
+ENDING = """Get the packages with: npm pack openmoji @svgmoji/noto
+OpenMoji's pictures are CC BY-SA 4.0, Noto's Apache-2.0."""
+AVATARS = """The archive holds PNG files named by code points, as emoji_u1f468_1f3fb.png; they are
+in the folder png/72 of https://github.com/googlefonts/noto-emoji, under Apache-2.0."""
+
+
+def add_command(add: Callable[..., argparse.ArgumentParser]) -> None:
+    """Add the parsers; `add` is a sub-parsers' `add_parser`."""
+    _add_icons(add)
+    _add_avatars(add)
+
+
+def _add_icons(add: Callable[..., argparse.ArgumentParser]) -> None:
+    summary = "draw the icons of npm packages as PNG, a folder per group"
+    parser = add("prepare-icons", help=summary, description=summary, epilog=ENDING)
+    parser.set_defaults(command=_prepare_icons)
+    parser.add_argument("openmoji", type=Path, metavar="OPENMOJI.tgz")
+    parser.add_argument("noto", type=Path, nargs="?", metavar="SVGMOJI-NOTO.tgz")
+    parser.add_argument("--to", type=Path, required=True, metavar="FOLDER")
+    parser.add_argument("--size", type=int, default=256, help="of a side in pixels; default 256")
+
+
+def _add_avatars(add: Callable[..., argparse.ArgumentParser]) -> None:
+    summary = "take the single persons from a ZIP of Noto's emoji, a folder per skin tone"
+    parser = add("prepare-avatars", help=summary, description=summary, epilog=AVATARS)
+    parser.set_defaults(command=_prepare_avatars)
+    parser.add_argument("emoji", type=Path, metavar="NOTO-EMOJI.zip")
+    parser.add_argument("--to", type=Path, required=True, metavar="FOLDER")
+    parser.add_argument("--size", type=int, default=32, help="of a side in pixels; default 32")
+
+
+def _prepare_icons(options: argparse.Namespace) -> Iterator[str]:
+    count = write_icons(options.openmoji, options.noto, options.to, options.size)
+    yield f"{count} icons of {options.size}x{options.size} in {options.to}"
+
+
+def _prepare_avatars(options: argparse.Namespace) -> Iterator[str]:
+    count = write_avatars(options.emoji, options.to, options.size)
+    yield f"{count} persons of {options.size}x{options.size} in {options.to}"

@@ -1,0 +1,98 @@
+"""The command for a schedule: train, evaluate, gate, publish, release."""
+
+import argparse
+from collections.abc import Callable, Iterator
+from dataclasses import fields
+from pathlib import Path
+
+from mirage.bundle.errors import BundleError
+from mirage.training.cli.flags import (
+    add_card,
+    add_recipe,
+    card_of,
+    check_publishable,
+    check_recipe,
+    config_of,
+    read_splits,
+)
+from mirage.training.data.dataset import check_enough
+from mirage.training.errors import GateError, TrainingError
+from mirage.training.publish.gate import Thresholds, flag
+from mirage.training.publish.model_card import ModelCard
+from mirage.training.publish.result import failure
+from mirage.training.retrain import Job, retrain
+from mirage.training.runs.device import resolve_device
+
+SUMMARY = "train, evaluate, gate, publish; the same command again goes on"
+ENDING = "The last line on standard output is the result as one JSON object, as in RUN/result.json."
+
+
+def add_command(add: Callable[..., argparse.ArgumentParser]) -> None:
+    """Add the parser; `add` is a sub-parsers' `add_parser`."""
+    parser = add("retrain", help=SUMMARY, description=SUMMARY, epilog=ENDING)
+    parser.set_defaults(command=_retrain)
+    add_recipe(parser)
+    parser.add_argument("--to", type=Path, required=True, metavar="MODELS/NAME")
+    parser.add_argument("--run", type=Path, help="folder of the run; default: one under --runs")
+    parser.add_argument("--runs", type=Path, default=Path("runs"), help="default: ./runs")
+    parser.add_argument(
+        "--keep-runs", type=_positive, metavar="N", help="of this model; default: all stay"
+    )
+    parser.add_argument("--release", action="store_true", help="serve it, if the gate lets it pass")
+    parser.add_argument("--wait", action="store_true", help="for another job of this model to end")
+    _add_thresholds(parser.add_argument_group("gate", "What it takes to be published."))
+    add_card(parser.add_argument_group("model card"))
+
+
+def _positive(text: str) -> int:
+    if (number := int(text)) < 1:
+        raise argparse.ArgumentTypeError(f"{number} is below 1")
+    return number
+
+
+def _add_thresholds(parser: argparse._ActionsContainer) -> None:
+    for threshold in fields(Thresholds):
+        parser.add_argument(
+            flag(threshold.name),
+            type=float,
+            default=threshold.default,
+            metavar="X",
+            help=f"{threshold.metadata['meaning']}; default {threshold.default:g}",
+        )
+
+
+def _retrain(options: argparse.Namespace) -> Iterator[str]:
+    try:
+        result = retrain(_job(options))
+    except (TrainingError, BundleError) as error:
+        yield failure(options.to.name, error).model_dump_json()
+        raise
+    yield result.model_dump_json()
+    if result.outcome == "refused":
+        raise GateError("; ".join(result.reasons))
+
+
+def _job(options: argparse.Namespace) -> Job:
+    check_recipe(options)
+    check_publishable(options)
+    data, test = read_splits(options)
+    config = config_of(options, data)
+    check_enough(data, config.batch_size)
+    thresholds = {limit.name: getattr(options, limit.name) for limit in fields(Thresholds)}
+    return Job(
+        to=options.to,
+        config=config,
+        data=data,
+        test=test,
+        thresholds=Thresholds(**thresholds),
+        card=card_of(options) or ModelCard(),
+        runs=options.runs,
+        run=options.run,
+        threads=options.threads,
+        device=resolve_device(options.device),
+        start=options.start,
+        allow_restart=options.allow_restart,
+        release=options.release,
+        wait=options.wait,
+        keep_runs=options.keep_runs,
+    )

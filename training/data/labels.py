@@ -1,0 +1,94 @@
+"""Which image belongs to which class: labels files, and class names -> numbers."""
+
+import csv
+import io
+import json
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mirage.training.data.image import read_file
+from mirage.training.errors import DataError
+
+SHOWN = 3
+
+
+def read_labels_file(path: Path) -> bytes:
+    """The content of a labels file, bounded as pictures are; raises DataError."""
+    try:
+        return read_file(path)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise DataError(f"the labels file {path} cannot be read: {reason}") from error
+
+
+def read_labels(name: str, content: bytes) -> dict[str, str] | None:
+    """A labels file: image names -> class names; None when the file says that there are none.
+
+    JSON as StyleGAN's dataset.json, {"labels": [[name, label], …]} (or {name: label}), or lines
+    `name,label` of CSV, with or without a first line that ends in `label` or `class`.
+    Raises DataError naming the file and what is wrong with it.
+    """
+    try:
+        text = content.decode("utf-8-sig")
+        pairs = _pairs_of_json(text) if name.lower().endswith(".json") else _pairs_of_csv(text)
+        return None if pairs is None else _collected(pairs)
+    except (ValueError, csv.Error, RecursionError) as error:
+        raise DataError(f"the labels file {name} cannot be used: {error}") from error
+
+
+def _pairs_of_json(text: str) -> Iterable[Sequence[Any]] | None:
+    content = json.loads(text)
+    labels = content.get("labels", ...) if isinstance(content, dict) else ...
+    if labels is None:
+        return None
+    if isinstance(labels, dict):
+        return labels.items()
+    if not isinstance(labels, list):
+        raise ValueError('expected {"labels": [[name, label], …]}')
+    return labels
+
+
+def _pairs_of_csv(text: str) -> Iterable[Sequence[str]]:
+    rows = [row for row in csv.reader(io.StringIO(text), strict=True) if row]
+    headed = bool(rows) and rows[0][-1].strip().lower() in {"label", "class"}
+    return [[cell.strip() for cell in row] for row in rows[headed:]]
+
+
+def _collected(pairs: Iterable[Sequence[Any]]) -> dict[str, str]:
+    labels: dict[str, str] = {}
+    for number, pair in enumerate(pairs, 1):
+        if not isinstance(pair, (list, tuple)) or len(pair) != 2:
+            raise ValueError(f"entry {number} is {pair!s:.60}; expected a name and a label")
+        name, label = str(pair[0]), pair[1]
+        if isinstance(label, bool) or not isinstance(label, (int, str)) or label == "":
+            raise ValueError(f"{name} has the label {label!s:.60}; expected a name or a number")
+        if labels.setdefault(name, str(label)) != str(label):
+            raise ValueError(f"{name} is there twice, as {labels[name]} and as {label}")
+    return labels
+
+
+def match_labels(labels: dict[str, str], names: Sequence[str], file: str) -> list[str]:
+    """The class of each image; raises DataError unless each has one and no others are named."""
+    absent = sorted(labels.keys() - set(names))
+    if absent:
+        raise DataError(f"the labels file {file} names {_some(absent)} that --data does not hold")
+    missing = [name for name in names if name not in labels]
+    if missing:
+        raise DataError(f"the labels file {file} lacks {_some(missing)} that --data holds")
+    return [labels[name] for name in names]
+
+
+def _some(names: Sequence[str]) -> str:
+    listed = ", ".join(names[:SHOWN])
+    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    return f"{len(names)} image{'s' if len(names) > 1 else ''} ({listed}{more})"
+
+
+def number_classes(names: Sequence[str]) -> tuple[np.ndarray, list[str]]:
+    """A class name for each image -> labels int64 [N] and the names in code-point order."""
+    classes = sorted(set(names))
+    index = {name: number for number, name in enumerate(classes)}
+    return np.array([index[name] for name in names], np.int64), classes

@@ -1,0 +1,215 @@
+"""--data and its options -> a data set, decoded once and then mapped."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mirage.training.data import image_folder
+from mirage.training.data.arrays import find_idx, open_idx, open_npy, open_npz
+from mirage.training.data.cache import ArrayWriter, cached, check_room
+from mirage.training.data.dataset import Dataset, fingerprint, mirror
+from mirage.training.data.decode import check_broken, decode, find_form
+from mirage.training.data.huggingface import PREFIX, open_hub
+from mirage.training.data.image import Form, read_file
+from mirage.training.data.image_folder import SPLITS, Source, folders_of, open_folder
+from mirage.training.data.labels import match_labels, number_classes, read_labels
+from mirage.training.data.options import AUTO, NONE, DataOptions
+from mirage.training.data.zip_archive import open_archive
+from mirage.training.errors import DataError
+
+SPLIT_FILES = (".zip", ".npy", ".npz")
+
+
+def open_source(data: str, split: str, labels: str = AUTO) -> Source:
+    """The pictures behind --data; of `split` ("train" or "test") where it has splits, else all.
+
+    Raises DataError when there is nothing to read.
+    """
+    if data.startswith(PREFIX):
+        return open_hub(data, split, labels)
+    path = Path(data)
+    if path.is_dir():
+        return _open_folder(path, split)
+    if not path.exists():
+        raise DataError(f"--data is {path}; there is no such file or folder")
+    return _open_file(path, split)
+
+
+def _open_folder(path: Path, split: str) -> Source:
+    if part := _part(path, split):
+        inner = open_folder(part) if part.is_dir() else _open_file(part, split)
+        return replace(inner, prefix=f"{part.stem}/")
+    if idx := find_idx(path, split) or find_idx(path, "train"):
+        return open_idx(idx)
+    return open_folder(path)
+
+
+def _part(path: Path, split: str) -> Path | None:
+    """The folder or file of a split in a folder that has splits; train's when there is no other."""
+    suffixes = [suffix for suffix in SPLIT_FILES if (path / f"train{suffix}").is_file()]
+    if image_folder.has_splits(folders_of(path)):
+        suffixes.insert(0, "")
+    for suffix in suffixes[:1]:
+        part = path / f"{split}{suffix}"
+        return part if part.exists() else path / f"train{suffix}"
+    return None
+
+
+def _open_file(path: Path, split: str) -> Source:
+    match path.suffix.lower():
+        case ".zip":
+            return open_archive(path, split)
+        case ".npz":
+            return open_npz(path, split)
+        case ".npy":
+            return open_npy(path)
+        case _:
+            return open_idx(path)
+
+
+FORMAT = 1
+"""Raised when the same pictures come out as other pixels, so that old caches are not read."""
+NOT_PIXELS = {"mirror", "max_broken"}
+COPIED = 1024
+"""Images at a time."""
+
+
+def load_dataset(
+    data: str | Path,
+    split: str = "train",
+    options: DataOptions | None = None,
+    cache: Path | None = None,
+    workers: int | None = None,
+) -> Dataset:
+    """Decode `data` once and map the result.
+
+    data: a path, or hf:NAME. split: "train" or "test"; data without splits are the same for both.
+    workers: threads that decode; None takes one for each CPU. Mirroring is for training alone.
+    Raises DataError when there is nothing to read or too much of it is broken.
+    """
+    options = options or DataOptions()
+    source = open_source(str(data), split, options.labels)
+    labels = _labels_file(source, options)
+    key = _key(source, options, labels)
+    dataset = cached(
+        key, options, cache, lambda folder: _build(folder, source, options, labels, workers)
+    )
+    check_broken(source.place, dataset.broken, len(dataset) + dataset.broken, options)
+    return mirror(dataset) if options.mirror and split == "train" else dataset
+
+
+def load_splits(
+    data: str | Path, options: DataOptions | None = None, cache: Path | None = None
+) -> tuple[Dataset, Dataset]:
+    """What is trained on, and what is held out, read in the same way.
+
+    Raises DataError when the two have not the same classes and form.
+    """
+    train, test = (load_dataset(data, split, options, cache) for split in ("train", "test"))
+    if train.classes != test.classes:
+        odd = sorted(set(train.classes) ^ set(test.classes))
+        raise DataError(f"of train and test in {data} only one has the class {odd[0]}")
+    if train.images.shape[1:] != test.images.shape[1:]:
+        shapes = train.images.shape[1:], test.images.shape[1:]
+        raise DataError(
+            f"in {data} train has images {shapes[0]} and test {shapes[1]} "
+            "(height, width, channels); give both one form with --size and --channels"
+        )
+    return train, test
+
+
+def _labels_file(source: Source, options: DataOptions) -> tuple[str, bytes] | None:
+    """The labels file that counts, if one does: its name and content."""
+    if options.labels == AUTO:
+        return source.labels_file
+    if options.labels == NONE or source.place.startswith(PREFIX):
+        return None
+    try:
+        return options.labels, read_file(Path(options.labels))
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise DataError(f"--labels is {options.labels}: {reason}") from error
+
+
+def _key(source: Source, options: DataOptions, labels: tuple[str, bytes] | None) -> str:
+    """Of all that the pixels, their order and their classes come from."""
+    place = source.place if source.place.startswith(PREFIX) else str(Path(source.place).resolve())
+    read = options.model_dump(mode="json", exclude=NOT_PIXELS)
+    parts = [FORMAT, place, source.prefix, source.state, read]
+    digest = hashlib.sha256(json.dumps(parts).encode())
+    digest.update(labels[1] if labels else b"")
+    return digest.hexdigest()[:32]
+
+
+def _build(
+    folder: Path,
+    source: Source,
+    options: DataOptions,
+    labels: tuple[str, bytes] | None,
+    workers: int | None,
+) -> None:
+    """Write images.npy, labels.npy and dataset.json; what is quick to refuse is refused first."""
+    classes_of = _classes(source, options, labels)
+    form = find_form(source, options)
+    check_room(folder, len(source) * form.nbytes)
+    with ArrayWriter(folder / "images.npy", form.shape) as writer:
+        if (pixels := _ready_pixels(source, form)) is None:
+            broken = decode(source, form, options, writer.append, workers)
+        else:
+            broken = []
+            _copy(pixels, writer)
+    kept = None if classes_of is None else _kept(source, classes_of, broken)
+    numbers, classes = (None, []) if kept is None else number_classes(kept)
+    if numbers is not None:
+        np.save(folder / "labels.npy", numbers)
+    images = np.load(folder / "images.npy", mmap_mode="r")
+    sheet: dict[str, Any] = {
+        "classes": classes,
+        "fingerprint": fingerprint(images, numbers, classes),
+        "broken": [(source.names[place], why) for place, why in broken],
+    }
+    (folder / "dataset.json").write_text(json.dumps(sheet, indent=2))
+
+
+def _classes(
+    source: Source, options: DataOptions, labels: tuple[str, bytes] | None
+) -> Sequence[str] | None:
+    """The class of every picture, broken or not."""
+    if options.labels == NONE:
+        return None
+    if labels is None:
+        return source.classes()
+    named = read_labels(*labels)
+    if named is None:
+        return None
+    if options.labels == AUTO:
+        return match_labels(named, source.names, labels[0])
+    others = tuple(f"{name}/" for name in SPLITS if source.prefix and f"{name}/" != source.prefix)
+    here = {name: label for name, label in named.items() if not name.startswith(others)}
+    return match_labels(here, [source.prefix + name for name in source.names], labels[0])
+
+
+def _kept(source: Source, classes: Sequence[str], broken: list[tuple[int, str]]) -> list[str]:
+    """The classes of the pictures that could be read; none of the classes may be left empty."""
+    out = {place for place, _ in broken}
+    kept = [name for place, name in enumerate(classes) if place not in out]
+    if lost := sorted(set(classes) - set(kept)):
+        raise DataError(f"no image of the class {lost[0]} in {source.place} can be read")
+    return kept
+
+
+def _ready_pixels(source: Source, form: Form) -> np.ndarray | None:
+    """Pixels that are as they shall be already; RGBA is looked at image by image."""
+    pixels = source.pixels
+    ready = pixels is not None and pixels.shape[1:] == form.shape and form.channels < 4
+    return pixels if ready else None
+
+
+def _copy(pixels: np.ndarray, writer: ArrayWriter) -> None:
+    for start in range(0, len(pixels), COPIED):
+        writer.append(pixels[start : start + COPIED])

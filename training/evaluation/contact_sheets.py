@@ -1,0 +1,56 @@
+"""Contact sheets that show what the scores count: samples, real images, and nearest neighbours."""
+
+import numpy as np
+
+from mirage.training.data.pixels import contact_sheet
+from mirage.training.evaluation.evaluate import Evaluator
+from mirage.training.evaluation.metrics import nearest
+from mirage.training.evaluation.reference import scatter
+from mirage.training.evaluation.samples import generate_images
+
+COLUMNS = 10
+ROWS = 10
+SOUGHT = 1_000
+"""Samples among which the ones most like a training image are sought."""
+
+
+def columns_of(num_classes: int) -> np.ndarray:
+    """Labels int64 [100] of a sheet with one class per column."""
+    return np.arange(COLUMNS * ROWS) % COLUMNS % num_classes
+
+
+def sample_sheet(model: bytes, num_classes: int) -> np.ndarray:
+    """Seeds 0 … 99, one class per column: uint8 [H, W, C]."""
+    labels = columns_of(num_classes) if num_classes else None
+    images = generate_images(model, COLUMNS * ROWS, labels)
+    return contact_sheet(images, COLUMNS)
+
+
+def real_sheet(images: np.ndarray, labels: np.ndarray | None) -> np.ndarray:
+    """A hundred real images, one class per column where there are classes: uint8 [H, W, C]."""
+    order = scatter(len(images))
+    if labels is None:
+        return contact_sheet(images[order[: COLUMNS * ROWS]], COLUMNS)
+    wanted = columns_of(int(labels.max()) + 1)
+    chosen = np.empty(len(wanted), np.int64)
+    for label in np.unique(wanted):
+        places = wanted == label
+        chosen[places] = np.resize(order[labels[order] == label], places.sum())
+    return contact_sheet(images[chosen], COLUMNS)
+
+
+def neighbour_sheet(evaluator: Evaluator, model: bytes) -> np.ndarray:
+    """Four rows of ten: samples, under each its nearest training image, twice: uint8 [H, W, C].
+
+    First ten samples as they come, then, of a thousand samples, the ten that lie nearest to a
+    training image for their surroundings: where copies would show first.
+    """
+    count = min(SOUGHT, evaluator.sizes.generated)
+    requested = evaluator.requested_labels(count)
+    images = evaluator.generate(model, requested, first_seed=0, count=count)
+    features, _ = evaluator.network(images)
+    nearness, found = nearest(features, evaluator.reference.reference)
+    twins = evaluator.train.images[evaluator.split.reference[found]]
+    usual, closest = np.sort(scatter(count)[:COLUMNS]), np.argsort(nearness)[:COLUMNS]
+    rows = [images[usual], twins[usual], images[closest], twins[closest]]
+    return contact_sheet(np.concatenate(rows), COLUMNS)

@@ -1,0 +1,192 @@
+"""How good a model is: its exported graph scored beside real data, and each score made once."""
+
+import hashlib
+import json
+import time
+from dataclasses import asdict
+from functools import cached_property
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+
+from mirage.bundle.format.manifest import Score
+from mirage.training.data.dataset import Dataset
+from mirage.training.errors import DataError
+from mirage.training.evaluation.feature_networks import FeatureNetwork, features_for
+from mirage.training.evaluation.metrics import agreement
+from mirage.training.evaluation.reference import (
+    Reference,
+    load_reference,
+    one_per_class,
+    scatter,
+    split,
+)
+from mirage.training.evaluation.samples import generate_images, proportional_labels, takes_labels
+from mirage.training.evaluation.scorecard import Scorecard, Sizes, read_scorecard, write_scorecard
+from mirage.training.evaluation.sliced_wasserstein import MOST_IMAGES, SlicedWasserstein
+
+COVERED_SCORES = {"precision", "recall", "density", "coverage", "memorised"}
+
+
+class Evaluator:
+    """Real data made ready once, and then any number of models scored against them.
+
+    network, sizes and cache: None takes what `features_for`, `Sizes.of` and `default_cache` answer.
+    A test split that is the training data (a folder has no other) counts as none. Of data that are
+    also mirrored only the original images are taken, lest an image be held out and shown mirrored.
+    """
+
+    def __init__(
+        self,
+        train: Dataset,
+        test: Dataset | None = None,
+        *,
+        sizes: Sizes | None = None,
+        network: FeatureNetwork | None = None,
+        cache: Path | None = None,
+    ) -> None:
+        self.data_fingerprint = train.fingerprint
+        self.train = train.original
+        self.test = test if test and test.fingerprint != self.train.fingerprint else None
+        self.sizes = sizes or Sizes.of(len(self.train))
+        self.cache = cache
+        self.split = split(len(self.train), self.sizes)
+        self.network = network or features_for(self.train, self.split.reference, self.sizes, cache)
+
+    @cached_property
+    def reference(self) -> Reference:
+        """The real side, for this network."""
+        return load_reference(self.network, self.train, self.test, self.sizes, self.cache)
+
+    @cached_property
+    def sliced(self) -> SlicedWasserstein | None:
+        """The real side of distances that know no network; None for grey images."""
+        if self.train.images.shape[3] == 1:
+            return None
+        parts = self.split.reference, self.split.held_out
+        return SlicedWasserstein(*(self.train.images[self._some(part)] for part in parts))
+
+    def _some(self, items: np.ndarray) -> np.ndarray:
+        """As many of them, from all over, as sliced distances take."""
+        return items[scatter(len(items))[: min(self.sizes.generated, MOST_IMAGES)]]
+
+    @cached_property
+    def floor(self) -> dict[str, float]:
+        """What real images score."""
+        return self.reference.floor | (self.sliced.floor if self.sliced else {})
+
+    @cached_property
+    def collapsed(self) -> dict[str, float]:
+        """What one real image of each class scores, repeated."""
+        if self.sliced is None:
+            return self.reference.collapsed
+        held_out, labels = self._some(self.split.held_out), self.train.labels
+        chosen = one_per_class(None if labels is None else labels[held_out], len(held_out))
+        return self.reference.collapsed | self.sliced.compare(self.train.images[held_out[chosen]])
+
+    def score(self, model: bytes, seeds: int = 1) -> Scorecard:
+        """Score an exported graph: seeds 0 … 9,999 with index 0, truncation 1.
+
+        seeds: how many such draws are scored, the later ones for the spread alone. Raises DataError
+        when the model's images are of another size than the data's.
+        """
+        began = time.perf_counter()
+        draws = [self._measure(model, draw) for draw in range(seeds)]
+        return Scorecard(
+            scores={name: self._score(name, value) for name, value in draws[0].items()},
+            spread=_spread(draws),
+            collapsed=self.collapsed,
+            seeds=seeds,
+            network=self.network.name,
+            network_sha256=self.network.sha256,
+            data_fingerprint=self.train.fingerprint,
+            sizes=asdict(self.sizes),
+            full=self.sizes.full,
+            seconds=round(time.perf_counter() - began, 1),
+        )
+
+    def _measure(self, model: bytes, draw: int) -> dict[str, float]:
+        count = self.sizes.generated
+        requested = self.requested_labels(count)
+        images = self.generate(model, requested, draw * count)
+        features, predicted = self.network(images)
+        scores = self.reference.compare(features)
+        if self.sliced:
+            scores |= self.sliced.compare(self._some(images))
+        if predicted is not None and requested is not None and takes_labels(model):
+            return {"agreement": agreement(predicted, requested), **scores}
+        return scores
+
+    def requested_labels(self, count: int) -> np.ndarray | None:
+        """Labels int64 [count] in the data's proportions; None for data without classes."""
+        labels = self.train.labels
+        return None if labels is None else proportional_labels(labels, count)
+
+    def generate(
+        self, model: bytes, requested: np.ndarray | None, first_seed: int, count: int = 0
+    ) -> np.ndarray:
+        """Images uint8 [N, H, W, C] of the data's own size."""
+        images = generate_images(model, count or self.sizes.generated, requested, first_seed)
+        if images.shape[1:] != self.train.images.shape[1:]:
+            raise DataError(
+                f"the model makes images {images.shape[1:]} and the data are "
+                f"{self.train.images.shape[1:]} (height, width, channels)"
+            )
+        return images
+
+    def _score(self, name: str, value: float) -> Score:
+        n = self.sizes.covered if name in COVERED_SCORES else self.sizes.generated
+        n = min(n, MOST_IMAGES) if name.startswith("swd") else n
+        return Score(value=value, floor=self.floor.get(name), n=n)
+
+
+def _spread(draws: list[dict[str, float]]) -> dict[str, float]:
+    """The standard deviation of each score over at least two draws."""
+    if len(draws) < 2:
+        return {}
+    return {name: float(np.std([draw[name] for draw in draws], ddof=1)) for name in draws[0]}
+
+
+def distances_by(
+    network: FeatureNetwork, evaluator: Evaluator, model: bytes, suffix: str
+) -> dict[str, Score]:
+    """Fréchet and kernel distance in another network's features, named `frechet_{suffix}`."""
+    other = Evaluator(
+        evaluator.train,
+        evaluator.test,
+        sizes=evaluator.sizes,
+        network=network,
+        cache=evaluator.cache,
+    )
+    scores = other.score(model).scores
+    return {f"{name}_{suffix}": scores[name] for name in ("frechet", "kernel")}
+
+
+class Scoring:
+    """Scores graphs against the same data at the same sizes; made ready when first needed."""
+
+    def __init__(self, folder: Path, data: Dataset, test: Dataset, sizes: Sizes | None) -> None:
+        self.folder = folder
+        self.data, self.test = data.original, test
+        self.sizes = sizes or Sizes.of(len(self.data))
+
+    @cached_property
+    def _evaluator(self) -> Evaluator:
+        return Evaluator(self.data, self.test, sizes=self.sizes)
+
+    def score(self, model: bytes) -> Scorecard:
+        """The scorecard of a graph: the kept one, if this Mirage made it of the same data."""
+        path = self.folder / f"{self._key(model)}.json"
+        card = read_scorecard(path)
+        if card is None:
+            card = self._evaluator.score(model)
+            self.folder.mkdir(parents=True, exist_ok=True)
+            write_scorecard(path, card)
+        return card
+
+    def _key(self, model: bytes) -> str:
+        """Of all that the scores depend on."""
+        data = (self.data.fingerprint, self.test.fingerprint, asdict(self.sizes))
+        content = json.dumps([hashlib.sha256(model).hexdigest(), data, version("mirage-gan")])
+        return hashlib.sha256(content.encode()).hexdigest()[:32]

@@ -1,0 +1,169 @@
+"""Which feature network scores which data; made once for a data set, kept in the cache.
+
+Scores compare only where network and data are the same: both are told with every score. A
+TorchScript file of the user's own, such as an Inception network, is one too.
+"""
+
+import hashlib
+import os
+import tempfile
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import torch
+from safetensors.torch import load_file
+from torch import Tensor
+from tqdm import tqdm
+
+from mirage.bundle.store.durable import replace_durably
+from mirage.training.data.cache import default_cache
+from mirage.training.data.dataset import Dataset
+from mirage.training.errors import DataError
+from mirage.training.evaluation.classifier import (
+    SHA256,
+    Classifier,
+    classify,
+    fit,
+    input_side,
+    load_digit_classifier,
+    save_classifier,
+)
+from mirage.training.evaluation.scorecard import Sizes
+
+MNIST = "01aca49e52d1910d4e2ce2537fe1146546dec5bd99af91d95f1729620d498d3f"
+"""Fingerprint of the 60,000 training digits, which the shipped classifier is for."""
+SEED = 0
+
+
+class FeatureNetwork(Protocol):
+    """Images -> features. `sha256` tells one network from any other."""
+
+    @property
+    def name(self) -> str:
+        """What it is, in a few words."""
+
+    @property
+    def sha256(self) -> str:
+        """Of its weights."""
+
+    def __call__(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+        """uint8 [N, H, W, C] -> features float32 [N, D]; classes int64 [N] if it knows."""
+
+
+@dataclass(frozen=True)
+class ClassifierFeatures:
+    """A classifier's penultimate layer; `classes` when what it predicts are the data's classes."""
+
+    name: str
+    sha256: str
+    network: Classifier
+    classes: bool
+
+    def __call__(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+        features, predicted = classify(self.network, images)
+        return features, predicted if self.classes else None
+
+
+def features_for(
+    train: Dataset, shown: np.ndarray, sizes: Sizes, cache: Path | None = None
+) -> FeatureNetwork:
+    """The network for a data set.
+
+    The shipped classifier for MNIST; else a classifier of the data's own labels, or, without
+    labels, one that tells four rotations and mirroring apart. It is trained, once, on the images
+    `shown` (indices int64), so that the others are new to it.
+    """
+    if train.fingerprint == MNIST:
+        return ClassifierFeatures(
+            "the classifier of digits", SHA256, load_digit_classifier(), classes=True
+        )
+    labels = None if train.labels is None else train.labels[shown]
+    task = "orientations" if labels is None else "classes"
+    folder = (cache or default_cache()) / "features"
+    key = f"{train.fingerprint[:32]}-{task}-{sizes.fit_images}-{len(shown)}"
+    path = _cached(folder, key) or _make(folder, key, train.images[shown], labels, sizes)
+    return ClassifierFeatures(
+        name=f"a network trained to tell the data's {task} apart",
+        sha256=_hash(path),
+        network=_read(path, train.images),
+        classes=labels is not None,
+    )
+
+
+def _cached(folder: Path, key: str) -> Path | None:
+    """The network of that key whose content is what its name says."""
+    found = sorted(folder.glob(f"{key}.*.safetensors"))
+    return next((path for path in found if path.suffixes[0] == f".{_hash(path)}"), None)
+
+
+def _make(
+    folder: Path, key: str, images: np.ndarray, labels: np.ndarray | None, sizes: Sizes
+) -> Path:
+    """Train it and write it beside, then rename: the name holds the hash of the content."""
+    network = fit(images, labels, max(1, round(sizes.fit_images / len(images))), SEED)
+    folder.mkdir(parents=True, exist_ok=True)
+    handle, draft = tempfile.mkstemp(prefix=".making-", dir=folder)
+    os.close(handle)
+    try:
+        sha256 = save_classifier(network, Path(draft))
+        path = folder / f"{key}.{sha256}.safetensors"
+        replace_durably(Path(draft), path)
+        return path
+    finally:
+        Path(draft).unlink(missing_ok=True)
+
+
+def _read(path: Path, images: np.ndarray) -> Classifier:
+    weights = load_file(path)
+    network = Classifier(input_side(images), images.shape[3], len(weights["head.bias"]))
+    network.load_state_dict(weights)
+    return network.eval()
+
+
+def _hash(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+BATCH = 64
+
+
+class ScriptFeatures:
+    """A TorchScript module that takes uint8 [N, 3, H, W] and answers features float [N, D].
+
+    One whose forward knows `return_features` (as NVIDIA's file of Inception v3 does) is called with
+    it. Grey images are given three equal channels; alpha is dropped.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Raises DataError when the file is no TorchScript."""
+        self.name = f"the network in {path.name}"
+        self._device = "cuda" if torch.cuda.is_available() else "cpu"
+        try:
+            self.sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", DeprecationWarning)  # torch prefers other formats
+                self._network = torch.jit.load(str(path), map_location=self._device).eval()
+        except (OSError, RuntimeError) as error:
+            raise DataError(f"--inception is {path}; no TorchScript can be read there") from error
+        arguments = self._network.forward.schema.arguments
+        known = any(argument.name == "return_features" for argument in arguments)
+        self._options = {"return_features": True} if known else {}
+
+    @torch.inference_mode()
+    def __call__(self, images: np.ndarray) -> tuple[np.ndarray, None]:
+        """uint8 [N, H, W, C] -> features float32 [N, D], and None: it predicts no classes."""
+        features = []
+        with tqdm(total=len(images), desc=self.name, unit="img", leave=False) as bar:
+            for start in range(0, len(images), BATCH):
+                pixels = _rgb(images[start : start + BATCH]).to(self._device)
+                features.append(self._network(pixels, **self._options).float().cpu().numpy())
+                bar.update(len(pixels))
+        return np.concatenate(features), None
+
+
+def _rgb(images: np.ndarray) -> Tensor:
+    colours = images[..., :3] if images.shape[3] > 1 else images.repeat(3, axis=3)
+    return torch.from_numpy(np.ascontiguousarray(colours.transpose(0, 3, 1, 2)))

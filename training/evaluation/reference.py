@@ -1,0 +1,161 @@
+"""The real side of every score: features of real images, and what they score against each other."""
+
+import hashlib
+import json
+import tempfile
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+
+from mirage.bundle.store.durable import replace_durably, sync_file
+from mirage.training.data.cache import default_cache
+from mirage.training.data.dataset import Dataset
+from mirage.training.evaluation.feature_networks import FeatureNetwork
+from mirage.training.evaluation.metrics import (
+    agreement,
+    frechet_distance,
+    kernel_distance,
+    manifold_scores,
+    memorised_share,
+    nearest,
+)
+from mirage.training.evaluation.scorecard import Sizes
+
+METHOD = 2
+"""Part of the cache's key: raised when the scores of the same features change."""
+ARRAYS = ("reference", "held_out", "unseen")
+BOUNDS = ("floor", "collapsed")
+
+
+@dataclass(frozen=True)
+class Split:
+    """Indices int64 of training images on the real side: the reference, and others held out."""
+
+    reference: np.ndarray
+    held_out: np.ndarray
+
+
+def split(images: int, sizes: Sizes) -> Split:
+    """The same images every time, in the order of the data, none on both sides."""
+    order = np.random.Generator(np.random.Philox(0)).permutation(images)
+    end = sizes.reference + sizes.generated
+    return Split(np.sort(order[: sizes.reference]), np.sort(order[sizes.reference : end]))
+
+
+def scatter(count: int) -> np.ndarray:
+    """A fixed permutation int64 [count]: images that come class by class are taken from it."""
+    return np.random.Generator(np.random.Philox(0)).permutation(count)
+
+
+@dataclass(frozen=True)
+class Reference:
+    """Features float32 of real images, and the scores between which models lie.
+
+    reference [R, D]; held_out [G, D] in random order; unseen float64 [U]: nearness (`nearest`) of
+    real images outside the reference to those in it. floor: real images scored against real ones.
+    collapsed: one real image of each class, repeated: a generator without any variety.
+    """
+
+    sizes: Sizes
+    reference: np.ndarray
+    held_out: np.ndarray
+    unseen: np.ndarray
+    floor: dict[str, float] = field(default_factory=dict)
+    collapsed: dict[str, float] = field(default_factory=dict)
+
+    def compare(self, features: np.ndarray) -> dict[str, float]:
+        """The scores of features [G, D], by name."""
+        covered = features[scatter(len(features))[: self.sizes.covered]]
+        nearness, _ = nearest(covered, self.reference)
+        return self._distances(features) | self._neighbours(covered, nearness)
+
+    def compare_held_out(self) -> dict[str, float]:
+        """The floor: the held-out images in the place of generated ones."""
+        others = self.held_out[self.sizes.covered : 2 * self.sizes.covered]
+        later = self.unseen[len(self.unseen) // 2 :]
+        return self._distances(self.held_out) | self._neighbours(others, later)
+
+    def _distances(self, features: np.ndarray) -> dict[str, float]:
+        draws = self.sizes.kernel_subset, self.sizes.kernel_subsets
+        return {
+            "frechet": frechet_distance(features, self.reference),
+            "kernel": kernel_distance(features, self.reference, *draws),
+        }
+
+    def _neighbours(self, covered: np.ndarray, nearness: np.ndarray) -> dict[str, float]:
+        earlier = self.unseen[: len(self.unseen) // 2]
+        return {
+            **manifold_scores(self.held_out[: self.sizes.covered], covered),
+            "memorised": memorised_share(nearness, earlier),
+        }
+
+
+def load_reference(
+    network: FeatureNetwork,
+    train: Dataset,
+    test: Dataset | None,
+    sizes: Sizes,
+    cache: Path | None = None,
+) -> Reference:
+    """Compute it, or read what an earlier call left in the cache for the same network and data."""
+    path = _cache_file(network, train, test, sizes, cache)
+    if not path.exists():
+        _write(path, _compute(network, train, test, sizes))
+    with np.load(path, allow_pickle=False) as stored:
+        arrays = {name: stored[name] for name in ARRAYS}
+        bounds = {name: json.loads(str(stored[name])) for name in BOUNDS}
+        return Reference(sizes=sizes, **arrays, **bounds)
+
+
+def _compute(
+    network: FeatureNetwork, train: Dataset, test: Dataset | None, sizes: Sizes
+) -> Reference:
+    parts = split(len(train), sizes)
+    features, _ = network(train.images[parts.reference])
+    held_out, predicted = network(train.images[parts.held_out])
+    truth = None if train.labels is None else train.labels[parts.held_out]
+    collapsed = held_out[one_per_class(truth, len(held_out))]
+    shuffle = np.random.Generator(np.random.Philox(1)).permutation(len(held_out))
+    new = held_out = held_out[shuffle]
+    if test is not None:
+        new, predicted = network(test.images[: sizes.generated])
+        truth = None if test.labels is None else test.labels[: sizes.generated]
+    unseen, _ = nearest(new[: 2 * sizes.covered], features)
+    real = Reference(sizes, features, held_out, unseen)
+    floor = real.compare_held_out()
+    if predicted is not None and truth is not None:
+        floor["agreement"] = agreement(predicted, truth)
+    return replace(real, floor=floor, collapsed=real.compare(collapsed))
+
+
+def one_per_class(labels: np.ndarray | None, count: int) -> np.ndarray:
+    """Indices int64 [count]: the first image of each class instead of every other of its class."""
+    if labels is None:
+        return np.zeros(count, np.int64)
+    _, first, which = np.unique(labels, return_index=True, return_inverse=True)
+    return first[which]
+
+
+def _cache_file(
+    network: FeatureNetwork,
+    train: Dataset,
+    test: Dataset | None,
+    sizes: Sizes,
+    cache: Path | None,
+) -> Path:
+    tested = None if test is None else test.fingerprint
+    parts = (METHOD, network.sha256, train.fingerprint, tested, asdict(sizes))
+    key = hashlib.sha256(repr(parts).encode()).hexdigest()[:32]
+    return (cache or default_cache()) / "references" / f"{key}.npz"
+
+
+def _write(path: Path, real: Reference) -> None:
+    """Write beside, then rename, durably."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    arrays = {name: getattr(real, name) for name in ARRAYS}
+    arrays |= {name: np.array(json.dumps(getattr(real, name))) for name in BOUNDS}
+    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".draft-", delete=False) as draft:
+        np.savez(draft, allow_pickle=False, **arrays)
+    sync_file(Path(draft.name))
+    replace_durably(Path(draft.name), path)

@@ -1,0 +1,143 @@
+"""The outcome of one evaluation: scores, their bounds, and how many images they took."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from mirage.bundle.format.manifest import Score
+from mirage.training.errors import DataError
+from mirage.training.runs.run_dir import write_text
+
+
+class Scorecard(BaseModel):
+    """Scores by name, each with its floor and its number of images.
+
+    spread: standard deviation over `seeds` draws of latents (empty for one). collapsed: the score
+    of one real image per class, repeated. network, network_sha256, data_fingerprint and sizes: two
+    scorecards compare only where these are equal. seconds: how long the evaluation took.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    scores: dict[str, Score]
+    spread: dict[str, float] = {}
+    collapsed: dict[str, float] = {}
+    seeds: int = 1
+    network: str
+    network_sha256: str
+    data_fingerprint: str
+    sizes: dict[str, int]
+    full: bool
+    seconds: float
+
+    def compares_with(self, other: "Scorecard") -> bool:
+        """Whether the two were measured alike, so that a difference is one of the models."""
+        keys = ("network_sha256", "data_fingerprint", "sizes")
+        return all(getattr(self, key) == getattr(other, key) for key in keys)
+
+
+def scores_file(snapshot: Path) -> Path:
+    """Where a run keeps the scorecard of a snapshot: beside it."""
+    return snapshot.with_suffix(".scores.json")
+
+
+def write_scorecard(path: Path, card: Scorecard) -> None:
+    """Write beside, then rename."""
+    write_text(path, json.dumps(card.model_dump(), indent=2) + "\n")
+
+
+def read_scorecard(path: Path) -> Scorecard | None:
+    """A scorecard by `write_scorecard`; None when there is none. Raises DataError if broken."""
+    if not path.exists():
+        return None
+    try:
+        return Scorecard.model_validate_json(path.read_bytes())
+    except ValidationError as error:
+        raise DataError(f"{path.name} is no scorecard; evaluate again") from error
+
+
+def known_scorecard(path: Path) -> Scorecard | None:
+    """A scorecard as `read_scorecard`; None also for one that another Mirage wrote otherwise."""
+    try:
+        return read_scorecard(path)
+    except DataError:
+        return None
+
+
+def table(card: Scorecard) -> Iterator[str]:
+    """One line per score, for people, and what they were measured with."""
+    yield f"{'score':<18}{'model':>10}{'spread':>10}{'real':>10}{'collapsed':>11}{'images':>9}"
+    for name, score in card.scores.items():
+        numbers = (score.value, card.spread.get(name), score.floor, card.collapsed.get(name))
+        cells = [f"{number:.4f}" if number is not None else "-" for number in numbers]
+        widths = (10, 10, 10, 11)
+        row = "".join(f" {cell:>{width - 1}}" for cell, width in zip(cells, widths, strict=True))
+        yield f"{name:<18}{row}{score.n or '-':>9}"
+    yield ""
+    yield from notes(card)
+
+
+def notes(card: Scorecard) -> Iterator[str]:
+    """What one must know to compare these scores with others."""
+    yield (
+        f"features: {card.network} ({card.network_sha256[:12]}); "
+        f"comparable only on data {card.data_fingerprint[:12]}"
+    )
+    if not card.full:
+        yield (
+            f"rough: {card.sizes['generated']:,} generated against {card.sizes['reference']:,} "
+            "real images, where the full scores take 10,000 against 50,000"
+        )
+
+
+FULL_DATA = 60_000
+LEAST_DATA = 96
+FAST_DATA = 12_000
+MOST_EPOCHS = 30
+LEAST_FIT = 10_000
+"""Images seen without which a feature network has learned little, however few data there are."""
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Numbers of images; scores compare only at equal sizes.
+
+    generated: made by a model, and real ones held out for the floors. reference: real images that
+    both are compared with. covered: of each side where neighbours are sought. kernel_subsets draws
+    of kernel_subset images make the kernel distance. fit_images: seen by a feature network while it
+    is trained.
+    """
+
+    generated: int = 10_000
+    reference: int = 50_000
+    covered: int = 5_000
+    kernel_subset: int = 1_000
+    kernel_subsets: int = 100
+    fit_images: int = 100_000
+
+    @property
+    def full(self) -> bool:
+        """Whether these are the sizes for 60,000 images or more."""
+        return self == Sizes()
+
+    @classmethod
+    def of(cls, images: int, fast: bool = False) -> "Sizes":
+        """The sizes for a data set: in proportion below 60,000 images, and of 12,000 when `fast`.
+
+        Raises DataError below 96 images: then no neighbours are left to look at.
+        """
+        if images < LEAST_DATA:
+            raise DataError(f"{images} images; scores need at least {LEAST_DATA}")
+        share = min(images, FAST_DATA if fast else FULL_DATA)
+        generated = share // 6
+        return cls(
+            generated=generated,
+            reference=share - generated,
+            covered=generated // 2,
+            kernel_subset=min(1_000, generated),
+            kernel_subsets=20 if fast else 100,
+            fit_images=min(25_000 if fast else 100_000, max(MOST_EPOCHS * images, LEAST_FIT)),
+        )

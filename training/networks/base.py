@@ -1,0 +1,136 @@
+"""What the networks of every family have in common: sizes, and the two base classes."""
+
+from abc import abstractmethod
+from typing import Any, Literal
+
+import torch
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+    model_validator,
+)
+from torch import Tensor, nn
+
+LATER_FIELDS = {"normalize", "transparency"}
+"""Added since the first files were written, which hold every other field."""
+
+
+class Architecture(BaseModel):
+    """Everything that decides the networks' weights' shapes; stored beside the weights as JSON.
+
+    widths: channels of the generator's stages from coarse to fine, each twice the size of the one
+    before; the discriminator mirrors them. blocks: residual blocks per stage (families `strided`,
+    none unless told, and `residual`, two). mapping: layers between the latents and the coarsest
+    stage (family `strided`). hidden: units of its dense layers, and of a conditional projection.
+    latent_gain: what the generator multiplies its latents with; 1 while it is trained. normalize:
+    `rms` divides what the mapping makes of each sample by its root mean square (families `strided`
+    and `residual`). transparency: what the networks see of images with four channels (`pixels`).
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    family: Literal["strided", "residual", "dcgan"]
+    latent_dim: int = Field(ge=1, le=4096)
+    widths: tuple[int, ...] = Field(min_length=1, max_length=10)
+    blocks: tuple[int, ...] = ()
+    hidden: int = Field(256, ge=1, le=8192)
+    mapping: int = Field(1, ge=1, le=16)
+    latent_gain: float = Field(1.0, gt=0, le=10)
+    normalize: Literal["none", "rms"] = "none"
+    transparency: Literal["straight", "on-white"] = "straight"
+    height: int = Field(ge=4, le=4096)
+    width: int = Field(ge=4, le=4096)
+    channels: Literal[1, 3, 4]
+    num_classes: int = Field(ge=0, le=100_000)
+
+    @property
+    def base(self) -> tuple[int, int]:
+        """Height and width of the coarsest stage, in pixels."""
+        scale = 2 ** (len(self.widths) - 1)
+        return self.height // scale, self.width // scale
+
+    def as_trained(self) -> "Architecture":
+        """Of the network that is trained; the gain belongs to its averages alone."""
+        return self.model_copy(update={"latent_gain": 1.0})
+
+    @model_validator(mode="after")
+    def _check_sizes(self) -> "Architecture":
+        scale = 2 ** (len(self.widths) - 1)
+        if self.height % scale or self.width % scale:
+            raise ValueError(
+                f"images are {self.width}x{self.height}; with {len(self.widths)} stages both sides "
+                f"must be divisible by {scale}"
+            )
+        if self.blocks and len(self.blocks) != len(self.widths):
+            raise ValueError(f"blocks has {len(self.blocks)} entries, widths {len(self.widths)}")
+        if self.normalize != "none" and self.family == "dcgan":
+            raise ValueError(f"normalize is {self.normalize}; family dcgan allows none")
+        return self
+
+    @model_serializer(mode="wrap", when_used="json")
+    def _without_later_defaults(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Files of networks that use no later field keep their bytes."""
+        fields = type(self).model_fields
+        return {
+            name: value
+            for name, value in write(self).items()
+            if name not in LATER_FIELDS or value != fields[name].default
+        }
+
+
+TINY = 1e-8
+"""Keeps the normalisation of zeros a number (Karras et al. 2018)."""
+
+
+class Generator(nn.Module):
+    """Latents float32 [N, latent_dim] and labels int64 [N] or None -> images [N, C, H, W]."""
+
+    def __init__(self, a: Architecture) -> None:
+        super().__init__()
+        self.latent_dim = a.latent_dim
+        self.latent_gain = a.latent_gain
+        self.normalize = a.normalize
+        self.transparency = a.transparency
+
+    @abstractmethod
+    def latent_weight(self) -> Tensor:
+        """The first layer's weight as far as it sees latents: float32 [outputs, latent_dim]."""
+
+
+def gained(latents: Tensor, gain: float) -> Tensor:
+    """Latents spread wider than in training; above 1 this buys variety with certainty of class."""
+    return latents if gain == 1 else latents * gain
+
+
+def normalized(x: Tensor, how: str) -> Tensor:
+    """float [N, D], for `rms` as float32 with a root mean square of 1 in each sample.
+
+    Without normalisation a network of leaky ReLUs is nearly homogeneous: the size of a sample's
+    vector becomes the contrast of its image. StyleGAN's mapping divides so, too (Karras et al.,
+    "Progressive Growing of GANs", ICLR 2018, section 4.2: pixelwise feature normalisation).
+    """
+    if how == "none":
+        return x
+    x = x.float()  # squares of bfloat16 lose what is divided by
+    return x / torch.sqrt(x.square().mean(dim=1, keepdim=True) + TINY)
+
+
+class Discriminator(nn.Module):
+    """Images float32 [N, C, H, W] in [-1, 1] and labels int64 [N] or None -> logits float32 [N].
+
+    In two parts, so that the same images can be scored under several labels.
+    """
+
+    def forward(self, images: Tensor, labels: Tensor | None = None) -> Tensor:
+        return self.logits(self.features(images), labels)
+
+    @abstractmethod
+    def features(self, images: Tensor) -> Tensor:
+        """What does not depend on labels: [N, ...]."""
+
+    @abstractmethod
+    def logits(self, features: Tensor, labels: Tensor | None = None) -> Tensor:
+        """Logits float32 [N] of `features` under these labels."""

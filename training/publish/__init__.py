@@ -1,0 +1,1 @@
+"""From a run to a published bundle: export, gate, model card."""

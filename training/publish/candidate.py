@@ -1,0 +1,77 @@
+"""What is scored: a run's newest snapshot or a bundle, as one exported graph."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from mirage.bundle.format.manifest import Score
+from mirage.bundle.format.verify import load_bundle
+from mirage.training.evaluation.scorecard import Scorecard, known_scorecard, scores_file
+from mirage.training.publish.export import export_onnx
+from mirage.training.runs.checkpoint import load_snapshot
+from mirage.training.runs.run_dir import Run
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A model with its name, and what is known of it.
+
+    model: the ONNX graph. scores_file: where its scorecard belongs; None for a bundle, which is
+    never changed. scores: as recorded; empty when it was never evaluated. data_options: how a run's
+    data were read (`DataOptions`); a bundle does not tell.
+    """
+
+    name: str
+    model: bytes
+    classes: tuple[str, ...]
+    image: tuple[int, int, int]
+    data_fingerprint: str
+    kimg: float
+    preset: str
+    scores_file: Path | None
+    scores: dict[str, Score]
+    card: Scorecard | None
+    data_options: dict[str, Any] = field(default_factory=dict)
+
+
+def open_candidate(path: Path) -> Candidate:
+    """Read a bundle (its checks come first) or a run; raises BundleError or DataError."""
+    return _open_bundle(path) if (path / "manifest.json").exists() else _open_run(Run(path))
+
+
+def _open_bundle(path: Path) -> Candidate:
+    bundle = load_bundle(path)
+    manifest = bundle.manifest
+    image = manifest.image
+    return Candidate(
+        name=f"{manifest.name}@{manifest.version}",
+        model=bundle.model,
+        classes=manifest.labels,
+        image=(image.height, image.width, image.channels),
+        data_fingerprint=manifest.training.data_fingerprint,
+        kimg=manifest.training.kimg,
+        preset=manifest.training.preset,
+        scores_file=None,
+        scores=manifest.scores,
+        card=None,
+    )
+
+
+def _open_run(run: Run) -> Candidate:
+    config, data = run.read_config()
+    path = run.latest_snapshot()
+    snapshot = load_snapshot(path)
+    card = known_scorecard(scores_file(path))
+    return Candidate(
+        name=run.path.resolve().name,
+        model=export_onnx(snapshot),
+        classes=tuple(data["classes"]),
+        image=tuple(data["shape"]),
+        data_fingerprint=data["fingerprint"],
+        kimg=snapshot.nimg / 1000,
+        preset=config.preset,
+        scores_file=scores_file(path),
+        scores=card.scores if card else {},
+        card=card,
+        data_options=data.get("options", {}),
+    )

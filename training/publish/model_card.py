@@ -1,0 +1,161 @@
+"""What a bundle has for people: the model card in Markdown, samples, and latent directions."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image
+
+from mirage.bundle.format.latents import draw_latents
+from mirage.bundle.format.manifest import Description, Direction
+from mirage.training.data.pixels import contact_sheet
+from mirage.training.runs.checkpoint import Snapshot
+
+UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True)
+class ModelCard:
+    """What only a person knows of a model: where its data come from, and the licences."""
+
+    data: str = "not stated"
+    data_license: str = UNKNOWN
+    license: str = UNKNOWN
+    limits: str = "It generates images like those it was trained on, and nothing else."
+
+
+def model_card(name: str, version: int, description: Description, card: ModelCard) -> str:
+    """The text of the bundle's README.md."""
+    return "\n".join(
+        [
+            *_front_matter(card),
+            "",
+            f"# {name}@{version}",
+            "",
+            f"![100 samples: seeds 0 to 99, {_columns(description)}](samples.png)",
+            "",
+            *_what(description),
+            "",
+            *_directions(description),
+            "## Data and licence",
+            "",
+            f"Data: {card.data}. Licence of the data: {card.data_license}. "
+            f"Licence of the model: {card.license}.",
+            "",
+            "## Scores",
+            "",
+            *_scores(description),
+            "",
+            "## Training",
+            "",
+            *_training(description),
+            "",
+            "## Limits",
+            "",
+            card.limits,
+            "",
+        ]
+    )
+
+
+def _front_matter(card: ModelCard) -> list[str]:
+    lines = ["---", "library_name: onnxruntime", "pipeline_tag: unconditional-image-generation"]
+    return [*lines, "tags: [gan, onnx]", f"license: {card.license}", "---"]
+
+
+def _columns(description: Description) -> str:
+    return "one class per column" if description.num_classes else "no classes"
+
+
+def _what(description: Description) -> list[str]:
+    image = description.image
+    kind = {1: "grey", 3: "RGB", 4: "RGBA"}[image.channels]
+    classes = f"classes {', '.join(description.labels)}" if description.labels else "no classes"
+    return [
+        f"A GAN generator of {image.width}x{image.height} {kind} images, {classes}. "
+        f"Input: `latents` float32 [N, {description.latent_dim}]"
+        + (", `labels` int64 [N]" if description.labels else "")
+        + f"; output: `images` uint8 [N, {image.height}, {image.width}, {image.channels}]. "
+        f"ONNX opset {description.opset}."
+    ]
+
+
+def _directions(description: Description) -> list[str]:
+    if not description.directions:
+        return []
+    shares = ", ".join(f"{direction.strength:.0%}" for direction in description.directions)
+    return [
+        "## Directions",
+        "",
+        "![Each row a direction; three seeds, each moved by -3 to 3](directions.png)",
+        "",
+        f"Shares of the first layer's variance: {shares}.",
+        "",
+    ]
+
+
+def _scores(description: Description) -> list[str]:
+    if not description.scores:
+        return ["Not scored."]
+    rows = [
+        f"| {name.replace('_', ' ')} | {score.value:.4g} | "
+        f"{'-' if score.floor is None else f'{score.floor:.4g}'} | {score.n or '-'} |"
+        for name, score in description.scores.items()
+    ]
+    head = ["| score | this model | real data against real data | images |", "|---|---|---|---|"]
+    return head + rows
+
+
+def _training(description: Description) -> list[str]:
+    training = description.training
+    return [
+        f"Preset `{training.preset}`, seed {training.seed}, {training.kimg:g} thousand images, "
+        f"PyTorch {training.torch_version}, Mirage {training.code_version}. "
+        f"Data fingerprint `{training.data_fingerprint}`."
+    ]
+
+
+GRID = 10
+SEEDS = 3
+AMOUNTS = np.arange(-3, 4, dtype=np.float32)
+CELL = 128
+"""Pixels of an image's longer side above which it is shown smaller, to keep files small."""
+
+
+def sample_grid(snapshot: Snapshot) -> np.ndarray:
+    """A 10 x 10 grid of seeds 0 … 99, a class per column: uint8 [H, W] or [H, W, C].
+
+    Large images are shown smaller, by a whole factor.
+    """
+    latents = _latents(snapshot, GRID * GRID)
+    labels = _labels(snapshot, np.arange(GRID * GRID) % GRID)
+    return _sheet(snapshot.generate(latents, labels), GRID)
+
+
+def direction_strips(snapshot: Snapshot, directions: tuple[Direction, ...]) -> np.ndarray:
+    """A row per direction; seeds 0 … 2, each moved by -3 … 3, in columns: uint8 as a sample grid.
+
+    Of a conditional model each seed shows another class.
+    """
+    amounts = np.tile(AMOUNTS, SEEDS)[:, None]
+    seeds = np.repeat(np.arange(SEEDS), len(AMOUNTS))
+    base, labels = _latents(snapshot, SEEDS)[seeds], _labels(snapshot, seeds)
+    vectors = np.array([direction.vector for direction in directions], np.float32)
+    rows = [snapshot.generate(base + amounts * vector, labels) for vector in vectors]
+    return _sheet(np.concatenate(rows), len(amounts))
+
+
+def _sheet(images: np.ndarray, columns: int) -> np.ndarray:
+    sheet = contact_sheet(images, columns).squeeze()
+    factor = -(-max(images.shape[1:3]) // CELL)
+    return np.asarray(Image.fromarray(sheet).reduce(factor)) if factor > 1 else sheet
+
+
+def _latents(snapshot: Snapshot, seeds: int) -> np.ndarray:
+    latent_dim = snapshot.architecture.latent_dim
+    return np.concatenate([draw_latents(seed, 0, 1, latent_dim)[0] for seed in range(seeds)])
+
+
+def _labels(snapshot: Snapshot, classes: np.ndarray) -> np.ndarray | None:
+    """int64 labels for images that should show these classes, as far as there are so many."""
+    num_classes = snapshot.architecture.num_classes
+    return classes.astype(np.int64) % num_classes if num_classes else None

@@ -1,0 +1,263 @@
+"""Line charts as inline SVG: the statistics of a run, and the signs that the monitor watches."""
+
+import json
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pydantic import BaseModel, ValidationError
+
+WIDTH, HEIGHT = 320, 150
+LEFT, RIGHT, TOP, BOTTOM = 44, 8, 8, 22
+MOST_POINTS = 240
+COLOURS = ("var(--ink-1)", "var(--ink-2)", "var(--ink-3)")
+
+
+@dataclass(frozen=True)
+class Series:
+    """One curve: a name, and equally many x (kimg) and y."""
+
+    name: str
+    x: Sequence[float]
+    y: Sequence[float]
+
+
+def line_chart(title: str, explanation: str, series: Sequence[Series]) -> str:
+    """An HTML figure; values that are no numbers are left out. Empty when nothing can be drawn."""
+    curves = [(s.name, *_thinned(s)) for s in series]
+    curves = [curve for curve in curves if len(curve[1]) > 1]
+    if not curves:
+        return ""
+    x_axis = _ticks(0.0, max(float(x[-1]) for _, x, _ in curves), 4)
+    values = np.concatenate([y for _, _, y in curves])
+    y_axis = _ticks(*_robust_range(values), 3)
+    inner = [*_grid(x_axis, y_axis)]
+    for colour, (_, x, y) in zip(COLOURS, curves, strict=False):
+        inner.append(_path(x, y, x_axis, y_axis, colour))
+    names = [name for name, _, _ in curves]
+    keys = "".join(
+        f'<span class="key" style="--c:{colour}">{escape(name)}</span>'
+        for colour, name in zip(COLOURS, names, strict=False)
+        if len(names) > 1
+    )
+    return (
+        f'<figure class="chart"><figcaption><b>{escape(title)}</b>{keys}</figcaption>'
+        f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(title)}">'
+        f"{''.join(inner)}</svg><p>{escape(explanation)}</p></figure>"
+    )
+
+
+def _thinned(series: Series) -> tuple[np.ndarray, np.ndarray]:
+    """Means of as many equal stretches as fit, so that noise does not hide the course."""
+    x, y = np.asarray(series.x, np.float64), np.asarray(series.y, np.float64)
+    known = np.isfinite(y)
+    x, y = x[known], y[known]
+    if len(x) <= MOST_POINTS:
+        return x, y
+    parts = np.array_split(np.arange(len(x)), MOST_POINTS)
+    return np.array([x[p[-1]] for p in parts]), np.array([y[p].mean() for p in parts])
+
+
+def _robust_range(values: np.ndarray) -> tuple[float, float]:
+    """From the least to the greatest value, without the outermost hundredth when it is far off."""
+    low, high = np.quantile(values, (0.01, 0.99))
+    least, greatest = values.min(), values.max()
+    room = 0.5 * (high - low)
+    low, high = max(least, low - room), min(greatest, high + room)
+    if low >= 0 and low < 0.3 * high:
+        low = 0.0
+    return float(low), float(high)
+
+
+def _ticks(low: float, high: float, count: int) -> np.ndarray:
+    """Round numbers from at most `low` to at least `high`."""
+    if high <= low:
+        high = low + (abs(low) or 1.0)
+    rough = (high - low) / count
+    power = 10 ** math.floor(math.log10(rough))
+    step = power * next(factor for factor in (1, 2, 2.5, 5, 10) if factor * power >= rough)
+    first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
+    return np.arange(first, last + 1) * step
+
+
+def _place(values: np.ndarray, axis: np.ndarray, start: float, end: float) -> np.ndarray:
+    return start + (values - axis[0]) / (axis[-1] - axis[0]) * (end - start)
+
+
+def _grid(x_axis: np.ndarray, y_axis: np.ndarray) -> list[str]:
+    bottom, right = HEIGHT - BOTTOM, WIDTH - RIGHT
+    parts = []
+    for tick, y in zip(y_axis, _place(y_axis, y_axis, bottom, TOP), strict=True):
+        parts.append(f'<path class="rule" d="M{LEFT} {y:.1f}H{right}"/>')
+        parts.append(f'<text x="{LEFT - 6}" y="{y + 3.5:.1f}" text-anchor="end">{tick:.4g}</text>')
+    for tick, x in zip(x_axis, _place(x_axis, x_axis, LEFT, right), strict=True):
+        anchor = "end" if tick == x_axis[-1] else "middle"
+        label = f'<text x="{x:.1f}" y="{HEIGHT - 6}" text-anchor="{anchor}">{tick:g}</text>'
+        parts.append(label)
+    return parts
+
+
+def _path(x: np.ndarray, y: np.ndarray, x_axis: np.ndarray, y_axis: np.ndarray, colour: str) -> str:
+    across = _place(x, x_axis, LEFT, WIDTH - RIGHT)
+    up = np.clip(_place(y, y_axis, HEIGHT - BOTTOM, TOP), TOP, HEIGHT - BOTTOM)
+    points = " ".join(f"{a:.1f},{b:.1f}" for a, b in zip(across, up, strict=True))
+    return f'<polyline class="line" points="{points}" style="stroke:{colour}"/>'
+
+
+Lines = Sequence[dict[str, Any]]
+
+CHARTS = (
+    (
+        "Losses",
+        {"d_loss": "discriminator", "g_loss": "generator"},
+        "Both stay level when neither network overpowers the other.",
+    ),
+    (
+        "Margin",
+        {"margin": "margin"},
+        "How surely real and generated images are told apart: falling is progress, a steep rise "
+        "a warning.",
+    ),
+    (
+        "Gradient penalties",
+        {"r1": "R1, real images", "r2": "R2, generated images"},
+        "Of one size when training is balanced.",
+    ),
+    (
+        "Content",
+        {"content": "content loss"},
+        "Distance to the true pictures; it falls, and rises a little once a game is played.",
+    ),
+    (
+        "Fidelity",
+        {"psnr": "PSNR in dB"},
+        "Of the luma of the sample grid, which is held out.",
+    ),
+    (
+        "Gain",
+        {"gain": "dB above bicubic"},
+        "What the network adds to plain interpolation.",
+    ),
+    ("The game's share", {"adversarial_ratio": "adversarial ratio"}, "As configured."),
+    ("Learning rate", {"lr": "learning rate"}, "As configured."),
+    ("Penalty weight", {"gamma": "gamma"}, "As configured."),
+    (
+        "Averaging",
+        {"ema_half_life_kimg": "half-life"},
+        "Half-life of the averaged generator, kimg.",
+    ),
+    ("Second moment", {"beta2": "beta 2"}, "Of the optimizers, as configured."),
+    ("Speed", {"kimg_per_s": "kimg/s"}, "Thousands of images per second, on this machine."),
+)
+KNOWN = {key for _, keys, _ in CHARTS for key in keys} | {"nimg"}
+
+
+def charts(lines: Lines) -> str:
+    """Every statistic that the run recorded: the known ones explained, others by their names."""
+    drawn = [_chart(lines, *chart) for chart in CHARTS]
+    drawn += [_chart(lines, key, {key: key}, "") for key in _others(lines)]
+    return f'<div class="charts">{"".join(drawn)}</div>' if any(drawn) else ""
+
+
+def _others(lines: Lines) -> list[str]:
+    numbers = {k for line in lines for k, v in line.items() if isinstance(v, int | float)}
+    return sorted(numbers - KNOWN)
+
+
+def _chart(lines: Lines, title: str, keys: dict[str, str], explanation: str) -> str:
+    return line_chart(title, explanation, [_series(lines, key, name) for key, name in keys.items()])
+
+
+def _series(lines: Lines, key: str, name: str) -> Series:
+    having = [line for line in lines if isinstance(line.get(key), int | float)]
+    return Series(name, [line["nimg"] / 1000 for line in having], [line[key] for line in having])
+
+
+class Sign(BaseModel):
+    """One sign: what it tells, its limits, and pairs of images seen and value."""
+
+    text: str = ""
+    least: float | None = None
+    most: float | None = None
+    seen: list[tuple[int, float | None]] = []
+
+
+class Alarm(BaseModel):
+    """The first sign that left its limits, and what to change."""
+
+    sign: str
+    nimg: int
+    value: float | None = None
+    threshold: float | None = None
+    text: str = ""
+    advice: str = ""
+
+
+class Watch(BaseModel):
+    """The content of `watchdog.json`; what is missing there is empty here."""
+
+    first_sign: Alarm | None = None
+    signs: dict[str, Sign] = {}
+
+
+def read_watch(path: Path) -> Watch | None:
+    """What the watchdog wrote; None when it wrote nothing that can be read."""
+    try:
+        return Watch.model_validate(json.loads(path.read_bytes()))
+    except (OSError, ValueError, ValidationError):
+        return None
+
+
+def watched(watch: Watch | None) -> str:
+    """The alarm, if there was one, and a chart for each sign; empty without a watchdog."""
+    if not watch:
+        return ""
+    charts = "".join(_sign_chart(name, sign) for name, sign in watch.signs.items())
+    return _alarm(watch.first_sign) + (f'<div class="charts">{charts}</div>' if charts else "")
+
+
+def _alarm(alarm: Alarm | None) -> str:
+    if not alarm:
+        return '<p class="banner real"><b>Healthy</b><span>No sign left its limits.</span></p>'
+    return (
+        f'<p class="banner broken"><b>Stopped after {alarm.nimg / 1000:,.1f} kimg</b>'
+        f"<span>{escape(' '.join(_told(alarm)))}</span></p>"
+    )
+
+
+def _told(alarm: Alarm) -> Iterator[str]:
+    limit = "" if alarm.threshold is None else f", the limit {alarm.threshold:.4g}"
+    value = "no number" if alarm.value is None else f"{alarm.value:.4g}"
+    yield f"{_name(alarm.sign).capitalize()} was {value}{limit}."
+    yield alarm.text
+    yield alarm.advice
+
+
+def _sign_chart(name: str, sign: Sign) -> str:
+    known = [(nimg / 1000, value) for nimg, value in sign.seen if value is not None]
+    kimg, values = [x for x, _ in known], [y for _, y in known]
+    limits = {"at least": sign.least, "at most": sign.most}
+    told = [f"{words} {limit:g}" for words, limit in limits.items() if limit is not None]
+    drawn = [
+        Series(words, [kimg[0], kimg[-1]], [limit, limit])
+        for words, limit in limits.items()
+        if limit is not None and kimg and _near(limit, values)
+    ]
+    allowed = f"Allowed: {', '.join(told)}." if told else ""
+    explanation = f"{sign.text} {allowed}".strip()
+    return line_chart(_name(name).capitalize(), explanation, [Series("seen", kimg, values), *drawn])
+
+
+def _near(limit: float, values: list[float]) -> bool:
+    """Whether a line at the limit would leave the curve room to be seen."""
+    low, high = min(values), max(values)
+    room = 2 * max(high - low, abs(high) / 4)
+    return low - room <= limit <= high + room
+
+
+def _name(sign: str) -> str:
+    return sign.replace("_", " ")

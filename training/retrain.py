@@ -1,0 +1,270 @@
+"""The retraining job: train, export, evaluate, gate, publish, release; a repeat goes on.
+
+Every stage keeps what it made under the name of what it was made from: checkpoints, the exported
+graph by its snapshot, scorecards by their graph, a version by its graph. A repeat finds it there,
+so a job may be killed at any moment and never publishes one snapshot twice.
+"""
+
+import hashlib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from mirage.bundle.errors import BundleError
+from mirage.bundle.format.verify import Bundle, load_bundle
+from mirage.bundle.store.durable import replace_file
+from mirage.bundle.store.layout import list_versions, model_path, version_path
+from mirage.bundle.store.lock import lock_job
+from mirage.bundle.store.release import read_release, release
+from mirage.training.config import TrainConfig
+from mirage.training.data.dataset import Dataset
+from mirage.training.errors import DataError, GateError, StoppedError, TrainingError, exit_code_of
+from mirage.training.evaluation.evaluate import Scoring
+from mirage.training.evaluation.scorecard import (
+    Sizes,
+    known_scorecard,
+    scores_file,
+    write_scorecard,
+)
+from mirage.training.publish.export import export_onnx, find_published, publish
+from mirage.training.publish.gate import Thresholds, check_scores, check_spread
+from mirage.training.publish.model_card import ModelCard
+from mirage.training.publish.result import Result, prune_runs, read_result, run_path, write_result
+from mirage.training.report.run_page import write_report
+from mirage.training.runs.checkpoint import Snapshot, load_snapshot
+from mirage.training.runs.device import resolve_precision
+from mirage.training.runs.loop import train
+from mirage.training.runs.run_dir import Run
+
+
+@dataclass(frozen=True)
+class Job:
+    """What is asked for.
+
+    to: models/NAME. test: the held-out split; the data themselves when there is none. run: its
+    folder; None derives one under `runs` from the model's name, the data and the settings. sizes:
+    of the scores; None takes those for this much data. keep_runs: how many runs of the model stay;
+    None keeps all. wait: for another job of this model to end, instead of giving up. start: a
+    bundle whose weights the run begins with. allow_restart: as of `train`.
+    """
+
+    to: Path
+    config: TrainConfig
+    data: Dataset
+    test: Dataset
+    thresholds: Thresholds = field(default_factory=Thresholds)
+    card: ModelCard = field(default_factory=ModelCard)
+    runs: Path = Path("runs")
+    run: Path | None = None
+    sizes: Sizes | None = None
+    threads: int | None = None
+    device: torch.device | str = "cpu"
+    start: Path | None = None
+    allow_restart: bool = False
+    release: bool = False
+    wait: bool = False
+    keep_runs: int | None = None
+
+
+def retrain(job: Job) -> Result:
+    """Do what is left of a job and answer how it ended; a gate that refuses is such an end.
+
+    Raises TrainingError or BundleError (`locked` while another job makes a version of this model)
+    for every other end; `result.json` in the run then says so too.
+    """
+    model = model_path(job.to.parent, job.to.name)
+    model.mkdir(parents=True, exist_ok=True)
+    if job.threads:
+        torch.set_num_threads(job.threads)
+    with lock_job(model, wait=job.wait):
+        stages = _Stages(job)
+        result = stages.go()
+        if job.keep_runs:
+            prune_runs(job.runs, job.to.name, job.keep_runs, stages.run.path)
+        return result
+
+
+class _Stages:
+    def __init__(self, job: Job) -> None:
+        self.job = job
+        self.root, self.name = job.to.parent, job.to.name
+        precision = resolve_precision(job.config.precision, job.device)
+        self.config = job.config.model_copy(update={"precision": precision})
+        path = job.run or run_path(job.runs, self.name, self.config, job.data.fingerprint)
+        self.run = Run(path)
+        self.run.check_config(self.config, job.data.sheet())
+        self.scoring = Scoring(path / "scores", job.data, job.test, job.sizes)
+        past = read_result(path)
+        self.result = past if past and past.model == self.name else self._unbegun()
+
+    def _unbegun(self) -> Result:
+        return Result(
+            model=self.name,
+            outcome="running",
+            run=str(self.run.path),
+            data_fingerprint=self.job.data.fingerprint,
+        )
+
+    def go(self) -> Result:
+        try:
+            return self._report(self._go())
+        except (TrainingError, BundleError) as error:
+            reasons = (str(error),)
+            failed = self._note(outcome="failed", exit_code=exit_code_of(error), reasons=reasons)
+            self._report(failed)
+            raise
+
+    def _go(self) -> Result:
+        self._released()  # what cannot be compared is told before hours are spent
+        snapshot = load_snapshot(self._trained() or self._train())
+        model = self._export(snapshot)
+        if self._done():
+            outcome = "released" if self.result.released else "published"
+            update = {"outcome": outcome, "exit_code": 0, "reasons": (), "repeated": True}
+            return self.result.model_copy(update=update)
+        self._evaluate(snapshot, model)
+        if refusals := self._gate():
+            return self._note(outcome="refused", exit_code=GateError.exit_code, reasons=refusals)
+        self._publish(snapshot, model)
+        if self.job.release:
+            self._release()
+        outcome = "released" if self.result.released else "published"
+        return self._note(outcome=outcome, exit_code=0)
+
+    def _report(self, result: Result) -> Result:
+        """Write the page about the run, which tells of the result, too; once is enough."""
+        if result.repeated and result.report:
+            return result
+        try:
+            path = write_report(self.run)
+        except DataError:  # no snapshot yet
+            return result
+        self._note(report=str(path))
+        return result.model_copy(update={"report": str(path)})
+
+    def _begin(self, stage: str, **facts: Any) -> None:
+        self._note(stage=stage, outcome="running", exit_code=None, reasons=(), **facts)
+
+    def _note(self, **facts: Any) -> Result:
+        self.result = self.result.model_copy(update=facts)
+        write_result(self.run.path, self.result)
+        return self.result
+
+    # Training
+
+    def _trained(self) -> Path | None:
+        """The run's first snapshot with all the images that were asked for."""
+        snapshots = sorted(self.run.snapshots.glob("[0-9]*.safetensors"))
+        enough = (path for path in snapshots if int(path.stem) >= self.config.kimg * 1000)
+        return next(enough, None)
+
+    def _train(self) -> Path:
+        self._begin("train")
+        job = self.job
+        train(
+            self.config,
+            job.data,
+            self.run.path,
+            job.threads,
+            job.device,
+            job.start,
+            allow_restart=job.allow_restart,
+        )
+        if path := self._trained():
+            return path
+        raise StoppedError(f"stopped before {self.config.kimg:g} kimg; the same command goes on")
+
+    def _export(self, snapshot: Snapshot) -> bytes:
+        """The snapshot's graph, made once: what is scored is what will be published."""
+        digest = hashlib.sha256(snapshot.path.read_bytes()).hexdigest()
+        path = snapshot.path.with_suffix(f".{digest[:12]}.onnx")
+        if not path.exists():
+            self._begin("export")
+            replace_file(path, export_onnx(snapshot))
+        model = path.read_bytes()
+        sha256 = hashlib.sha256(model).hexdigest()
+        if sha256 != self.result.model_sha256:  # what is noted of another graph is not of this one
+            facts = {"nimg": snapshot.nimg, "model_sha256": sha256}
+            self.result = self._unbegun().model_copy(update=facts)
+        return model
+
+    # Judging
+
+    def _evaluate(self, snapshot: Snapshot, model: bytes) -> None:
+        self._begin("evaluate")
+        check_spread(snapshot)
+        card = self.scoring.score(model)
+        kept = scores_file(snapshot.path)
+        if not known_scorecard(kept):  # `evaluate` may know more
+            write_scorecard(kept, card)
+        self._note(scores=card.scores)
+
+    def _gate(self) -> tuple[str, ...]:
+        """The reasons against publication."""
+        self._begin("gate", released_version=None, released_scores={})
+        released = self._released()
+        if released:
+            card = self.scoring.score(released.model)
+            self._note(released_version=released.manifest.version, released_scores=card.scores)
+        scores, limits = self.result.scores, self.job.thresholds
+        checks = check_scores(scores, self.result.released_scores or None, limits)
+        self._note(checks=tuple(checks))
+        return tuple(str(check) for check in checks if not check.passed)
+
+    def _released(self) -> Bundle | None:
+        """The released version; raises DataError when it makes other images than the data are."""
+        current = read_release(self.root, self.name)
+        if current is None:
+            return None
+        bundle = load_bundle(version_path(self.root, self.name, current.version))
+        image, data = bundle.manifest.image, self.job.data
+        made = ((image.height, image.width, image.channels), bundle.manifest.labels)
+        wanted = (data.images.shape[1:], data.classes)
+        if made != wanted:
+            raise DataError(
+                f"the released {self.name}@{current.version} makes {_kind(*made)} and the data are "
+                f"{_kind(*wanted)}; such a model needs a name of its own"
+            )
+        return bundle
+
+    # Publication
+
+    def _done(self) -> bool:
+        """Whether an earlier job has published this graph, and released it if that is asked for."""
+        version = self.result.version
+        if version is None or (self.job.release and not self.result.released):
+            return False
+        versions = list_versions(self.root, self.name)
+        if version not in versions:
+            return bool(versions) and versions[-1] > version  # removed since, as old versions are
+        return self._published() == version
+
+    def _published(self) -> int | None:
+        """The verified version that holds the graph, if there is one."""
+        path = find_published(self.job.to, self.result.model_sha256 or "")
+        return load_bundle(path).manifest.version if path else None
+
+    def _publish(self, snapshot: Snapshot, model: bytes) -> None:
+        self._begin("publish")
+        version = self._published()
+        if version is None:
+            data, scores = self.job.data.sheet(), self.result.scores
+            path = publish(snapshot, self.config, data, self.job.to, scores, self.job.card, model)
+            version = int(path.name)
+        self._note(version=version)
+
+    def _release(self) -> None:
+        self._begin("release")
+        version = self.result.version
+        current = read_release(self.root, self.name)
+        if version is not None and (current is None or current.version != version):
+            release(self.root, self.name, version)
+        self._note(released=True)
+
+
+def _kind(shape: tuple[int, ...], labels: tuple[str, ...]) -> str:
+    height, width, channels = shape
+    classes = f"classes {', '.join(labels):.60}" if labels else "no classes"
+    return f"{width}x{height} with {channels} channels and {classes}"

@@ -1,0 +1,1 @@
+"""One training run: its state, steps, checkpoints, statistics and monitors."""

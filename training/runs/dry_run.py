@@ -1,0 +1,95 @@
+"""What a training run would be: its settings, sizes and times, and the data as it will see them."""
+
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import nn
+
+from mirage.training.auto import Facts, choose
+from mirage.training.config import TrainConfig
+from mirage.training.runs.batches import BatchLoader
+from mirage.training.runs.device import resolve_precision
+from mirage.training.runs.state import TrainState
+from mirage.training.runs.step import Step
+from mirage.training.tasks.registry import TASKS
+from mirage.training.tasks.task import Data
+
+STEPS = 3
+"""Steps that are timed, after one that is not."""
+SHEET = "data.png"
+
+
+def dry_run(
+    config: TrainConfig, data: Data, run: Path, device: torch.device, facts: Facts | None
+) -> Iterator[str]:
+    """Lines for people; writes a sheet of real samples into the run's folder, and trains nothing.
+
+    Raises what training would raise for settings and data that do not fit.
+    """
+    config = config.model_copy(update={"precision": resolve_precision(config.precision, device)})
+    task = TASKS[config.task]
+    architecture = task.architecture(config, data.sheet())
+    state = TrainState(config, architecture).to(device)
+    yield json.dumps(config.model_dump(exclude_defaults=True), indent=2)
+    if facts is not None:
+        yield from choose(facts)[1]
+    yield from task.describe(data)
+    yield from _networks(state)
+    yield from _costs(config, state, data, device)
+    yield f"sheet          {_write_sheet(task.preview(config, data), run)}"
+
+
+def _networks(state: TrainState) -> Iterator[str]:
+    for name in ("generator", "discriminator"):
+        count = _parameters(getattr(state, name))
+        yield f"{name:<15}{count / 1e6:.2f} M parameters, {4 * count / 1e6:.1f} MB"
+
+
+def _parameters(network: nn.Module) -> int:
+    return sum(parameter.numel() for parameter in network.parameters())
+
+
+def _costs(
+    config: TrainConfig, state: TrainState, data: Data, device: torch.device
+) -> Iterator[str]:
+    """Memory and disk from the weights, time from a few real steps."""
+    both = _parameters(state.generator) + _parameters(state.discriminator)
+    averages = (1 + len(state.further)) * _parameters(state.generator)
+    memory = 4 * (3 * both + averages)  # weights and two moments
+    snapshots = 1 + int(config.kimg // config.snapshot_kimg)
+    disk = 2 * memory + snapshots * 4 * (_parameters(state.discriminator) + averages)
+    seconds = _seconds_per_step(config, state, data, device)
+    hours = seconds * config.kimg * 1000 / config.batch_size / 3600
+    yield f"memory         {(memory + 4 * both) / 1e6:,.0f} MB of weights, moments and gradients"
+    yield f"disk           {disk / 1e6:,.0f} MB of checkpoints and {snapshots} snapshots"
+    yield (
+        f"time           {hours:.1f} h for {config.kimg:g} kimg at "
+        f"{config.batch_size / seconds / 1000:.3f} kimg/s, from {STEPS} steps on {device.type} "
+        f"in {config.precision} with {torch.get_num_threads()} threads"
+    )
+
+
+def _seconds_per_step(
+    config: TrainConfig, state: TrainState, data: Data, device: torch.device
+) -> float:
+    step, loader = Step(config, state), BatchLoader(config, data, device)
+    try:
+        begun = config.warm_start_images  # nearly all steps are the game's
+        step(begun, *loader.batches(begun))
+        started = time.perf_counter()
+        for _ in range(STEPS):
+            step(begun, *loader.batches(begun))
+        return (time.perf_counter() - started) / STEPS
+    finally:
+        loader.close()
+
+
+def _write_sheet(sheet: np.ndarray, run: Path) -> Path:
+    run.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(sheet.squeeze()).save(run / SHEET)
+    return run / SHEET

@@ -1,0 +1,317 @@
+"""The training loop: status -> sample grid -> checkpoint -> stop if done -> step.
+
+What must be reported or saved stands before the step, so the end needs no second copy of it.
+"""
+
+import errno
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import torch
+from tqdm import tqdm
+
+from mirage.training.config import TrainConfig
+from mirage.training.data.dataset import Dataset
+from mirage.training.data.latent_codes import latent_codes
+from mirage.training.data.pixels import contact_sheet
+from mirage.training.errors import CollapseError, DataError, UsageError
+from mirage.training.optim.distributed import all_have, any_of, average, rank, together
+from mirage.training.runs.batches import BatchLoader
+from mirage.training.runs.checkpoint import (
+    load_latest,
+    save_checkpoint,
+    save_weights,
+    set_damaged_aside,
+)
+from mirage.training.runs.device import machine_sheet, resolve_precision
+from mirage.training.runs.monitor import Watchdog
+from mirage.training.runs.recorders import TensorBoardRecorder, make_film
+from mirage.training.runs.run_dir import Run
+from mirage.training.runs.state import TrainState
+from mirage.training.runs.step import Step
+from mirage.training.runs.warm_start import warm_start
+from mirage.training.tasks.randomness import Stream, random_stream
+from mirage.training.tasks.registry import TASKS
+from mirage.training.tasks.task import Data
+from mirage.training.tasks.warm_start import WarmStartBatches
+
+SHOWN = ("reconstruction", "d_loss", "g_loss", "psnr")
+"""Statistics beside the progress bar."""
+FULL = {errno.ENOSPC, errno.EDQUOT}
+
+
+def train(
+    config: TrainConfig,
+    data: Data,
+    run_dir: Path,
+    threads: int | None = None,
+    device: torch.device | str = "cpu",
+    start: Path | None = None,
+    tensorboard: bool = False,
+    allow_restart: bool = False,
+) -> Run:
+    """Train until `config.kimg`, going on from the run's last checkpoint if it has one.
+
+    threads: CPU threads; None takes the checkpoint's, else torch's choice. start: a bundle or a run
+    whose weights a new run begins with. tensorboard: whether to write for it, too. allow_restart:
+    begin at 0 when the run has checkpoints and none can be used. Processes that
+    `torchrun` started train as one, in one folder that all of them see. A resumed run follows an
+    unbroken one to the bit on the same CPU with the same threads. SIGINT and SIGTERM end it with a
+    checkpoint. Raises UsageError when the run was begun with another configuration or other data,
+    LockedError when another process trains it, CollapseError when it fails, DataError when no
+    checkpoint can be used or the disk is full.
+    """
+    run, device = Run(run_dir), torch.device(device)
+    with (
+        _told_when_full(run),
+        together(device.type),
+        run.locked() if rank() == 0 else nullcontext(),
+    ):
+        precision = resolve_precision(config.precision, device)
+        config = config.model_copy(update={"precision": precision})
+        if rank() == 0:
+            run.write_config(config, data.sheet())
+        loop = _Loop(config, data, run, threads, device, start, allow_restart)
+        if rank() == 0:
+            run.write_machine(machine_sheet())
+            loop.board = TensorBoardRecorder(run.board, loop.nimg) if tensorboard else None
+        loop.go()
+    return run
+
+
+class _Loop:
+    def __init__(
+        self,
+        config: TrainConfig,
+        data: Data,
+        run: Run,
+        threads: int | None,
+        device: torch.device,
+        start: Path | None,
+        allow_restart: bool,
+    ) -> None:
+        self.config, self.run = config, run
+        task = TASKS[config.task]
+        self.architecture = task.architecture(config, data.sheet())
+        self.device = device
+        self.state = self._new_state()
+        self.nimg = 0
+        self.stopping = False
+        self.saved_at: int | None = None
+        self.statistics: list[dict[str, float]] = []
+        self.clock = time.perf_counter()
+        self._resume(threads, start, allow_restart)
+        self.step = Step(config, self.state)
+        self.loader = BatchLoader(config, data, device, self._warm_start(data))
+        self.board: TensorBoardRecorder | None = None
+        self.watchdog = Watchdog(run.watchdog_file, config.watch, config.loss, self.nimg)
+        self.samples = task.samples(config, data)
+
+    def _resume(self, threads: int | None, start: Path | None, allow_restart: bool) -> None:
+        checkpoint = load_latest(self.run.checkpoints, self._take, allow_restart)
+        if checkpoint:
+            self.nimg = self.saved_at = checkpoint["nimg"]
+            threads = threads or checkpoint["threads"]
+        elif start is not None:
+            warm_start(start, self.state, self.architecture)
+        if not all_have(self.nimg):
+            raise UsageError(
+                f"the processes see different checkpoints; {self.run.path} is not shared"
+            )
+        if rank() == 0:
+            set_damaged_aside(self.run.checkpoints, self.nimg)
+            self.run.rewind_stats(self.nimg)
+        torch.set_num_threads(threads or torch.get_num_threads())
+
+    def _warm_start(self, data: Data) -> WarmStartBatches | None:
+        """What the steps before the game see; the codes of the images are a part of the run."""
+        if self.nimg >= self.config.warm_start_images:
+            return None
+        dataset = cast(Dataset, data)
+        if self.nimg == 0 and rank() == 0:
+            config = self.config
+            shape = config.latent_dim, config.transparency, config.seed
+            self.run.write_codes(latent_codes(dataset.images, *shape))
+        any_of(False)  # the other processes wait for the file
+        return WarmStartBatches(self.config, dataset, self.run.read_codes())
+
+    def _take(self, checkpoint: dict[str, Any]) -> None:
+        try:
+            self.state.load_state_dict(checkpoint["players"])
+        except Exception:  # of other networks: what it has moved must not stay
+            self.state = self._new_state()
+            raise
+
+    def _new_state(self) -> TrainState:
+        return TrainState(self.config, self.architecture).to(self.device)
+
+    def go(self) -> None:
+        try:
+            with _stop_on_signal(self), self._bar() as bar:
+                self._go(bar)
+        except CollapseError:
+            self._set_aside()
+            raise
+        finally:
+            self.loader.close()
+            if self.board:
+                self.board.close()
+        self._conclude()
+
+    def _go(self, bar: tqdm) -> None:
+        while True:
+            done = self.nimg >= self.config.kimg * 1000 or any_of(self.stopping)
+            now = done or self.nimg == self.config.warm_start_images
+            report, snapshot, checkpoint = (now or self._due(every) for every in self._intervals())
+            if report or snapshot or checkpoint:
+                self._check_weights()
+            if report and self.statistics:
+                self._report(bar)
+            if snapshot:
+                self._snapshot()
+            if checkpoint:
+                self._checkpoint()
+            if done:
+                break
+            self._advance()
+            bar.update(min(self.nimg / 1000, bar.total) - bar.n)
+
+    def _advance(self) -> None:
+        torch.manual_seed(int(self._random(Stream.NETWORK).integers(2**63)))
+        self.state.generator.train()
+        try:
+            self.statistics.append(self.step(self.nimg, *self.loader.batches(self.nimg)))
+        except CollapseError as error:
+            self.watchdog.diverged(self.nimg, str(error))
+        self.nimg += self.config.batch_size
+
+    def _intervals(self) -> tuple[float, float, float]:
+        config = self.config
+        return config.status_kimg, config.snapshot_kimg, config.checkpoint_kimg
+
+    def _due(self, every_kimg: float) -> bool:
+        """Whether this step is the first at or after a multiple of `every_kimg`."""
+        every = every_kimg * 1000
+        return self.nimg // every != (self.nimg - self.config.batch_size) // every
+
+    def _random(self, stream: Stream) -> np.random.Generator:
+        return random_stream(self.config.seed, stream, self.nimg)
+
+    def _bar(self) -> tqdm:
+        form = "{l_bar}{bar}| {n:.1f}/{total:g} [{elapsed}<{remaining}, {rate_noinv_fmt}{postfix}]"
+        return tqdm(
+            total=self.config.kimg,
+            initial=self.nimg / 1000,
+            desc=self.run.path.name,
+            unit="kimg",
+            bar_format=form,
+            disable=rank() != 0,
+        )
+
+    def _check_weights(self) -> None:
+        """Weights that are no numbers are never kept."""
+        for network in (self.state.generator, self.state.discriminator, self.state.ema):
+            norm = torch.nn.utils.get_total_norm(list(network.parameters()))
+            if not torch.isfinite(norm):
+                self.watchdog.diverged(self.nimg, "weights are no numbers any more")
+
+    def _report(self, bar: tqdm) -> None:
+        now = time.perf_counter()
+        images = len(self.statistics) * self.config.batch_size
+        means = self._means()
+        rate = images / (now - self.clock) / 1000
+        measured = self.samples.measure(self.samples.draw(self.state.ema))
+        schedule = self.step.rules.schedule(self.nimg)
+        line = {"nimg": self.nimg, "kimg_per_s": round(rate, 4), **means, **schedule, **measured}
+        if rank() == 0:
+            self.run.append_stats(line)
+        if self.board:
+            self.board.add(self.nimg, line)
+        bar.set_postfix({key: f"{line[key]:.3f}" for key in SHOWN if key in line})
+        self.statistics, self.clock = [], now
+        self.watchdog.look(self.nimg, {**means, **measured})
+
+    def _means(self) -> dict[str, float]:
+        """The statistics since the last report: means over steps and processes.
+
+        Of those that the last step has; a step before it may have lacked some.
+        """
+        means = {
+            name: np.mean([line[name] for line in self.statistics if name in line])
+            for name in self.statistics[-1]
+        }
+        values = torch.tensor(list(means.values()), dtype=torch.float64, device=self.device)
+        return dict(zip(means, average(values).tolist(), strict=True))
+
+    def _checkpoint(self) -> None:
+        if self.nimg == self.saved_at or rank() != 0:
+            return
+        state = {
+            "players": self.state.state_dict(),
+            "threads": torch.get_num_threads(),
+            "torch": str(torch.__version__),
+        }
+        save_checkpoint(self.run.checkpoints, self.nimg, state, self.config.keep_checkpoints)
+        self.watchdog.write()
+        self.saved_at = self.nimg
+
+    def _snapshot(self) -> None:
+        if rank() != 0:
+            return
+        images, columns = self.samples.draw(self.state.ema), self.samples.columns
+        self.run.save_grid(self.nimg, images, columns)
+        if self.board:
+            self.board.add_sheet(self.nimg, contact_sheet(images, columns))
+        self._save(self.run.snapshot_path(self.nimg))
+
+    def _save(self, path: Path) -> None:
+        metadata = {"nimg": str(self.nimg)}
+        save_weights(path, self.architecture, metadata, **self.state.networks())
+
+    def _set_aside(self) -> None:
+        """Leave the last healthy snapshot as the run's result, and what failed beside it."""
+        if rank() == 0:
+            self._save(self.run.unhealthy_path(self.nimg))
+            self.run.set_aside(self.watchdog.healthy_until)
+        self._conclude()
+
+    def _conclude(self) -> None:
+        if rank() == 0:
+            self.watchdog.write()
+            make_film(self.run)
+
+
+@contextmanager
+def _told_when_full(run: Run) -> Iterator[None]:
+    """A full disk as a DataError; nothing that is half written is left."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
+        text = (
+            f"the disk of {run.path} is full; checkpoints are whole, and the same command goes on"
+        )
+        raise DataError(text) from error
+
+
+@contextmanager
+def _stop_on_signal(loop: _Loop) -> Iterator[None]:
+    """SIGINT and SIGTERM finish the step, save and end; a second one ends at once."""
+
+    def stop(number: int, _frame: object) -> None:
+        if loop.stopping:
+            raise SystemExit(128 + number)
+        loop.stopping = True
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,81 @@
+"""Records for people: a film of the sample grids, and event files for TensorBoard."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from mirage.bundle.store.durable import atomic_write
+from mirage.training.errors import UsageError
+from mirage.training.runs.run_dir import Run
+
+
+class TensorBoardRecorder:
+    """Event files in one folder, by images seen.
+
+    resumed_at: what an earlier process wrote after so many images is not shown. Raises UsageError
+    where TensorBoard is not installed.
+    """
+
+    def __init__(self, folder: Path, resumed_at: int) -> None:
+        try:
+            from torch.utils.tensorboard import SummaryWriter
+        except ImportError as error:
+            text = "--tensorboard needs TensorBoard: pip install 'mirage-gan[tensorboard]'"
+            raise UsageError(text) from error
+        self._writer: Any = SummaryWriter(folder, purge_step=resumed_at + 1)
+
+    def add(self, nimg: int, statistics: Mapping[str, float]) -> None:
+        """One point of each curve."""
+        for name, value in statistics.items():
+            self._writer.add_scalar(name, value, nimg)
+
+    def add_sheet(self, nimg: int, sheet: np.ndarray) -> None:
+        """A sample grid: uint8 [H, W, C]."""
+        self._writer.add_image("samples", sheet, nimg, dataformats="HWC")
+
+    def close(self) -> None:
+        """Have everything in the files."""
+        self._writer.close()
+
+
+FRAMES = 60
+FRAME_MS = 120
+LAST_MS = 2000
+MOST_SIDE = 480
+"""Pixels of the longer side, so that the film stays small."""
+
+
+def make_film(run: Run, frames: int = FRAMES) -> Path | None:
+    """Write `film.webp` of the same latents over time; None below two grids.
+
+    frames: how many grids are shown at most, evenly chosen, the first and the last among them.
+    """
+    grids = sorted(run.samples.glob("[0-9]*.png"))
+    if len(grids) < 2:
+        return None
+    count = min(frames, len(grids))
+    chosen = [grids[i * (len(grids) - 1) // (count - 1)] for i in range(count)]
+    first, *others = [_frame(path) for path in chosen]
+    durations = [FRAME_MS] * (count - 1) + [LAST_MS]
+    with atomic_write(run.film_file) as file:
+        first.save(
+            file,
+            format="WEBP",
+            save_all=True,
+            append_images=others,
+            duration=durations,
+            loop=0,
+            quality=60,
+            method=2,
+        )
+    return run.film_file
+
+
+def _frame(path: Path) -> Image.Image:
+    with Image.open(path) as grid:
+        image = grid.convert("RGBA" if grid.has_transparency_data else "RGB")
+    image.thumbnail((MOST_SIDE, MOST_SIDE), Image.Resampling.BOX)
+    return image

@@ -1,0 +1,177 @@
+"""A run's folder: configuration, statistics, sample grids, snapshots and checkpoints.
+
+config.json  machine.json  stats.jsonl  watchdog.json  film.webp  checkpoints/
+codes.npy      (of a warm start)
+samples/000050048.png  snapshots/000050048.safetensors      (named by images seen)
+snapshots/unhealthy/  checkpoints/unhealthy/      (what was saved while the run was failing)
+"""
+
+import fcntl
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from mirage.bundle.store.durable import atomic_write, replace_durably
+from mirage.training.config import PROGRESS_FIELDS, TrainConfig
+from mirage.training.data.pixels import contact_sheet
+from mirage.training.errors import DataError, LockedError, UsageError
+
+UNHEALTHY = "unhealthy"
+
+
+class Run:
+    """Paths and small files of one run; knows no networks."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = Path(path)
+        self.config_file = self.path / "config.json"
+        self.machine_file = self.path / "machine.json"
+        self.stats_file = self.path / "stats.jsonl"
+        self.samples = self.path / "samples"
+        self.snapshots = self.path / "snapshots"
+        self.checkpoints = self.path / "checkpoints"
+        self.watchdog_file = self.path / "watchdog.json"
+        self.film_file = self.path / "film.webp"
+        self.board = self.path / "tensorboard"
+        self.codes_file = self.path / "codes.npy"
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Only one process trains a run; raises LockedError when another does."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        with (self.path / ".lock").open("w") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as error:
+                raise LockedError(f"{self.path} is being trained by another process") from error
+            yield
+
+    def write_config(self, config: TrainConfig, data: dict[str, Any]) -> None:
+        """Write the configuration, or check that a resumed run's is the one it began with."""
+        self.check_config(config, data)
+        self.path.mkdir(parents=True, exist_ok=True)
+        content = {"config": config.model_dump(), "data": data}
+        write_text(self.config_file, json.dumps(content, indent=2) + "\n")
+
+    def check_config(self, config: TrainConfig, data: dict[str, Any]) -> None:
+        """Raise UsageError when the run was begun with another configuration or other data."""
+        if not self.config_file.exists():
+            return
+        before, data_before = self.read_config()
+        _check_same(before, config)
+        if data["fingerprint"] != data_before["fingerprint"]:
+            raise UsageError(f"{self.path} was begun with other data; use a new --run")
+
+    def read_config(self) -> tuple[TrainConfig, dict[str, Any]]:
+        """The run's configuration and its data sheet (fingerprint, classes, image shape)."""
+        try:
+            content = json.loads(self.config_file.read_text())
+            return TrainConfig.model_validate(content["config"]), content["data"]
+        except (OSError, ValueError, KeyError) as error:
+            raise DataError(f"{self.path} is no run: config.json cannot be read") from error
+
+    def write_machine(self, sheet: dict[str, str | int]) -> None:
+        """Record what the run trains on; the newest start stands."""
+        write_text(self.machine_file, json.dumps(sheet, indent=2) + "\n")
+
+    def read_machine(self) -> dict[str, str | int]:
+        """What `write_machine` recorded; empty for a run that did not."""
+        return json.loads(self.machine_file.read_text()) if self.machine_file.exists() else {}
+
+    def rewind_stats(self, nimg: int) -> None:
+        """Drop the lines that a killed process wrote after its last checkpoint, and broken ones."""
+        if self.stats_file.exists():
+            kept = (line for line in self.read_stats() if line["nimg"] <= nimg)
+            write_text(self.stats_file, "".join(map(_stats_line, kept)))
+
+    def append_stats(self, line: dict[str, Any]) -> None:
+        with self.stats_file.open("a") as file:
+            file.write(_stats_line(line))
+            file.flush()
+            os.fsync(file.fileno())
+
+    def read_stats(self) -> list[dict[str, Any]]:
+        """The whole lines of `append_stats`; lost power may leave NULs or half a line."""
+        content = self.stats_file.read_bytes() if self.stats_file.exists() else b""
+        found = (_parse_stats(line) for line in content.split(b"\n")[:-1])
+        return [line for line in found if line is not None]
+
+    def save_grid(self, nimg: int, images: np.ndarray, columns: int) -> Path:
+        """uint8 [N, H, W, C] -> one PNG, `columns` to a row."""
+        self.samples.mkdir(parents=True, exist_ok=True)
+        path = self.samples / f"{nimg:09d}.png"
+        with atomic_write(path) as file:
+            Image.fromarray(contact_sheet(images, columns).squeeze()).save(file, "PNG")
+        return path
+
+    def write_codes(self, codes: np.ndarray) -> None:
+        """Keep the warm start's latent codes float32 [N, latent_dim]: another machine that computed
+        them again would find others."""
+        with atomic_write(self.codes_file) as file:
+            np.save(file, codes)
+
+    def read_codes(self) -> np.ndarray:
+        """What `write_codes` kept; raises DataError."""
+        try:
+            return np.load(self.codes_file, allow_pickle=False)
+        except (OSError, ValueError) as error:
+            raise DataError(f"{self.codes_file} cannot be read; use a new --run") from error
+
+    def snapshot_path(self, nimg: int) -> Path:
+        self.snapshots.mkdir(parents=True, exist_ok=True)
+        return self.snapshots / f"{nimg:09d}.safetensors"
+
+    def unhealthy_path(self, nimg: int) -> Path:
+        """Where a snapshot goes that nobody should take for the run's result."""
+        aside = self.snapshots / UNHEALTHY
+        aside.mkdir(parents=True, exist_ok=True)
+        return aside / f"{nimg:09d}.safetensors"
+
+    def set_aside(self, healthy_until: int) -> None:
+        """Move later snapshots and checkpoints out of the way: the run was failing."""
+        snapshots = self.snapshots.glob("[0-9]*.safetensors")
+        for path in (*snapshots, *self.checkpoints.glob("checkpoint-*.pt")):
+            if int(path.stem.removeprefix("checkpoint-")) > healthy_until:
+                aside = path.parent / UNHEALTHY
+                aside.mkdir(exist_ok=True)
+                replace_durably(path, aside / path.name)
+
+    def latest_snapshot(self) -> Path:
+        """The newest snapshot; raises DataError when there is none."""
+        found = sorted(self.snapshots.glob("[0-9]*.safetensors"))
+        if not found:
+            raise DataError(f"{self.path} has no snapshot yet")
+        return found[-1]
+
+
+def _stats_line(line: dict[str, Any]) -> str:
+    return json.dumps(line) + "\n"
+
+
+def _parse_stats(line: bytes) -> dict[str, Any] | None:
+    """What a line holds; None for one that no `append_stats` has written whole."""
+    try:
+        found = json.loads(line)
+    except ValueError:
+        return None
+    return found if isinstance(found, dict) and isinstance(found.get("nimg"), int) else None
+
+
+def _check_same(before: TrainConfig, now: TrainConfig) -> None:
+    old, new = before.model_dump(), now.model_dump()
+    changed = [key for key in old if key not in PROGRESS_FIELDS and old[key] != new[key]]
+    if changed:
+        listed = ", ".join(f"{key} was {old[key]} and is {new[key]}" for key in changed)
+        raise UsageError(f"the run was begun with another configuration: {listed}; use a new --run")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write beside, then rename, durably; OSError leaves what was there."""
+    with atomic_write(path) as file:
+        file.write(text.encode())

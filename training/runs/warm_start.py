@@ -1,0 +1,70 @@
+"""A new run begins with the weights of a published model, or of another run."""
+
+import logging
+from pathlib import Path
+
+from torch import Tensor, nn
+
+from mirage.bundle.format.verify import load_bundle, read_manifest
+from mirage.training.errors import UsageError
+from mirage.training.networks.families import AnyArchitecture
+from mirage.training.optim.ema import update_ema
+from mirage.training.runs.checkpoint import load_weights
+from mirage.training.runs.run_dir import Run
+from mirage.training.runs.state import TrainState
+
+log = logging.getLogger(__name__)
+
+FREE = {"num_classes", "latent_gain", "discriminator_widths"}
+"""What may differ: classes and judges are learnt anew, and the gain is not a weight."""
+
+
+def name_of(start: Path) -> str:
+    """What a run notes of where it began: name@version of a bundle, or the folder of a run."""
+    if not is_bundle(start):
+        return start.resolve().name
+    manifest = read_manifest(start)
+    return f"{manifest.name}@{manifest.version}"
+
+
+def is_bundle(path: Path) -> bool:
+    """Whether a folder is a bundle rather than a run."""
+    return (path / "manifest.json").exists()
+
+
+def _weights_of(start: Path) -> Path:
+    if not is_bundle(start):
+        return Run(start).latest_snapshot()
+    load_bundle(start)
+    return start / "weights.safetensors"
+
+
+def warm_start(start: Path, state: TrainState, architecture: AnyArchitecture) -> None:
+    """Give the networks the weights of a bundle, which is verified first, or of a run's snapshot.
+
+    Embeddings of classes start anew where their number differs. Raises BundleError for a bundle
+    that does not verify, DataError for one without weights, UsageError for other networks.
+    """
+    weights = _weights_of(start)
+    published, generator, _ = load_weights(weights, "generator")
+    _, discriminator, _ = load_weights(weights, "discriminator")
+    _check_same(start, published, architecture)
+    _fill(state.generator, generator)
+    _fill(state.discriminator, discriminator)
+    for average in (state.ema, *state.further.values()):
+        update_ema(average, state.generator, beta=0.0)
+
+
+def _check_same(start: Path, published: AnyArchitecture, wanted: AnyArchitecture) -> None:
+    old, new = published.model_dump(exclude=FREE), wanted.model_dump(exclude=FREE)
+    if changed := [key for key in old if old[key] != new.get(key)]:
+        listed = ", ".join(f"{key} is {old[key]} there and {new.get(key)} here" for key in changed)
+        raise UsageError(f"--from is {start}; its networks are others: {listed}")
+
+
+def _fill(network: nn.Module, state: dict[str, Tensor]) -> None:
+    own = network.state_dict()
+    fitting = {k: v for k, v in state.items() if k in own and v.shape == own[k].shape}
+    for key in state.keys() - fitting.keys():
+        log.warning("%s begins anew: the classes are others, or its shape", key)
+    network.load_state_dict(own | fitting)

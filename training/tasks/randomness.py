@@ -1,0 +1,116 @@
+"""What chance decides: images, latents, augmentation and noise.
+
+Pure functions of the seed and of the images seen, so that a resumed run draws the same.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from enum import IntEnum
+from functools import lru_cache
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from mirage.training.config import TrainConfig
+from mirage.training.optim.augment import augment, columns
+from mirage.training.optim.distributed import rank, world_size
+
+
+@dataclass(frozen=True)
+class StepRandomness:
+    """Drawn for real and fake members of a pair alike; None where nothing asks for it.
+
+    augment: float32 [N, columns] in [0, 1). noise: float32 [N, C, H, W], normal. wrong: int64 [N],
+    classes that are not the image's. between: float32 [N] in [0, 1).
+    """
+
+    augment: Tensor | None = None
+    noise: Tensor | None = None
+    wrong: Tensor | None = None
+    between: Tensor | None = None
+
+    def __getitem__(self, part: slice) -> "StepRandomness":
+        drawn = {field.name: getattr(self, field.name) for field in fields(self)}
+        return StepRandomness(**{k: None if v is None else v[part] for k, v in drawn.items()})
+
+    def to(self, device: torch.device) -> "StepRandomness":
+        drawn = {field.name: getattr(self, field.name) for field in fields(self)}
+        return StepRandomness(**{k: None if v is None else v.to(device) for k, v in drawn.items()})
+
+    def see(self, images: Tensor, config: TrainConfig, probability: float, sigma: float) -> Tensor:
+        """The images as the discriminator sees them: [M * N, C, H, W], the N draws M times."""
+        if self.augment is not None:
+            random = self.augment.repeat(len(images) // len(self.augment), 1)
+            images = augment(images, config.augment, probability, random)
+        if self.noise is not None:
+            images = images + sigma * self.noise.repeat(len(images) // len(self.noise), 1, 1, 1)
+        return images
+
+
+def draw_for_all(draw: Callable[[int], Tensor], count: int) -> Tensor:
+    """`count` rows for this process, of those that all processes draw alike for all of them."""
+    return draw(count * world_size()).chunk(world_size())[rank()]
+
+
+def draw_augment(config: TrainConfig, count: int) -> Tensor | None:
+    """The random numbers of a move's augmentation."""
+    width = columns(config.augment)
+    return draw_for_all(lambda n: torch.rand(n, width), count) if width else None
+
+
+def draw_noise(images: Tensor, sigma: float) -> Tensor | None:
+    """Noise for each image, where there is to be any."""
+    shape = images.shape[1:]
+    return draw_for_all(lambda n: torch.randn(n, *shape), len(images)) if sigma > 0 else None
+
+
+def draw_wrong_labels(labels: Tensor, num_classes: int) -> Tensor:
+    """For each label int64 [N] another class, all others equally likely."""
+    shift = draw_for_all(lambda n: torch.randint(1, num_classes, (n,)), len(labels))
+    return (labels + shift.to(labels.device)) % num_classes
+
+
+class Stream(IntEnum):
+    """Independent random streams of one run."""
+
+    ORDER = 0
+    DISCRIMINATOR_LATENTS = 1
+    GENERATOR_LATENTS = 2
+    NETWORK = 3
+    SAMPLES = 4
+    CROPS = 5
+    WARM_START = 6
+
+
+def random_stream(seed: int, stream: Stream, position: int) -> np.random.Generator:
+    """A counter-based generator for one stream of a run at one position."""
+    sequence = np.random.SeedSequence((seed, int(stream), position))
+    return np.random.Generator(np.random.Philox(sequence))
+
+
+def draw_step_latents(seed: int, stream: Stream, nimg: int, shape: tuple[int, int]) -> np.ndarray:
+    """float32 [N, latent_dim] of the step that begins after `nimg` images."""
+    return random_stream(seed, stream, nimg).standard_normal(shape, dtype=np.float32)
+
+
+class Sampler:
+    """An endless shuffled walk over `size` images: every image once before any comes again."""
+
+    def __init__(self, size: int, seed: int) -> None:
+        self.size = size
+        self.seed = seed
+        self._epoch = lru_cache(maxsize=2)(self._shuffled)
+
+    def _shuffled(self, epoch: int) -> np.ndarray:
+        return random_stream(self.seed, Stream.ORDER, epoch).permutation(self.size)
+
+    def indices(self, position: int, count: int) -> np.ndarray:
+        """int64 [count]: the images at `position` … `position + count - 1` of the walk."""
+        places = np.arange(position, position + count)
+        epochs, offsets = np.divmod(places, self.size)
+        chosen = np.empty(count, np.int64)
+        for epoch in np.unique(epochs):
+            here = epochs == epoch
+            chosen[here] = self._epoch(int(epoch))[offsets[here]]
+        return chosen

@@ -1,0 +1,45 @@
+"""The warm start of task `generate`: which image is to come out of which latents.
+
+Before the game, the generator learns to reconstruct the images from codes of their own, after
+Bojanowski et al., "Optimizing the Latent Space of Generative Networks", ICML 2018, with codes that
+are computed once instead of learnt.
+"""
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from mirage.training.data.dataset import Dataset
+from mirage.training.data.pixels import to_planes
+from mirage.training.tasks.generate import Batch
+from mirage.training.tasks.randomness import Sampler, Stream, draw_step_latents
+
+if TYPE_CHECKING:
+    from mirage.training.config import TrainConfig
+
+NOISE = 0.2
+"""Standard deviation of what is added to codes, so that latents between them mean something."""
+
+
+class WarmStartBatches:
+    """Images with latents near their codes float32 [N, latent_dim], which stay normal."""
+
+    def __init__(self, config: "TrainConfig", dataset: Dataset, codes: np.ndarray) -> None:
+        self.config, self.dataset, self.codes = config, dataset, codes
+        self._sampler = Sampler(len(dataset), config.seed)
+
+    def draw(self, nimg: int, part: slice) -> tuple[Batch]:
+        """The one batch of a step."""
+        size, config, labels = self.config.batch_size, self.config, self.dataset.labels
+        own = self._sampler.indices(nimg, size)[part]
+        shape = (size, config.latent_dim)
+        noise = draw_step_latents(config.seed, Stream.WARM_START, nimg, shape)[part]
+        latents = (self.codes[own] + NOISE * noise) / math.hypot(1, NOISE)
+        batch = Batch(
+            images=to_planes(self.dataset.images[own], config.transparency),
+            latents=torch.from_numpy(latents.astype(np.float32)),
+            labels=None if labels is None else torch.from_numpy(labels[own]),
+        )
+        return (batch,)
