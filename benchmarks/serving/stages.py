@@ -27,7 +27,6 @@ WHERE = {
     "service/api/auth.py": READ,
     "service/api/request_body.py": CHECK,
     "service/api/fast_path.py:_admit": CHECK,
-    "service/api/fast_path.py:_read": CHECK,
     "service/tasks/requests.py": CHECK,
     "service/api/deadline.py:allowed_s": CHECK,
     "service/api/negotiation.py": CHECK,

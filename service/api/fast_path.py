@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from fastapi import FastAPI
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -19,16 +19,9 @@ from mirage.service.api.deadline import allowed_s
 from mirage.service.api.generate import Order, answer_order
 from mirage.service.api.patience import SLOW_S, DelayedCalls, Patience
 from mirage.service.api.problems import problem_response
-from mirage.service.api.request_body import (
-    BODY_TYPES,
-    body_type,
-    parse_demand,
-    parse_query,
-    read_body,
-)
+from mirage.service.api.request_body import read_demand
 from mirage.service.api.state import Service
 from mirage.service.errors import Draining, InternalError, ServiceError
-from mirage.service.tasks.generate import Demand
 from mirage.service.telemetry.logging import (
     CLIENT_LEFT,
     REQUEST_ID,
@@ -104,7 +97,8 @@ class Generate:
             async with Patience(receive, deadline, self._slow) as patience:
                 await self._service.pending.turn()
                 waited_s = time.monotonic() - arrived
-                demand = await self._read(scope, receive, headers)
+                settings = self._service.settings
+                demand = await read_demand(headers, scope["query_string"], receive, settings)
                 patience.has_body()
                 accept = headers.get("accept", "")
                 order = Order(demand, accept, deadline, record, waited_s)
@@ -133,13 +127,6 @@ class Generate:
         service.pending.check_room(seconds)
         service.models.check_room(seconds)
         return seconds
-
-    async def _read(self, scope: Scope, receive: Receive, headers: Mapping[str, str]) -> Demand:
-        settings = self._service.settings
-        media_type = body_type(headers, BODY_TYPES)
-        query = parse_query(scope["query_string"])
-        body = await read_body(Request(scope, receive), media_type, settings)
-        return parse_demand(media_type, body, query, settings)
 
     async def _send(self, scope: Scope, send: Send, response: Response, record: Record) -> None:
         headers = [*response.raw_headers, (b"x-request-id", record.request_id.encode())]

@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
+from starlette.types import Receive
 
 from mirage.bundle.format.manifest import MOST_DIRECTIONS
 from mirage.service.api.bounded_json import read_json
@@ -50,14 +51,16 @@ LISTS = {  # the setting that bounds a list, checked before its items are
 }
 
 
-async def read_demand(request: Request, settings: Settings) -> Demand:
-    """Read body and query.
+async def read_demand(
+    headers: Mapping[str, str], query_string: bytes, receive: Receive, settings: Settings
+) -> Demand:
+    """Read body and query; names of headers are in lower case.
 
-    Raises BodyTooLarge, UnsupportedBody, Malformed, InvalidValue.
+    Raises BodyTooLarge, UnsupportedBody, Malformed, InvalidValue; ClientDisconnect.
     """
-    media_type = body_type(request.headers, BODY_TYPES)
-    query = parse_query(request.scope["query_string"])
-    body = await read_body(request, media_type, settings)
+    media_type = body_type(headers, BODY_TYPES)
+    query = parse_query(query_string)
+    body = await read_body(headers, receive, media_type, settings)
     return parse_demand(media_type, body, query, settings)
 
 
@@ -80,7 +83,7 @@ async def read_fields(request: Request, settings: Settings, model: type[M]) -> M
     """
     media_type = body_type(request.headers, (JSON,))
     query = parse_query(request.scope["query_string"])
-    body = await read_body(request, media_type, settings)
+    body = await read_body(request.headers, request.receive, media_type, settings)
     _check_named(media_type, body, (JSON,))
     return _from_json(body, query, model, settings)
 
@@ -125,22 +128,26 @@ def _check_named(media_type: str | None, body: bytes, allowed: Sequence[str]) ->
         raise UnsupportedBody(f"Content-Type is missing; allowed are {', '.join(allowed)}")
 
 
-async def read_body(request: Request, media_type: str | None, settings: Settings) -> bytes:
+async def read_body(
+    headers: Mapping[str, str], receive: Receive, media_type: str | None, settings: Settings
+) -> bytes:
     """The body, but never more than the settings allow of its type, whatever its headers say.
 
-    Raises BodyTooLarge.
+    Raises BodyTooLarge; ClientDisconnect if the client leaves before its end.
     """
     most = most_bytes(media_type, settings)
-    announced = request.headers.get("content-length", "")
+    announced = headers.get("content-length", "")
     size = int(announced) if re.fullmatch("[0-9]{1,18}", announced) else 0
     chunks: list[bytes] = []
-    if size <= most:
+    if more_body := size <= most:
         size = 0
-        async for chunk in request.stream():
-            size += len(chunk)
-            if size > most:
-                break
-            chunks.append(chunk)
+    while more_body and size <= most:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        chunks.append(message.get("body", b""))
+        size += len(chunks[-1])
+        more_body = message.get("more_body", False)
     if size > most:
         raise BodyTooLarge(
             f"the body has {size} bytes or more; at most {most} are allowed"

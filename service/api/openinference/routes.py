@@ -210,7 +210,7 @@ async def _answer(request: Request, service: Service) -> Response:
 async def _read(request: Request, service: Service) -> ParsedRequest:
     settings = service.settings
     encoding = request_encoding(request.headers.get("content-encoding"))
-    body = await read_body(request, OCTETS, settings)
+    body = await read_body(request.headers, request.receive, OCTETS, settings)
     if encoding is not None:
         loop = asyncio.get_running_loop()
         job = functools.partial(decompress, body, encoding, settings.body_bytes)

@@ -63,7 +63,9 @@ def read(
     async def receive() -> Message:
         return messages.pop(0)
 
-    return asyncio.run(read_demand(Request(scope, receive), SETTINGS))
+    return asyncio.run(
+        read_demand(Request(scope).headers, scope["query_string"], receive, SETTINGS)
+    )
 
 
 def read_or_refuse(*arguments: Any, **options: Any) -> None:
