@@ -246,8 +246,9 @@ class Description(Fields):
     @property
     def latent_dim(self) -> int:
         """The numbers of one latent."""
-        latents = find(self.inputs, "latents")
-        return latents.sizes[1] or 0 if latents else 0
+        latents = find(self.inputs, "latents")  # each request asks: so nothing is made of it here
+        size = latents.shape[1] if latents else 0
+        return size if isinstance(size, int) else 0
 
     @property
     def image(self) -> Image:

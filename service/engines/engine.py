@@ -71,6 +71,7 @@ class Engine:
         gpu_bytes: int = 0,
     ) -> None:
         self.manifest = bundle.manifest
+        self._image_shape = _shape(bundle.manifest.image)
         self.kind = kind
         self._pads = PROVIDERS[kind.provider].pads
         if self._pads:
@@ -98,7 +99,7 @@ class Engine:
         Raises EngineError when the graph answers in another shape or type.
         """
         images = self._graph.run(self._feed(inputs))
-        shape = (len(inputs[0]), *_shape(self.manifest.image))
+        shape = (len(inputs[0]), *self._image_shape)
         if images.shape != shape or images.dtype != np.uint8:
             raise EngineError(f"the graph made {images.dtype} {images.shape}, not uint8 {shape}")
         return images

@@ -224,7 +224,8 @@ def check_limits(count: int, manifest: Manifest, settings: Settings) -> None:
 
 def check_pixels(count: int, manifest: Manifest, settings: Settings, field: str = "count") -> None:
     """Raise LimitExceeded for more pixels than one request may ask for."""
-    megapixels = count * manifest.image.height * manifest.image.width / 1e6
+    image = manifest.image
+    megapixels = count * image.height * image.width / 1e6
     if megapixels > settings.megapixels_per_request:
         raise LimitExceeded.of(
             field,

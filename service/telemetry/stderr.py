@@ -15,11 +15,13 @@ from typing import Any
 class UnblockedStderr(io.RawIOBase):
     """Writes to a descriptor what fits into it now, and drops the rest, line by line.
 
-    `dropped` counts the lines that were not written.
+    `dropped` counts the lines that were not written. `may_wait`: a write could block, so it is
+    asked for room before each; a regular file always has some.
     """
 
-    def __init__(self, descriptor: int) -> None:
+    def __init__(self, descriptor: int, *, may_wait: bool = True) -> None:
         self._descriptor = descriptor
+        self._may_wait = may_wait
         self._rest = b""  # of a line of which only a part fitted
         self.dropped = 0
 
@@ -44,6 +46,8 @@ class UnblockedStderr(io.RawIOBase):
     def _send(self, data: bytes) -> bytes:
         """Write; returns what did not fit."""
         with suppress(OSError):  # full, or there is no reader any more
+            while data and not self._may_wait:
+                data = data[os.write(self._descriptor, data) :]
             while data and self._has_room():
                 # A pipe takes so many bytes at once, or none, if it has room at all.
                 data = data[os.write(self._descriptor, data[: select.PIPE_BUF]) :]
@@ -56,9 +60,8 @@ class UnblockedStderr(io.RawIOBase):
 def unblock_stderr() -> None:
     """Let nothing in this process, and in those that it forks, wait for standard error."""
     reopen_unblocked(2)
-    sys.stderr = io.TextIOWrapper(
-        UnblockedStderr(2), "utf-8", errors="backslashreplace", write_through=True
-    )
+    stream = UnblockedStderr(2, may_wait=not stat.S_ISREG(os.fstat(2).st_mode))
+    sys.stderr = io.TextIOWrapper(stream, "utf-8", errors="backslashreplace", write_through=True)
 
 
 def reopen_unblocked(descriptor: int) -> None:
