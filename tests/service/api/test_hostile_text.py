@@ -64,10 +64,15 @@ READERS: dict[str, Callable[[str], Any]] = {
 def test_long_text_is_read_or_refused_soon(reader: str, piece: str) -> None:
     for end in ("", "!", "\n"):
         text = piece * (LENGTH // len(piece)) + end
-        started = time.process_time()
-        with contextlib.suppress(ServiceError, BundleError, KeysError, ValueError):
-            READERS[reader](text)
-        assert time.process_time() - started < MOST_S
+        # The quickest of three: what else runs in the process counts too.
+        assert min(_seconds(READERS[reader], text) for _ in range(3)) < MOST_S
+
+
+def _seconds(read: Callable[[str], object], text: str) -> float:
+    started = time.process_time()
+    with contextlib.suppress(ServiceError, BundleError, KeysError, ValueError):
+        read(text)
+    return time.process_time() - started
 
 
 @pytest.mark.parametrize("digits", [12, 40, 41, 1000])
