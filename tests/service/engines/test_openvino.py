@@ -48,9 +48,7 @@ def test_dense_layers_in_float32_bring_bfloat16_nearer_to_the_golden_images(
 ) -> None:
     bundle = load_bundle(SHIPPED)
     mixed = replay_golden(Engine(bundle, BFLOAT16), bundle.golden)
-    monkeypatch.setattr(
-        "mirage.service.engines.graph_precision.cut_before_convolutions", lambda model: None
-    )
+    monkeypatch.setattr("mirage.service.engines.engine.cut_before_convolutions", lambda model: None)
     rounded = replay_golden(Engine(bundle, BFLOAT16), bundle.golden)
     assert 0 < mixed.mean < rounded.mean
     assert mixed.largest <= rounded.largest
