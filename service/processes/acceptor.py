@@ -21,6 +21,9 @@ PAUSE_S = 0.001
 # So many connections that ended within this time are not held against a worker: where clients open
 # a connection for each request, to be even at each instant would only let workers wait for others.
 SHORT_LIVED, LATELY_S = 8, 0.1
+# So much more than another a worker may have: 3 %, by which 2,000 that come at once are accepted
+# many at a time instead of one by one in turn.
+LEEWAY = 32
 EXHAUSTED_S = 0.5  # until accepting is tried again after the system refused a file descriptor
 WARN_EVERY_S = 10.0
 RESERVED_FILES = 64  # descriptors of a process beside its connections; about 30 were seen in use
@@ -32,7 +35,7 @@ MakeProtocol = Callable[[Callable[[], None]], asyncio.Protocol]
 
 
 class Acceptor:
-    """Accepts while this worker has the fewest connections, and fewer than its limit.
+    """Accepts while no worker has clearly fewer connections, and up to this one's limit.
 
     Other connections stay in the listener's backlog, for another worker or for later. Create and
     use it on the event loop. It closes the listener.
@@ -77,7 +80,7 @@ class Acceptor:
                 self._stop_reading()  # until a connection ends
                 self._warn("new connections wait: %d are open, the most allowed", self._limit)
                 return
-            if not self._counters.has_fewest(self._ended_lately()):
+            if not self._counters.has_fewest(self._ended_lately() + len(self._open) // LEEWAY):
                 self._pause_for(PAUSE_S, accepting=True)
                 return
             try:

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from mirage.service.processes.acceptor import RESERVED_FILES, Acceptor, connection_limit
+from mirage.service.processes.acceptor import LEEWAY, RESERVED_FILES, Acceptor, connection_limit
 from mirage.service.sharing.counters import SharedCounters
 
 LONG_S = 60.0
@@ -214,6 +214,16 @@ async def test_connections_that_soon_end_are_not_held_against_it() -> None:
         await until(lambda: counters.connections(0) == 2)
         another_worker(counters, connections=1)
         await connect().echo()
+
+
+@in_loop
+async def test_of_many_connections_a_worker_may_have_a_few_more() -> None:
+    counters = SharedCounters(2)
+    async with accepting(counters) as (_, connect):
+        another_worker(counters, connections=LEEWAY - 1)
+        for _ in range(LEEWAY + 1):
+            await connect().echo()
+        assert counters.connections(0) == LEEWAY + 1
 
 
 @in_loop
