@@ -29,7 +29,7 @@ from serving.servers import Row, ServerError, add_options, body_of, load, runnin
 
 from mirage.bundle.format.verify import Bundle, load_bundle
 from mirage.service.engines.engine import fitted, recorded_size, recording
-from mirage.service.engines.providers import Kind, Precision
+from mirage.service.engines.providers import Precision, ProviderConfig
 from mirage.service.media.encoding import encode_png
 
 MODELS = ("rgb32", "rgb256", "rgb512")
@@ -73,7 +73,7 @@ def engines(graph: Path, options: argparse.Namespace) -> Iterator[Row]:
     """Each precision, batch by batch, recorded and not."""
     bundle = load_bundle(graph.parent)
     for precision in PRECISIONS:
-        kind = Kind("cuda", precision)
+        kind = ProviderConfig("cuda", precision)
         fit = fitted(bundle, kind)
         for batch in BATCHES:
             for record in (True, False):
@@ -86,7 +86,7 @@ def engines(graph: Path, options: argparse.Namespace) -> Iterator[Row]:
 
 def stages(graph: Path, options: argparse.Namespace) -> Iterator[Row]:
     """Microseconds of a full batch as it is served, and of what the processor does for it."""
-    bundle, kind = load_bundle(graph.parent), Kind("cuda", "float16")
+    bundle, kind = load_bundle(graph.parent), ProviderConfig("cuda", "float16")
     batch = recorded_size(bundle.manifest.image, 32)
     run = recording(fitted(bundle, kind), kind, batch)
     latents = latents_of(bundle, batch)

@@ -87,14 +87,14 @@ def _verify(arguments: Sequence[str]) -> int:
     from mirage.bundle.errors import BundleError
     from mirage.bundle.format.verify import load_bundle
     from mirage.service.engines.engine import Engine, fitted
-    from mirage.service.engines.providers import Kind
+    from mirage.service.engines.providers import ProviderConfig
     from mirage.service.engines.session import EngineError
     from mirage.service.host import available_cpus
     from mirage.service.versions.loading import replay_golden
 
     try:
         bundle = load_bundle(path)
-        kind = Kind("cpu")
+        kind = ProviderConfig("cpu")
         engine = Engine(fitted(bundle, kind), kind, threads=available_cpus())
         deviation = replay_golden(engine, bundle.golden)
     except (BundleError, EngineError) as error:

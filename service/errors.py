@@ -12,7 +12,7 @@ ServiceError
 ├── 415 UnsupportedBody
 ├── 422 InvalidValue, LimitExceeded
 ├── 431 HeadTooLarge
-├── 429 QueueFull, RateLimited, DeadlineUnreachable
+├── 429 Overloaded, RateLimited, DeadlineUnreachable
 ├── 500 InternalError
 ├── 503 NotReady, Draining, EngineStuck, ModelRefused, MetricsUnavailable
 └── 504 DeadlinePassed
@@ -143,7 +143,7 @@ class LimitExceeded(InvalidValue):
     slug, title = "limit-exceeded", "The request is over a limit"
 
 
-class QueueFull(ServiceError):
+class Overloaded(ServiceError):
     """As many images wait as may wait."""
 
     status, slug, title = 429, "queue-full", "The queue is full"
@@ -217,7 +217,7 @@ PROBLEMS: tuple[type[ServiceError], ...] = (
     UnsupportedBody,
     InvalidValue,
     LimitExceeded,
-    QueueFull,
+    Overloaded,
     RateLimited,
     DeadlineUnreachable,
     InternalError,

@@ -21,7 +21,7 @@ from mirage.service.api.problems import problem_response
 from mirage.service.errors import KeysError, MissingKey, ServiceError, WrongKey
 from mirage.service.telemetry.logging import record_of
 from mirage.service.telemetry.metrics import Metrics
-from mirage.service.versions.releases import Stamp, stamp_of
+from mirage.service.versions.releases import FileSignature, file_signature
 
 MOST_KEYS = 1000  # more than people keep apart by name; with MOST_BYTES it bounds each look
 MOST_BYTES = 2**18
@@ -133,12 +133,12 @@ class Keys:
         self._failures = failures
         self._unreadable = unreadable
         self._keys: dict[bytes, Key] = {}  # by digest, of which nobody can guess a part
-        self._stamp: Stamp = ()
+        self._stamp: FileSignature = ()
         self._fault: str | None = None  # why the file cannot be read now
 
     async def open(self) -> None:
         """Read the file; raises KeysError."""
-        stamp = await asyncio.to_thread(stamp_of, self._path)
+        stamp = await asyncio.to_thread(file_signature, self._path)
         self._take(await asyncio.to_thread(read_keys, self._path), stamp)
 
     async def follow(self) -> None:
@@ -150,7 +150,7 @@ class Keys:
     async def refresh(self) -> None:
         """Read the file again if it has changed, or could not be read before."""
         try:
-            stamp = await asyncio.to_thread(stamp_of, self._path)
+            stamp = await asyncio.to_thread(file_signature, self._path)
             if stamp != self._stamp:
                 self._take(await asyncio.to_thread(read_keys, self._path), stamp)
         except KeysError as error:
@@ -165,7 +165,7 @@ class Keys:
         """The key of which this is the text."""
         return self._keys.get(hashlib.sha256(text).digest())
 
-    def _take(self, keys: tuple[Key, ...], stamp: Stamp) -> None:
+    def _take(self, keys: tuple[Key, ...], stamp: FileSignature) -> None:
         self._keys = {key.digest: key for key in keys}
         self._stamp = stamp
         log.info("keys read count=%d", len(keys))

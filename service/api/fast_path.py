@@ -16,7 +16,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from mirage.service.api.auth import find_key
 from mirage.service.api.deadline import allowed_s
-from mirage.service.api.generate import Order, answer_order
+from mirage.service.api.generate import GenerateCall, answer_order
 from mirage.service.api.patience import SLOW_S, DelayedCalls, Patience
 from mirage.service.api.problems import problem_response
 from mirage.service.api.request_body import read_demand
@@ -101,7 +101,7 @@ class Generate:
                 demand = await read_demand(headers, scope["query_string"], receive, settings)
                 patience.has_body()
                 accept = headers.get("accept", "")
-                order = Order(demand, accept, deadline, record, waited_s)
+                order = GenerateCall(demand, accept, deadline, record, waited_s)
                 return await answer_order(order, self._service)
         except ServiceError as error:
             self._service.metrics.count_problem(error.slug)
@@ -115,7 +115,7 @@ class Generate:
     def _admit(self, headers: Mapping[str, str], record: Record) -> float:
         """Check who asks, and that there is room; returns the seconds that the request may take.
 
-        Raises Draining, QueueFull, MissingKey, WrongKey and Malformed, before the body is read.
+        Raises Draining, Overloaded, MissingKey, WrongKey and Malformed, before the body is read.
         """
         service = self._service
         if service.refusing:

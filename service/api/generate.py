@@ -20,7 +20,7 @@ from mirage.service.api import negotiation
 from mirage.service.api.deadline import before
 from mirage.service.api.negotiation import Layout, choose_type
 from mirage.service.api.state import Service
-from mirage.service.batching.queue import Outcome
+from mirage.service.batching.queue import EntryResult
 from mirage.service.errors import NotAcceptable
 from mirage.service.media import encoding
 from mirage.service.media.archive import Archive
@@ -33,7 +33,7 @@ from mirage.service.media.encoding import (
     encode_png,
     encode_webp,
 )
-from mirage.service.tasks.generate import Demand, Work, make_work, settle_seed
+from mirage.service.tasks.generate import GenerateInput, GenerateJob, build_job, settle_seed
 from mirage.service.telemetry.logging import Record
 from mirage.service.telemetry.metrics import Metrics
 
@@ -42,7 +42,7 @@ class Made(NamedTuple):
     """What was asked for and came out: uint8 images `[n, H, W, C]`, and how PNGs hold them."""
 
     manifest: Manifest
-    work: Work
+    work: GenerateJob
     images: NDArray[np.uint8]
     compression: Compression = "fast"
 
@@ -167,7 +167,7 @@ PACKERS: dict[str, Callable[[Made], Packed]] = {
 
 
 def observe(
-    metrics: Metrics, manifest: Manifest, images: int, outcome: Outcome, encode_s: float
+    metrics: Metrics, manifest: Manifest, images: int, outcome: EntryResult, encode_s: float
 ) -> None:
     """Count the images of one answer, and its seconds in every stage."""
     answered = metrics.answered(manifest.name, manifest.version)
@@ -179,7 +179,7 @@ def observe(
     answered.encode_seconds.observe(encode_s)
 
 
-def server_timing(outcome: Outcome, encode_s: float) -> str:
+def server_timing(outcome: EntryResult, encode_s: float) -> str:
     """The Server-Timing header: milliseconds in the queue, in the engine and in encoding."""
     return (
         f"queue;dur={1000 * outcome.queue_s:.2f}, engine;dur={1000 * outcome.run_s:.2f},"
@@ -204,33 +204,33 @@ class Answer(Response):
         self.background = None
 
 
-class Order(NamedTuple):
+class GenerateCall(NamedTuple):
     """A demand, the Accept header beside it, and until when in `time.monotonic()` seconds.
 
     `waited_s` is how long it waited before it was read.
     """
 
-    demand: Demand
+    demand: GenerateInput
     accept: str
     deadline: float
     record: Record
     waited_s: float = 0.0
 
 
-async def answer_order(order: Order, service: Service) -> Response:
+async def answer_order(order: GenerateCall, service: Service) -> Response:
     """Make the images; raises the ServiceErrors of every stage."""
     models, settings, deadline = service.models, service.settings, order.deadline
     demand = settle_seed(order.demand)
     fields = demand.fields
     wanted = fields.model, fields.version, fields.seed
-    if (found := models.at_hand(*wanted)) is None:
+    if (found := models.loaded_version(*wanted)) is None:
         found = await before(deadline, models.find(*wanted))
     with models.hold(found) as served:
-        work = make_work(demand, served.manifest, settings)
+        work = build_job(demand, served.manifest, settings)
         media = choose_type(order.accept, work.count, fields.layout)
         with service.rates.charged(order.record, work.count):
             outcome = await served.generate(work, deadline)
-    outcome = Outcome(outcome.rows, order.waited_s + outcome.queue_s, outcome.run_s)
+    outcome = EntryResult(outcome.rows, order.waited_s + outcome.queue_s, outcome.run_s)
     made = Made(served.manifest, work, outcome.rows, settings.compression)
     packed, encode_s = await _packed(service, media, made, fields.layout)
     observe(service.metrics, made.manifest, work.count, outcome, encode_s)
@@ -253,7 +253,7 @@ def _timed_pack(media: str, made: Made, layout: Layout) -> tuple[Packed, float]:
     return packed, time.perf_counter() - started
 
 
-def _headers(made: Made, packed: Packed, outcome: Outcome, encode_s: float) -> RawHeaders:
+def _headers(made: Made, packed: Packed, outcome: EntryResult, encode_s: float) -> RawHeaders:
     headers = [
         (b"x-model", made.model.encode()),
         (b"server-timing", server_timing(outcome, encode_s).encode()),

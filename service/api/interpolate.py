@@ -16,26 +16,26 @@ from mirage.service.api.generate import observe, server_timing
 from mirage.service.api.negotiation import choose_frames_type
 from mirage.service.api.request_body import read_fields
 from mirage.service.api.state import Service, service_of
-from mirage.service.batching.queue import Array, Outcome
+from mirage.service.batching.queue import Array, EntryResult
 from mirage.service.errors import ServiceError
 from mirage.service.media.animation import check_animation, encode_animation
 from mirage.service.media.archive import Archive
 from mirage.service.media.encoding import ZIP, encode_png
-from mirage.service.tasks.generate import Work
+from mirage.service.tasks.generate import GenerateJob
 from mirage.service.tasks.interpolate import make_walk, starting_seed
 from mirage.service.tasks.requests import DURATION_MS, InterpolateRequest
 from mirage.service.telemetry.logging import record_of
-from mirage.service.versions.version import Served
+from mirage.service.versions.version import LoadedVersion
 
 
 @dataclass(frozen=True)
-class Walk:
+class InterpolateCall:
     """A walk that is being answered; `deadline` is in `time.monotonic()` seconds."""
 
     request: Request
     service: Service
-    served: Served
-    work: Work
+    served: LoadedVersion
+    work: GenerateJob
     deadline: float
 
     @property
@@ -62,7 +62,7 @@ class Walk:
         compression = self.service.settings.compression
         return archive.add(encode_png(pixels, compression) for pixels in rows)
 
-    def note(self, outcome: Outcome, encode_s: float) -> None:
+    def note(self, outcome: EntryResult, encode_s: float) -> None:
         """Tell the log what was made."""
         record_of(self.request).note(
             self.headers["X-Model"], self.work.count, outcome.queue_s, outcome.run_s, encode_s
@@ -85,45 +85,45 @@ async def _answer(request: Request, service: Service) -> Response:
     with await before(deadline, lease) as found:
         served = found.member(seed, index)
         work = make_walk(fields, served.manifest, settings)
-        walk = Walk(request, service, served, work, deadline)
+        call = InterpolateCall(request, service, served, work, deadline)
         media = choose_frames_type(",".join(request.headers.getlist("accept")))
         check_animation(media, served.manifest.image.height, served.manifest.image.width)
         if media == ZIP and work.count > settings.max_batch_size:
-            return await _stream(walk)
-        return await _whole(walk, media, fields.duration_ms or DURATION_MS)
+            return await _stream(call)
+        return await _whole(call, media, fields.duration_ms or DURATION_MS)
 
 
-async def _whole(walk: Walk, media: str, duration_ms: int) -> Response:
+async def _whole(call: InterpolateCall, media: str, duration_ms: int) -> Response:
     """One write, when all frames are there."""
 
     def encode(rows: Array) -> bytes:
         if media != ZIP:
             return encode_animation(media, rows, duration_ms)
         archive = Archive()
-        return walk.entries(archive, rows) + archive.end()
+        return call.entries(archive, rows) + archive.end()
 
-    with walk.service.rates.charged(record_of(walk.request), walk.work.count):
-        job = walk.served.generate(walk.work, walk.deadline)
-        outcome = await while_connected(walk.request, job)
-    body, encode_s = await walk.encoded(encode, outcome.rows)
-    observe(walk.service.metrics, walk.manifest, walk.work.count, outcome, encode_s)
-    walk.note(outcome, encode_s)
-    headers = walk.headers | {"Server-Timing": server_timing(outcome, encode_s)}
+    with call.service.rates.charged(record_of(call.request), call.work.count):
+        job = call.served.generate(call.work, call.deadline)
+        outcome = await while_connected(call.request, job)
+    body, encode_s = await call.encoded(encode, outcome.rows)
+    observe(call.service.metrics, call.manifest, call.work.count, outcome, encode_s)
+    call.note(outcome, encode_s)
+    headers = call.headers | {"Server-Timing": server_timing(outcome, encode_s)}
     return Response(body, 200, headers, media)
 
 
-async def _stream(walk: Walk) -> Response:
+async def _stream(call: InterpolateCall) -> Response:
     """A ZIP that is sent while later frames are made; it begins when the first frames are there.
 
     So the walk was admitted, and what is refused is refused with its status.
     """
-    parts = walk.served.stream(walk.work, walk.deadline)
-    with walk.service.rates.charged(record_of(walk.request), walk.work.count):
-        first = await while_connected(walk.request, _next(parts))
-    return Stream(_entries(walk, first, parts), walk.headers)
+    parts = call.served.stream(call.work, call.deadline)
+    with call.service.rates.charged(record_of(call.request), call.work.count):
+        first = await while_connected(call.request, _next(parts))
+    return Stream(_entries(call, first, parts), call.headers)
 
 
-async def _next(parts: AsyncGenerator[Outcome]) -> Outcome:
+async def _next(parts: AsyncGenerator[EntryResult]) -> EntryResult:
     return await anext(parts)
 
 
@@ -145,21 +145,21 @@ class Stream(StreamingResponse):
 
 
 async def _entries(
-    walk: Walk, first: Outcome, parts: AsyncGenerator[Outcome]
+    call: InterpolateCall, first: EntryResult, parts: AsyncGenerator[EntryResult]
 ) -> AsyncGenerator[bytes]:
     """The bytes of the ZIP, part by part."""
     archive, encode_s, last = Archive(), 0.0, first
-    metrics = walk.service.metrics
+    metrics = call.service.metrics
 
     def encode(rows: Array) -> bytes:
-        return walk.entries(archive, rows)
+        return call.entries(archive, rows)
 
     try:
         async with aclosing(parts):
-            part: Outcome | None = first
+            part: EntryResult | None = first
             while part is not None:
                 last = part
-                entries, seconds = await walk.encoded(encode, part.rows)
+                entries, seconds = await call.encoded(encode, part.rows)
                 encode_s += seconds
                 yield entries
                 part = await anext(parts, None)
@@ -171,5 +171,5 @@ async def _entries(
         metrics.abandoned.inc()
         raise
     finally:
-        walk.note(last, encode_s)
-    observe(metrics, walk.manifest, walk.work.count, last, encode_s)
+        call.note(last, encode_s)
+    observe(metrics, call.manifest, call.work.count, last, encode_s)

@@ -17,7 +17,7 @@ from mirage.service.api.state import Service
 from mirage.service.errors import NoSuchModel
 from mirage.service.host import instruction_set
 from mirage.service.tasks.requests import AMOUNT_BOUND, LATENT_BOUND
-from mirage.service.versions.releases import Model
+from mirage.service.versions.releases import ReleasedModel
 from mirage.service.versions.version import Answering
 
 
@@ -227,13 +227,13 @@ def _kind(service: Service, name: str) -> dict[str, str]:
     return {"provider": kind.provider, "precision": kind.precision}
 
 
-def _canary(model: Model | None) -> CanaryDetail | None:
+def _canary(model: ReleasedModel | None) -> CanaryDetail | None:
     if model is None or model.canary is None:
         return None
     return CanaryDetail(version=model.canary.manifest.version, share=model.share)
 
 
-def _refusal(model: Model | None) -> RefusalDetail | None:
+def _refusal(model: ReleasedModel | None) -> RefusalDetail | None:
     if model is None or model.refusal is None:
         return None
     found = model.refusal

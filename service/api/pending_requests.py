@@ -9,7 +9,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 
-from mirage.service.errors import QueueFull
+from mirage.service.errors import Overloaded
 
 AT_ONCE = 32  # requests that are begun in one iteration of the event loop
 PATIENCE = 0.75  # share of its time that a request may wait here; the rest is for its images
@@ -39,10 +39,10 @@ class PendingRequests:
         return len(self._waiting)
 
     def check_room(self, allowed_s: float) -> None:
-        """Raise QueueFull if a request that arrives now could not be begun in time."""
+        """Raise Overloaded if a request that arrives now could not be begun in time."""
         wait_s = len(self._waiting) * self._each_s
         if len(self._waiting) >= self._most or wait_s > PATIENCE * allowed_s:
-            raise QueueFull("more requests arrive than can be begun", retry_after_s=wait_s)
+            raise Overloaded("more requests arrive than can be begun", retry_after_s=wait_s)
 
     async def turn(self) -> None:
         """Wait for this request's turn."""

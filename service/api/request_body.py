@@ -27,7 +27,7 @@ from mirage.service.errors import (
     UnsupportedBody,
 )
 from mirage.service.settings import Settings
-from mirage.service.tasks.generate import Demand
+from mirage.service.tasks.generate import GenerateInput
 from mirage.service.tasks.requests import GenerateRequest, Point
 
 M = TypeVar("M", bound=BaseModel)
@@ -53,7 +53,7 @@ LISTS = {  # the setting that bounds a list, checked before its items are
 
 async def read_demand(
     headers: Mapping[str, str], query_string: bytes, receive: Receive, settings: Settings
-) -> Demand:
+) -> GenerateInput:
     """Read body and query; names of headers are in lower case.
 
     Raises BodyTooLarge, UnsupportedBody, Malformed, InvalidValue; ClientDisconnect.
@@ -64,16 +64,18 @@ async def read_demand(
     return parse_demand(media_type, body, query, settings)
 
 
-def parse_demand(media_type: str | None, body: bytes, query: Query, settings: Settings) -> Demand:
+def parse_demand(
+    media_type: str | None, body: bytes, query: Query, settings: Settings
+) -> GenerateInput:
     """What a body of this type and the parameters of its query ask for.
 
     Raises BodyTooLarge, UnsupportedBody, Malformed, InvalidValue.
     """
     _check_named(media_type, body, BODY_TYPES)
     if media_type in (None, JSON):
-        return Demand(_from_json(body, query, GenerateRequest, settings))
+        return GenerateInput(_from_json(body, query, GenerateRequest, settings))
     latents = _from_npy(body) if media_type == NPY else _from_octets(body)
-    return Demand(_from_query(query, settings), latents, labels_are_text=True)
+    return GenerateInput(_from_query(query, settings), latents, labels_are_text=True)
 
 
 async def read_fields(request: Request, settings: Settings, model: type[M]) -> M:

@@ -19,7 +19,7 @@ from mirage.service.sharing.counters import SharedCounters
 from mirage.service.sharing.release_barrier import ReleaseBarrier
 from mirage.service.telemetry.metrics import Metrics
 from mirage.service.telemetry.worker_collector import WorkerCollector
-from mirage.service.versions.registry import Models
+from mirage.service.versions.registry import ModelRegistry
 
 
 @dataclass
@@ -39,7 +39,7 @@ class Service:
     unanswered: set[int] = field(default_factory=set)
     keys: Keys | None = field(init=False)  # None: no key is asked for
     rates: Rates = field(init=False)
-    models: Models = field(init=False)
+    models: ModelRegistry = field(init=False)
     encoders: ThreadPoolExecutor = field(init=False)
     pending: PendingRequests = field(init=False)
     files: VerifiedFiles = field(init=False, default_factory=VerifiedFiles)
@@ -53,8 +53,8 @@ class Service:
             Keys(path, self.metrics.keys_failures, self.metrics.keys_unreadable) if path else None
         )
         self.rates = Rates(self.settings.images_per_minute)
-        self.models = Models(self.settings, self.metrics, self.counters, self.barrier)
-        self.pending = PendingRequests(self.settings.queue_images, self.models.has_plenty)
+        self.models = ModelRegistry(self.settings, self.metrics, self.counters, self.barrier)
+        self.pending = PendingRequests(self.settings.queue_images, self.models.is_saturated)
         threads = self.settings.encode_threads or available_cpus()
         self.encoders = ThreadPoolExecutor(threads, thread_name_prefix="encode")
         self._scrapes = ThreadPoolExecutor(1, thread_name_prefix="scrape")  # one after the other

@@ -9,7 +9,7 @@ from mirage.service.batching.queue import Entry
 MEMORY = 0.95  # what a batch still counts after the next one
 
 
-class Cost:
+class CostModel:
     """A straight line through the batches so far, by least squares that forget exponentially."""
 
     def __init__(self) -> None:

@@ -8,16 +8,16 @@ import time
 from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass
 
-from mirage.service.batching.admission import Cost, Deadlines
-from mirage.service.batching.executor import Batch, Run, Turns, are_short
-from mirage.service.batching.queue import Arrays, Entry, Outcome, PartedEntry, Queue
-from mirage.service.batching.threaded_executor import Threads
+from mirage.service.batching.admission import CostModel, Deadlines
+from mirage.service.batching.executor import Batch, InlineExecutor, Run, are_short
+from mirage.service.batching.queue import Arrays, Entry, EntryResult, PartedEntry, Queue
+from mirage.service.batching.threaded_executor import ThreadedExecutor
 from mirage.service.errors import (
     DeadlinePassed,
     DeadlineUnreachable,
     Draining,
     InternalError,
-    QueueFull,
+    Overloaded,
 )
 
 # More than it seems may be ahead of an entry. Were all admitted that can just be in time, they
@@ -52,7 +52,7 @@ class Batcher:
         self,
         runs: Sequence[Run],
         options: BatchOptions,
-        cost: Cost,
+        cost: CostModel,
         observe: Callable[[int, float], None],
     ) -> None:
         self._options = options
@@ -61,12 +61,12 @@ class Batcher:
         self._rejected = 0  # for their deadlines, while nothing else ran
         self._deadlines = Deadlines(asyncio.get_running_loop())
         self._queue = queue = Queue(options.max_batch_size)
-        self._lanes: Threads | Turns
+        self._lanes: ThreadedExecutor | InlineExecutor
         most = options.max_batch_size
         if options.inline and len(runs) == 1 and are_short(cost):
-            self._lanes = Turns(runs[0], queue, cost, self._deliver, most=most)
+            self._lanes = InlineExecutor(runs[0], queue, cost, self._deliver, most=most)
         else:
-            self._lanes = Threads(
+            self._lanes = ThreadedExecutor(
                 runs, queue, cost, self._deliver, most=most, linger_s=options.linger_s
             )
 
@@ -75,11 +75,11 @@ class Batcher:
         """The items that no batch has taken yet."""
         return self._queue.waiting
 
-    async def submit(self, arrays: Arrays, deadline: float) -> Outcome:
+    async def submit(self, arrays: Arrays, deadline: float) -> EntryResult:
         """Run items through batches, whatever others are in them.
 
         `arrays` have one length, the items; `deadline` is in `time.monotonic()` seconds.
-        Raises QueueFull, DeadlineUnreachable and Draining at once, DeadlinePassed at the deadline
+        Raises Overloaded, DeadlineUnreachable and Draining at once, DeadlinePassed at the deadline
         or when it is over already, InternalError when a batch with an item of this entry fails.
         """
         entry = Entry(arrays, deadline, time.monotonic())
@@ -89,7 +89,7 @@ class Batcher:
         finally:
             self._leave(entry)
 
-    async def stream(self, arrays: Arrays, deadline: float) -> AsyncGenerator[Outcome]:
+    async def stream(self, arrays: Arrays, deadline: float) -> AsyncGenerator[EntryResult]:
         """As `submit`, but hand the rows out in parts, in order, as batches finish.
 
         Raises what `submit` raises, for the first part or a later one: items are admitted together.
@@ -124,12 +124,12 @@ class Batcher:
         started = [moment for moment in since if moment is not None]
         return time.monotonic() - min(started) if started else 0.0
 
-    def has_plenty(self) -> bool:
+    def is_saturated(self) -> bool:
         """Whether more entries wait than are answered in the next turns of the event loop.
 
         What else it reads meanwhile would only wait. On threads there is never too much.
         """
-        return self._lanes.has_plenty()
+        return self._lanes.is_saturated()
 
     async def close(self) -> None:
         """Take nothing more, finish what is queued, and stop the lanes."""
@@ -160,7 +160,7 @@ class Batcher:
             raise DeadlinePassed("the deadline passed before the images were queued")
         waiting, most = self._queue.waiting, self._options.max_queue_size
         if waiting + size > most:
-            raise QueueFull(
+            raise Overloaded(
                 f"{waiting} images wait already and {size} more would be over the limit of {most}",
                 retry_after_s=self._expected_s(max(1, waiting)),
             )

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from mirage.service.batching.admission import Cost
-from mirage.service.batching.queue import TURNS, Array, Arrays, Piece, Queue, gather
+from mirage.service.batching.admission import CostModel
+from mirage.service.batching.queue import TURNS, Array, Arrays, BatchSlice, Queue, gather
 
 log = logging.getLogger(__name__)
 
@@ -32,7 +32,7 @@ class Batch:
     `cost_s` are the seconds by which it put the next one off.
     """
 
-    pieces: list[Piece]
+    pieces: list[BatchSlice]
     rows: Array | None
     started: float
     ended: float
@@ -49,7 +49,7 @@ class Batch:
         return self.ended - self.started
 
 
-class Lane:
+class BatchRunner:
     """One line of batches; `running_since` is when the present one began, by the clock."""
 
     def __init__(self, run: Run) -> None:
@@ -58,7 +58,7 @@ class Lane:
         self.ended = 0.0  # the last batch
         self.rested = True
 
-    def work_off(self, pieces: list[Piece]) -> Batch:
+    def work_off(self, pieces: list[BatchSlice]) -> Batch:
         """Run a batch; what it fails with is in the log."""
         self.rested = False
         started = self.running_since = time.monotonic()
@@ -91,12 +91,12 @@ PLENTY = 32  # entries: large ones, of which each takes many turns, keep nobody 
 LEAST_ITEMS = 8  # of a turn; engines that make fewer in that time are better off on a thread
 
 
-def are_short(cost: Cost) -> bool:
+def are_short(cost: CostModel) -> bool:
     """Whether batches of this cost can take turns."""
     return cost.estimate_s(LEAST_ITEMS) <= TURN_S
 
 
-class Turns:
+class InlineExecutor:
     """Runs what waits in a queue once all that has come by then is read.
 
     `done` is told each batch. Create, call and close it on one
@@ -107,7 +107,7 @@ class Turns:
         self,
         run: Run,
         queue: Queue,
-        cost: Cost,
+        cost: CostModel,
         done: Callable[[Batch], None],
         *,
         most: int,
@@ -117,7 +117,7 @@ class Turns:
         self._done = done
         self._most = most
         self._loop = asyncio.get_running_loop()
-        self._lane = Lane(run)
+        self._lane = BatchRunner(run)
         self.lanes = [self._lane]
         self._turn: asyncio.Handle | None = None
         self._seen = 0  # items, at the last look
@@ -134,7 +134,7 @@ class Turns:
         """The seconds until the lane is free: whoever asks has the event loop."""
         return 0.0
 
-    def has_plenty(self) -> bool:
+    def is_saturated(self) -> bool:
         """Whether there is work for several turns, for several callers."""
         return len(self._queue) >= PLENTY
 

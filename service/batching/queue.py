@@ -15,7 +15,7 @@ Array = NDArray[Any]
 Arrays = tuple[Array, ...]  # of one length: the items
 
 
-class Outcome(NamedTuple):
+class EntryResult(NamedTuple):
     """The rows of an entry, in order, and its seconds in the queue and in batches."""
 
     rows: Array
@@ -30,7 +30,7 @@ class Entry:
         self.arrays = arrays
         self.size = len(arrays[0])
         self.waiting = self.size  # items that no batch has taken yet
-        self.future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+        self.future: asyncio.Future[EntryResult] = asyncio.get_running_loop().create_future()
         self.deadline = deadline
         self.arrived = now
         self._started: float | None = None
@@ -41,16 +41,16 @@ class Entry:
         """Whether nothing waits any longer: withdrawn, answered, failed, cancelled or too late."""
         return not self.waiting or self.future.done() or now >= self.deadline
 
-    def take(self, most: int, now: float) -> "Piece":
+    def take(self, most: int, now: float) -> "BatchSlice":
         """Take the next items, `most` of them at most, for a batch that starts at `now`."""
         if self._started is None:
             self._started = now
         start = self.size - self.waiting
         stop = start + min(most, self.waiting)
         self.waiting = self.size - stop
-        return Piece(self, start, stop)
+        return BatchSlice(self, start, stop)
 
-    def fill(self, piece: "Piece", rows: Array, now: float) -> bool:
+    def fill(self, piece: "BatchSlice", rows: Array, now: float) -> bool:
         """Put the rows of a piece in place; true when that answers the caller."""
         if self.future.done():
             return False
@@ -80,9 +80,9 @@ class Entry:
         if not self.future.done():
             self.future.set_exception(error)
 
-    def _outcome(self, rows: Array, now: float) -> Outcome:
+    def _outcome(self, rows: Array, now: float) -> EntryResult:
         started = self.arrived if self._started is None else self._started
-        return Outcome(rows, started - self.arrived, now - started)
+        return EntryResult(rows, started - self.arrived, now - started)
 
 
 class PartedEntry(Entry):
@@ -92,10 +92,10 @@ class PartedEntry(Entry):
         super().__init__(arrays, deadline, now)
         self._stops: dict[int, int] = {}  # by start: filled pieces that rows before are missing of
         self._ready = 0  # rows from the first on
-        self._parts: deque[Outcome] = deque()
+        self._parts: deque[EntryResult] = deque()
         self._changed = asyncio.Event()
 
-    def fill(self, piece: "Piece", rows: Array, now: float) -> bool:
+    def fill(self, piece: "BatchSlice", rows: Array, now: float) -> bool:
         """As any entry; the pieces of several lanes may come out of order."""
         answered = super().fill(piece, rows, now)
         self._stops[piece.start] = piece.stop
@@ -112,7 +112,7 @@ class PartedEntry(Entry):
         super().fail(error)
         self._changed.set()
 
-    async def part(self) -> Outcome:
+    async def part(self) -> EntryResult:
         """The next rows, and the seconds up to them; raises what the entry failed with."""
         while not self._parts:
             if self.future.done():
@@ -122,7 +122,7 @@ class PartedEntry(Entry):
         return self._parts.popleft()
 
 
-class Piece(NamedTuple):
+class BatchSlice(NamedTuple):
     """Items `start` … `stop - 1` of an entry, in one batch."""
 
     entry: Entry
@@ -140,7 +140,7 @@ class Piece(NamedTuple):
         return self.stop == self.entry.size
 
 
-def gather(pieces: list[Piece]) -> Arrays:
+def gather(pieces: list[BatchSlice]) -> Arrays:
     """The arrays of a batch: those of its pieces, one after the other."""
     parts = [[array[p.start : p.stop] for array in p.entry.arrays] for p in pieces]
     if len(parts) == 1:
@@ -177,7 +177,7 @@ class Queue:
         self.waiting -= entry.waiting
         entry.waiting = 0
 
-    def drop(self, pieces: list[Piece]) -> None:
+    def drop(self, pieces: list[BatchSlice]) -> None:
         """Let nothing wait any longer of the entries of a batch that failed."""
         for piece in pieces:
             self.withdraw(piece.entry)
@@ -201,7 +201,7 @@ class Queue:
         """When the entry came that waits longest."""
         return min((entry.arrived for entry in self._entries if entry.waiting), default=None)
 
-    def form(self, room: int, now: float) -> list[Piece]:
+    def form(self, room: int, now: float) -> list[BatchSlice]:
         """Take the next batch, an equal share of each entry in turn; drop the dead ones."""
         alive = (entry for entry in self._entries if not entry.gone(now))
         share = max(1, room // max(1, len(list(islice(alive, TURNS)))))

@@ -8,15 +8,15 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
-from mirage.service.batching.admission import Cost
-from mirage.service.batching.executor import REST_AFTER_S, Batch, Lane, Run
-from mirage.service.batching.queue import Piece, Queue
+from mirage.service.batching.admission import CostModel
+from mirage.service.batching.executor import REST_AFTER_S, Batch, BatchRunner, Run
+from mirage.service.batching.queue import BatchSlice, Queue
 
 MEMORY = 0.9
 PROBE_EVERY = 32  # batches; how often a habit that was given up is tried again
 
 
-class Linger:
+class CohortWait:
     """Remembers how many were answered, and whether such clients use to come back in time."""
 
     def __init__(self, longest_s: float) -> None:
@@ -46,16 +46,16 @@ LEAST_LINGER_S = 0.5e-3  # what timers can tell from nothing
 NICENESS = 3  # more than the process has: half the weight of what answers, so neither starves
 
 
-class ThreadLane(Lane):
+class ThreadLane(BatchRunner):
     """A lane that may wait a little for company before it takes a batch."""
 
     def __init__(self, run: Run, linger_s: float) -> None:
         super().__init__(run)
-        self.linger = Linger(linger_s)
+        self.linger = CohortWait(linger_s)
         self.free_at = 0.0
 
 
-class Threads:
+class ThreadedExecutor:
     """Runs what waits in a queue; a lane goes on while the event loop hands out its last batch.
 
     `done` is told each batch, on the event loop. Create, call and close it on that.
@@ -65,7 +65,7 @@ class Threads:
         self,
         runs: Sequence[Run],
         queue: Queue,
-        cost: Cost,
+        cost: CostModel,
         done: Callable[[Batch], None],
         *,
         most: int,
@@ -95,7 +95,7 @@ class Threads:
         """The seconds until a lane is free, as far as can be told."""
         return max(0.0, min(lane.free_at for lane in self.lanes) - time.monotonic())
 
-    def has_plenty(self) -> bool:
+    def is_saturated(self) -> bool:
         """Never: what waits does not hold the event loop up."""
         return False
 
@@ -129,7 +129,7 @@ class Threads:
             lane.rest()
 
     def _let_company_come(self, lane: ThreadLane) -> None:
-        """Wait for just answered clients while that pays; see `Linger`."""
+        """Wait for just answered clients while that pays; see `CohortWait`."""
         queue, target = self._queue, min(lane.linger.target, self._most)
         patience = lane.linger.until - time.monotonic()
         if queue.waiting >= target or patience < LEAST_LINGER_S:
@@ -145,7 +145,7 @@ class Threads:
         free = sum(lane.running_since is None for lane in self.lanes)
         return min(self._most, -(-self._queue.waiting // max(1, free)))
 
-    def _work_off(self, lane: ThreadLane, pieces: list[Piece]) -> None:
+    def _work_off(self, lane: ThreadLane, pieces: list[BatchSlice]) -> None:
         size = sum(piece.size for piece in pieces)
         lane.free_at = time.monotonic() + self._cost.estimate_s(size)
         batch = lane.work_off(pieces)

@@ -103,7 +103,7 @@ class Buffer:
         check(runtime.cudaFreeHost(self._host))
 
 
-class Recording:
+class CudaGraphRunner:
     """A session's work for one batch of `size` images, recorded and replayed.
 
     `session` is on `stream`, takes `inputs` (shapes and types by name, the batch in front) and

@@ -11,11 +11,11 @@ from numpy.typing import DTypeLike, NDArray
 
 from mirage.bundle.format.interface import Image
 from mirage.bundle.format.verify import Bundle
-from mirage.service.batching.admission import Cost
-from mirage.service.engines.cuda_graph import Recording, Stream
+from mirage.service.batching.admission import CostModel
+from mirage.service.engines.cuda_graph import CudaGraphRunner, Stream
 from mirage.service.engines.graph_precision import cut_before_convolutions, in_float16
 from mirage.service.engines.polyphase import decompose
-from mirage.service.engines.providers import PROVIDERS, Kind, provider_options
+from mirage.service.engines.providers import PROVIDERS, ProviderConfig, provider_options
 from mirage.service.engines.session import (
     Chain,
     EngineError,
@@ -63,7 +63,7 @@ class Engine:
     def __init__(
         self,
         bundle: Bundle,
-        kind: Kind,
+        kind: ProviderConfig,
         *,
         threads: int = 1,
         largest: int = 32,
@@ -112,7 +112,7 @@ class Engine:
         """Give memory back that only large batches need; the next of them takes it again."""
         self._graph.rest(self._feed(self._zeros(1)))
 
-    def warm_up(self, cost: Cost) -> dict[int, float]:
+    def warm_up(self, cost: CostModel) -> dict[int, float]:
         """Run zeros in every batch size, and learn the cost when it is warm.
 
         Returns the seconds of each size, of the quickest of several runs.
@@ -142,7 +142,7 @@ class Engine:
         return dict(zip(names, inputs, strict=True))
 
 
-def fitted(bundle: Bundle, kind: Kind) -> Bundle:
+def fitted(bundle: Bundle, kind: ProviderConfig) -> Bundle:
     """The bundle with its graph as the kind's provider runs it quickest, for all of its engines.
 
     The images are the same but for rounding, which golden replay judges.
@@ -182,7 +182,7 @@ def recorded_size(image: Image, largest: int) -> int:
     return min(largest, 1 << (room.bit_length() - 1))
 
 
-def _chain(model: bytes, kind: Kind, threads: int) -> Chain:
+def _chain(model: bytes, kind: ProviderConfig, threads: int) -> Chain:
     return Chain(
         [
             open_session(part, each, threads, provider_options(each, threads))
@@ -191,22 +191,22 @@ def _chain(model: bytes, kind: Kind, threads: int) -> Chain:
     )
 
 
-def _stages(model: bytes, kind: Kind) -> list[tuple[bytes, Kind]]:
+def _stages(model: bytes, kind: ProviderConfig) -> list[tuple[bytes, ProviderConfig]]:
     """The graphs that make the images one after the other, and how each of them runs."""
     if kind.precision == "bfloat16" and (parts := cut_before_convolutions(model)) is not None:
-        return [(parts[0], Kind("cpu")), (parts[1], kind)]
+        return [(parts[0], ProviderConfig("cpu")), (parts[1], kind)]
     return [(model, kind)]
 
 
 def recording(
     bundle: Bundle,
-    kind: Kind,
+    kind: ProviderConfig,
     size: int,
     device: int = 0,
     gpu_bytes: int = 0,
     *,
     record: bool = True,
-) -> Recording:
+) -> CudaGraphRunner:
     """The graph of a fitted bundle on a GPU, in batches of `size`. Raises EngineError."""
     check_provider(kind)
     load_cuda()
@@ -218,7 +218,7 @@ def recording(
         each.name: (each.zeros(size).shape, each.dtype) for each in manifest.inputs
     }
     images = (size, *_shape(manifest.image))
-    return Recording(session, stream, device, inputs, images, record=record)
+    return CudaGraphRunner(session, stream, device, inputs, images, record=record)
 
 
 def _shape(image: Image) -> tuple[int, int, int]:

@@ -34,7 +34,7 @@ PROVIDERS: dict[Name, Provider] = {
 
 
 @dataclass(frozen=True)
-class Kind:
+class ProviderConfig:
     """How an engine runs."""
 
     provider: Name
@@ -45,18 +45,18 @@ class Kind:
 
 
 QUICKEST_FIRST = (
-    Kind("cuda", "float16"),
-    Kind("cuda", "tensorfloat32"),
-    Kind("cuda"),
-    Kind("openvino", "bfloat16"),
-    Kind("cpu"),
-    Kind("openvino"),
+    ProviderConfig("cuda", "float16"),
+    ProviderConfig("cuda", "tensorfloat32"),
+    ProviderConfig("cuda"),
+    ProviderConfig("openvino", "bfloat16"),
+    ProviderConfig("cpu"),
+    ProviderConfig("openvino"),
 )
 
 
 def kinds(
     provider: str, precision: str, available: Sequence[str], instructions: str = ""
-) -> list[Kind]:
+) -> list[ProviderConfig]:
     """The kinds that settings allow, the quickest first.
 
     `auto` allows every provider that this onnxruntime has (`available`, by its names), and every
@@ -75,7 +75,7 @@ def kinds(
 
 
 def provider_options(
-    kind: Kind, threads: int, device: int = 0, stream: int = 0, gpu_bytes: int = 0
+    kind: ProviderConfig, threads: int, device: int = 0, stream: int = 0, gpu_bytes: int = 0
 ) -> dict[str, Any]:
     """What onnxruntime is told beside the provider's name.
 
@@ -127,7 +127,9 @@ class Lanes:
         return (self.worker + lane * self.workers) % self.gpus
 
 
-def plan_lanes(kind: Kind, settings: Settings, worker: int = 0, workers: int = 1) -> Lanes:
+def plan_lanes(
+    kind: ProviderConfig, settings: Settings, worker: int = 0, workers: int = 1
+) -> Lanes:
     """What the settings say; else a lane for each GPU, or for each CPU that is allowed.
 
     `settings` are those of worker number `worker`, whose share is less where there are several.

@@ -8,7 +8,7 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from mirage.service.engines.providers import PROVIDERS, Kind
+from mirage.service.engines.providers import PROVIDERS, ProviderConfig
 
 Feed = Mapping[str, NDArray[Any]]  # a graph's inputs by name
 
@@ -48,7 +48,7 @@ class Chain:
 
 
 def open_session(
-    model: bytes, kind: Kind, threads: int, provider_options: Mapping[str, Any]
+    model: bytes, kind: ProviderConfig, threads: int, provider_options: Mapping[str, Any]
 ) -> onnxruntime.InferenceSession:
     """A session on the kind's provider. Raises EngineError when that cannot be had."""
     wanted = check_provider(kind)
@@ -68,7 +68,7 @@ def open_session(
     return session
 
 
-def check_provider(kind: Kind) -> str:
+def check_provider(kind: ProviderConfig) -> str:
     """The provider's name for onnxruntime; raises EngineError where that has it not."""
     wanted = PROVIDERS[kind.provider].onnx_name
     available = onnxruntime.get_available_providers()

@@ -32,7 +32,7 @@ LOOK_S = 0.5  # between two looks at whether the workers' event loops turn
 LEAVE_S = 1.0  # after which a worker that should have ended by itself is ended
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
-Work = Callable[[int, Channel], int]
+GenerateJob = Callable[[int, Channel], int]
 """What a worker does with its number and its channel: it returns the exit code."""
 
 
@@ -85,7 +85,7 @@ class Supervisor:
         listener: socket.socket,
         backlog: int,
         counters: SharedCounters,
-        work: Work,
+        work: GenerateJob,
         forget: Callable[[int], None] = lambda number: None,
     ) -> None:
         self._settings = settings

@@ -44,7 +44,7 @@ def _checked(key: str, manifest: Manifest) -> int:
 
 
 @dataclass(frozen=True)
-class Demand:
+class GenerateInput:
     """What a client asks for, well-formed but not yet held against a model.
 
     `latents` is float32 `[n, d]` from an array or `[n · d]` from bare octets. Labels from a query
@@ -62,7 +62,7 @@ EXCLUDED_BY_LATENTS = ("count", "seed", "truncation")
 
 
 @dataclass(frozen=True)
-class Work:
+class GenerateJob:
     """float32 latents `[n, latent_dim]`, int64 labels `[n]` or None, and where they come from.
 
     `seed` is None for posted latents; image j has index `index + j`.
@@ -79,7 +79,7 @@ class Work:
         return len(self.latents)
 
 
-def settle_seed(demand: Demand) -> Demand:
+def settle_seed(demand: GenerateInput) -> GenerateInput:
     """The demand with a seed, drawn if it has none; posted latents have and need none."""
     fields = demand.fields
     if fields.seed is not None or fields.latents is not None or demand.latents is not None:
@@ -87,7 +87,7 @@ def settle_seed(demand: Demand) -> Demand:
     return replace(demand, fields=fields.model_copy(update={"seed": _seed(fields)}))
 
 
-def make_work(demand: Demand, manifest: Manifest, settings: Settings) -> Work:
+def build_job(demand: GenerateInput, manifest: Manifest, settings: Settings) -> GenerateJob:
     """Check a demand against the model and the limits, and draw what it leaves open.
 
     Raises InvalidValue, LimitExceeded.
@@ -102,12 +102,12 @@ def make_work(demand: Demand, manifest: Manifest, settings: Settings) -> Work:
     if posted is not None:
         if manifest.num_classes and spread is None:
             raise InvalidValue.of("labels", "labels are absent; posted latents need them")
-        return Work(move_latents(posted, fields.directions, manifest), spread, None, index)
+        return GenerateJob(move_latents(posted, fields.directions, manifest), spread, None, index)
     seed = _seed(fields)
     latents, drawn = draw_latents(seed, index, count, manifest.latent_dim, manifest.num_classes)
     latents = truncate(latents, fields.truncation)
     moved = move_latents(latents, fields.directions, manifest)
-    return Work(moved, drawn if spread is None else spread, seed, index)
+    return GenerateJob(moved, drawn if spread is None else spread, seed, index)
 
 
 def _seed(fields: GenerateRequest) -> int:
@@ -119,7 +119,7 @@ def truncate(latents: NDArray[np.float32], truncation: float | None) -> NDArray[
     return latents if truncation in (None, 1.0) else np.float32(truncation) * latents
 
 
-def _posted_latents(demand: Demand, latent_dim: int) -> NDArray[np.float32] | None:
+def _posted_latents(demand: GenerateInput, latent_dim: int) -> NDArray[np.float32] | None:
     """Posted latents as float32 `[n, latent_dim]`, checked; None when none are posted."""
     fields = demand.fields
     if demand.latents is None and fields.latents is None:
@@ -162,7 +162,7 @@ def checked_latents(array: NDArray[np.float32], latent_dim: int) -> NDArray[np.f
     return array
 
 
-def _given_labels(demand: Demand, manifest: Manifest) -> int | list[int] | None:
+def _given_labels(demand: GenerateInput, manifest: Manifest) -> int | list[int] | None:
     """The labels of a demand as class indices: one for all, or a list."""
     given = demand.fields.labels
     if given is None:

@@ -11,14 +11,20 @@ from mirage.bundle.format.latents import draw_latents
 from mirage.bundle.format.manifest import Manifest
 from mirage.service.errors import InvalidValue, LimitExceeded
 from mirage.service.settings import Settings
-from mirage.service.tasks.generate import Work, check_pixels, class_index, move_latents, truncate
+from mirage.service.tasks.generate import (
+    GenerateJob,
+    check_pixels,
+    class_index,
+    move_latents,
+    truncate,
+)
 from mirage.service.tasks.requests import STEPS, InterpolateRequest, Point
 
 FLAT = 1e-4  # |sin ω| below which an arc is as good as a line, or has no plane to lie in
 
 
 @dataclass(frozen=True)
-class Stop:
+class Keyframe:
     """A point of a walk: float32 latent `[latent_dim]`, its class, and whether it was named."""
 
     latent: NDArray[np.float32]
@@ -37,7 +43,7 @@ def starting_seed(fields: InterpolateRequest) -> tuple[int | None, int]:
     return first.seed, first.index or 0
 
 
-def make_walk(fields: InterpolateRequest, manifest: Manifest, settings: Settings) -> Work:
+def make_walk(fields: InterpolateRequest, manifest: Manifest, settings: Settings) -> GenerateJob:
     """Check a walk against the model and the limits, and lay out its frames.
 
     Raises InvalidValue, LimitExceeded.
@@ -45,16 +51,16 @@ def make_walk(fields: InterpolateRequest, manifest: Manifest, settings: Settings
     steps, loop = fields.steps or STEPS, bool(fields.loop)
     _check_frames(count_frames(len(fields.points), steps, loop), manifest, settings)
     _check_truncation(fields)
-    stops = [_stop(number, point, manifest) for number, point in enumerate(fields.points)]
-    legs = list(pairwise([*stops, stops[0]] if loop else stops))
-    last = [] if loop else stops[-1:]
+    keyframes = [_keyframe(number, point, manifest) for number, point in enumerate(fields.points)]
+    legs = list(pairwise([*keyframes, keyframes[0]] if loop else keyframes))
+    last = [] if loop else keyframes[-1:]
     path = [segment(a.latent, b.latent, steps) for a, b in legs]
-    latents = np.concatenate([*path, *(stop.latent[None] for stop in last)])
+    latents = np.concatenate([*path, *(keyframe.latent[None] for keyframe in last)])
     latents = truncate(latents, fields.truncation)
     moved = move_latents(latents, fields.directions, manifest)
     nearest = [(a if 2 * step <= steps else b).label for a, b in legs for step in range(steps)]
-    labels = nearest + [stop.label for stop in last]
-    return Work(moved, _labels(stops, labels, manifest), None, 0)
+    labels = nearest + [keyframe.label for keyframe in last]
+    return GenerateJob(moved, _labels(keyframes, labels, manifest), None, 0)
 
 
 def count_frames(points: int, steps: int, loop: bool) -> int:
@@ -111,14 +117,14 @@ def _check_truncation(fields: InterpolateRequest) -> None:
         )
 
 
-def _stop(number: int, point: Point, manifest: Manifest) -> Stop:
+def _keyframe(number: int, point: Point, manifest: Manifest) -> Keyframe:
     latent, drawn = _latent(number, point, manifest)
     if point.label is None:
-        return Stop(latent, drawn, named=False)
+        return Keyframe(latent, drawn, named=False)
     if not manifest.num_classes:
         raise _refusal(number, "label", f"is {point.label!r:.100}; {manifest.name} has no classes")
     label = class_index(point.label, manifest, loc=("points", number, "label"))
-    return Stop(latent, label, named=True)
+    return Keyframe(latent, label, named=True)
 
 
 def _latent(
@@ -142,16 +148,16 @@ def _latent(
 
 
 def _labels(
-    stops: list[Stop], nearest: list[int | None], manifest: Manifest
+    keyframes: list[Keyframe], nearest: list[int | None], manifest: Manifest
 ) -> NDArray[np.int64] | None:
     """int64 `[n]`: those of the nearest points if all are named, else the first point's for all."""
     if not manifest.num_classes:
         return None
-    if all(stop.named for stop in stops):
+    if all(keyframe.named for keyframe in keyframes):
         return np.array(nearest, np.int64)
-    if stops[0].label is None:
+    if keyframes[0].label is None:
         raise _refusal(0, "label", "is absent; latents need one")
-    return np.full(len(nearest), stops[0].label, np.int64)
+    return np.full(len(nearest), keyframes[0].label, np.int64)
 
 
 def _refusal(number: int, field: str, message: str) -> InvalidValue:

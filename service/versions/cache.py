@@ -13,17 +13,17 @@ from mirage.bundle.format.manifest import Manifest
 from mirage.bundle.format.verify import read_manifest
 from mirage.bundle.store.layout import version_path
 from mirage.bundle.store.members import check_members, verify_ensemble
-from mirage.service.errors import ModelRefused, QueueFull
+from mirage.service.errors import ModelRefused, Overloaded
 from mirage.service.settings import Settings
 from mirage.service.sharing.counters import SharedCounters
 from mirage.service.telemetry.metrics import Metrics
 from mirage.service.versions.loading import LoadError, prepare
-from mirage.service.versions.version import Answering, Ensemble, Key, Served
+from mirage.service.versions.version import Answering, Ensemble, Key, LoadedVersion
 
 log = logging.getLogger(__name__)
 
 
-class Memory:
+class VersionCache:
     """Loads versions and lets go of them. Use and close it on one event loop.
 
     Whoever loads a version holds it until `let_go`. Requests hold it too, by `lease`: so nothing is
@@ -39,7 +39,7 @@ class Memory:
         self._settings = settings
         self._metrics = metrics
         self._counters = counters
-        self._served: dict[Key, Served] = {}
+        self._served: dict[Key, LoadedVersion] = {}
         self._holds: Counter[Key] = Counter()
         self._leases: Counter[Key] = Counter()
         self._loading: dict[Key, asyncio.Task[None]] = {}
@@ -88,7 +88,7 @@ class Memory:
         """Whether a request holds it."""
         return any(self._leases[part.key] for part in version.parts)
 
-    def everything(self) -> list[Served]:
+    def everything(self) -> list[LoadedVersion]:
         """What is in memory, and is not about to leave it."""
         return list(self._served.values())
 
@@ -101,7 +101,7 @@ class Memory:
 
     async def _load_ensemble(self, manifest: Manifest) -> Ensemble:
         await asyncio.to_thread(verify_ensemble, self._path(_key(manifest)), manifest)
-        held: list[Served] = []
+        held: list[LoadedVersion] = []
         try:
             for member in manifest.members:
                 held.append(await self._hold((manifest.name, member.version)))
@@ -112,7 +112,7 @@ class Memory:
             raise
         return Ensemble(manifest, tuple(held))
 
-    async def _hold(self, key: Key) -> Served:
+    async def _hold(self, key: Key) -> LoadedVersion:
         """Hold one version; loads it once, however many ask and whoever of them leaves."""
         self._holds[key] += 1
         try:
@@ -144,7 +144,7 @@ class Memory:
             self._metrics.loading.labels(*labels).set(0)
             del self._loading[key]
         log.info("model loaded name=%s version=%d seconds=%.2f", *key, time.monotonic() - started)
-        self._served[key] = Served(prepared, self._settings, self._metrics, self._counters)
+        self._served[key] = LoadedVersion(prepared, self._settings, self._metrics, self._counters)
         if not self._holds[key]:
             self._drop(key)
 
@@ -158,7 +158,7 @@ class Memory:
         if (served := self._served.pop(key, None)) is not None:
             self._closing[key] = asyncio.create_task(self._close(served))
 
-    async def _close(self, served: Served) -> None:
+    async def _close(self, served: LoadedVersion) -> None:
         try:
             await served.close()
         finally:
@@ -183,7 +183,7 @@ class Memory:
 class Lease(AbstractContextManager[Answering]):
     """Holds a version within its block; every request has one, so it is no generator."""
 
-    def __init__(self, memory: Memory, version: Answering) -> None:
+    def __init__(self, memory: VersionCache, version: Answering) -> None:
         self._memory = memory
         self._version = version
 
@@ -222,7 +222,7 @@ REFUSED_S = 30.0  # how long a refusal stands before the bundle is looked at aga
 class OnDemand:
     """Keeps at most so many versions, and takes none away that a request uses."""
 
-    def __init__(self, memory: Memory, most: int) -> None:
+    def __init__(self, memory: VersionCache, most: int) -> None:
         self._memory = memory
         self._most = most
         self._kept: OrderedDict[Key, Answering] = OrderedDict()  # least used first
@@ -239,7 +239,7 @@ class OnDemand:
     async def find(self, key: Key) -> Answering:
         """The version; loads it once, however many ask and whoever of them leaves.
 
-        Waits for room as long as all that is kept is in use. Raises ModelRefused, and QueueFull
+        Waits for room as long as all that is kept is in use. Raises ModelRefused, and Overloaded
         when as many as are kept at most are being loaded already.
         """
         while (version := self.get(key)) is None:
@@ -295,7 +295,7 @@ class OnDemand:
 
     def _check_room(self) -> None:
         if len(self._loading) >= self._most:
-            raise QueueFull(
+            raise Overloaded(
                 f"{len(self._loading)} versions are being loaded already", retry_after_s=1
             )
 

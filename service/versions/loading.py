@@ -13,9 +13,9 @@ from mirage.bundle.errors import BundleError
 from mirage.bundle.format.golden import Case, Golden
 from mirage.bundle.format.manifest import Manifest
 from mirage.bundle.format.verify import Bundle, load_bundle
-from mirage.service.batching.admission import Cost
+from mirage.service.batching.admission import CostModel
 from mirage.service.engines.engine import Engine, fitted, useful_size
-from mirage.service.engines.providers import Kind, kinds, plan_lanes
+from mirage.service.engines.providers import ProviderConfig, kinds, plan_lanes
 from mirage.service.engines.session import EngineError
 from mirage.service.engines.wide import WideEngine
 from mirage.service.settings import Settings
@@ -90,7 +90,7 @@ class Prepared:
     """
 
     engines: list[Engine]
-    cost: Cost
+    cost: CostModel
     largest: int
     wide: WideEngine | None = None
 
@@ -128,10 +128,10 @@ def prepare(path: Path, settings: Settings, counters: SharedCounters | None = No
 
 
 def _prepare(
-    bundle: Bundle, kind: Kind, settings: Settings, counters: SharedCounters | None
+    bundle: Bundle, kind: ProviderConfig, settings: Settings, counters: SharedCounters | None
 ) -> Prepared:
     place, workers = (counters.place, counters.workers) if counters else (0, 1)
-    lanes, cost, wide = plan_lanes(kind, settings, place, workers), Cost(), None
+    lanes, cost, wide = plan_lanes(kind, settings, place, workers), CostModel(), None
     try:
         with ExitStack() as unless_ready:
             fit = fitted(bundle, kind)
@@ -152,7 +152,7 @@ def _prepare(
             if counters is not None and kind.provider != "cuda":
                 wide = WideEngine(build(counters.cpus, 0))
                 _prove(wide.engine, fit)
-                wide.engine.warm_up(Cost())
+                wide.engine.warm_up(CostModel())
             for engine in engines:
                 _prove(engine, fit)
             times = [engine.warm_up(cost) for engine in engines]

@@ -15,16 +15,16 @@ from mirage.service.errors import (
     ModelRefused,
     NoSuchModel,
     NotReady,
-    QueueFull,
+    Overloaded,
     StartError,
 )
 from mirage.service.settings import Settings
 from mirage.service.sharing.counters import SharedCounters
 from mirage.service.sharing.release_barrier import ReleaseBarrier
 from mirage.service.telemetry.metrics import Metrics
-from mirage.service.versions.cache import Memory, OnDemand
+from mirage.service.versions.cache import OnDemand, VersionCache
 from mirage.service.versions.release_follower import ReleaseFollower
-from mirage.service.versions.releases import Model
+from mirage.service.versions.releases import ReleasedModel
 from mirage.service.versions.version import Answering
 
 log = logging.getLogger(__name__)
@@ -33,7 +33,7 @@ log = logging.getLogger(__name__)
 WAITING_POLL_S = 0.05  # while other workers prepare a release, so that all switch together
 
 
-class Models:
+class ModelRegistry:
     """Finds the version that answers a request.
 
     Open, use and close it on one event loop. `barrier`: where it agrees with the other workers;
@@ -48,7 +48,7 @@ class Models:
         barrier: ReleaseBarrier | None = None,
     ) -> None:
         self._settings = settings
-        self._memory = Memory(settings, metrics, counters)
+        self._memory = VersionCache(settings, metrics, counters)
         self._on_demand = OnDemand(self._memory, settings.on_demand_versions)
         self._barrier = barrier
         self.follower = ReleaseFollower(settings, metrics, self._memory, self._on_demand)
@@ -83,16 +83,16 @@ class Models:
     ) -> Answering:
         """The version that answers a request; loads it if it is asked for by number.
 
-        Raises what `at_hand` raises, and ModelRefused.
+        Raises what `loaded_version` raises, and ModelRefused.
         """
-        if (answering := self.at_hand(name, version, seed)) is not None:
+        if (answering := self.loaded_version(name, version, seed)) is not None:
             return answering
         assert version is not None  # what is released is at hand
         key = (name or self._default(), version)
         await self._check_published(*key)
         return await self._on_demand.find(key)
 
-    def at_hand(
+    def loaded_version(
         self, name: str | None, version: int | None, seed: int | None = None
     ) -> Answering | None:
         """The version that answers a request if it is in memory.
@@ -130,7 +130,7 @@ class Models:
 
         Raises what `find` raises.
         """
-        if (answering := self.at_hand(name, version)) is not None:
+        if (answering := self.loaded_version(name, version)) is not None:
             return answering.manifest
         assert version is not None  # what is released is at hand
         await self._check_published(name, version)
@@ -174,7 +174,7 @@ class Models:
         """The models that have a version in memory."""
         return {served.manifest.name for served in self._memory.everything()}
 
-    def get(self, name: str) -> Model | None:
+    def get(self, name: str) -> ReleasedModel | None:
         """A model as far as it is followed."""
         return self._models.get(name)
 
@@ -204,22 +204,22 @@ class Models:
         """Whether an engine can run in a new process only."""
         return any(served.is_lost() for served in self._memory.everything())
 
-    def has_plenty(self) -> bool:
+    def is_saturated(self) -> bool:
         """Whether an engine that takes turns with the event loop has enough for the next ones."""
-        return any(served.has_plenty() for served in self._memory.everything())
+        return any(served.is_saturated() for served in self._memory.everything())
 
     def check_room(self, allowed_s: float) -> None:
-        """Raise QueueFull if no version in memory could make one more image in so many seconds."""
+        """Raise Overloaded if no version in memory could make one more image in so many seconds."""
         retry_after_s = None
         for served in self._memory.everything():
             try:
                 served.check_room(allowed_s)
-            except (QueueFull, DeadlineUnreachable) as error:
+            except (Overloaded, DeadlineUnreachable) as error:
                 retry_after_s = error.retry_after_s
             else:
                 return
         if retry_after_s is not None:
-            raise QueueFull(
+            raise Overloaded(
                 "more images are asked for than can be made in time", retry_after_s=retry_after_s
             )
 

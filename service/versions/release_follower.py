@@ -12,8 +12,8 @@ from mirage.service.errors import StartError
 from mirage.service.settings import Settings
 from mirage.service.sharing.release_barrier import Decision, ReleaseBarrier
 from mirage.service.telemetry.metrics import Metrics
-from mirage.service.versions.cache import Memory, OnDemand
-from mirage.service.versions.releases import Found, Model, Releases
+from mirage.service.versions.cache import OnDemand, VersionCache
+from mirage.service.versions.releases import Found, ReleasedModel, Releases
 
 log = logging.getLogger(__name__)
 
@@ -26,7 +26,7 @@ class ReleaseFollower:
     """
 
     def __init__(
-        self, settings: Settings, metrics: Metrics, memory: Memory, on_demand: OnDemand
+        self, settings: Settings, metrics: Metrics, memory: VersionCache, on_demand: OnDemand
     ) -> None:
         self._settings = settings
         self._metrics = metrics
@@ -35,7 +35,7 @@ class ReleaseFollower:
         self._releases = Releases(settings.models)
         self._barrier: ReleaseBarrier | None = None
         self._readable = True
-        self.models: dict[str, Model] = {}
+        self.models: dict[str, ReleasedModel] = {}
         self.is_behind = False
         self.when_behind: Callable[[], object] = lambda: None
 
@@ -112,7 +112,7 @@ class ReleaseFollower:
 
     async def _change(self, name: str, wanted: Found) -> None:
         """Prepare what a model releases now, instead of what was prepared before."""
-        model = self.models.setdefault(name, Model(name, self._memory, self._metrics))
+        model = self.models.setdefault(name, ReleasedModel(name, self._memory, self._metrics))
         if model.candidate is not None:
             # The vote ends before the candidate does: the others may decide until then.
             await self._agree(without=name)
@@ -157,7 +157,7 @@ class ReleaseFollower:
         return behind
 
 
-def _check_started(model: Model) -> None:
+def _check_started(model: ReleasedModel) -> None:
     refusal = model.refusal
     if refusal is not None and not refusal.of_canary:
         raise StartError(f"model {model.name} was refused ({refusal.reason}): {refusal.message}")

@@ -11,7 +11,7 @@ from mirage.bundle.store.layout import list_models
 from mirage.bundle.store.release import Release, check_canary, read_release
 from mirage.service.sharing.release_barrier import Decision, Level, Vote
 from mirage.service.telemetry.metrics import Metrics
-from mirage.service.versions.cache import Memory
+from mirage.service.versions.cache import VersionCache
 from mirage.service.versions.candidate import Candidate, Refusal
 from mirage.service.versions.loading import LoadError
 from mirage.service.versions.version import Answering
@@ -21,13 +21,13 @@ log = logging.getLogger(__name__)
 RELEASED = "ok"  # the outcome of a change that was followed, beside the reasons of those refused
 
 
-class Model:
+class ReleasedModel:
     """Prepares what is released of a model, and serves what is decided.
 
     What is refused leaves what answers as it is.
     """
 
-    def __init__(self, name: str, memory: Memory, metrics: Metrics) -> None:
+    def __init__(self, name: str, memory: VersionCache, metrics: Metrics) -> None:
         self.name = name
         self._memory = memory
         self._metrics = metrics
@@ -210,10 +210,10 @@ def _number(version: Answering | None) -> int | None:
     return None if version is None else version.manifest.version
 
 
-Stamp = tuple[int, ...]
+FileSignature = tuple[int, ...]
 
 
-def stamp_of(path: Path) -> Stamp:
+def file_signature(path: Path) -> FileSignature:
     """What changes with a file; empty when there is none."""
     try:
         found = path.stat()
@@ -231,7 +231,7 @@ class Releases:
 
     def __init__(self, root: Path) -> None:
         self._root = root
-        self._stamps: dict[str, Stamp] = {}
+        self._stamps: dict[str, FileSignature] = {}
 
     def changes(self) -> dict[str, Found]:
         """What has changed since the last call, by model: at first all models.
@@ -248,7 +248,7 @@ class Releases:
 
     def _has_changed(self, name: str) -> bool:
         # The stamp is taken before the file is read: a change in between is seen the next time.
-        stamp = stamp_of(self._root / name / "release.json")
+        stamp = file_signature(self._root / name / "release.json")
         known = self._stamps.get(name)
         self._stamps[name] = stamp
         return stamp != known

@@ -13,13 +13,13 @@ from prometheus_client import Counter
 from mirage.bundle.format.latents import member_of
 from mirage.bundle.format.manifest import Manifest
 from mirage.service.batching.batcher import Batcher, BatchOptions
-from mirage.service.batching.queue import Array, Arrays, Outcome
+from mirage.service.batching.queue import Array, Arrays, EntryResult
 from mirage.service.engines.engine import Engine
 from mirage.service.errors import InvalidValue
 from mirage.service.host import trim_memory
 from mirage.service.settings import Settings
 from mirage.service.sharing.counters import SharedCounters
-from mirage.service.tasks.generate import Work
+from mirage.service.tasks.generate import GenerateJob
 from mirage.service.telemetry.metrics import Metrics
 from mirage.service.versions.loading import Prepared
 
@@ -63,7 +63,7 @@ class Runner:
         return size >= self._wide_from and self._counters.is_one()
 
 
-class Served:
+class LoadedVersion:
     """A version that answers. Create, call and close it on the event loop."""
 
     def __init__(
@@ -103,11 +103,11 @@ class Served:
         return self.manifest.name, self.manifest.version
 
     @property
-    def parts(self) -> tuple["Served", ...]:
+    def parts(self) -> tuple["LoadedVersion", ...]:
         """What of it is in memory: itself."""
         return (self,)
 
-    def member(self, seed: int | None, index: int) -> "Served":
+    def member(self, seed: int | None, index: int) -> "LoadedVersion":
         """What makes an image, whichever it is: itself."""
         return self
 
@@ -119,15 +119,15 @@ class Served:
         """Whether an engine can run in a new process only."""
         return any(engine.is_lost for engine in self._engines)
 
-    def has_plenty(self) -> bool:
-        """As `Batcher.has_plenty`."""
-        return self._batcher.has_plenty()
+    def is_saturated(self) -> bool:
+        """As `Batcher.is_saturated`."""
+        return self._batcher.is_saturated()
 
     def check_room(self, allowed_s: float) -> None:
         """As `Batcher.check_room`, for an image."""
         self._batcher.check_room(allowed_s)
 
-    async def generate(self, work: Work, deadline: float) -> Outcome:
+    async def generate(self, work: GenerateJob, deadline: float) -> EntryResult:
         """Make the images; raises what `Batcher.submit` raises."""
         self._counters.join()
         try:
@@ -135,7 +135,7 @@ class Served:
         finally:
             self._counters.leave()
 
-    async def stream(self, work: Work, deadline: float) -> AsyncGenerator[Outcome]:
+    async def stream(self, work: GenerateJob, deadline: float) -> AsyncGenerator[EntryResult]:
         """Make the images and hand them out as they are made; raises as `Batcher.stream`."""
         self._counters.join()
         try:
@@ -172,7 +172,7 @@ def _batch_options(prepared: Prepared, settings: Settings, *, inline: bool) -> B
     return BatchOptions(prepared.largest, longest_queue, linger_s, inline)
 
 
-def _arrays(work: Work) -> Arrays:
+def _arrays(work: GenerateJob) -> Arrays:
     return (work.latents,) if work.labels is None else (work.latents, work.labels)
 
 
@@ -181,9 +181,9 @@ class Ensemble:
     """The manifest, and the members in its order."""
 
     manifest: Manifest
-    parts: tuple[Served, ...]
+    parts: tuple[LoadedVersion, ...]
 
-    def member(self, seed: int | None, index: int) -> Served:
+    def member(self, seed: int | None, index: int) -> LoadedVersion:
         """The member that makes an image; raises InvalidValue for latents without a seed."""
         if seed is None:
             name = f"{self.manifest.name}@{self.manifest.version}"
@@ -196,7 +196,7 @@ class Ensemble:
         version = member_of(self.manifest, seed, index).version
         return next(part for part in self.parts if part.manifest.version == version)
 
-    async def generate(self, work: Work, deadline: float) -> Outcome:
+    async def generate(self, work: GenerateJob, deadline: float) -> EntryResult:
         """Make the images, all members at once; raises what `Batcher.submit` raises."""
         makers = [self.member(work.seed, work.index + row) for row in range(work.count)]
         shares = {
@@ -209,15 +209,15 @@ class Ensemble:
         return _merge(list(shares.values()), outcomes)
 
 
-Answering = Served | Ensemble  # what a version is in memory
+Answering = LoadedVersion | Ensemble  # what a version is in memory
 
 
-def _rows(work: Work, rows: list[int]) -> Work:
+def _rows(work: GenerateJob, rows: list[int]) -> GenerateJob:
     labels = None if work.labels is None else work.labels[rows]
     return replace(work, latents=work.latents[rows], labels=labels)
 
 
-async def _all(jobs: Sequence[Coroutine[Any, Any, Outcome]]) -> list[Outcome]:
+async def _all(jobs: Sequence[Coroutine[Any, Any, EntryResult]]) -> list[EntryResult]:
     """Wait for all jobs; when one fails, or nobody waits any longer, the others end too."""
     tasks = [asyncio.create_task(job) for job in jobs]
     try:
@@ -227,11 +227,11 @@ async def _all(jobs: Sequence[Coroutine[Any, Any, Outcome]]) -> list[Outcome]:
             task.cancel()
 
 
-def _merge(shares: list[list[int]], outcomes: list[Outcome]) -> Outcome:
+def _merge(shares: list[list[int]], outcomes: list[EntryResult]) -> EntryResult:
     """The rows in their order; from the first batch's start to the last batch's end."""
     first = outcomes[0].rows
     merged = np.empty((sum(map(len, shares)), *first.shape[1:]), first.dtype)
     for rows, outcome in zip(shares, outcomes, strict=True):
         merged[rows] = outcome.rows
     queue_s = min(outcome.queue_s for outcome in outcomes)
-    return Outcome(merged, queue_s, max(o.queue_s + o.run_s for o in outcomes) - queue_s)
+    return EntryResult(merged, queue_s, max(o.queue_s + o.run_s for o in outcomes) - queue_s)

@@ -13,10 +13,10 @@ from mirage.service.api.openinference.tensors import (
 )
 from mirage.service.errors import InvalidValue
 from mirage.service.settings import Settings
-from mirage.service.tasks.generate import Work, check_limits, checked_latents
+from mirage.service.tasks.generate import GenerateJob, check_limits, checked_latents
 
 
-def make_work(parsed: ParsedRequest, manifest: Manifest, settings: Settings) -> Work:
+def build_job(parsed: ParsedRequest, manifest: Manifest, settings: Settings) -> GenerateJob:
     """Check the inputs against the model and the limits, and read their values.
 
     Raises InvalidValue, LimitExceeded.
@@ -29,7 +29,7 @@ def make_work(parsed: ParsedRequest, manifest: Manifest, settings: Settings) -> 
     check_limits(count, manifest, settings)
     arrays = {name: _values(*tensor) for name, tensor in given.items()}
     latents = checked_latents(arrays["latents"], manifest.latent_dim)
-    return Work(latents, _checked_labels(arrays.get("labels"), manifest), None, 0)
+    return GenerateJob(latents, _checked_labels(arrays.get("labels"), manifest), None, 0)
 
 
 def wants_binary(parsed: ParsedRequest) -> bool:

@@ -32,7 +32,7 @@ from mirage.service.errors import (
     ModelRefused,
     NoSuchModel,
     NotReady,
-    QueueFull,
+    Overloaded,
     RateLimited,
     ServiceError,
     UnsupportedBody,
@@ -52,7 +52,7 @@ OF_READY: tuple[type[ServiceError], ...] = (NotReady, Draining)
 OF_MODEL: tuple[type[ServiceError], ...] = (*OF_SERVER, *ABSENT)
 OF_INFER: tuple[type[ServiceError], ...] = (
     *(Malformed, InvalidValue, LimitExceeded, *KEYS, BodyTooLarge, UnsupportedBody),
-    *(QueueFull, RateLimited, DeadlineUnreachable, InternalError, *ABSENT, DeadlinePassed),
+    *(Overloaded, RateLimited, DeadlineUnreachable, InternalError, *ABSENT, DeadlinePassed),
 )
 WITH_RETRY_AFTER = ("429", "503")
 

@@ -31,7 +31,7 @@ from mirage.service.api.openinference.codec import (
     request_encoding,
     response_encoding,
 )
-from mirage.service.api.openinference.jobs import make_work, wants_binary
+from mirage.service.api.openinference.jobs import build_job, wants_binary
 from mirage.service.api.openinference.schemas import ModelReady, ServerLive, ServerReady
 from mirage.service.api.problems import PROBLEM_JSON, problem_response
 from mirage.service.api.request_body import JSON, OCTETS, read_body
@@ -47,7 +47,7 @@ from mirage.service.errors import (
 )
 from mirage.service.telemetry.logging import record_of
 from mirage.service.telemetry.metrics import Metrics
-from mirage.service.versions.registry import Models
+from mirage.service.versions.registry import ModelRegistry
 
 ROOT = "/v2"
 
@@ -196,7 +196,7 @@ async def _answer(request: Request, service: Service) -> Response:
         deadline = min(deadline, started + timeout_us / 1e6)
     with await before(deadline, service.models.lease(*_named(request))) as found:
         served = found.member(None, 0)
-        work = make_work(parsed, served.manifest, service.settings)
+        work = build_job(parsed, served.manifest, service.settings)
         form = _form(request, parsed)
         with service.rates.charged(record_of(request), work.count):
             outcome = await while_connected(request, served.generate(work, deadline))
@@ -218,7 +218,7 @@ async def _read(request: Request, service: Service) -> ParsedRequest:
     return parse_request(body, request.headers.get("inference-header-content-length"), settings)
 
 
-async def _published(models: Models, name: str) -> list[int]:
+async def _published(models: ModelRegistry, name: str) -> list[int]:
     """The versions on disk; those in memory when the disk cannot be read."""
     try:
         return await models.versions(name)

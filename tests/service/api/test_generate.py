@@ -19,7 +19,7 @@ from mirage.service.api.generate import Made, pack
 from mirage.service.errors import NotAcceptable
 from mirage.service.media import encoding
 from mirage.service.media.encoding import Compression, contact_sheet, encode_png
-from mirage.service.tasks.generate import Work
+from mirage.service.tasks.generate import GenerateJob
 from tests.bundles import Toy
 
 
@@ -29,12 +29,12 @@ def made(models_root: Path) -> Made:
     latents, labels = draw_latents(7, 2, 3, 5, 10)
     assert labels is not None
     manifest = load_bundle(models_root / "toy/1").manifest
-    return Made(manifest, Work(latents, labels, 7, 2), Toy().images(latents, labels))
+    return Made(manifest, GenerateJob(latents, labels, 7, 2), Toy().images(latents, labels))
 
 
 def posted(made: Made) -> Made:
     """The same images as if from posted latents of an unconditional model."""
-    return Made(made.manifest, Work(made.work.latents, None, None, 0), made.images)
+    return Made(made.manifest, GenerateJob(made.work.latents, None, None, 0), made.images)
 
 
 def decoded(data: bytes) -> NDArray[np.uint8]:

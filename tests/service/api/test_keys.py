@@ -122,7 +122,7 @@ def test_a_change_that_could_not_be_read_is_read_at_the_next_look(
     assert found(keys, revoked) is None
 
 
-@pytest.mark.parametrize("name", ["stamp_of", "read_keys"])
+@pytest.mark.parametrize("name", ["file_signature", "read_keys"])
 def test_following_goes_on_after_a_fault_that_nobody_expects(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,

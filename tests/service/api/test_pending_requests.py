@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from mirage.service.api.pending_requests import AT_ONCE, LOOK_S, PATIENCE, PendingRequests
-from mirage.service.errors import QueueFull
+from mirage.service.errors import Overloaded
 
 MOST = 10 * AT_ONCE
 
@@ -112,7 +112,7 @@ def test_more_than_the_most_are_rejected() -> None:
         await arrivals.arrive(AT_ONCE + 1)
         pending.check_room(60.0)
         await arrivals.arrive(1)
-        with pytest.raises(QueueFull, match="more requests arrive than can be begun"):
+        with pytest.raises(Overloaded, match="more requests arrive than can be begun"):
             pending.check_room(60.0)
         for task in arrivals.tasks:
             task.cancel()
@@ -134,7 +134,7 @@ def test_who_would_wait_for_too_much_of_its_time_is_rejected(clock: SimpleNamesp
         wait_s = left * each_s
         assert wait_s > 0
         pending.check_room(1.1 * wait_s / PATIENCE)
-        with pytest.raises(QueueFull) as caught:
+        with pytest.raises(Overloaded) as caught:
             pending.check_room(0.9 * wait_s / PATIENCE)
         assert caught.value.retry_after_s == pytest.approx(wait_s, rel=0.05)
         await asyncio.gather(*arrivals.tasks)

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from mirage.service.api.problems import problem_response
-from mirage.service.errors import PROBLEMS, InvalidValue, QueueFull, ServiceError
+from mirage.service.errors import PROBLEMS, InvalidValue, Overloaded, ServiceError
 
 
 @pytest.mark.parametrize("kind", PROBLEMS)
@@ -23,7 +23,7 @@ def test_every_error_is_a_problem(kind: type[ServiceError]) -> None:
 
 @pytest.mark.parametrize(("seconds", "header"), [(0.0, "1"), (0.2, "1"), (2.1, "3")])
 def test_retry_after_is_in_whole_seconds_and_at_least_one(seconds: float, header: str) -> None:
-    assert problem_response(QueueFull("", retry_after_s=seconds)).headers["retry-after"] == header
+    assert problem_response(Overloaded("", retry_after_s=seconds)).headers["retry-after"] == header
 
 
 def test_bad_fields_are_listed() -> None:

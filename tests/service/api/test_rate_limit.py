@@ -6,7 +6,7 @@ import pytest
 
 from mirage.service.api.auth import Key, add_key
 from mirage.service.api.rate_limit import Rates
-from mirage.service.errors import LimitExceeded, QueueFull, RateLimited
+from mirage.service.errors import LimitExceeded, Overloaded, RateLimited
 from mirage.service.sharing.rate_buckets import MOST_CALLERS
 from mirage.service.telemetry.logging import Record
 from tests.service.conftest import ClientOf
@@ -89,8 +89,8 @@ def test_what_no_wait_would_allow_is_refused_as_too_large(clock: Clock) -> None:
 
 def test_images_that_are_refused_later_are_not_counted(clock: Clock) -> None:
     rates = Rates(10, clock)
-    with pytest.raises(QueueFull), rates.charged(record_of(), 10):
-        raise QueueFull("full")
+    with pytest.raises(Overloaded), rates.charged(record_of(), 10):
+        raise Overloaded("full")
     charge(rates, 10)
 
 

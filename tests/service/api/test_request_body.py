@@ -22,7 +22,7 @@ from mirage.service.errors import (
     UnsupportedBody,
 )
 from mirage.service.settings import Settings
-from mirage.service.tasks.generate import Demand
+from mirage.service.tasks.generate import GenerateInput
 from mirage.service.tasks.requests import MOST_MEMBERS, GenerateRequest, InterpolateRequest
 
 MOST = 10_000
@@ -37,7 +37,7 @@ json_values = st.recursive(
 
 def read(
     body: bytes | list[bytes], media: str | None = JSON, query: str = "", **headers: str
-) -> Demand:
+) -> GenerateInput:
     """Read a request whose body comes in one chunk or in several."""
     chunks = [body] if isinstance(body, bytes) else body
     messages: list[Message] = [

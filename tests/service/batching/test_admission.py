@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 import numpy as np
 import pytest
 
-from mirage.service.batching.admission import Cost, Deadlines
+from mirage.service.batching.admission import CostModel, Deadlines
 from mirage.service.batching.queue import Entry
 from mirage.service.errors import DeadlinePassed, DeadlineUnreachable
 from tests.service.batching.test_batcher import Bench, with_bench
@@ -119,11 +119,11 @@ def test_room_is_looked_for_only_behind_a_full_batch() -> None:
 
 
 def test_nothing_known_costs_nothing() -> None:
-    assert Cost().estimate_s(100, 4) == 0
+    assert CostModel().estimate_s(100, 4) == 0
 
 
 def test_a_straight_line_is_found() -> None:
-    cost = Cost()
+    cost = CostModel()
     for items in (1, 32, 8, 16):
         cost.learn(items, 0.005 + 0.001 * items)
     assert cost.fixed_s == pytest.approx(0.005)
@@ -131,14 +131,14 @@ def test_a_straight_line_is_found() -> None:
 
 
 def test_batches_of_one_size_are_all_items() -> None:
-    cost = Cost()
+    cost = CostModel()
     for _ in range(50):
         cost.learn(8, 0.016)
     assert (cost.fixed_s, cost.item_s) == (0, pytest.approx(0.002))
 
 
 def test_a_machine_that_became_slower_is_noticed() -> None:
-    cost = Cost()
+    cost = CostModel()
     for seconds in [0.001] * 20 + [0.01] * 100:
         for items in (1, 10):
             cost.learn(items, seconds * items)
@@ -146,7 +146,7 @@ def test_a_machine_that_became_slower_is_noticed() -> None:
 
 
 def test_no_part_of_the_cost_is_negative() -> None:
-    falling, steep = Cost(), Cost()
+    falling, steep = CostModel(), CostModel()
     for items, seconds in ((1, 0.01), (2, 0.001)):
         falling.learn(items, seconds)
     for items, seconds in ((1, 0.001), (10, 0.1)):

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from mirage.service.batching.admission import Cost
+from mirage.service.batching.admission import CostModel
 from mirage.service.batching.batcher import Batcher, BatchOptions
-from mirage.service.batching.queue import Arrays, Outcome
-from mirage.service.errors import DeadlinePassed, Draining, InternalError, QueueFull
+from mirage.service.batching.queue import Arrays, EntryResult
+from mirage.service.errors import DeadlinePassed, Draining, InternalError, Overloaded
 
 Test = Callable[["Bench"], Awaitable[None]]
 
@@ -46,7 +46,7 @@ class Bench:
 
     def __init__(self, lanes: int = 1, linger_s: float = 0.0) -> None:
         self.engine = GatedEngine()
-        self.cost = Cost()
+        self.cost = CostModel()
         self.observed: list[int] = []
         options = BatchOptions(max_batch_size=4, max_queue_size=12, linger_s=linger_s)
         runs = [self.engine] * lanes
@@ -55,7 +55,7 @@ class Bench:
     async def submit(self, *items: int, deadline: float | None = None) -> list[int]:
         return (await self.outcome(*items, deadline=deadline)).rows.tolist()
 
-    async def outcome(self, *items: int, deadline: float | None = None) -> Outcome:
+    async def outcome(self, *items: int, deadline: float | None = None) -> EntryResult:
         if deadline is None:
             deadline = time.monotonic() + 600
         return await self.batcher.submit((np.array(items),), deadline)
@@ -137,7 +137,7 @@ def test_more_than_the_queue_holds_is_refused_whole_and_at_once() -> None:
     async def test(bench: Bench) -> None:
         first = await bench.occupy()
         waiting = await bench.start(*range(10))
-        with pytest.raises(QueueFull, match="limit of 12") as caught:
+        with pytest.raises(Overloaded, match="limit of 12") as caught:
             await bench.submit(1, 2, 3)
         assert caught.value.retry_after_s is not None
         fitting = await bench.start(1, 2)
@@ -232,7 +232,9 @@ def test_a_large_entry_fails_whole_when_one_of_its_batches_does() -> None:
 def test_rows_that_are_missing_are_a_failure() -> None:
     async def run() -> None:
         options = BatchOptions(4, 12, 0.0)
-        batcher = Batcher([lambda arrays: arrays[0][:-1]], options, Cost(), lambda _n, _s: None)
+        batcher = Batcher(
+            [lambda arrays: arrays[0][:-1]], options, CostModel(), lambda _n, _s: None
+        )
         with pytest.raises(InternalError):
             await batcher.submit((np.arange(3),), time.monotonic() + 600)
         await batcher.close()

@@ -7,12 +7,12 @@ from collections.abc import AsyncGenerator
 import numpy as np
 import pytest
 
-from mirage.service.batching.queue import Outcome
-from mirage.service.errors import DeadlinePassed, InternalError, QueueFull
+from mirage.service.batching.queue import EntryResult
+from mirage.service.errors import DeadlinePassed, InternalError, Overloaded
 from tests.service.batching.test_batcher import Bench, with_bench
 
 
-def stream(bench: Bench, count: int, deadline: float | None = None) -> AsyncGenerator[Outcome]:
+def stream(bench: Bench, count: int, deadline: float | None = None) -> AsyncGenerator[EntryResult]:
     deadline = time.monotonic() + 600 if deadline is None else deadline
     return bench.batcher.stream((np.arange(count),), deadline)
 
@@ -42,7 +42,7 @@ def test_lanes_that_finish_out_of_order_do_not_change_it() -> None:
 
 def test_all_items_are_admitted_or_none() -> None:
     async def test(bench: Bench) -> None:
-        with pytest.raises(QueueFull):
+        with pytest.raises(Overloaded):
             await anext(stream(bench, 13))
         assert bench.batcher.waiting == 0
 

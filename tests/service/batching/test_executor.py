@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from mirage.service.batching.admission import Cost
+from mirage.service.batching.admission import CostModel
 from mirage.service.batching.batcher import Batcher, BatchOptions
 from mirage.service.batching.executor import LEAST_ITEMS, PLENTY, TURN_S
 from mirage.service.batching.queue import Arrays
@@ -41,7 +41,7 @@ class Engine:
 class Bench:
     """A batcher that may take turns."""
 
-    def __init__(self, cost: Cost, max_batch_size: int) -> None:
+    def __init__(self, cost: CostModel, max_batch_size: int) -> None:
         self.engine = Engine()
         options = BatchOptions(max_batch_size, 64, 0.0, inline=True)
         self.batcher = Batcher([self.engine], options, cost, lambda _n, _s: None)
@@ -51,9 +51,9 @@ class Bench:
         return outcome.rows.tolist()
 
 
-def with_bench(test: Test, cost: Cost | None = None, max_batch_size: int = 8) -> None:
+def with_bench(test: Test, cost: CostModel | None = None, max_batch_size: int = 8) -> None:
     async def run() -> None:
-        bench = Bench(cost or Cost(), max_batch_size)
+        bench = Bench(cost or CostModel(), max_batch_size)
         try:
             await test(bench)
         finally:
@@ -104,7 +104,7 @@ def test_others_have_the_event_loop_between_two_turns() -> None:
 
 
 def test_no_turn_holds_the_event_loop_up_for_too_long() -> None:
-    cost = Cost()
+    cost = CostModel()
     for items in (1, 2, 4, 8):
         cost.learn(items, 0.99 * items * TURN_S / LEAST_ITEMS)
 
@@ -122,19 +122,19 @@ def test_many_callers_are_plenty_to_do_and_a_large_one_is_not() -> None:
 
         large = ask(1, *range(20, 20 + PLENTY))
         await asyncio.sleep(0)
-        assert not bench.batcher.has_plenty()
+        assert not bench.batcher.is_saturated()
         await asyncio.gather(*large)
         many = ask(PLENTY, 7)
         await asyncio.sleep(0)
-        assert bench.batcher.has_plenty()
+        assert bench.batcher.is_saturated()
         await asyncio.gather(*many)
-        assert not bench.batcher.has_plenty()
+        assert not bench.batcher.is_saturated()
 
     with_bench(test)
 
 
 def test_batches_that_take_long_are_left_to_a_thread() -> None:
-    cost = Cost()
+    cost = CostModel()
     cost.learn(1, TURN_S)
 
     async def test(bench: Bench) -> None:

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from mirage.bundle.format.latents import draw_latents
 from mirage.bundle.format.verify import Bundle, load_bundle
-from mirage.service.batching.admission import Cost
+from mirage.service.batching.admission import CostModel
 from mirage.service.engines.engine import Engine, fitted
-from mirage.service.engines.providers import Kind, Precision
+from mirage.service.engines.providers import Precision, ProviderConfig
 from mirage.service.engines.session import EngineError
 from mirage.service.versions.loading import replay_golden
 
@@ -27,7 +27,7 @@ if runtime.cudaGetDeviceCount()[1] == 0:
 
 
 def engine(precision: Precision, bundle: Bundle | None = None, **options: int) -> Engine:
-    kind = Kind("cuda", precision)
+    kind = ProviderConfig("cuda", precision)
     return Engine(fitted(bundle or load_bundle(SHIPPED), kind), kind, **options)
 
 
@@ -57,7 +57,7 @@ def test_the_same_inputs_give_the_same_bytes_whatever_is_beside_them(precision: 
 
 @pytest.mark.parametrize("precision", PRECISIONS)
 def test_each_run_makes_its_own_images(precision: Precision) -> None:
-    made, reference = engine(precision), Engine(load_bundle(SHIPPED), Kind("cpu"))
+    made, reference = engine(precision), Engine(load_bundle(SHIPPED), ProviderConfig("cpu"))
     for seed in range(3):
         latents, labels = draw(seed, 32)
         difference = made.run([latents, labels]).astype(int) - reference.run([latents, labels])
@@ -80,7 +80,7 @@ def test_engines_of_several_threads_do_not_disturb_each_other() -> None:
 
     def work(_: int) -> bool:
         own = engine("float16")  # recorded while others run
-        own.warm_up(Cost())
+        own.warm_up(CostModel())
         same = all(np.array_equal(own.run([latents, labels]), expected) for _ in range(50))
         own.close()
         return same

@@ -9,14 +9,14 @@ import pytest
 from mirage.bundle.format.interface import Image, generator_tensors
 from mirage.bundle.format.latents import draw_latents
 from mirage.bundle.format.verify import Bundle, load_bundle
-from mirage.service.batching.admission import Cost
+from mirage.service.batching.admission import CostModel
 from mirage.service.engines.engine import Engine, batch_sizes, fitted, recorded_size, useful_size
-from mirage.service.engines.providers import PROVIDERS, Kind, Name
+from mirage.service.engines.providers import PROVIDERS, Name, ProviderConfig
 from mirage.service.engines.session import EngineError
 from mirage.service.versions.loading import replay_golden
 from tests.bundles import DIGITS, Toy
 
-CPU = Kind("cpu")
+CPU = ProviderConfig("cpu")
 SHIPPED = Path(__file__).parents[3] / "models" / "mnist" / "2"
 
 
@@ -47,7 +47,7 @@ def test_an_image_does_not_depend_on_its_batch_nor_on_the_threads(bundle: Bundle
 
 def test_a_provider_that_is_not_in_use_is_refused(bundle: Bundle) -> None:
     with pytest.raises(EngineError, match="CUDAExecutionProvider"):
-        Engine(bundle, Kind("cuda"))
+        Engine(bundle, ProviderConfig("cuda"))
 
 
 def test_a_graph_that_onnxruntime_cannot_read_is_refused(bundle: Bundle) -> None:
@@ -64,7 +64,7 @@ def test_images_of_another_shape_are_refused(bundle: Bundle) -> None:
 
 
 def test_warming_up_teaches_the_cost_and_tells_what_each_size_takes(bundle: Bundle) -> None:
-    cost = Cost()
+    cost = CostModel()
     seconds = Engine(bundle, CPU, largest=8).warm_up(cost)
     assert cost.estimate_s(8) > 0
     assert list(seconds) == [1, 2, 4, 8]
@@ -147,4 +147,4 @@ def test_the_shipped_model_makes_the_same_digits_as_the_cpu_runs_it() -> None:
 @pytest.mark.parametrize("provider", ["cuda", "openvino"])
 def test_other_providers_run_the_graph_as_it_is(provider: Name) -> None:
     bundle = load_bundle(SHIPPED)
-    assert fitted(bundle, Kind(provider)) is bundle
+    assert fitted(bundle, ProviderConfig(provider)) is bundle

@@ -9,13 +9,13 @@ import pytest
 from mirage.bundle.format.latents import draw_latents
 from mirage.bundle.format.verify import load_bundle
 from mirage.service.engines.engine import Engine
-from mirage.service.engines.providers import Kind, kinds
+from mirage.service.engines.providers import ProviderConfig, kinds
 from mirage.service.settings import Settings
 from mirage.service.versions.loading import prepare, replay_golden
 from tests.bundles import DIGITS, Toy
 
 SHIPPED = Path(__file__).parents[3] / "models/mnist/2"
-BFLOAT16 = Kind("openvino", "bfloat16")
+BFLOAT16 = ProviderConfig("openvino", "bfloat16")
 ALLOWED = kinds("openvino", "auto", [])  # on this processor
 
 pytestmark = pytest.mark.skipif(
@@ -26,13 +26,13 @@ pytestmark = pytest.mark.skipif(
 
 def test_it_makes_the_images_of_the_graph(models_root: Path) -> None:
     latents, labels = draw_latents(7, 0, 5, 5, len(DIGITS))
-    engine = Engine(load_bundle(models_root / "toy/1"), Kind("openvino"))
+    engine = Engine(load_bundle(models_root / "toy/1"), ProviderConfig("openvino"))
     difference = engine.run([latents, labels]).astype(int) - Toy().images(latents, labels)
     assert abs(difference).max() <= 1
 
 
 @pytest.mark.parametrize("kind", ALLOWED, ids=str)
-def test_an_image_does_not_depend_on_its_batch(kind: Kind) -> None:
+def test_an_image_does_not_depend_on_its_batch(kind: ProviderConfig) -> None:
     bundle = load_bundle(SHIPPED)
     engine = Engine(bundle, kind)
     latents, labels = draw_latents(3, 0, 32, bundle.manifest.latent_dim, 10)
@@ -57,4 +57,4 @@ def test_dense_layers_in_float32_bring_bfloat16_nearer_to_the_golden_images(
 def test_auto_takes_what_passes_golden_replay() -> None:
     settings = Settings(models=SHIPPED.parents[1], provider="auto", threads=1)
     kind = prepare(SHIPPED, settings).engines[0].kind
-    assert kind in (BFLOAT16, Kind("cpu"))
+    assert kind in (BFLOAT16, ProviderConfig("cpu"))

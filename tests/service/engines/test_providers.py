@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from mirage.service.engines.providers import Kind, kinds, plan_lanes, provider_options
+from mirage.service.engines.providers import ProviderConfig, kinds, plan_lanes, provider_options
 from mirage.service.settings import Settings
 
 
@@ -21,22 +21,24 @@ from mirage.service.settings import Settings
 def test_a_lane_for_each_cpu_and_the_rest_are_threads(
     changes: dict[str, int], count: int, threads: int
 ) -> None:
-    lanes = plan_lanes(Kind("cpu"), Settings(**changes))
+    lanes = plan_lanes(ProviderConfig("cpu"), Settings(**changes))
     assert (lanes.count, lanes.threads) == (count, threads)
 
 
 def test_without_settings_there_is_at_least_one() -> None:
-    assert plan_lanes(Kind("cpu"), Settings()).count >= 1
+    assert plan_lanes(ProviderConfig("cpu"), Settings()).count >= 1
 
 
 def test_a_lane_for_each_gpu() -> None:
-    lanes = plan_lanes(Kind("cuda"), Settings(gpus=3, threads=2))
+    lanes = plan_lanes(ProviderConfig("cuda"), Settings(gpus=3, threads=2))
     assert [lanes.device(number) for number in range(lanes.count)] == [0, 1, 2]
 
 
 def test_the_lanes_of_all_workers_are_not_many_more_than_those_of_one() -> None:
     settings = Settings(threads=16)
-    assert [plan_lanes(Kind("cpu"), settings, 0, workers).count for workers in (1, 2, 8)] == [
+    assert [
+        plan_lanes(ProviderConfig("cpu"), settings, 0, workers).count for workers in (1, 2, 8)
+    ] == [
         8,
         4,
         1,
@@ -46,7 +48,8 @@ def test_the_lanes_of_all_workers_are_not_many_more_than_those_of_one() -> None:
 def test_workers_take_turns_with_the_gpus() -> None:
     def devices(gpus: int, workers: int) -> list[list[int]]:
         planned = [
-            plan_lanes(Kind("cuda"), Settings(gpus=gpus), n, workers) for n in range(workers)
+            plan_lanes(ProviderConfig("cuda"), Settings(gpus=gpus), n, workers)
+            for n in range(workers)
         ]
         return [[lanes.device(number) for number in range(lanes.count)] for lanes in planned]
 
@@ -56,7 +59,7 @@ def test_workers_take_turns_with_the_gpus() -> None:
 
 
 def test_more_lanes_than_gpus_share_them() -> None:
-    lanes = plan_lanes(Kind("cuda"), Settings(gpus=2, lanes=4))
+    lanes = plan_lanes(ProviderConfig("cuda"), Settings(gpus=2, lanes=4))
     assert [lanes.device(number) for number in range(lanes.count)] == [0, 1, 0, 1]
 
 
@@ -101,7 +104,7 @@ def test_a_precision_leaves_those_that_have_it() -> None:
 
 
 def test_the_processor_of_this_machine_is_asked_for_by_default() -> None:
-    assert kinds("cpu", "auto", ALL) == [Kind("cpu")]
+    assert kinds("cpu", "auto", ALL) == [ProviderConfig("cpu")]
 
 
 @pytest.mark.parametrize(("precision", "hint"), [("float32", "f32"), ("bfloat16", "bf16")])

@@ -9,9 +9,9 @@ import pytest
 from numpy.typing import NDArray
 
 from mirage.bundle.format.verify import Bundle, load_bundle
-from mirage.service.batching.admission import Cost
+from mirage.service.batching.admission import CostModel
 from mirage.service.engines.engine import Array, Engine
-from mirage.service.engines.providers import Kind
+from mirage.service.engines.providers import ProviderConfig
 from mirage.service.engines.wide import WideEngine
 from mirage.service.sharing.counters import SharedCounters
 from mirage.service.telemetry.metrics import Metrics
@@ -24,7 +24,7 @@ class Slow(Engine):
     """An engine that runs and rests once it is let through."""
 
     def __init__(self, bundle: Bundle) -> None:
-        super().__init__(bundle, Kind("cpu"))
+        super().__init__(bundle, ProviderConfig("cpu"))
         self.started, self.go_on = threading.Event(), threading.Event()
         self.rests = 0
 
@@ -49,8 +49,8 @@ def bundle(tmp_path: Path) -> Bundle:
 
 def test_two_batches_of_a_lone_request_do_not_share_the_wide_engine(bundle: Bundle) -> None:
     slow, counters = Slow(bundle), SharedCounters(2, cpus=2)
-    engines = [Engine(bundle, Kind("cpu")) for _ in range(2)]
-    prepared = Prepared(engines, Cost(), 32, WideEngine(slow))
+    engines = [Engine(bundle, ProviderConfig("cpu")) for _ in range(2)]
+    prepared = Prepared(engines, CostModel(), 32, WideEngine(slow))
     padding = Metrics().padding.labels("toy", "1")
     first, second = (Runner(engine, padding, prepared, counters) for engine in engines)
     latents = np.zeros((WIDE_IMAGES, bundle.manifest.latent_dim), np.float32)

@@ -12,7 +12,7 @@ from starlette.testclient import TestClient
 from mirage.bundle.format.latents import draw_latents
 from mirage.bundle.store.release import release
 from mirage.service.app import create_app
-from mirage.service.batching.admission import Cost
+from mirage.service.batching.admission import CostModel
 from mirage.service.engines.engine import Engine
 from tests.bundles import make_bundle
 from tests.service.conftest import ClientOf
@@ -319,7 +319,7 @@ def test_an_unknown_fault_is_a_fixed_text(
     def fail(*_: object) -> None:
         raise RuntimeError("a secret in /tmp")
 
-    monkeypatch.setattr("mirage.service.api.generate.make_work", fail)
+    monkeypatch.setattr("mirage.service.api.generate.build_job", fail)
     client = client_of()
     found = problem(client.post("/generate"), 500, "internal-error")
     assert "secret" not in found["detail"]
@@ -330,7 +330,7 @@ def test_a_deadline_that_cannot_be_met_is_refused_at_once(
 ) -> None:
     """Warming up has shown that a batch takes longer than the whole deadline."""
 
-    def warm_up(engine: Engine, cost: Cost) -> dict[int, float]:
+    def warm_up(engine: Engine, cost: CostModel) -> dict[int, float]:
         cost.learn(1, 1000.0)
         return dict.fromkeys(engine.sizes, 1000.0)
 

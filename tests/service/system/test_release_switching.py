@@ -20,14 +20,14 @@ from mirage.bundle.store.publish import new_version
 from mirage.bundle.store.release import release, rollback
 from mirage.service.app import create_app
 from mirage.service.settings import Settings
-from mirage.service.versions.registry import Models
+from mirage.service.versions.registry import ModelRegistry
 from tests.bundle.helpers.hostile import HOSTILE
 from tests.bundles import Toy, make_bundle, write_toy
 from tests.service.helpers.requests import NPY
 
 CLIENTS = 4
 TOYS = {f"toy@{version}": Toy(seed=version) for version in (1, 2)}
-Test = Callable[["Load", Models], Awaitable[None]]
+Test = Callable[["Load", ModelRegistry], Awaitable[None]]
 
 
 class Load:
@@ -61,7 +61,7 @@ class Load:
 
 
 @asynccontextmanager
-async def under_load(root: Path) -> AsyncIterator[tuple[Load, Models]]:
+async def under_load(root: Path) -> AsyncIterator[tuple[Load, ModelRegistry]]:
     """The application and its clients; an error of any of them is raised at the end."""
     settings = Settings(models=root, threads=1, encode_threads=1, release_poll_s=3600)
     app = create_app(settings)
@@ -105,7 +105,7 @@ def ask_for(root: Path, version: int) -> None:
 
 
 def test_20_releases_and_rollbacks_cost_no_request(root: Path) -> None:
-    async def test(load: Load, models: Models) -> None:
+    async def test(load: Load, models: ModelRegistry) -> None:
         for number in range(20):
             if number % 4 < 2:
                 release(root, "toy", 2 - number % 2)
@@ -122,7 +122,7 @@ def test_20_releases_and_rollbacks_cost_no_request(root: Path) -> None:
 
 
 def test_hostile_bundles_that_are_released_cost_no_request(root: Path) -> None:
-    async def test(load: Load, models: Models) -> None:
+    async def test(load: Load, models: ModelRegistry) -> None:
         for tamper, reason, _ in HOSTILE:
             path = make_bundle(root)
             (path.parent / "outside").unlink(missing_ok=True)
@@ -155,7 +155,7 @@ def too_few_classes(model: onnx.ModelProto) -> None:
 def test_a_graph_that_runs_wrongly_costs_no_request(
     root: Path, change: Callable[[onnx.ModelProto], None], reason: str
 ) -> None:
-    async def test(load: Load, models: Models) -> None:
+    async def test(load: Load, models: ModelRegistry) -> None:
         toy = Toy()
         graph = toy.model()
         change(graph)

@@ -12,7 +12,7 @@ from mirage.bundle.format.manifest import Direction, Manifest
 from mirage.bundle.format.verify import load_bundle, read_manifest
 from mirage.service.errors import InvalidValue, LimitExceeded
 from mirage.service.settings import Settings
-from mirage.service.tasks.generate import Demand, Work, make_work, move_latents
+from mirage.service.tasks.generate import GenerateInput, GenerateJob, build_job, move_latents
 from mirage.service.tasks.requests import GenerateRequest
 from tests.bundles import Toy
 from tests.service.helpers.requests import OCTETS, pixels, post, problem
@@ -99,12 +99,14 @@ def rgb(models_root: Path) -> Manifest:
     return load_bundle(models_root / "rgb/1").manifest
 
 
-def work_of(manifest: Manifest, array: Any = None, *, text: bool = False, **fields: Any) -> Work:
-    demand = Demand(GenerateRequest(**fields), array, text)
-    return make_work(demand, manifest, Settings(images_per_request=8))
+def work_of(
+    manifest: Manifest, array: Any = None, *, text: bool = False, **fields: Any
+) -> GenerateJob:
+    demand = GenerateInput(GenerateRequest(**fields), array, text)
+    return build_job(demand, manifest, Settings(images_per_request=8))
 
 
-def labels_of(work: Work) -> list[int] | None:
+def labels_of(work: GenerateJob) -> list[int] | None:
     return None if work.labels is None else work.labels.tolist()
 
 
@@ -227,6 +229,6 @@ def test_too_many_images_are_refused_by_name(toy: Manifest) -> None:
 
 
 def test_too_many_pixels_are_refused_by_name(toy: Manifest) -> None:
-    demand = Demand(GenerateRequest(count=11))
+    demand = GenerateInput(GenerateRequest(count=11))
     with pytest.raises(LimitExceeded, match=r"at most 0\.001 per request"):
-        make_work(demand, toy, Settings(megapixels_per_request=0.001))
+        build_job(demand, toy, Settings(megapixels_per_request=0.001))

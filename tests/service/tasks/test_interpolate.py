@@ -12,7 +12,7 @@ from mirage.bundle.format.manifest import Manifest
 from mirage.bundle.format.verify import read_manifest
 from mirage.service.errors import InvalidValue, LimitExceeded
 from mirage.service.settings import Settings
-from mirage.service.tasks.generate import Work
+from mirage.service.tasks.generate import GenerateJob
 from mirage.service.tasks.interpolate import count_frames, make_walk, segment
 from mirage.service.tasks.requests import InterpolateRequest
 
@@ -29,7 +29,7 @@ def plain(models_root: Path) -> Manifest:
     return read_manifest(models_root / "plain/1")
 
 
-def walk_of(manifest: Manifest, *points: dict[str, Any], **fields: Any) -> Work:
+def walk_of(manifest: Manifest, *points: dict[str, Any], **fields: Any) -> GenerateJob:
     request = InterpolateRequest.model_validate({"points": list(points), **fields})
     return make_walk(request, manifest, Settings(frames_per_request=20, megapixels_per_request=1))
 
@@ -38,7 +38,7 @@ def latent_of(seed: int, index: int = 0) -> np.ndarray:
     return draw_latents(seed, index, 1, 5)[0][0]
 
 
-def labels_of(work: Work) -> list[int]:
+def labels_of(work: GenerateJob) -> list[int]:
     assert work.labels is not None
     return work.labels.tolist()
 

@@ -10,14 +10,14 @@ import numpy as np
 import pytest
 
 from mirage.service.settings import Settings
-from mirage.service.tasks.generate import Work
+from mirage.service.tasks.generate import GenerateJob
 from mirage.service.telemetry.metrics import Metrics
-from mirage.service.versions.cache import Memory, OnDemand
+from mirage.service.versions.cache import OnDemand, VersionCache
 from mirage.service.versions.loading import LoadError
 from mirage.service.versions.version import Answering
 from tests.bundles import Toy, make_bundle
 
-Test = Callable[[Memory], Awaitable[None]]
+Test = Callable[[VersionCache], Awaitable[None]]
 
 
 @pytest.fixture
@@ -29,7 +29,7 @@ def root(tmp_path: Path) -> Path:
 
 def with_memory(test: Test, root: Path) -> None:
     async def run() -> None:
-        memory = Memory(Settings(models=root, threads=1), Metrics())
+        memory = VersionCache(Settings(models=root, threads=1), Metrics())
         try:
             await test(memory)
         finally:
@@ -38,7 +38,7 @@ def with_memory(test: Test, root: Path) -> None:
     asyncio.run(asyncio.wait_for(run(), 60))
 
 
-def numbers(memory: Memory) -> list[int]:
+def numbers(memory: VersionCache) -> list[int]:
     return [served.manifest.version for served in memory.everything()]
 
 
@@ -46,13 +46,14 @@ async def generate(version: Answering) -> bool:
     """Whether a version makes its golden images."""
     golden = Toy(seed=version.manifest.training.seed).golden()
     outcome = await version.generate(
-        Work(golden.cases[0].inputs["latents"], golden.cases[0].inputs["labels"], 0, 0), 10**9
+        GenerateJob(golden.cases[0].inputs["latents"], golden.cases[0].inputs["labels"], 0, 0),
+        10**9,
     )
     return np.array_equal(outcome.rows, golden.cases[0].images)
 
 
 def test_many_holders_load_a_version_once_and_the_last_one_frees_it(root: Path) -> None:
-    async def test(memory: Memory) -> None:
+    async def test(memory: VersionCache) -> None:
         held = await asyncio.gather(*(memory.load(("toy", 1)) for _ in range(5)))
         assert len({id(version) for version in held}) == 1
         for version in held[:-1]:
@@ -65,7 +66,7 @@ def test_many_holders_load_a_version_once_and_the_last_one_frees_it(root: Path) 
 
 
 def test_what_everybody_has_left_while_it_loaded_is_freed(root: Path) -> None:
-    async def test(memory: Memory) -> None:
+    async def test(memory: VersionCache) -> None:
         asking = asyncio.create_task(memory.load(("toy", 1)))
         while not memory._loading:
             await asyncio.sleep(0)
@@ -78,7 +79,7 @@ def test_what_everybody_has_left_while_it_loaded_is_freed(root: Path) -> None:
 
 
 def test_a_version_that_is_asked_for_while_it_leaves_is_loaded_again(root: Path) -> None:
-    async def test(memory: Memory) -> None:
+    async def test(memory: VersionCache) -> None:
         first = await memory.load(("toy", 1))
         memory.let_go(first)
         second = await memory.load(("toy", 1))
@@ -92,7 +93,7 @@ def test_a_version_that_is_asked_for_while_it_leaves_is_loaded_again(root: Path)
 
 
 def test_what_leaves_is_really_freed(root: Path) -> None:
-    async def test(memory: Memory) -> None:
+    async def test(memory: VersionCache) -> None:
         version = await memory.load(("toy", 1))
         assert await generate(version)
         graph = version.parts[0]._engines[0]._graph  # type: ignore[attr-defined]
@@ -110,7 +111,7 @@ def test_what_leaves_is_really_freed(root: Path) -> None:
 
 
 def test_a_refusal_leaves_nothing_behind_and_is_told_to_all(root: Path) -> None:
-    async def test(memory: Memory) -> None:
+    async def test(memory: VersionCache) -> None:
         (root / "toy/1/model.onnx").write_bytes(b"broken")
         jobs = (memory.load(("toy", 1)) for _ in range(3))
         errors = await asyncio.gather(*jobs, return_exceptions=True)
@@ -122,7 +123,7 @@ def test_a_refusal_leaves_nothing_behind_and_is_told_to_all(root: Path) -> None:
 
 
 def test_a_fault_of_others_code_is_a_refusal(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    async def test(memory: Memory) -> None:
+    async def test(memory: VersionCache) -> None:
         with pytest.raises(LoadError, match="IndexError: from the depths") as caught:
             await memory.load(("toy", 1))
         assert caught.value.reason == "load_failed"
@@ -135,7 +136,7 @@ def test_a_fault_of_others_code_is_a_refusal(root: Path, monkeypatch: pytest.Mon
 
 
 def test_room_is_made_by_the_least_used_that_nobody_uses(root: Path) -> None:
-    async def test(memory: Memory) -> None:
+    async def test(memory: VersionCache) -> None:
         on_demand = OnDemand(memory, most=2)
         first = await on_demand.find(("toy", 1))
         await on_demand.find(("toy", 2))
@@ -148,7 +149,7 @@ def test_room_is_made_by_the_least_used_that_nobody_uses(root: Path) -> None:
 
 
 def test_while_all_are_in_use_the_next_one_waits(root: Path) -> None:
-    async def test(memory: Memory) -> None:
+    async def test(memory: VersionCache) -> None:
         on_demand = OnDemand(memory, most=1)
         first = await on_demand.find(("toy", 1))
         with memory.lease(first):
@@ -164,7 +165,7 @@ def test_while_all_are_in_use_the_next_one_waits(root: Path) -> None:
 
 
 def test_closing_does_not_wait_for_room(root: Path) -> None:
-    async def test(memory: Memory) -> None:
+    async def test(memory: VersionCache) -> None:
         on_demand = OnDemand(memory, most=1)
         with memory.lease(await on_demand.find(("toy", 1))):
             waiting = asyncio.create_task(on_demand.find(("toy", 2)))

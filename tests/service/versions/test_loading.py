@@ -9,10 +9,10 @@ import pytest
 from mirage.bundle.format.golden import Golden
 from mirage.bundle.format.verify import Bundle, load_bundle
 from mirage.service.engines.engine import Engine
-from mirage.service.engines.providers import Kind
+from mirage.service.engines.providers import ProviderConfig
 from mirage.service.versions.loading import replay_golden
 
-CPU = Kind("cpu")
+CPU = ProviderConfig("cpu")
 
 
 @pytest.fixture

@@ -16,23 +16,23 @@ from mirage.service.errors import (
     ModelRefused,
     NoSuchModel,
     NotReady,
-    QueueFull,
+    Overloaded,
     StartError,
 )
 from mirage.service.settings import Settings
-from mirage.service.tasks.generate import Work
+from mirage.service.tasks.generate import GenerateJob
 from mirage.service.telemetry.metrics import Metrics
 from mirage.service.versions import cache
-from mirage.service.versions.registry import Models
+from mirage.service.versions.registry import ModelRegistry
 from tests.bundles import Toy, make_bundle, write_toy
 
-Test = Callable[[Models], Awaitable[None]]
+Test = Callable[[ModelRegistry], Awaitable[None]]
 
 
 def with_models(test: Test, root: Path, default: str | None = None, **changes: object) -> None:
     async def run() -> None:
         settings = Settings(models=root, default_model=default, threads=1)
-        models = Models(settings.model_copy(update=changes), Metrics())
+        models = ModelRegistry(settings.model_copy(update=changes), Metrics())
         try:
             await models.open()
             await test(models)
@@ -42,7 +42,7 @@ def with_models(test: Test, root: Path, default: str | None = None, **changes: o
     asyncio.run(run())
 
 
-async def nothing(_: Models) -> None:
+async def nothing(_: ModelRegistry) -> None:
     """Opening and closing is the test."""
 
 
@@ -52,7 +52,7 @@ def break_model(version: Path) -> None:
 
 
 def test_the_default_is_the_one_that_is_set(models_root: Path) -> None:
-    async def test(models: Models) -> None:
+    async def test(models: ModelRegistry) -> None:
         served = await models.find(None, None)
         assert (served.manifest.name, served.manifest.version) == ("toy", 1)
         assert models.is_default("toy")
@@ -62,7 +62,7 @@ def test_the_default_is_the_one_that_is_set(models_root: Path) -> None:
 
 
 def test_without_a_default_the_only_released_one_is_meant(tmp_path: Path) -> None:
-    async def test(models: Models) -> None:
+    async def test(models: ModelRegistry) -> None:
         assert (await models.find(None, None)).manifest.name == "one"
         assert models.is_default("one")
 
@@ -73,7 +73,7 @@ def test_without_a_default_the_only_released_one_is_meant(tmp_path: Path) -> Non
 
 
 def test_without_a_default_several_released_ones_are_named(models_root: Path) -> None:
-    async def test(models: Models) -> None:
+    async def test(models: ModelRegistry) -> None:
         with pytest.raises(InvalidValue, match="plain, toy"):
             await models.find(None, None)
 
@@ -81,7 +81,7 @@ def test_without_a_default_several_released_ones_are_named(models_root: Path) ->
 
 
 def test_with_nothing_released_only_numbers_reach_a_model(tmp_path: Path) -> None:
-    async def test(models: Models) -> None:
+    async def test(models: ModelRegistry) -> None:
         with pytest.raises(NoSuchModel, match="no model is released"):
             await models.find(None, None)
         assert (await models.find("toy", 1)).manifest.version == 1
@@ -91,7 +91,7 @@ def test_with_nothing_released_only_numbers_reach_a_model(tmp_path: Path) -> Non
 
 
 def test_the_released_version_answers_not_the_newest(models_root: Path) -> None:
-    async def test(models: Models) -> None:
+    async def test(models: ModelRegistry) -> None:
         assert models.released("toy") == 1
         assert (await models.find("toy", None)).manifest.version == 1
         assert (await models.find("toy", 2)).manifest.version == 2
@@ -100,7 +100,7 @@ def test_the_released_version_answers_not_the_newest(models_root: Path) -> None:
 
 
 def test_many_who_ask_at_once_load_a_version_once(models_root: Path) -> None:
-    async def test(models: Models) -> None:
+    async def test(models: ModelRegistry) -> None:
         found = await asyncio.gather(*(models.find("toy", 2) for _ in range(20)))
         assert len({id(served) for served in found}) == 1
 
@@ -108,11 +108,11 @@ def test_many_who_ask_at_once_load_a_version_once(models_root: Path) -> None:
 
 
 def test_no_more_versions_are_loaded_at_once_than_are_kept(tmp_path: Path) -> None:
-    async def test(models: Models) -> None:
+    async def test(models: ModelRegistry) -> None:
         found = await asyncio.gather(
             *(models.find("toy", version) for version in (1, 2, 3)), return_exceptions=True
         )
-        assert sum(isinstance(answer, QueueFull) for answer in found) == 1
+        assert sum(isinstance(answer, Overloaded) for answer in found) == 1
         assert (await models.find("toy", 3)).manifest.version == 3
 
     for _ in range(3):
@@ -121,7 +121,7 @@ def test_no_more_versions_are_loaded_at_once_than_are_kept(tmp_path: Path) -> No
 
 
 def test_one_who_leaves_while_it_loads_disturbs_nobody(models_root: Path) -> None:
-    async def test(models: Models) -> None:
+    async def test(models: ModelRegistry) -> None:
         leaving = asyncio.create_task(models.find("toy", 2))
         staying = asyncio.create_task(models.find("toy", 2))
         await asyncio.sleep(0)
@@ -132,10 +132,10 @@ def test_one_who_leaves_while_it_loads_disturbs_nobody(models_root: Path) -> Non
 
 
 def test_the_least_used_version_is_let_go_after_its_work_is_done(tmp_path: Path) -> None:
-    async def test(models: Models) -> None:
+    async def test(models: ModelRegistry) -> None:
         first = await models.find("toy", 1)
         latents, labels = Toy().golden().cases[0].inputs.values()
-        pending = asyncio.create_task(first.generate(Work(latents, labels, None, 0), 10**9))
+        pending = asyncio.create_task(first.generate(GenerateJob(latents, labels, None, 0), 10**9))
         await asyncio.sleep(0)
         await models.find("toy", 2)
         await models.find("toy", 3)
@@ -155,7 +155,7 @@ def test_the_least_used_version_is_let_go_after_its_work_is_done(tmp_path: Path)
 def test_what_is_not_published_is_not_found(
     models_root: Path, name: str, version: int | None
 ) -> None:
-    async def test(models: Models) -> None:
+    async def test(models: ModelRegistry) -> None:
         with pytest.raises(NoSuchModel):
             await models.find(name, version)
 
@@ -165,7 +165,7 @@ def test_what_is_not_published_is_not_found(
 def test_a_refusal_stands_for_a_while_and_is_then_looked_at_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def test(models: Models) -> None:
+    async def test(models: ModelRegistry) -> None:
         for _ in range(2):
             with pytest.raises(ModelRefused, match=r"version 1 of toy .*: file_size") as caught:
                 await models.find("toy", 1)
@@ -182,7 +182,7 @@ def test_a_refusal_stands_for_a_while_and_is_then_looked_at_again(
 
 
 def test_a_bundle_whose_golden_images_differ_is_refused(tmp_path: Path) -> None:
-    async def test(models: Models) -> None:
+    async def test(models: ModelRegistry) -> None:
         with pytest.raises(ModelRefused, match="golden_mismatch"):
             await models.find("toy", 1)
 
@@ -197,7 +197,7 @@ def test_a_bundle_whose_golden_images_differ_is_refused(tmp_path: Path) -> None:
 
 def test_before_opening_and_after_closing_nothing_is_found(models_root: Path) -> None:
     async def run() -> None:
-        models = Models(Settings(models=models_root), Metrics())
+        models = ModelRegistry(Settings(models=models_root), Metrics())
         with pytest.raises(NotReady):
             await models.find("toy", None)
         await models.open()
@@ -240,7 +240,7 @@ def test_a_broken_model_that_must_serve_stops_the_start(
 def test_a_broken_model_beside_the_default_is_logged(
     tmp_path: Path, broken: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async def test(models: Models) -> None:
+    async def test(models: ModelRegistry) -> None:
         assert (await models.find(None, None)).manifest.name == "toy"
         with pytest.raises(NoSuchModel):
             await models.find("other", None)

@@ -19,7 +19,7 @@ from mirage.service.sharing.release_barrier import ReleaseBarrier
 from mirage.service.telemetry.metrics import Metrics
 from mirage.service.versions import cache, candidate
 from mirage.service.versions.loading import LoadError, Prepared, prepare
-from mirage.service.versions.registry import Models
+from mirage.service.versions.registry import ModelRegistry
 from tests.bundles import make_bundle
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="the system cannot fork")
@@ -96,11 +96,15 @@ def _work(root: Path, barrier: ReleaseBarrier, number: int, pipe: Connection) ->
     cache.prepare = faults.prepare  # type: ignore[assignment]
     candidate.RETRY_S = (0.0, 0.0)  # at the next look
     asyncio.run(
-        _obey(Models(Settings(models=root, threads=1), Metrics(), barrier=barrier), faults, pipe)
+        _obey(
+            ModelRegistry(Settings(models=root, threads=1), Metrics(), barrier=barrier),
+            faults,
+            pipe,
+        )
     )
 
 
-async def _obey(models: Models, faults: Faults, pipe: Connection) -> None:
+async def _obey(models: ModelRegistry, faults: Faults, pipe: Connection) -> None:
     try:
         await models.open()
     except StartError as error:
@@ -117,7 +121,7 @@ async def _obey(models: Models, faults: Faults, pipe: Connection) -> None:
     await models.close()
 
 
-def _seen(models: Models) -> Seen:
+def _seen(models: ModelRegistry) -> Seen:
     model = models.get("toy")
     assert model is not None
     canary = model.canary.manifest.version if model.canary else None

@@ -16,13 +16,13 @@ from mirage.bundle.store.publish import publish_ensemble
 from mirage.bundle.store.release import Canary, Release, release, rollback
 from mirage.service.errors import NoSuchModel
 from mirage.service.settings import Settings
-from mirage.service.tasks.generate import Work
+from mirage.service.tasks.generate import GenerateJob
 from mirage.service.telemetry.metrics import Metrics
-from mirage.service.versions.registry import Models
-from mirage.service.versions.releases import Model
+from mirage.service.versions.registry import ModelRegistry
+from mirage.service.versions.releases import ReleasedModel
 from tests.bundles import Toy, make_bundle, publish_toy
 
-Test = Callable[[Models, Metrics], Awaitable[None]]
+Test = Callable[[ModelRegistry, Metrics], Awaitable[None]]
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ def root(tmp_path: Path) -> Path:
 def with_models(test: Test, root: Path, default: str | None = "toy") -> None:
     async def run() -> None:
         metrics = Metrics()
-        models = Models(Settings(models=root, default_model=default, threads=1), metrics)
+        models = ModelRegistry(Settings(models=root, default_model=default, threads=1), metrics)
         try:
             await models.open()
             await test(models, metrics)
@@ -69,18 +69,18 @@ def samples(metrics: Metrics, name: str) -> dict[str, float]:
     }
 
 
-async def serving(models: Models, seed: int | None = None) -> int:
+async def serving(models: ModelRegistry, seed: int | None = None) -> int:
     return (await models.find("toy", None, seed)).manifest.version
 
 
-async def in_memory(models: Models, expected: list[int]) -> None:
+async def in_memory(models: ModelRegistry, expected: list[int]) -> None:
     """Wait until closing is done, which happens beside everything else."""
     while [version.manifest.version for version in models.loaded("toy")] != expected:
         await asyncio.sleep(0)
 
 
 def test_a_new_release_takes_over_and_the_old_one_leaves_memory(root: Path) -> None:
-    async def test(models: Models, metrics: Metrics) -> None:
+    async def test(models: ModelRegistry, metrics: Metrics) -> None:
         release(root, "toy", 2)
         assert await serving(models) == 1, "nothing happens before the next look"
         await models.refresh()
@@ -96,14 +96,16 @@ def test_a_new_release_takes_over_and_the_old_one_leaves_memory(root: Path) -> N
 
 
 def test_what_has_found_the_old_version_ends_on_it(root: Path) -> None:
-    async def test(models: Models, metrics: Metrics) -> None:
+    async def test(models: ModelRegistry, metrics: Metrics) -> None:
         golden = Toy().golden()
         with await models.lease("toy", None) as old:
             release(root, "toy", 2)
             await models.refresh()
             assert await serving(models) == 2
             outcome = await old.generate(
-                Work(golden.cases[0].inputs["latents"], golden.cases[0].inputs["labels"], None, 0),
+                GenerateJob(
+                    golden.cases[0].inputs["latents"], golden.cases[0].inputs["labels"], None, 0
+                ),
                 10**9,
             )
         assert np.array_equal(outcome.rows, golden.cases[0].images)
@@ -119,7 +121,7 @@ def test_what_has_found_the_old_version_ends_on_it(root: Path) -> None:
 def test_a_refused_release_leaves_the_old_one_and_is_not_tried_again(
     root: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async def test(models: Models, metrics: Metrics) -> None:
+    async def test(models: ModelRegistry, metrics: Metrics) -> None:
         release(root, "toy", 2)
         break_version(root, 2)
         for _ in range(3):
@@ -152,7 +154,7 @@ def test_a_refused_release_leaves_the_old_one_and_is_not_tried_again(
 def test_a_broken_or_missing_release_leaves_what_serves(
     root: Path, text: str, reason: str | None, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async def test(models: Models, metrics: Metrics) -> None:
+    async def test(models: ModelRegistry, metrics: Metrics) -> None:
         if reason is None:
             (root / "toy" / "release.json").unlink()
         else:
@@ -172,7 +174,7 @@ def test_a_broken_or_missing_release_leaves_what_serves(
 def test_a_folder_that_vanishes_leaves_what_serves(
     root: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async def test(models: Models, metrics: Metrics) -> None:
+    async def test(models: ModelRegistry, metrics: Metrics) -> None:
         root.rename(root.with_name("gone"))
         for _ in range(2):
             await models.refresh()
@@ -187,7 +189,7 @@ def test_a_folder_that_vanishes_leaves_what_serves(
 
 
 def test_a_model_that_is_new_or_newly_released_is_found(root: Path) -> None:
-    async def test(models: Models, metrics: Metrics) -> None:
+    async def test(models: ModelRegistry, metrics: Metrics) -> None:
         make_bundle(root, "late")
         await models.refresh()
         with pytest.raises(NoSuchModel):
@@ -202,7 +204,7 @@ def test_a_model_that_is_new_or_newly_released_is_found(root: Path) -> None:
 def test_a_fault_while_following_is_logged_and_does_not_end_it(
     root: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def test(models: Models, metrics: Metrics) -> None:
+    async def test(models: ModelRegistry, metrics: Metrics) -> None:
         looked = asyncio.Queue[None]()
 
         async def fail() -> None:
@@ -225,18 +227,18 @@ def test_a_fault_while_following_is_logged_and_does_not_end_it(
 def test_a_fault_with_one_model_does_not_keep_the_others_back(
     root: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def test(models: Models, metrics: Metrics) -> None:
+    async def test(models: ModelRegistry, metrics: Metrics) -> None:
         make_bundle(root, "ill")
         release(root, "ill", 1)
         release(root, "toy", 2)
-        follow = Model.follow
+        follow = ReleasedModel.follow
 
-        async def fail(model: Model, wanted: Release) -> None:
+        async def fail(model: ReleasedModel, wanted: Release) -> None:
             if model.name == "ill":
                 raise RuntimeError("a fault")
             await follow(model, wanted)
 
-        monkeypatch.setattr(Model, "follow", fail)
+        monkeypatch.setattr(ReleasedModel, "follow", fail)
         await models.refresh()
         assert await serving(models) == 2
 
@@ -245,7 +247,7 @@ def test_a_fault_with_one_model_does_not_keep_the_others_back(
 
 
 def test_a_canary_answers_for_its_share_of_the_seeds(root: Path) -> None:
-    async def test(models: Models, metrics: Metrics) -> None:
+    async def test(models: ModelRegistry, metrics: Metrics) -> None:
         release(root, "toy", 1, Canary(2, 0.3))
         await models.refresh()
         for seed in range(200):
@@ -258,7 +260,7 @@ def test_a_canary_answers_for_its_share_of_the_seeds(root: Path) -> None:
 
 
 def test_the_share_changes_and_ends_without_loading(root: Path) -> None:
-    async def test(models: Models, metrics: Metrics) -> None:
+    async def test(models: ModelRegistry, metrics: Metrics) -> None:
         release(root, "toy", 1, Canary(2, 0.0))
         await models.refresh()
         canary = models.loaded("toy")[1]
@@ -275,7 +277,7 @@ def test_the_share_changes_and_ends_without_loading(root: Path) -> None:
 
 
 def test_a_rollback_drops_the_canary(root: Path) -> None:
-    async def test(models: Models, metrics: Metrics) -> None:
+    async def test(models: ModelRegistry, metrics: Metrics) -> None:
         release(root, "toy", 2, Canary(3, 1.0))
         await models.refresh()
         assert await serving(models, 7) == 3
@@ -289,7 +291,7 @@ def test_a_rollback_drops_the_canary(root: Path) -> None:
 
 @pytest.mark.parametrize("kind", ["broken", "other shape"])
 def test_a_canary_that_is_refused_leaves_the_release_alone(root: Path, kind: str) -> None:
-    async def test(models: Models, metrics: Metrics) -> None:
+    async def test(models: ModelRegistry, metrics: Metrics) -> None:
         if kind == "broken":
             break_version(root, 3)
         else:
@@ -311,7 +313,7 @@ def test_a_canary_that_is_refused_leaves_the_release_alone(root: Path, kind: str
 
 
 def test_a_canary_that_is_refused_does_not_stop_the_start(root: Path) -> None:
-    async def test(models: Models, metrics: Metrics) -> None:
+    async def test(models: ModelRegistry, metrics: Metrics) -> None:
         assert await serving(models, 7) == 1
 
     break_version(root, 3)
@@ -320,7 +322,7 @@ def test_a_canary_that_is_refused_does_not_stop_the_start(root: Path) -> None:
 
 
 def test_a_released_ensemble_holds_its_members_and_lets_go_of_them(root: Path) -> None:
-    async def test(models: Models, metrics: Metrics) -> None:
+    async def test(models: ModelRegistry, metrics: Metrics) -> None:
         release(root, "toy", 4)
         await models.refresh()
         assert await serving(models) == 4
@@ -336,7 +338,7 @@ def test_a_released_ensemble_holds_its_members_and_lets_go_of_them(root: Path) -
 
 
 def test_an_ensemble_with_a_broken_member_is_refused(root: Path) -> None:
-    async def test(models: Models, metrics: Metrics) -> None:
+    async def test(models: ModelRegistry, metrics: Metrics) -> None:
         write(root, '{"version": 4}')
         break_version(root, 3)
         await models.refresh()

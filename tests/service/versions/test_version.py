@@ -19,19 +19,19 @@ from mirage.bundle.format.verify import Bundle, load_bundle, read_manifest
 from mirage.bundle.store.publish import new_version, publish_ensemble
 from mirage.bundle.store.release import release
 from mirage.service.app import create_app
-from mirage.service.batching.admission import Cost
+from mirage.service.batching.admission import CostModel
 from mirage.service.engines import engine
 from mirage.service.engines.engine import Array, Engine
 from mirage.service.engines.polyphase import decompose
-from mirage.service.engines.providers import Kind
+from mirage.service.engines.providers import ProviderConfig
 from mirage.service.engines.wide import WideEngine
-from mirage.service.errors import QueueFull
+from mirage.service.errors import Overloaded
 from mirage.service.settings import Settings
 from mirage.service.sharing.counters import SharedCounters
-from mirage.service.tasks.generate import Work
+from mirage.service.tasks.generate import GenerateJob
 from mirage.service.telemetry.metrics import Metrics
 from mirage.service.versions.loading import LoadError, Prepared, prepare
-from mirage.service.versions.version import WIDE_IMAGES, Runner, Served
+from mirage.service.versions.version import WIDE_IMAGES, LoadedVersion, Runner
 from tests.bundles import Toy, make_bundle, write_toy
 from tests.service.api.openinference import requests as inference
 from tests.service.helpers.requests import JSON, NPY, post, problem
@@ -196,14 +196,14 @@ def longest_queue(root: Path, limits: dict[str, float]) -> int:
     prepared = prepare(make_bundle(root, "toy", labels=()), settings)
 
     async def try_all() -> int:
-        served = Served(prepared, settings, Metrics())
+        served = LoadedVersion(prepared, settings, Metrics())
         taken = 0
         try:
             while taken < 100:
                 latents = np.zeros((taken + 1, prepared.manifest.latent_dim), np.float32)
-                await served.generate(Work(latents, None, 0, 0), time.monotonic() + 60)
+                await served.generate(GenerateJob(latents, None, 0, 0), time.monotonic() + 60)
                 taken += 1
-        except QueueFull:
+        except Overloaded:
             return taken
         finally:
             await served.close()
@@ -216,7 +216,7 @@ class Noting(Engine):
     """An engine that notes the sizes of its batches."""
 
     def __init__(self, bundle: Bundle) -> None:
-        super().__init__(bundle, Kind("cpu"))
+        super().__init__(bundle, ProviderConfig("cpu"))
         self.sizes_run: list[int] = []
 
     def run(self, inputs: Sequence[Array]) -> NDArray[np.uint8]:
@@ -231,7 +231,7 @@ def test_a_large_batch_of_a_lone_request_has_all_cpus(
 ) -> None:
     bundle = load_bundle(make_bundle(tmp_path, "toy", labels=()))
     own, wide, counters = Noting(bundle), Noting(bundle), SharedCounters(2, cpus=2)
-    prepared = Prepared([own], Cost(), largest, WideEngine(wide))
+    prepared = Prepared([own], CostModel(), largest, WideEngine(wide))
     run = Runner(own, Metrics().padding.labels("toy", "1"), prepared, counters)
     latents = np.zeros((from_size, bundle.manifest.latent_dim), np.float32)
     counters.join()
@@ -255,9 +255,9 @@ def test_batches_are_no_larger_than_is_of_use(
 
     async def generate() -> list[int]:
         noting = Noting(load_bundle(tmp_path / "toy/1"))
-        served = Served(replace(prepared, engines=[noting]), settings, Metrics())
+        served = LoadedVersion(replace(prepared, engines=[noting]), settings, Metrics())
         latents = np.zeros((5, noting.manifest.latent_dim), np.float32)
-        await served.generate(Work(latents, None, 0, 0), time.monotonic() + 60)
+        await served.generate(GenerateJob(latents, None, 0, 0), time.monotonic() + 60)
         await served.close()
         return noting.sizes_run
 

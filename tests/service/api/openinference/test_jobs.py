@@ -8,7 +8,7 @@ import pytest
 
 from mirage.bundle.format.manifest import Manifest, parse_manifest
 from mirage.service.api.openinference.codec import parse_request
-from mirage.service.api.openinference.jobs import make_work, wants_binary
+from mirage.service.api.openinference.jobs import build_job, wants_binary
 from mirage.service.errors import InvalidValue, LimitExceeded
 from mirage.service.settings import Settings
 from tests.service.api.openinference.requests import LABELS, LATENTS, labels, latents, wanted
@@ -21,7 +21,7 @@ def manifest(models_root: Any) -> Manifest:
 
 def work_of(fields: Any, manifest: Manifest, **settings: Any) -> Any:
     parsed = parse_request(json.dumps(fields).encode(), None, Settings())
-    return make_work(parsed, manifest, Settings(**settings))
+    return build_job(parsed, manifest, Settings(**settings))
 
 
 def test_tensors_become_latents_and_labels(manifest: Manifest) -> None:

@@ -98,7 +98,7 @@ def test_an_unknown_fault_is_a_fixed_text(
     def fail(*_: object) -> None:
         raise RuntimeError("a secret in /tmp")
 
-    monkeypatch.setattr("mirage.service.api.openinference.routes.make_work", fail)
+    monkeypatch.setattr("mirage.service.api.openinference.routes.build_job", fail)
     assert "secret" not in error(post(client_of(), wanted()), 500)
 
 

@@ -10,13 +10,13 @@ from starlette.testclient import TestClient
 
 from mirage.service.api.openinference.routes import ProtocolErrors, error_response
 from mirage.service.api.problems import problem_response
-from mirage.service.errors import InvalidValue, MissingKey, QueueFull
+from mirage.service.errors import InvalidValue, MissingKey, Overloaded
 from tests.service.api.openinference.requests import error
 
 ERRORS = {
     "bad": InvalidValue.of("labels", "label is 10"),
     "key": MissingKey("a key is needed"),
-    "full": QueueFull("100 wait", retry_after_s=2.5),
+    "full": Overloaded("100 wait", retry_after_s=2.5),
 }
 
 
