@@ -107,7 +107,7 @@ def _verify(arguments: Sequence[str]) -> int:
 
 def _make_key(arguments: Sequence[str]) -> int:
     """Make an API key, print it this once, and append its hash to the file of keys."""
-    from mirage.service.api.auth import add_key
+    from mirage.service.api.security.auth import add_key
     from mirage.service.errors import KeysError
 
     parser = argparse.ArgumentParser(prog="python -m service key", description=_make_key.__doc__)

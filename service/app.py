@@ -12,19 +12,11 @@ from starlette.middleware import Middleware
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from mirage.service.api.auth import AskForKey
-from mirage.service.api.docs import STATIC, static_files
-from mirage.service.api.docs import router as docs_router
+from mirage.service.api.document.docs import STATIC, static_files
+from mirage.service.api.document.docs import router as docs_router
+from mirage.service.api.document.openapi import write_document
 from mirage.service.api.fast_path import PATH, FastPath, Generate
 from mirage.service.api.interpolate import interpolate
-from mirage.service.api.middleware import (
-    CountRequests,
-    Drain,
-    HeadAsGet,
-    UnderPrefix,
-    allow_origins,
-)
-from mirage.service.api.openapi import write_document
 from mirage.service.api.openinference.routes import ProtocolErrors
 from mirage.service.api.openinference.routes import routes as inference_routes
 from mirage.service.api.playground import router as playground_router
@@ -35,6 +27,14 @@ from mirage.service.api.problems import (
     answer_unknown_error,
 )
 from mirage.service.api.routes import router
+from mirage.service.api.security.auth import AskForKey
+from mirage.service.api.security.middleware import (
+    CountRequests,
+    Drain,
+    HeadAsGet,
+    UnderPrefix,
+    allow_origins,
+)
 from mirage.service.api.state import Service
 from mirage.service.errors import ServiceError
 from mirage.service.settings import Settings

@@ -19,11 +19,11 @@ from mirage.training.cli.flags import (
 )
 from mirage.training.config import AUTO
 from mirage.training.data.load import load_dataset
-from mirage.training.data.mnist import MIRROR, download_mnist
+from mirage.training.data.sources.mnist import MIRROR, download_mnist
 from mirage.training.errors import DataError, TrainingError, exit_code_of
 from mirage.training.evaluation import classifier
-from mirage.training.evaluation.cas import EPOCHS
 from mirage.training.evaluation.scorecard import read_scorecard, scores_file
+from mirage.training.evaluation.scores.cas import EPOCHS
 from mirage.training.publish.export import publish, republish
 from mirage.training.publish.model_card import ModelCard
 from mirage.training.runs.checkpoint import load_snapshot

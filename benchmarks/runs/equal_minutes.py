@@ -19,8 +19,8 @@ from mirage.training.data.dataset import Dataset
 from mirage.training.data.load import load_splits
 from mirage.training.evaluation.classifier import classify, fit
 from mirage.training.evaluation.evaluate import Evaluator
-from mirage.training.evaluation.metrics import agreement
 from mirage.training.evaluation.samples import generate_images, proportional_labels
+from mirage.training.evaluation.scores.metrics import agreement
 from mirage.training.publish.export import export_onnx
 from mirage.training.runs.checkpoint import load_snapshot
 from mirage.training.runs.run_dir import Run

@@ -11,7 +11,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from mirage.training.data.load import load_dataset
-from mirage.training.evaluation.stacked_mnist import SAMPLES, stacked_scores
+from mirage.training.evaluation.scores.stacked_mnist import SAMPLES, stacked_scores
 from mirage.training.publish.export import export_onnx
 from mirage.training.runs.checkpoint import load_snapshot
 from mirage.training.runs.run_dir import Run

@@ -14,12 +14,12 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from mirage.service.api.auth import find_key
-from mirage.service.api.deadline import allowed_s
+from mirage.service.api.admission.deadline import allowed_s
+from mirage.service.api.admission.patience import SLOW_S, DelayedCalls, Patience
+from mirage.service.api.content.request_body import read_demand
 from mirage.service.api.generate import GenerateCall, answer_order
-from mirage.service.api.patience import SLOW_S, DelayedCalls, Patience
 from mirage.service.api.problems import problem_response
-from mirage.service.api.request_body import read_demand
+from mirage.service.api.security.auth import find_key
 from mirage.service.api.state import Service
 from mirage.service.errors import Draining, InternalError, ServiceError
 from mirage.service.telemetry.logging import (

@@ -16,9 +16,9 @@ from starlette.responses import Response
 
 from mirage.bundle.format.latents import member_of
 from mirage.bundle.format.manifest import Manifest
-from mirage.service.api import negotiation
-from mirage.service.api.deadline import before
-from mirage.service.api.negotiation import Layout, choose_type
+from mirage.service.api.admission.deadline import before
+from mirage.service.api.content import negotiation
+from mirage.service.api.content.negotiation import Layout, choose_type
 from mirage.service.api.state import Service
 from mirage.service.batching.queue import EntryResult
 from mirage.service.errors import NotAcceptable

@@ -11,10 +11,15 @@ from starlette.responses import Response, StreamingResponse
 from starlette.types import Send
 
 from mirage.bundle.format.manifest import Manifest
-from mirage.service.api.deadline import allowed_s, before, unless_client_left, while_connected
+from mirage.service.api.admission.deadline import (
+    allowed_s,
+    before,
+    unless_client_left,
+    while_connected,
+)
+from mirage.service.api.content.negotiation import choose_frames_type
+from mirage.service.api.content.request_body import read_fields
 from mirage.service.api.generate import observe, server_timing
-from mirage.service.api.negotiation import choose_frames_type
-from mirage.service.api.request_body import read_fields
 from mirage.service.api.state import Service, service_of
 from mirage.service.batching.queue import Array, EntryResult
 from mirage.service.errors import ServiceError

@@ -12,7 +12,7 @@ from mirage.bundle.errors import BundleError
 from mirage.bundle.format.interface import Image
 from mirage.bundle.format.manifest import Score, Training
 from mirage.bundle.store.layout import list_models, list_versions
-from mirage.service.api.attachment import CARD, SAMPLES
+from mirage.service.api.content.attachment import CARD, SAMPLES
 from mirage.service.api.state import Service
 from mirage.service.errors import NoSuchModel
 from mirage.service.host import instruction_set

@@ -8,7 +8,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from mirage.service.api.request_body import invalid_fields
+from mirage.service.api.content.request_body import invalid_fields
 from mirage.service.errors import InternalError, Malformed, MethodNotAllowed, NotFound, ServiceError
 from mirage.service.telemetry.logging import record_of
 

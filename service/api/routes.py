@@ -6,7 +6,7 @@ from fastapi import APIRouter, Path, Query
 from starlette.requests import Request
 from starlette.responses import Response
 
-from mirage.service.api.attachment import CARD, SAMPLES, find_attachment
+from mirage.service.api.content.attachment import CARD, SAMPLES, find_attachment
 from mirage.service.api.model_info import ModelDetail, ModelList, describe_model, list_known
 from mirage.service.api.schemas import Problem, Status
 from mirage.service.api.state import Service, service_of

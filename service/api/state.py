@@ -8,9 +8,9 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import generate_latest
 from starlette.requests import Request
 
-from mirage.service.api.auth import Keys
-from mirage.service.api.pending_requests import PendingRequests
-from mirage.service.api.rate_limit import Rates
+from mirage.service.api.admission.pending_requests import PendingRequests
+from mirage.service.api.admission.rate_limit import Rates
+from mirage.service.api.security.auth import Keys
 from mirage.service.api.verified_files import VerifiedFiles
 from mirage.service.errors import EngineStuck
 from mirage.service.host import available_cpus

@@ -10,7 +10,7 @@ from types import FrameType
 
 import uvicorn
 
-from mirage.service.api.rate_limit import Rates
+from mirage.service.api.admission.rate_limit import Rates
 from mirage.service.api.state import Service
 from mirage.service.errors import EngineStuck, KeysError, StartError
 from mirage.service.processes.ipc import Channel, Message

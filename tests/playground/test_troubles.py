@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mirage.service.api.auth import add_key
+from mirage.service.api.security.auth import add_key
 from tests.playground.conftest import PageOf
 from tests.playground.server import Server
 

@@ -10,7 +10,7 @@ import pytest
 
 from mirage.bundle.store.publish import new_version
 from mirage.service.__main__ import main
-from mirage.service.api.auth import read_keys
+from mirage.service.api.security.auth import read_keys
 from tests.bundles import Toy, write_toy
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw
 
-from mirage.training.data.pictures import PictureOptions, PictureSet, load_pictures
+from mirage.training.data.sources.pictures import PictureOptions, PictureSet, load_pictures
 
 TINY_UPSCALE = {
     "scale": 2,

@@ -12,12 +12,12 @@ from mirage.training.cli.flags import add_data_flags, add_picture_flags, read_sp
 from mirage.training.cli.restoration import evaluate_upscaler
 from mirage.training.data.dataset import Dataset
 from mirage.training.errors import DataError, UsageError
-from mirage.training.evaluation.cas import classification_accuracy
 from mirage.training.evaluation.contact_sheets import neighbour_sheet, real_sheet
 from mirage.training.evaluation.evaluate import Evaluator, distances_by
 from mirage.training.evaluation.feature_networks import FeatureNetwork, ScriptFeatures
 from mirage.training.evaluation.scorecard import Sizes, known_scorecard, table, write_scorecard
-from mirage.training.evaluation.stacked_mnist import stacked_scores
+from mirage.training.evaluation.scores.cas import classification_accuracy
+from mirage.training.evaluation.scores.stacked_mnist import stacked_scores
 from mirage.training.publish.candidate import Candidate, open_candidate
 from mirage.training.report.compare_page import Side, write_comparison
 from mirage.training.report.run_page import write_report

@@ -8,10 +8,10 @@ from mirage.training.auto import Facts
 from mirage.training.config import AUTO as AUTO_PRESET
 from mirage.training.config import TrainConfig, build_config
 from mirage.training.data.dataset import Dataset
-from mirage.training.data.huggingface import PREFIX
 from mirage.training.data.load import load_dataset, load_splits
 from mirage.training.data.options import AUTO, NONE, DataOptions, build_options, options_of
-from mirage.training.data.pictures import PictureOptions, PictureSet, load_pictures
+from mirage.training.data.sources.huggingface import PREFIX
+from mirage.training.data.sources.pictures import PictureOptions, PictureSet, load_pictures
 from mirage.training.errors import UsageError
 from mirage.training.presets import PRESETS
 from mirage.training.publish.model_card import ModelCard

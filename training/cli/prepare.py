@@ -4,8 +4,8 @@ import argparse
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from mirage.training.data.avatars import write_avatars
-from mirage.training.data.icons import write_icons
+from mirage.training.data.prepare.avatars import write_avatars
+from mirage.training.data.prepare.icons import write_icons
 
 ENDING = """Get the packages with: npm pack openmoji @svgmoji/noto
 OpenMoji's pictures are CC BY-SA 4.0, Noto's Apache-2.0."""

@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 
 from mirage.training.cli.flags import picture_options
-from mirage.training.data.pictures import Picture, load_pictures
+from mirage.training.data.sources.pictures import Picture, load_pictures
 from mirage.training.errors import DataError
 from mirage.training.evaluation.restoration import (
     comparison_sheet,

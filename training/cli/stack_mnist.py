@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from mirage.training.data.load import load_dataset
-from mirage.training.data.mnist import IMAGES, write_stacked
+from mirage.training.data.sources.mnist import IMAGES, write_stacked
 
 SUMMARY = "stack digits into the colours of images: 1,000 kinds of them"
 

@@ -6,7 +6,7 @@ import numpy as np
 from PIL import Image
 
 from mirage.training.data.degradation import SUPPORT, degrade, reduce
-from mirage.training.data.pictures import Picture
+from mirage.training.data.sources.pictures import Picture
 
 TRIES = 4
 """Places that are looked at before a crop of one colour is taken: it would teach nothing."""

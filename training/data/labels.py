@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from mirage.training.data.image import read_file
+from mirage.training.data.sources.image import read_file
 from mirage.training.errors import DataError
 
 SHOWN = 3

@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from mirage.training.data.pixels import to_planes
+from mirage.training.data.sources.pixels import to_planes
 
 SIDE = 16
 """Of the thumbnails, in pixels: what an image shows as a whole, and little of its details."""

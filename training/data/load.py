@@ -9,17 +9,17 @@ from typing import Any
 
 import numpy as np
 
-from mirage.training.data import image_folder
-from mirage.training.data.arrays import find_idx, open_idx, open_npy, open_npz
 from mirage.training.data.cache import ArrayWriter, cached, check_room
 from mirage.training.data.dataset import Dataset, fingerprint, mirror
-from mirage.training.data.decode import check_broken, decode, find_form
-from mirage.training.data.huggingface import PREFIX, open_hub
-from mirage.training.data.image import Form, read_file
-from mirage.training.data.image_folder import SPLITS, Source, folders_of, open_folder
 from mirage.training.data.labels import match_labels, number_classes, read_labels
 from mirage.training.data.options import AUTO, NONE, DataOptions
-from mirage.training.data.zip_archive import open_archive
+from mirage.training.data.sources import image_folder
+from mirage.training.data.sources.arrays import find_idx, open_idx, open_npy, open_npz
+from mirage.training.data.sources.decode import check_broken, decode, find_form
+from mirage.training.data.sources.huggingface import PREFIX, open_hub
+from mirage.training.data.sources.image import Form, read_file
+from mirage.training.data.sources.image_folder import SPLITS, Source, folders_of, open_folder
+from mirage.training.data.sources.zip_archive import open_archive
 from mirage.training.errors import DataError
 
 SPLIT_FILES = (".zip", ".npy", ".npz")

@@ -3,8 +3,8 @@
 import numpy as np
 
 from mirage.training.data.dataset import Dataset
-from mirage.training.data.image import Form
-from mirage.training.data.pixels import contact_sheet, to_float, to_grey_levels
+from mirage.training.data.sources.image import Form
+from mirage.training.data.sources.pixels import contact_sheet, to_float, to_grey_levels
 
 MAX_PIXELS = 4 << 20
 MAX_COLUMNS = 16

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from mirage.bundle.store.durable import atomic_write
-from mirage.training.data.pixels import to_float
+from mirage.training.data.sources.pixels import to_float
 from mirage.training.errors import DataError
 from mirage.training.networks.families import channels_last
 from mirage.training.runs.device import resolve_precision

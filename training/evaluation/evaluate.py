@@ -14,7 +14,6 @@ from mirage.bundle.format.manifest import Score
 from mirage.training.data.dataset import Dataset
 from mirage.training.errors import DataError
 from mirage.training.evaluation.feature_networks import FeatureNetwork, features_for
-from mirage.training.evaluation.metrics import agreement, translucent_share
 from mirage.training.evaluation.reference import (
     Reference,
     load_reference,
@@ -24,7 +23,8 @@ from mirage.training.evaluation.reference import (
 )
 from mirage.training.evaluation.samples import generate_images, proportional_labels, takes_labels
 from mirage.training.evaluation.scorecard import Scorecard, Sizes, read_scorecard, write_scorecard
-from mirage.training.evaluation.sliced_wasserstein import MOST_IMAGES, SlicedWasserstein
+from mirage.training.evaluation.scores.metrics import agreement, translucent_share
+from mirage.training.evaluation.scores.sliced_wasserstein import MOST_IMAGES, SlicedWasserstein
 
 COVERED_SCORES = {"precision", "recall", "density", "coverage", "memorised"}
 

@@ -12,7 +12,8 @@ from mirage.bundle.store.durable import replace_durably, sync_file
 from mirage.training.data.cache import default_cache
 from mirage.training.data.dataset import Dataset
 from mirage.training.evaluation.feature_networks import FeatureNetwork
-from mirage.training.evaluation.metrics import (
+from mirage.training.evaluation.scorecard import Sizes
+from mirage.training.evaluation.scores.metrics import (
     agreement,
     frechet_distance,
     kernel_distance,
@@ -20,7 +21,6 @@ from mirage.training.evaluation.metrics import (
     memorised_share,
     nearest,
 )
-from mirage.training.evaluation.scorecard import Sizes
 
 METHOD = 2
 """Part of the cache's key: raised when the scores of the same features change."""

@@ -12,9 +12,12 @@ from tqdm import tqdm
 
 from mirage.training.data.crops import over
 from mirage.training.data.degradation import enlarge, reduce
-from mirage.training.data.pictures import Picture
-from mirage.training.evaluation.image_quality import gmsd, ssim
-from mirage.training.evaluation.natural_scenes import natural_scene_distance, natural_scene_features
+from mirage.training.data.sources.pictures import Picture
+from mirage.training.evaluation.scores.image_quality import gmsd, ssim
+from mirage.training.evaluation.scores.natural_scenes import (
+    natural_scene_distance,
+    natural_scene_features,
+)
 from mirage.training.optim.fidelity import luma, psnr
 
 Enlarge = Callable[[np.ndarray], np.ndarray]

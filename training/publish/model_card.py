@@ -7,7 +7,7 @@ from PIL import Image
 
 from mirage.bundle.format.latents import draw_latents
 from mirage.bundle.format.manifest import Description, Direction
-from mirage.training.data.pixels import contact_sheet
+from mirage.training.data.sources.pixels import contact_sheet
 from mirage.training.runs.checkpoint import Snapshot
 
 UNKNOWN = "unknown"

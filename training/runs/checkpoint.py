@@ -16,7 +16,7 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from mirage.bundle.store.durable import atomic_write, replace_durably
-from mirage.training.data.pixels import to_grey_levels, to_pixels
+from mirage.training.data.sources.pixels import to_grey_levels, to_pixels
 from mirage.training.errors import DataError
 from mirage.training.networks.base import Architecture, Generator
 from mirage.training.networks.compact import Upscaler

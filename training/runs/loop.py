@@ -18,7 +18,7 @@ from tqdm import tqdm
 from mirage.training.config import TrainConfig
 from mirage.training.data.dataset import Dataset
 from mirage.training.data.latent_codes import latent_codes
-from mirage.training.data.pixels import contact_sheet
+from mirage.training.data.sources.pixels import contact_sheet
 from mirage.training.errors import CollapseError, DataError, UsageError
 from mirage.training.optim.distributed import all_have, any_of, average, rank, together
 from mirage.training.runs.batches import BatchLoader

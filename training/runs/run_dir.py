@@ -19,7 +19,7 @@ from PIL import Image
 
 from mirage.bundle.store.durable import atomic_write, replace_durably
 from mirage.training.config import PROGRESS_FIELDS, TrainConfig
-from mirage.training.data.pixels import contact_sheet
+from mirage.training.data.sources.pixels import contact_sheet
 from mirage.training.errors import DataError, LockedError, UsageError
 
 UNHEALTHY = "unhealthy"

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from mirage.training.data.dataset import Dataset, check_enough
-from mirage.training.data.pixels import to_pixels, to_planes
 from mirage.training.data.preview import describe, sample_sheet
+from mirage.training.data.sources.pixels import to_pixels, to_planes
 from mirage.training.networks.base import Architecture, Discriminator, Generator
 from mirage.training.optim.augment import certainty
 from mirage.training.optim.clamp import soft_clamp

@@ -15,8 +15,8 @@ from torch import Tensor, nn
 
 from mirage.training.data.crops import Crops, over
 from mirage.training.data.degradation import enlarge, reduce
-from mirage.training.data.pictures import PictureSet
-from mirage.training.data.pixels import contact_sheet, to_float, to_grey_levels
+from mirage.training.data.sources.pictures import PictureSet
+from mirage.training.data.sources.pixels import contact_sheet, to_float, to_grey_levels
 from mirage.training.networks.families import PictureArchitecture
 from mirage.training.optim.fidelity import CONTENT_LOSSES, luma, psnr
 from mirage.training.optim.losses import LOSSES, gradient_penalty

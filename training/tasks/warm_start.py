@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from mirage.training.data.dataset import Dataset
-from mirage.training.data.pixels import to_planes
+from mirage.training.data.sources.pixels import to_planes
 from mirage.training.tasks.generate import Batch
 from mirage.training.tasks.randomness import Sampler, Stream, draw_step_latents
 

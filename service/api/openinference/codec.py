@@ -12,10 +12,10 @@ from pydantic import ValidationError
 from pydantic_core import to_json
 
 from mirage.bundle.format.manifest import Manifest
-from mirage.service.api.bounded_json import read_json
+from mirage.service.api.content.bounded_json import read_json
+from mirage.service.api.content.request_body import JSON, OCTETS, invalid_fields
 from mirage.service.api.openinference.schemas import InferenceInput, InferenceRequest, Parameters
 from mirage.service.api.openinference.tensors import IMAGES
-from mirage.service.api.request_body import JSON, OCTETS, invalid_fields
 from mirage.service.errors import BodyTooLarge, InvalidValue, Malformed, UnsupportedBody
 from mirage.service.settings import Settings
 

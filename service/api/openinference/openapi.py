@@ -5,6 +5,7 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
+from mirage.service.api.content.request_body import JSON, OCTETS
 from mirage.service.api.openinference.codec import WINDOW_BITS
 from mirage.service.api.openinference.routes import status_of
 from mirage.service.api.openinference.schemas import (
@@ -17,7 +18,6 @@ from mirage.service.api.openinference.schemas import (
     ServerMetadata,
     ServerReady,
 )
-from mirage.service.api.request_body import JSON, OCTETS
 from mirage.service.errors import (
     BodyTooLarge,
     DeadlinePassed,

@@ -14,7 +14,8 @@ from PIL import Image
 
 from mirage.bundle.format.latents import draw_latents
 from mirage.bundle.format.verify import load_bundle
-from mirage.service.api import generate, negotiation
+from mirage.service.api import generate
+from mirage.service.api.content import negotiation
 from mirage.service.api.generate import Made, pack
 from mirage.service.errors import NotAcceptable
 from mirage.service.media import encoding

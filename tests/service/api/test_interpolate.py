@@ -14,7 +14,7 @@ from PIL import Image
 from starlette.testclient import TestClient
 from starlette.types import Message
 
-from mirage.service.api.negotiation import FRAMES_TYPES
+from mirage.service.api.content.negotiation import FRAMES_TYPES
 from mirage.service.app import create_app
 from mirage.service.batching.batcher import Batcher
 from mirage.service.errors import InternalError

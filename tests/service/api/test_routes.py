@@ -13,7 +13,7 @@ from starlette.testclient import TestClient
 
 from mirage.bundle.format.latents import draw_latents, takes_canary
 from mirage.bundle.store.release import Canary, release
-from mirage.service.api.negotiation import ANSWER_TYPES
+from mirage.service.api.content.negotiation import ANSWER_TYPES
 from mirage.service.api.playground import MEDIA_TYPES, read_pages
 from tests.bundles import Toy, make_bundle
 from tests.service.conftest import ClientOf

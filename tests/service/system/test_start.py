@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from mirage.bundle.store.release import release
-from mirage.service.api.auth import add_key
+from mirage.service.api.security.auth import add_key
 from mirage.service.processes.launch import HostError, PortError, _listen
 from tests.bundles import make_bundle
 from tests.service.helpers.server_process import READY, ROOT, Process, answer, serving

@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from mirage.training.__main__ import main
-from mirage.training.data.pictures import PictureOptions, load_pictures
+from mirage.training.data.sources.pictures import PictureOptions, load_pictures
 from mirage.training.runs.run_dir import Run
 from tests.training.drawings import TINY_UPSCALE, drawing, write_drawings
 

@@ -3,7 +3,7 @@ import pytest
 
 from mirage.training.data.crops import Crops, on_matte, over
 from mirage.training.data.degradation import reduce
-from mirage.training.data.pictures import Picture
+from mirage.training.data.sources.pictures import Picture
 from tests.training.drawings import drawing
 
 

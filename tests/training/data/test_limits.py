@@ -38,7 +38,7 @@ def test_a_file_in_a_folder_is_bounded_in_bytes(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr("mirage.training.data.image.MAX_FILE_BYTES", 4096)
+    monkeypatch.setattr("mirage.training.data.sources.image.MAX_FILE_BYTES", 4096)
     folder = write_tree(tmp_path / "data", {"a.png": png(1), "b.png": png() + bytes(5000)})
     data = load_dataset(folder, options=DataOptions(max_broken=0.9), cache=cache)
     assert (len(data), data.broken) == (1, 1)
@@ -48,7 +48,7 @@ def test_a_file_in_a_folder_is_bounded_in_bytes(
 def test_a_labels_file_in_a_folder_is_bounded_in_bytes(
     tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("mirage.training.data.image.MAX_FILE_BYTES", 4096)
+    monkeypatch.setattr("mirage.training.data.sources.image.MAX_FILE_BYTES", 4096)
     files = {"a.png": png(1), "dataset.json": b'{"labels": null}' + b" " * 5000}
     with pytest.raises(DataError, match=r"dataset\.json cannot be read: holds more than"):
         load_dataset(write_tree(tmp_path / "data", files), cache=cache)

@@ -3,7 +3,7 @@ from pathlib import Path
 import numpy as np
 
 from mirage.training.evaluation.contact_sheets import neighbour_sheet, real_sheet, sample_sheet
-from mirage.training.evaluation.metrics import nearest
+from mirage.training.evaluation.scores.metrics import nearest
 from tests.bundles import Toy
 from tests.training.helpers.toys import SIZES, digits_like, evaluator_of
 

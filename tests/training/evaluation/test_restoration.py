@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from mirage.training.data.degradation import enlarge, reduce
-from mirage.training.data.pictures import Picture
+from mirage.training.data.sources.pictures import Picture
 from mirage.training.evaluation.restoration import comparison_sheet, score_restoration, table
 from tests.training.drawings import drawing
 

@@ -7,7 +7,7 @@ import torch
 from PIL import Image
 
 from mirage.training.config import TrainConfig, build_config
-from mirage.training.data.pictures import PictureSet
+from mirage.training.data.sources.pictures import PictureSet
 from mirage.training.errors import UsageError
 from mirage.training.runs.batches import BatchLoader
 from mirage.training.runs.checkpoint import load_latest, load_upscaler

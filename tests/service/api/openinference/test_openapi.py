@@ -12,7 +12,7 @@ from mirage.service.api.openinference.routes import routes
 from mirage.service.app import create_app
 from mirage.service.settings import Settings
 from mirage.service.telemetry.metrics import Metrics
-from tests.service.api.test_openapi import check_answers
+from tests.service.api.document.test_openapi import check_answers
 
 INFER = [path for path in inference_paths() if path.endswith("/infer")]
 READ = [path for path in inference_paths() if not path.endswith("/infer")]

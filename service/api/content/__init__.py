@@ -1,0 +1,1 @@
+"""What bodies say and how answers are represented."""

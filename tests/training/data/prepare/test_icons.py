@@ -1,0 +1,105 @@
+import io
+import json
+import os
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from mirage.training.data.prepare.icons import write_icons
+from mirage.training.errors import DataError
+
+SVG = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 72 72"><path d="M0 0h9v9z"/></svg>'
+NAMES = [
+    {"hexcode": "1F600", "subgroups": "face-smiling", "skintone": ""},
+    {"hexcode": "270C-FE0F", "subgroups": "hand-fingers-partial", "skintone": ""},
+    {"hexcode": "270C-1F3FB", "subgroups": "hand-fingers-partial", "skintone": "1"},
+]
+SPRITES = """<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 2000 2000">
+<svg id="270C" viewBox="0 0 128 128"><path d="M0 0h9v9z"/></svg>
+<svg id="270C-1F3FB" viewBox="0 0 128 128"/>
+<svg id="E000" viewBox="0 0 128 128"/>
+<svg id="1F1E6-1F1E8" viewBox="0 0 1200 600"/>
+</svg>"""
+RENDERER = """#!/bin/sh
+if grep -q broken; then echo 'no drawing' >&2; exit 1; fi
+printf 'png of %s' "$2"
+"""
+
+
+def package(path: Path, files: dict[str, str]) -> Path:
+    with tarfile.open(path, "w:gz") as archive:
+        for name, text in files.items():
+            member = tarfile.TarInfo(f"package/{name}")
+            member.size = len(text.encode())
+            archive.addfile(member, io.BytesIO(text.encode()))
+    return path
+
+
+@pytest.fixture
+def openmoji(tmp_path: Path) -> Path:
+    files = {f"color/svg/{entry['hexcode']}.svg": SVG for entry in NAMES}
+    return package(tmp_path / "o.tgz", {"data/openmoji.json": json.dumps(NAMES), **files})
+
+
+@pytest.fixture
+def noto(tmp_path: Path) -> Path:
+    return package(tmp_path / "n.tgz", {"sprites/all.svg": SPRITES})
+
+
+@pytest.fixture
+def renderer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A program in the place of the renderer that says what it was asked for."""
+    path = tmp_path / "bin" / "rsvg-convert"
+    path.parent.mkdir()
+    path.write_text(RENDERER)
+    path.chmod(0o755)
+    monkeypatch.setenv("PATH", str(path.parent), prepend=os.pathsep)
+    return path
+
+
+@pytest.mark.usefixtures("renderer")
+def test_icons_lie_in_folders_of_their_groups(openmoji: Path, noto: Path, tmp_path: Path) -> None:
+    assert write_icons(openmoji, noto, tmp_path / "icons", 256) == 4
+    found = sorted(str(p.relative_to(tmp_path / "icons")) for p in tmp_path.rglob("icons/**/*.png"))
+    assert found == [
+        "noto/hand-fingers-partial/270C.png",  # the same icon, with and without its variation
+        "noto/other/E000.png",
+        "openmoji/face-smiling/1F600.png",
+        "openmoji/hand-fingers-partial/270C-FE0F.png",
+    ]
+
+
+@pytest.mark.usefixtures("renderer")
+def test_icons_are_drawn_at_the_size_asked_for(openmoji: Path, tmp_path: Path) -> None:
+    write_icons(openmoji, None, tmp_path / "icons", 99)
+    assert (tmp_path / "icons/openmoji/face-smiling/1F600.png").read_text() == "png of 99"
+
+
+@pytest.mark.usefixtures("renderer")
+def test_what_is_drawn_already_stays(openmoji: Path, tmp_path: Path) -> None:
+    write_icons(openmoji, None, tmp_path / "icons", 99)
+    kept = tmp_path / "icons/openmoji/face-smiling/1F600.png"
+    kept.write_text("kept")
+    write_icons(openmoji, None, tmp_path / "icons", 99)
+    assert kept.read_text() == "kept"
+
+
+@pytest.mark.usefixtures("renderer")
+def test_a_drawing_that_cannot_be_drawn_is_named(tmp_path: Path) -> None:
+    files = {"data/openmoji.json": json.dumps(NAMES), "color/svg/1F600.svg": "broken"}
+    with pytest.raises(DataError, match=r"openmoji/face-smiling/1F600\.png .* no drawing"):
+        write_icons(package(tmp_path / "o.tgz", files), None, tmp_path / "icons", 9)
+
+
+def test_a_missing_renderer_is_named(
+    openmoji: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(DataError, match="librsvg2-bin"):
+        write_icons(openmoji, None, tmp_path / "icons", 9)
+
+
+def test_another_package_is_refused(noto: Path, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"n\.tgz is no npm package with package/data/openmoji"):
+        write_icons(noto, None, tmp_path / "icons", 9)

@@ -1,0 +1,205 @@
+import contextlib
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mirage.training.data.load import load_dataset
+from mirage.training.data.options import DataOptions
+from mirage.training.data.sources.arrays import open_npy, open_npz, read_idx
+from mirage.training.errors import DataError
+from tests.training.helpers.datasets import shapes, write_idx
+
+IMAGES, LABELS = shapes(20)
+COLOURED, _ = shapes(20, channels=3)
+
+
+@pytest.mark.parametrize("images", [IMAGES, IMAGES[..., 0], COLOURED])
+def test_an_npy_file_holds_images_without_classes(tmp_path: Path, images: np.ndarray) -> None:
+    np.save(tmp_path / "images.npy", images)
+    data = load_dataset(tmp_path / "images.npy", cache=tmp_path)
+    np.testing.assert_array_equal(data.images, images.reshape(*images.shape[:3], -1))
+    assert data.labels is None
+
+
+@pytest.mark.parametrize(
+    "names",
+    [("images", "labels"), ("x_train", "y_train"), ("arr_0", "arr_1"), ("train_images", "")],
+)
+def test_an_npz_file_holds_images_and_perhaps_labels(
+    tmp_path: Path, names: tuple[str, str]
+) -> None:
+    arrays = {names[0]: COLOURED} | ({names[1]: LABELS} if names[1] else {})
+    np.savez_compressed(tmp_path / "data.npz", **arrays)
+    data = load_dataset(tmp_path / "data.npz", cache=tmp_path)
+    np.testing.assert_array_equal(data.images, COLOURED)
+    assert data.classes == (("0", "1") if names[1] else ())
+
+
+def test_an_npz_file_may_hold_both_splits(tmp_path: Path) -> None:
+    np.savez(
+        tmp_path / "data.npz",
+        **{
+            "x_train": IMAGES,
+            "y_train": LABELS[:, None],
+            "x_test": IMAGES[:4],
+            "y_test": LABELS[:4],
+        },
+    )
+    train, test = (
+        load_dataset(tmp_path / "data.npz", s, cache=tmp_path) for s in ("train", "test")
+    )
+    assert (len(train), len(test)) == (20, 4)
+    assert test.labels.tolist() == LABELS[:4].tolist()
+
+
+def test_labels_may_be_names(tmp_path: Path) -> None:
+    names = np.array(["left", "right"])[LABELS]
+    np.savez(tmp_path / "data.npz", images=IMAGES, labels=names)
+    assert load_dataset(tmp_path / "data.npz", cache=tmp_path).classes == ("left", "right")
+
+
+def test_a_folder_may_hold_a_file_for_each_split(tmp_path: Path) -> None:
+    np.save(tmp_path / "train.npy", IMAGES)
+    np.save(tmp_path / "test.npy", IMAGES[:4])
+    assert len(load_dataset(tmp_path, cache=tmp_path / "cache")) == 20
+    assert len(load_dataset(tmp_path, "test", cache=tmp_path / "cache")) == 4
+
+
+def test_arrays_take_the_same_options_as_pictures(tmp_path: Path) -> None:
+    np.save(tmp_path / "images.npy", COLOURED)
+    options = DataOptions(size=(4, 4), channels=1)
+    data = load_dataset(tmp_path / "images.npy", options=options, cache=tmp_path)
+    assert data.images.shape == (20, 4, 4, 1)
+    assert data.images.max() > 0
+
+
+def test_an_idx_file_may_be_coloured_and_without_classes(tmp_path: Path) -> None:
+    write_idx(tmp_path / "images", COLOURED)
+    options = DataOptions(labels="none")
+    data = load_dataset(tmp_path / "images", options=options, cache=tmp_path)
+    np.testing.assert_array_equal(data.images, COLOURED)
+
+
+@pytest.mark.parametrize(
+    ("images", "said"),
+    [
+        (IMAGES.astype(np.float32), r"holds float32 \(20, 8, 8, 1\); expected uint8"),
+        (IMAGES.reshape(20, 64), r"holds uint8 \(20, 64\)"),
+        (COLOURED.transpose(0, 3, 1, 2), "channels come last"),
+        (IMAGES[:0], "no images"),
+        (np.zeros((2, 6, 6), np.uint8), "are 6x6; sides must be multiples of 4, say --size 4x4"),
+    ],
+)
+def test_says_what_is_wrong_with_an_array(tmp_path: Path, images: np.ndarray, said: str) -> None:
+    np.save(tmp_path / "images.npy", images)
+    with pytest.raises(DataError, match=said):
+        load_dataset(tmp_path / "images.npy", cache=tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("arrays", "said"),
+    [
+        ({"pixels": IMAGES}, "it holds pixels; images are called x_train, train_images, images"),
+        ({"images": IMAGES, "labels": LABELS[:3]}, r"its labels \(3,\) int64"),
+        ({"images": IMAGES, "labels": LABELS / 2}, "float64"),
+        ({"images": np.array([object()])}, "allow_pickle"),
+    ],
+)
+def test_says_what_is_wrong_with_an_npz_file(
+    tmp_path: Path, arrays: dict[str, np.ndarray], said: str
+) -> None:
+    np.savez(tmp_path / "data.npz", **arrays)
+    with pytest.raises(DataError, match=said):
+        load_dataset(tmp_path / "data.npz", cache=tmp_path)
+
+
+def test_an_array_too_large_to_be_read_at_once_belongs_into_a_file_of_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mirage.training.data.sources.arrays.MAX_ARRAY_BYTES", 1000)
+    np.savez(tmp_path / "data.npz", images=IMAGES)
+    with pytest.raises(DataError, match=r"images has 1408 bytes; use an \.npy file"):
+        open_npz(tmp_path / "data.npz", "train")
+
+
+def _npy(array: np.ndarray) -> bytes:
+    content = io.BytesIO()
+    np.save(content, array)
+    return content.getvalue()
+
+
+@given(
+    content=st.binary(max_size=64)
+    | st.builds(
+        lambda at, byte, cut: bytes([*_npy(IMAGES)[:at], byte, *_npy(IMAGES)[at + 1 :]])[
+            : 1408 - cut
+        ],
+        st.integers(0, 127),
+        st.integers(0, 255),
+        st.integers(0, 8),
+    )
+)
+@pytest.mark.filterwarnings("ignore::UserWarning", "ignore::SyntaxWarning")
+def test_any_bytes_are_an_array_or_a_data_error(
+    tmp_path_factory: pytest.TempPathFactory, content: bytes
+) -> None:
+    path = tmp_path_factory.getbasetemp() / "fuzz.npy"
+    path.write_bytes(content)
+    with contextlib.suppress(DataError):
+        assert open_npy(path).pixels.dtype == np.uint8
+    with contextlib.suppress(DataError):
+        assert open_npz(path, "train").pixels.dtype == np.uint8
+
+
+@given(at=st.integers(0, 1700), byte=st.integers(0, 255), cut=st.integers(0, 30))
+@pytest.mark.filterwarnings("ignore::UserWarning", "ignore::SyntaxWarning")
+def test_any_damage_to_an_npz_file_is_an_array_or_a_data_error(
+    tmp_path_factory: pytest.TempPathFactory, at: int, byte: int, cut: int
+) -> None:
+    path = tmp_path_factory.getbasetemp() / "fuzz.npz"
+    np.savez(path, images=IMAGES)
+    content = bytearray(path.read_bytes())
+    content[at % len(content)] = byte
+    path.write_bytes(content[: len(content) - cut])
+    with contextlib.suppress(DataError):
+        assert open_npz(path, "train").pixels.dtype == np.uint8
+
+
+@pytest.mark.parametrize("name", ["images", "images.gz"])
+@pytest.mark.parametrize("shape", [(5,), (4, 3, 2)])
+def test_reads_what_was_written(tmp_path: Path, name: str, shape: tuple[int, ...]) -> None:
+    array = np.arange(np.prod(shape), dtype=np.uint8).reshape(shape)
+    write_idx(tmp_path / name, array)
+    np.testing.assert_array_equal(read_idx(tmp_path / name), array)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"", "begins with"),
+        (b"\x89PNG\r\n", "begins with 89504e47"),
+        (b"\0\0\x0d\1\0\0\0\1\0\0\0\0", "begins with 00000d01"),
+        (b"\0\0\x08\3\0\0\0\1", "cut short in its header"),
+        (b"\0\0\x08\1\0\0\0\5abc", "but holds 3"),
+        (b"\x1f\x8b not gzip", "cannot be read"),
+    ],
+)
+def test_refuses_what_is_no_idx(tmp_path: Path, content: bytes, said: str) -> None:
+    path = tmp_path / "images"
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=said):
+        read_idx(path)
+
+
+@given(content=st.binary(max_size=64))
+def test_any_bytes_are_an_idx_array_or_a_data_error(
+    tmp_path_factory: pytest.TempPathFactory, content: bytes
+) -> None:
+    path = tmp_path_factory.getbasetemp() / "fuzz"
+    path.write_bytes(content)
+    with contextlib.suppress(DataError):
+        assert read_idx(path).dtype == np.uint8

@@ -1,0 +1,131 @@
+"""With data sets in Hugging Face's own formats, on this disk: nothing is downloaded."""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from mirage.training.data.load import load_dataset, load_splits
+from mirage.training.data.options import DataOptions
+from mirage.training.data.sources.huggingface import Address, read_address
+from mirage.training.errors import DataError, UsageError
+from tests.training.helpers.datasets import shapes
+from tests.training.helpers.files import png, write_tree
+
+IMAGES, LABELS = shapes(12, channels=3)
+
+
+@pytest.mark.parametrize(
+    ("text", "address"),
+    [
+        ("hf:mnist", Address("mnist", None, None)),
+        ("hf:uoft-cs/cifar10@test", Address("uoft-cs/cifar10", None, "test")),
+        ("hf:user/name:config@train", Address("user/name", "config", "train")),
+        ("hf:./folder", Address("./folder", None, None)),
+    ],
+)
+def test_reads_an_address(text: str, address: Address) -> None:
+    assert read_address(text) == address
+
+
+def test_an_address_has_a_name() -> None:
+    with pytest.raises(UsageError, match=r"expected hf:NAME\[:CONFIG\]\[@SPLIT\]"):
+        read_address("hf:@train")
+
+
+def test_a_missing_package_is_named_with_the_extra_that_brings_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "datasets", None)
+    with pytest.raises(DataError, match=r"need the package `datasets`; .*mirage-gan\[hf\]"):
+        load_dataset("hf:anything", cache=tmp_path)
+
+
+@pytest.fixture
+def datasets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """The package, kept away from the network and from the user's cache."""
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setenv("HF_HOME", str(tmp_path / "hf"))
+    package = pytest.importorskip("datasets", reason="needs the extra hf")
+    monkeypatch.setattr(package.config, "HF_DATASETS_CACHE", tmp_path / "hf")
+    monkeypatch.setattr(package.config, "HF_DATASETS_OFFLINE", True)
+    package.disable_progress_bars()
+    return package
+
+
+def table(datasets, count: int = 12, **more: object):
+    """Images with classes that are not in the order of code points."""
+    kinds = {"image": datasets.Image(), "label": datasets.ClassLabel(names=["right", "left"])}
+    columns = {
+        "image": [Image.fromarray(image) for image in IMAGES[:count]],
+        "label": (1 - LABELS[:count]).tolist(),
+    }
+    kinds |= {name: datasets.ClassLabel(names=["x", "y"]) for name in more}
+    return datasets.Dataset.from_dict(columns | more, features=datasets.Features(kinds))
+
+
+def test_reads_what_was_saved_to_disk(tmp_path: Path, datasets) -> None:
+    table(datasets).save_to_disk(tmp_path / "saved")
+    data = load_dataset(f"hf:{tmp_path / 'saved'}", cache=tmp_path)
+    np.testing.assert_array_equal(data.images, IMAGES)
+    np.testing.assert_array_equal(data.labels, LABELS)
+    assert data.classes == ("left", "right")
+
+
+def test_reads_a_folder_of_images_with_splits(
+    tmp_path: Path, datasets, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = {
+        f"{split}/{name}/{n}.png": png(n)
+        for split in ("train", "test")
+        for name in "ab"
+        for n in range(3 if split == "train" else 1)
+    }
+    write_tree(tmp_path / "folder", files)
+    monkeypatch.chdir(tmp_path)
+    train, test = load_splits("hf:./folder", cache=tmp_path)
+    assert (len(train), len(test)) == (6, 2)
+    assert train.classes == test.classes == ("a", "b")
+
+
+def test_a_split_may_be_named(tmp_path: Path, datasets) -> None:
+    both = datasets.DatasetDict({"all": table(datasets), "few": table(datasets, 4)})
+    both.save_to_disk(tmp_path / "saved")
+    assert len(load_dataset(f"hf:{tmp_path / 'saved'}@few", cache=tmp_path)) == 4
+    with pytest.raises(DataError, match="has no split train; it has all, few"):
+        load_dataset(f"hf:{tmp_path / 'saved'}", cache=tmp_path)
+
+
+def test_the_column_of_classes_may_be_named_or_done_without(tmp_path: Path, datasets) -> None:
+    coarse = table(datasets, coarse=[0] * 6 + [1] * 6)
+    coarse.save_to_disk(tmp_path / "saved")
+    place = f"hf:{tmp_path / 'saved'}"
+    assert load_dataset(place, options=DataOptions(labels="none"), cache=tmp_path).labels is None
+    data = load_dataset(place, options=DataOptions(labels="coarse"), cache=tmp_path)
+    assert data.classes == ("x", "y")
+    assert data.labels.tolist() == [0] * 6 + [1] * 6
+    with pytest.raises(DataError, match="has the columns image, label, coarse"):
+        load_dataset(place, options=DataOptions(labels="fine"), cache=tmp_path)
+    coarse.rename_column("label", "fine").save_to_disk(tmp_path / "two")
+    with pytest.raises(DataError, match=r"several columns of classes; say --labels fine\|coarse"):
+        load_dataset(f"hf:{tmp_path / 'two'}", cache=tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda stored: stored.remove_columns("image"), "has no column of images; it has label"),
+        (lambda stored: stored.map(lambda row: {"label": -1}), "has the label -1 in label"),
+    ],
+)
+def test_says_what_is_wrong_with_a_table(tmp_path: Path, datasets, change, said: str) -> None:
+    change(table(datasets)).save_to_disk(tmp_path / "saved")
+    with pytest.raises(DataError, match=said):
+        load_dataset(f"hf:{tmp_path / 'saved'}", cache=tmp_path)
+
+
+def test_what_cannot_be_loaded_is_named(tmp_path: Path, datasets) -> None:
+    with pytest.raises(DataError, match=r"hf:\./nowhere cannot be loaded: "):
+        load_dataset("hf:./nowhere", cache=tmp_path)

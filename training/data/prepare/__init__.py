@@ -1,0 +1,1 @@
+"""Commands that turn published collections into training sets."""

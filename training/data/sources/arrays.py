@@ -1,0 +1,161 @@
+"""Images that are arrays already: NumPy's .npy and .npz files, and IDX files."""
+
+import gzip
+import math
+import struct
+import zlib
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from mirage.training.data.sources.image_folder import Source, state_of
+from mirage.training.errors import DataError
+
+UNSIGNED_BYTE = 0x08
+MAX_IDX_BYTES = 1 << 32
+
+
+def read_idx(path: Path) -> np.ndarray:
+    """Read one IDX file of unsigned bytes, gzip-compressed or not: uint8, any number of dimensions.
+
+    Raises DataError naming the file when it is not IDX, holds another type, or is cut short.
+    """
+    raw = _read(path)
+    if len(raw) < 4 or raw[:2] != b"\0\0" or raw[2] != UNSIGNED_BYTE:
+        raise DataError(f"{path.name} begins with {raw[:4].hex()}; IDX of bytes begins with 000008")
+    dimensions = raw[3]
+    header = 4 + 4 * dimensions
+    if dimensions < 1 or len(raw) < header:
+        raise DataError(f"{path.name} is cut short in its header ({len(raw)} bytes)")
+    shape = struct.unpack(f">{dimensions}I", raw[4:header])
+    if len(raw) - header != math.prod(shape):
+        raise DataError(
+            f"{path.name} announces {math.prod(shape)} bytes {shape} but holds {len(raw) - header}"
+        )
+    return np.frombuffer(raw, np.uint8, offset=header).reshape(shape)
+
+
+def _read(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            zipped = file.read(2) == b"\x1f\x8b"
+        with gzip.open(path) if zipped else path.open("rb") as file:
+            return file.read(MAX_IDX_BYTES)
+    except (OSError, EOFError, zlib.error) as error:
+        raise DataError(f"{path.name} cannot be read: {error}") from error
+
+
+MAX_ARRAY_BYTES = 4 << 30
+"""Of one array in an .npz file, which is read as a whole; an .npy file may be of any size."""
+PAIRS = (("x_{}", "y_{}"), ("{}_images", "{}_labels"), ("images", "labels"), ("arr_0", "arr_1"))
+"""Names of images and labels in .npz files, in the order in which they are looked for."""
+IDX_PREFIX = {"train": "train", "test": "t10k"}
+
+
+def open_npy(path: Path) -> Source:
+    """uint8 [N, H, W] or [N, H, W, C] in one file, mapped rather than read; without classes."""
+    try:
+        images = np.load(path, mmap_mode="r", allow_pickle=False)
+    except Exception as error:  # NumPy parses headers as Python; damaged ones raise anything
+        raise DataError(f"{path} is no NumPy array: {error}") from error
+    if not isinstance(images, np.ndarray):
+        raise DataError(f"{path} holds several arrays; such a file is called .npz")
+    return _source(path, state_of(path), images, lambda: None)
+
+
+def open_npz(path: Path, split: str) -> Source:
+    """Images and, if it holds them, labels; of `split` where their names tell of splits."""
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            sizes = {Path(info.filename).stem: info.file_size for info in stored.zip.infolist()}
+            images_name, labels_name = _chosen(path, list(sizes), split)
+            if sizes[images_name] > MAX_ARRAY_BYTES:
+                raise ValueError(f"{images_name} has {sizes[images_name]} bytes; use an .npy file")
+            images = stored[images_name]
+            labels = stored[labels_name] if labels_name in sizes else None
+    except Exception as error:  # as above; and a file that is no archive has none of its methods
+        raise DataError(f"{path} cannot be used as .npz: {error}") from error
+    state = (state_of(path), images_name)
+    return _source(path, state, images, lambda: _classes(path, images, labels))
+
+
+def _chosen(path: Path, names: Sequence[str], split: str) -> tuple[str, str]:
+    for wanted in dict.fromkeys((split, "train")):
+        for images, labels in PAIRS:
+            if images.format(wanted) in names:
+                return images.format(wanted), labels.format(wanted)
+    allowed = ", ".join(images.format(split) for images, _ in PAIRS)
+    raise ValueError(f"it holds {', '.join(names) or 'nothing'}; images are called {allowed}")
+
+
+def find_idx(path: Path, split: str) -> Path | None:
+    """The IDX file of images that a folder holds under a standard name, if it does."""
+    prefix = IDX_PREFIX[split]
+    for name in (f"{prefix}-images-idx3-ubyte", f"{prefix}-images.idx3-ubyte"):
+        for file in (path / name, path / f"{name}.gz"):
+            if file.exists():
+                return file
+    return None
+
+
+def open_idx(path: Path) -> Source:
+    """An IDX file of images; the file of labels beside it is read when classes are asked for."""
+    images = read_idx(path)
+    beside = _labels_beside(path)
+    state = (state_of(path), beside and state_of(beside))
+
+    def classes() -> Sequence[str] | None:
+        if beside is None:
+            expected = path.name.replace("images", "labels").replace("idx3", "idx1")
+            raise DataError(
+                f"{path} has no labels: expected {expected} beside it, or say --labels none"
+            )
+        return _classes(path, images, read_idx(beside))
+
+    return _source(path, state, images, classes)
+
+
+def _labels_beside(images: Path) -> Path | None:
+    labels = images.with_name(images.name.replace("images", "labels").replace("idx3", "idx1"))
+    for file in (labels, labels.with_name(f"{labels.name}.gz"), labels.with_suffix("")):
+        if file.is_file() and file != images:
+            return file
+    return None
+
+
+def _classes(path: Path, images: np.ndarray, labels: np.ndarray | None) -> Sequence[str] | None:
+    if labels is None:
+        return None
+    labels = labels[:, 0] if labels.ndim == 2 and labels.shape[1] == 1 else labels
+    if labels.ndim != 1 or len(labels) != len(images) or labels.dtype.kind not in "iuU":
+        raise DataError(
+            f"{path.name} holds {images.shape} and its labels {labels.shape} {labels.dtype}; "
+            "expected [N, height, width] or [N, height, width, C] and [N] numbers or names"
+        )
+    return [str(label) for label in labels.tolist()]
+
+
+def _source(
+    path: Path, state: Any, images: np.ndarray, classes: Callable[[], Sequence[str] | None]
+) -> Source:
+    pixels = images[..., None] if images.ndim == 3 else images
+    if images.dtype != np.uint8 or pixels.ndim != 4 or pixels.shape[3] not in (1, 3, 4):
+        hint = "; channels come last" if images.ndim == 4 and images.shape[1] in (1, 3, 4) else ""
+        raise DataError(
+            f"{path.name} holds {images.dtype} {images.shape}; expected uint8 "
+            f"[N, height, width] or [N, height, width, 1, 3 or 4]{hint}"
+        )
+    if 0 in pixels.shape:
+        raise DataError(f"{path.name} holds {images.shape}: no images")
+    single = pixels.shape[3] == 1
+    return Source(
+        place=str(path),
+        state=state,
+        names=[str(number) for number in range(len(pixels))],
+        picture=lambda index: Image.fromarray(pixels[index, ..., 0] if single else pixels[index]),
+        classes=classes,
+        pixels=pixels,
+    )

@@ -1,0 +1,130 @@
+"""Hugging Face data sets: from the hub or from a folder, by the optional package `datasets`."""
+
+import importlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from mirage.training.data.options import AUTO, NONE
+from mirage.training.data.sources.image import open_picture, read_file
+from mirage.training.data.sources.image_folder import Source
+from mirage.training.errors import DataError, UsageError
+
+PREFIX = "hf:"
+SAVED = ("state.json", "dataset_dict.json")
+"""What `save_to_disk` leaves in a folder."""
+
+
+@dataclass(frozen=True)
+class Address:
+    """hf:NAME[:CONFIG][@SPLIT]; NAME is of the hub, or a folder that begins with ./ or /."""
+
+    name: str
+    config: str | None
+    split: str | None
+
+
+def read_address(text: str) -> Address:
+    """Raises UsageError when there is no name in it."""
+    rest, _, split = text.removeprefix(PREFIX).partition("@")
+    name, _, config = rest.partition(":")
+    if not name:
+        raise UsageError(f"--data is {text}; expected hf:NAME[:CONFIG][@SPLIT]")
+    return Address(name, config or None, split or None)
+
+
+def open_hub(text: str, split: str, labels: str) -> Source:
+    """The pictures of a split, or of the one that is trained on when there is no such split.
+
+    The first column of images is taken. labels: the column of classes; `auto` takes the one called
+    `label`, else the only one of classes. An address with @SPLIT trains on that split. Raises
+    DataError naming what is missing, the package included.
+    """
+    address = read_address(text)
+    splits = _load(address)
+    name = _split_of(address, list(splits), split)
+    table = splits[name]
+    images = _image_column(text, table)
+    column = _label_column(text, table, labels)
+    table = table.cast_column(images, _package().Image(decode=False))
+    place = f"{text.partition('@')[0]}@{name}"
+
+    def picture(index: int) -> Image.Image:
+        stored = table[index][images]
+        return open_picture(stored["bytes"] or read_file(Path(stored["path"])))
+
+    if not len(table):
+        raise DataError(f"{place} holds no images")
+    return Source(
+        place=place,
+        state=(table._fingerprint, column),
+        names=[str(number) for number in range(len(table))],
+        picture=picture,
+        classes=lambda: None if column is None else _classes(place, table, column),
+    )
+
+
+def _package() -> Any:
+    try:
+        return importlib.import_module("datasets")
+    except ImportError as error:
+        raise DataError(
+            "data sets of Hugging Face need the package `datasets`; "
+            "install the extra hf: pip install 'mirage-gan[hf]'"
+        ) from error
+
+
+def _load(address: Address) -> Any:
+    """Splits by name. What it raises is as manifold as the hub: nothing of it is a crash."""
+    datasets = _package()
+    try:
+        if any((Path(address.name) / name).exists() for name in SAVED):
+            stored = datasets.load_from_disk(address.name)
+            return stored if isinstance(stored, dict) else {"train": stored}
+        return datasets.load_dataset(address.name, address.config)
+    except Exception as error:
+        raise DataError(f"hf:{address.name} cannot be loaded: {error}") from error
+
+
+def _split_of(address: Address, splits: Sequence[str], split: str) -> str:
+    """The split to read for training or for testing; what is trained on when there is no test."""
+    train = address.split or "train"
+    if train not in splits:
+        raise DataError(f"hf:{address.name} has no split {train}; it has {', '.join(splits)}")
+    return split if split != "train" and split in splits else train
+
+
+def _image_column(text: str, table: Any) -> str:
+    found = [name for name, kind in table.features.items() if type(kind).__name__ == "Image"]
+    if not found:
+        raise DataError(f"{text} has no column of images; it has {', '.join(table.features)}")
+    return found[0]
+
+
+def _label_column(text: str, table: Any, labels: str) -> str | None:
+    if labels == NONE:
+        return None
+    if labels != AUTO:
+        if labels not in table.features:
+            columns = ", ".join(table.features)
+            raise DataError(f"--labels is {labels}; {text} has the columns {columns}")
+        return labels
+    classes = [name for name, kind in table.features.items() if hasattr(kind, "int2str")]
+    if "label" in table.features or not classes:
+        return "label" if "label" in table.features else None
+    if len(classes) > 1:
+        raise DataError(f"{text} has several columns of classes; say --labels {'|'.join(classes)}")
+    return classes[0]
+
+
+def _classes(place: str, table: Any, column: str) -> list[str]:
+    kind, values = table.features[column], table[column]
+    if not hasattr(kind, "int2str"):
+        return [str(value) for value in values]
+    names = kind.names
+    if bad := [value for value in values if value is None or not 0 <= value < len(names)]:
+        raise DataError(f"{place} has the label {bad[0]} in {column}; say --labels none")
+    return [names[value] for value in values]

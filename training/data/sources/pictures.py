@@ -1,0 +1,225 @@
+"""High-resolution pictures of any size, some of them held out, for networks that take pictures."""
+
+import hashlib
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from PIL import Image
+from pydantic import BaseModel, ConfigDict, Field
+from tqdm import tqdm
+
+from mirage.training.data.load import open_source
+from mirage.training.data.options import NONE, DataOptions
+from mirage.training.data.sources.decode import cpu_count
+from mirage.training.data.sources.image import normalise
+from mirage.training.data.sources.image_folder import Source
+from mirage.training.errors import DataError
+
+MOST_BYTES = 16 << 30
+"""All pictures lie decoded in memory."""
+NAMED = 5
+HASHES = 2**256
+
+
+class PictureOptions(BaseModel):
+    """How pictures are read, and which of them are kept for scores; recorded with a run.
+
+    shrink: pictures are first made smaller by this factor, which removes the traces of JPEG; by
+    each of several, which shows details of several sizes.
+    held_out: per cent, chosen by a hash of the folder that a picture lies in, so that kin stay
+    together, or of its content where there are no folders; one group at least.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    shrink: tuple[Annotated[int, Field(ge=1, le=8)], ...] = Field((1,), min_length=1)
+    held_out: float = Field(5, gt=0, lt=100)
+    channels: Literal[1, 3] = 3
+
+
+@dataclass(frozen=True)
+class Picture:
+    """pixels: uint8 [H, W, C]; 4 channels where there is transparency. low: its twin, or None.
+
+    group: of pictures that are held out together.
+    """
+
+    name: str
+    pixels: np.ndarray
+    low: np.ndarray | None = None
+    group: str = ""
+
+
+@dataclass(frozen=True)
+class PictureSet:
+    """What a run of task `upscale` trains on, and what it is scored on.
+
+    fingerprint: sha256 of the pixels that are trained on and of their twins.
+    """
+
+    pictures: Sequence[Picture]
+    held_out: Sequence[Picture]
+    fingerprint: str
+    options: PictureOptions
+
+    def __len__(self) -> int:
+        return len(self.pictures)
+
+    @property
+    def all(self) -> Sequence[Picture]:
+        """Those to train on and those held out, by name."""
+        return sorted([*self.pictures, *self.held_out], key=lambda picture: picture.name)
+
+    def sheet(self) -> dict[str, Any]:
+        """What a run records of its data."""
+        return {
+            "fingerprint": self.fingerprint,
+            "images": len(self.pictures),
+            "held_out": len(self.held_out),
+            "pixels": sum(p.pixels.shape[0] * p.pixels.shape[1] for p in self.pictures),
+            "options": self.options.model_dump(mode="json"),
+            "classes": [],
+        }
+
+
+def load_pictures(
+    data: str, options: PictureOptions, least: tuple[int, int], low: str | None = None
+) -> PictureSet:
+    """Read all pictures into memory and hold some out.
+
+    least: sides of the low and of the high resolution that a crop needs. low: a folder of twins of
+    the same names, exactly 1/scale of the size. Raises DataError when pictures cannot be read, are
+    smaller than a crop, or have no such twin.
+    """
+    source = open_source(data, "train", NONE)
+    twins = _twins(open_source(low, "train", NONE), source) if low else None
+    with ThreadPoolExecutor(cpu_count()) as pool:
+        read = pool.map(lambda place: _read(source, place, options, twins), range(len(source)))
+        bar = tqdm(read, total=len(source), desc="reading", unit="picture")
+        pictures = [picture for several in bar for picture in several]
+    _check_room(source, pictures)
+    _check_sizes(source, pictures, least, twins is not None)
+    kept, held_out = _hold_out(source, pictures, options.held_out)
+    return PictureSet(kept, held_out, _fingerprint(kept), options)
+
+
+def _twins(twins: Source, source: Source) -> dict[str, tuple[Source, int]]:
+    """Where the low-resolution twin of each picture is."""
+    places = {_stem(name): (twins, place) for place, name in enumerate(twins.names)}
+    if missing := [name for name in source.names if _stem(name) not in places]:
+        raise DataError(
+            f"{len(missing)} of {len(source)} pictures have no twin in {twins.place}: "
+            f"{', '.join(missing[:NAMED])}"
+        )
+    return places
+
+
+def _stem(name: str) -> str:
+    return str(PurePosixPath(name).with_suffix(""))
+
+
+def _read(
+    source: Source,
+    place: int,
+    options: PictureOptions,
+    twins: dict[str, tuple[Source, int]] | None,
+) -> list[Picture]:
+    """One picture, in each of the sizes that are asked for."""
+    name, picture = source.names[place], _open(source, place)
+    twin = twins[_stem(name)] if twins else None
+    low = _pixels(_open(*twin), options.channels, 1) if twin else None
+    group = PurePosixPath(name).parent.name or hashlib.sha256(picture.tobytes()).hexdigest()
+    return [
+        Picture(
+            name if number == 0 else f"{name} / {shrink}",
+            _pixels(picture, options.channels, shrink),
+            low,
+            group,
+        )
+        for number, shrink in enumerate(options.shrink)
+    ]
+
+
+def _open(source: Source, place: int) -> Image.Image:
+    try:
+        return normalise(source.picture(place), DataOptions())
+    except Exception as error:  # damaged files make Pillow raise nearly anything
+        raise DataError(f"{source.names[place]} in {source.place}: {error}") from error
+
+
+def _pixels(picture: Image.Image, channels: int, shrink: int) -> np.ndarray:
+    if shrink > 1:
+        size = (picture.width // shrink, picture.height // shrink)
+        picture = picture.resize(size, Image.Resampling.LANCZOS)
+    colour = "RGBA" if picture.has_transparency_data else "RGB"
+    mode = "L" if channels == 1 else colour
+    return np.asarray(picture.convert(mode)).reshape(picture.height, picture.width, -1)
+
+
+def _check_room(source: Source, pictures: list[Picture]) -> None:
+    size = sum(picture.pixels.nbytes for picture in pictures)
+    if size > MOST_BYTES:
+        raise DataError(
+            f"the pictures of {source.place} are {size / 1e9:.1f} GB decoded and at most "
+            f"{MOST_BYTES / 1e9:.1f} fit in memory; take fewer of them, or a larger --shrink"
+        )
+
+
+def _check_sizes(
+    source: Source, pictures: list[Picture], least: tuple[int, int], twins: bool
+) -> None:
+    low, high = least
+    small = [p.name for p in pictures if min(p.pixels.shape[:2]) < high]
+    if small:
+        raise DataError(
+            f"{len(small)} of {len(pictures)} pictures of {source.place} are smaller than a crop "
+            f"of {high}x{high}: {', '.join(small[:NAMED])}; say --set crop=N for smaller ones"
+        )
+    if not twins:
+        return
+    scale = high // low
+    for picture in pictures:
+        wanted, twin = tuple(side // scale for side in picture.pixels.shape[:2]), picture.low
+        if twin is None or twin.shape[:2] != wanted or picture.pixels.shape[2] == 4:
+            found = "transparent" if twin is None else "x".join(map(str, twin.shape[1::-1]))
+            raise DataError(
+                f"the twin of {picture.name} is {found}; at a scale of {scale} it must be "
+                f"{wanted[1]}x{wanted[0]}, and both without transparency"
+            )
+
+
+def _hold_out(
+    source: Source, pictures: list[Picture], per_cent: float
+) -> tuple[list[Picture], list[Picture]]:
+    """Those to train on and those held out; raises DataError when nothing would be left."""
+    groups: dict[str, list[Picture]] = {}
+    for picture in pictures:
+        groups.setdefault(picture.group, []).append(picture)
+    order = sorted(groups, key=_hash)
+    if len(order) < 2:
+        raise DataError(
+            f"{source.place} holds one picture, or one folder of them; some must be held out, so "
+            "at least two are needed"
+        )
+    out = [group for group in order if _hash(group) < per_cent / 100 * HASHES] or order[:1]
+    out = out[: len(order) - 1]
+    kept = [p for p in pictures if p.group not in out]
+    return kept, [p for p in pictures if p.group in out]
+
+
+def _hash(text: str) -> int:
+    return int(hashlib.sha256(text.encode()).hexdigest(), 16)
+
+
+def _fingerprint(pictures: Sequence[Picture]) -> str:
+    digest = hashlib.sha256()
+    for picture in pictures:
+        for pixels in (picture.pixels, picture.low):
+            if pixels is not None:
+                digest.update(repr(pixels.shape).encode())
+                digest.update(np.ascontiguousarray(pixels).data)
+    return digest.hexdigest()

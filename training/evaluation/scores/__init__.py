@@ -1,0 +1,1 @@
+"""Scores, each a function of images or features."""
