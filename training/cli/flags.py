@@ -8,6 +8,7 @@ from mirage.training.auto import Facts
 from mirage.training.config import AUTO as AUTO_PRESET
 from mirage.training.config import TrainConfig, build_config
 from mirage.training.data.dataset import Dataset
+from mirage.training.data.groups import RULES
 from mirage.training.data.load import load_dataset, load_splits
 from mirage.training.data.options import AUTO, NONE, DataOptions, build_options, options_of
 from mirage.training.data.sources.huggingface import PREFIX
@@ -67,6 +68,17 @@ def _flags() -> dict[str, dict[str, Any]]:
             "metavar": "SHARE",
             "help": "of images that may be unusable; default 0.01",
         },
+        "groups": {
+            "metavar": "RULE|FILE",
+            "help": "which images are kin: folder; emoji, by file names of code points without "
+            "skin tones and sexes; or a file of the form of --labels. Default: none",
+        },
+        "held_out": {
+            "type": float,
+            "metavar": "PERCENT",
+            "help": "kept for scores, whole groups by a hash of their names; default 0, and for "
+            "--task upscale 5, by folder, else by content",
+        },
     }
 
 
@@ -90,6 +102,8 @@ def data_options(
     labels = given.get("labels", NONE)
     if labels not in (AUTO, NONE) and not options.data.startswith(PREFIX):
         given["labels"] = str(Path(labels).resolve())  # it is recorded, and read again from there
+    if (groups := given.get("groups", NONE)) not in (NONE, *RULES):
+        given["groups"] = str(Path(groups).resolve())
     return build_options({**(recorded or {}), **given})
 
 
@@ -108,13 +122,6 @@ def add_picture_flags(parser: argparse.ArgumentParser) -> None:
         metavar="N[,N …]",
         default=argparse.SUPPRESS,
         help="make pictures smaller first, which removes the traces of JPEG; by each of several",
-    )
-    group.add_argument(
-        "--held-out",
-        type=float,
-        metavar="PERCENT",
-        default=argparse.SUPPRESS,
-        help="kept for scores, by a hash of the folder or the content; default 5",
     )
 
 

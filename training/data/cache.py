@@ -71,6 +71,7 @@ def _read(folder: Path, options: DataOptions) -> Dataset | None:
             fingerprint=sheet["fingerprint"],
             options=options,
             broken=len(sheet["broken"]),
+            left_out=tuple(name for name, _ in sheet["broken"]),
         )
     except (OSError, ValueError, KeyError, EOFError):
         return None

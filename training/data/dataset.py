@@ -1,6 +1,7 @@
-"""Decoded images with their classes, and the same images mirrored as well."""
+"""Decoded images with their classes, the same images mirrored as well, and parts of them."""
 
 import hashlib
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, cast
@@ -11,29 +12,30 @@ from mirage.training.data.options import DataOptions
 from mirage.training.errors import DataError
 
 
-class MirroredImages:
-    """uint8 [2 N, H, W, C] over stored images [N, H, W, C]; is read as a NumPy array is.
+class ImageView(ABC):
+    """uint8 [N, H, W, C] made of stored images as they are read; is indexed as a NumPy array is.
 
     The first index may be an integer, a slice, or an array of integers or booleans. What it
     answers is a copy in memory.
     """
 
-    def __init__(self, stored: np.ndarray) -> None:
+    def __init__(self, stored: np.ndarray, count: int) -> None:
         self.stored = stored
-        self.shape = (2 * len(stored), *stored.shape[1:])
+        self.shape = (count, *stored.shape[1:])
         self.dtype = stored.dtype
         self.ndim = stored.ndim
-        self.nbytes = 2 * stored.nbytes
+        self.nbytes = count * stored[:1].nbytes
+
+    @abstractmethod
+    def _read(self, places: np.ndarray) -> np.ndarray:
+        """The images at these places int64 [M]."""
 
     def __len__(self) -> int:
         return self.shape[0]
 
     def __getitem__(self, index: Any) -> np.ndarray:
         first, *rest = index if isinstance(index, tuple) else (index,)
-        places = self._places(first)
-        images = np.array(self.stored[places % len(self.stored)])
-        mirrored = places >= len(self.stored)
-        images[mirrored] = images[mirrored, :, ::-1]
+        images = self._read(self._places(first))
         kept = 0 if np.ndim(first) == 0 and not isinstance(first, slice) else slice(None)
         return images[(kept, *rest)]
 
@@ -51,8 +53,32 @@ class MirroredImages:
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         if copy is False:
-            raise ValueError("mirrored images are made as they are read, so they are copies")
+            raise ValueError("these images are made as they are read, so they are copies")
         return self[:].astype(dtype or self.dtype, copy=False)
+
+
+class MirroredImages(ImageView):
+    """uint8 [2 N, H, W, C] over stored images [N, H, W, C]: all of them, then all mirrored."""
+
+    def __init__(self, stored: np.ndarray) -> None:
+        super().__init__(stored, 2 * len(stored))
+
+    def _read(self, places: np.ndarray) -> np.ndarray:
+        images = np.array(self.stored[places % len(self.stored)])
+        mirrored = places >= len(self.stored)
+        images[mirrored] = images[mirrored, :, ::-1]
+        return images
+
+
+class ChosenImages(ImageView):
+    """uint8 [M, H, W, C] over stored images [N, H, W, C]: those at `chosen`, int64 [M]."""
+
+    def __init__(self, stored: np.ndarray, chosen: np.ndarray) -> None:
+        super().__init__(stored, len(chosen))
+        self._chosen = chosen
+
+    def _read(self, places: np.ndarray) -> np.ndarray:
+        return np.array(self.stored[self._chosen[places]])
 
 
 HASHED_BYTES = 64 << 20
@@ -64,8 +90,9 @@ class Dataset:
 
     images: uint8 [N, H, W, C], memory-mapped. labels: int64 [N], or None without classes.
     classes: class names in code-point order. fingerprint: sha256 of everything above.
-    options: how the pictures were read. broken: how many could not be. unmirrored: the data that
-    were read, where these are twice as many; scores are taken on them.
+    options: how the pictures were read. broken: how many could not be, and left_out their names.
+    unmirrored: the data that were read, where these are twice as many; scores are taken on them.
+    groups: int64 [N], equal for images that are kin; None where nothing tells.
     """
 
     images: np.ndarray
@@ -74,7 +101,9 @@ class Dataset:
     fingerprint: str
     options: DataOptions = field(default_factory=DataOptions)
     broken: int = 0
+    left_out: tuple[str, ...] = ()
     unmirrored: "Dataset | None" = None
+    groups: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.images)
@@ -100,13 +129,27 @@ def mirror(dataset: Dataset) -> Dataset:
 
     The copies are made as they are read; nothing is written.
     """
-    labels = dataset.labels
+    labels, groups = dataset.labels, dataset.groups
     return replace(
         dataset,
         images=cast(np.ndarray, MirroredImages(dataset.images)),
         labels=None if labels is None else np.concatenate([labels, labels]),
+        groups=None if groups is None else np.concatenate([groups, groups]),
         fingerprint=hashlib.sha256(f"{dataset.fingerprint} mirrored".encode()).hexdigest(),
         unmirrored=dataset,
+    )
+
+
+def part_of(dataset: Dataset, chosen: np.ndarray) -> Dataset:
+    """The images at `chosen`, int64 [M], with all classes; nothing is copied until it is read."""
+    digest = hashlib.sha256(f"part of {dataset.fingerprint}".encode())
+    digest.update(np.ascontiguousarray(chosen).data)
+    return replace(
+        dataset,
+        images=cast(np.ndarray, ChosenImages(dataset.images, chosen)),
+        labels=None if dataset.labels is None else dataset.labels[chosen],
+        groups=None if dataset.groups is None else dataset.groups[chosen],
+        fingerprint=digest.hexdigest(),
     )
 
 

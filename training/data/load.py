@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from mirage.training.data.cache import ArrayWriter, cached, check_room
-from mirage.training.data.dataset import Dataset, fingerprint, mirror
+from mirage.training.data.dataset import Dataset, fingerprint, mirror, part_of
+from mirage.training.data.groups import RULES, content_of, group_names, held_out_share
 from mirage.training.data.labels import match_labels, number_classes, read_labels
 from mirage.training.data.options import AUTO, NONE, DataOptions
 from mirage.training.data.sources import image_folder
@@ -74,7 +75,7 @@ def _open_file(path: Path, split: str) -> Source:
 
 FORMAT = 1
 """Raised when the same pictures come out as other pixels, so that old caches are not read."""
-NOT_PIXELS = {"mirror", "max_broken"}
+NOT_PIXELS = {"mirror", "max_broken", "groups", "held_out"}
 COPIED = 1024
 """Images at a time."""
 
@@ -89,17 +90,20 @@ def load_dataset(
     """Decode `data` once and map the result.
 
     data: a path, or hf:NAME. split: "train" or "test"; data without splits are the same for both.
+    With `options.held_out` the two are parts of what is there to train on: what is left of it, and
+    the groups that are held out, where every image is one unless `options.groups` tells.
     workers: threads that decode; None takes one for each CPU. Mirroring is for training alone.
     Raises DataError when there is nothing to read or too much of it is broken.
     """
     options = options or DataOptions()
-    source = open_source(str(data), split, options.labels)
+    source = open_source(str(data), "train" if options.held_out else split, options.labels)
     labels = _labels_file(source, options)
     key = _key(source, options, labels)
     dataset = cached(
         key, options, cache, lambda folder: _build(folder, source, options, labels, workers)
     )
     check_broken(source.place, dataset.broken, len(dataset) + dataset.broken, options)
+    dataset = _divided(dataset, _groups(source, options, dataset.left_out), options, split)
     return mirror(dataset) if options.mirror and split == "train" else dataset
 
 
@@ -123,17 +127,50 @@ def load_splits(
     return train, test
 
 
+def _groups(source: Source, options: DataOptions, left_out: Sequence[str]) -> Sequence[str] | None:
+    """The group of every picture that could be read; None where nothing tells."""
+    if options.groups == NONE:
+        return None
+    if options.groups in RULES:
+        groups: Sequence[str] = group_names(options.groups, source.names)
+    else:
+        name, content = options.groups, _read_file("groups", options.groups)
+        groups = _matched(source, read_labels(name, content) or {}, name)
+    out = set(left_out)
+    return [group for name, group in zip(source.names, groups, strict=True) if name not in out]
+
+
+def _divided(
+    dataset: Dataset, groups: Sequence[str] | None, options: DataOptions, split: str
+) -> Dataset:
+    """With the group of each image; of data some of which are held out, the part of this split."""
+    if groups is not None:
+        dataset = replace(dataset, groups=number_classes(groups)[0])
+    if not options.held_out:
+        return dataset
+    names = [content_of(image) for image in dataset.images] if groups is None else groups
+    out = held_out_share(names, options.held_out)
+    if not out:
+        raise DataError(f"--held-out is {options.held_out:g}; the data are one group only")
+    chosen = [place for place, name in enumerate(names) if (name in out) == (split == "test")]
+    return part_of(dataset, np.array(chosen, np.int64))
+
+
 def _labels_file(source: Source, options: DataOptions) -> tuple[str, bytes] | None:
     """The labels file that counts, if one does: its name and content."""
     if options.labels == AUTO:
         return source.labels_file
     if options.labels == NONE or source.place.startswith(PREFIX):
         return None
+    return options.labels, _read_file("labels", options.labels)
+
+
+def _read_file(flag: str, path: str) -> bytes:
     try:
-        return options.labels, read_file(Path(options.labels))
+        return read_file(Path(path))
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
-        raise DataError(f"--labels is {options.labels}: {reason}") from error
+        raise DataError(f"--{flag} is {path}: {reason}") from error
 
 
 def _key(source: Source, options: DataOptions, labels: tuple[str, bytes] | None) -> str:
@@ -189,9 +226,14 @@ def _classes(
         return None
     if options.labels == AUTO:
         return match_labels(named, source.names, labels[0])
+    return _matched(source, named, labels[0])
+
+
+def _matched(source: Source, named: dict[str, str], file: str) -> list[str]:
+    """What a file of somebody's own tells of each picture; it may name those of other splits."""
     others = tuple(f"{name}/" for name in SPLITS if source.prefix and f"{name}/" != source.prefix)
     here = {name: label for name, label in named.items() if not name.startswith(others)}
-    return match_labels(here, [source.prefix + name for name in source.names], labels[0])
+    return match_labels(here, [source.prefix + name for name in source.names], file)
 
 
 def _kept(source: Source, classes: Sequence[str], broken: list[tuple[int, str]]) -> list[str]:

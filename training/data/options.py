@@ -30,6 +30,8 @@ class DataOptions(BaseModel):
     labels: str = Field(AUTO, description="a labels file, a column's name, `none`, or `auto`")
     mirror: bool = Field(False, description="whether every image is also there mirrored")
     max_broken: float = Field(0.01, ge=0, lt=1, description="share of pictures left out")
+    groups: str = Field(NONE, description="of kin: `folder`, `emoji`, `none`, or a file as labels")
+    held_out: float = Field(0, ge=0, lt=100, description="per cent of the groups")
 
     @field_validator("size")
     @classmethod

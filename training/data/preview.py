@@ -57,6 +57,9 @@ def describe(dataset: Dataset) -> list[str]:
         lines.append(f"mirrored       each also mirrored: {len(dataset):,} to choose from")
     if original.broken:
         lines.append(f"left out     {original.broken:,} that cannot be used")
+    if share := original.options.held_out:
+        kin = original.options.groups
+        lines.append(f"held out       {share:g} % of all, groups: {kin}; not among these")
     lines.append(f"classes        {_classes(original)}")
     lines.append(f"decoded        {original.images.nbytes / 1e6:,.1f} MB")
     return [*lines, f"fingerprint    {dataset.fingerprint}"]
