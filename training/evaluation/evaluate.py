@@ -23,6 +23,7 @@ from mirage.training.evaluation.reference import (
 )
 from mirage.training.evaluation.samples import generate_images, proportional_labels, takes_labels
 from mirage.training.evaluation.scorecard import Scorecard, Sizes, read_scorecard, write_scorecard
+from mirage.training.evaluation.scores.memorisation import Memorisation
 from mirage.training.evaluation.scores.metrics import agreement, translucent_share
 from mirage.training.evaluation.scores.sliced_wasserstein import MOST_IMAGES, SlicedWasserstein
 
@@ -46,13 +47,18 @@ class Evaluator:
         network: FeatureNetwork | None = None,
         cache: Path | None = None,
     ) -> None:
-        self.data_fingerprint = train.fingerprint
+        self.shown = train
         self.train = train.original
         self.test = test if test and test.fingerprint != self.train.fingerprint else None
         self.sizes = sizes or Sizes.of(len(self.train))
         self.cache = cache
         self.split = split(len(self.train), self.sizes)
         self.network = network or features_for(self.train, self.split.reference, self.sizes, cache)
+
+    @property
+    def data_fingerprint(self) -> str:
+        """Of the data as they were trained on."""
+        return self.shown.fingerprint
 
     @cached_property
     def reference(self) -> Reference:
@@ -67,6 +73,17 @@ class Evaluator:
         parts = self.split.reference, self.split.held_out
         return SlicedWasserstein(*(self.train.images[self._some(part)] for part in parts))
 
+    @cached_property
+    def memorisation(self) -> Memorisation | None:
+        """The real side of copies among kin; None for data without groups."""
+        grouped = self.shown.groups is not None
+        return Memorisation(self.shown, self._kin_held_out) if grouped else None
+
+    @property
+    def _kin_held_out(self) -> Dataset | None:
+        """A test split of its own has groups that are not those of the training images."""
+        return self.test if self.train.options.held_out else None
+
     def _some(self, items: np.ndarray) -> np.ndarray:
         """As many of them, from all over, as sliced distances take."""
         return items[scatter(len(items))[: min(self.sizes.generated, MOST_IMAGES)]]
@@ -74,7 +91,10 @@ class Evaluator:
     @cached_property
     def floor(self) -> dict[str, float]:
         """What real images score."""
-        floor = self.reference.floor | (self.sliced.floor if self.sliced else {})
+        sides = self.sliced, self.memorisation
+        floor = self.reference.floor.copy()
+        for side in sides:
+            floor |= side.floor if side else {}
         return floor | self._translucent(self.train.images[self.split.held_out])
 
     def _translucent(self, images: np.ndarray) -> dict[str, float]:
@@ -118,6 +138,8 @@ class Evaluator:
         scores = self.reference.compare(features)
         if self.sliced:
             scores |= self.sliced.compare(self._some(images))
+        if self.memorisation:
+            scores |= self.memorisation.compare(images)
         scores |= self._translucent(images)
         if predicted is not None and requested is not None and takes_labels(model):
             return {"agreement": agreement(predicted, requested), **scores}

@@ -65,6 +65,13 @@ MEANINGS = {
         ".1%",
         worst=0.25,
     ),
+    "memorised_groups": Meaning(
+        "Are they new ones, beside all their kin?",
+        "{value} lie nearer to a training image than anything that is no kin of it; of real images "
+        "of other groups {floor} do.",
+        ".1%",
+        worst=0.5,
+    ),
     "precision": Meaning(
         "Does each image look real?",
         "{value} lie where real images lie; of new real images {floor} do.",

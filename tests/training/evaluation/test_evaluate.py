@@ -1,9 +1,11 @@
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from mirage.bundle.format.manifest import Score
+from mirage.training.data.options import DataOptions
 from mirage.training.errors import DataError
 from mirage.training.evaluation.evaluate import distances_by
 from mirage.training.evaluation.scorecard import Scorecard
@@ -84,3 +86,21 @@ def test_distances_by_another_network_bear_its_name(tmp_path: Path) -> None:
 
 def test_the_network_of_the_data_is_taken_unless_another_is_given(tmp_path: Path) -> None:
     assert evaluator_of(digits_like(), tmp_path).network.sha256 == digit_features().sha256
+
+
+def test_data_with_groups_tell_copies_among_kin(tmp_path: Path) -> None:
+    data = replace(digits_like(), groups=np.arange(120) % 12)
+    card = evaluator_of(data, tmp_path).score(MODEL)
+    score = card.scores["memorised_groups"]
+    assert score.n == SIZES.generated
+    assert 0 <= score.value <= 1
+    assert score.floor is not None
+    assert "memorised_unseen" not in card.scores
+
+
+def test_held_out_groups_are_compared_with_too(tmp_path: Path) -> None:
+    options = DataOptions(held_out=10)
+    data = replace(digits_like(), groups=np.arange(120) % 12, options=options)
+    test = replace(digits_like(24), groups=np.arange(24) % 2 + 12, options=options)
+    scores = evaluator_of(data, tmp_path, test).score(MODEL).scores
+    assert scores["memorised_unseen"].floor is not None
