@@ -84,6 +84,9 @@ class TrainConfig(BaseModel):
     transparency: Literal["straight", "on-white"] = Field(
         "straight", description="of RGBA: colours as they are stored, or put over white"
     )
+    background: Literal["white", "random"] = Field(
+        "white", description="of RGBA on-white: what the discriminator sees it over"
+    )
     clamp_slope: float = Field(
         1.0, ge=0, le=1, description="of generated values beyond [-1, 1] in training; 1: no clamp"
     )
@@ -159,6 +162,12 @@ class TrainConfig(BaseModel):
             raise ValueError("widths and blocks hold one number each for task upscale")
         if self.task == "upscale" and self.warm_start_kimg:
             raise ValueError("warm_start_kimg is of task generate; for upscale only 0 is allowed")
+        return self
+
+    @model_validator(mode="after")
+    def _background_of_planes(self) -> "TrainConfig":
+        if self.background == "random" and self.transparency != "on-white":
+            raise ValueError("background random needs transparency on-white")
         return self
 
     @property

@@ -53,6 +53,7 @@ def test_part_of_a_constant_can_change() -> None:
         ({"lr.strat": 1}, "lr.strat is 1"),
         ({"widths": "a,b"}, "widths.0 is 'a'"),
         ({"precision": "float16"}, "precision is 'float16'"),
+        ({"background": "random"}, "background random needs transparency on-white"),
         ({"augment": "flip,melt"}, "melt is unknown; allowed are flip, translate"),
     ],
 )

@@ -22,6 +22,7 @@ from mirage.training.tasks.randomness import (
     StepRandomness,
     Stream,
     draw_augment,
+    draw_background,
     draw_for_all,
     draw_noise,
     draw_step_latents,
@@ -186,7 +187,9 @@ class Rules:
     ) -> StepRandomness:
         numbers = draw_augment(self.config, len(batch))
         noise = draw_noise(batch.images, now.noise)
-        return StepRandomness(numbers, noise, wrong, between).to(self.state.device)
+        background = draw_background(self.config, batch.images.shape[1], len(batch))
+        drawn = StepRandomness(numbers, noise, wrong, between, background)
+        return drawn.to(self.state.device)
 
     def _reconstruction(self, batch: Batch) -> tuple[Tensor, Statistics]:
         with precision(self.config, self.state.device):

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from mirage.training.config import TrainConfig
 from mirage.training.optim.augment import augment, columns
+from mirage.training.optim.background import over_background
 from mirage.training.optim.distributed import rank, world_size
 
 
@@ -22,13 +23,15 @@ class StepRandomness:
     """Drawn for real and fake members of a pair alike; None where nothing asks for it.
 
     augment: float32 [N, columns] in [0, 1). noise: float32 [N, C, H, W], normal. wrong: int64 [N],
-    classes that are not the image's. between: float32 [N] in [0, 1).
+    classes that are not the image's. between: float32 [N] in [0, 1). background: float32 [N, 3] in
+    [0, 1).
     """
 
     augment: Tensor | None = None
     noise: Tensor | None = None
     wrong: Tensor | None = None
     between: Tensor | None = None
+    background: Tensor | None = None
 
     def __getitem__(self, part: slice) -> "StepRandomness":
         drawn = {field.name: getattr(self, field.name) for field in fields(self)}
@@ -43,6 +46,9 @@ class StepRandomness:
         if self.augment is not None:
             random = self.augment.repeat(len(images) // len(self.augment), 1)
             images = augment(images, config.augment, probability, random)
+        if self.background is not None:
+            colours = self.background.repeat(len(images) // len(self.background), 1)
+            images = over_background(images, colours)
         if self.noise is not None:
             images = images + sigma * self.noise.repeat(len(images) // len(self.noise), 1, 1, 1)
         return images
@@ -57,6 +63,13 @@ def draw_augment(config: TrainConfig, count: int) -> Tensor | None:
     """The random numbers of a move's augmentation."""
     width = columns(config.augment)
     return draw_for_all(lambda n: torch.rand(n, width), count) if width else None
+
+
+def draw_background(config: TrainConfig, channels: int, count: int) -> Tensor | None:
+    """A colour for each image, where there is to be any and images have an opacity."""
+    if config.background == "white" or channels != 4:
+        return None
+    return draw_for_all(lambda n: torch.rand(n, 3), count)
 
 
 def draw_noise(images: Tensor, sigma: float) -> Tensor | None:
