@@ -72,6 +72,10 @@ class TrainConfig(BaseModel):
     )
     warm_start_lr: float = Field(2e-3, gt=0, description="falls to a tenth meanwhile")
 
+    grow_kimg: tuple[Annotated[float, Field(gt=0)], ...] = Field(
+        (), description="after each the networks get a finer stage; images begin so much smaller"
+    )
+
     scale: int = Field(4, ge=2, le=4, description="how much larger pictures become")
     crop: int = Field(40, ge=8, le=1024, description="side of a low-resolution crop in pixels")
     degrade: tuple[str, ...] = Field((), description="what low resolution went through, in order")
@@ -170,10 +174,36 @@ class TrainConfig(BaseModel):
             raise ValueError("background random needs transparency on-white")
         return self
 
+    @model_validator(mode="after")
+    def _growth_of_stages(self) -> "TrainConfig":
+        if not self.grow_kimg:
+            return self
+        if self.family != "strided":
+            raise ValueError(f"grow_kimg is of family strided; for {self.family} it stays empty")
+        images = [self._whole(kimg) for kimg in self.grow_kimg]
+        if len(images) >= len(self.widths) or images != sorted(set(images)):
+            raise ValueError(
+                f"grow_kimg has at most {len(self.widths) - 1} entries, each a batch or more above "
+                "the one before"
+            )
+        return self
+
     @property
     def warm_start_images(self) -> int:
         """Images after which the game begins: whole batches."""
-        return math.ceil(1000 * self.warm_start_kimg / self.batch_size) * self.batch_size
+        return self._whole(self.warm_start_kimg)
+
+    @property
+    def growth_images(self) -> tuple[int, ...]:
+        """Images after which a stage is added: whole batches. None where a run begins from one."""
+        return () if self.begun_from else tuple(map(self._whole, self.grow_kimg))
+
+    def stages_left(self, nimg: int) -> int:
+        """Stages that are still to be added after `nimg` images."""
+        return sum(nimg < images for images in self.growth_images)
+
+    def _whole(self, kimg: float) -> int:
+        return math.ceil(1000 * kimg / self.batch_size) * self.batch_size
 
     @property
     def warm_start_schedule(self) -> CosineSchedule:
@@ -183,7 +213,8 @@ class TrainConfig(BaseModel):
 
 
 LISTS = {
-    *("widths", "blocks", "augment", "further_half_lives_kimg", "degrade", "discriminator_widths")
+    *("widths", "blocks", "augment", "further_half_lives_kimg", "degrade", "discriminator_widths"),
+    "grow_kimg",
 }
 PROGRESS_FIELDS = {
     *("kimg", "status_kimg", "snapshot_kimg", "checkpoint_kimg", "keep_checkpoints", "watch")

@@ -14,7 +14,7 @@ from pydantic import (
 )
 from torch import Tensor, nn
 
-LATER_FIELDS = {"normalize", "transparency"}
+LATER_FIELDS = {"normalize", "transparency", "skips"}
 """Added since the first files were written, which hold every other field."""
 
 
@@ -28,6 +28,8 @@ class Architecture(BaseModel):
     latent_gain: what the generator multiplies its latents with; 1 while it is trained. normalize:
     `rms` divides what the mapping makes of each sample by its root mean square (families `strided`
     and `residual`). transparency: what the networks see of images with four channels (`pixels`).
+    skips: how many stages before the finest have images of their own, which the finer ones refine
+    (family `strided`); so many can have been added while training.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -41,6 +43,7 @@ class Architecture(BaseModel):
     latent_gain: float = Field(1.0, gt=0, le=10)
     normalize: Literal["none", "rms"] = "none"
     transparency: Literal["straight", "on-white"] = "straight"
+    skips: int = Field(0, ge=0, le=9)
     height: int = Field(ge=4, le=4096)
     width: int = Field(ge=4, le=4096)
     channels: Literal[1, 3, 4]
@@ -56,6 +59,19 @@ class Architecture(BaseModel):
         """Of the network that is trained; the gain belongs to its averages alone."""
         return self.model_copy(update={"latent_gain": 1.0})
 
+    def before_growth(self, stages: int) -> "Architecture":
+        """Of the networks as they were before the last so many stages were added."""
+        if not stages:
+            return self
+        values = self.model_dump() | {
+            "widths": self.widths[:-stages],
+            "blocks": self.blocks[:-stages],
+            "height": self.height // 2**stages,
+            "width": self.width // 2**stages,
+            "skips": self.skips - stages,
+        }
+        return Architecture.model_validate(values)
+
     @model_validator(mode="after")
     def _check_sizes(self) -> "Architecture":
         scale = 2 ** (len(self.widths) - 1)
@@ -68,6 +84,9 @@ class Architecture(BaseModel):
             raise ValueError(f"blocks has {len(self.blocks)} entries, widths {len(self.widths)}")
         if self.normalize != "none" and self.family == "dcgan":
             raise ValueError(f"normalize is {self.normalize}; family dcgan allows none")
+        most = len(self.widths) - 1 if self.family == "strided" else 0
+        if self.skips > most:
+            raise ValueError(f"skips is {self.skips}; allowed is at most {most}")
         return self
 
     @model_serializer(mode="wrap", when_used="json")

@@ -5,7 +5,7 @@ import torch
 from pydantic import ValidationError
 from torch import nn
 
-from mirage.training.networks import dcgan, residual
+from mirage.training.networks import dcgan, residual, strided
 from mirage.training.networks.base import Architecture, normalized
 from mirage.training.networks.families import FAMILIES, families_of, read_architecture
 from mirage.training.optim.losses import gradient_penalty
@@ -83,12 +83,33 @@ def test_activations_neither_vanish_nor_explode_at_the_start(family: str) -> Non
         ({"height": 10, "widths": (8, 8, 8)}, "images are 12x10; .* must be divisible by 4"),
         ({"blocks": (1, 1, 1)}, "blocks has 3 entries, widths 2"),
         ({"channels": 2}, "channels"),
+        ({"skips": 2}, "skips is 2; allowed is at most 1"),
+        ({"skips": 1, "family": "residual"}, "skips is 1; allowed is at most 0"),
         ({"family": "dcgan", "normalize": "rms"}, "normalize is rms; family dcgan allows none"),
     ],
 )
 def test_says_which_sizes_do_not_fit(changes: dict[str, Any], said: str) -> None:
     with pytest.raises(ValidationError, match=said):
         architecture(**changes)
+
+
+@pytest.mark.parametrize("skips", [1, 2])
+def test_stages_before_the_finest_can_have_images_of_their_own(skips: int) -> None:
+    torch.manual_seed(0)
+    a = architecture(widths=(16, 8, 4), skips=skips, num_classes=0)
+    generator, discriminator = strided.Generator(a), strided.Discriminator(a)
+    images = generator(torch.randn(3, 6))
+    assert images.shape == (3, 3, 8, 12)
+    discriminator(images).sum().backward()
+    for layer in (*generator.small, generator.to_image):
+        assert layer.weight.grad is not None
+
+
+def test_networks_before_growth_have_the_same_coarsest_stage() -> None:
+    a = architecture(widths=(16, 8, 4), blocks=(1, 0, 1), skips=2, height=16, width=24)
+    smaller = a.before_growth(2)
+    assert (smaller.widths, smaller.blocks, smaller.skips) == ((16,), (1,), 0)
+    assert (smaller.height, smaller.width) == a.base == smaller.base == (4, 6)
 
 
 @pytest.mark.parametrize("family", families_of("generate"))
