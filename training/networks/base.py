@@ -27,14 +27,15 @@ class Architecture(BaseModel):
     stage (family `strided`). hidden: units of its dense layers, and of a conditional projection.
     latent_gain: what the generator multiplies its latents with; 1 while it is trained. normalize:
     `rms` divides what the mapping makes of each sample by its root mean square (families `strided`
-    and `residual`). transparency: what the networks see of images with four channels (`pixels`).
-    skips: how many stages before the finest have images of their own, which the finer ones refine
-    (family `strided`); so many can have been added while training.
+    and `residual`), or the latents themselves (`direct`, which has no mapping, and blocks in its
+    discriminator alone). transparency: what the networks see of images with four channels
+    (`pixels`). skips: how many stages before the finest have images of their own, which the finer
+    ones refine (family `strided`); so many can have been added while training.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    family: Literal["strided", "residual", "dcgan"]
+    family: Literal["strided", "residual", "dcgan", "direct"]
     latent_dim: int = Field(ge=1, le=4096)
     widths: tuple[int, ...] = Field(min_length=1, max_length=10)
     blocks: tuple[int, ...] = ()
@@ -113,6 +114,10 @@ class Generator(nn.Module):
         self.latent_gain = a.latent_gain
         self.normalize = a.normalize
         self.transparency = a.transparency
+
+    def folded(self) -> "Generator":
+        """The same network for use alone, with what training alone needs folded into weights."""
+        return self
 
     @abstractmethod
     def latent_weight(self) -> Tensor:

@@ -8,7 +8,7 @@ import torch
 from pydantic import Field, TypeAdapter
 from torch import nn
 
-from mirage.training.networks import compact, dcgan, patch, residual, strided
+from mirage.training.networks import compact, dcgan, direct, patch, residual, strided
 from mirage.training.networks.base import Architecture, Discriminator, Generator
 from mirage.training.networks.picture_architecture import PictureArchitecture
 
@@ -35,6 +35,7 @@ FAMILIES = {
     "strided": Family(strided.Generator, strided.Discriminator),
     "residual": Family(residual.Generator, residual.Discriminator),
     "dcgan": Family(dcgan.Generator, dcgan.Discriminator),
+    "direct": Family(direct.Generator, strided.Discriminator),
     "compact": Family(compact.Upscaler, patch.Discriminator, "upscale"),
 }
 
