@@ -1,0 +1,78 @@
+"""What `ablation.py` compares: for each experiment its arms, as settings of one recipe.
+
+Everything that changes over time is told as a share of the arm's images, so that an arm that gets
+more of them in its minutes ends with as low a learning rate as the others.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+BATCH = 32
+WARM_START_KIMG = 8
+
+
+@dataclass(frozen=True)
+class Arm:
+    """A preset and what is changed in it. growth: shares of the images before each new stage."""
+
+    preset: str
+    settings: dict[str, Any] = field(default_factory=dict)
+    growth: tuple[float, ...] = ()
+    gains: tuple[float, ...] = (1.0,)
+    """Latent gains under which the averaged generator is scored; the training knows none."""
+
+    def changes(self, kimg: float) -> dict[str, Any]:
+        """The settings of a run of so many thousand images."""
+        scheduled = {
+            "lr": {"start": 3e-4, "end": 3e-5, "from_kimg": kimg / 2, "to_kimg": kimg},
+            "gamma": {**self.settings.get("gamma", GAMMA), "to_kimg": kimg / 2},
+            "ema_half_life_kimg": {"start": 0.5, "end": kimg / 25, "to_kimg": kimg / 2},
+            "beta2": 0.99,
+        }
+        grown = [round(share * kimg, 3) for share in self.growth]
+        return {**self.settings, **scheduled, "kimg": kimg, "grow_kimg": grown, "latent_gain": 1.0}
+
+
+GAMMA = {"start": 1.0, "end": 0.1}
+PRESENT = {
+    # what preset `auto` chooses for a thousand transparent pictures of 32x32
+    **{"widths": [96, 48, 24], "hidden": 256, "mapping": 2, "batch_size": BATCH},
+    **{"augment": ["translate", "cutout", "colour"], "augment_target": 0.6},
+    "augment_speed_kimg": 100,
+    "gamma": {"start": 1.0, "end": 0.2},
+}
+PLANES = {
+    # contrast by the normalised mapping, flat paper by planes over white and a soft clamp
+    **PRESENT,
+    **{"normalize": "rms", "transparency": "on-white", "clamp_slope": 0.02, "gamma": GAMMA},
+    "augment": ["translate", "cutout-white"],
+}
+WARM = {"warm_start_kimg": WARM_START_KIMG}
+DIRECT = {"family": "direct", "widths": [192, 128, 64, 32], "normalize": "none"}
+GROWTH = (0.35, 0.7)
+GAINS = (1.0, 1.03, 1.06, 1.1)
+
+ARMS: dict[str, dict[str, Arm]] = {
+    "pictures": {
+        "present": Arm("emoji", PRESENT),
+        "present-rms": Arm("emoji", {**PRESENT, "normalize": "rms"}),
+        "planes": Arm("emoji", PLANES),
+        "background": Arm("emoji", {**PLANES, "background": "random"}),
+        "warm": Arm("emoji", {**PLANES, **WARM}),
+        "growing": Arm("emoji", PLANES, GROWTH),
+        "direct": Arm("emoji", {**PLANES, **WARM, **DIRECT}),
+        "together": Arm("emoji", {**PLANES, **WARM}, GROWTH),
+    },
+    "digits": {
+        "none": Arm("mnist", {"gamma": {"start": 1.0, "end": 0.4}}, gains=GAINS),
+        "rms": Arm("mnist", {"gamma": {"start": 1.0, "end": 0.4}, "normalize": "rms"}, gains=GAINS),
+    },
+    "triples": {
+        "none": Arm("stacked-mnist-small", {"gamma": {"start": 1.0, "end": 0.2}}, gains=GAINS),
+        "rms": Arm(
+            "stacked-mnist-small",
+            {"gamma": {"start": 1.0, "end": 0.2}, "normalize": "rms"},
+            gains=GAINS,
+        ),
+    },
+}
