@@ -23,9 +23,10 @@ class Arm:
 
     def changes(self, kimg: float) -> dict[str, Any]:
         """The settings of a run of so many thousand images."""
+        gamma = self.settings.get("gamma", GAMMA)
         scheduled = {
             "lr": {"start": 3e-4, "end": 3e-5, "from_kimg": kimg / 2, "to_kimg": kimg},
-            "gamma": {**self.settings.get("gamma", GAMMA), "to_kimg": kimg / 2},
+            "gamma": {**gamma, "to_kimg": kimg / 2} if isinstance(gamma, dict) else gamma,
             "ema_half_life_kimg": {"start": 0.5, "end": kimg / 25, "to_kimg": kimg / 2},
             "beta2": 0.99,
         }
@@ -49,6 +50,7 @@ PLANES = {
 }
 WARM = {"warm_start_kimg": WARM_START_KIMG}
 DIRECT = {"family": "direct", "widths": [192, 128, 64, 32], "normalize": "none"}
+PROJECTED = {"family": "projected", "loss": "hinge", "gamma": 0}
 GROWTH = (0.35, 0.7)
 GAINS = (1.0, 1.03, 1.06, 1.1)
 
@@ -61,6 +63,7 @@ ARMS: dict[str, dict[str, Arm]] = {
         "warm": Arm("emoji", {**PLANES, **WARM}),
         "growing": Arm("emoji", PLANES, GROWTH),
         "direct": Arm("emoji", {**PLANES, **WARM, **DIRECT}),
+        "projected": Arm("emoji", {**PLANES, **WARM, **DIRECT, **PROJECTED}),
         "together": Arm("emoji", {**PLANES, **WARM}, GROWTH),
     },
     "digits": {

@@ -46,7 +46,10 @@ def test_part_of_a_constant_can_change() -> None:
     ("changes", "said"),
     [
         ({"loss": "wishful"}, "loss is 'wishful'.*allowed are hinge, .*, wasserstein"),
-        ({"family": "forest"}, "family is 'forest'.*allowed are dcgan, direct, residual, strided"),
+        (
+            {"family": "forest"},
+            "family is 'forest'.*allowed are dcgan, direct, projected, residual, strided",
+        ),
         ({"generator_optimizer": "hope"}, "generator_optimizer is 'hope'.*allowed are adam"),
         ({"bacth_size": 64}, "bacth_size is 64"),
         ({"batch_size": 1}, "batch_size is 1.*greater than or equal to 2"),

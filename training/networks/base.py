@@ -35,7 +35,7 @@ class Architecture(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    family: Literal["strided", "residual", "dcgan", "direct"]
+    family: Literal["strided", "residual", "dcgan", "direct", "projected"]
     latent_dim: int = Field(ge=1, le=4096)
     widths: tuple[int, ...] = Field(min_length=1, max_length=10)
     blocks: tuple[int, ...] = ()
@@ -145,7 +145,8 @@ def normalized(x: Tensor, how: str) -> Tensor:
 class Discriminator(nn.Module):
     """Images float32 [N, C, H, W] in [-1, 1] and labels int64 [N] or None -> logits float32 [N].
 
-    In two parts, so that the same images can be scored under several labels.
+    Family `projected` judges each image several times: [N, judges]. In two parts, so that the same
+    images can be scored under several labels.
     """
 
     def forward(self, images: Tensor, labels: Tensor | None = None) -> Tensor:
