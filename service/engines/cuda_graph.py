@@ -154,7 +154,7 @@ class CudaGraphRunner:
             [self.run({name: array[part] for name, array in feed.items()}) for part in parts]
         )
 
-    def rest(self, feed: Feed) -> None:
+    def release_memory(self, feed: Feed) -> None:
         """Keep the memory: a recording holds its addresses."""
 
     def close(self) -> None:

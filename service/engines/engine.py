@@ -42,7 +42,7 @@ class Graph(Protocol):
     def run(self, feed: Feed) -> NDArray[np.uint8]:
         """The images of the inputs."""
 
-    def rest(self, feed: Feed) -> None:
+    def release_memory(self, feed: Feed) -> None:
         """Give memory back, for which a small run may be needed."""
 
     def close(self) -> None:
@@ -108,9 +108,9 @@ class Engine:
         """The images that a batch of `size` is filled up with, made and thrown away."""
         return -size % self.sizes[0] if self._pads else 0
 
-    def rest(self) -> None:
+    def release_memory(self) -> None:
         """Give memory back that only large batches need; the next of them takes it again."""
-        self._graph.rest(self._feed(self._zeros(1)))
+        self._graph.release_memory(self._feed(self._zeros(1)))
 
     def warm_up(self, cost: CostModel) -> dict[int, float]:
         """Run zeros in every batch size, and learn the cost when it is warm.

@@ -29,7 +29,7 @@ class Chain:
         """The images of the inputs."""
         return self._run(feed, None)
 
-    def rest(self, feed: Feed) -> None:
+    def release_memory(self, feed: Feed) -> None:
         """Give memory back that only large batches need, in a run of a small one."""
         options = onnxruntime.RunOptions()
         options.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")

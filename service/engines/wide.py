@@ -25,10 +25,10 @@ class WideEngine:
         finally:
             self._lock.release()
 
-    def rest(self) -> None:
+    def release_memory(self) -> None:
         """Give memory back, unless a lane uses the engine."""
         if self._lock.acquire(blocking=False):
             try:
-                self.engine.rest()
+                self.engine.release_memory()
             finally:
                 self._lock.release()

@@ -171,7 +171,7 @@ def _prepare(
     prepared = Prepared(engines, cost, largest, wide)
     log.info("%s runs in batches of %d at most", label, largest)
     for engine in prepared.everything:
-        engine.rest()  # from the largest batches, which may never come
+        engine.release_memory()  # from the largest batches, which may never come
     return prepared
 
 

@@ -51,11 +51,11 @@ class Runner:
                 return images
         return self._engine.run(arrays)
 
-    def rest(self) -> None:
+    def release_memory(self) -> None:
         """Give memory back."""
-        self._engine.rest()
+        self._engine.release_memory()
         if self._wide is not None:
-            self._wide.rest()
+            self._wide.release_memory()
         trim_memory()
 
     def _is_alone(self, size: int) -> bool:

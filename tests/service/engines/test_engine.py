@@ -126,7 +126,7 @@ def test_a_rested_engine_makes_the_same_images(bundle: Bundle) -> None:
     latents, labels = draw_latents(7, 0, 5, 5, len(DIGITS))
     engine = Engine(bundle, CPU)
     before = engine.run([latents, labels])
-    engine.rest()
+    engine.release_memory()
     assert np.array_equal(engine.run([latents, labels]), before)
 
 

@@ -26,7 +26,7 @@ class Slow(Engine):
     def __init__(self, bundle: Bundle) -> None:
         super().__init__(bundle, ProviderConfig("cpu"))
         self.started, self.go_on = threading.Event(), threading.Event()
-        self.rests = 0
+        self.releases = 0
 
     def run(self, inputs: Sequence[Array]) -> NDArray[np.uint8]:
         """As any engine, when it is let through."""
@@ -37,9 +37,9 @@ class Slow(Engine):
         self.started.clear()
         return images
 
-    def rest(self) -> None:
+    def release_memory(self) -> None:
         """Count."""
-        self.rests += 1
+        self.releases += 1
 
 
 @pytest.fixture
@@ -59,11 +59,11 @@ def test_two_batches_of_a_lone_request_do_not_share_the_wide_engine(bundle: Bund
     counters.join()
     lane.start()
     assert slow.started.wait(60)
-    second.rest()
+    second.release_memory()
     made.append(second((latents,)))
-    assert slow.rests == 0
+    assert slow.releases == 0
     slow.go_on.set()
     lane.join()
     assert np.array_equal(*made)
-    first.rest()
-    assert slow.rests == 1
+    first.release_memory()
+    assert slow.releases == 1
