@@ -47,8 +47,8 @@ class CohortWait:
 
 
 MIN_WAIT_S = 0.5e-3  # shorter waits are within the error of timers
-# Added to the niceness of the process. Three steps halve a thread's weight in Linux's scheduler: the
-# event loop goes first, and the engine does not starve.
+# Added to the niceness of the process. Three steps halve a thread's weight in the scheduler of
+# Linux: the event loop goes first, and the engine does not starve.
 NICENESS = 3
 
 
