@@ -90,13 +90,13 @@ def _verify(arguments: Sequence[str]) -> int:
     from mirage.service.engines.providers import ProviderConfig
     from mirage.service.engines.session import EngineError
     from mirage.service.host import available_cpus
-    from mirage.service.versions.loading import replay_golden
+    from mirage.service.versions.loading import golden_check
 
     try:
         bundle = load_bundle(path)
         config = ProviderConfig("cpu")
         engine = Engine(optimized(bundle, config), config, threads=available_cpus())
-        deviation = replay_golden(engine, bundle.golden)
+        deviation = golden_check(engine, bundle.golden)
     except (BundleError, EngineError) as error:
         return _fail(str(error), BAD_DATA)
     if not deviation.passes:
