@@ -137,7 +137,7 @@ def prepare(path: Path, settings: Settings, counters: SharedCounters | None = No
 def _prepare(
     bundle: Bundle, config: ProviderConfig, settings: Settings, counters: SharedCounters | None
 ) -> Prepared:
-    worker, workers = (counters.place, counters.workers) if counters else (0, 1)
+    worker, workers = (counters.worker, counters.workers) if counters else (0, 1)
     plan, cost, shared = plan_engines(config, settings, worker, workers), CostModel(), None
     try:
         with ExitStack() as on_error:

@@ -64,7 +64,7 @@ class EngineRun:
         trim_memory()
 
     def _may_share(self, size: int) -> bool:
-        return size >= self._min_shared_images and self._counters.is_one()
+        return size >= self._min_shared_images and self._counters.has_single_request()
 
 
 class LoadedVersion:
@@ -134,21 +134,21 @@ class LoadedVersion:
 
     async def generate(self, job: GenerateJob, deadline: float) -> EntryResult:
         """Make the images of a job. Raises the errors of `Batcher.submit`."""
-        self._counters.join()
+        self._counters.begin_request()
         try:
             return await self._batcher.submit(_arrays(job), deadline)
         finally:
-            self._counters.leave()
+            self._counters.end_request()
 
     async def stream(self, job: GenerateJob, deadline: float) -> AsyncGenerator[EntryResult]:
         """Yield the images of a job in parts. Raises the errors of `Batcher.stream`."""
-        self._counters.join()
+        self._counters.begin_request()
         try:
             async with aclosing(self._batcher.stream(_arrays(job), deadline)) as parts:
                 async for part in parts:
                     yield part
         finally:
-            self._counters.leave()
+            self._counters.end_request()
 
     async def close(self) -> None:
         """Finish the queued jobs and free the engines."""

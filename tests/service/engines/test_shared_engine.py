@@ -56,7 +56,7 @@ def test_a_second_batch_does_not_wait_for_the_shared_engine(bundle: Bundle) -> N
     latents = np.zeros((MIN_SHARED_IMAGES, bundle.manifest.latent_dim), np.float32)
     made: list[NDArray[np.uint8]] = []
     thread = threading.Thread(target=lambda: made.append(first((latents,))))
-    counters.join()
+    counters.begin_request()
     thread.start()
     assert slow.started.wait(60)
     second.release_memory()

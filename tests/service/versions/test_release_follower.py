@@ -91,7 +91,7 @@ class Worker:
 
 
 def _work(root: Path, barrier: ReleaseBarrier, number: int, pipe: Connection) -> None:
-    barrier.take_place(number)
+    barrier.set_worker(number)
     faults = Faults()
     cache.prepare = faults.prepare  # type: ignore[assignment]
     candidate.RETRY_S = (0.0, 0.0)  # at the next poll
