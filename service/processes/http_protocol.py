@@ -95,6 +95,7 @@ class HttpProtocol(HttpToolsProtocol):
             self._is_deaf = True
             self._drop_incomplete()
         if not self._is_under_way() or self.transport.is_closing():
+            self.transport.flush()  # an answer that was made in this iteration of the event loop
             return False
         if self._running is not None and not self._running.response_started:
             # A client that has not only closed its side, but left, responds with a reset.

@@ -25,12 +25,12 @@ def check_head(version: str, headers: Sequence[tuple[bytes, bytes]]) -> None:
     if len(hosts) > 1 or (not hosts and version != "1.0"):
         raise Malformed(f"the request has {len(hosts)} Host headers; exactly one is allowed")
     if hosts and not HOST.fullmatch(hosts[0]):
-        allowed = "a name or an address, and perhaps a port"
-        raise Malformed(f"Host is {hosts[0].decode('latin-1')!r:.200}; {allowed} is allowed")
+        allowed = "allowed is a name or an address, with or without a port"
+        raise Malformed(f"Host is {hosts[0].decode('latin-1')!r:.200}; {allowed}")
     codings = [value for name, value in headers if name == b"transfer-encoding"]
     if codings and (version == "1.0" or [each.lower() for each in codings] != [b"chunked"]):
         text = b", ".join(codings).decode("latin-1")
-        allowed = "'chunked' is allowed, in HTTP/1.1"
+        allowed = "allowed is 'chunked' in HTTP/1.1"
         raise Malformed(f"Transfer-Encoding is {text!r:.200} in HTTP/{version}; {allowed}")
 
 
@@ -39,4 +39,4 @@ def unreadable(error: httptools.HttpParserError) -> Malformed:
     if isinstance(error, httptools.HttpParserCallbackError):  # only the target is parsed in one
         return Malformed("the target of the request is no path, and no URL with a path")
     reason = str(error)
-    return Malformed(f"the request is not HTTP/1.1: {REASONS.get(reason, reason)}")
+    return Malformed(f"the request is not valid HTTP/1.1: {REASONS.get(reason, reason)}")

@@ -75,6 +75,12 @@ def test_a_half_closed_client_gets_its_answers(process: Process) -> None:
     assert seeds(exchange(process.port, seeded(7), seeded(8) + HEAD)) == ["7", "8"]
 
 
+def test_a_client_that_closes_its_side_as_it_is_answered_gets_the_answer(process: Process) -> None:
+    request = b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n"
+    for _ in range(50):
+        assert [answer.status for answer in exchange(process.port, request)] == [200]
+
+
 def test_a_half_closed_client_gets_what_is_streamed(process: Process) -> None:
     body = b'{"points": [{"seed": 1}, {"seed": 2}], "steps": 200}'
     head = b"POST /interpolate HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n"
@@ -256,12 +262,14 @@ def test_an_ambiguous_request_is_refused(process: Process, lines: bytes) -> None
         b"GET / HTTP/1.1\nhost: x\n\n",
         b"GET / HTTP/2.0\r\nhost: x\r\n\r\n",
         b"GET /\r\n\r\n",
+        b"GET http://x?y HTTP/1.1\r\nhost: x\r\n\r\n",
         b"garbage\r\n\r\n",
     ],
 )
 def test_what_is_no_request_is_a_problem(process: Process, data: bytes) -> None:
     (answer,) = exchange(process.port, data)
     check_problem(answer, 400, "malformed-request")
+    assert "allback" not in json.loads(answer.body)["detail"], "a word of the parser"
 
 
 def test_broken_requests_are_counted_and_logged_with_their_id(models_root: Path) -> None:
@@ -270,6 +278,8 @@ def test_broken_requests_are_counted_and_logged_with_their_id(models_root: Path)
         counted = process.get("/metrics")[1]
         process.stop()
     assert b'mirage_rejected_total{reason="malformed-request"} 1.0' in counted
+    assert b'mirage_requests_total{code="400"} 1.0' in counted
+    assert b"mirage_request_duration_seconds_count 0.0" in counted
     request_id = answer.headers["x-request-id"].encode()
     (line,) = [line for line in process.log.splitlines() if request_id in line]
     assert b"status=400" in line

@@ -69,10 +69,11 @@ class Wire(asyncio.Transport):
         self.reading = True
 
     def write(self, data: Any) -> None:
-        self.sent += data
+        if not self.closed:
+            self.sent += data
 
     def writelines(self, pieces: Any) -> None:
-        self.sent += b"".join(pieces)
+        self.write(b"".join(pieces))
 
     def write_eof(self) -> None:
         self.closed = True
