@@ -44,7 +44,8 @@ def write_icons(openmoji: Path, noto: Path | None, folder: Path, size: int) -> i
 
     openmoji, noto: archives made by `npm pack openmoji` and `npm pack @svgmoji/noto`. Existing
     icons are kept, so an interrupted call can be repeated. Skin-tone variants are left out. Names
-    the authors in CREDITS.md. Raises DataError if an archive cannot be read, an icon cannot be rendered, or the renderer is missing.
+    the authors in CREDITS.md. Raises DataError if an archive cannot be read, an icon cannot be
+    rendered, or the renderer is missing.
     """
     groups = read_groups(openmoji)
     icons = list(_openmoji(openmoji, groups))
