@@ -49,7 +49,7 @@ def noto(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def renderer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A program in the place of the renderer that says what it was asked for."""
+    """A stand-in for the renderer that prints its arguments."""
     path = tmp_path / "bin" / "rsvg-convert"
     path.parent.mkdir()
     path.write_text(RENDERER)
@@ -59,7 +59,7 @@ def renderer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.mark.usefixtures("renderer")
-def test_icons_lie_in_folders_of_their_groups(openmoji: Path, noto: Path, tmp_path: Path) -> None:
+def test_writes_icons_to_folders_by_group(openmoji: Path, noto: Path, tmp_path: Path) -> None:
     assert write_icons(openmoji, noto, tmp_path / "icons", 256) == 4
     found = sorted(str(p.relative_to(tmp_path / "icons")) for p in tmp_path.rglob("icons/**/*.png"))
     assert found == [
@@ -71,13 +71,13 @@ def test_icons_lie_in_folders_of_their_groups(openmoji: Path, noto: Path, tmp_pa
 
 
 @pytest.mark.usefixtures("renderer")
-def test_icons_are_drawn_at_the_size_asked_for(openmoji: Path, tmp_path: Path) -> None:
+def test_renders_icons_at_the_requested_size(openmoji: Path, tmp_path: Path) -> None:
     write_icons(openmoji, None, tmp_path / "icons", 99)
     assert (tmp_path / "icons/openmoji/face-smiling/1F600.png").read_text() == "png of 99"
 
 
 @pytest.mark.usefixtures("renderer")
-def test_what_is_drawn_already_stays(openmoji: Path, tmp_path: Path) -> None:
+def test_keeps_existing_icons(openmoji: Path, tmp_path: Path) -> None:
     write_icons(openmoji, None, tmp_path / "icons", 99)
     kept = tmp_path / "icons/openmoji/face-smiling/1F600.png"
     kept.write_text("kept")
@@ -86,13 +86,13 @@ def test_what_is_drawn_already_stays(openmoji: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("renderer")
-def test_a_drawing_that_cannot_be_drawn_is_named(tmp_path: Path) -> None:
+def test_names_a_drawing_that_cannot_be_rendered(tmp_path: Path) -> None:
     files = {"data/openmoji.json": json.dumps(NAMES), "color/svg/1F600.svg": "broken"}
     with pytest.raises(DataError, match=r"openmoji/face-smiling/1F600\.png .* no drawing"):
         write_icons(package(tmp_path / "o.tgz", files), None, tmp_path / "icons", 9)
 
 
-def test_a_missing_renderer_is_named(
+def test_names_a_missing_renderer(
     openmoji: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
@@ -100,6 +100,6 @@ def test_a_missing_renderer_is_named(
         write_icons(openmoji, None, tmp_path / "icons", 9)
 
 
-def test_another_package_is_refused(noto: Path, tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"n\.tgz is no npm package with package/data/openmoji"):
+def test_rejects_another_package(noto: Path, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"n\.tgz is not an npm package with package/data/openmoji"):
         write_icons(noto, None, tmp_path / "icons", 9)
