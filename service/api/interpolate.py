@@ -27,7 +27,7 @@ from mirage.service.media.animation import check_animation, encode_animation
 from mirage.service.media.archive import Archive
 from mirage.service.media.encoding import ZIP, encode_png
 from mirage.service.tasks.generate import GenerateJob
-from mirage.service.tasks.interpolate import make_walk, starting_seed
+from mirage.service.tasks.interpolate import build_interpolation, starting_seed
 from mirage.service.tasks.requests import DURATION_MS, InterpolateRequest
 from mirage.service.telemetry.logging import record_of
 from mirage.service.versions.version import LoadedVersion
@@ -89,7 +89,7 @@ async def _answer(request: Request, service: Service) -> Response:
     lease = service.models.lease(fields.model, fields.version, seed)
     with await before(deadline, lease) as found:
         served = found.member(seed, index)
-        work = make_walk(fields, served.manifest, settings)
+        work = build_interpolation(fields, served.manifest, settings)
         call = InterpolateCall(request, service, served, work, deadline)
         media = choose_frames_type(",".join(request.headers.getlist("accept")))
         check_animation(media, served.manifest.image.height, served.manifest.image.width)
