@@ -116,9 +116,23 @@ def test_a_dry_run_trains_nothing(
     assert (tmp_path / "run" / "data.png").exists()
 
 
-def test_what_bundles_cannot_hold_yet_is_not_retrained(
+def test_a_bundle_is_scored_as_its_run(
     folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    arguments = ["retrain", "--preset", "icon-x4", "--data", str(folder)]
-    assert main([*arguments, "--to", str(tmp_path / "models" / "icon")]) == 2
-    assert "bundles hold models of task generate only" in capsys.readouterr().err
+    run, models = tmp_path / "run", tmp_path / "models"
+    train(folder, run)
+    assert main(["export", str(run), "--to", str(models / "toy")]) == 0
+    capsys.readouterr()
+    for scored in (run, models / "toy" / "1"):
+        arguments = ["evaluate", str(scored), "--data", str(folder), "--threads", "1"]
+        assert main(arguments) == 0
+    of_run, of_bundle = capsys.readouterr().out.split("toy@1")
+    assert "3 held-out pictures, photo-x4" in of_run
+    assert of_bundle.splitlines()[1].startswith("score")
+    assert _numbers(of_run)["psnr_y"] == pytest.approx(_numbers(of_bundle)["psnr_y"], abs=0.01)
+
+
+def _numbers(text: str) -> dict[str, float]:
+    """The model's column of a table of scores."""
+    rows = (line.split() for line in text.splitlines() if " is better" in line)
+    return {name: float(value) for name, value, *_ in rows}
