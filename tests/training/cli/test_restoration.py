@@ -132,6 +132,19 @@ def test_a_bundle_is_scored_as_its_run(
     assert _numbers(of_run)["psnr_y"] == pytest.approx(_numbers(of_bundle)["psnr_y"], abs=0.01)
 
 
+def test_of_other_pictures_those_held_out_are_scored_when_that_is_asked_for(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    train(folder, tmp_path / "run")
+    other = write_drawings(tmp_path / "other", count=8, side=72)
+    capsys.readouterr()
+    evaluate = ["evaluate", str(tmp_path / "run"), "--data", str(other), "--threads", "1"]
+    assert main(evaluate) == 0
+    assert "8 other pictures" in capsys.readouterr().out
+    assert main([*evaluate, "--held-out", "30"]) == 0
+    assert "4 held-out pictures" in capsys.readouterr().out
+
+
 def _numbers(text: str) -> dict[str, float]:
     """The model's column of a table of scores."""
     rows = (line.split() for line in text.splitlines() if " is better" in line)
