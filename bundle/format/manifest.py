@@ -178,8 +178,9 @@ class PictureModel(Fields):
     """How a model that takes pictures is run on parts of them.
 
     An image is `scale` times as large as its picture. Sides of tiles and the places where they
-    begin are multiples of `multiple` pixels. A pixel of the image depends on no pixel of the
-    picture that is more than `halo` away. Beyond its border a picture goes on as `border` says.
+    begin are multiples of `multiple` pixels; a picture whose sides are none is filled up as
+    `border` says. A pixel of the image depends on no pixel of the picture that is more than `halo`
+    away. What lies beyond the edges of a picture is the graph's own affair.
     """
 
     scale: Annotated[int, Field(ge=1, le=8, description="side of image / picture", examples=[4])]

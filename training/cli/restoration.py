@@ -45,8 +45,9 @@ class _Upscaler:
 def evaluate_upscaler(options: argparse.Namespace) -> Iterator[str]:
     """Score an upscaler on its own held-out pictures, or on all of other ones.
 
-    Writes scores and a sheet of pictures beside the snapshot, unless --to says where; a bundle's
-    are only written with --to.
+    With --held-out only those held out of other ones count: what another model was trained on is
+    no measure of it beside this one. Writes scores and a sheet of pictures beside the snapshot,
+    unless --to says where; a bundle's are only written with --to.
     """
     if options.threads:
         torch.set_num_threads(options.threads)
@@ -55,9 +56,10 @@ def evaluate_upscaler(options: argparse.Namespace) -> Iterator[str]:
     least = (LEAST_SIDE // model.scale, LEAST_SIDE)
     data = load_pictures(options.data, recorded, least, options.low)
     own = data.fingerprint == model.data_fingerprint
-    pictures = _only(options.only, data.held_out if own else data.all)
+    held_out = own or "held_out" in options
+    pictures = _only(options.only, data.held_out if held_out else data.all)
     card = score_restoration(model.enlarge, pictures, model.scale, data.fingerprint)
-    yield f"{len(pictures)} {'held-out' if own else 'other'} pictures, {model.name}"
+    yield f"{len(pictures)} {'held-out' if held_out else 'other'} pictures, {model.name}"
     yield from table(card)
     file = options.to
     if file is None and model.snapshot:
