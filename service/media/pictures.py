@@ -24,10 +24,10 @@ from mirage.service.errors import LimitExceeded, Malformed, UnsupportedBody
 Plane = NDArray[np.uint8]
 
 KINDS = "PNG, JPEG and WebP"
-ICC_BYTES = 2**20  # of a colour profile that is kept; larger ones are dropped
-UPRIGHT = 1  # of EXIF's orientations
+ICC_BYTES = 2**20  # largest colour profile that is kept
+UPRIGHT = 1  # EXIF's orientation of a picture that is not rotated
 HEAD_BYTES = 12  # that tell the kind
-# What Pillow raises of broken files, besides OSError.
+# What Pillow raises for broken files.
 BROKEN = (
     OSError,
     SyntaxError,
@@ -38,7 +38,7 @@ BROKEN = (
     IndexError,
     KeyError,
 )
-# The mode that each of Pillow's modes is read as; others are refused. 16-bit grey is apart.
+# The mode that each of Pillow's modes is converted to. Others are rejected, but for 16-bit grey.
 MODES = {
     "1": "L",
     "L": "L",
@@ -75,7 +75,7 @@ class Picture:
 def decode_picture(data: bytes, *, most_pixels: int, most_side: int = 16384) -> Picture:
     """Decode one PNG, JPEG or WebP file.
 
-    The orientation that EXIF tells is applied. Of all metadata only the colour profile is kept.
+    EXIF's orientation is applied. Of the metadata, only the colour profile is kept.
     16-bit channels lose their lower byte; palettes become RGB.
 
     Raises Malformed for what is no picture or a broken one, UnsupportedBody for a kind that is not
@@ -98,7 +98,7 @@ def decode_picture(data: bytes, *, most_pixels: int, most_side: int = 16384) -> 
 
 
 def _open(data: bytes) -> ImageFile:
-    """The file with its header read, by the opener that its first bytes ask for."""
+    """Open the file with the opener of its format, and read its header."""
     opener = _opener(data[:HEAD_BYTES])
     if opener is None:
         raise UnsupportedBody(f"the body is no picture of a known kind; {KINDS} are allowed")
@@ -110,7 +110,7 @@ def _open(data: bytes) -> ImageFile:
 
 
 def _opener(head: bytes) -> type[ImageFile] | None:
-    # Not `Image.open`, which tries many formats, and only warns of twice too many pixels.
+    # `Image.open` would try many formats, and only warn of up to twice too many pixels.
     if head.startswith(b"\x89PNG\r\n\x1a\n"):
         return PngImageFile
     if head.startswith(b"\xff\xd8\xff"):
@@ -149,7 +149,7 @@ def _decode(opened: ImageFile) -> Picture:
 
 
 def _upright(opened: ImageFile) -> Image.Image:
-    """The decoded picture, turned as EXIF says; EXIF that cannot be read says nothing."""
+    """Decode the picture and apply EXIF's orientation, if EXIF can be read."""
     opened.load()
     try:
         turned = opened.getexif().get(Base.Orientation, UPRIGHT) != UPRIGHT

@@ -8,7 +8,7 @@ import numpy as np
 from isal import isal_zlib
 from numpy.typing import NDArray
 
-from mirage.service.media.encoding import COLOUR_TYPES, FILTER_UP, IEND, SIGNATURE
+from mirage.service.media.encoding import COLOUR_TYPES, FILTER_UP, IEND, SIGNATURE, png_chunk
 
 Pixels = NDArray[np.uint8]  # [H, W, C] with C = 1, 2 (grey and alpha), 3 or 4
 STREAM_COLOUR_TYPES = {**COLOUR_TYPES, 2: 4}
@@ -31,16 +31,18 @@ def stream_png(
     for lines in _regrouped(strips, width, channels):
         rows += len(lines)
         if data := deflater.compress(_filtered(lines, above).data):
-            yield _chunk(b"IDAT", data)
+            yield png_chunk(b"IDAT", data)
         above = lines[-1:].copy()
     if rows != height:
         raise ValueError(f"strips have {rows} rows; {height} are needed")
-    yield _chunk(b"IDAT", deflater.flush()) + IEND
+    yield png_chunk(b"IDAT", deflater.flush()) + IEND
 
 
 def _regrouped(strips: Iterable[Pixels], width: int, channels: int) -> Iterator[NDArray[np.uint8]]:
-    """The rows as lines `[h, W·C]`, always as many at once, for the deflater's blocks end with
-    what it is given."""
+    """Yield the rows as lines `[h, W·C]`, always the same number at once.
+
+    The compressed blocks end where the input of a call ends, so the bytes depend on it.
+    """
     at_once = max(1, PIECE_BYTES // (width * channels))
     waiting: list[NDArray[np.uint8]] = []
     count = 0
@@ -62,19 +64,14 @@ def _regrouped(strips: Iterable[Pixels], width: int, channels: int) -> Iterator[
 def _head(height: int, width: int, channels: int, icc: bytes | None) -> bytes:
     colour = STREAM_COLOUR_TYPES[channels]
     header = struct.pack(">IIBBBBB", width, height, 8, colour, 0, 0, 0)
-    profile = _chunk(b"iCCP", b"icc\0\0" + zlib.compress(icc)) if icc else b""
-    return SIGNATURE + _chunk(b"IHDR", header) + profile
+    profile = png_chunk(b"iCCP", b"icc\0\0" + zlib.compress(icc)) if icc else b""
+    return SIGNATURE + png_chunk(b"IHDR", header) + profile
 
 
 def _filtered(lines: NDArray[np.uint8], above: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Scanlines `[h, 1 + W·C]` of the filter Up: each byte less the one above it."""
+    """Return scanlines `[h, 1 + W·C]` with the filter Up: each byte minus the byte above."""
     filtered = np.empty((len(lines), 1 + lines.shape[1]), np.uint8)
     filtered[:, 0] = FILTER_UP
     np.subtract(lines[:1], above, out=filtered[:1, 1:])
     np.subtract(lines[1:], lines[:-1], out=filtered[1:, 1:])
     return filtered
-
-
-def _chunk(kind: bytes, data: bytes) -> bytes:
-    check = zlib.crc32(data, zlib.crc32(kind))
-    return b"".join((len(data).to_bytes(4), kind, data, check.to_bytes(4)))
