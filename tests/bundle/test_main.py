@@ -120,7 +120,7 @@ def test_verify_tells_what_is_wrong_and_goes_on(root: Path, capsys: Captured) ->
         (["show", "../toy"], "error: name_invalid: model name '../toy' does not match"),
         (["verify", "gone"], "error: not_found: "),
         (["release", "toy", "3"], "error: not_found: "),
-        (["rollback", "toy"], "error: not_released: toy releases nothing"),
+        (["rollback", "toy"], "error: not_released: toy has no released version"),
     ],
 )
 def test_bad_data_is_one_line_and_exit_code_3(

@@ -49,7 +49,7 @@ def test_it_is_released_shown_and_listed_like_others(root: Path) -> None:
 
 
 def test_it_is_no_bundle_to_train_on(root: Path) -> None:
-    with pytest.raises(BundleError, match="take one of its members") as caught:
+    with pytest.raises(BundleError, match="use one of its members") as caught:
         load_bundle(publish_ensemble(root, "toy", members(1, 2)))
     assert reason(caught) == "ensemble"
 
