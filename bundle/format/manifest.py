@@ -160,7 +160,7 @@ class Score(Fields):
 class Direction(Fields):
     """A direction in latent space: a unit vector float32 `[latent_dim]`.
 
-    `strength` is its share, 0 … 1, of the variance of the generator's first layer over random
+    `strength` is its share, 0 … 1, of the variance of the first layer's output over random
     latents.
     """
 
