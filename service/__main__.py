@@ -86,7 +86,7 @@ def _verify(arguments: Sequence[str]) -> int:
     path = parser.parse_args(arguments).bundle
     from mirage.bundle.errors import BundleError
     from mirage.bundle.format.verify import load_bundle
-    from mirage.service.engines.engine import Engine, fitted
+    from mirage.service.engines.engine import Engine, optimized
     from mirage.service.engines.providers import ProviderConfig
     from mirage.service.engines.session import EngineError
     from mirage.service.host import available_cpus
@@ -94,8 +94,8 @@ def _verify(arguments: Sequence[str]) -> int:
 
     try:
         bundle = load_bundle(path)
-        kind = ProviderConfig("cpu")
-        engine = Engine(fitted(bundle, kind), kind, threads=available_cpus())
+        config = ProviderConfig("cpu")
+        engine = Engine(optimized(bundle, config), config, threads=available_cpus())
         deviation = replay_golden(engine, bundle.golden)
     except (BundleError, EngineError) as error:
         return _fail(str(error), BAD_DATA)

@@ -18,7 +18,7 @@ from mirage.bundle.errors import BundleError
 from mirage.bundle.format.interface import Tensor
 from mirage.bundle.format.latents import draw_latents
 from mirage.bundle.format.limits import DEFAULT_LIMITS, Limits
-from mirage.bundle.format.manifest import Manifest
+from mirage.bundle.format.manifest import Manifest, PictureModel
 
 GOLDEN_COUNT = 8
 GOLDEN_SEED = 0
@@ -33,6 +33,9 @@ ArrayKind = tuple[str, tuple[int, ...]]  # the type and the shape in an array's 
 # Heights and widths of golden pictures, in units of the manifest's `multiple`: the smallest, odd
 # ones, a strip, and one that takes several tiles.
 PICTURE_SIZES = ((1, 1), (7, 5), (2, 65), (33, 50), (129, 97))
+TILE_CORE = (
+    16  # what is used of a tile in replay, in units of `multiple`: several up to a halo of 40
+)
 
 
 @dataclass(frozen=True)
@@ -83,6 +86,15 @@ def golden_pictures(channels: int, multiple: int = 1) -> Iterator[np.ndarray]:
         blocks = steps.repeat(4, axis=1).repeat(4, axis=2)[:, : shape[1], : shape[2]]
         noise = random.integers(0, 256, shape)
         yield ((3 * blocks + noise) // 4).astype(np.uint8)
+
+
+def golden_tile(pictures: PictureModel) -> int:
+    """The side in pixels of the tiles in which the largest golden picture is replayed.
+
+    Two halos and a core, so small that there are tiles without any border of the picture.
+    """
+    core = TILE_CORE * pictures.multiple
+    return 2 * pictures.halo + -2 * pictures.halo % pictures.multiple + core
 
 
 def read_golden(raw: bytes, manifest: Manifest, limits: Limits = DEFAULT_LIMITS) -> Golden:

@@ -223,8 +223,8 @@ def _kind(service: Service, name: str) -> dict[str, str]:
     if not versions:
         settings = service.settings
         return {"provider": settings.provider, "precision": settings.precision}
-    kind = versions[0].parts[0].kind
-    return {"provider": kind.provider, "precision": kind.precision}
+    config = versions[0].parts[0].provider_config
+    return {"provider": config.provider, "precision": config.precision}
 
 
 def _canary(model: ReleasedModel | None) -> CanaryDetail | None:

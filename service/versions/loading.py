@@ -14,10 +14,10 @@ from mirage.bundle.format.golden import Case, Golden
 from mirage.bundle.format.manifest import Manifest
 from mirage.bundle.format.verify import Bundle, load_bundle
 from mirage.service.batching.admission import CostModel
-from mirage.service.engines.engine import Engine, fitted, useful_size
-from mirage.service.engines.providers import ProviderConfig, kinds, plan_lanes
+from mirage.service.engines.engine import Engine, efficient_batch_size, optimized
+from mirage.service.engines.providers import ProviderConfig, plan_engines, provider_configs
 from mirage.service.engines.session import EngineError
-from mirage.service.engines.wide import WideEngine
+from mirage.service.engines.shared_engine import SharedEngine
 from mirage.service.settings import Settings
 from mirage.service.sharing.counters import SharedCounters
 
@@ -51,7 +51,7 @@ class Deviation:
 def replay_golden(engine: Engine, golden: Golden) -> Deviation:
     """Compare the engine's images of the golden inputs with the stored ones."""
     differences = np.concatenate([_difference(engine, case) for case in golden.cases])
-    if engine.kind.precision == "float32":
+    if engine.config.precision == "float32":
         allowed = allowed_mean = min(engine.manifest.golden_tolerance, TOLERANCE)
     else:
         allowed, allowed_mean = REDUCED_TOLERANCE, REDUCED_MEAN
@@ -92,7 +92,7 @@ class Prepared:
     engines: list[Engine]
     cost: CostModel
     largest: int
-    wide: WideEngine | None = None
+    wide: SharedEngine | None = None
 
     @property
     def everything(self) -> list[Engine]:
@@ -115,33 +115,35 @@ def prepare(path: Path, settings: Settings, counters: SharedCounters | None = No
         bundle = load_bundle(path)
     except BundleError as error:
         raise LoadError(error.reason, str(error)) from error
-    allowed = kinds(settings.provider, settings.precision, onnxruntime.get_available_providers())
+    allowed = provider_configs(
+        settings.provider, settings.precision, onnxruntime.get_available_providers()
+    )
     if not allowed:
         raise LoadError("engine_failed", f"{settings.provider} has no {settings.precision} here")
-    for kind in allowed[:-1]:
+    for config in allowed[:-1]:
         try:
-            return _prepare(bundle, kind, settings, counters)
+            return _prepare(bundle, config, settings, counters)
         except LoadError as error:
             name, version = bundle.manifest.name, bundle.manifest.version
-            log.warning("%s@%d does not run on %s: %s", name, version, kind, error)
+            log.warning("%s@%d does not run on %s: %s", name, version, config, error)
     return _prepare(bundle, allowed[-1], settings, counters)
 
 
 def _prepare(
-    bundle: Bundle, kind: ProviderConfig, settings: Settings, counters: SharedCounters | None
+    bundle: Bundle, config: ProviderConfig, settings: Settings, counters: SharedCounters | None
 ) -> Prepared:
     place, workers = (counters.place, counters.workers) if counters else (0, 1)
-    lanes, cost, wide = plan_lanes(kind, settings, place, workers), CostModel(), None
+    lanes, cost, wide = plan_engines(config, settings, place, workers), CostModel(), None
     try:
         with ExitStack() as unless_ready:
-            fit = fitted(bundle, kind)
+            fit = optimized(bundle, config)
 
             def build(threads: int, device: int) -> Engine:
                 engine = Engine(
                     fit,
-                    kind,
+                    config,
                     threads=threads,
-                    largest=settings.max_batch_size,
+                    max_batch_size=settings.max_batch_size,
                     device=device,
                     gpu_bytes=settings.gpu_bytes or 0,
                 )
@@ -149,8 +151,8 @@ def _prepare(
                 return engine
 
             engines = [build(lanes.threads, lanes.device(lane)) for lane in range(lanes.count)]
-            if counters is not None and kind.provider != "cuda":
-                wide = WideEngine(build(counters.cpus, 0))
+            if counters is not None and config.provider != "cuda":
+                wide = SharedEngine(build(counters.cpus, 0))
                 _prove(wide.engine, fit)
                 wide.engine.warm_up(CostModel())
             for engine in engines:
@@ -164,14 +166,14 @@ def _prepare(
     except Exception as error:  # a graph may fail when it runs, with whatever others' code raises
         raise LoadError("load_failed", f"{type(error).__name__}: {error}") from error
     label = f"{bundle.manifest.name}@{bundle.manifest.version}"
-    largest = useful_size({size: min(each[size] for each in times) for size in times[0]})
+    largest = efficient_batch_size({size: min(each[size] for each in times) for size in times[0]})
     if counters is not None:
         sizes = f"{lanes.threads} threads, up to {engines[0].sizes[-1]}"
-        largest = counters.batch_sizes.agree(f"{label} on {kind} with {sizes}", largest)
+        largest = counters.batch_sizes.agree(f"{label} on {config} with {sizes}", largest)
     prepared = Prepared(engines, cost, largest, wide)
     log.info("%s runs in batches of %d at most", label, largest)
     for engine in prepared.everything:
-        engine.rest()  # from the largest batches, which may never come
+        engine.release_memory()  # from the largest batches, which may never come
     return prepared
 
 

@@ -51,11 +51,11 @@ class Runner:
                 return images
         return self._engine.run(arrays)
 
-    def rest(self) -> None:
+    def release_memory(self) -> None:
         """Give memory back."""
-        self._engine.rest()
+        self._engine.release_memory()
         if self._wide is not None:
-            self._wide.rest()
+            self._wide.release_memory()
         trim_memory()
 
     def _is_alone(self, size: int) -> bool:
@@ -75,7 +75,7 @@ class LoadedVersion:
     ) -> None:
         self.manifest = manifest = prepared.manifest
         self._labels = (manifest.name, str(manifest.version))
-        self.kind = prepared.engines[0].kind
+        self.provider_config = prepared.engines[0].config
         self._metrics = metrics
         self._counters = counters = counters or SharedCounters()
         self._engines = prepared.everything
@@ -90,12 +90,12 @@ class LoadedVersion:
         sampler.follow(metrics.queued.labels(*self._labels), lambda: batcher.waiting)
         sampler.follow(metrics.oldest_seconds.labels(*self._labels), batcher.oldest_s)
         sampler.follow(metrics.running_seconds.labels(*self._labels), batcher.running_s)
-        metrics.loaded.labels(*self._labels, self.kind.provider).set(1)
+        metrics.loaded.labels(*self._labels, self.provider_config.provider).set(1)
 
     @property
     def _may_run_inline(self) -> bool:
         """Only beside other workers, where a supervisor replaces one whose engine hangs."""
-        return self._counters.workers > 1 and self.kind.provider != "cuda"
+        return self._counters.workers > 1 and self.provider_config.provider != "cuda"
 
     @property
     def key(self) -> Key:
@@ -151,7 +151,7 @@ class LoadedVersion:
         metrics = self._metrics
         for gauge in (metrics.queued, metrics.oldest_seconds, metrics.running_seconds):
             metrics.sampler.leave(gauge.labels(*self._labels))
-        metrics.loaded.labels(*self._labels, self.kind.provider).set(0)
+        metrics.loaded.labels(*self._labels, self.provider_config.provider).set(0)
         await asyncio.to_thread(_free, self._engines)
 
 

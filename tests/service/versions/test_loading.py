@@ -55,13 +55,13 @@ def test_a_manifest_may_allow_less_but_not_more(
 @pytest.mark.parametrize(("levels", "passes"), [(2, True), (3, False)])
 def test_reduced_precision_may_be_two_levels_off(bundle: Bundle, levels: int, passes: bool) -> None:
     engine = Engine(bundle, CPU)
-    engine.kind = replace(CPU, precision="bfloat16")
+    engine.config = replace(CPU, precision="bfloat16")
     assert replay_golden(engine, off_by(bundle.golden, levels)).passes == passes
 
 
 def test_reduced_precision_must_be_right_on_average(bundle: Bundle) -> None:
     engine = Engine(bundle, CPU)
-    engine.kind = replace(CPU, precision="bfloat16")
+    engine.config = replace(CPU, precision="bfloat16")
     (case,) = bundle.golden.cases
     off = np.where(case.images < 255, case.images + 1, case.images).astype(np.uint8)
     deviation = replay_golden(engine, Golden((replace(case, images=off),)))

@@ -43,14 +43,14 @@ class Faults:
     """What loading meets in a worker: nothing, or a fault for the versions named."""
 
     def __init__(self) -> None:
-        self.kind = NONE
+        self.fault = NONE
         self.versions: tuple[int, ...] = ()
 
     def prepare(self, path: Path, settings: Settings, counters: SharedCounters | None) -> Prepared:
         if int(path.name) in self.versions:
-            if self.kind == PASSING:
+            if self.fault == PASSING:
                 raise OSError("no memory")
-            if self.kind == LASTING:
+            if self.fault == LASTING:
                 raise LoadError("golden_mismatch", "a bit has flipped")
         return prepare(path, settings, counters)
 
@@ -70,9 +70,9 @@ class Worker:
         self._pipe.send("look")
         return Seen(*self._receive())
 
-    def fail(self, kind: str, *versions: int) -> None:
+    def fail(self, fault: str, *versions: int) -> None:
         """Let loading these versions fail from now on."""
-        self._pipe.send((kind, versions))
+        self._pipe.send((fault, versions))
         assert self._receive() is None
 
     def kill(self) -> None:
@@ -116,7 +116,7 @@ async def _obey(models: ModelRegistry, faults: Faults, pipe: Connection) -> None
             await models.refresh()
             pipe.send(_seen(models))
         else:
-            faults.kind, faults.versions = word
+            faults.fault, faults.versions = word
             pipe.send(None)
     await models.close()
 

@@ -24,7 +24,7 @@ from mirage.service.engines import engine
 from mirage.service.engines.engine import Array, Engine
 from mirage.service.engines.polyphase import decompose
 from mirage.service.engines.providers import ProviderConfig
-from mirage.service.engines.wide import WideEngine
+from mirage.service.engines.shared_engine import SharedEngine
 from mirage.service.errors import Overloaded
 from mirage.service.settings import Settings
 from mirage.service.sharing.counters import SharedCounters
@@ -231,7 +231,7 @@ def test_a_large_batch_of_a_lone_request_has_all_cpus(
 ) -> None:
     bundle = load_bundle(make_bundle(tmp_path, "toy", labels=()))
     own, wide, counters = Noting(bundle), Noting(bundle), SharedCounters(2, cpus=2)
-    prepared = Prepared([own], CostModel(), largest, WideEngine(wide))
+    prepared = Prepared([own], CostModel(), largest, SharedEngine(wide))
     run = Runner(own, Metrics().padding.labels("toy", "1"), prepared, counters)
     latents = np.zeros((from_size, bundle.manifest.latent_dim), np.float32)
     counters.join()

@@ -34,9 +34,8 @@ def test_checks_disk_space_before_decoding(
     tmp_path: Path, source: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(shutil, "disk_usage", lambda path: Usage(0, 0, 10_000_000))
-    with pytest.raises(
-        DataError, match=r"need 0.00 GB in .*, where 0.01 GB are free; set \$XDG_CACHE"
-    ):
+    message = r"need 0.00 GB in .*, where 0.01 GB are free; set \$XDG_CACHE"
+    with pytest.raises(DataError, match=message):
         load_dataset(source, cache=tmp_path / "cache")
     assert built(tmp_path / "cache") == []
 

@@ -203,7 +203,7 @@ def test_folders_called_train_and_test_are_splits(tmp_path: Path, cache: Path) -
 def test_rejects_splits_with_different_classes_or_sizes(tmp_path: Path, cache: Path) -> None:
     files = {"train/x/1.png": png(1), "train/y/2.png": png(2), "test/x/3.png": png(3)}
     folder = write_tree(tmp_path / "data", files)
-    with pytest.raises(DataError, match="only one of train and test in .* has the class y"):
+    with pytest.raises(DataError, match=r"only one of train and test in .* has the class y"):
         load_splits(folder, cache=cache)
     write_tree(folder, {"test/y/4.png": png(), "test/x/3.png": png()})
     (folder / "test" / "x" / "3.png").write_bytes(png(size=(4, 4)))

@@ -6,6 +6,7 @@ icons/openmoji/face-smiling/1F600.png  icons/noto/face-smiling/1F600.png
 import json
 import subprocess
 import tarfile
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ DRAWN = "package/color/svg/"
 SPRITES = "package/sprites/all.svg"
 VARIATION = "FE0F"
 """The emoji variation selector; the packages disagree on which names include it."""
+CREDITS = "CREDITS.md"
 OTHERS = "other"
 """The group of icons that OpenMoji does not have."""
 LEAST_ASPECT = 0.7
@@ -41,14 +43,16 @@ def write_icons(openmoji: Path, noto: Path | None, folder: Path, size: int) -> i
     """Render every icon of the packages as PNG of `size` x `size`; return their number.
 
     openmoji, noto: archives made by `npm pack openmoji` and `npm pack @svgmoji/noto`. Existing
-    icons are kept, so an interrupted call can be repeated. Skin-tone variants are left out. Raises
-    DataError if an archive cannot be read, an icon cannot be rendered, or the renderer is missing.
+    icons are kept, so an interrupted call can be repeated. Skin-tone variants are left out. Names
+    the authors in CREDITS.md. Raises DataError if an archive cannot be read, an icon cannot be
+    rendered, or the renderer is missing.
     """
     groups = read_groups(openmoji)
     icons = list(_openmoji(openmoji, groups))
     if noto is not None:
         icons += _noto(noto, groups)
     draw_all(icons, folder, size)
+    (folder / CREDITS).write_text(_credits(openmoji, noto), encoding="utf-8")
     return len(icons)
 
 
@@ -113,6 +117,30 @@ def _is_square(drawing: ElementTree.Element) -> bool:
 
 def _plain(code: str) -> str:
     return "-".join(part for part in code.split("-") if part != VARIATION)
+
+
+def _credits(openmoji: Path, noto: Path | None) -> str:
+    """Markdown with the licences, and every author of OpenMoji with the number of icons."""
+    entries = json.loads(_member(openmoji, NAMES))
+    authors = Counter(e["openmoji_author"].strip() for e in entries if not e["skintone"])
+    listed = ", ".join(f"{name} ({count})" for name, count in sorted(authors.items()))
+    paragraphs = [
+        f"Icons of [OpenMoji](https://openmoji.org) {_version(openmoji)}, "
+        "[CC BY-SA 4.0](https://creativecommons.org/licenses/by-sa/4.0/), drawn as pixels. "
+        f"Their authors, with the number of icons: {listed}."
+    ]
+    if noto is not None:
+        paragraphs.append(
+            "Icons of [Noto Emoji](https://github.com/googlefonts/noto-emoji) by Google, "
+            "[Apache-2.0](https://www.apache.org/licenses/LICENSE-2.0), as in @svgmoji/noto "
+            f"{_version(noto)}, drawn as pixels."
+        )
+    return "\n\n".join(paragraphs) + "\n"
+
+
+def _version(package: Path) -> str:
+    version: str = json.loads(_member(package, "package/package.json"))["version"]
+    return version
 
 
 def _member(package: Path, name: str) -> bytes:

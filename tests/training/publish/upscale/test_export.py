@@ -10,7 +10,7 @@ import torch
 
 from mirage.bundle.format.graph import OPERATORS
 from mirage.training.networks.compact import Upscaler
-from mirage.training.publish.export import export_upscaler
+from mirage.training.publish.upscale.export import export_upscaler
 from mirage.training.runs.checkpoint import UpscalerSnapshot
 from tests.training.drawings import drawing
 from tests.training.networks.test_compact import architecture, trained_like
