@@ -62,5 +62,5 @@ def test_the_same_frames_give_the_same_bytes(media: str) -> None:
 def test_only_webp_limits_the_side() -> None:
     check_animation(GIF, 20_000, 8)
     check_animation(WEBP, 16_383, 8)
-    with pytest.raises(NotAcceptable, match="at most 16383 pixels a side"):
+    with pytest.raises(NotAcceptable, match="at most 16383 pixels per side"):
         check_animation(WEBP, 8, 16_384)
