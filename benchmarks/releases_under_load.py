@@ -1,7 +1,7 @@
 """Releases and rolls back under full load, and measures errors, latency and memory.
 
 Two copies of the shipped model alternate. Requests that overlap a switch, from the start of loading
-until the old version has left memory, are compared with all others.
+until the old version is unloaded, are compared with all others.
 """
 
 import asyncio
@@ -88,7 +88,7 @@ def log_lines(root: Path, message: str) -> list[dict[str, Any]]:
 def switch_times(root: Path) -> list[tuple[float, float]]:
     """Start and end of each switch, without the initial loading."""
     loaded = log_lines(root, "model loaded")[1:]
-    left = log_lines(root, "model left memory")
+    left = log_lines(root, "model unloaded")
     return [
         (begun["at"] - float(begun["message"].rpartition("=")[2]), ended["at"])
         for begun, ended in zip(loaded, left, strict=False)

@@ -179,8 +179,9 @@ class PictureModel(Fields):
     """How a model that takes pictures can be run on tiles.
 
     The sides of an image are `scale` times those of its picture. Sides and positions of tiles are
-    multiples of `multiple` pixels. A pixel of the image depends only on pixels of the picture at
-    most `halo` pixels away. Beyond its edges, a picture is padded as `border` says.
+    multiples of `multiple` pixels; other pictures are padded as `border` says. A pixel of the image
+    depends only on pixels of the picture at most `halo` pixels away. The graph itself decides what
+    lies beyond the edges of a picture.
     """
 
     scale: Annotated[int, Field(ge=1, le=8, description="side of image / picture", examples=[4])]

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from mirage.bundle.errors import BundleError
+from mirage.bundle.format.interface import describe
 from mirage.bundle.format.manifest import Manifest, Score
 from mirage.bundle.format.verify import read_manifest
 from mirage.bundle.store.layout import list_models, list_versions, version_path
@@ -70,12 +71,8 @@ def _card_rows(manifest: Manifest) -> Iterator[tuple[str, str]]:
     yield "model", f"{manifest.name}@{manifest.version}"
     yield "created", f"{manifest.created:%Y-%m-%d %H:%M:%S} UTC"
     yield "task", manifest.task
-    yield "graph", f"opset {manifest.opset}, latent_dim {manifest.latent_dim}"
-    yield "image", _shape(manifest)
-    yield "labels", ", ".join(manifest.labels) or "none: unconditional"
-    yield "truncation", manifest.truncation
+    yield from _generator_rows(manifest) if manifest.pictures is None else _picture_rows(manifest)
     yield "golden tolerance", f"{manifest.golden_tolerance:g} grey levels"
-    yield "directions", ", ".join(f"{d.strength:.1%}" for d in manifest.directions) or "none"
     if manifest.members:
         yield "members", ", ".join(f"{m.version} (weight {m.weight:g})" for m in manifest.members)
     for key, value in manifest.training:
@@ -86,6 +83,22 @@ def _card_rows(manifest: Manifest) -> Iterator[tuple[str, str]]:
         yield f"file {name}", f"{entry.size_bytes:,} bytes, sha256 {entry.sha256}"
 
 
+def _generator_rows(manifest: Manifest) -> Iterator[tuple[str, str]]:
+    yield "graph", f"opset {manifest.opset}, latent_dim {manifest.latent_dim}"
+    yield "image", _shape(manifest)
+    yield "labels", ", ".join(manifest.labels) or "none: unconditional"
+    yield "truncation", manifest.truncation
+    yield "directions", ", ".join(f"{d.strength:.1%}" for d in manifest.directions) or "none"
+
+
+def _picture_rows(manifest: Manifest) -> Iterator[tuple[str, str]]:
+    yield "graph", f"opset {manifest.opset}"
+    yield "input", describe(manifest.inputs)
+    yield "output", describe(manifest.outputs)
+    for name, value in manifest.pictures or ():
+        yield name, str(value)
+
+
 def _score(score: Score) -> str:
     floor = "" if score.floor is None else f", floor {score.floor:g}"
     images = "" if score.n is None else f", of {score.n:,} images"
@@ -93,5 +106,8 @@ def _score(score: Score) -> str:
 
 
 def _shape(manifest: Manifest) -> str:
+    """`28x28 grey` for images of one size, `x4 RGB` for pictures."""
+    if manifest.pictures:
+        return f"x{manifest.pictures.scale} {COLOURS[manifest.inputs[0].sizes[3] or 0]}"
     image = manifest.image
     return f"{image.width}x{image.height} {COLOURS[image.channels]}"

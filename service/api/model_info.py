@@ -18,7 +18,7 @@ from mirage.service.errors import NoSuchModel
 from mirage.service.host import instruction_set
 from mirage.service.tasks.requests import AMOUNT_BOUND, LATENT_BOUND
 from mirage.service.versions.releases import ReleasedModel
-from mirage.service.versions.version import Answering
+from mirage.service.versions.version import Servable
 
 
 class CanaryDetail(BaseModel):
@@ -219,11 +219,11 @@ async def _summary(service: Service, name: str) -> ModelSummary | None:
 def _kind(service: Service, name: str) -> dict[str, str]:
     """How the version runs that answers; before one does, what is asked for."""
     model = service.models.get(name)
-    versions = (model.answering() if model else []) or service.models.loaded(name)
+    versions = (model.servables() if model else []) or service.models.loaded(name)
     if not versions:
         settings = service.settings
         return {"provider": settings.provider, "precision": settings.precision}
-    config = versions[0].parts[0].provider_config
+    config = versions[0].members[0].provider_config
     return {"provider": config.provider, "precision": config.precision}
 
 
@@ -242,9 +242,9 @@ def _refusal(model: ReleasedModel | None) -> RefusalDetail | None:
     )
 
 
-def _detail(version: Answering) -> VersionDetail:
+def _detail(version: Servable) -> VersionDetail:
     manifest = version.manifest
-    graphs = [part.manifest.files["model.onnx"] for part in version.parts]
+    graphs = [member.manifest.files["model.onnx"] for member in version.members]
     return VersionDetail(
         version=manifest.version,
         sha256=_joint_hash([graph.sha256 for graph in graphs]),

@@ -1,4 +1,4 @@
-"""From a bundle on disk to proven, warm engines."""
+"""Loads a bundle: verification, engines, golden check, warm-up."""
 
 import logging
 from contextlib import ExitStack
@@ -23,33 +23,36 @@ from mirage.service.sharing.counters import SharedCounters
 
 log = logging.getLogger(__name__)
 
-TOLERANCE = 1.0  # grey levels in float32, however much a manifest would allow
-REDUCED_TOLERANCE, REDUCED_MEAN = 2.0, 0.25  # grey levels in a reduced precision
+# Allowed differences from the golden images, in pixel values of 0 to 255. Rounding in float32
+# changes a value by at most one; a manifest can only tighten that.
+TOLERANCE = 1.0
+# In a reduced precision, differences of one and two values are invisible if they are few.
+REDUCED_TOLERANCE, REDUCED_MEAN = 2.0, 0.25
 
 
 @dataclass(frozen=True)
 class Deviation:
-    """How far the engine's images are from the golden ones, in grey levels."""
+    """The differences between an engine's images and the golden images, in pixel values."""
 
-    largest: float
+    max: float
     mean: float
-    allowed: float
-    allowed_mean: float
+    max_allowed: float
+    mean_allowed: float
 
     @property
     def passes(self) -> bool:
         """Whether the engine may serve the bundle."""
-        return self.largest <= self.allowed and self.mean <= self.allowed_mean
+        return self.max <= self.max_allowed and self.mean <= self.mean_allowed
 
     def __str__(self) -> str:
         return (
-            f"{self.largest:g} grey levels at most, {self.mean:.4f} on average;"
-            f" {self.allowed:g} and {self.allowed_mean:g} allowed"
+            f"{self.max:g} grey levels at most, {self.mean:.4f} on average;"
+            f" {self.max_allowed:g} and {self.mean_allowed:g} are allowed"
         )
 
 
-def replay_golden(engine: Engine, golden: Golden) -> Deviation:
-    """Compare the engine's images of the golden inputs with the stored ones."""
+def golden_check(engine: Engine, golden: Golden) -> Deviation:
+    """Compare the engine's images of the golden inputs with the golden images."""
     differences = np.concatenate([_difference(engine, case) for case in golden.cases])
     if engine.config.precision == "float32":
         allowed = allowed_mean = min(engine.manifest.golden_tolerance, TOLERANCE)
@@ -59,67 +62,69 @@ def replay_golden(engine: Engine, golden: Golden) -> Deviation:
 
 
 def _difference(engine: Engine, case: Case) -> NDArray[np.int16]:
-    """The grey levels by which each value of a case's images differs, int16 `[values]`."""
+    """Return the absolute difference of each pixel value of a case, int16 `[values]`."""
     images = engine.run(list(case.inputs.values()))
     difference: NDArray[np.int16] = np.abs(images.astype(np.int16) - case.images)
     return difference.ravel()
 
 
-# Reasons that may pass: a disk that failed or is not mounted, files that are still to come, memory
-# or threads that were not to be had. All others are the bundle's own.
-PASSING = {"not_found", "file_missing", "file_unreadable", "engine_failed", "load_failed"}
+# Reasons that may be temporary: a disk that failed or is not mounted, files that are being copied,
+# memory or threads that are not available. All other reasons are faults of the bundle.
+TEMPORARY = {"not_found", "file_missing", "file_unreadable", "engine_failed", "load_failed"}
 
 
 class LoadError(Exception):
-    """A version that will not be served: a public slug, and a message for operators.
+    """A version cannot be served. `reason` is public; the message is for operators.
 
-    `is_final`: to load it again would not help.
+    `is_final` is true if loading it again cannot succeed.
     """
 
     def __init__(self, reason: str, message: str) -> None:
         super().__init__(message)
         self.reason = reason
-        self.is_final = reason not in PASSING
+        self.is_final = reason not in TEMPORARY
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """The engines of a version, one per lane, what a batch costs on them, and the largest of use.
+    """The engines of a version, one per runner, and the cost of their batches.
 
-    `wide` is one that uses the CPUs of all workers, for one lone request.
+    `shared` is an engine with the CPUs of all workers, for a single request.
     """
 
     engines: list[Engine]
     cost: CostModel
-    largest: int
-    wide: SharedEngine | None = None
+    max_batch_size: int
+    shared: SharedEngine | None = None
 
     @property
-    def everything(self) -> list[Engine]:
-        """All engines."""
-        return self.engines if self.wide is None else [self.wide.engine, *self.engines]
+    def all_engines(self) -> list[Engine]:
+        """The engines, including the shared one."""
+        return self.engines if self.shared is None else [self.shared.engine, *self.engines]
 
     @property
     def manifest(self) -> Manifest:
-        """The manifest that all engines share."""
+        """The manifest of all engines."""
         return self.engines[0].manifest
 
 
 def prepare(path: Path, settings: Settings, counters: SharedCounters | None = None) -> Prepared:
-    """Verify a bundle, build its engines, replay its golden images and warm up.
+    """Verify a bundle, open its engines, run the golden check and warm up.
 
-    `counters`: of what shares the CPUs with it. It takes a while: call it on a thread. Raises
-    LoadError.
+    `counters` are those of the workers that use the same CPUs. It takes seconds: call it on a
+    thread. Raises LoadError.
     """
     try:
         bundle = load_bundle(path)
     except BundleError as error:
         raise LoadError(error.reason, str(error)) from error
-    allowed = provider_configs(
-        settings.provider, settings.precision, onnxruntime.get_available_providers()
-    )
+    available = onnxruntime.get_available_providers()
+    allowed = provider_configs(settings.provider, settings.precision, available)
     if not allowed:
-        raise LoadError("engine_failed", f"{settings.provider} has no {settings.precision} here")
+        raise LoadError(
+            "engine_failed",
+            f"provider {settings.provider} does not support {settings.precision} on this machine",
+        )
     for config in allowed[:-1]:
         try:
             return _prepare(bundle, config, settings, counters)
@@ -132,53 +137,56 @@ def prepare(path: Path, settings: Settings, counters: SharedCounters | None = No
 def _prepare(
     bundle: Bundle, config: ProviderConfig, settings: Settings, counters: SharedCounters | None
 ) -> Prepared:
-    place, workers = (counters.place, counters.workers) if counters else (0, 1)
-    lanes, cost, wide = plan_engines(config, settings, place, workers), CostModel(), None
+    worker, workers = (counters.worker, counters.workers) if counters else (0, 1)
+    plan, cost, shared = plan_engines(config, settings, worker, workers), CostModel(), None
     try:
-        with ExitStack() as unless_ready:
-            fit = optimized(bundle, config)
+        with ExitStack() as on_error:
+            graph = optimized(bundle, config)
 
-            def build(threads: int, device: int) -> Engine:
+            def open_engine(threads: int, device: int) -> Engine:
                 engine = Engine(
-                    fit,
+                    graph,
                     config,
                     threads=threads,
                     max_batch_size=settings.max_batch_size,
                     device=device,
                     gpu_bytes=settings.gpu_bytes or 0,
                 )
-                unless_ready.callback(engine.close)  # else a GPU's memory would stay taken
+                on_error.callback(engine.close)  # GPU memory is not freed otherwise
                 return engine
 
-            engines = [build(lanes.threads, lanes.device(lane)) for lane in range(lanes.count)]
+            engines = [open_engine(plan.threads, plan.device(n)) for n in range(plan.count)]
             if counters is not None and config.provider != "cuda":
-                wide = SharedEngine(build(counters.cpus, 0))
-                _prove(wide.engine, fit)
-                wide.engine.warm_up(CostModel())
+                shared = SharedEngine(open_engine(counters.cpus, 0))
+                _check(shared.engine, graph)
+                shared.engine.warm_up(CostModel())
             for engine in engines:
-                _prove(engine, fit)
+                _check(engine, graph)
             times = [engine.warm_up(cost) for engine in engines]
-            unless_ready.pop_all()
+            on_error.pop_all()
     except EngineError as error:
         raise LoadError("engine_failed", str(error)) from error
     except LoadError:
         raise
-    except Exception as error:  # a graph may fail when it runs, with whatever others' code raises
+    except Exception as error:  # running a graph may raise anything
         raise LoadError("load_failed", f"{type(error).__name__}: {error}") from error
     label = f"{bundle.manifest.name}@{bundle.manifest.version}"
-    largest = efficient_batch_size({size: min(each[size] for each in times) for size in times[0]})
+    seconds = {size: min(each[size] for each in times) for size in times[0]}
+    max_batch_size = efficient_batch_size(seconds)
     if counters is not None:
-        sizes = f"{lanes.threads} threads, up to {engines[0].sizes[-1]}"
-        largest = counters.batch_sizes.agree(f"{label} on {config} with {sizes}", largest)
-    prepared = Prepared(engines, cost, largest, wide)
-    log.info("%s runs in batches of %d at most", label, largest)
-    for engine in prepared.everything:
-        engine.release_memory()  # from the largest batches, which may never come
+        sizes = f"{plan.threads} threads, up to {engines[0].sizes[-1]}"
+        max_batch_size = counters.batch_sizes.agree(
+            f"{label} on {config} with {sizes}", max_batch_size
+        )
+    prepared = Prepared(engines, cost, max_batch_size, shared)
+    log.info("%s runs in batches of up to %d", label, max_batch_size)
+    for engine in prepared.all_engines:
+        engine.release_memory()  # the warm-up ran the largest batches, which may never occur
     return prepared
 
 
-def _prove(engine: Engine, bundle: Bundle) -> None:
-    """Raise LoadError unless the engine makes the golden images."""
-    deviation = replay_golden(engine, bundle.golden)
+def _check(engine: Engine, bundle: Bundle) -> None:
+    """Raise LoadError if the golden check fails."""
+    deviation = golden_check(engine, bundle.golden)
     if not deviation.passes:
         raise LoadError("golden_mismatch", f"the golden images differ: {deviation}")

@@ -45,7 +45,9 @@ class _Upscaler:
 def evaluate_upscaler(options: argparse.Namespace) -> Iterator[str]:
     """Score an upscaler on the held-out pictures of its data, or on all pictures of other data.
 
-    Writes scores and a sheet of pictures to --to, by default beside the snapshot of a run.
+    With --held-out only the held-out pictures of other data are scored, which allows a comparison
+    with a model trained on the others. Writes scores and a sheet of pictures to --to, by default
+    beside the snapshot of a run.
     """
     if options.threads:
         torch.set_num_threads(options.threads)
@@ -54,9 +56,10 @@ def evaluate_upscaler(options: argparse.Namespace) -> Iterator[str]:
     least = (LEAST_SIDE // model.scale, LEAST_SIDE)
     data = load_pictures(options.data, recorded, least, options.low)
     own = data.fingerprint == model.data_fingerprint
-    pictures = _only(options.only, data.held_out if own else data.all)
+    held_out = own or "held_out" in options
+    pictures = _only(options.only, data.held_out if held_out else data.all)
     card = score_restoration(model.enlarge, pictures, model.scale, data.fingerprint)
-    yield f"{len(pictures)} {'held-out' if own else 'other'} pictures, {model.name}"
+    yield f"{len(pictures)} {'held-out' if held_out else 'other'} pictures, {model.name}"
     yield from table(card)
     file = options.to
     if file is None and model.snapshot:

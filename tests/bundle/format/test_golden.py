@@ -16,6 +16,7 @@ from mirage.bundle.format.golden import (
     Golden,
     golden_inputs,
     golden_pictures,
+    golden_tile,
     read_golden,
     write_golden,
 )
@@ -218,3 +219,19 @@ def test_golden_pictures_are_deterministic() -> None:
     for one, other in zip(first, second, strict=True):
         np.testing.assert_array_equal(one, other)
     assert len(np.unique(first[-1])) > 200
+
+
+@pytest.mark.parametrize(("halo", "multiple"), [(0, 1), (2, 1), (12, 1), (34, 1), (11, 4)])
+def test_the_largest_picture_is_cut_into_tiles_with_and_without_its_borders(
+    halo: int, multiple: int
+) -> None:
+    rules = PictureModel(
+        scale=2, multiple=multiple, halo=halo, border="replicate", degradation="bicubic"
+    )
+    side = golden_tile(rules)
+    step = (side - 2 * halo) // multiple * multiple
+    assert side % multiple == 0
+    assert step > 0
+    height, width = (multiple * pixels for pixels in PICTURE_SIZES[-1])
+    assert side + step < height
+    assert side < width

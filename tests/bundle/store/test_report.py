@@ -1,5 +1,7 @@
+import json
 from pathlib import Path
 
+from mirage.bundle.format.interface import picture_tensors
 from mirage.bundle.store.release import release
 from mirage.bundle.store.report import card, columns, table
 from tests.bundles import make_bundle
@@ -55,3 +57,25 @@ def test_a_card_shows_all_fields(tmp_path: Path) -> None:
 def test_a_card_shows_that_a_model_has_no_classes(tmp_path: Path) -> None:
     make_bundle(tmp_path, labels=())
     assert "none: unconditional" in card(tmp_path, "toy", 1)
+
+
+def test_a_model_of_pictures_tells_its_scale_and_how_pictures_are_cut(tmp_path: Path) -> None:
+    file = make_bundle(tmp_path, labels=()) / "manifest.json"
+    tensors = {
+        name: [tensor.model_dump(mode="json") for tensor in each]
+        for name, each in picture_tensors(3, 4).items()
+    }
+    rules = {
+        "scale": 4,
+        "multiple": 1,
+        "halo": 12,
+        "border": "replicate",
+        "degradation": "bicubic, jpeg",
+    }
+    changes = {"task": "upscale", "directions": [], "pictures": rules, **tensors}
+    file.write_text(json.dumps(json.loads(file.read_text()) | changes))
+    assert "x4 RGB" in table(tmp_path)
+    text = card(tmp_path, "toy", 1)
+    for part in ("pictures uint8 [N, H, W, 3]", "images uint8 [N, 4*H, 4*W, 3]", "bicubic, jpeg"):
+        assert part in text
+    assert "latent_dim" not in text

@@ -14,7 +14,7 @@ from mirage.service.batching.admission import CostModel
 from mirage.service.engines.engine import Engine, optimized
 from mirage.service.engines.providers import Precision, ProviderConfig
 from mirage.service.engines.session import EngineError
-from mirage.service.versions.loading import replay_golden
+from mirage.service.versions.loading import golden_check
 
 SHIPPED = Path(__file__).parents[3] / "models" / "mnist" / "2"
 PRECISIONS: list[Precision] = ["float32", "tensorfloat32", "float16"]
@@ -39,7 +39,7 @@ def draw(seed: int, count: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]
 
 @pytest.mark.parametrize("precision", PRECISIONS)
 def test_the_golden_check_passes(precision: Precision) -> None:
-    deviation = replay_golden(engine(precision), load_bundle(SHIPPED).golden)
+    deviation = golden_check(engine(precision), load_bundle(SHIPPED).golden)
     assert deviation.passes, deviation
 
 

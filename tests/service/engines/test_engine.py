@@ -19,7 +19,7 @@ from mirage.service.engines.engine import (
 )
 from mirage.service.engines.providers import PROVIDERS, Name, ProviderConfig
 from mirage.service.engines.session import EngineError
-from mirage.service.versions.loading import replay_golden
+from mirage.service.versions.loading import golden_check
 from tests.bundles import DIGITS, Toy
 
 CPU = ProviderConfig("cpu")
@@ -143,7 +143,7 @@ def test_the_optimized_shipped_model_computes_the_same_digits() -> None:
     fast = optimized(bundle, CPU)
     assert fast.model != bundle.model
     engine = Engine(fast, CPU)
-    assert replay_golden(engine, bundle.golden).passes
+    assert golden_check(engine, bundle.golden).passes
     latents, labels = draw_latents(3, 0, 32, bundle.manifest.latent_dim, len(DIGITS))
     assert labels is not None
     images, plain = (each.run([latents, labels]) for each in (engine, Engine(bundle, CPU)))

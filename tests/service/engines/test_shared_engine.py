@@ -16,7 +16,7 @@ from mirage.service.engines.shared_engine import SharedEngine
 from mirage.service.sharing.counters import SharedCounters
 from mirage.service.telemetry.metrics import Metrics
 from mirage.service.versions.loading import Prepared
-from mirage.service.versions.version import WIDE_IMAGES, Runner
+from mirage.service.versions.version import MIN_SHARED_IMAGES, EngineRun
 from tests.bundles import make_bundle
 
 
@@ -52,11 +52,11 @@ def test_a_second_batch_does_not_wait_for_the_shared_engine(bundle: Bundle) -> N
     engines = [Engine(bundle, ProviderConfig("cpu")) for _ in range(2)]
     prepared = Prepared(engines, CostModel(), 32, SharedEngine(slow))
     padding = Metrics().padding.labels("toy", "1")
-    first, second = (Runner(engine, padding, prepared, counters) for engine in engines)
-    latents = np.zeros((WIDE_IMAGES, bundle.manifest.latent_dim), np.float32)
+    first, second = (EngineRun(engine, padding, prepared, counters) for engine in engines)
+    latents = np.zeros((MIN_SHARED_IMAGES, bundle.manifest.latent_dim), np.float32)
     made: list[NDArray[np.uint8]] = []
     thread = threading.Thread(target=lambda: made.append(first((latents,))))
-    counters.join()
+    counters.begin_request()
     thread.start()
     assert slow.started.wait(60)
     second.release_memory()

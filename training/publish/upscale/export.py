@@ -71,7 +71,7 @@ def run_in_tiles(run: Upscale, picture: np.ndarray, form: PictureModel) -> np.nd
     """The image of a picture [1, H, W, C], made of its golden tiles, all of them in one batch."""
     side, halo, scale = golden_tile(form), form.halo, form.scale
     _, height, width, channels = picture.shape
-    step = side - 2 * halo
+    step = (side - 2 * halo) // form.multiple * form.multiple
     rows, columns = _starts(height, side, step), _starts(width, side, step)
     places = [(y, x) for y in rows for x in columns]
     tiles = np.concatenate([picture[:, y : y + side, x : x + side] for y, x in places])

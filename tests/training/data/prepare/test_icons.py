@@ -11,10 +11,21 @@ from mirage.training.errors import DataError
 
 SVG = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 72 72"><path d="M0 0h9v9z"/></svg>'
 NAMES = [
-    {"hexcode": "1F600", "subgroups": "face-smiling", "skintone": ""},
-    {"hexcode": "270C-FE0F", "subgroups": "hand-fingers-partial", "skintone": ""},
-    {"hexcode": "270C-1F3FB", "subgroups": "hand-fingers-partial", "skintone": "1"},
+    {"hexcode": "1F600", "subgroups": "face-smiling", "skintone": "", "openmoji_author": "Ann Ode"},
+    {
+        "hexcode": "270C-FE0F",
+        "subgroups": "hand-fingers-partial",
+        "skintone": "",
+        "openmoji_author": " Cat H. Ode",
+    },
+    {
+        "hexcode": "270C-1F3FB",
+        "subgroups": "hand-fingers-partial",
+        "skintone": "1",
+        "openmoji_author": "Nobody",
+    },
 ]
+VERSION = json.dumps({"version": "1.2.3"})
 SPRITES = """<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 2000 2000">
 <svg id="270C" viewBox="0 0 128 128"><path d="M0 0h9v9z"/></svg>
 <svg id="270C-1F3FB" viewBox="0 0 128 128"/>
@@ -39,12 +50,13 @@ def package(path: Path, files: dict[str, str]) -> Path:
 @pytest.fixture
 def openmoji(tmp_path: Path) -> Path:
     files = {f"color/svg/{entry['hexcode']}.svg": SVG for entry in NAMES}
-    return package(tmp_path / "o.tgz", {"data/openmoji.json": json.dumps(NAMES), **files})
+    facts = {"data/openmoji.json": json.dumps(NAMES), "package.json": VERSION}
+    return package(tmp_path / "o.tgz", {**facts, **files})
 
 
 @pytest.fixture
 def noto(tmp_path: Path) -> Path:
-    return package(tmp_path / "n.tgz", {"sprites/all.svg": SPRITES})
+    return package(tmp_path / "n.tgz", {"sprites/all.svg": SPRITES, "package.json": VERSION})
 
 
 @pytest.fixture
@@ -74,6 +86,18 @@ def test_writes_icons_to_folders_by_group(openmoji: Path, noto: Path, tmp_path: 
 def test_renders_icons_at_the_requested_size(openmoji: Path, tmp_path: Path) -> None:
     write_icons(openmoji, None, tmp_path / "icons", 99)
     assert (tmp_path / "icons/openmoji/face-smiling/1F600.png").read_text() == "png of 99"
+
+
+@pytest.mark.usefixtures("renderer")
+def test_every_author_and_licence_is_named(openmoji: Path, noto: Path, tmp_path: Path) -> None:
+    write_icons(openmoji, noto, tmp_path / "icons", 9)
+    text = (tmp_path / "icons" / "CREDITS.md").read_text()
+    for part in ("Ann Ode (1), Cat H. Ode (1).", "1.2.3", "CC BY-SA 4.0"):
+        assert part in text
+    assert "Apache-2.0" in text
+    assert "Nobody" not in text
+    write_icons(openmoji, None, tmp_path / "icons", 9)
+    assert "Apache-2.0" not in (tmp_path / "icons" / "CREDITS.md").read_text()
 
 
 @pytest.mark.usefixtures("renderer")
