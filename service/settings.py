@@ -103,6 +103,28 @@ class Settings(BaseSettings):
         256, gt=0, le=10**6, description="most 10^6 pixels that wait, per model version"
     )
     megapixels_per_request: float = Field(64, gt=0, le=10**5, description="most 10^6 pixels of one")
+    tile: int = Field(
+        256,
+        ge=16,
+        le=2048,
+        description="side of the parts, in pixels, in which pictures are enlarged; more for models"
+        " that look far",
+    )
+    picture_megapixels: float = Field(
+        16, gt=0, le=10**5, description="most 10^6 pixels of a posted picture"
+    )
+    picture_bytes: int = Field(
+        32 * 2**20, ge=1024, le=2**30, description="most bytes of a posted picture, or ZIP of them"
+    )
+    picture_memory_bytes: int = Field(
+        256 * 2**20,
+        ge=2**20,
+        le=2**40,
+        description="most bytes of posted pictures, decoded ones too, that a worker holds at once",
+    )
+    picture_deadline_s: float = Field(
+        120, gt=0, le=3600, description="as deadline_s, for requests with pictures"
+    )
     body_bytes: int = Field(8 * 2**20, ge=1024, le=2**30, description="most bytes of a body")
     json_bytes: int = Field(
         2**20, ge=1024, le=2**26, description="most bytes of JSON; latents as octets may have more"

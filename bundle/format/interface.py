@@ -85,9 +85,12 @@ class Tensor(Fields):
         """The size of each axis; None where it is free."""
         return tuple(axis if isinstance(axis, int) else None for axis in self.shape)
 
-    def zeros(self, count: int) -> np.ndarray:
-        """`count` items of zeros; raises ValueError where another axis is free."""
-        sizes = self.sizes[1:]
+    def zeros(self, count: int, side: int | None = None) -> np.ndarray:
+        """`count` items of zeros, with `side` for further free axes.
+
+        Raises ValueError where there are such and no side is given.
+        """
+        sizes = [side if size is None else size for size in self.sizes[1:]]
         if None in sizes:
             raise ValueError(f"shape of {self.name} is {list(self.shape)}; it has free axes")
         return np.zeros((count, *(size or 0 for size in sizes)), self.dtype)

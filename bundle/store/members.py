@@ -37,6 +37,12 @@ def read_members(path: Path, members: Iterable[Member]) -> list[Manifest]:
 
 def check_members(whole: Description, members: Iterable[Manifest]) -> None:
     """Raise BundleError `members_invalid` unless all can stand for the whole."""
+    if whole.pictures is not None:
+        raise BundleError(
+            "members_invalid",
+            f"task is {whole.task}; only models for generate make ensembles, which choose their"
+            " members by seeds",
+        )
     for member in members:
         name = f"{member.name}@{member.version}"
         if member.members:

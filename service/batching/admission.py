@@ -10,7 +10,10 @@ MEMORY = 0.95  # what a batch still counts after the next one
 
 
 class CostModel:
-    """A straight line through the batches so far, by least squares that forget exponentially."""
+    """A straight line through the batches so far, by least squares that forget exponentially.
+
+    Its items are units of work: images that are all alike, or pixels.
+    """
 
     def __init__(self) -> None:
         self.fixed_s = 0.0

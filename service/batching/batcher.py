@@ -1,6 +1,6 @@
 """Merges small entries and splits large ones into batches, and runs them on its lanes.
 
-It counts items and knows deadlines; it knows neither images nor HTTP.
+It counts items and their work, and knows deadlines; it knows neither images nor HTTP.
 """
 
 import asyncio
@@ -30,8 +30,9 @@ TRIAL_EVERY = 8
 
 @dataclass(frozen=True)
 class BatchOptions:
-    """The largest batch and the longest queue, both in items, and the longest linger.
+    """The largest batch and the longest queue, both in work, and the longest linger.
 
+    The work of an item is 1 unless its entry says otherwise; `unit` is what messages call it.
     `inline` lets a single lane run batches on the event loop while they are short.
     """
 
@@ -39,6 +40,7 @@ class BatchOptions:
     max_queue_size: int
     linger_s: float
     inline: bool = False
+    unit: str = "images"
 
 
 class Batcher:
@@ -75,26 +77,30 @@ class Batcher:
         """The items that no batch has taken yet."""
         return self._queue.waiting
 
-    async def submit(self, arrays: Arrays, deadline: float) -> EntryResult:
+    async def submit(self, arrays: Arrays, deadline: float, weight: int = 1) -> EntryResult:
         """Run items through batches, whatever others are in them.
 
-        `arrays` have one length, the items; `deadline` is in `time.monotonic()` seconds.
+        `arrays` have one length, the items, each of which is so much work; `deadline` is in
+        `time.monotonic()` seconds.
         Raises Overloaded, DeadlineUnreachable and Draining at once, DeadlinePassed at the deadline
         or when it is over already, InternalError when a batch with an item of this entry fails.
         """
-        entry = Entry(arrays, deadline, time.monotonic())
+        entry = Entry(arrays, deadline, time.monotonic(), weight)
         self._put(entry)
         try:
             return await entry.future
         finally:
             self._leave(entry)
 
-    async def stream(self, arrays: Arrays, deadline: float) -> AsyncGenerator[EntryResult]:
+    async def stream(
+        self, arrays: Arrays, deadline: float, weight: int = 1, window: int | None = None
+    ) -> AsyncGenerator[EntryResult]:
         """As `submit`, but hand the rows out in parts, in order, as batches finish.
 
+        No more than `window` items are made before the caller asks for what follows them.
         Raises what `submit` raises, for the first part or a later one: items are admitted together.
         """
-        entry = PartedEntry(arrays, deadline, time.monotonic())
+        entry = PartedEntry(arrays, deadline, time.monotonic(), weight, window)
         self._put(entry)
         try:
             missing = entry.size
@@ -102,14 +108,17 @@ class Batcher:
                 part = await entry.part()
                 missing -= len(part.rows)
                 yield part
+                with self._queue.lock:
+                    entry.let_go(part)
+                    self._lanes.wake()
         finally:
             self._leave(entry)
 
-    def check_room(self, allowed_s: float) -> None:
-        """Raise what `submit` would for one item, if more than the next batch waits already."""
-        if self._queue.waiting >= self._options.max_batch_size and not self._queue.closed:
+    def check_room(self, allowed_s: float, work: int = 1) -> None:
+        """Raise what `submit` would for so much work, if more than a batch waits already."""
+        if self._queue.work >= self._options.max_batch_size and not self._queue.closed:
             with self._queue.lock:
-                self._admit(1, time.monotonic() + allowed_s)
+                self._admit(work, time.monotonic() + allowed_s)
 
     def oldest_s(self) -> float:
         """How long the entry that waits longest has waited; 0 when none waits."""
@@ -141,7 +150,7 @@ class Batcher:
     def _put(self, entry: Entry) -> None:
         """Admit an entry to the queue."""
         with self._queue.lock:
-            self._admit(entry.size, entry.deadline)
+            self._admit(entry.work, entry.deadline)
             self._queue.append(entry)
             self._lanes.wake()
         self._deadlines.watch(entry)
@@ -150,22 +159,25 @@ class Batcher:
         """Let nothing of an entry wait any longer: its caller goes."""
         self._deadlines.forget(entry)
         with self._queue.lock:
+            was_paused = entry.is_paused
             self._queue.leave(entry)
+            if was_paused:  # it is still in the queue, which drops it when it forms a batch
+                self._lanes.wake()
         entry.close()
 
-    def _admit(self, size: int, deadline: float) -> None:
+    def _admit(self, work: int, deadline: float) -> None:
         if self._queue.closed:
             raise Draining("the service is stopping", retry_after_s=1)
         if deadline <= time.monotonic():
             raise DeadlinePassed("the deadline passed before the images were queued")
-        waiting, most = self._queue.waiting, self._options.max_queue_size
-        if waiting + size > most:
+        waiting, most, unit = self._queue.work, self._options.max_queue_size, self._options.unit
+        if waiting + work > most:
             raise Overloaded(
-                f"{waiting} images wait already and {size} more would be over the limit of {most}",
+                f"{waiting} {unit} wait already and {work} more would be over the limit of {most}",
                 retry_after_s=self._expected_s(max(1, waiting)),
             )
-        expected_s = self._expected_s(size)
-        ahead_s = max(0.0, expected_s - self._cost.estimate_s(size))
+        expected_s = self._expected_s(work)
+        ahead_s = max(0.0, expected_s - self._cost.estimate_s(work))
         late_s = time.monotonic() + expected_s + CAUTION * ahead_s - deadline
         if late_s > 0 and not self._is_trial():
             raise DeadlineUnreachable(
@@ -181,15 +193,15 @@ class Batcher:
         self._rejected += 1
         return self._rejected % TRIAL_EVERY == 0
 
-    def _expected_s(self, size: int) -> float:
-        """The seconds until an entry of `size` items that arrives now is answered."""
+    def _expected_s(self, work: int) -> float:
+        """The seconds until an entry of so much work that arrives now is answered."""
         most, busy_s = self._options.max_batch_size, self._lanes.busy_s()
-        items = self._queue.items_until(size)
-        batches = -(-items // most)
+        until = self._queue.work_until(work)
+        batches = -(-until // most)
         if busy_s or self._queue.waiting:  # until its last batch begins, others come that join it
-            items = batches * most
+            until = batches * most
         at_once = min(batches, len(self._lanes.lanes))
-        return busy_s + self._cost.estimate_s(items, batches) / at_once
+        return busy_s + self._cost.estimate_s(until, batches) / at_once
 
     def _deliver(self, batch: Batch) -> None:
         """On the event loop: give each entry its rows of a batch, or its error, and learn."""
@@ -197,7 +209,7 @@ class Batcher:
             for piece in batch.pieces:
                 piece.entry.fail(InternalError("the images could not be made"))
             return
-        self._cost.learn(batch.size, batch.cost_s)
+        self._cost.learn(batch.work, batch.cost_s)
         self._observe(batch.size, batch.seconds)
         start = 0
         for piece in batch.pieces:

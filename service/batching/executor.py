@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from mirage.service.batching.admission import CostModel
-from mirage.service.batching.queue import TURNS, Array, Arrays, BatchSlice, Queue, gather
+from mirage.service.batching.queue import TURNS, Array, Batchable, BatchSlice, Queue, gather
 
 log = logging.getLogger(__name__)
 
@@ -18,7 +18,7 @@ REST_AFTER_S = 5.0  # without work, after which a lane gives memory back
 class Run(Protocol):
     """What a lane runs, never twice at once."""
 
-    def __call__(self, arrays: Arrays) -> Array:
+    def __call__(self, arrays: Batchable) -> Array:
         """Arrays of n items → n rows."""
 
     def rest(self) -> None:
@@ -42,6 +42,11 @@ class Batch:
     def size(self) -> int:
         """How many items."""
         return sum(piece.size for piece in self.pieces)
+
+    @property
+    def work(self) -> int:
+        """How much work they are."""
+        return sum(piece.size * piece.entry.weight for piece in self.pieces)
 
     @property
     def seconds(self) -> float:
@@ -120,7 +125,7 @@ class InlineExecutor:
         self._lane = BatchRunner(run)
         self.lanes = [self._lane]
         self._turn: asyncio.Handle | None = None
-        self._seen = 0  # items, at the last look
+        self._seen = 0  # work, at the last look
         self._left_at: float | None = None  # when the last turn ended, if something waited then
         self._resting: asyncio.TimerHandle | None = None
 
@@ -149,7 +154,7 @@ class InlineExecutor:
 
     def _look(self) -> None:
         """Take a turn, unless more comes with each look, as soon as ready answers are sent."""
-        waiting = self._queue.waiting
+        waiting = self._queue.work
         if self._seen < waiting < self._room():
             self._seen = waiting
             self._turn = self._loop.call_soon(self._look)
@@ -163,13 +168,13 @@ class InlineExecutor:
             return
         self._turn = None
         self._work_off()
-        if self._queue:
+        if self._queue.has_work():
             self.wake()
         elif self._resting is None:
             self._resting = self._loop.call_later(REST_AFTER_S, self._rest)
 
     def _room(self) -> int:
-        """The items that can be made, and answered, in the time of a turn."""
+        """The work that can be done, and answered, in the time of a turn."""
         if not self._cost.item_s:
             return self._most
         room = (TURN_S - self._cost.fixed_s) / self._cost.item_s

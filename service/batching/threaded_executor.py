@@ -88,7 +88,10 @@ class ThreadedExecutor:
 
     def wake(self) -> None:
         """Look at the queue, whose lock is held: something has come."""
-        self._work.notify()
+        if self._queue.closed:
+            self._work.notify_all()
+        else:
+            self._work.notify()
         self._company.notify_all()
 
     def busy_s(self) -> float:
@@ -116,16 +119,21 @@ class ThreadedExecutor:
                     lane.running_since = time.monotonic()  # now, for others count those that run
                 if self._queue.waiting:
                     self._work.notify()  # what is left is for another lane
+                elif self._queue.closed:
+                    self._work.notify_all()  # nothing is left for any
             if pieces:
                 self._work_off(lane, pieces)
 
     def _work_waits(self, lane: ThreadLane) -> bool:
         """Wait for an entry; false when the queue is closed and empty."""
+        queue = self._queue
         while True:
-            with self._queue.lock:
+            with queue.lock:
                 patience = None if lane.rested else REST_AFTER_S
-                if self._work.wait_for(lambda: self._queue or self._queue.closed, patience):
-                    return bool(self._queue)
+                if self._work.wait_for(
+                    lambda: queue.has_work() or (queue.closed and not queue), patience
+                ):
+                    return bool(queue)
             lane.rest()
 
     def _let_company_come(self, lane: ThreadLane) -> None:
@@ -141,13 +149,13 @@ class ThreadedExecutor:
         lane.linger.waited(came_back=came_back)
 
     def _room(self) -> int:
-        """The items of the next batch: all that wait, shared with the lanes that are free too."""
+        """The work of the next batch: all that waits, shared with the lanes that are free too."""
         free = sum(lane.running_since is None for lane in self.lanes)
-        return min(self._most, -(-self._queue.waiting // max(1, free)))
+        return min(self._most, -(-self._queue.work // max(1, free)))
 
     def _work_off(self, lane: ThreadLane, pieces: list[BatchSlice]) -> None:
-        size = sum(piece.size for piece in pieces)
-        lane.free_at = time.monotonic() + self._cost.estimate_s(size)
+        work = sum(piece.size * piece.entry.weight for piece in pieces)
+        lane.free_at = time.monotonic() + self._cost.estimate_s(work)
         batch = lane.work_off(pieces)
         lane.free_at = batch.ended
         if batch.rows is None:

@@ -52,11 +52,14 @@ class Graph(Protocol):
 class Engine:
     """A bundle's graph on one provider, for one thread at a time.
 
+    Work is counted in images, or for a model that takes pictures in pixels of these.
+
     In bfloat16 only the convolutions and what follows them run so: the dense layers before them
     take little time, and rounded so they would add much to the error of the images.
 
-    `largest` is the largest batch, `threads` are compute threads, `device` is the number of a GPU,
-    and `gpu_bytes` is what it may take of the memory of that; 0 for all.
+    `largest` is the largest batch, `side` that of the largest tile of a picture, `threads` are
+    compute threads, `device` is the number of a GPU, and `gpu_bytes` is what it may take of the
+    memory of that; 0 for all.
     Raises EngineError when onnxruntime refuses the graph or falls back to another provider.
     """
 
@@ -67,21 +70,27 @@ class Engine:
         *,
         threads: int = 1,
         largest: int = 32,
+        side: int = 256,
         device: int = 0,
         gpu_bytes: int = 0,
     ) -> None:
-        self.manifest = bundle.manifest
-        self._image_shape = _shape(bundle.manifest.image)
+        self.manifest = manifest = bundle.manifest
+        self._pictures = manifest.pictures
+        # Each batch asks for it, and a manifest makes an Image of it each time.
+        self._image_shape = None if self._pictures else _shape(manifest.image)
         self.kind = kind
         self._pads = PROVIDERS[kind.provider].pads
-        if self._pads:
-            self.sizes: tuple[int, ...] = (recorded_size(bundle.manifest.image, largest),)
+        self._side = side
+        if self._pictures is not None:
+            self.sizes: tuple[int, ...] = (1,)
+        elif self._pads:
+            self.sizes = (recorded_size(manifest.image, largest),)
         else:
             self.sizes = batch_sizes(largest)
         self._graph: Graph = (
             recording(bundle, kind, self.sizes[0], device, gpu_bytes)
             if kind.provider == "cuda"
-            else _chain(bundle.model, kind, threads)
+            else _chain(bundle, kind, threads)
         )
 
     @property
@@ -99,7 +108,7 @@ class Engine:
         Raises EngineError when the graph answers in another shape or type.
         """
         images = self._graph.run(self._feed(inputs))
-        shape = (len(inputs[0]), *self._image_shape)
+        shape = self._shape_of(inputs[0])
         if images.shape != shape or images.dtype != np.uint8:
             raise EngineError(f"the graph made {images.dtype} {images.shape}, not uint8 {shape}")
         return images
@@ -110,32 +119,53 @@ class Engine:
 
     def rest(self) -> None:
         """Give memory back that only large batches need; the next of them takes it again."""
-        self._graph.rest(self._feed(self._zeros(1)))
+        self._graph.rest(self._feed(self._zeros(1, self._least_side)))
 
     def warm_up(self, cost: CostModel) -> dict[int, float]:
-        """Run zeros in every batch size, and learn the cost when it is warm.
+        """Run zeros of several amounts of work, and learn the cost when it is warm.
 
-        Returns the seconds of each size, of the quickest of several runs.
+        Returns the seconds of each amount, of the quickest of several runs.
         """
-        for size in self.sizes:
-            self.run(self._zeros(size))
-        found = dict.fromkeys(self.sizes, math.inf)
+        samples = self._samples()
+        for inputs in samples.values():
+            self.run(inputs)
+        found = dict.fromkeys(samples, math.inf)
         began = time.perf_counter()
         for turn in range(MOST_ROUNDS):
-            # All sizes in each round: so what else the CPUs do for a moment hinders all alike.
-            for size in self.sizes:
-                inputs = self._zeros(size)
+            # All amounts in each round: so what else the CPUs do for a moment hinders all alike.
+            for work, inputs in samples.items():
                 started = time.perf_counter()
                 self.run(inputs)
                 took = time.perf_counter() - started
-                cost.learn(size, took)
-                found[size] = min(found[size], took)
+                cost.learn(work, took)
+                found[work] = min(found[work], took)
             if turn + 1 >= LEAST_ROUNDS and time.perf_counter() - began > ENOUGH_S:
                 break
         return found
 
-    def _zeros(self, size: int) -> list[Array]:
-        return [tensor.zeros(size) for tensor in self.manifest.inputs]
+    def _samples(self) -> dict[int, list[Array]]:
+        """Inputs by their work: batches of each size, or pictures up to the largest tile."""
+        if self._pictures is None:
+            return {size: self._zeros(size) for size in self.sizes}
+        multiple = self._pictures.multiple
+        sides = {max(1, part * self._side // (4 * multiple)) * multiple for part in (1, 2, 4)}
+        return {side * side: self._zeros(1, side) for side in sorted(sides)}
+
+    @property
+    def _least_side(self) -> int | None:
+        return None if self._pictures is None else self._pictures.multiple
+
+    def _zeros(self, size: int, side: int | None = None) -> list[Array]:
+        return [tensor.zeros(size, side) for tensor in self.manifest.inputs]
+
+    def _shape_of(self, first: Array) -> tuple[int, ...]:
+        """The shape of the images of a batch, by its first input."""
+        if self._image_shape is not None:
+            return len(first), *self._image_shape
+        assert self._pictures is not None
+        count, height, width, channels = first.shape
+        scale = self._pictures.scale
+        return count, scale * height, scale * width, channels
 
     def _feed(self, inputs: Sequence[Array]) -> Feed:
         names = (tensor.name for tensor in self.manifest.inputs)
@@ -182,11 +212,16 @@ def recorded_size(image: Image, largest: int) -> int:
     return min(largest, 1 << (room.bit_length() - 1))
 
 
-def _chain(model: bytes, kind: ProviderConfig, threads: int) -> Chain:
+def _chain(bundle: Bundle, kind: ProviderConfig, threads: int) -> Chain:
+    has_free_sides = bundle.manifest.pictures is not None
+    stages = [(bundle.model, kind)] if has_free_sides else _stages(bundle.model, kind)
     return Chain(
         [
-            open_session(part, each, threads, provider_options(each, threads))
-            for part, each in _stages(model, kind)
+            open_session(
+                *(part, each, threads, provider_options(each, threads)),
+                has_free_sides=has_free_sides,
+            )
+            for part, each in stages
         ]
     )
 

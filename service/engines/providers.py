@@ -19,15 +19,17 @@ class Provider:
 
     `pads`: whether batches are filled up, so that all have one size.
     `decomposes`: whether transposed convolutions run quicker as plain ones.
+    `takes_pictures`: whether one engine runs pictures of any size.
     """
 
     onnx_name: str
     pads: bool = False
     decomposes: bool = False
+    takes_pictures: bool = True
 
 
 PROVIDERS: dict[Name, Provider] = {
-    "cuda": Provider("CUDAExecutionProvider", pads=True),
+    "cuda": Provider("CUDAExecutionProvider", pads=True, takes_pictures=False),
     "openvino": Provider("OpenVINOExecutionProvider"),
     "cpu": Provider("CPUExecutionProvider", decomposes=True),
 }

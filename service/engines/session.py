@@ -48,14 +48,23 @@ class Chain:
 
 
 def open_session(
-    model: bytes, kind: ProviderConfig, threads: int, provider_options: Mapping[str, Any]
+    model: bytes,
+    kind: ProviderConfig,
+    threads: int,
+    provider_options: Mapping[str, Any],
+    *,
+    has_free_sides: bool = False,
 ) -> onnxruntime.InferenceSession:
-    """A session on the kind's provider. Raises EngineError when that cannot be had."""
+    """A session on the kind's provider. Raises EngineError when that cannot be had.
+
+    `has_free_sides`: images come in many sizes, and onnxruntime plans no memory for each of them,
+    for it would keep all the plans.
+    """
     wanted = check_provider(kind)
     try:
         session = onnxruntime.InferenceSession(
             model,
-            _options(threads),
+            _options(threads, is_planned=not has_free_sides),
             providers=[(wanted, dict(provider_options))],
             enable_fallback=0,  # to the CPU, with a failure that is only printed
         )
@@ -89,7 +98,7 @@ def load_cuda() -> None:
     onnxruntime.set_default_logger_severity(4)  # of what it then does in another way, it warns
 
 
-def _options(threads: int) -> onnxruntime.SessionOptions:
+def _options(threads: int, *, is_planned: bool) -> onnxruntime.SessionOptions:
     """Session options: as many threads as told, which do not spin beside those that encode.
 
     onnxruntime's own choice of threads pins them to cores that a container may not have.
@@ -97,6 +106,7 @@ def _options(threads: int) -> onnxruntime.SessionOptions:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
+    options.enable_mem_pattern = is_planned
     options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
     options.use_deterministic_compute = True  # some of a GPU's algorithms add up in any order
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")

@@ -3,6 +3,7 @@
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -77,6 +78,16 @@ class GenerateJob:
     def count(self) -> int:
         """How many images."""
         return len(self.latents)
+
+    @property
+    def arrays(self) -> tuple[NDArray[Any], ...]:
+        """The model's inputs, in its manifest's order."""
+        return (self.latents,) if self.labels is None else (self.latents, self.labels)
+
+    @property
+    def weight(self) -> int:
+        """The work of an image beside another's of the same model."""
+        return 1
 
 
 def settle_seed(demand: GenerateInput) -> GenerateInput:

@@ -152,6 +152,32 @@ class GenerateRequest(Fields):
     )
 
 
+class UpscaleRequest(BaseModel):
+    """How a picture is enlarged; the fields come as text, in a query or in a form."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    model: str | None = Field(
+        None,
+        min_length=1,
+        description="default: the service's default model if it enlarges pictures, else the only"
+        " released one that does",
+        examples=["icon-x4"],
+    )
+    version: int | None = Field(
+        None, ge=1, le=MOST, description="default: the model's released version", examples=[1]
+    )
+    scale: float | None = Field(
+        None,
+        ge=1,
+        le=8,
+        allow_inf_nan=False,
+        description="how many times as large; up to the model's, which is the default: what it"
+        " makes is resized to others",
+        examples=[2],
+    )
+
+
 class Point(Fields):
     """A point of a walk: the latent of a seed and an index, or a latent itself."""
 

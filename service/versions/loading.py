@@ -15,9 +15,10 @@ from mirage.bundle.format.manifest import Manifest
 from mirage.bundle.format.verify import Bundle, load_bundle
 from mirage.service.batching.admission import CostModel
 from mirage.service.engines.engine import Engine, fitted, useful_size
-from mirage.service.engines.providers import ProviderConfig, kinds, plan_lanes
+from mirage.service.engines.providers import PROVIDERS, ProviderConfig, kinds, plan_lanes
 from mirage.service.engines.session import EngineError
 from mirage.service.engines.wide import WideEngine
+from mirage.service.media.tiling import join_row, plan_tiles, tile_side
 from mirage.service.settings import Settings
 from mirage.service.sharing.counters import SharedCounters
 
@@ -58,6 +59,36 @@ def replay_golden(engine: Engine, golden: Golden) -> Deviation:
     return Deviation(float(differences.max()), float(differences.mean()), allowed, allowed_mean)
 
 
+def replay_tiled(engine: Engine, golden: Golden) -> Deviation:
+    """Compare the image of a picture that is made in small tiles with that of the whole picture.
+
+    They have the same bytes on the CPU provider, and elsewhere what golden images may differ by.
+    """
+    model = engine.manifest.pictures
+    assert model is not None
+    side = 4 * model.halo + 8 * model.multiple
+    picture = _widened(golden.cases[-1].inputs[engine.manifest.inputs[0].name][0], side)
+    whole = engine.run([picture[None]])[0]
+    height, width, _ = picture.shape
+    rows = plan_tiles(height, width, side, model.halo, model.multiple)
+    strips = []
+    for tiles in rows:
+        images = [engine.run([tile.cut(picture)[None]])[0] for tile in tiles]
+        strips.append(join_row(tiles, images, model.scale))
+    difference = np.abs(np.concatenate(strips).astype(np.int16) - whole)
+    if engine.kind == ProviderConfig("cpu"):
+        allowed = allowed_mean = 0.0
+    else:
+        allowed, allowed_mean = REDUCED_TOLERANCE, REDUCED_MEAN
+    return Deviation(float(difference.max()), float(difference.mean()), allowed, allowed_mean)
+
+
+def _widened(picture: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
+    """A picture, repeated as often as it takes to be larger than two tiles of this side."""
+    down, right = (2 * side // length + 1 for length in picture.shape[:2])
+    return np.tile(picture, (down, right, 1))
+
+
 def _difference(engine: Engine, case: Case) -> NDArray[np.int16]:
     """The grey levels by which each value of a case's images differs, int16 `[values]`."""
     images = engine.run(list(case.inputs.values()))
@@ -86,6 +117,7 @@ class LoadError(Exception):
 class Prepared:
     """The engines of a version, one per lane, what a batch costs on them, and the largest of use.
 
+    `largest` is in images, or in pixels of pictures, of which tiles have sides of up to `side`.
     `wide` is one that uses the CPUs of all workers, for one lone request.
     """
 
@@ -93,6 +125,7 @@ class Prepared:
     cost: CostModel
     largest: int
     wide: WideEngine | None = None
+    side: int = 0
 
     @property
     def everything(self) -> list[Engine]:
@@ -115,7 +148,12 @@ def prepare(path: Path, settings: Settings, counters: SharedCounters | None = No
         bundle = load_bundle(path)
     except BundleError as error:
         raise LoadError(error.reason, str(error)) from error
-    allowed = kinds(settings.provider, settings.precision, onnxruntime.get_available_providers())
+    available = kinds(settings.provider, settings.precision, onnxruntime.get_available_providers())
+    allowed = [kind for kind in available if _can_run(bundle.manifest, kind)]
+    if available and not allowed:
+        raise LoadError(
+            "engine_failed", f"{settings.provider} runs no models of pictures; cpu and auto do"
+        )
     if not allowed:
         raise LoadError("engine_failed", f"{settings.provider} has no {settings.precision} here")
     for kind in allowed[:-1]:
@@ -132,6 +170,7 @@ def _prepare(
 ) -> Prepared:
     place, workers = (counters.place, counters.workers) if counters else (0, 1)
     lanes, cost, wide = plan_lanes(kind, settings, place, workers), CostModel(), None
+    side = _tile_side(bundle.manifest, settings)
     try:
         with ExitStack() as unless_ready:
             fit = fitted(bundle, kind)
@@ -142,6 +181,7 @@ def _prepare(
                     kind,
                     threads=threads,
                     largest=settings.max_batch_size,
+                    side=side,
                     device=device,
                     gpu_bytes=settings.gpu_bytes or 0,
                 )
@@ -164,19 +204,36 @@ def _prepare(
     except Exception as error:  # a graph may fail when it runs, with whatever others' code raises
         raise LoadError("load_failed", f"{type(error).__name__}: {error}") from error
     label = f"{bundle.manifest.name}@{bundle.manifest.version}"
-    largest = useful_size({size: min(each[size] for each in times) for size in times[0]})
-    if counters is not None:
+    if side:
+        largest = side * side  # a tile: more pixels at once take as long each
+    else:
+        largest = useful_size({size: min(each[size] for each in times) for size in times[0]})
+    if counters is not None and not side:
         sizes = f"{lanes.threads} threads, up to {engines[0].sizes[-1]}"
         largest = counters.batch_sizes.agree(f"{label} on {kind} with {sizes}", largest)
-    prepared = Prepared(engines, cost, largest, wide)
+    prepared = Prepared(engines, cost, largest, wide, side)
     log.info("%s runs in batches of %d at most", label, largest)
     for engine in prepared.everything:
         engine.rest()  # from the largest batches, which may never come
     return prepared
 
 
+def _can_run(manifest: Manifest, kind: ProviderConfig) -> bool:
+    return manifest.pictures is None or PROVIDERS[kind.provider].takes_pictures
+
+
+def _tile_side(manifest: Manifest, settings: Settings) -> int:
+    """The side of the largest tile, in pixels; 0 for a model that takes no pictures."""
+    model = manifest.pictures
+    return tile_side(settings.tile, model.halo, model.multiple) if model else 0
+
+
 def _prove(engine: Engine, bundle: Bundle) -> None:
-    """Raise LoadError unless the engine makes the golden images."""
+    """Raise LoadError unless the engine makes the golden images, and tiles have no seams."""
     deviation = replay_golden(engine, bundle.golden)
     if not deviation.passes:
         raise LoadError("golden_mismatch", f"the golden images differ: {deviation}")
+    if bundle.manifest.pictures is not None:
+        deviation = replay_tiled(engine, bundle.golden)
+        if not deviation.passes:
+            raise LoadError("golden_mismatch", f"tiles differ from whole pictures: {deviation}")

@@ -5,7 +5,7 @@ import logging
 from contextlib import AbstractContextManager
 
 from mirage.bundle.errors import BundleError
-from mirage.bundle.format.manifest import Manifest
+from mirage.bundle.format.manifest import Manifest, Task
 from mirage.bundle.format.verify import read_manifest
 from mirage.bundle.store.layout import list_models, list_versions, version_path
 from mirage.service.errors import (
@@ -79,32 +79,41 @@ class ModelRegistry:
         await self.follower.refresh()
 
     async def find(
-        self, name: str | None, version: int | None, seed: int | None = None
+        self,
+        name: str | None,
+        version: int | None,
+        seed: int | None = None,
+        task: Task = "generate",
     ) -> Answering:
         """The version that answers a request; loads it if it is asked for by number.
 
         Raises what `loaded_version` raises, and ModelRefused.
         """
-        if (answering := self.loaded_version(name, version, seed)) is not None:
+        if (answering := self.loaded_version(name, version, seed, task)) is not None:
             return answering
         assert version is not None  # what is released is at hand
-        key = (name or self._default(), version)
+        key = (name or self._default(task), version)
         await self._check_published(*key)
         return await self._on_demand.find(key)
 
     def loaded_version(
-        self, name: str | None, version: int | None, seed: int | None = None
+        self,
+        name: str | None,
+        version: int | None,
+        seed: int | None = None,
+        task: Task = "generate",
     ) -> Answering | None:
         """The version that answers a request if it is in memory.
 
-        A canary may answer for a seed; None stands for posted latents. Raises NotReady, Draining,
-        NoSuchModel, and InvalidValue when no model is named and several could be meant.
+        A canary may answer for a seed, or for a number made of a picture; None stands for posted
+        latents. `task` is that of the model that answers when none is named. Raises NotReady,
+        Draining, NoSuchModel, and InvalidValue when none is named and several could be meant.
         """
         if self._closed:
             raise Draining("the service is stopping", retry_after_s=1)
         if not self.ready:
             raise NotReady("the models are being loaded", retry_after_s=1)
-        name = name or self._default()
+        name = name or self._default(task)
         if version is None:
             return self._chosen(name, seed)
         for answering in self._answering(name):
@@ -113,13 +122,17 @@ class ModelRegistry:
         return self._on_demand.get((name, version))
 
     async def lease(
-        self, name: str | None, version: int | None, seed: int | None = None
+        self,
+        name: str | None,
+        version: int | None,
+        seed: int | None = None,
+        task: Task = "generate",
     ) -> AbstractContextManager[Answering]:
         """As `find`; within the block the version stays in memory, whatever is released.
 
         Enter it before waiting for anything else.
         """
-        return self.hold(await self.find(name, version, seed))
+        return self.hold(await self.find(name, version, seed, task))
 
     def hold(self, answering: Answering) -> AbstractContextManager[Answering]:
         """Keep a version that was found just now in memory within the block."""
@@ -184,9 +197,10 @@ class ModelRegistry:
         return model.released.manifest.version if model and model.released else None
 
     def is_default(self, name: str) -> bool:
-        """Whether a model answers requests that name none."""
-        default = self._settings.default_model
-        return name == default or (default is None and self._all_released() == [name])
+        """Whether a model answers requests that name none, and that it is able to answer."""
+        if (task := self._task(name)) is None:
+            return name == self._settings.default_model
+        return self._candidates(task) == [name]
 
     def loaded(self, name: str) -> list[Answering]:
         """The versions of a model in memory, ensembles and their members among them."""
@@ -208,10 +222,12 @@ class ModelRegistry:
         """Whether an engine that takes turns with the event loop has enough for the next ones."""
         return any(served.is_saturated() for served in self._memory.everything())
 
-    def check_room(self, allowed_s: float) -> None:
+    def check_room(self, allowed_s: float, task: Task = "generate") -> None:
         """Raise Overloaded if no version in memory could make one more image in so many seconds."""
         retry_after_s = None
         for served in self._memory.everything():
+            if served.manifest.task != task:
+                continue
             try:
                 served.check_room(allowed_s)
             except (Overloaded, DeadlineUnreachable) as error:
@@ -241,21 +257,38 @@ class ModelRegistry:
             raise NoSuchModel(f"model is {name!r:.100}; {self._known()}")
         return chosen
 
-    def _all_released(self) -> list[str]:
-        return sorted(name for name, model in self._models.items() if model.released)
+    def all_released(self, task: Task | None = None) -> list[str]:
+        """The names of the models that serve, of one task or of all."""
+        return sorted(
+            name
+            for name, model in self._models.items()
+            if model.released and task in (None, model.released.manifest.task)
+        )
 
-    def _default(self) -> str:
-        if self._settings.default_model is not None:
-            return self._settings.default_model
-        names = self._all_released()
+    def _task(self, name: str) -> Task | None:
+        """What a model does, if a version of it serves."""
+        model = self._models.get(name)
+        return model.released.manifest.task if model and model.released else None
+
+    def _candidates(self, task: Task) -> list[str]:
+        """The models that may be meant when none is named."""
+        default = self._settings.default_model
+        if default is not None and self._task(default) in (None, task):
+            return [default]
+        return self.all_released(task)
+
+    def _default(self, task: Task) -> str:
+        names = self._candidates(task)
         if len(names) > 1:
             raise InvalidValue.of("model", f"model is absent; name one of {', '.join(names)}")
         if not names:
-            raise NoSuchModel("no model is released; name a model and a version")
+            released = ", ".join(self.all_released())
+            others = f" for {task}; released are {released}" if released else ""
+            raise NoSuchModel(f"no model is released{others}; name a model and a version")
         return names[0]
 
     def _known(self) -> str:
-        return f"released are {', '.join(self._all_released()) or 'none'}"
+        return f"released are {', '.join(self.all_released()) or 'none'}"
 
     async def _check_published(self, name: str, version: int) -> None:
         """Raise NoSuchModel unless the version is on disk, NotReady when that cannot be told."""

@@ -5,7 +5,7 @@ import logging
 from collections.abc import AsyncGenerator, Coroutine, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from prometheus_client import Counter
@@ -13,7 +13,7 @@ from prometheus_client import Counter
 from mirage.bundle.format.latents import member_of
 from mirage.bundle.format.manifest import Manifest
 from mirage.service.batching.batcher import Batcher, BatchOptions
-from mirage.service.batching.queue import Array, Arrays, EntryResult
+from mirage.service.batching.queue import Array, Arrays, Batchable, EntryResult
 from mirage.service.engines.engine import Engine
 from mirage.service.errors import InvalidValue
 from mirage.service.host import trim_memory
@@ -27,6 +27,8 @@ log = logging.getLogger(__name__)
 
 Key = tuple[str, int]  # name and version
 WIDE_IMAGES = 8  # of a batch that more threads make sooner
+AHEAD = 8  # tiles that are made before the client has read what comes before: a few tens of MB
+OVERLAP = 4  # how many times its own pixels the tiles of a picture have at most, see `tile_side`
 
 
 class Runner:
@@ -38,10 +40,10 @@ class Runner:
         self._engine = engine
         self._padding = padding
         self._wide = prepared.wide
-        self._wide_from = min(WIDE_IMAGES, prepared.largest)
+        self._wide_from = 1 if prepared.side else min(WIDE_IMAGES, prepared.largest)
         self._counters = counters
 
-    def __call__(self, arrays: Arrays) -> Array:
+    def __call__(self, arrays: Batchable) -> Array:
         """The images of a batch of the model's inputs."""
         if padding := self._engine.padding(len(arrays[0])):
             self._padding.inc(padding)
@@ -63,6 +65,18 @@ class Runner:
         return size >= self._wide_from and self._counters.is_one()
 
 
+class Job(Protocol):
+    """What a task makes of a request: items for a model."""
+
+    @property
+    def arrays(self) -> Arrays:
+        """The model's inputs, in its manifest's order."""
+
+    @property
+    def weight(self) -> int:
+        """The work of an item: 1, or the pixels of a picture."""
+
+
 class LoadedVersion:
     """A version that answers. Create, call and close it on the event loop."""
 
@@ -76,13 +90,14 @@ class LoadedVersion:
         self.manifest = manifest = prepared.manifest
         self._labels = (manifest.name, str(manifest.version))
         self.kind = prepared.engines[0].kind
+        self.tile_side = prepared.side  # in pixels; 0 for a model that takes no pictures
         self._metrics = metrics
         self._counters = counters = counters or SharedCounters()
         self._engines = prepared.everything
         padding = metrics.padding.labels(*self._labels)
         self._batcher = batcher = Batcher(
             [Runner(engine, padding, prepared, counters) for engine in prepared.engines],
-            _batch_options(prepared, settings, inline=self._may_run_inline),
+            batch_options(prepared, settings, inline=self._may_run_inline),
             prepared.cost,
             metrics.batch_observer(*self._labels),
         )
@@ -94,8 +109,12 @@ class LoadedVersion:
 
     @property
     def _may_run_inline(self) -> bool:
-        """Only beside other workers, where a supervisor replaces one whose engine hangs."""
-        return self._counters.workers > 1 and self.kind.provider != "cuda"
+        """Only beside other workers, where a supervisor replaces one whose engine hangs.
+
+        Tiles of pictures take too long.
+        """
+        is_short = not self.tile_side
+        return self._counters.workers > 1 and self.kind.provider != "cuda" and is_short
 
     @property
     def key(self) -> Key:
@@ -123,23 +142,28 @@ class LoadedVersion:
         """As `Batcher.is_saturated`."""
         return self._batcher.is_saturated()
 
-    def check_room(self, allowed_s: float) -> None:
-        """As `Batcher.check_room`, for an image."""
-        self._batcher.check_room(allowed_s)
+    def check_room(self, allowed_s: float, work: int = 1) -> None:
+        """As `Batcher.check_room`, by default for an image."""
+        self._batcher.check_room(allowed_s, work)
 
-    async def generate(self, work: GenerateJob, deadline: float) -> EntryResult:
+    async def generate(self, job: Job, deadline: float) -> EntryResult:
         """Make the images; raises what `Batcher.submit` raises."""
         self._counters.join()
         try:
-            return await self._batcher.submit(_arrays(work), deadline)
+            return await self._batcher.submit(job.arrays, deadline, job.weight)
         finally:
             self._counters.leave()
 
-    async def stream(self, work: GenerateJob, deadline: float) -> AsyncGenerator[EntryResult]:
-        """Make the images and hand them out as they are made; raises as `Batcher.stream`."""
+    async def stream(self, job: Job, deadline: float) -> AsyncGenerator[EntryResult]:
+        """Make the images and hand them out as they are made; raises as `Batcher.stream`.
+
+        Of tiles of pictures, only as many are made ahead as are worth `AHEAD` of the largest.
+        """
         self._counters.join()
+        window = max(1, AHEAD * self.tile_side**2 // job.weight) if self.tile_side else None
+        job_parts = self._batcher.stream(job.arrays, deadline, job.weight, window)
         try:
-            async with aclosing(self._batcher.stream(_arrays(work), deadline)) as parts:
+            async with aclosing(job_parts) as parts:
                 async for part in parts:
                     yield part
         finally:
@@ -162,18 +186,19 @@ def _free(engines: list[Engine]) -> None:
     trim_memory()
 
 
-def _batch_options(prepared: Prepared, settings: Settings, *, inline: bool) -> BatchOptions:
+def batch_options(prepared: Prepared, settings: Settings, *, inline: bool) -> BatchOptions:
     """A queue bounded in images and in pixels; the pixels of the largest request fit into it."""
-    megapixels = max(settings.queue_megapixels, settings.megapixels_per_request)
-    image = prepared.manifest.image
-    images = int(1e6 * megapixels / (image.height * image.width))
-    longest_queue = max(1, min(settings.queue_images, images))
+    pixels = int(1e6 * max(settings.queue_megapixels, settings.megapixels_per_request))
     linger_s = settings.linger_ms / 1000
+    manifest = prepared.manifest
+    if manifest.pictures is not None:
+        planes = {1: 4, 3: 2, 4: 1}[manifest.outputs[0].sizes[3] or 1]  # of a picture with alpha
+        most = pixels * planes * OVERLAP // manifest.pictures.scale**2
+        return BatchOptions(prepared.largest, max(1, most), linger_s, inline, "pixels of tiles")
+    image = manifest.image
+    images = pixels // (image.height * image.width)
+    longest_queue = max(1, min(settings.queue_images, images))
     return BatchOptions(prepared.largest, longest_queue, linger_s, inline)
-
-
-def _arrays(work: GenerateJob) -> Arrays:
-    return (work.latents,) if work.labels is None else (work.latents, work.labels)
 
 
 @dataclass(frozen=True)

@@ -65,12 +65,12 @@ def test_what_is_gone_leaves_though_there_is_no_room() -> None:
 def test_an_entry_waits_for_a_turn_of_each_ahead_of_it_at_most() -> None:
     def test(queue: Queue) -> None:
         put(queue, 1)
-        assert queue.items_until(1) == 2
+        assert queue.work_until(1) == 2
         large = put(queue, 100)
-        assert queue.items_until(1) == 1 + 1 + 2
-        assert queue.items_until(50) == 50 + 1 + 50
+        assert queue.work_until(1) == 1 + 1 + 2
+        assert queue.work_until(50) == 50 + 1 + 50
         queue.leave(large)
-        assert queue.items_until(1) == 2
+        assert queue.work_until(1) == 2
 
     with_queue(test)
 

@@ -1,0 +1,47 @@
+"""A ZIP of pictures to a ZIP of larger ones; an entry that fails does so alone."""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncGenerator, Iterator
+from dataclasses import dataclass, field
+
+from pydantic_core import to_json
+
+from mirage.service.api.pictures.enlarge import Enlargement, Part, Size, Wanted, measure
+from mirage.service.api.pictures.upscaler import Upscaler, in_thread
+from mirage.service.api.problems import URN
+from mirage.service.errors import InternalError, InvalidValue, ServiceError
+from mirage.service.media.archive import Archive
+from mirage.service.media.unzip import Unzip, check_name, enlarged_name
+from mirage.service.settings import Settings
+
+ERRORS = "errors.json"
+# Entries that are under way at once: enough to fill batches with small ones.
+AT_ONCE = 16
+AT_ONCE_BYTES = 64 * 2**20  # of their decoded pictures
+
+
+@dataclass
+class Entry:
+    """A picture of an archive: its name there and in the answer, its size, or why it fails."""
+
+    number: int
+    name: str
+    renamed: str = ""
+    size: Size = Size(0, 0)
+    error: ServiceError | None = None
+
+
+def survey(archive: Unzip, settings: Settings) -> list[Entry]:
+    """Read the names and the headers of all entries; what is wrong with one is its own error."""
+    entries, taken = [], {ERRORS}
+    for number, name in enumerate(archive.names()):
+        entry = Entry(number, name)
+        try:
+            entry.renamed = enlarged_name(check_name(name), taken)
+            entry.size = measure(archive.read(number), settings)
+            taken.add(entry.renamed)
+        except ServiceError as error:
+            entry.error = error
+        entries.append(entry)
+    return entries

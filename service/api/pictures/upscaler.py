@@ -1,0 +1,105 @@
+"""A version that enlarges pictures, held for one request, and what a request asks of it."""
+
+import asyncio
+import re
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mirage.bundle.format.manifest import PictureModel
+from mirage.service.api.admission.deadline import before
+from mirage.service.api.state import Service
+from mirage.service.batching.queue import EntryResult
+from mirage.service.errors import InvalidValue
+from mirage.service.media.pictures import Picture
+from mirage.service.tasks.upscale import (
+    UpscaleJob,
+    as_pictures,
+    check_enlarged,
+    check_upscaler,
+    join_pictures,
+)
+from mirage.service.versions.version import LoadedVersion
+
+T = TypeVar("T")
+NAMED = re.compile("([^@]+)(?:@([0-9]+))?")
+
+
+@dataclass(frozen=True)
+class Upscaler:
+    """A version that enlarges pictures; `deadline` is in `time.monotonic()` seconds."""
+
+    service: Service
+    served: LoadedVersion
+    model: PictureModel
+    deadline: float
+
+    @property
+    def name(self) -> str:
+        """Name and version, as headers have them."""
+        manifest = self.served.manifest
+        return f"{manifest.name}@{manifest.version}"
+
+    def check(self, height: int, width: int, count: int = 1, field: str = "picture") -> None:
+        """Raise LimitExceeded, Overloaded or DeadlineUnreachable for pictures of this size.
+
+        Before they are decoded, or made.
+        """
+        scale, settings = self.model.scale, self.service.settings
+        check_enlarged(height, width, count, scale, settings, field)
+        self.served.check_room(self.deadline - time.monotonic(), count * height * width)
+
+    def job(self, pictures: Sequence[Picture]) -> UpscaleJob:
+        """Pictures of one size and kind as items; takes a while, see `in_thread`."""
+        channels = self.served.manifest.outputs[0].sizes[3] or 1
+        return UpscaleJob(pictures, self.model, channels, self.served.tile_side)
+
+    async def enlarge(self, images: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], EntryResult]:
+        """Enlarge the images of another model, uint8 `[n, H, W, C]`, as one entry of the batcher.
+
+        Returns them, and the seconds that they took. Raises what `Batcher.submit` raises.
+        """
+        job = await in_thread(self.service, lambda: self.job(as_pictures(images)))
+        outcome = await self.served.generate(job, self.deadline)
+        return await in_thread(self.service, lambda: join_pictures(job, outcome.rows)), outcome
+
+
+@asynccontextmanager
+async def upscaler_of(
+    service: Service,
+    deadline: float,
+    name: str | None = None,
+    version: int | None = None,
+    seed: int | None = None,
+) -> AsyncIterator[Upscaler]:
+    """The version that enlarges a request's pictures, in memory as long as the block lasts.
+
+    `seed` decides whether a canary answers. Raises what `ModelRegistry.find` raises, and
+    InvalidValue for a model that enlarges nothing.
+    """
+    models = service.models
+    lease = await before(deadline, models.lease(name, version, seed, "upscale"))
+    with lease as found:
+        model = check_upscaler(found.manifest, models.all_released("upscale"))
+        yield Upscaler(service, found.member(seed, 0), model, deadline)
+
+
+@asynccontextmanager
+async def named_upscaler(service: Service, deadline: float, name: str) -> AsyncIterator[Upscaler]:
+    """As `upscaler_of`, of the field `upscale` of another request: `name` or `name@version`."""
+    match = NAMED.fullmatch(name)
+    if match is None:
+        raise InvalidValue.of("upscale", f"upscale is {name!r:.100}; name or name@version is one")
+    version = None if match[2] is None else int(match[2])
+    async with upscaler_of(service, deadline, match[1], version) as upscaler:
+        yield upscaler
+
+
+async def in_thread(service: Service, work: Callable[[], T]) -> T:
+    """What an encoding thread makes, while the event loop goes on."""
+    return await asyncio.get_running_loop().run_in_executor(service.encoders, work)
