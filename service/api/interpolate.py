@@ -7,8 +7,7 @@ from contextlib import aclosing
 from dataclasses import dataclass
 
 from starlette.requests import Request
-from starlette.responses import Response, StreamingResponse
-from starlette.types import Send
+from starlette.responses import Response
 
 from mirage.bundle.format.manifest import Manifest
 from mirage.service.api.admission.deadline import (
@@ -19,6 +18,7 @@ from mirage.service.api.admission.deadline import (
 )
 from mirage.service.api.content.negotiation import choose_frames_type
 from mirage.service.api.content.request_body import read_fields
+from mirage.service.api.content.streaming import Stream
 from mirage.service.api.generate import observe, server_timing
 from mirage.service.api.state import Service, service_of
 from mirage.service.batching.queue import Array, EntryResult
@@ -125,28 +125,11 @@ async def _stream(call: InterpolateCall) -> Response:
     parts = call.served.stream(call.work, call.deadline)
     with call.service.rates.charged(record_of(call.request), call.work.count):
         first = await while_connected(call.request, _next(parts))
-    return Stream(_entries(call, first, parts), call.headers)
+    return Stream(_entries(call, first, parts), call.headers, ZIP)
 
 
 async def _next(parts: AsyncGenerator[EntryResult]) -> EntryResult:
     return await anext(parts)
-
-
-class Stream(StreamingResponse):
-    """A body that is closed with its response, whoever leaves first.
-
-    What it raises has no status any more: it leaves the application, and the server drops the
-    connection, so that the answer cannot be taken for whole.
-    """
-
-    def __init__(self, body: AsyncGenerator[bytes], headers: dict[str, str]) -> None:
-        super().__init__(body, 200, headers, ZIP)
-        self._body = body
-
-    async def stream_response(self, send: Send) -> None:
-        """Send the parts as they come."""
-        async with aclosing(self._body):
-            await super().stream_response(send)
 
 
 async def _entries(

@@ -28,7 +28,7 @@ from mirage.service.errors import (
 )
 from mirage.service.settings import Settings
 from mirage.service.tasks.generate import GenerateInput
-from mirage.service.tasks.requests import GenerateRequest, Point
+from mirage.service.tasks.requests import GenerateRequest, Point, UpscaleRequest
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -36,7 +36,7 @@ Query = list[tuple[str, str]]
 
 JSON, NPY, OCTETS = "application/json", "application/x-npy", "application/octet-stream"
 BODY_TYPES = (JSON, NPY, OCTETS)
-NESTED: dict[str | int, type[BaseModel]] = {"points": Point}
+NESTED: dict[str | int, type[BaseModel]] = {"points": Point, "query": UpscaleRequest}
 MOST_ERRORS = 20
 NPY_HEADER_BYTES = 1024
 NPY_LENGTH_BYTES = {b"\x93NUMPY\x01\x00": 2, b"\x93NUMPY\x02\x00": 4}  # of the header's length

@@ -1,17 +1,9 @@
 """A ZIP of pictures to a ZIP of larger ones; an entry that fails does so alone."""
 
-import asyncio
-from collections import deque
-from collections.abc import AsyncGenerator, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from pydantic_core import to_json
-
-from mirage.service.api.pictures.enlarge import Enlargement, Part, Size, Wanted, measure
-from mirage.service.api.pictures.upscaler import Upscaler, in_thread
-from mirage.service.api.problems import URN
-from mirage.service.errors import InternalError, InvalidValue, ServiceError
-from mirage.service.media.archive import Archive
+from mirage.service.api.pictures.enlarge import Size, measure
+from mirage.service.errors import ServiceError
 from mirage.service.media.unzip import Unzip, check_name, enlarged_name
 from mirage.service.settings import Settings
 

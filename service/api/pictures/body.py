@@ -1,6 +1,5 @@
 """What a request for larger pictures brings: one picture, or a ZIP of several, and fields."""
 
-import asyncio
 import hashlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -18,6 +17,7 @@ from mirage.service.api.content.request_body import (
     invalid_fields,
     read_bounded,
 )
+from mirage.service.api.pictures.upscaler import in_thread
 from mirage.service.api.state import Service
 from mirage.service.errors import InvalidValue
 from mirage.service.media.encoding import JPEG, PNG, WEBP, ZIP
@@ -59,7 +59,7 @@ async def posted(
     with service.picture_memory.held(most if announced is None else min(announced, most)):
         body = await read_bounded(headers, request.receive, most, EXPLANATION)
         content_type = headers.get("content-type", "")
-        yield await asyncio.to_thread(_parse, media_type, content_type, body, fields)
+        yield await in_thread(service, lambda: _parse(media_type, content_type, body, fields))
 
 
 def _parse(

@@ -50,8 +50,9 @@ def settle_scale(scale: float | None, upscaler: Upscaler) -> float:
     most = upscaler.model.scale
     if scale is not None and scale > most:
         raise InvalidValue.of(
-            "scale", f"scale is {scale:g}; {upscaler.name} enlarges {most} times, and 1 … {most} are"
-            " allowed"
+            "scale",
+            f"scale is {scale:g}; {upscaler.name} enlarges {most} times, and 1 … {most} are"
+            " allowed",
         )
     return float(most if scale is None else scale)
 

@@ -1,0 +1,96 @@
+"""`POST /upscale`: pictures in, larger pictures out."""
+
+import time
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+from fastapi.routing import APIRoute
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from mirage.service.api.admission.deadline import (
+    allowed_s,
+    before,
+    unless_client_left,
+    while_connected,
+)
+from mirage.service.api.content.negotiation import choose_picture_type
+from mirage.service.api.content.streaming import Stream
+from mirage.service.api.generate import server_timing
+from mirage.service.api.pictures.body import Posted, posted
+from mirage.service.api.pictures.enlarge import Enlargement, Part, Wanted, measure, settle_scale
+from mirage.service.api.pictures.tally import Tally
+from mirage.service.api.pictures.upscaler import Upscaler, in_thread, upscaler_of
+from mirage.service.api.security.middleware import CountRequests
+from mirage.service.api.state import Service, service_of
+from mirage.service.tasks.requests import UpscaleRequest
+from mirage.service.telemetry.logging import record_of
+
+
+class CountedRoute(APIRoute):
+    """A route whose answers are counted and timed, as all that make images."""
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request that is for this path."""
+        metrics = scope["app"].state.service.metrics
+        await CountRequests(super().handle, metrics)(scope, receive, send)
+
+
+router = APIRouter(route_class=CountedRoute)
+
+
+@router.post("/upscale", summary="Enlarge a picture", response_class=Response)
+async def upscale(request: Request, fields: Annotated[UpscaleRequest, Query()]) -> Response:
+    """Enlarge pictures."""
+    service = service_of(request)
+    return await unless_client_left(service.metrics, _answer(request, service, fields))
+
+
+async def _answer(request: Request, service: Service, fields: UpscaleRequest) -> Response:
+    seconds = allowed_s(request.headers, service.settings.picture_deadline_s)
+    deadline = time.monotonic() + seconds
+    service.models.check_room(seconds, "upscale")
+    async with AsyncExitStack() as held:
+        reading = held.enter_async_context(posted(request, service, fields))
+        body = await before(deadline, reading)
+        named = body.fields.model, body.fields.version, body.seed
+        upscaler = await held.enter_async_context(upscaler_of(service, deadline, *named))
+        accept = ",".join(request.headers.getlist("accept"))
+        media = choose_picture_type(accept, is_archive=body.is_archive)
+        wanted = Wanted(settle_scale(body.fields.scale, upscaler), media)
+        return await _one(request, upscaler, body, wanted, held)
+
+
+async def _one(
+    request: Request, upscaler: Upscaler, body: Posted, wanted: Wanted, held: AsyncExitStack
+) -> Response:
+    """A single picture: in one write if its model's tiles are one row, else as it is made."""
+    service = upscaler.service
+    size = await in_thread(service, lambda: measure(body.data, service.settings))
+    enlargement = Enlargement(upscaler, size, wanted)
+    held.enter_context(service.picture_memory.held(enlargement.held_bytes))
+    parts = enlargement.parts(body.data)
+    held.push_async_callback(parts.aclose)
+    tally = Tally(upscaler, record_of(request), 1)
+    charge = service.rates.charged(tally.record, enlargement.images)
+    headers = {
+        "X-Model": upscaler.name,
+        "X-Scale": f"{wanted.scale:g}",
+        "Vary": "Accept",
+    }
+    if size.height > upscaler.served.tile_side and enlargement.is_native:
+        with charge:
+            first = await while_connected(request, anext(parts))
+        return Stream(tally.counted(first, parts), headers, wanted.media, held.pop_all())
+    with charge:
+        made = await while_connected(request, _collected(parts))
+    tally.done(made[-1])
+    headers["Server-Timing"] = server_timing(made[-1].outcome, made[-1].encode_s)
+    return Response(b"".join(part.data for part in made), 200, headers, wanted.media)
+
+
+async def _collected(parts: AsyncGenerator[Part]) -> list[Part]:
+    return [part async for part in parts]
