@@ -6,7 +6,7 @@ cut or joined in a wrong way show.
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import onnx
@@ -43,9 +43,9 @@ class ToyUpscaler:
             first[WIDTH + channel, channel, 1, 1] = 1
             second[:, WIDTH + channel, 1, 1] = 0
             second[channel * self.scale**2 : (channel + 1) * self.scale**2, WIDTH + channel] = 0
-            second[channel * self.scale**2 : (channel + 1) * self.scale**2, WIDTH + channel, 1, 1] = (
-                0.9
-            )
+            second[
+                channel * self.scale**2 : (channel + 1) * self.scale**2, WIDTH + channel, 1, 1
+            ] = 0.9
         object.__setattr__(self, "first", first.astype(np.float32))
         object.__setattr__(self, "second", second.astype(np.float32))
 
@@ -67,7 +67,7 @@ class ToyUpscaler:
             "low": np.float32(0),
             "high": np.float32(255),
         }
-        convolution = {"kernel_shape": [3, 3], "pads": [1, 1, 1, 1]}
+        convolution: dict[str, Any] = {"kernel_shape": [3, 3], "pads": [1, 1, 1, 1]}
         nodes = [
             helper.make_node("Transpose", ["pictures"], ["turned"], perm=[0, 3, 1, 2]),
             helper.make_node("Cast", ["turned"], ["floats"], to=TensorProto.FLOAT),

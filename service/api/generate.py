@@ -15,7 +15,7 @@ from pydantic_core import to_json
 from starlette.responses import Response
 
 from mirage.bundle.format.latents import member_of
-from mirage.bundle.format.manifest import Manifest
+from mirage.bundle.format.manifest import Manifest, Task
 from mirage.service.api.admission.deadline import before
 from mirage.service.api.content import negotiation
 from mirage.service.api.content.negotiation import Layout, choose_type
@@ -187,6 +187,7 @@ def server_timing(outcome: EntryResult, encode_s: float) -> str:
     )
 
 
+GENERATE: Task = "generate"
 SMALL = 16 * 1024  # bytes that are encoded sooner than another thread would take them up
 
 
@@ -222,7 +223,7 @@ async def answer_order(order: GenerateCall, service: Service) -> Response:
     models, settings, deadline = service.models, service.settings, order.deadline
     demand = settle_seed(order.demand)
     fields = demand.fields
-    wanted = fields.model, fields.version, fields.seed
+    wanted = fields.model, fields.version, fields.seed, GENERATE
     if (found := models.loaded_version(*wanted)) is None:
         found = await before(deadline, models.find(*wanted))
     with models.hold(found) as served:

@@ -86,7 +86,7 @@ async def _answer(request: Request, service: Service) -> Response:
     job = read_fields(request, settings, InterpolateRequest)
     fields = await before(deadline, job)
     seed, index = starting_seed(fields)
-    lease = service.models.lease(fields.model, fields.version, seed)
+    lease = service.models.lease(fields.model, fields.version, seed, "generate")
     with await before(deadline, lease) as found:
         served = found.member(seed, index)
         work = make_walk(fields, served.manifest, settings)

@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from mirage.bundle.format.manifest import Manifest, PictureModel
-from mirage.service.errors import InvalidValue, LimitExceeded
+from mirage.bundle.format.manifest import PictureModel
+from mirage.service.errors import LimitExceeded
 from mirage.service.media.alpha import bleed_colours, keep_plateaus
 from mirage.service.media.pictures import Picture
 from mirage.service.media.tiling import Tile, padded_to, plan_tiles, tile_shapes
@@ -191,18 +191,6 @@ def as_pictures(images: Pixels) -> list[Picture]:
     if images.shape[3] == 4:
         return [Picture(image[:, :, :3], image[:, :, 3]) for image in images]
     return [Picture(image) for image in images]
-
-
-def check_upscaler(manifest: Manifest, fitting: Sequence[str] = ()) -> PictureModel:
-    """How a model enlarges; raises InvalidValue for one that does not, naming those that do."""
-    if manifest.task != "upscale" or manifest.pictures is None:
-        others = f"; models that enlarge pictures are {', '.join(fitting)}" if fitting else ""
-        raise InvalidValue.of(
-            "model",
-            f"model is {manifest.name}, whose task is {manifest.task}: POST /{manifest.task} is its"
-            f" route{others}",
-        )
-    return manifest.pictures
 
 
 def check_enlarged(

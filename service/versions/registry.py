@@ -83,7 +83,7 @@ class ModelRegistry:
         name: str | None,
         version: int | None,
         seed: int | None = None,
-        task: Task = "generate",
+        task: Task | None = None,
     ) -> Answering:
         """The version that answers a request; loads it if it is asked for by number.
 
@@ -94,20 +94,21 @@ class ModelRegistry:
         assert version is not None  # what is released is at hand
         key = (name or self._default(task), version)
         await self._check_published(*key)
-        return await self._on_demand.find(key)
+        return self._checked(await self._on_demand.find(key), task)
 
     def loaded_version(
         self,
         name: str | None,
         version: int | None,
         seed: int | None = None,
-        task: Task = "generate",
+        task: Task | None = None,
     ) -> Answering | None:
         """The version that answers a request if it is in memory.
 
         A canary may answer for a seed, or for a number made of a picture; None stands for posted
-        latents. `task` is that of the model that answers when none is named. Raises NotReady,
-        Draining, NoSuchModel, and InvalidValue when none is named and several could be meant.
+        latents. `task` is what the model must do; None: whatever it does. Raises NotReady,
+        Draining, NoSuchModel, and InvalidValue for a model that does something else, or when none
+        is named and several could be meant.
         """
         if self._closed:
             raise Draining("the service is stopping", retry_after_s=1)
@@ -115,18 +116,19 @@ class ModelRegistry:
             raise NotReady("the models are being loaded", retry_after_s=1)
         name = name or self._default(task)
         if version is None:
-            return self._chosen(name, seed)
+            return self._checked(self._chosen(name, seed), task)
         for answering in self._answering(name):
             if answering.manifest.version == version:
-                return answering
-        return self._on_demand.get((name, version))
+                return self._checked(answering, task)
+        kept = self._on_demand.get((name, version))
+        return None if kept is None else self._checked(kept, task)
 
     async def lease(
         self,
         name: str | None,
         version: int | None,
         seed: int | None = None,
-        task: Task = "generate",
+        task: Task | None = None,
     ) -> AbstractContextManager[Answering]:
         """As `find`; within the block the version stays in memory, whatever is released.
 
@@ -270,20 +272,32 @@ class ModelRegistry:
         model = self._models.get(name)
         return model.released.manifest.task if model and model.released else None
 
-    def _candidates(self, task: Task) -> list[str]:
+    def _checked(self, answering: Answering, task: Task | None) -> Answering:
+        """The version, if its model does what is wanted."""
+        manifest = answering.manifest
+        if task in (None, manifest.task):
+            return answering
+        fitting = ", ".join(self.all_released(task)) or "none"
+        raise InvalidValue.of(
+            "model",
+            f"model is {manifest.name}, whose task is {manifest.task}: POST /{manifest.task} takes"
+            f" it; for {task}, released are {fitting}",
+        )
+
+    def _candidates(self, task: Task | None) -> list[str]:
         """The models that may be meant when none is named."""
         default = self._settings.default_model
-        if default is not None and self._task(default) in (None, task):
+        if default is not None and (task is None or self._task(default) in (None, task)):
             return [default]
         return self.all_released(task)
 
-    def _default(self, task: Task) -> str:
+    def _default(self, task: Task | None) -> str:
         names = self._candidates(task)
         if len(names) > 1:
             raise InvalidValue.of("model", f"model is absent; name one of {', '.join(names)}")
         if not names:
             released = ", ".join(self.all_released())
-            others = f" for {task}; released are {released}" if released else ""
+            others = f" for {task}; released are {released}" if task and released else ""
             raise NoSuchModel(f"no model is released{others}; name a model and a version")
         return names[0]
 

@@ -9,6 +9,7 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
+from mirage.bundle.format.manifest import PictureModel
 from mirage.service.api.pictures.upscaler import Upscaler, in_thread
 from mirage.service.batching.queue import EntryResult
 from mirage.service.errors import InvalidValue, LimitExceeded
@@ -35,6 +36,15 @@ class Wanted:
 
     scale: float
     media: str
+
+    def is_native(self, model: PictureModel) -> bool:
+        """Whether it is a PNG of the model's own pixels, which can be written row by row."""
+        return self.media == PNG and self.scale == model.scale
+
+    def held_bytes(self, size: Size, model: PictureModel) -> int:
+        """The memory of a decoded picture, and of the larger one if that is made whole."""
+        pixels = size.height * size.width * CHANNELS
+        return pixels if self.is_native(model) else pixels * (1 + 2 * model.scale**2)
 
 
 class Part(NamedTuple):
@@ -86,17 +96,6 @@ class Enlargement:
         """As how many images it counts."""
         return count_images(*self._size, self.upscaler.model.scale)
 
-    @property
-    def is_native(self) -> bool:
-        """Whether the model's own pixels are a PNG, which then can be written row by row."""
-        return self.wanted.media == PNG and self.wanted.scale == self.upscaler.model.scale
-
-    @property
-    def held_bytes(self) -> int:
-        """The memory of the decoded picture, and of the larger one if it is made whole."""
-        pixels = self._size.height * self._size.width * CHANNELS
-        return pixels if self.is_native else pixels * (1 + 2 * self.upscaler.model.scale**2)
-
     async def parts(self, data: bytes) -> AsyncGenerator[Part]:
         """Decode the picture and enlarge it; the bytes of the answer come as they are made.
 
@@ -110,7 +109,8 @@ class Enlargement:
             return self.upscaler.job([picture]), picture.icc
 
         job, icc = await in_thread(service, prepare)
-        sink = RowSink(job, icc) if self.is_native else WholeSink(job, icc, self.wanted)
+        is_native = self.wanted.is_native(job.model)
+        sink = RowSink(job, icc) if is_native else WholeSink(job, icc, self.wanted)
         stream = self.upscaler.served.stream(job, self.upscaler.deadline)
         encode_s, last = 0.0, EMPTY
         async with aclosing(stream) as outcomes:

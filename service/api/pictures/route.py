@@ -20,12 +20,14 @@ from mirage.service.api.admission.deadline import (
 from mirage.service.api.content.negotiation import choose_picture_type
 from mirage.service.api.content.streaming import Stream
 from mirage.service.api.generate import server_timing
+from mirage.service.api.pictures.archive import EnlargedArchive, Entry, survey
 from mirage.service.api.pictures.body import Posted, posted
 from mirage.service.api.pictures.enlarge import Enlargement, Part, Wanted, measure, settle_scale
 from mirage.service.api.pictures.tally import Tally
 from mirage.service.api.pictures.upscaler import Upscaler, in_thread, upscaler_of
 from mirage.service.api.security.middleware import CountRequests
 from mirage.service.api.state import Service, service_of
+from mirage.service.media.unzip import Unzip
 from mirage.service.tasks.requests import UpscaleRequest
 from mirage.service.telemetry.logging import record_of
 
@@ -61,7 +63,8 @@ async def _answer(request: Request, service: Service, fields: UpscaleRequest) ->
         accept = ",".join(request.headers.getlist("accept"))
         media = choose_picture_type(accept, is_archive=body.is_archive)
         wanted = Wanted(settle_scale(body.fields.scale, upscaler), media)
-        return await _one(request, upscaler, body, wanted, held)
+        answer = _many if body.is_archive else _one
+        return await answer(request, upscaler, body, wanted, held)
 
 
 async def _one(
@@ -71,17 +74,13 @@ async def _one(
     service = upscaler.service
     size = await in_thread(service, lambda: measure(body.data, service.settings))
     enlargement = Enlargement(upscaler, size, wanted)
-    held.enter_context(service.picture_memory.held(enlargement.held_bytes))
+    held.enter_context(service.picture_memory.held(wanted.held_bytes(size, upscaler.model)))
     parts = enlargement.parts(body.data)
     held.push_async_callback(parts.aclose)
-    tally = Tally(upscaler, record_of(request), 1)
+    tally = Tally(upscaler, record_of(request))
     charge = service.rates.charged(tally.record, enlargement.images)
-    headers = {
-        "X-Model": upscaler.name,
-        "X-Scale": f"{wanted.scale:g}",
-        "Vary": "Accept",
-    }
-    if size.height > upscaler.served.tile_side and enlargement.is_native:
+    headers = _headers(upscaler, wanted)
+    if size.height > upscaler.served.tile_side and wanted.is_native(upscaler.model):
         with charge:
             first = await while_connected(request, anext(parts))
         return Stream(tally.counted(first, parts), headers, wanted.media, held.pop_all())
@@ -90,6 +89,34 @@ async def _one(
     tally.done(made[-1])
     headers["Server-Timing"] = server_timing(made[-1].outcome, made[-1].encode_s)
     return Response(b"".join(part.data for part in made), 200, headers, wanted.media)
+
+
+async def _many(
+    request: Request, upscaler: Upscaler, body: Posted, wanted: Wanted, held: AsyncExitStack
+) -> Response:
+    """An archive of pictures, sent as they are made."""
+    service, settings = upscaler.service, upscaler.service.settings
+
+    def open_archive() -> tuple[Unzip, list[Entry]]:
+        archive = Unzip(body.data, settings.images_per_request, settings.picture_bytes)
+        return archive, survey(archive, settings)
+
+    archive, entries = await in_thread(service, open_archive)
+    held.callback(archive.close)
+    enlarged = EnlargedArchive(upscaler, archive, entries, wanted.scale)
+    held.enter_context(service.picture_memory.held(enlarged.held_bytes))
+    parts = enlarged.parts()
+    held.push_async_callback(parts.aclose)
+    tally = Tally(upscaler, record_of(request), len(enlarged.sizes))
+    with service.rates.charged(tally.record, enlarged.images):
+        first = await while_connected(request, anext(parts))
+    headers = _headers(upscaler, wanted)
+    return Stream(tally.counted(first, parts), headers, wanted.media, held.pop_all())
+
+
+def _headers(upscaler: Upscaler, wanted: Wanted) -> dict[str, str]:
+    """Those of every answer."""
+    return {"X-Model": upscaler.name, "X-Scale": f"{wanted.scale:g}", "Vary": "Accept"}
 
 
 async def _collected(parts: AsyncGenerator[Part]) -> list[Part]:

@@ -4,7 +4,7 @@ import asyncio
 import re
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -21,7 +21,6 @@ from mirage.service.tasks.upscale import (
     UpscaleJob,
     as_pictures,
     check_enlarged,
-    check_upscaler,
     join_pictures,
 )
 from mirage.service.versions.version import LoadedVersion
@@ -85,7 +84,8 @@ async def upscaler_of(
     models = service.models
     lease = await before(deadline, models.lease(name, version, seed, "upscale"))
     with lease as found:
-        model = check_upscaler(found.manifest, models.all_released("upscale"))
+        model = found.manifest.pictures
+        assert model is not None  # the manifest of an upscaler has it
         yield Upscaler(service, found.member(seed, 0), model, deadline)
 
 
@@ -96,7 +96,12 @@ async def named_upscaler(service: Service, deadline: float, name: str) -> AsyncI
     if match is None:
         raise InvalidValue.of("upscale", f"upscale is {name!r:.100}; name or name@version is one")
     version = None if match[2] is None else int(match[2])
-    async with upscaler_of(service, deadline, match[1], version) as upscaler:
+    async with AsyncExitStack() as held:
+        try:
+            lease = upscaler_of(service, deadline, match[1], version)
+            upscaler = await held.enter_async_context(lease)
+        except InvalidValue as error:
+            raise InvalidValue.of("upscale", error.detail) from None
         yield upscaler
 
 
