@@ -88,6 +88,13 @@ ABOUT_DIRECTIONS = (
 )
 
 
+UPSCALE = r"^[a-z0-9][a-z0-9_-]{0,62}(@[1-9][0-9]{0,8})?$"
+ABOUT_UPSCALE = (
+    "name, or name@version, of a model that enlarges the images; its released version by default."
+    " Limits of pixels hold for the enlarged images"
+)
+
+
 class Fields(BaseModel):
     """What the objects of requests share."""
 
@@ -149,6 +156,9 @@ class GenerateRequest(Fields):
     )
     layout: Literal["separate", "grid"] | None = Field(
         None, description="grid: one contact sheet; default separate", examples=["grid"]
+    )
+    upscale: str | None = Field(
+        None, pattern=UPSCALE, description=ABOUT_UPSCALE, examples=["icon-x4"]
     )
 
 
@@ -252,4 +262,7 @@ class InterpolateRequest(Fields):
     )
     version: int | None = Field(
         None, ge=1, description="default: the model's released version", examples=[1]
+    )
+    upscale: str | None = Field(
+        None, pattern=UPSCALE, description=ABOUT_UPSCALE, examples=["icon-x4"]
     )

@@ -24,7 +24,7 @@ from mirage.service.api.admission.deadline import (
     while_connected,
 )
 from mirage.service.api.content.request_body import JSON, OCTETS, read_body
-from mirage.service.api.generate import observe
+from mirage.service.api.content.timing import observe
 from mirage.service.api.openinference import tensors
 from mirage.service.api.openinference.codec import (
     Form,

@@ -19,7 +19,7 @@ from mirage.service.api.admission.deadline import (
 )
 from mirage.service.api.content.negotiation import choose_picture_type
 from mirage.service.api.content.streaming import Stream
-from mirage.service.api.generate import server_timing
+from mirage.service.api.content.timing import server_timing
 from mirage.service.api.pictures.archive import EnlargedArchive, Entry, survey
 from mirage.service.api.pictures.body import Posted, posted
 from mirage.service.api.pictures.enlarge import Enlargement, Part, Wanted, measure, settle_scale

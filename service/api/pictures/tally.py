@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 
-from mirage.service.api.generate import observe
+from mirage.service.api.content.timing import observe
 from mirage.service.api.pictures.enlarge import Part
 from mirage.service.api.pictures.upscaler import Upscaler
 from mirage.service.errors import ServiceError

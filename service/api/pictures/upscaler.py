@@ -8,11 +8,10 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import TypeVar
 
-import numpy as np
-from numpy.typing import NDArray
-
+from mirage.bundle.format.interface import Image
 from mirage.bundle.format.manifest import PictureModel
 from mirage.service.api.admission.deadline import before
+from mirage.service.api.content.timing import observe
 from mirage.service.api.state import Service
 from mirage.service.batching.queue import EntryResult
 from mirage.service.errors import InvalidValue
@@ -21,6 +20,7 @@ from mirage.service.tasks.upscale import (
     UpscaleJob,
     as_pictures,
     check_enlarged,
+    count_images,
     join_pictures,
 )
 from mirage.service.versions.version import LoadedVersion
@@ -53,19 +53,30 @@ class Upscaler:
         check_enlarged(height, width, count, scale, settings, field)
         self.served.check_room(self.deadline - time.monotonic(), count * height * width)
 
+    def admit(self, image: Image, count: int, field: str = "count") -> int:
+        """As how many images those of another model count once they are enlarged.
+
+        Raises as `check`.
+        """
+        self.check(image.height, image.width, count, field)
+        return count * count_images(image.height, image.width, self.model.scale)
+
     def job(self, pictures: Sequence[Picture]) -> UpscaleJob:
         """Pictures of one size and kind as items; takes a while, see `in_thread`."""
         channels = self.served.manifest.outputs[0].sizes[3] or 1
         return UpscaleJob(pictures, self.model, channels, self.served.tile_side)
 
-    async def enlarge(self, images: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], EntryResult]:
-        """Enlarge the images of another model, uint8 `[n, H, W, C]`, as one entry of the batcher.
+    async def enlarge(self, made: EntryResult) -> EntryResult:
+        """Enlarge the images that another model made, as one entry of the batcher.
 
-        Returns them, and the seconds that they took. Raises what `Batcher.submit` raises.
+        The seconds are those of both. Raises what `Batcher.submit` raises.
         """
-        job = await in_thread(self.service, lambda: self.job(as_pictures(images)))
+        job = await in_thread(self.service, lambda: self.job(as_pictures(made.rows)))
         outcome = await self.served.generate(job, self.deadline)
-        return await in_thread(self.service, lambda: join_pictures(job, outcome.rows)), outcome
+        images = await in_thread(self.service, lambda: join_pictures(job, outcome.rows))
+        observe(self.service.metrics, self.served.manifest, len(images), outcome, 0.0)
+        run_s = made.run_s + outcome.queue_s + outcome.run_s
+        return EntryResult(images, made.queue_s, run_s)
 
 
 @asynccontextmanager
