@@ -49,6 +49,7 @@ BOXED = {b"avif": "an AVIF", b"avis": "an AVIF"}  # others of this container: HE
 MOST_SCANS = 64
 SCAN = b"\xff\xda"
 ICC_BYTES = 2**20  # of a colour profile that is kept; larger ones are dropped
+MOST_SIDE = 16384  # pixels
 UPRIGHT = 1  # of EXIF's orientations
 HEAD_BYTES = 64  # that tell the kind
 # What Pillow raises of broken files, besides OSError.
@@ -96,7 +97,7 @@ class Picture:
         return self.colour.shape[0], self.colour.shape[1]
 
 
-def decode_picture(data: bytes, *, most_pixels: int, most_side: int = 16384) -> Picture:
+def decode_picture(data: bytes, *, most_pixels: int, most_side: int = MOST_SIDE) -> Picture:
     """Decode one PNG, JPEG or WebP file.
 
     The orientation that EXIF tells is applied. Of all metadata only the colour profile is kept.
@@ -109,7 +110,7 @@ def decode_picture(data: bytes, *, most_pixels: int, most_side: int = 16384) -> 
         return _decode(opened)
 
 
-def read_size(data: bytes, *, most_pixels: int, most_side: int = 16384) -> tuple[int, int]:
+def read_size(data: bytes, *, most_pixels: int, most_side: int = MOST_SIDE) -> tuple[int, int]:
     """Width and height in pixels, as the header says; nothing is decoded. Raises as the above.
 
     They are those before an orientation is applied.

@@ -20,6 +20,11 @@ from mirage.service.api.admission.deadline import (
 from mirage.service.api.content.negotiation import choose_picture_type
 from mirage.service.api.content.streaming import Stream
 from mirage.service.api.content.timing import server_timing
+from mirage.service.api.document.openapi_pictures import (
+    DESCRIPTION,
+    upscale_extra,
+    upscale_responses,
+)
 from mirage.service.api.pictures.archive import EnlargedArchive, Entry, survey
 from mirage.service.api.pictures.body import Posted, posted
 from mirage.service.api.pictures.enlarge import Enlargement, Part, Wanted, measure, settle_scale
@@ -44,9 +49,16 @@ class CountedRoute(APIRoute):
 router = APIRouter(route_class=CountedRoute)
 
 
-@router.post("/upscale", summary="Enlarge a picture", response_class=Response)
+@router.post(
+    "/upscale",
+    summary="Enlarge a picture",
+    description=DESCRIPTION,
+    response_class=Response,
+    responses=upscale_responses(),
+    openapi_extra=upscale_extra(),
+)
 async def upscale(request: Request, fields: Annotated[UpscaleRequest, Query()]) -> Response:
-    """Enlarge pictures."""
+    """Enlarge what is posted: read, check, decode, queue, encode, answer."""
     service = service_of(request)
     return await unless_client_left(service.metrics, _answer(request, service, fields))
 
