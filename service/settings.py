@@ -117,10 +117,11 @@ class Settings(BaseSettings):
         32 * 2**20, ge=1024, le=2**30, description="most bytes of a posted picture, or ZIP of them"
     )
     picture_memory_bytes: int = Field(
-        256 * 2**20,
+        512 * 2**20,
         ge=2**20,
         le=2**40,
-        description="most bytes of posted pictures, decoded ones too, that a worker holds at once",
+        description="most bytes of pictures, posted or decoded, that all workers hold at once; one"
+        " alone may have more",
     )
     picture_deadline_s: float = Field(
         120, gt=0, le=3600, description="as deadline_s, for requests with pictures"

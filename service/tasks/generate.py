@@ -85,6 +85,11 @@ class GenerateJob:
         return (self.latents,) if self.labels is None else (self.latents, self.labels)
 
     @property
+    def charge(self) -> int:
+        """As how many images they count."""
+        return self.count
+
+    @property
     def weight(self) -> int:
         """The work of an image beside another's of the same model."""
         return 1
@@ -225,12 +230,17 @@ def _count(
 
 def check_limits(count: int, manifest: Manifest, settings: Settings) -> None:
     """Raise LimitExceeded for more images, or more pixels, than one request may ask for."""
+    check_count(count, settings)
+    check_pixels(count, manifest, settings)
+
+
+def check_count(count: int, settings: Settings, field: str = "count") -> None:
+    """Raise LimitExceeded for more images than one request may ask for."""
     most = settings.images_per_request
     if count > most:
         raise LimitExceeded.of(
-            "count", f"count is {count}; at most {most} images per request are allowed"
+            field, f"{field} is {count}; at most {most} images per request are allowed"
         )
-    check_pixels(count, manifest, settings)
 
 
 def check_pixels(count: int, manifest: Manifest, settings: Settings, field: str = "count") -> None:
