@@ -28,7 +28,7 @@ from serving.processes import cpu_s_of_threads, memory_mb
 from serving.servers import Row, ServerError, add_options, body_of, load, running
 
 from mirage.bundle.format.verify import Bundle, load_bundle
-from mirage.service.engines.engine import fitted, recorded_size, recording
+from mirage.service.engines.engine import cuda_batch_size, open_cuda_graph, optimized
 from mirage.service.engines.providers import Precision, ProviderConfig
 from mirage.service.media.encoding import encode_png
 
@@ -73,28 +73,28 @@ def engines(graph: Path, options: argparse.Namespace) -> Iterator[Row]:
     """Each precision, batch by batch, recorded and not."""
     bundle = load_bundle(graph.parent)
     for precision in PRECISIONS:
-        kind = ProviderConfig("cuda", precision)
-        fit = fitted(bundle, kind)
+        config = ProviderConfig("cuda", precision)
+        fit = optimized(bundle, config)
         for batch in BATCHES:
-            for record in (True, False):
-                run = recording(fit, kind, batch, record=record)
+            for capture in (True, False):
+                run = open_cuda_graph(fit, config, batch, capture=capture)
                 feed = {"latents": latents_of(bundle, batch)}
                 taken = seconds_of(lambda run=run, feed=feed: run.run(feed), options.seconds)
-                yield {"precision": precision, "recorded": run.is_recorded, **rate(batch, taken)}
+                yield {"precision": precision, "recorded": run.is_captured, **rate(batch, taken)}
                 run.close()
 
 
 def stages(graph: Path, options: argparse.Namespace) -> Iterator[Row]:
     """Microseconds of a full batch as it is served, and of what the processor does for it."""
-    bundle, kind = load_bundle(graph.parent), ProviderConfig("cuda", "float16")
-    batch = recorded_size(bundle.manifest.image, 32)
-    run = recording(fitted(bundle, kind), kind, batch)
+    bundle, config = load_bundle(graph.parent), ProviderConfig("cuda", "float16")
+    batch = cuda_batch_size(bundle.manifest.image, 32)
+    run = open_cuda_graph(optimized(bundle, config), config, batch)
     latents = latents_of(bundle, batch)
     images = run.run({"latents": latents})
 
     def copied() -> None:
-        run._images.fetch(batch, run._stream)
-        run._stream.wait()
+        run._images.copy_to_host(batch, run._stream)
+        run._stream.synchronize()
 
     def encoded() -> None:
         for image in images:
@@ -117,7 +117,7 @@ def compiled(graph: Path, options: argparse.Namespace) -> Iterator[Row]:
     from mirage.training.runs.checkpoint import ServedGenerator, load_snapshot
 
     bundle = load_bundle(graph.parent)
-    served_size = recorded_size(bundle.manifest.image, 32)
+    served_size = cuda_batch_size(bundle.manifest.image, 32)
     torch.set_float32_matmul_precision("high")  # TensorFloat-32
     torch.backends.cudnn.allow_tf32 = True
     for precision in ("tensorfloat32", "float16"):
@@ -149,7 +149,7 @@ def served(graph: Path, options: argparse.Namespace) -> Iterator[Row]:
     if shutil.which("wrk") is None:
         yield {"error": "wrk is not installed"}
         return
-    batch = recorded_size(load_bundle(graph.parent).manifest.image, 32)
+    batch = cuda_batch_size(load_bundle(graph.parent).manifest.image, 32)
     for flags in options.services:
         try:
             with running(f"mirage --provider cuda {flags}", graph, options) as server:

@@ -1,7 +1,7 @@
 """Releases and rolls back under full load: errors, how long answers take meanwhile, and memory.
 
 Two copies of the shipped model take turns. Requests that overlap a switch, from the start of the
-new version's loading until the old one has left memory, are compared with all others.
+new version's loading until the old one is unloaded, are compared with all others.
 """
 
 import asyncio
@@ -88,7 +88,7 @@ def log_lines(root: Path, message: str) -> list[dict[str, Any]]:
 def switch_times(root: Path) -> list[tuple[float, float]]:
     """Start and end of each switch, the first loading aside."""
     loaded = log_lines(root, "model loaded")[1:]
-    left = log_lines(root, "model left memory")
+    left = log_lines(root, "model unloaded")
     return [
         (begun["at"] - float(begun["message"].rpartition("=")[2]), ended["at"])
         for begun, ended in zip(loaded, left, strict=False)

@@ -8,29 +8,17 @@ from pathlib import Path
 import torch
 
 from mirage.bundle.errors import BundleError
-from mirage.training.cli import evaluate, prepare, retrain, stack_mnist
-from mirage.training.cli.flags import (
-    add_card,
-    add_recipe,
-    add_threads,
-    card_of,
-    facts_of,
-    read_recipe,
-)
+from mirage.training.cli import evaluate, export, prepare, retrain, stack_mnist
+from mirage.training.cli.flags import add_recipe, add_threads, facts_of, read_recipe
 from mirage.training.config import AUTO
 from mirage.training.data.load import load_dataset
 from mirage.training.data.sources.mnist import MIRROR, download_mnist
 from mirage.training.errors import DataError, TrainingError, exit_code_of
 from mirage.training.evaluation import classifier
-from mirage.training.evaluation.scorecard import read_scorecard, scores_file
 from mirage.training.evaluation.scores.cas import EPOCHS
-from mirage.training.publish.export import publish, republish
-from mirage.training.publish.model_card import ModelCard
-from mirage.training.runs.checkpoint import load_snapshot
 from mirage.training.runs.device import resolve_device
 from mirage.training.runs.dry_run import dry_run
 from mirage.training.runs.loop import train
-from mirage.training.runs.run_dir import Run
 from mirage.training.tasks.registry import TASKS
 
 
@@ -55,7 +43,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_train(commands.add_parser("train", help="train networks; the same command again goes on"))
     evaluate.add_commands(commands.add_parser)
     retrain.add_command(commands.add_parser)
-    _add_export(commands.add_parser("export", help="publish a run, or a bundle again"))
+    export.add_command(commands.add_parser)
     _add_classifier(commands.add_parser("judge", help="train the classifier of digits anew"))
     _add_mnist(commands.add_parser("download-mnist", help="download the MNIST files"))
     stack_mnist.add_command(commands.add_parser)
@@ -73,14 +61,6 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--tensorboard", action="store_true", help="write for TensorBoard, too (an extra)"
     )
-
-
-def _add_export(parser: argparse.ArgumentParser) -> None:
-    parser.set_defaults(command=_export)
-    parser.add_argument("candidate", type=Path, metavar="RUN|BUNDLE")
-    parser.add_argument("--to", type=Path, required=True, metavar="MODELS/NAME")
-    card = parser.add_argument_group("model card", "a bundle's is kept unless one is given")
-    add_card(card)
 
 
 def _add_classifier(parser: argparse.ArgumentParser) -> None:
@@ -117,19 +97,6 @@ def _train(options: argparse.Namespace) -> Iterable[str]:
         options.allow_restart,
     )
     return ()
-
-
-def _export(options: argparse.Namespace) -> None:
-    if (options.candidate / "manifest.json").exists():
-        print(republish(options.candidate, options.to, card_of(options)))
-        return
-    run = Run(options.candidate)
-    config, data = run.read_config()
-    path = run.latest_snapshot()
-    snapshot = load_snapshot(path)
-    scorecard = read_scorecard(scores_file(path))
-    scored = scorecard.scores if scorecard else {}
-    print(publish(snapshot, config, data, options.to, scored, card_of(options) or ModelCard()))
 
 
 def _train_classifier(options: argparse.Namespace) -> None:

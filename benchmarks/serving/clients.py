@@ -121,12 +121,13 @@ LARGE = Request(
 MALFORMED = (
     b"nonsense\r\n\r\n",
     b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
-    b"POST /generate HTTP/1.1\r\ncontent-length: 1\r\ncontent-length: 1\r\n\r\nx",
-    b"POST /generate HTTP/1.1\r\ncontent-length: 1\r\ntransfer-encoding: chunked\r\n\r\nx",
-    b"POST /generate HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n",
-    b"GET / HTTP/1.1\r\nx: " + b"y" * 10**5 + b"\r\n\r\n",
-    b"GET / HTTP/1.1\r\n" + b"x: y\r\n" * 20_000,
-    b"CONNECT x:1 HTTP/1.1\r\n\r\n",
+    b"POST /generate HTTP/1.1\r\nhost: x\r\ncontent-length: 1\r\ncontent-length: 1\r\n\r\nx",
+    b"POST /generate HTTP/1.1\r\nhost: x\r\n"
+    b"content-length: 1\r\ntransfer-encoding: chunked\r\n\r\nx",
+    b"POST /generate HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n",
+    b"GET / HTTP/1.1\r\nhost: x\r\nx: " + b"y" * 10**5 + b"\r\n\r\n",
+    b"GET / HTTP/1.1\r\nhost: x\r\n" + b"x: y\r\n" * 20_000,
+    b"CONNECT x:1 HTTP/1.1\r\nhost: x\r\n\r\n",
 )
 
 
@@ -257,7 +258,9 @@ async def flood(port: int, rng: random.Random, report: Report) -> None:
     path = rng.choice((b"x: y\r\n" * 10_000, b"content-length: 50000000\r\n\r\n" + bytes(10**5)))
     with suppress(ConnectionError):
         async with asyncio.timeout(TIMEOUT_S), connected(port) as (reader, writer):
-            writer.write(b"POST /generate HTTP/1.1\r\ncontent-type: application/json\r\n")
+            writer.write(
+                b"POST /generate HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n"
+            )
             for _ in range(100):
                 writer.write(path)
                 await writer.drain()

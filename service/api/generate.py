@@ -37,7 +37,7 @@ from mirage.service.media.encoding import (
 )
 from mirage.service.tasks.generate import GenerateInput, GenerateJob, build_job, settle_seed
 from mirage.service.telemetry.logging import Record
-from mirage.service.versions.version import Answering
+from mirage.service.versions.version import Servable
 
 
 class Made(NamedTuple):
@@ -226,7 +226,7 @@ async def answer_order(order: GenerateCall, service: Service) -> Response:
 
 
 async def _enlarged(
-    name: str, served: Answering, work: GenerateJob, order: GenerateCall, service: Service
+    name: str, served: Servable, work: GenerateJob, order: GenerateCall, service: Service
 ) -> tuple[EntryResult, str]:
     """Make the images and enlarge them, and tell by what."""
     async with named_upscaler(service, order.deadline, name) as upscaler:

@@ -19,7 +19,7 @@ from mirage.service.host import instruction_set
 from mirage.service.media.pictures import MOST_SIDE
 from mirage.service.tasks.requests import AMOUNT_BOUND, LATENT_BOUND
 from mirage.service.versions.releases import ReleasedModel
-from mirage.service.versions.version import Answering, LoadedVersion
+from mirage.service.versions.version import LoadedVersion, Servable
 
 
 class CanaryDetail(BaseModel):
@@ -233,7 +233,7 @@ async def _summary(service: Service, name: str) -> ModelSummary | None:
     if not versions:
         return None
     model = service.models.get(name)
-    loaded = (model.answering() if model else []) or service.models.loaded(name)
+    loaded = (model.servables() if model else []) or service.models.loaded(name)
     manifest = loaded[0].manifest if loaded else None
     return ModelSummary(
         name=name,
@@ -252,12 +252,12 @@ async def _summary(service: Service, name: str) -> ModelSummary | None:
 def _kind(service: Service, name: str) -> dict[str, str]:
     """How the version runs that answers; before one does, what is asked for."""
     model = service.models.get(name)
-    versions = (model.answering() if model else []) or service.models.loaded(name)
+    versions = (model.servables() if model else []) or service.models.loaded(name)
     if not versions:
         settings = service.settings
         return {"provider": settings.provider, "precision": settings.precision}
-    kind = versions[0].parts[0].kind
-    return {"provider": kind.provider, "precision": kind.precision}
+    config = versions[0].members[0].provider_config
+    return {"provider": config.provider, "precision": config.precision}
 
 
 def _canary(model: ReleasedModel | None) -> CanaryDetail | None:
@@ -275,9 +275,9 @@ def _refusal(model: ReleasedModel | None) -> RefusalDetail | None:
     )
 
 
-def _detail(version: Answering) -> VersionDetail:
+def _detail(version: Servable) -> VersionDetail:
     manifest = version.manifest
-    graphs = [part.manifest.files["model.onnx"] for part in version.parts]
+    graphs = [member.manifest.files["model.onnx"] for member in version.members]
     return VersionDetail(
         version=manifest.version,
         sha256=_joint_hash([graph.sha256 for graph in graphs]),
@@ -288,7 +288,7 @@ def _detail(version: Answering) -> VersionDetail:
         latent_dim=manifest.latent_dim,
         labels=manifest.labels,
         image=None if manifest.pictures else manifest.image,
-        pictures=_pictures(version.parts[0]),
+        pictures=_pictures(version.members[0]),
         truncation=manifest.truncation,
         training=manifest.training,
         scores=manifest.scores,
@@ -307,7 +307,7 @@ def _pictures(version: LoadedVersion) -> PictureDetail | None:
     if model is None:
         return None
     channels = version.manifest.outputs[0].sizes[3] or 1
-    return PictureDetail(**model.model_dump(), channels=channels, tile=version.tile_side)
+    return PictureDetail(**model.model_dump(), channels=channels, tile=version.tile)
 
 
 def _joint_hash(hashes: list[str]) -> str:

@@ -8,6 +8,7 @@ import torch
 from PIL import Image
 
 from mirage.bundle.format.manifest import Score
+from mirage.bundle.format.verify import read_manifest
 from mirage.training.cli.flags import add_data_flags, add_picture_flags, read_splits
 from mirage.training.cli.restoration import evaluate_upscaler
 from mirage.training.data.dataset import Dataset
@@ -22,6 +23,7 @@ from mirage.training.publish.candidate import Candidate, open_candidate
 from mirage.training.report.compare_page import Side, write_comparison
 from mirage.training.report.run_page import write_report
 from mirage.training.runs.run_dir import Run
+from mirage.training.runs.warm_start import is_bundle
 
 Lines = Iterable[str]
 Add = Callable[..., argparse.ArgumentParser]
@@ -72,13 +74,18 @@ def _add_compare(parser: argparse.ArgumentParser) -> None:
 
 
 def _evaluate(options: argparse.Namespace) -> Lines:
-    return EVALUATIONS[_task_of(options.candidate)](options)
+    task = _task_of(options.candidate)
+    if task not in EVALUATIONS:
+        raise UsageError(
+            f"{options.candidate} is of task {task}; allowed are {', '.join(EVALUATIONS)}"
+        )
+    return EVALUATIONS[task](options)
 
 
 def _task_of(path: Path) -> str:
-    """Of a run; bundles are judged by the images that they make."""
-    if (path / "manifest.json").exists():
-        return "generate"
+    """Of a bundle or of a run."""
+    if is_bundle(path):
+        return read_manifest(path).task
     return Run(path).read_config()[0].task
 
 

@@ -143,6 +143,7 @@ def read_splits(
 GENERATE, UPSCALE = "generate", "upscale"
 FIRST_PRESETS = {GENERATE: "mnist", UPSCALE: "photo-x4"}
 """What a task is trained with unless another preset is named."""
+MOST_CREDITS = 1_000_000
 CARD_FLAGS = (
     ("--data-name", "data", "what the data are"),
     ("--data-license", "data_license", "the licence of the data"),
@@ -191,13 +192,6 @@ def check_recipe(options: argparse.Namespace) -> None:
         config_of(options, None)
 
 
-def check_publishable(options: argparse.Namespace) -> None:
-    """Raise UsageError for a task whose models no bundle holds yet."""
-    if preset_of(options) != AUTO_PRESET and config_of(options, None).task != GENERATE:
-        reason = f"bundles hold models of task {GENERATE} only; train such a run with `train`"
-        raise UsageError(f"--preset is {preset_of(options)}; {reason}")
-
-
 def preset_of(options: argparse.Namespace) -> str:
     """The preset that is asked for, or the first of the task."""
     return options.preset or FIRST_PRESETS[options.task or GENERATE]
@@ -209,11 +203,18 @@ def read_recipe(options: argparse.Namespace) -> tuple[TrainConfig, Any]:
     Raises UsageError for what is wrong whatever the data before those are read, and DataError.
     """
     check_recipe(options)
-    early = None if preset_of(options) == AUTO_PRESET else config_of(options, None)
-    if early is not None and early.task == UPSCALE:
+    if early := upscale_config(options):
         return early, read_pictures(options, early)
     data = read_data(options)
     return config_of(options, data), data
+
+
+def upscale_config(options: argparse.Namespace) -> TrainConfig | None:
+    """The configuration of task `upscale`, which needs no data; None for other tasks."""
+    if preset_of(options) == AUTO_PRESET:
+        return None
+    config = config_of(options, None)
+    return config if config.task == UPSCALE else None
 
 
 def config_of(options: argparse.Namespace, data: Dataset | None) -> TrainConfig:
@@ -260,13 +261,29 @@ def add_card(parser: argparse._ActionsContainer) -> None:
         parser.add_argument(
             flag, dest=f"card_{field}", default=argparse.SUPPRESS, metavar="TEXT", help=meaning
         )
+    parser.add_argument(
+        "--credits",
+        dest="card_credits",
+        type=_credits,
+        default=argparse.SUPPRESS,
+        metavar="FILE.md",
+        help="names the authors of the data, as the commands prepare-… write it",
+    )
+
+
+def _credits(path: str) -> str:
+    try:
+        with Path(path).open(encoding="utf-8") as file:
+            text = file.read(MOST_CREDITS + 1)
+    except (OSError, ValueError) as error:
+        raise argparse.ArgumentTypeError(f"{path} cannot be read: {error}") from None
+    if len(text) > MOST_CREDITS:
+        raise argparse.ArgumentTypeError(f"{path} has over {MOST_CREDITS:,} characters")
+    return text
 
 
 def card_of(options: argparse.Namespace) -> ModelCard | None:
     """The card that the flags of `add_card` ask for; None when none of them is given."""
-    given = {
-        field: getattr(options, f"card_{field}")
-        for _, field, _ in CARD_FLAGS
-        if f"card_{field}" in options
-    }
+    names = [*(field for _, field, _ in CARD_FLAGS), "credits"]
+    given = {name: getattr(options, f"card_{name}") for name in names if f"card_{name}" in options}
     return ModelCard(**given) if given else None

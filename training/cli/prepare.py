@@ -1,11 +1,13 @@
-"""The commands that make the data which icon-x4 and avatars are trained on."""
+"""The commands that make the data of shipped models, and the credits of their authors."""
 
 import argparse
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from mirage.training.data.prepare.avatars import write_avatars
+from mirage.training.data.prepare.credits import write_credits
 from mirage.training.data.prepare.icons import write_icons
+from mirage.training.data.sources.image_folder import open_folder
 
 ENDING = """Get the packages with: npm pack openmoji @svgmoji/noto
 OpenMoji's pictures are CC BY-SA 4.0, Noto's Apache-2.0."""
@@ -17,6 +19,7 @@ def add_command(add: Callable[..., argparse.ArgumentParser]) -> None:
     """Add the parsers; `add` is a sub-parsers' `add_parser`."""
     _add_icons(add)
     _add_avatars(add)
+    _add_credits(add)
 
 
 def _add_icons(add: Callable[..., argparse.ArgumentParser]) -> None:
@@ -38,6 +41,15 @@ def _add_avatars(add: Callable[..., argparse.ArgumentParser]) -> None:
     parser.add_argument("--size", type=int, default=32, help="of a side in pixels; default 32")
 
 
+def _add_credits(add: Callable[..., argparse.ArgumentParser]) -> None:
+    summary = "list the authors of pictures by the copyright file of their Debian package"
+    parser = add("prepare-credits", help=summary, description=summary)
+    parser.set_defaults(command=_prepare_credits)
+    parser.add_argument("copyright", type=Path, metavar="COPYRIGHT")
+    parser.add_argument("--data", type=Path, required=True, metavar="FOLDER")
+    parser.add_argument("--to", type=Path, required=True, metavar="FILE.md")
+
+
 def _prepare_icons(options: argparse.Namespace) -> Iterator[str]:
     count = write_icons(options.openmoji, options.noto, options.to, options.size)
     yield f"{count} icons of {options.size}x{options.size} in {options.to}"
@@ -46,3 +58,9 @@ def _prepare_icons(options: argparse.Namespace) -> Iterator[str]:
 def _prepare_avatars(options: argparse.Namespace) -> Iterator[str]:
     count = write_avatars(options.emoji, options.to, options.size)
     yield f"{count} persons of {options.size}x{options.size} in {options.to}"
+
+
+def _prepare_credits(options: argparse.Namespace) -> Iterator[str]:
+    names = open_folder(options.data).names
+    write_credits(options.copyright, names, options.to)
+    yield f"{len(names)} pictures with their authors in {options.to}"

@@ -10,12 +10,15 @@ from mirage.training.cli.flags import (
     add_card,
     add_recipe,
     card_of,
-    check_publishable,
     check_recipe,
     config_of,
+    read_pictures,
     read_splits,
+    upscale_config,
 )
-from mirage.training.data.dataset import check_enough
+from mirage.training.config import TrainConfig
+from mirage.training.data.dataset import Dataset, check_enough
+from mirage.training.data.sources.pictures import PictureSet
 from mirage.training.errors import GateError, TrainingError
 from mirage.training.publish.gate import Thresholds, flag
 from mirage.training.publish.model_card import ModelCard
@@ -73,11 +76,7 @@ def _retrain(options: argparse.Namespace) -> Iterator[str]:
 
 
 def _job(options: argparse.Namespace) -> Job:
-    check_recipe(options)
-    check_publishable(options)
-    data, test = read_splits(options)
-    config = config_of(options, data)
-    check_enough(data, config.batch_size)
+    config, data, test = _read(options)
     thresholds = {limit.name: getattr(options, limit.name) for limit in fields(Thresholds)}
     return Job(
         to=options.to,
@@ -96,3 +95,16 @@ def _job(options: argparse.Namespace) -> Job:
         wait=options.wait,
         keep_runs=options.keep_runs,
     )
+
+
+def _read(
+    options: argparse.Namespace,
+) -> tuple[TrainConfig, Dataset | PictureSet, Dataset | None]:
+    """The configuration, the data and their test split; pictures have none of their own."""
+    check_recipe(options)
+    if early := upscale_config(options):
+        return early, read_pictures(options, early), None
+    data, test = read_splits(options)
+    config = config_of(options, data)
+    check_enough(data, config.batch_size)
+    return config, data, test

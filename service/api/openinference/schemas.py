@@ -209,5 +209,5 @@ class InferenceError(BaseModel):
 
     error: str = Field(
         description="what is wrong, for people",
-        examples=["model is 'absent'; released are mnist"],
+        examples=["model is 'absent'; the released models are mnist"],
     )

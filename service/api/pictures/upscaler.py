@@ -64,7 +64,7 @@ class Upscaler:
     def job(self, pictures: Sequence[Picture]) -> UpscaleJob:
         """Pictures of one size and kind as items; takes a while, see `in_thread`."""
         channels = self.served.manifest.outputs[0].sizes[3] or 1
-        return UpscaleJob(pictures, self.model, channels, self.served.tile_side)
+        return UpscaleJob(pictures, self.model, channels, self.served.tile)
 
     async def enlarge(self, made: EntryResult) -> EntryResult:
         """Enlarge the images that another model made, as one entry of the batcher.

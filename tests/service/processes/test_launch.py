@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from mirage.service.engines.providers import MOST
+from mirage.service.engines.providers import MAX_ENGINES
 from mirage.service.processes.launch import plan_workers, share_of
 from mirage.service.settings import Settings
 
@@ -20,7 +20,7 @@ def plan(**changes: Any) -> int:
 
 def test_each_cpu_that_is_allowed_has_a_worker() -> None:
     assert [plan(threads=threads) for threads in (1, 2, 5)] == [1, 2, 5]
-    assert plan(threads=64) == MOST
+    assert plan(threads=64) == MAX_ENGINES
 
 
 def test_so_it_is_with_a_gpu() -> None:

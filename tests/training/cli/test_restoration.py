@@ -116,9 +116,36 @@ def test_a_dry_run_trains_nothing(
     assert (tmp_path / "run" / "data.png").exists()
 
 
-def test_what_bundles_cannot_hold_yet_is_not_retrained(
+def test_a_bundle_is_scored_as_its_run(
     folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    arguments = ["retrain", "--preset", "icon-x4", "--data", str(folder)]
-    assert main([*arguments, "--to", str(tmp_path / "models" / "icon")]) == 2
-    assert "bundles hold models of task generate only" in capsys.readouterr().err
+    run, models = tmp_path / "run", tmp_path / "models"
+    train(folder, run)
+    assert main(["export", str(run), "--to", str(models / "toy")]) == 0
+    capsys.readouterr()
+    for scored in (run, models / "toy" / "1"):
+        arguments = ["evaluate", str(scored), "--data", str(folder), "--threads", "1"]
+        assert main(arguments) == 0
+    of_run, of_bundle = capsys.readouterr().out.split("toy@1")
+    assert "3 held-out pictures, photo-x4" in of_run
+    assert of_bundle.splitlines()[1].startswith("score")
+    assert _numbers(of_run)["psnr_y"] == pytest.approx(_numbers(of_bundle)["psnr_y"], abs=0.01)
+
+
+def test_of_other_pictures_those_held_out_are_scored_when_that_is_asked_for(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    train(folder, tmp_path / "run")
+    other = write_drawings(tmp_path / "other", count=8, side=72)
+    capsys.readouterr()
+    evaluate = ["evaluate", str(tmp_path / "run"), "--data", str(other), "--threads", "1"]
+    assert main(evaluate) == 0
+    assert "8 other pictures" in capsys.readouterr().out
+    assert main([*evaluate, "--held-out", "30"]) == 0
+    assert "4 held-out pictures" in capsys.readouterr().out
+
+
+def _numbers(text: str) -> dict[str, float]:
+    """The model's column of a table of scores."""
+    rows = (line.split() for line in text.splitlines() if " is better" in line)
+    return {name: float(value) for name, value, *_ in rows}

@@ -9,8 +9,16 @@ import pytest
 import torch
 
 from mirage.bundle.format.graph import OPERATORS
+from mirage.bundle.format.manifest import PictureModel
+from mirage.training.errors import ExportError
+from mirage.training.evaluation.graph_upscaler import open_upscaler
 from mirage.training.networks.compact import Upscaler
-from mirage.training.publish.export import export_upscaler
+from mirage.training.publish.upscale.export import (
+    check_upscaler,
+    export_upscaler,
+    make_golden,
+    run_in_tiles,
+)
 from mirage.training.runs.checkpoint import UpscalerSnapshot
 from tests.training.drawings import drawing
 from tests.training.networks.test_compact import architecture, trained_like
@@ -99,3 +107,34 @@ def test_other_scales_are_exported_too(scale: int) -> None:
     )
     pictures = drawing(1, 20)[None]
     assert np.abs(run(session, pictures).astype(int) - snapshot.enlarge(pictures)).max() <= 1
+
+
+def form(halo: int) -> PictureModel:
+    return PictureModel(scale=4, multiple=1, halo=halo, border="replicate", degradation="bicubic")
+
+
+def test_a_graph_that_makes_pytorchs_images_whole_and_in_tiles_passes(
+    snapshot: UpscalerSnapshot,
+) -> None:
+    golden = make_golden(snapshot)
+    model = export_upscaler(snapshot)
+    assert check_upscaler(model, golden, form(snapshot.upscaler.radius)) <= 1
+
+
+def test_a_halo_that_is_too_small_is_refused(snapshot: UpscalerSnapshot) -> None:
+    with pytest.raises(ExportError, match=r"values differ .* with a halo of 1 pixels"):
+        check_upscaler(export_upscaler(snapshot), make_golden(snapshot), form(1))
+
+
+def test_a_graph_of_another_network_is_refused(snapshot: UpscalerSnapshot) -> None:
+    other = UpscalerSnapshot(Path("x"), architecture(), Upscaler(architecture()).eval(), 0)
+    with pytest.raises(ExportError, match="onnxruntime differs from PyTorch by"):
+        check_upscaler(export_upscaler(other), make_golden(snapshot), form(6))
+
+
+@pytest.mark.parametrize("size", [(129, 97), (97, 130), (28, 129), (20, 20)])
+def test_golden_tiles_cover_the_picture(snapshot: UpscalerSnapshot, size: tuple[int, int]) -> None:
+    picture = drawing(2, 130)[None, : size[0], : size[1]]
+    upscale = open_upscaler(export_upscaler(snapshot), 1)
+    made = run_in_tiles(upscale, picture, form(snapshot.upscaler.radius))
+    np.testing.assert_array_equal(made, upscale(picture))

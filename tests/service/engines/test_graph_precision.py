@@ -1,4 +1,4 @@
-"""Graphs, cut before their first convolution."""
+"""Splitting graphs before their first convolution."""
 
 from pathlib import Path
 
@@ -16,7 +16,7 @@ HEAD = '<ir_version: 10, opset_import: ["" : 20]>'
 
 
 def model_of(text: str) -> bytes:
-    """A model in ONNX's own notation."""
+    """Parse a model in ONNX's textual notation."""
     parsed = onnx.parser.parse_model(f"{HEAD}\n{text}")
     onnx.checker.check_model(parsed)
     return bytes(parsed.SerializeToString())
@@ -32,7 +32,7 @@ def operators(model: bytes) -> list[str]:
     return [node.op_type for node in onnx.load_model_from_string(model).graph.node]
 
 
-def test_both_parts_one_after_the_other_make_what_the_whole_makes() -> None:
+def test_both_parts_in_sequence_compute_the_same_as_the_whole() -> None:
     bundle = load_bundle(SHIPPED)
     parts = cut_before_convolutions(bundle.model)
     assert parts is not None
@@ -48,7 +48,7 @@ def test_both_parts_one_after_the_other_make_what_the_whole_makes() -> None:
     assert not {"Gemm", "MatMul"} & set(operators(parts[1]))
 
 
-def test_each_part_has_the_weights_that_it_uses_and_no_others() -> None:
+def test_each_part_has_only_the_weights_that_it_uses() -> None:
     model = load_bundle(SHIPPED).model
     parts = cut_before_convolutions(model)
     assert parts is not None
@@ -61,7 +61,7 @@ def graph_of(model: bytes) -> onnx.GraphProto:
     return onnx.load_model_from_string(model).graph
 
 
-def test_constants_go_with_whoever_uses_them() -> None:
+def test_constants_are_copied_to_the_parts_that_use_them() -> None:
     model = model_of("""
         shared (float[N, 1, 2, 2] latents) => (float[N, 1, 2, 2] images)
         <float[1, 1, 1, 1] w = {3.0}> {
@@ -86,9 +86,9 @@ def test_constants_go_with_whoever_uses_them() -> None:
         "maps = Neg (latents)  made = Conv (maps, w)  images = Add (made, latents)",
         "maps = Neg (latents)  more = Neg (maps)  made = Conv (more, w)  images = Add (made, maps)",
     ],
-    ids=["no convolution", "nothing before", "latents again", "what is made before again"],
+    ids=["no convolution", "nothing before", "inputs again", "earlier values again"],
 )
-def test_what_cannot_be_cut_at_one_value_is_left_whole(nodes: str) -> None:
+def test_a_graph_that_cannot_be_split_at_one_value_is_not_split(nodes: str) -> None:
     model = model_of(f"""
         left (float[N, 1, 2, 2] latents) => (float[N, 1, 2, 2] images)
         <float[1, 1, 1, 1] w = {{3.0}}> {{ {nodes} }}""")

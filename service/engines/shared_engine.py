@@ -1,4 +1,4 @@
-"""One engine with the CPUs of all workers, that the lanes of a worker share."""
+"""An engine with the CPUs of all workers, shared by the runners of one worker."""
 
 import threading
 from collections.abc import Sequence
@@ -9,15 +9,15 @@ from numpy.typing import NDArray
 from mirage.service.engines.engine import Array, Engine
 
 
-class WideEngine:
-    """An engine for one lone request at a time; any thread may call it."""
+class SharedEngine:
+    """Wraps an engine so that any thread may call it, one at a time."""
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
         self._lock = threading.Lock()
 
     def try_run(self, inputs: Sequence[Array]) -> NDArray[np.uint8] | None:
-        """As `Engine.run`, or None while another lane uses the engine."""
+        """Like `Engine.run`, or return None if another thread uses the engine."""
         if not self._lock.acquire(blocking=False):
             return None
         try:
@@ -25,10 +25,10 @@ class WideEngine:
         finally:
             self._lock.release()
 
-    def rest(self) -> None:
-        """Give memory back, unless a lane uses the engine."""
+    def release_memory(self) -> None:
+        """Release memory unless a thread uses the engine."""
         if self._lock.acquire(blocking=False):
             try:
-                self.engine.rest()
+                self.engine.release_memory()
             finally:
                 self._lock.release()

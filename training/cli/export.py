@@ -1,0 +1,52 @@
+"""The command that publishes: a run's last snapshot, or a bundle once more."""
+
+import argparse
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from mirage.bundle.format.verify import read_manifest
+from mirage.training.cli.flags import UPSCALE, add_card, card_of
+from mirage.training.errors import UsageError
+from mirage.training.evaluation.scorecard import read_scorecard, scores_file
+from mirage.training.publish.export import publish, republish
+from mirage.training.publish.model_card import ModelCard
+from mirage.training.publish.upscale.publish import publish_upscaler, republish_upscaler
+from mirage.training.runs.checkpoint import load_snapshot, load_upscaler
+from mirage.training.runs.run_dir import Run
+from mirage.training.runs.warm_start import is_bundle
+
+
+def add_command(add: Callable[..., argparse.ArgumentParser]) -> None:
+    """Add the parser; `add` is a sub-parsers' `add_parser`."""
+    parser = add("export", help="publish a run, or a bundle again")
+    parser.set_defaults(command=_export)
+    parser.add_argument("candidate", type=Path, metavar="RUN|BUNDLE")
+    parser.add_argument("--to", type=Path, required=True, metavar="MODELS/NAME")
+    add_card(parser.add_argument_group("model card", "a bundle's is kept unless one is given"))
+
+
+def _export(options: argparse.Namespace) -> Iterator[str]:
+    again = is_bundle(options.candidate)
+    yield str(_again(options) if again else _of_run(Run(options.candidate), options))
+
+
+def _again(options: argparse.Namespace) -> Path:
+    card = card_of(options)
+    if read_manifest(options.candidate).task != UPSCALE:
+        return republish(options.candidate, options.to, card)
+    if card:
+        raise UsageError(
+            f"{options.candidate} enlarges pictures; the card of such a bundle is kept, and a new "
+            "one is made from its run"
+        )
+    return republish_upscaler(options.candidate, options.to)
+
+
+def _of_run(run: Run, options: argparse.Namespace) -> Path:
+    config, data = run.read_config()
+    path, card = run.latest_snapshot(), card_of(options) or ModelCard()
+    if config.task == UPSCALE:
+        return publish_upscaler(load_upscaler(path), config, data, options.to, card)
+    scorecard = read_scorecard(scores_file(path))
+    scores = scorecard.scores if scorecard else {}
+    return publish(load_snapshot(path), config, data, options.to, scores, card)
