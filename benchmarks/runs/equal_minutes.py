@@ -1,8 +1,8 @@
-"""Presets trained side by side on equal processor time, and their scores over it.
+"""Trains presets side by side for equal processor time, and scores their snapshots.
 
-The trainings take turns on the same cores, one stopped while another runs, so that all meet the
-same machine. Each snapshot is noted with the processor minutes of its training up to then, loading
-and checkpoints included. The watchdog is off. Interrupted, the same command goes on.
+The trainings alternate on the same cores; one is stopped while another runs, so that all have the
+same conditions. Each snapshot is recorded with the processor minutes of its training so far,
+including loading and checkpoints. The watchdog is off. Run the same command again to resume.
 """
 
 import argparse
@@ -36,7 +36,7 @@ def command(preset: str, options: argparse.Namespace) -> list[str]:
     run = options.runs / preset
     words = [sys.executable, "-m", "training", "train", "--preset", preset, "--run", str(run)]
     words += ["--data", str(options.data), "--threads", str(options.threads)]
-    return [*words, "--set", "watch.off=true"]  # a collapse is a result here, too
+    return [*words, "--set", "watch.off=true"]  # collapse is a valid result here
 
 
 def score(options: argparse.Namespace) -> list[Row]:
@@ -57,7 +57,7 @@ def score(options: argparse.Namespace) -> list[Row]:
 
 
 def taught(model: bytes, data: Dataset, test: Dataset, epochs: int) -> float:
-    """What a classifier taught by 60,000 generated images gets right of the real test images."""
+    """Accuracy on real test images of a classifier trained on 60,000 generated images."""
     assert data.labels is not None
     assert test.labels is not None
     requested = proportional_labels(data.labels, len(data))

@@ -100,17 +100,18 @@ class ClientTransport:
         if self._already_sent:
             data, self._already_sent = data[self._already_sent :], 0
         if not self._held:
-            self._loop.call_soon(self._flush)
+            self._loop.call_soon(self.flush)
         self._held.append(data)
 
-    def _flush(self) -> None:
+    def flush(self) -> None:
+        """Write what is held."""
         if self._held:
             held, self._held = self._held, []
             self._transport.writelines(held)
 
     def send_ahead(self, data: bytes) -> None:
         """Send the beginning of the next write before the rest of it is known."""
-        self._flush()
+        self.flush()
         self._transport.write(data)
         self._already_sent = len(data)
 
@@ -136,7 +137,7 @@ class ClientTransport:
         """
         if self.is_closing():
             return
-        self._flush()
+        self.flush()
         if self._is_sending():
             self._is_lingering = True
             self._transport.write_eof()

@@ -16,6 +16,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 
 from mirage.service.errors import HeadTooLarge, Malformed, RequestTimeout, ServiceError
 from mirage.service.processes.connection import ClientTransport, ConnectionTimer
+from mirage.service.processes.request_head import check_head, unreadable
 from mirage.service.settings import Settings
 
 HEAD_BYTES = 64 * 1024  # of a head, and of the trailers of a chunked body
@@ -23,7 +24,7 @@ HEAD_BYTES = 64 * 1024  # of a head, and of the trailers of a chunked body
 PIECE_BYTES = 16 * 1024
 PROBE_S = 0.25  # between two looks at whether a half-closed client is still there
 BEGINNING = b"HTTP/1.1 "  # of every answer
-REFUSED = b"GET / HTTP/1.1\r\nConnection: close\r\n\r\n"  # stands for what cannot be parsed
+REFUSED = b"GET / HTTP/1.0\r\n\r\n"  # stands for what cannot be parsed
 
 Refuse = Callable[[ServiceError], ASGIApp]  # makes an application that answers with this error
 
@@ -94,6 +95,7 @@ class HttpProtocol(HttpToolsProtocol):
             self._is_deaf = True
             self._drop_incomplete()
         if not self._is_under_way() or self.transport.is_closing():
+            self.transport.flush()  # an answer that was made in this iteration of the event loop
             return False
         if self._running is not None and not self._running.response_started:
             # A client that has not only closed its side, but left, responds with a reset.
@@ -146,15 +148,16 @@ class HttpProtocol(HttpToolsProtocol):
 
     def _feed(self, piece: bytes) -> None:
         message = self._message if self._in_message else self._message + 1
+        offered_at = None
         try:
             self.parser.feed_data(piece)
         except httptools.HttpParserUpgrade as upgrade:
-            self._ignore_offer(piece[upgrade.args[0] :])
+            offered_at = upgrade.args[0]
         except httptools.HttpParserError as error:
             cause = error.__context__  # what a callback raised
-            if not isinstance(cause, ServiceError):
-                cause = Malformed(f"the request is not HTTP/1.1: {error}")
-            self._refuse(cause)
+            self._refuse(cause if isinstance(cause, ServiceError) else unreadable(error))
+        if offered_at is not None:  # not above: an error within would have another context
+            self._ignore_offer(piece[offered_at:])
         # A line is reported when it is complete, so an endless one has to be measured here. What
         # is behind another message in its first piece is not: that piece is small.
         if self._message == message:
@@ -194,10 +197,11 @@ class HttpProtocol(HttpToolsProtocol):
             super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
-        """Make a request of the head, unless it is to be parsed again."""
+        """Make a request of a valid head, unless it is to be parsed again."""
         if not self.parser.should_upgrade():
-            self._in_head = False
+            check_head(self.parser.get_http_version(), self.headers)
             super().on_headers_complete()
+            self._in_head = False
         elif self.parser.get_method() == b"CONNECT":
             raise Malformed("method is 'CONNECT'; this service is no proxy")
 

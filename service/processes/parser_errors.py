@@ -15,7 +15,7 @@ def answer_errors(metrics: Metrics) -> Callable[[ServiceError], ASGIApp]:
 
     def application(error: ServiceError) -> ASGIApp:
         async def answer(scope: Scope, receive: Receive, send: Send) -> None:
-            metrics.count_problem(error.slug)
+            metrics.count_unreadable(error.status, error.slug)
             await problem_response(error)(scope, receive, send)
 
         logged = LogRequests(answer)

@@ -46,7 +46,9 @@ class Metrics:
         self._by_slug: dict[str, Counter] = {}
         self.sampler.call(ProcessMetrics(registry).update)
         self.requests = self._counter(
-            "requests", "Answers where images are made, by status", ("code",)
+            "requests",
+            "Answers where images are made, and to what cannot be read, by status",
+            ("code",),
         )
         self.request_seconds = self._histogram(
             "request_duration_seconds",
@@ -192,11 +194,19 @@ class Metrics:
 
     def count_request(self, status: int, seconds: float, times: int = 1) -> None:
         """Count the answer of a request for images, and its seconds; or so many of them."""
+        self._count_status(status, times)
+        for _ in range(times):
+            self.request_seconds.observe(seconds)
+
+    def count_unreadable(self, status: int, slug: str) -> None:
+        """Count the answer to what is no request; when that began is not known."""
+        self._count_status(status, 1)
+        self.count_problem(slug)
+
+    def _count_status(self, status: int, times: int) -> None:
         if (counter := self._by_status.get(status)) is None:
             counter = self._by_status[status] = self.requests.labels(str(status))
         counter.inc(times)
-        for _ in range(times):
-            self.request_seconds.observe(seconds)
 
     def count_problem(self, slug: str, times: int = 1) -> None:
         """Count an answer that tells of a problem, or so many of them."""

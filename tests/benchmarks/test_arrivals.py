@@ -24,7 +24,7 @@ from benchmarks.serving.arrivals import (
 )
 
 PROGRAM = Path(__file__).parents[2] / "benchmarks/serving/arrivals.py"
-REQUEST = b"POST /generate HTTP/1.1\r\ncontent-length: 2\r\n\r\n{}"
+REQUEST = b"POST /generate HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\n\r\n{}"
 
 
 def answer(status: int, body: bytes = b"an image") -> bytes:

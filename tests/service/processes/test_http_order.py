@@ -1,6 +1,7 @@
 """Which answers come to what is sent on a connection, and in which order."""
 
 import contextlib
+import json
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -72,6 +73,12 @@ def test_a_half_closed_client_gets_its_answers(process: Process) -> None:
     assert seeds(exchange(process.port, seeded(7))) == ["7"]
     assert seeds(exchange(process.port, seeded(7) + chunked(8))) == ["7", "8"]
     assert seeds(exchange(process.port, seeded(7), seeded(8) + HEAD)) == ["7", "8"]
+
+
+def test_a_client_that_closes_its_side_as_it_is_answered_gets_the_answer(process: Process) -> None:
+    request = b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n"
+    for _ in range(50):
+        assert [answer.status for answer in exchange(process.port, request)] == [200]
 
 
 def test_a_half_closed_client_gets_what_is_streamed(process: Process) -> None:
@@ -168,7 +175,47 @@ def test_a_body_over_the_limit_is_413_while_it_arrives(process: Process, form: s
         assert (answer.status, answer.headers["connection"]) == (413, "close")
 
 
+def test_a_target_that_is_no_path_does_not_cost_the_answer_before_it(process: Process) -> None:
+    bad = b"GET http://x:99999/ HTTP/1.1\r\nhost: x\r\n\r\n"
+    for packets in ([seeded(7) + seeded(8) + bad], [seeded(7), seeded(8), bad]):
+        *good, last = exchange(process.port, *packets)
+        assert seeds(good) == ["7", "8"]
+        check_problem(last, 400, "malformed-request")
+
+
 # Requests that two parsers could read in two ways
+
+
+def test_a_request_without_a_host_is_refused_unless_it_is_http_1_0(process: Process) -> None:
+    (answer,) = exchange(process.port, seeded(7).replace(b"host: x\r\n", b""))
+    check_problem(answer, 400, "malformed-request")
+    assert json.loads(answer.body)["detail"] == (
+        "the request has 0 Host headers; exactly one is allowed"
+    )
+    old = seeded(7).replace(b"host: x\r\n", b"").replace(b"HTTP/1.1", b"HTTP/1.0")
+    assert seeds(exchange(process.port, old)) == ["7"]
+
+
+@pytest.mark.parametrize("host", ["", " ", "a b", "a/b", "a@b", "a:b", "a:1:2", "[::1", '"a"'])
+@pytest.mark.parametrize("version", [b"1.0", b"1.1"])
+def test_a_host_that_is_none_is_refused(process: Process, host: str, version: bytes) -> None:
+    request = seeded(7).replace(b"host: x", b"host: " + host.encode())
+    (answer,) = exchange(process.port, request.replace(b"1.1", version, 1))
+    check_problem(answer, 400, "malformed-request")
+    assert repr(host.strip()) in json.loads(answer.body)["detail"]
+
+
+@pytest.mark.parametrize(
+    "host", ["a", "a.b:80", "1.2.3.4", "[::1]", "[::1]:80", "a_b-c:", "%C3%A9"]
+)
+def test_a_host_is_a_name_or_an_address_and_perhaps_a_port(process: Process, host: str) -> None:
+    request = seeded(7).replace(b"host: x", b"host: " + host.encode())
+    assert seeds(exchange(process.port, request, seeded(8))) == ["7", "8"]
+
+
+def test_chunks_are_not_for_http_1_0(process: Process) -> None:
+    (answer,) = exchange(process.port, chunked(7).replace(b"1.1", b"1.0", 1))
+    check_problem(answer, 400, "malformed-request")
 
 
 @pytest.mark.parametrize(
@@ -194,6 +241,7 @@ def test_a_body_over_the_limit_is_413_while_it_arrives(process: Process, form: s
         b"x: a\nb: c\r\n",
         b"x: a\r\n b\r\n",
         b"x: a\0b\r\n",
+        b"host: x\r\n",
         b"x y: a\r\n",
         b": a\r\n",
         b"x\r\n",
@@ -212,12 +260,16 @@ def test_an_ambiguous_request_is_refused(process: Process, lines: bytes) -> None
         b"GET / HTTP/9.9\r\nhost: x\r\n\r\n",
         b"GET /\xff HTTP/1.1\r\nhost: x\r\n\r\n",
         b"GET / HTTP/1.1\nhost: x\n\n",
+        b"GET / HTTP/2.0\r\nhost: x\r\n\r\n",
+        b"GET /\r\n\r\n",
+        b"GET http://x?y HTTP/1.1\r\nhost: x\r\n\r\n",
         b"garbage\r\n\r\n",
     ],
 )
 def test_what_is_no_request_is_a_problem(process: Process, data: bytes) -> None:
     (answer,) = exchange(process.port, data)
     check_problem(answer, 400, "malformed-request")
+    assert "allback" not in json.loads(answer.body)["detail"], "a word of the parser"
 
 
 def test_broken_requests_are_counted_and_logged_with_their_id(models_root: Path) -> None:
@@ -226,6 +278,8 @@ def test_broken_requests_are_counted_and_logged_with_their_id(models_root: Path)
         counted = process.get("/metrics")[1]
         process.stop()
     assert b'mirage_rejected_total{reason="malformed-request"} 1.0' in counted
+    assert b'mirage_requests_total{code="400"} 1.0' in counted
+    assert b"mirage_request_duration_seconds_count 0.0" in counted
     request_id = answer.headers["x-request-id"].encode()
     (line,) = [line for line in process.log.splitlines() if request_id in line]
     assert b"status=400" in line

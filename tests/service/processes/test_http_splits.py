@@ -17,36 +17,43 @@ from mirage.service.processes.parser_errors import answer_errors
 from mirage.service.settings import Settings
 from mirage.service.telemetry.metrics import Metrics
 
+HOST = b" HTTP/1.1\r\nhost: x\r\n"
 OFFER = b"connection: upgrade\r\nupgrade: h2c\r\n"
 CHUNKS = b"3\r\nabc\r\n2;x=y\r\nde\r\n0\r\n"
 PARTS = {
-    "no body": b"GET /a?b=c HTTP/1.1\r\nhost: x\r\n\r\n",
-    "a body": b"POST /b HTTP/1.1\r\nhost: x\r\ncontent-length: 5\r\n\r\nhello",
-    "chunks": b"POST /c HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n" + CHUNKS + b"\r\n",
-    "trailers": b"POST /d HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n"
+    "no body": b"GET /a?b=c" + HOST + b"\r\n",
+    "a body": b"POST /b" + HOST + b"content-length: 5\r\n\r\nhello",
+    "chunks": b"POST /c" + HOST + b"transfer-encoding: chunked\r\n\r\n" + CHUNKS + b"\r\n",
+    "trailers": b"POST /d"
+    + HOST
+    + b"transfer-encoding: chunked\r\n\r\n"
     + CHUNKS
     + b"t: u\r\n\r\n",
-    "an offer": b"POST /e HTTP/1.1\r\n" + OFFER + b"content-length: 5\r\n\r\nhello",
-    "an offer and chunks": b"POST /f HTTP/1.1\r\ntransfer-encoding: chunked\r\n"
+    "an offer": b"POST /e" + HOST + OFFER + b"content-length: 5\r\n\r\nhello",
+    "an offer and chunks": b"POST /f"
+    + HOST
+    + b"transfer-encoding: chunked\r\n"
     + OFFER
     + b"\r\n"
     + CHUNKS
     + b"\r\n",
-    "an offer without a body": b"GET /g HTTP/1.1\r\n" + OFFER + b"\r\n",
-    "asked to send": b"POST /h HTTP/1.1\r\nexpect: 100-continue\r\ncontent-length: 2\r\n\r\nhi",
+    "an offer without a body": b"GET /g" + HOST + OFFER + b"\r\n",
+    "asked to send": b"POST /h" + HOST + b"expect: 100-continue\r\ncontent-length: 2\r\n\r\nhi",
     "empty lines": b"\r\n\r\n",
-    "a long head": b"GET /i HTTP/1.1\r\nx: " + b"y" * (HEAD_BYTES - 1000) + b"\r\n\r\n",
+    "a long head": b"GET /i" + HOST + b"x: " + b"y" * (HEAD_BYTES - 1000) + b"\r\n\r\n",
 }
 LAST = {
     "nothing": b"",
     "garbage": b"garbage\r\n\r\n",
-    "a bad chunk": b"POST /j HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\nzz\r\n",
-    "two lengths": b"POST /k HTTP/1.1\r\ncontent-length: 1\r\ncontent-length: 1\r\n\r\nx",
-    "a tunnel": b"CONNECT x:1 HTTP/1.1\r\n\r\nbytes",
-    "half a head": b"GET /l HTTP/1.1\r\nx: y",
-    "half a body": b"POST /m HTTP/1.1\r\ncontent-length: 9\r\n\r\nhalf",
-    "the end asked for": b"GET /n HTTP/1.1\r\nconnection: close\r\n\r\nGET /o HTTP/1.1\r\n\r\n",
-    "an endless head": b"GET /p HTTP/1.1\r\nx: " + b"y" * (HEAD_BYTES + PIECE_BYTES),
+    "a bad chunk": b"POST /j" + HOST + b"transfer-encoding: chunked\r\n\r\n3\r\nabc\r\nzz\r\n",
+    "two lengths": b"POST /k" + HOST + b"content-length: 1\r\ncontent-length: 1\r\n\r\nx",
+    "a tunnel": b"CONNECT x:1" + HOST + b"\r\nbytes",
+    "no host": b"GET /q HTTP/1.1\r\n" + OFFER + b"\r\n",
+    "no path": b"GET http://x:99999/" + HOST + b"\r\n",
+    "half a head": b"GET /l" + HOST + b"x: y",
+    "half a body": b"POST /m" + HOST + b"content-length: 9\r\n\r\nhalf",
+    "the end asked for": b"GET /n" + HOST + b"connection: close\r\n\r\nGET /o" + HOST + b"\r\n",
+    "an endless head": b"GET /p" + HOST + b"x: " + b"y" * (HEAD_BYTES + PIECE_BYTES),
 }
 # What differs from one exchange to the next, or is sent ahead at the client's wish.
 VOLATILE = re.compile(rb"x-request-id: \w+\r\n|HTTP/1\.1 100 Continue\r\n\r\n")
@@ -62,10 +69,11 @@ class Wire(asyncio.Transport):
         self.reading = True
 
     def write(self, data: Any) -> None:
-        self.sent += data
+        if not self.closed:
+            self.sent += data
 
     def writelines(self, pieces: Any) -> None:
-        self.sent += b"".join(pieces)
+        self.write(b"".join(pieces))
 
     def write_eof(self) -> None:
         self.closed = True
@@ -199,7 +207,7 @@ def test_requests_of_a_client_that_has_left_are_not_started() -> None:
 
     async def run() -> None:
         protocol = connection(wait, Wire())
-        protocol.data_received(b"".join(b"GET /%d HTTP/1.1\r\n\r\n" % n for n in range(1000)))
+        protocol.data_received(b"".join(b"GET /%d%s\r\n" % (n, HOST) for n in range(1000)))
         await turn()
         assert len(protocol.pipeline) < 1000, "what is not parsed yet takes less memory"
         protocol.connection_lost(ConnectionResetError())

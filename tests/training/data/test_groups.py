@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from mirage.training.data.groups import content_of, group_names, held_out_groups, held_out_share
+from mirage.training.data.groups import content_hash, group_names, groups_of_share, held_out_groups
 from mirage.training.errors import DataError
 
 
@@ -30,7 +30,7 @@ def test_persons_of_other_professions_or_ages_are_no_kin() -> None:
 
 @pytest.mark.parametrize(("rule", "name"), [("folder", "1.png"), ("emoji", "200d.png")])
 def test_a_name_that_does_not_tell_is_named(rule: str, name: str) -> None:
-    with pytest.raises(DataError, match=rf"--groups is {rule}; the name {name}"):
+    with pytest.raises(DataError, match=rf"--groups is {rule}; the name {name} has no"):
         group_names(rule, [name])
 
 
@@ -49,17 +49,17 @@ def test_at_least_one_group_is_held_out_and_never_all() -> None:
 
 def test_groups_are_held_out_until_they_hold_the_share_of_the_images() -> None:
     groups = [str(number // 18) for number in range(18 * 50)]
-    out = held_out_share(groups, 10)
+    out = groups_of_share(groups, 10)
     assert len(out) == 5
-    assert out < held_out_share(groups, 20)
+    assert out < groups_of_share(groups, 20)
 
 
 def test_of_a_share_at_least_one_group_is_held_out_and_never_all() -> None:
-    assert len(held_out_share(["a", "b"], 0.001)) == 1
-    assert len(held_out_share(["a", "b"], 99.999)) == 1
-    assert held_out_share(["a"], 50) == set()
+    assert len(groups_of_share(["a", "b"], 0.001)) == 1
+    assert len(groups_of_share(["a", "b"], 99.999)) == 1
+    assert groups_of_share(["a"], 50) == set()
 
 
 def test_copies_have_the_same_content() -> None:
     image = np.arange(48, dtype=np.uint8).reshape(4, 4, 3)
-    assert content_of(image) == content_of(image.copy()) != content_of(image + 1)
+    assert content_hash(image) == content_hash(image.copy()) != content_hash(image + 1)
