@@ -73,7 +73,7 @@ class TrainConfig(BaseModel):
     warm_start_lr: float = Field(2e-3, gt=0, description="falls to a tenth meanwhile")
 
     grow_kimg: tuple[Annotated[float, Field(gt=0)], ...] = Field(
-        (), description="after each the networks get a finer stage; images begin so much smaller"
+        (), description="when to add each finer stage; training starts at a smaller size"
     )
 
     scale: int = Field(4, ge=2, le=4, description="how much larger pictures become")
@@ -89,7 +89,8 @@ class TrainConfig(BaseModel):
         "straight", description="of RGBA: colours as they are stored, or put over white"
     )
     background: Literal["white", "random"] = Field(
-        "white", description="of RGBA on-white: what the discriminator sees it over"
+        "white",
+        description="background of RGBA images, on-white only, in the discriminator's input",
     )
     clamp_slope: float = Field(
         1.0, ge=0, le=1, description="of generated values beyond [-1, 1] in training; 1: no clamp"
@@ -171,7 +172,7 @@ class TrainConfig(BaseModel):
     @model_validator(mode="after")
     def _background_of_planes(self) -> "TrainConfig":
         if self.background == "random" and self.transparency != "on-white":
-            raise ValueError("background random needs transparency on-white")
+            raise ValueError("background random requires transparency on-white")
         return self
 
     @model_validator(mode="after")
@@ -179,12 +180,14 @@ class TrainConfig(BaseModel):
         if not self.grow_kimg:
             return self
         if self.family != "strided":
-            raise ValueError(f"grow_kimg is of family strided; for {self.family} it stays empty")
+            raise ValueError(
+                f"grow_kimg requires family strided; it must be empty for {self.family}"
+            )
         images = [self._whole(kimg) for kimg in self.grow_kimg]
         if len(images) >= len(self.widths) or images != sorted(set(images)):
             raise ValueError(
-                f"grow_kimg has at most {len(self.widths) - 1} entries, each a batch or more above "
-                "the one before"
+                f"grow_kimg has at most {len(self.widths) - 1} entries, each at least one batch "
+                "larger than the previous one"
             )
         return self
 
@@ -195,11 +198,11 @@ class TrainConfig(BaseModel):
 
     @property
     def growth_images(self) -> tuple[int, ...]:
-        """Images after which a stage is added: whole batches. None where a run begins from one."""
+        """Images seen when each stage is added, in whole batches; empty with `begun_from`."""
         return () if self.begun_from else tuple(map(self._whole, self.grow_kimg))
 
     def stages_left(self, nimg: int) -> int:
-        """Stages that are still to be added after `nimg` images."""
+        """Number of stages still to be added after `nimg` images."""
         return sum(nimg < images for images in self.growth_images)
 
     def _whole(self, kimg: float) -> int:

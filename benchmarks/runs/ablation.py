@@ -1,8 +1,9 @@
-"""Arms of one experiment trained in turn on equal processor time, and their scores over it.
+"""Trains the arms of an experiment for equal processor time, and scores their snapshots.
 
-An arm's length in images comes from the speed that it is measured to have, once, and is kept in its
-folder with all its settings. Each snapshot is scored with the processor minutes that its training
-had had by then. The watchdog is off: a collapse is a result. Interrupted, the same command goes on.
+The number of images of an arm follows from its measured speed; it is kept with all settings in the
+arm's folder. Each snapshot is recorded with the processor minutes of its training so far. Snapshots
+of networks that are still growing are not scored. The watchdog is off. Run the same command again
+to resume.
 """
 
 import argparse
@@ -44,13 +45,13 @@ TRIPLES = ("modes", "reverse_kl")
 PANELS = {"pictures": SHOWN, "digits": DIGITS, "triples": TRIPLES}
 STEPS = 4
 OVERTIME = 1.2
-"""What an arm may take of its minutes: it begins, writes and is measured beside its steps."""
+"""Limit of an arm's minutes as a factor; loading, checkpoints and statistics take time as well."""
 PAPER = 235
-"""Grey levels below which the mean border of a picture over white counts as odd."""
+"""Grey level; pictures whose mean border over white is darker count as odd."""
 
 
 def plan(name: str, arm: Arm, data: Dataset, options: argparse.Namespace) -> dict[str, Any]:
-    """The settings of an arm's run: those that it began with, or by its speed."""
+    """The settings of an arm's run: as recorded, or else from its measured speed."""
     path = options.runs / name / "plan.json"
     if not path.exists():
         kimg = round(60 * options.minutes / seconds_per_kimg(arm, data), 1)
@@ -60,7 +61,7 @@ def plan(name: str, arm: Arm, data: Dataset, options: argparse.Namespace) -> dic
 
 
 def seconds_per_kimg(arm: Arm, data: Dataset) -> float:
-    """Processor seconds of a thousand images, the mean over the sizes that the arm trains at."""
+    """Mean processor seconds per thousand images, over all image sizes of the arm."""
     torch.set_num_threads(1)
     config = build_config(arm.preset, flat(arm.changes(kimg=100.0)))
     config = config.model_copy(update={"precision": resolve_precision("auto")})
@@ -83,7 +84,7 @@ def seconds_per_step(config: TrainConfig, nimg: int, data: Dataset) -> float:
 
 
 def flat(settings: dict[str, Any], before: str = "") -> dict[str, Any]:
-    """Nested settings as they are named on the command line: lr.start, lr.end, …"""
+    """Flatten nested settings to the names of the command line: lr.start, lr.end, …"""
     found: dict[str, Any] = {}
     for key, value in settings.items():
         inner = isinstance(value, dict)
@@ -116,7 +117,7 @@ def train(data: Dataset, options: argparse.Namespace) -> None:
 
 
 class Judge:
-    """Scores graphs in the way of the experiment; real data's scores are the floors."""
+    """Computes the scores of the experiment for ONNX graphs."""
 
     def __init__(self, data: Dataset, test: Dataset, triples: bool) -> None:
         self.data, self.triples = data, triples
@@ -134,7 +135,7 @@ class Judge:
 
 
 def odd_borders(images: np.ndarray) -> float:
-    """The share of colour pictures whose border, over white, is darker than paper is."""
+    """The share of colour pictures whose border, over white, is darker than PAPER."""
     seen = (over_white(images) * 255).mean(1).numpy()
     rim = np.ones(seen.shape[1:], bool)
     rim[1:-1, 1:-1] = False
@@ -163,7 +164,7 @@ def score(data: Dataset, test: Dataset, options: argparse.Namespace) -> list[Row
 
 
 def gains(name: str, row: Row, noted: list[Row], options: argparse.Namespace) -> Iterable[float]:
-    """Along the way the first alone; at the end all of them."""
+    """All gains for the last snapshot, the first gain for the others."""
     every = ARMS[options.experiment][name].gains
     return every if row == noted[-1] else every[:1]
 
@@ -210,7 +211,7 @@ def plot(rows: list[Row], panels: Iterable[str], path: Path) -> None:
 
 
 def samples(options: argparse.Namespace) -> None:
-    """Three rows of each arm's last grid, one arm below the other."""
+    """Save three rows of the last sample grid of each arm in one sheet."""
     parts = []
     for name in options.arms:
         grids = sorted((options.runs / name / str(options.seeds[0]) / "samples").glob("[0-9]*.png"))
@@ -229,7 +230,7 @@ def main() -> None:
     parser.add_argument("experiment", choices=sorted(ARMS))
     parser.add_argument("--data", required=True)
     parser.add_argument(
-        "--reading", default="", help="flags that say how: '--mirror --groups emoji --held-out 10'"
+        "--reading", default="", help="data flags, e.g. '--mirror --groups emoji --held-out 10'"
     )
     parser.add_argument("--runs", type=Path, required=True, help="a folder with one for each arm")
     parser.add_argument("--arms", nargs="+", help="default: all")

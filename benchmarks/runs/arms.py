@@ -1,7 +1,7 @@
-"""What `ablation.py` compares: for each experiment its arms, as settings of one recipe.
+"""The arms of each experiment of `ablation.py`, as changes to a preset.
 
-Everything that changes over time is told as a share of the arm's images, so that an arm that gets
-more of them in its minutes ends with as low a learning rate as the others.
+All schedules are scaled to the number of images of the arm, so that all arms end with the same
+learning rate however fast they are.
 """
 
 from dataclasses import dataclass, field
@@ -13,16 +13,16 @@ WARM_START_KIMG = 8
 
 @dataclass(frozen=True)
 class Arm:
-    """A preset and what is changed in it. growth: shares of the images before each new stage."""
+    """Changes to a preset. growth: share of the images seen when each stage is added."""
 
     preset: str
     settings: dict[str, Any] = field(default_factory=dict)
     growth: tuple[float, ...] = ()
     gains: tuple[float, ...] = (1.0,)
-    """Latent gains under which the averaged generator is scored; the training knows none."""
+    """Values of `latent_gain` to score; training does not depend on it."""
 
     def changes(self, kimg: float) -> dict[str, Any]:
-        """The settings of a run of so many thousand images."""
+        """The settings of a run of `kimg` thousand images."""
         gamma = self.settings.get("gamma", GAMMA)
         scheduled = {
             "lr": {"start": 3e-4, "end": 3e-5, "from_kimg": kimg / 2, "to_kimg": kimg},
@@ -36,14 +36,14 @@ class Arm:
 
 GAMMA = {"start": 1.0, "end": 0.1}
 PRESENT = {
-    # what preset `auto` chooses for a thousand transparent pictures of 32x32
+    # preset `auto` for a thousand transparent pictures of 32x32 pixels
     **{"widths": [96, 48, 24], "hidden": 256, "mapping": 2, "batch_size": BATCH},
     **{"augment": ["translate", "cutout", "colour"], "augment_target": 0.6},
     "augment_speed_kimg": 100,
     "gamma": {"start": 1.0, "end": 0.2},
 }
 PLANES = {
-    # contrast by the normalised mapping, flat paper by planes over white and a soft clamp
+    # normalised mapping against wrong contrast; on-white planes and soft clamp for flat areas
     **PRESENT,
     **{"normalize": "rms", "transparency": "on-white", "clamp_slope": 0.02, "gamma": GAMMA},
     "augment": ["translate", "cutout-white"],

@@ -1,4 +1,4 @@
-"""Trainings that take turns on the same cores, each with the processor time that it has had."""
+"""Trainings that alternate on the same cores, with the processor time that each has used."""
 
 import json
 import os
@@ -13,20 +13,20 @@ from mirage.training.runs.run_dir import Run
 
 Row = dict[str, float | str]
 SLICE = 30.0
-"""Processor seconds of one turn."""
+"""Processor seconds per turn."""
 
 
 @dataclass
 class Contestant:
-    """One training: a process that runs only during its turns.
+    """One training: a process that is stopped except during its turns.
 
-    The run's `minutes.jsonl` tells what had been spent when each snapshot was new, `spent.json`
-    what has been spent by now, every sitting and thread of it.
+    In the run's folder, `minutes.jsonl` records the processor minutes at each snapshot, and
+    `spent.json` the minutes so far, over all sessions and threads.
     """
 
     run: Path
     process: subprocess.Popen[bytes]
-    spent: float  # minutes of earlier sittings
+    spent: float  # minutes of earlier sessions
     rows: list[Row] = field(default_factory=list)
 
     @property
@@ -35,7 +35,7 @@ class Contestant:
 
     @property
     def minutes(self) -> float:
-        """Processor time of the training while its process is there."""
+        """Processor time of the training; only while its process exists."""
         fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
         ticks = int(fields[11]) + int(fields[12])  # utime and stime, proc(5)
         return self.spent + ticks / os.sysconf("SC_CLK_TCK") / 60
@@ -50,7 +50,7 @@ class Contestant:
             self.process.send_signal(signal.SIGSTOP)
 
     def note(self) -> None:
-        """Write down what has been spent, and on which snapshots that are new."""
+        """Record the processor time so far, and that of new snapshots."""
         (self.run / "spent.json").write_text(json.dumps(round(self.minutes, 3)))
         known = {row["kimg"] for row in self.rows}
         for path in sorted(Run(self.run).snapshots.glob("[0-9]*.safetensors")):
@@ -62,7 +62,7 @@ class Contestant:
 
 
 def start(run: Path, command: Sequence[str]) -> Contestant:
-    """Begin a training, or go on with it, and hold it until its first turn."""
+    """Start or resume a training, stopped until its first turn."""
     run.mkdir(parents=True, exist_ok=True)
     rows, spent = read(run / "minutes.jsonl"), run / "spent.json"
     with (run / "log").open("ab") as log:
@@ -74,7 +74,7 @@ def start(run: Path, command: Sequence[str]) -> Contestant:
 
 
 def take_turns(contestants: Sequence[Contestant], minutes: float) -> None:
-    """Give the trainings their turns until each has had its minutes, or has ended."""
+    """Alternate the trainings until each has used its minutes or finished."""
     try:
         while waiting := [
             each for each in contestants if each.process.poll() is None and each.minutes < minutes

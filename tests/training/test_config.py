@@ -57,9 +57,9 @@ def test_part_of_a_constant_can_change() -> None:
         ({"widths": "a,b"}, "widths.0 is 'a'"),
         ({"precision": "float16"}, "precision is 'float16'"),
         ({"grow_kimg": "1,2,3"}, "grow_kimg has at most 2 entries"),
-        ({"grow_kimg": "2,1"}, "grow_kimg has at most 2 entries, each a batch"),
-        ({"grow_kimg": "1", "family": "residual"}, "grow_kimg is of family strided"),
-        ({"background": "random"}, "background random needs transparency on-white"),
+        ({"grow_kimg": "2,1"}, "grow_kimg has at most 2 entries, each at least"),
+        ({"grow_kimg": "1", "family": "residual"}, "grow_kimg requires family strided"),
+        ({"background": "random"}, "background random requires transparency on-white"),
         ({"augment": "flip,melt"}, "melt is unknown; allowed are flip, translate"),
     ],
 )

@@ -1,4 +1,4 @@
-"""A sheet on which people tell generated images from real ones, its key, and nearest neighbours."""
+"""A blind test for people: a sheet of real and generated images, its key, and neighbours."""
 
 import hashlib
 import math
@@ -18,19 +18,19 @@ from mirage.training.evaluation.scores.metrics import find_nearest
 from mirage.training.evaluation.scores.sliced_wasserstein import over_white
 
 EACH = 20
-"""Real images on the sheet, and generated ones."""
+"""Number of real images on the sheet, and of generated ones."""
 COPIES, NEIGHBOURS = 8, 3
 COLUMNS = 8
 CELL = 128
-"""Pixels of an image's longer side, at least: whole multiples, so that its pixels can be seen."""
+"""Least number of pixels of an image's longer side; images are enlarged by whole factors."""
 GAP, CAPTION = 12, 18
 PAPER = (200, 200, 200)
 
 
 @dataclass(frozen=True)
 class BlindSheet:
-    """sheet: all images, numbered from 1. key: which numbers are what. neighbours: eight generated
-    images of the sheet, each beside the three training images most like it."""
+    """sheet: all images, numbered from 1. key: the numbers of the real and the generated images.
+    neighbours: eight generated images of the sheet, each with its three nearest training images."""
 
     sheet: Image.Image
     key: dict[str, Any]
@@ -38,11 +38,12 @@ class BlindSheet:
 
 
 def blind_sheet(model: bytes, data: Dataset, seed: int = 0) -> BlindSheet:
-    """Twenty images of a graph and twenty of the data in random order, as the seed has them.
+    """Draw twenty images of an ONNX graph and twenty of the data in random order.
 
-    Generated ones are of the seeds 20 * seed, ... as the scores draw them, with labels of the
-    data's proportions. The eight with neighbours are those nearest to a training image. Raises
-    DataError for fewer than twenty images, or of another size than the model's.
+    seed: selects the real images, the generated images (seeds 20 * seed to 20 * seed + 19, with
+    labels in the data's proportions) and the order. The eight images with neighbours are the ones
+    closest to a training image. Raises DataError if there are fewer than twenty images, or if they
+    have another shape than the model's.
     """
     rng = np.random.Generator(np.random.Philox(seed))
     if len(data) < EACH:
@@ -54,7 +55,7 @@ def blind_sheet(model: bytes, data: Dataset, seed: int = 0) -> BlindSheet:
         raise DataError(
             f"the model makes images {made.shape[1:]} and the data are {real.shape[1:]}"
         )
-    place = rng.permutation(2 * EACH)  # of each image, the generated ones first
+    place = rng.permutation(2 * EACH)  # of each image, generated images first
     images = np.concatenate([made, real])[np.argsort(place)]
     numbers = (place + 1).tolist()
     key = {
@@ -83,13 +84,13 @@ def _neighbours(made: np.ndarray, numbers: Sequence[int], data: Dataset) -> Imag
 
 
 def _different(places: np.ndarray, originals: int) -> np.ndarray:
-    """The first three int64 [3] of six that are not the mirror images of earlier ones."""
+    """The first three indices int64 [3] of six that are not mirror images of earlier ones."""
     _, first = np.unique(places % originals, return_index=True)
     return places[np.sort(first)[:NEIGHBOURS]]
 
 
 def _drawn(images: np.ndarray, captions: Sequence[str]) -> Image.Image:
-    """Images uint8 [N, H, W, C] over white, eight to a row, a caption above each."""
+    """Draw images uint8 [N, H, W, C] over white in rows of eight, each with a caption above."""
     height, width = images.shape[1:3]
     scale = max(1, math.ceil(CELL / max(height, width)))
     step_x, step_y = scale * width + GAP, scale * height + CAPTION + GAP

@@ -57,7 +57,7 @@ class Evaluator:
 
     @property
     def data_fingerprint(self) -> str:
-        """Of the data as they were trained on."""
+        """Of the data as used for training, including mirroring."""
         return self.shown.fingerprint
 
     @cached_property
@@ -75,13 +75,13 @@ class Evaluator:
 
     @cached_property
     def memorisation(self) -> Memorisation | None:
-        """The real side of copies among kin; None for data without groups."""
+        """Scores of memorisation by groups; None for data without groups."""
         grouped = self.shown.groups is not None
-        return Memorisation(self.shown, self._kin_held_out) if grouped else None
+        return Memorisation(self.shown, self._held_out_groups) if grouped else None
 
     @property
-    def _kin_held_out(self) -> Dataset | None:
-        """A test split of its own has groups that are not those of the training images."""
+    def _held_out_groups(self) -> Dataset | None:
+        """Held-out images in other groups than the training images; None for other test splits."""
         return self.test if self.train.options.held_out else None
 
     def _some(self, items: np.ndarray) -> np.ndarray:

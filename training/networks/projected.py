@@ -1,11 +1,11 @@
-"""A discriminator that judges frozen features of natural images, beside one that sees the pixels.
+"""A projected discriminator: heads on frozen features of natural images, and one on the pixels.
 
-After Sauer et al., "Projected GANs Converge Faster", NeurIPS 2021, from the paper: maps of four
-resolutions are mixed by fixed random convolutions, across channels and from coarse to fine, and
-each mixture has a small discriminator of its own. Other than there, no batch norm couples samples:
-each map is divided by its own root mean square, and spectral norms bound the discriminators
-(Miyato et al. 2018), so no gradient penalty is needed: with the hinge loss, gamma is 0. Features
-hardly know colours, so a discriminator of pixels has a third of the say.
+After Sauer et al., "Projected GANs Converge Faster", NeurIPS 2021: feature maps of four resolutions
+are mixed by fixed random convolutions, across channels and from coarse to fine, and each mixture
+has its own head. Unlike in the paper, there is no batch norm, so that samples stay independent:
+each map is divided by its root mean square, and the heads use spectral norm (Miyato et al. 2018).
+Train with the hinge loss and gamma 0. The features are nearly blind to colours, hence the head on
+pixels.
 """
 
 import math
@@ -22,21 +22,21 @@ from mirage.training.networks.features import CHANNELS, Trunk, load_weights
 from mirage.training.networks.strided import activate
 
 INPUT = 64
-"""Pixels of the shorter side that the trunk sees, at least."""
+"""Least number of pixels of the shorter side of the trunk's input."""
 MIXED = (32, 48, 64, 96)
-"""Channels of the random mixtures, the finest first."""
+"""Channels of the mixtures, the finest first."""
 WIDTH = 64
 PIXELS = (24, 48, 96, 96)
-SAY = 3
-"""How often the discriminator of pixels counts; with 1 colours drift."""
+PIXEL_WEIGHT = 3
+"""Weight of the head on pixels; colours drift with weight 1."""
 COARSE = 4
-"""Pixels of a side that are judged at once."""
+"""Pixels per side of a head's last map."""
 SEED = 0
-"""Of the random convolutions, which are a part of the network's state."""
+"""Of the random convolutions."""
 
 
 class Mixing(nn.Module):
-    """Four maps -> four mixtures by fixed random convolutions, each seeing all coarser ones."""
+    """Four maps -> four mixtures; each depends on its own map and on all coarser maps."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -54,7 +54,8 @@ class Mixing(nn.Module):
 
     def forward(self, maps: list[Tensor]) -> list[Tensor]:
         across = [
-            F.conv2d(_level(x), self.get_buffer(f"across{number}")) for number, x in enumerate(maps)
+            F.conv2d(_normalised(x), self.get_buffer(f"across{number}"))
+            for number, x in enumerate(maps)
         ]
         mixed = [across[-1]]
         for number in reversed(range(len(across) - 1)):
@@ -62,18 +63,18 @@ class Mixing(nn.Module):
             size = (fine.shape[2], fine.shape[3])
             coarse = F.interpolate(mixed[0], size, mode="bilinear", align_corners=False)
             below = F.conv2d(coarse, self.get_buffer(f"down{number}"), padding=1)
-            mixed.insert(0, _level(fine + below))
+            mixed.insert(0, _normalised(fine + below))
         return mixed
 
 
-def _level(x: Tensor) -> Tensor:
-    """Each sample's map divided by its own root mean square."""
+def _normalised(x: Tensor) -> Tensor:
+    """Divide each sample by its root mean square."""
     x = x.float()
     return x / torch.sqrt(x.square().mean((1, 2, 3), keepdim=True) + TINY)
 
 
-class Judge(nn.Module):
-    """A map [N, C, H, W] -> what it shows [N, 64]: halved until it is coarse, then averaged."""
+class Head(nn.Module):
+    """A head: a map [N, C, H, W] -> features [N, 64]."""
 
     def __init__(self, inputs: int, widths: tuple[int, ...], side: int) -> None:
         super().__init__()
@@ -93,9 +94,9 @@ class Judge(nn.Module):
 
 
 class Discriminator(base.Discriminator):
-    """Logits of each judge, float32 [N, 7], one row for an image; classes enter as a projection.
+    """Images and labels -> logits of all heads, float32 [N, 7]; class-conditional by projection.
 
-    The trunk's weights are no part of the state. Raises DataError where they are not installed.
+    The state does not contain the trunk's weights. Raises DataError if they are not installed.
     """
 
     def __init__(self, a: Architecture) -> None:
@@ -105,17 +106,17 @@ class Discriminator(base.Discriminator):
         self.scale = max(1.0, INPUT / min(a.height, a.width))
         longest = self.scale * max(a.height, a.width)
         sides = [math.ceil(longest / 2**k) for k in range(2, 2 + len(MIXED))]
-        judges = [Judge(c, (WIDTH,), side) for c, side in zip(MIXED, sides, strict=True)]
-        self.judges = nn.ModuleList(judges)
-        self.pixels = Judge(a.channels, PIXELS, max(a.height, a.width))
+        heads = [Head(c, (WIDTH,), side) for c, side in zip(MIXED, sides, strict=True)]
+        self.heads = nn.ModuleList(heads)
+        self.pixels = Head(a.channels, PIXELS, max(a.height, a.width))
         count = len(MIXED) + 1
         self.logit = nn.ModuleList(spectral_norm(nn.Linear(WIDTH, 1)) for _ in range(count))
         self.embed = nn.Embedding(a.num_classes, count * WIDTH) if a.num_classes else None
 
     def features(self, images: Tensor) -> Tensor:
-        """What each judge sees: float [N, 5, 64]."""
+        """Features of each head: float [N, 5, 64]."""
         mixed = self.mixing(self.trunk(self._enlarged(_colours(images))))
-        seen = [judge(x) for judge, x in zip(self.judges, mixed, strict=True)]
+        seen = [head(x) for head, x in zip(self.heads, mixed, strict=True)]
         return torch.stack([*seen, self.pixels(images)], dim=1)
 
     def _enlarged(self, colours: Tensor) -> Tensor:
@@ -131,9 +132,9 @@ class Discriminator(base.Discriminator):
             if self.embed is not None:
                 classes = self.embed(labels).view_as(features)
                 logits = logits + (features * classes).sum(2) / math.sqrt(WIDTH)
-            return torch.cat([logits, logits[:, -1:].expand(-1, SAY - 1)], dim=1)
+            return torch.cat([logits, logits[:, -1:].expand(-1, PIXEL_WEIGHT - 1)], dim=1)
 
 
 def _colours(images: Tensor) -> Tensor:
-    """Images [N, C, H, W] as the trunk sees them: three channels, without opacity."""
+    """Images [N, C, H, W] -> three colour channels, without opacity."""
     return images.expand(-1, 3, -1, -1) if images.shape[1] == 1 else images[:, :3]

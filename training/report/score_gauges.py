@@ -68,9 +68,9 @@ MEANINGS = {
         worst=0.25,
     ),
     "memorised_groups": Meaning(
-        "Are they new ones, beside all their kin?",
-        "{value} lie nearer to a training image than anything that is no kin of it; of real images "
-        "of other groups {floor} do.",
+        "Are they new compared with groups of related images?",
+        "{value} are closer to a training image than all images unrelated to it; of real images of "
+        "other groups {floor} are.",
         ".1%",
         worst=0.5,
     ),

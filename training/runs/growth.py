@@ -1,8 +1,8 @@
-"""Networks that get a finer stage while they are trained.
+"""Growing networks: adding a finer stage during training.
 
-After Karras et al., "Progressive Growing of GANs", ICLR 2018, with images of all stages added up as
-in Karras et al., "Analyzing and Improving the Image Quality of StyleGAN", CVPR 2020, section 4.2:
-the new stage adds nothing at first, so there is no fading in.
+After Karras et al., "Progressive Growing of GANs", ICLR 2018, with the images of all stages
+summed as in Karras et al., "Analyzing and Improving the Image Quality of StyleGAN", CVPR 2020,
+section 4.2: the new stage initially adds zero, so no fade-in is needed.
 """
 
 from typing import cast
@@ -16,11 +16,11 @@ from mirage.training.runs.state import TrainState
 
 
 def take_over(after: TrainState, before: TrainState) -> None:
-    """Give networks with one more stage what those without it have learnt.
+    """Copy a training state into a new state whose networks have one more stage.
 
-    Weights, averages, moments of the optimizers, and the probability of augmentation; afterwards
-    the generator's images are those of before, enlarged, and the discriminator judges images as it
-    did the same ones made smaller.
+    Copies weights, averages, optimizer moments and the augmentation probability. Afterwards, the
+    generator outputs its previous images, enlarged, and the discriminator's logits are those of the
+    same images at half the size.
     """
     pairs = [(after.generator, before.generator), (after.discriminator, before.discriminator)]
     pairs += [(after.ema, before.ema)]

@@ -66,7 +66,7 @@ def test_other_weights_than_the_known_ones_are_refused(
             return file
 
     monkeypatch.setattr(features, "files", lambda _: [Packaged()])
-    with pytest.raises(DataError, match=r"weights\.pth .* has sha256 .*; known is 5793"):
+    with pytest.raises(DataError, match=r"weights\.pth .* has sha256 .*; expected 5793"):
         load_weights(tmp_path / "cache")
     monkeypatch.setattr(features, "SHA256", features._hash(file))
     torch.testing.assert_close(load_weights(tmp_path / "cache"), folded(random_state()))

@@ -1,7 +1,8 @@
-"""Which images are copies: nearer to a training image than any that is no kin of it.
+"""Memorised images: closer to a training image than all images unrelated to that image.
 
-A fixed distance says nothing, as some images have many like them. Kin, such as one person in other
-skin tones, are left out, for they lie as near to each other as copies do.
+The threshold is relative because some training images have close neighbours and others have none.
+Related images, such as the same person in another skin tone, are as close to each other as copies
+are, so they do not count as neighbours.
 """
 
 from collections.abc import Iterator
@@ -17,14 +18,14 @@ from mirage.training.evaluation.scores.metrics import squared_distances
 from mirage.training.evaluation.scores.sliced_wasserstein import over_white
 
 MOST_SIDE = 32
-"""Images are compared at no more than this many pixels a side."""
+"""Pixels per side at which images are compared, at most."""
 ROWS = 256
 
 
 def appearance(images: np.ndarray) -> np.ndarray:
-    """uint8 [N, H, W, C] -> float32 [N, D]: pixels over white, as means of areas.
+    """uint8 [N, H, W, C] -> float32 [N, D]: pixels over white, reduced by area averaging.
 
-    They know no network, so that a copy is near whatever a network was trained to tell apart.
+    No network is involved: features of a classifier can ignore what makes an image a copy.
     """
     grey = images.shape[3] == 1
     parts = (images[at : at + ROWS] for at in range(0, len(images), ROWS))
@@ -39,10 +40,11 @@ def _small(planes: torch.Tensor) -> torch.Tensor:
 
 @dataclass(frozen=True)
 class Neighbourhoods:
-    """Images, and how near to each of them others of other groups come.
+    """Images with the distances to their nearest unrelated training images.
 
     features: float32 [M, D]. groups: int64 [M]. first: squared distance float64 [M] to the nearest
-    training image of another group, and first_group its group int64 [M]. second: of a third group.
+    training image of another group. first_group: the group int64 [M] of that image. second: squared
+    distance float64 [M] to the nearest training image of a third group.
     """
 
     features: np.ndarray
@@ -52,9 +54,10 @@ class Neighbourhoods:
     second: np.ndarray
 
     def memorised(self, features: np.ndarray, own: np.ndarray | None = None) -> np.ndarray:
-        """Which of features [N, D] lie nearer to one of these than all that is no kin: bool [N].
+        """Whether features [N, D] are closer to an image than its unrelated neighbours: bool [N].
 
-        own: the group of each, if they are real; images of it are left out on either side.
+        own: groups int64 [N] of the features if they are of real images. Images of the same group
+        are ignored, both as nearest images and as their neighbours.
         """
         kin = np.full(len(features), -1) if own is None else own
         found = []
@@ -73,10 +76,9 @@ def neighbourhoods(
     training: np.ndarray | None = None,
     training_groups: np.ndarray | None = None,
 ) -> Neighbourhoods:
-    """Of images with features [M, D] and groups int64 [M], among training images.
+    """Find the nearest unrelated training images of images with features [M, D], groups int64 [M].
 
-    training, training_groups: as features and groups; None for images that are themselves those
-    trained on.
+    training, training_groups: of the training images; None if the images are the training images.
     """
     among = features if training is None else training
     kinds = groups if training_groups is None else training_groups
@@ -91,18 +93,18 @@ def neighbourhoods(
 
 
 def _blocks(a: np.ndarray, b: np.ndarray) -> Iterator[tuple[slice, np.ndarray]]:
-    """Rows of the squared distances float64 [N, M], so that they are never held whole."""
+    """Blocks of rows of the squared distances float64 [N, M], which bounds the memory."""
     for start in range(0, len(a), ROWS):
         rows = slice(start, start + ROWS)
         yield rows, squared_distances(a[rows], b)
 
 
 class Memorisation:
-    """Training images, and what generated ones score beside them.
+    """Scores generated images against training images with groups.
 
-    train: with groups, mirrored if the training saw them so. test: images of other groups, or None.
-    floor: the shares of real images: of those held out, or without such of the training images,
-    each beside the other groups alone.
+    train: mirrored if the training used mirrored images. test: held-out images of other groups, or
+    None. floor: the scores of real images: of the held-out images, or without them of the training
+    images, each compared with other groups only.
     """
 
     def __init__(self, train: Dataset, test: Dataset | None = None) -> None:
@@ -117,11 +119,11 @@ class Memorisation:
         self.floor = self._shares(real, own)
 
     def compare(self, images: np.ndarray) -> dict[str, float]:
-        """Of generated images uint8 [N, H, W, C]: shares in [0, 1] by name.
+        """Scores in [0, 1] of generated images uint8 [N, H, W, C], by name.
 
-        `memorised_groups`: nearer to a training image than all that is no kin of that.
-        `memorised_unseen`: the same beside images that were held out, which nobody can have copied;
-        without such it is left out.
+        `memorised_groups`: the share closer to a training image than all unrelated images are.
+        `memorised_unseen`: the same share for held-out images, which a model cannot have copied;
+        missing if there are none.
         """
         return self._shares(appearance(images), None)
 
