@@ -23,7 +23,7 @@ from mirage.training.data.load import load_dataset
 from mirage.training.errors import DataError, UsageError
 from mirage.training.evaluation.blind_sheet import blind_sheet
 from mirage.training.evaluation.contact_sheets import neighbour_sheet, real_sheet
-from mirage.training.evaluation.evaluate import Evaluator, distances_by
+from mirage.training.evaluation.evaluate import Evaluator, scores_by, self_supervised_scores
 from mirage.training.evaluation.feature_networks import FeatureNetwork, ScriptFeatures
 from mirage.training.evaluation.scorecard import Sizes, known_scorecard, table, write_scorecard
 from mirage.training.evaluation.scores.cas import classification_accuracy
@@ -55,6 +55,11 @@ def _add_evaluate(parser: argparse.ArgumentParser) -> None:
         "--cas", action="store_true", help="also train classifiers; takes about an hour"
     )
     parser.add_argument("--stacked", action="store_true", help="also count the Stacked-MNIST modes")
+    parser.add_argument(
+        "--self-supervised",
+        action="store_true",
+        help="also score in features trained without the classes of the data",
+    )
     parser.add_argument(
         "--inception", type=Path, metavar="FILE", help="TorchScript network for further distances"
     )
@@ -159,6 +164,10 @@ def _check_extras(options: argparse.Namespace, candidate: Candidate, test: Datas
     """Raise DataError before scoring, which takes long, rather than after it."""
     if options.cas and (test is None or not candidate.classes):
         raise DataError("--cas needs a model with classes and data with a test split")
+    if options.self_supervised and not candidate.classes:
+        raise DataError(
+            "--self-supervised needs a model with classes; others are scored so already"
+        )
     if options.stacked and (candidate.classes or candidate.image[2] != 3):
         raise DataError("--stacked needs a model of RGB images without classes")
 
@@ -174,8 +183,10 @@ def _extras(
     spread: dict[str, float] = {}
     if options.cas and evaluator.test:
         scores["cas"] = classification_accuracy(model, evaluator.train, evaluator.test)
+    if options.self_supervised:
+        scores |= self_supervised_scores(evaluator, model)
     if inception:
-        scores |= distances_by(inception, evaluator, model, "inception")
+        scores |= scores_by(inception, evaluator, model, "inception")
     if options.stacked:
         found, spread = stacked_scores(model, evaluator.train)
         scores |= found

@@ -3,7 +3,8 @@
 import hashlib
 import json
 import time
-from dataclasses import asdict
+from collections.abc import Sequence
+from dataclasses import asdict, replace
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
@@ -27,6 +28,7 @@ from mirage.training.evaluation.scores.memorisation import Memorisation
 from mirage.training.evaluation.scores.metrics import agreement, translucent_share
 from mirage.training.evaluation.scores.sliced_wasserstein import MOST_IMAGES, SlicedWasserstein
 
+SELF_SUPERVISED = ("frechet", "kernel", "precision", "recall", "coverage", "memorised")
 COVERED_SCORES = {"precision", "recall", "density", "coverage", "memorised"}
 
 
@@ -175,10 +177,14 @@ def _spread(draws: list[dict[str, float]]) -> dict[str, float]:
     return {name: float(np.std([draw[name] for draw in draws], ddof=1)) for name in draws[0]}
 
 
-def distances_by(
-    network: FeatureNetwork, evaluator: Evaluator, model: bytes, suffix: str
+def scores_by(
+    network: FeatureNetwork,
+    evaluator: Evaluator,
+    model: bytes,
+    suffix: str,
+    names: Sequence[str] = ("frechet", "kernel"),
 ) -> dict[str, Score]:
-    """Fréchet and kernel distance in another network's features, named `frechet_{suffix}`."""
+    """Scores in the features of another network, named `frechet_{suffix}` and so on."""
     other = Evaluator(
         evaluator.train,
         evaluator.test,
@@ -187,7 +193,18 @@ def distances_by(
         cache=evaluator.cache,
     )
     scores = other.score(model).scores
-    return {f"{name}_{suffix}": scores[name] for name in ("frechet", "kernel")}
+    return {f"{name}_{suffix}": scores[name] for name in names}
+
+
+def self_supervised_scores(evaluator: Evaluator, model: bytes) -> dict[str, Score]:
+    """Scores in the features of a network that was trained without the classes of the data.
+
+    Features of a classifier ignore all differences within a class.
+    """
+    unlabelled = replace(evaluator.train, labels=None)
+    shown, sizes = evaluator.split.reference, evaluator.sizes
+    network = features_for(unlabelled, shown, sizes, evaluator.cache)
+    return scores_by(network, evaluator, model, "self_supervised", SELF_SUPERVISED)
 
 
 class Scoring:

