@@ -132,7 +132,7 @@ def test_a_blind_sheet_keeps_its_key_in_another_file(
     folder = tmp_path / "blind"
     flags = ["--data", str(data), "--to", str(folder)]
     assert main(["blind-sheet", str(model), *flags]) == 0
-    assert "show people" in capsys.readouterr().out
+    assert "show only" in capsys.readouterr().out
     assert sorted(path.name for path in folder.iterdir()) == [
         *("key.json", "neighbours.png", "sheet.png")
     ]
