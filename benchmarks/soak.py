@@ -3,7 +3,7 @@
 Every request of a client that stays is to be answered, none with a status of 500, none late because
 of what others do, and the memory of the service's processes is to be in the last tenth of the time
 what it was in the first: medians, for at any moment it depends on which large requests are under
-way. So it is to be, too, when the load is over, and lanes have rested, beside what it was before.
+way. The same holds after the load, once engines have released memory, compared with before it.
 Every batch size is warm before.
 """
 
@@ -26,7 +26,7 @@ from serving.servers import Server, add_options, running
 WINDOWS = 10  # of the whole time, for each of which there is a median
 SAMPLE_S = 2
 WARM_S = 60  # of the same load: then all has come once
-REST_S = 10  # more than lanes have to be without work to give memory back
+REST_S = 10  # longer than engines are idle before they release memory
 
 
 async def client(manner: Manner, port: int, until: float, number: int, report: Report) -> None:
