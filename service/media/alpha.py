@@ -1,4 +1,4 @@
-"""Colours of transparent pixels, which a model for pictures must not see as they are."""
+"""Transparency that a model for pictures must not see, or change, as it is."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,3 +50,23 @@ def _halved(values: NDArray[np.generic]) -> Floats:
 def _doubled(values: Floats, height: int, width: int) -> Floats:
     """Repeat each value as a square of 2x2, and crop to a size."""
     return values.repeat(2, axis=0).repeat(2, axis=1)[:height, :width]
+
+
+def keep_plateaus(enlarged: Alpha, alpha: Alpha, start: int, stop: int, scale: int) -> None:
+    """Make the alpha of enlarged rows exact, in place, where a picture's is all 0 or all 255.
+
+    `enlarged` is uint8 `[scale·(stop - start), scale·W]`, of rows `start` to `stop` of `alpha`
+    `[H, W]`. A pixel counts where its 3x3 neighbours have the same value.
+    """
+    around = alpha[max(0, start - 1) : stop + 1]
+    missing = (int(start == 0), int(stop == len(alpha)))
+    padded = np.pad(around, (missing, (1, 1)), mode="edge")
+    for value in (0, 255):
+        flat = _all_around(padded == value)
+        enlarged[flat.repeat(scale, axis=0).repeat(scale, axis=1)] = value
+
+
+def _all_around(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Where a mask `[h + 2, w + 2]` is true for a pixel and its 8 neighbours, bool `[h, w]`."""
+    rows = mask[:-2] & mask[1:-1] & mask[2:]
+    return rows[:, :-2] & rows[:, 1:-1] & rows[:, 2:]

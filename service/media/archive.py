@@ -17,15 +17,22 @@ class Archive:
     def add(self, images: Iterable[bytes]) -> bytes:
         """Append images; returns the bytes that they add."""
         for image in images:
-            name = f"{self._entries:03}.png"
-            self._zip.writestr(zipfile.ZipInfo(name, ZIP_DATE), image)
-            self._entries += 1
+            self._write(f"{self._entries:03}.png", image)
+        return self._buffer.take()
+
+    def add_file(self, name: str, data: bytes) -> bytes:
+        """Append a file under a name of its own; returns the bytes that it adds."""
+        self._write(name, data)
         return self._buffer.take()
 
     def end(self) -> bytes:
         """Finish the archive; returns the directory at its end."""
         self._zip.close()
         return self._buffer.take()
+
+    def _write(self, name: str, data: bytes) -> None:
+        self._zip.writestr(zipfile.ZipInfo(name, ZIP_DATE), data)
+        self._entries += 1
 
 
 class TailBuffer:

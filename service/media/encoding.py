@@ -127,5 +127,5 @@ def png_chunk(kind: bytes, data: bytes) -> bytes:
     return b"".join((len(data).to_bytes(4), kind, data, checksum.to_bytes(4)))
 
 
-PNG, WEBP, ZIP = "image/png", "image/webp", "application/zip"
+PNG, JPEG, WEBP, ZIP = "image/png", "image/jpeg", "image/webp", "application/zip"
 GIF, APNG = "image/gif", "image/apng"

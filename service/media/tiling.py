@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-Pixels = NDArray[np.uint8]  # [H, W, C]
+Pixels = NDArray[np.uint8]  # [H, W, C], or one channel [H, W]
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Tile:
     columns: Span
 
     def cut(self, picture: Pixels) -> Pixels:
-        """Return the pixels of the window, `[h, w, C]`."""
+        """Return the pixels of the window, `[h, w]` or `[h, w, C]`."""
         return picture[self.rows.start : self.rows.stop, self.columns.start : self.columns.stop]
 
     def core(self, image: Pixels, scale: int) -> Pixels:
@@ -42,6 +42,14 @@ class Tile:
         height = scale * (self.rows.core_stop - self.rows.core_start)
         width = scale * (self.columns.core_stop - self.columns.core_start)
         return image[top : top + height, left : left + width]
+
+
+def tile_side(wanted: int, halo: int, multiple: int) -> int:
+    """The side of tiles, in pixels: as wanted, or more where halos would take more than half of it.
+
+    So the tiles of a picture have at most twice its pixels along each axis.
+    """
+    return -(-max(wanted, 4 * halo) // multiple) * multiple
 
 
 def plan_spans(length: int, tile: int, halo: int, multiple: int = 1) -> list[Span]:

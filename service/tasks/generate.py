@@ -3,6 +3,7 @@
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -74,6 +75,21 @@ class GenerateJob:
     def count(self) -> int:
         """Number of images."""
         return len(self.latents)
+
+    @property
+    def arrays(self) -> tuple[NDArray[Any], ...]:
+        """The model's inputs, in its manifest's order."""
+        return (self.latents,) if self.labels is None else (self.latents, self.labels)
+
+    @property
+    def charge(self) -> int:
+        """As how many images they count."""
+        return self.count
+
+    @property
+    def weight(self) -> int:
+        """The work of an image beside another's of the same model."""
+        return 1
 
 
 def settle_seed(given: GenerateInput) -> GenerateInput:
@@ -214,13 +230,18 @@ def _count(
 
 
 def check_limits(count: int, manifest: Manifest, settings: Settings) -> None:
-    """Raise LimitExceeded for more images or pixels than a request may have."""
-    limit = settings.images_per_request
-    if count > limit:
-        raise LimitExceeded.of(
-            "count", f"count is {count}; at most {limit} images per request are allowed"
-        )
+    """Raise LimitExceeded for more images, or more pixels, than one request may ask for."""
+    check_count(count, settings)
     check_pixels(count, manifest, settings)
+
+
+def check_count(count: int, settings: Settings, field: str = "count") -> None:
+    """Raise LimitExceeded for more images than one request may ask for."""
+    most = settings.images_per_request
+    if count > most:
+        raise LimitExceeded.of(
+            field, f"{field} is {count}; at most {most} images per request are allowed"
+        )
 
 
 def check_pixels(count: int, manifest: Manifest, settings: Settings, field: str = "count") -> None:

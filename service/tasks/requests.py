@@ -88,6 +88,13 @@ ABOUT_DIRECTIONS = (
 )
 
 
+UPSCALE = r"^[a-z0-9][a-z0-9_-]{0,62}(@[1-9][0-9]{0,8})?$"
+ABOUT_UPSCALE = (
+    "name, or name@version, of a model that enlarges the images; its released version by default."
+    " Limits of pixels hold for the enlarged images"
+)
+
+
 class Fields(BaseModel):
     """Base class of request objects."""
 
@@ -151,6 +158,35 @@ class GenerateRequest(Fields):
         None,
         description="grid: all images in one contact sheet; default: separate",
         examples=["grid"],
+    )
+    upscale: str | None = Field(
+        None, pattern=UPSCALE, description=ABOUT_UPSCALE, examples=["icon-x4"]
+    )
+
+
+class UpscaleRequest(BaseModel):
+    """How a picture is enlarged; the fields come as text, in a query or in a form."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    model: str | None = Field(
+        None,
+        min_length=1,
+        description="default: the service's default model if it enlarges pictures, else the only"
+        " released one that does",
+        examples=["icon-x4"],
+    )
+    version: int | None = Field(
+        None, ge=1, le=MAX_UINT64, description="default: the model's released version", examples=[1]
+    )
+    scale: float | None = Field(
+        None,
+        ge=1,
+        le=8,
+        allow_inf_nan=False,
+        description="how many times as large; up to the model's, which is the default: what it"
+        " makes is resized to others",
+        examples=[2],
     )
 
 
@@ -229,4 +265,7 @@ class InterpolateRequest(Fields):
     )
     version: int | None = Field(
         None, ge=1, description="default: the model's released version", examples=[1]
+    )
+    upscale: str | None = Field(
+        None, pattern=UPSCALE, description=ABOUT_UPSCALE, examples=["icon-x4"]
     )

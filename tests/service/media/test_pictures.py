@@ -107,7 +107,8 @@ def png_that_says(width: int, height: int) -> bytes:
 @pytest.mark.parametrize(
     ("data", "error", "message"),
     [
-        (b"", UnsupportedBody, "PNG, JPEG and WebP are allowed"),
+        (b"", Malformed, "the body is empty; a file of PNG, JPEG and WebP is allowed"),
+        (b"no picture", Malformed, "is no picture; a file of PNG, JPEG and WebP is allowed"),
         (b"<svg/>", UnsupportedBody, "PNG, JPEG and WebP are allowed"),
         (b"GIF89a" + bytes(20), UnsupportedBody, "PNG, JPEG and WebP are allowed"),
         (encoded("CMYK", "JPEG"), UnsupportedBody, "mode is CMYK"),
