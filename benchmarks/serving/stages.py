@@ -50,7 +50,7 @@ WHERE = {
     "service/api/generate.py:_timed_pack": PNG,
     "service/api/fast_path.py:_send": WRITE,
     "service/api/generate.py:_headers": WRITE,
-    "service/api/generate.py:server_timing": WRITE,
+    "service/api/content/timing.py:server_timing": WRITE,
     "service/processes/connection.py": WRITE,
     "service/processes/http_protocol.py:on_response_complete": WRITE,
     "uvicorn/protocols/http/httptools_impl.py:send": WRITE,
