@@ -1,4 +1,4 @@
-"""What a run is made of: one frozen configuration, written to the run's folder, and the presets."""
+"""The frozen configuration of a run, which is written to its folder."""
 
 import math
 from collections.abc import Iterable, Mapping
@@ -19,12 +19,12 @@ from mirage.training.presets import PRESETS
 
 
 class Limits(BaseModel):
-    """What a healthy run keeps to; `off` looks at nothing but numbers that are none.
+    """The limits of a healthy run; with `off` only non-finite numbers stop it.
 
-    margin: of real logits over fake ones. ratio: of R1 to R2, either way. gradient: norm. spread
-    and entropy: of generated images against real ones, from `from_kimg` on, for an average begins
-    as one grey image. gain: dB above bicubic interpolation. patience: looks in a row outside the
-    limits.
+    margin: of real over fake logits. ratio: of R1 to R2, or R2 to R1. gradient: norm. spread,
+    entropy: of generated images relative to real ones, from `from_kimg` on, because averages start
+    as one grey image. gain: dB above bicubic interpolation. patience: reports in a row beyond a
+    limit.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -44,7 +44,7 @@ NONE = CosineSchedule(start=0, end=0)
 
 
 class TrainConfig(BaseModel):
-    """Every setting of a run. Progress is counted in images: `kimg` is thousands of them."""
+    """All settings of a run; `kimg` counts images in thousands."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -163,7 +163,7 @@ class TrainConfig(BaseModel):
 
     @property
     def warm_start_images(self) -> int:
-        """Images after which the game begins: whole batches."""
+        """Images of the warm start, rounded to whole batches."""
         return math.ceil(1000 * self.warm_start_kimg / self.batch_size) * self.batch_size
 
     @property
@@ -179,17 +179,17 @@ LISTS = {
 PROGRESS_FIELDS = {
     *("kimg", "status_kimg", "snapshot_kimg", "checkpoint_kimg", "keep_checkpoints", "watch")
 }
-"""What may differ when a run is resumed: how far it goes, how often it reports, what ends it."""
+"""Settings that may change when a run is resumed: its length, its reports, and its limits."""
 
 
 AUTO, NOTHING = "auto", "none"
 
 
 def build_config(preset: str, changes: dict[str, Any], facts: Facts | None = None) -> TrainConfig:
-    """The preset with `changes` applied: {"lr.end": "1e-4", "batch_size": 64}.
+    """Build a preset's configuration with `changes`, such as {"lr.end": "1e-4", "batch_size": 64}.
 
-    facts: what the preset `auto` chooses from. Raises UsageError naming the setting, its value and
-    what is allowed.
+    facts: input of the preset `auto`. Raises UsageError naming the setting, its value and what is
+    allowed.
     """
     values: dict[str, Any] = {"preset": preset, **_recipe(preset, facts)}
     for key, value in changes.items():
@@ -221,7 +221,7 @@ def _set(values: dict[str, Any], key: str, value: Any) -> None:
 
 
 def _or_none(field: str, value: Any) -> Any:
-    """The word none is nothing where a setting may be absent."""
+    """Parse the text `none` as None for optional settings."""
     known = TrainConfig.model_fields.get(field)
     return None if value == NOTHING and known and known.default is None else value
 
