@@ -125,7 +125,7 @@ class Sizes:
 
     @classmethod
     def of(cls, images: int, fast: bool = False) -> "Sizes":
-        """The sizes for a data set: proportional below 60,000 images, fixed for `fast`.
+        """The sizes for a data set, proportional below 60,000 images; `fast` limits them to 12,000.
 
         Raises DataError below 96 images, which are too few for scores of neighbours.
         """

@@ -284,7 +284,7 @@ class Samples:
 
 @torch.inference_mode()
 def generate(network: nn.Module, latents: np.ndarray, labels: np.ndarray | None) -> np.ndarray:
-    """Generate uint8 [N, H, W, C] from float32 [N, latent_dim] and int64 [N] or None, in float32."""
+    """Generate uint8 [N, H, W, C] from float32 [N, latent_dim] and int64 [N] or None."""
     network.eval()
     device = next(network.parameters()).device
     chosen = None if labels is None else torch.from_numpy(labels).to(device)
