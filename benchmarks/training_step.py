@@ -23,8 +23,8 @@ from mirage.training.optim.losses import LOSSES, gradient_penalty
 from mirage.training.optim.optimizers import set_schedule
 from mirage.training.runs.device import resolve_precision
 from mirage.training.runs.state import TrainState
-from mirage.training.runs.step import Batch, Step
-from mirage.training.tasks.generate import architecture_of
+from mirage.training.runs.step import Step
+from mirage.training.tasks.generate import Batch, architecture_of
 
 BASE = "one gradient each"
 BARE: dict[str, object] = {"mismatch": 0.0, "noise": 0.0, "augment": ()}

@@ -85,9 +85,12 @@ class Tensor(Fields):
         """The size of each axis; None for free axes."""
         return tuple(axis if isinstance(axis, int) else None for axis in self.shape)
 
-    def zeros(self, count: int) -> np.ndarray:
-        """Zeros of shape `[count, …]`; raises ValueError if another axis is free."""
-        sizes = self.sizes[1:]
+    def zeros(self, count: int, side: int | None = None) -> np.ndarray:
+        """Zeros of shape `[count, …]`, with `side` for other free axes.
+
+        Raises ValueError if there are such axes and no side.
+        """
+        sizes = [side if size is None else size for size in self.sizes[1:]]
         if None in sizes:
             raise ValueError(f"shape of {self.name} is {list(self.shape)}; it has free axes")
         return np.zeros((count, *(size or 0 for size in sizes)), self.dtype)

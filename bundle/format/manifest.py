@@ -187,7 +187,9 @@ class PictureModel(Fields):
     scale: Annotated[int, Field(ge=1, le=8, description="side of image / picture", examples=[4])]
     multiple: Annotated[int, Field(ge=1, le=64, description="pixels", examples=[1])]
     halo: Annotated[int, Field(ge=0, le=1024, description="pixels", examples=[12])]
-    border: Annotated[Literal["replicate"], Field(description="edge pixels are repeated")]
+    border: Annotated[
+        Literal["replicate"], Field(description="edge pixels are repeated", examples=["replicate"])
+    ]
     degradation: Annotated[Line, Field(description="of training pictures", examples=["bicubic"])]
 
 

@@ -37,6 +37,12 @@ def read_members(path: Path, members: Iterable[Member]) -> list[Manifest]:
 
 def check_members(whole: Description, members: Iterable[Manifest]) -> None:
     """Raise BundleError `members_invalid` unless all members match the ensemble's description."""
+    if whole.pictures is not None:
+        raise BundleError(
+            "members_invalid",
+            f"task is {whole.task}; an ensemble chooses its members by seeds, so only generate is"
+            " allowed",
+        )
     for member in members:
         name = f"{member.name}@{member.version}"
         if member.members:
