@@ -49,9 +49,9 @@ class TrainConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     preset: str
-    begun_from: str | None = Field(None, description="name@version whose weights a run began with")
+    begun_from: str | None = Field(None, description="name@version or run with the initial weights")
     seed: int = Field(0, ge=0, lt=2**63)
-    kimg: float = Field(gt=0, description="thousands of images after which the run is done")
+    kimg: float = Field(gt=0, description="length of training in thousands of images")
 
     task: Literal["generate", "upscale"] = "generate"
     family: str
@@ -61,39 +61,39 @@ class TrainConfig(BaseModel):
     hidden: int = Field(256, ge=1, le=8192)
     mapping: int = Field(1, ge=1, le=16)
     latent_gain: float = Field(
-        1.0, gt=0, le=10, description="what the averaged generator multiplies its latents with"
+        1.0, gt=0, le=10, description="factor of the latents of the averaged generator"
     )
     normalize: Literal["none", "rms"] = Field(
-        "none", description="rms: what the mapping makes of each sample has a root mean square of 1"
+        "none", description="rms: normalise mapped latents to a root mean square of 1 per sample"
     )
 
     warm_start_kimg: float = Field(
-        0, ge=0, description="reconstructed by the generator before the game begins"
+        0, ge=0, description="thousands of images to reconstruct before adversarial training"
     )
-    warm_start_lr: float = Field(2e-3, gt=0, description="falls to a tenth meanwhile")
+    warm_start_lr: float = Field(2e-3, gt=0, description="decays to a tenth during the warm start")
 
-    scale: int = Field(4, ge=2, le=4, description="how much larger pictures become")
+    scale: int = Field(4, ge=2, le=4, description="factor of enlargement")
     crop: int = Field(40, ge=8, le=1024, description="side of a low-resolution crop in pixels")
-    degrade: tuple[str, ...] = Field((), description="what low resolution went through, in order")
-    content: str = Field("charbonnier", description="how far a picture is from the true one")
+    degrade: tuple[str, ...] = Field((), description="degradations of the low resolution, in order")
+    content: str = Field("charbonnier", description="loss between a picture and its original")
     adversarial_ratio: CosineSchedule = Field(
-        NONE, description="the game's gradient at the picture, as a share of the content's"
+        NONE, description="adversarial gradient at the output relative to the content gradient"
     )
     discriminator_widths: tuple[int, ...] = (32, 64)
 
     transparency: Literal["straight", "on-white"] = Field(
-        "straight", description="of RGBA: colours as they are stored, or put over white"
+        "straight", description="representation of RGBA: stored colours, or composited over white"
     )
     clamp_slope: float = Field(
-        1.0, ge=0, le=1, description="of generated values beyond [-1, 1] in training; 1: no clamp"
+        1.0, ge=0, le=1, description="slope of outputs outside of [-1, 1] in training; 1: no clamp"
     )
     loss: str
     gamma: CosineSchedule = Field(description="weight of R1 and of R2, applied as gamma / 2")
     mismatch: CosineSchedule = Field(
-        NONE, description="weight of real images under wrong labels, as fakes"
+        NONE, description="weight of real images with wrong labels as fakes"
     )
     noise: CosineSchedule = Field(
-        NONE, description="standard deviation of noise on what the discriminator sees"
+        NONE, description="standard deviation of noise on the discriminator's input"
     )
     augment: tuple[str, ...] = ()
     augment_probability: CosineSchedule = Field(
@@ -103,9 +103,11 @@ class TrainConfig(BaseModel):
         None,
         ge=-1,
         le=1,
-        description="certainty of the discriminator that the probability adapts to",
+        description="target certainty of the discriminator for adapting the probability",
     )
-    augment_speed_kimg: float = Field(500, gt=0, description="for the probability to move by 1")
+    augment_speed_kimg: float = Field(
+        500, gt=0, description="time for the probability to change by 1"
+    )
     generator_optimizer: str = "adam"
     discriminator_optimizer: str = "adam"
     lr: CosineSchedule

@@ -67,7 +67,7 @@ def load_latest(
             accept(checkpoint)
         except Exception as error:  # torch raises many kinds for a damaged file
             reason = str(error).partition("\n")[0] or type(error).__name__
-            warnings.warn(f"{path.name} is damaged and passed over: {reason}", stacklevel=2)
+            warnings.warn(f"{path.name} is damaged and skipped: {reason}", stacklevel=2)
         else:
             return checkpoint
     if reason and not allow_restart:

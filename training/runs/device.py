@@ -54,7 +54,7 @@ def machine_sheet() -> dict[str, str | int]:
 
 
 def _processor() -> str:
-    """The name that Linux tells, else what Python knows."""
+    """The name of the processor from /proc/cpuinfo, else from Python."""
     try:
         lines = CPU_INFO.read_text().splitlines()
     except OSError:

@@ -79,11 +79,11 @@ def _seconds_per_step(
 ) -> float:
     step, loader = Step(config, state), BatchLoader(config, data, device)
     try:
-        begun = config.warm_start_images  # nearly all steps are the game's
-        step(begun, *loader.batches(begun))
+        start = config.warm_start_images  # time adversarial steps, which dominate
+        step(start, *loader.batches(start))
         started = time.perf_counter()
         for _ in range(STEPS):
-            step(begun, *loader.batches(begun))
+            step(start, *loader.batches(start))
         return (time.perf_counter() - started) / STEPS
     finally:
         loader.close()

@@ -129,7 +129,7 @@ class _Loop:
         torch.set_num_threads(threads or torch.get_num_threads())
 
     def _warm_start(self, data: Data) -> WarmStartBatches | None:
-        """What the steps before the game see; the codes of the images are a part of the run."""
+        """Batches of the warm start, or None after it; the latent codes are stored in the run."""
         if self.nimg >= self.config.warm_start_images:
             return None
         dataset = cast(Dataset, data)
@@ -294,9 +294,7 @@ def _told_when_full(run: Run) -> Iterator[None]:
     except OSError as error:
         if error.errno not in FULL:
             raise
-        text = (
-            f"the disk of {run.path} is full; checkpoints are whole, and the same command goes on"
-        )
+        text = f"the disk of {run.path} is full; free some space and run the same command to resume"
         raise DataError(text) from error
 
 

@@ -15,38 +15,38 @@ from mirage.training.errors import CollapseError
 
 SIGNS: dict[str, tuple[str, str]] = {
     "margin": (
-        "Mean logit of real images minus that of fakes: how easily they are told apart.",
+        "Mean logit of real images minus that of fakes: how easily they can be distinguished.",
         "The discriminator wins: raise gamma, lower its learning rate, or augment.",
     ),
     "r1_to_r2": (
-        "Steepness of the discriminator at real images against that at fakes.",
-        "The two sides drift apart: raise gamma, or lower the learning rate.",
+        "Squared gradient norm of the discriminator at real images relative to fakes.",
+        "The two penalties diverge: raise gamma, or lower the learning rate.",
     ),
     "d_gradient": (
         "Norm of the discriminator's gradient.",
-        "The discriminator diverges or stands still: lower the learning rate, or raise gamma.",
+        "The discriminator diverges or stalls: lower the learning rate, or raise gamma.",
     ),
     "g_gradient": (
         "Norm of the generator's gradient.",
-        "The generator diverges or is told nothing: lower the learning rate, or raise gamma.",
+        "The generator diverges or gets no gradient: lower the learning rate, or raise gamma.",
     ),
     "spread": (
-        "Standard deviation of pixels within a class, generated against real.",
-        "The generator makes the same image again and again: raise gamma, lower the learning rate,"
-        " or use the relativistic loss.",
+        "Standard deviation of pixels within a class, relative to real images.",
+        "The generator repeats the same image: raise gamma, lower the learning rate, or use the"
+        " relativistic loss.",
     ),
     "entropy": (
-        "How evenly generated images fall upon kinds of real ones, against real images.",
-        "The generator makes a few kinds of images only: raise gamma, use the relativistic loss, or"
+        "Entropy of the distribution over clusters of real images, relative to real images.",
+        "The generator covers only a few clusters: raise gamma, use the relativistic loss, or"
         " augment.",
     ),
     "gain": (
         "PSNR of held-out pictures above that of bicubic interpolation, in dB.",
-        "The network spoils pictures: lower the learning rate, or adversarial_ratio.",
+        "The network degrades pictures: lower the learning rate, or adversarial_ratio.",
     ),
     "finite": (
-        "Whether every loss, penalty and gradient is a number.",
-        "Training diverged: lower the learning rate, or raise gamma; use float32 if it was not.",
+        "Whether every loss, penalty and gradient is finite.",
+        "Training diverged: lower the learning rate, raise gamma, or use float32.",
     ),
 }
 VANISHED = 1e-12

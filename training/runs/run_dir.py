@@ -66,7 +66,7 @@ class Run:
         before, data_before = self.read_config()
         _check_same(before, config)
         if data["fingerprint"] != data_before["fingerprint"]:
-            raise UsageError(f"{self.path} was begun with other data; use a new --run")
+            raise UsageError(f"{self.path} was started with other data; use a new --run")
 
     def read_config(self) -> tuple[TrainConfig, dict[str, Any]]:
         """Read the run's configuration and the description of its data."""
@@ -174,7 +174,9 @@ def _check_same(before: TrainConfig, now: TrainConfig) -> None:
     changed = [key for key in old if key not in PROGRESS_FIELDS and old[key] != new[key]]
     if changed:
         listed = ", ".join(f"{key} was {old[key]} and is {new[key]}" for key in changed)
-        raise UsageError(f"the run was begun with another configuration: {listed}; use a new --run")
+        raise UsageError(
+            f"the run was started with another configuration: {listed}; use a new --run"
+        )
 
 
 def write_text(path: Path, text: str) -> None:

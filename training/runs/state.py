@@ -75,7 +75,7 @@ class TrainState:
             lr = config.warm_start_schedule.at(nimg)
             set_schedule(self.warm_start_optimizer, lr, WARM_START_BETAS[1])
             return
-        self.warm_start_optimizer.state.clear()  # nobody needs its moments any more
+        self.warm_start_optimizer.state.clear()  # its moments are no longer needed
         lr, beta2 = config.lr.at(nimg), config.beta2.at(nimg)
         own = config.discriminator_lr
         set_schedule(self.discriminator_optimizer, lr if own is None else own.at(nimg), beta2)

@@ -63,6 +63,6 @@ def _checked_norm(network: nn.Module, kind: str) -> Tensor:
     gradients = [p.grad for p in network.parameters() if p.grad is not None]
     norm = torch.nn.utils.get_total_norm(gradients)
     if not torch.isfinite(norm):
-        player = {"d": "discriminator"}.get(kind, "generator")
-        raise CollapseError(f"the gradient of the {player} is {norm.item()}")
+        network_name = {"d": "discriminator"}.get(kind, "generator")
+        raise CollapseError(f"the gradient of the {network_name} is {norm.item()}")
     return norm

@@ -67,5 +67,5 @@ def _fill(network: nn.Module, state: dict[str, Tensor]) -> None:
     own = network.state_dict()
     fitting = {k: v for k, v in state.items() if k in own and v.shape == own[k].shape}
     for key in state.keys() - fitting.keys():
-        log.warning("%s begins anew: the classes are others, or its shape", key)
+        log.warning("%s is reinitialised: its classes or its shape differ", key)
     network.load_state_dict(own | fitting)

@@ -39,7 +39,7 @@ class StepRandomness:
         return StepRandomness(**{k: None if v is None else v.to(device) for k, v in drawn.items()})
 
     def see(self, images: Tensor, config: TrainConfig, probability: float, sigma: float) -> Tensor:
-        """The images as the discriminator sees them: [M * N, C, H, W], the N draws M times."""
+        """The discriminator's input: [M * N, C, H, W], with the N random numbers used M times."""
         if self.augment is not None:
             random = self.augment.repeat(len(images) // len(self.augment), 1)
             images = augment(images, config.augment, probability, random)

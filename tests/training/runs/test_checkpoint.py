@@ -54,7 +54,7 @@ def test_skips_a_checkpoint_that_is_not_accepted(tmp_path: Path) -> None:
     def accept(checkpoint: dict) -> None:
         torch.nn.Linear(8, 1, bias=False).load_state_dict({"weight": checkpoint["weight"][None]})
 
-    with pytest.warns(UserWarning, match="checkpoint-000000016.pt is damaged and passed over"):
+    with pytest.warns(UserWarning, match="checkpoint-000000016.pt is damaged and skipped"):
         assert load_latest(tmp_path, accept)["nimg"] == 8
 
 

@@ -144,7 +144,7 @@ def test_skips_a_checkpoint_of_other_networks(tmp_path: Path) -> None:
     [path] = list(checkpoints(strange.checkpoints))[:1]
     path.rename(run.checkpoints / "checkpoint-000000024.pt")
     config = build_config("mnist", {**TINY, "kimg": 0.032})
-    with pytest.warns(UserWarning, match="checkpoint-000000024.pt is damaged and passed over"):
+    with pytest.warns(UserWarning, match="checkpoint-000000024.pt is damaged and skipped"):
         train(config, shapes_dataset(), tmp_path / "run", threads=1)
     whole = train(config, shapes_dataset(), tmp_path / "whole", threads=1)
     state, expected = final_state(tmp_path / "run"), final_state(whole.path)
@@ -182,7 +182,7 @@ def test_a_full_disk_is_reported_and_training_can_resume(tmp_path: Path) -> None
     run = Run(tmp_path / "run")
     run.checkpoints.mkdir(parents=True)
     (run.checkpoints / ".checkpoint-000000032.pt").symlink_to("/dev/full")
-    with pytest.raises(DataError, match="is full; checkpoints are whole"):
+    with pytest.raises(DataError, match="is full; free some space"):
         train(config, shapes_dataset(), run.path, threads=1)
     assert load_latest(run.checkpoints)["nimg"] == 16
     train(config, shapes_dataset(), run.path, threads=1)

@@ -25,7 +25,7 @@ def test_may_train_longer_but_not_with_other_settings(tmp_path: Path) -> None:
     run.write_config(build_config("mnist", {**TINY, "kimg": 9, "status_kimg": 3}), DATA)
     with pytest.raises(UsageError, match=r"latent_dim was 8 and is 16; use a new --run"):
         run.write_config(build_config("mnist", {**TINY, "latent_dim": 16}), DATA)
-    with pytest.raises(UsageError, match="begun with other data"):
+    with pytest.raises(UsageError, match="started with other data"):
         run.write_config(build_config("mnist", TINY), {**DATA, "fingerprint": "other"})
 
 

@@ -71,7 +71,7 @@ def test_other_classes_are_reinitialised_and_logged(
     three = replace(data, labels=np.arange(len(data)) % 3, classes=("a", "b", "c"))
     with caplog.at_level(logging.WARNING):
         begun(bundle, tmp_path, three)
-    assert "begins anew: the classes are others" in caplog.text
+    assert "is reinitialised: its classes" in caplog.text
 
 
 def test_rejects_an_invalid_bundle(bundle: Path, tmp_path: Path) -> None:
