@@ -1,8 +1,8 @@
-"""A retraining job that is killed and repeated until it ends, beside one that nobody kills.
+"""Kills a retraining job until it ends, and compares it with an uninterrupted one.
 
-`python -m tests.training.helpers.kills FOLDER` kills it before every file that it puts in place;
-with `--random 20` it kills 20 jobs, each at a random moment instead. The last line is one JSON
-object. All jobs are forks of one process, for importing torch takes longer than a job.
+`python -m tests.training.helpers.kills FOLDER` kills it before every file that it renames into
+place; with `--random 20` it kills 20 jobs, each at a random time instead. The last line is one JSON
+object. All jobs are forks of one process, because importing torch takes longer than a job.
 """
 
 import argparse
@@ -30,7 +30,7 @@ from tests.training.helpers.jobs import make_job
 
 Move = Callable[..., None]
 LASTING = {"000000032.safetensors", "1", "release.json"}
-"""Last snapshot, version, release: what must not be made twice, so it is killed after them too."""
+"""Last snapshot, version, release: must not be repeated, so the job is also killed after them."""
 
 
 def main() -> None:
