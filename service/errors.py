@@ -20,7 +20,7 @@ ServiceError
 
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import ClassVar, TypedDict
+from typing import ClassVar, Self, TypedDict
 
 
 class StartError(Exception):
@@ -144,7 +144,7 @@ class InvalidValue(ServiceError):
     status, slug, title = 422, "invalid-value", "A value is not allowed"
 
     @classmethod
-    def of(cls, field: str, message: str) -> "InvalidValue":
+    def of(cls, field: str, message: str) -> Self:
         """Return the error of a single field."""
         return cls(message, errors=[{"loc": [field], "msg": message}])
 

@@ -110,6 +110,29 @@ class Settings(BaseSettings):
     megapixels_per_request: float = Field(
         64, gt=0, le=10**5, description="most pixels of a request, in 10^6"
     )
+    tile: int = Field(
+        256,
+        ge=16,
+        le=2048,
+        description="side of the tiles that pictures are cut into, in pixels; larger if a model's"
+        " halo is large",
+    )
+    picture_megapixels: float = Field(
+        16, gt=0, le=10**5, description="most pixels of a posted picture, in 10^6"
+    )
+    picture_bytes: int = Field(
+        32 * 2**20, ge=1024, le=2**30, description="most bytes of a picture or a ZIP of pictures"
+    )
+    picture_memory_bytes: int = Field(
+        512 * 2**20,
+        ge=2**20,
+        le=2**40,
+        description="most bytes of posted and decoded pictures in memory; a single picture may"
+        " exceed it",
+    )
+    picture_deadline_s: float = Field(
+        120, gt=0, le=3600, description="like deadline_s, for requests with pictures"
+    )
     body_bytes: int = Field(
         8 * 2**20, ge=1024, le=2**30, description="most bytes of a request body"
     )

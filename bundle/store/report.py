@@ -1,4 +1,4 @@
-"""What people read of a store: one table of all versions, one card of a single one."""
+"""Text output of a store: a table of all versions, and a card of one version."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -15,19 +15,19 @@ COLOURS = {1: "grey", 3: "RGB", 4: "RGBA"}
 
 
 def table(root: Path) -> str:
-    """All versions of all models, one per line; what is broken is shown with its reason."""
+    """A table of all versions; invalid ones show the reason of their error."""
     rows = [row for name in list_models(root) for row in _model_rows(root, name)]
     return columns([HEADINGS, *rows])
 
 
 def card(root: Path, name: str, version: int) -> str:
-    """Everything that the manifest of one version says; raises BundleError."""
+    """All fields of the manifest of one version; raises BundleError."""
     manifest = read_manifest(version_path(root, name, version))
     return columns(list(_card_rows(manifest)))
 
 
 def columns(rows: Sequence[Sequence[str]]) -> str:
-    """Rows of text as aligned columns, two spaces apart."""
+    """Align rows of text in columns, two spaces apart."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
     return "\n".join(lines)
@@ -35,11 +35,11 @@ def columns(rows: Sequence[Sequence[str]]) -> str:
 
 def _model_rows(root: Path, name: str) -> Iterator[Sequence[str]]:
     try:
-        current, trouble = read_release(root, name), ""
+        current, fault = read_release(root, name), ""
     except BundleError as error:
-        current, trouble = None, error.reason
+        current, fault = None, error.reason
     for version in list_versions(root, name):
-        state = trouble or _state(current, version)
+        state = fault or _state(current, version)
         try:
             manifest = read_manifest(version_path(root, name, version))
         except BundleError as error:
@@ -67,7 +67,7 @@ def _facts(manifest: Manifest) -> tuple[str, str, str, str, str]:
 
 
 def _card_rows(manifest: Manifest) -> Iterator[tuple[str, str]]:
-    """Label and text of each line of a card."""
+    """Yield label and text of each line of a card."""
     yield "model", f"{manifest.name}@{manifest.version}"
     yield "created", f"{manifest.created:%Y-%m-%d %H:%M:%S} UTC"
     yield "task", manifest.task

@@ -13,7 +13,8 @@ DECAY = 0.95
 class CostModel:
     """Linear model of a batch's duration, fitted by exponentially weighted least squares.
 
-    A batch of n items takes `fixed_s + n * item_s` seconds. Both are 0 before the first batch.
+    A batch of n items takes `fixed_s + n * item_s` seconds. Both are 0 before the first batch. The
+    items are units of work: equal images, or pixels of pictures.
     """
 
     def __init__(self) -> None:

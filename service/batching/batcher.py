@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from mirage.service.batching.admission import CostModel, Deadlines
 from mirage.service.batching.executor import Batch, InlineExecutor, Run, is_short
-from mirage.service.batching.queue import Arrays, Entry, EntryResult, Queue, StreamedEntry
+from mirage.service.batching.queue import Entry, EntryResult, Inputs, Queue, StreamedEntry
 from mirage.service.batching.threaded_executor import ThreadedExecutor
 from mirage.service.errors import (
     DeadlinePassed,
@@ -30,7 +30,8 @@ TRIAL_EVERY = 8
 class BatchOptions:
     """Limits of a batcher.
 
-    `max_batch_size` and `max_queue_size` count items; `linger_s` bounds the wait for just answered
+    `max_batch_size` and `max_queue_size` count work, which is 1 per item unless an entry has
+    another weight; `unit` names it in messages. `linger_s` bounds the wait for just answered
     clients. `inline` lets a single runner run short batches on the event loop.
     """
 
@@ -38,6 +39,7 @@ class BatchOptions:
     max_queue_size: int
     linger_s: float
     inline: bool = False
+    unit: str = "images"
 
 
 class Batcher:
@@ -75,26 +77,30 @@ class Batcher:
         """Number of items that are in no batch yet."""
         return self._queue.waiting
 
-    async def submit(self, arrays: Arrays, deadline: float) -> EntryResult:
+    async def submit(self, arrays: Inputs, deadline: float, weight: int = 1) -> EntryResult:
         """Run items through one or more batches and return their rows.
 
         All `arrays` have the same length, the number of items. `deadline` is in
-        `time.monotonic()` seconds. Raises Overloaded, DeadlineUnreachable or Draining at once,
-        DeadlinePassed at the deadline, and InternalError if a batch with one of the items fails.
+        `time.monotonic()` seconds, and `weight` is the work of one item. Raises Overloaded,
+        DeadlineUnreachable or Draining at once, DeadlinePassed at the deadline, and InternalError
+        if a batch with one of the items fails.
         """
-        entry = Entry(arrays, deadline, time.monotonic())
+        entry = Entry(arrays, deadline, time.monotonic(), weight)
         self._put(entry)
         try:
             return await entry.future
         finally:
             self._leave(entry)
 
-    async def stream(self, arrays: Arrays, deadline: float) -> AsyncGenerator[EntryResult]:
+    async def stream(
+        self, arrays: Inputs, deadline: float, weight: int = 1, window: int | None = None
+    ) -> AsyncGenerator[EntryResult]:
         """Like `submit`, but yield the rows in order as batches finish.
 
-        All items are admitted together. Raises the same errors, before or between parts.
+        All items are admitted together; at most `window` of them run ahead of the caller. Raises
+        the same errors, before or between parts.
         """
-        entry = StreamedEntry(arrays, deadline, time.monotonic())
+        entry = StreamedEntry(arrays, deadline, time.monotonic(), weight, window)
         self._put(entry)
         try:
             missing = entry.size
@@ -102,14 +108,17 @@ class Batcher:
                 part = await entry.part()
                 missing -= len(part.rows)
                 yield part
+                with self._queue.lock:
+                    entry.consume(part)
+                    self._executor.wake()
         finally:
             self._leave(entry)
 
-    def check_room(self, allowed_s: float) -> None:
-        """Raise the error of `submit` for one item if at least a full batch is queued already."""
-        if self._queue.waiting >= self._options.max_batch_size and not self._queue.closed:
+    def check_room(self, allowed_s: float, work: int = 1) -> None:
+        """Raise the error of `submit` for so much work if a full batch is queued already."""
+        if self._queue.work >= self._options.max_batch_size and not self._queue.closed:
             with self._queue.lock:
-                self._admit(1, time.monotonic() + allowed_s)
+                self._admit(work, time.monotonic() + allowed_s)
 
     def oldest_s(self) -> float:
         """Return the age in seconds of the oldest queued entry; 0 if the queue is empty."""
@@ -141,7 +150,7 @@ class Batcher:
 
     def _put(self, entry: Entry) -> None:
         with self._queue.lock:
-            self._admit(entry.size, entry.deadline)
+            self._admit(entry.work, entry.deadline)
             self._queue.append(entry)
             self._executor.wake()
         self._deadlines.watch(entry)
@@ -149,23 +158,26 @@ class Batcher:
     def _leave(self, entry: Entry) -> None:
         self._deadlines.forget(entry)
         with self._queue.lock:
+            was_paused = entry.is_paused
             self._queue.leave(entry)
+            if was_paused:  # no runner waits for it: let one remove it
+                self._executor.wake()
         entry.close()
 
-    def _admit(self, size: int, deadline: float) -> None:
+    def _admit(self, work: int, deadline: float) -> None:
         if self._queue.closed:
             raise Draining("the service is stopping", retry_after_s=1)
         if deadline <= time.monotonic():
             raise DeadlinePassed("the deadline passed before the images were queued")
-        waiting, limit = self._queue.waiting, self._options.max_queue_size
-        if waiting + size > limit:
+        waiting, limit, unit = self._queue.work, self._options.max_queue_size, self._options.unit
+        if waiting + work > limit:
             raise Overloaded(
-                f"{waiting} images are queued already and {size} more would exceed the limit"
+                f"{waiting} {unit} are queued already and {work} more would exceed the limit"
                 f" of {limit}",
                 retry_after_s=self._expected_s(max(1, waiting)),
             )
-        expected_s = self._expected_s(size)
-        wait_s = max(0.0, expected_s - self._cost.estimate_s(size))
+        expected_s = self._expected_s(work)
+        wait_s = max(0.0, expected_s - self._cost.estimate_s(work))
         late_s = time.monotonic() + expected_s + WAIT_MARGIN * wait_s - deadline
         if late_s > 0 and not self._is_trial():
             raise DeadlineUnreachable(
@@ -181,15 +193,15 @@ class Batcher:
         self._late_when_idle += 1
         return self._late_when_idle % TRIAL_EVERY == 0
 
-    def _expected_s(self, size: int) -> float:
-        """Return the estimated seconds until a new entry of `size` items is answered."""
+    def _expected_s(self, work: int) -> float:
+        """Return the estimated seconds until a new entry of so much work is answered."""
         max_size, busy_s = self._options.max_batch_size, self._executor.busy_s()
-        items = self._queue.items_until(size)
-        batches = -(-items // max_size)
+        until = self._queue.work_until(work)
+        batches = -(-until // max_size)
         if busy_s or self._queue.waiting:  # later entries will fill its batches
-            items = batches * max_size
+            until = batches * max_size
         parallel = min(batches, len(self._executor.runners))
-        return busy_s + self._cost.estimate_s(items, batches) / parallel
+        return busy_s + self._cost.estimate_s(until, batches) / parallel
 
     def _deliver(self, batch: Batch) -> None:
         """Give each entry its rows of a batch, or an error, and update the cost model."""
@@ -197,7 +209,7 @@ class Batcher:
             for part in batch.slices:
                 part.entry.fail(InternalError("the images could not be made"))
             return
-        self._cost.learn(batch.size, batch.cost_s)
+        self._cost.learn(batch.work, batch.cost_s)
         self._observe(batch.size, batch.seconds)
         start = 0
         for part in batch.slices:

@@ -47,6 +47,11 @@ class Batch:
         return sum(part.size for part in self.slices)
 
     @property
+    def work(self) -> int:
+        """Work of all items."""
+        return sum(part.size * part.entry.weight for part in self.slices)
+
+    @property
     def seconds(self) -> float:
         """Duration of the run."""
         return self.ended - self.started
@@ -129,7 +134,7 @@ class InlineExecutor:
         self._runner = BatchRunner(run)
         self.runners = [self._runner]
         self._scheduled: asyncio.Handle | None = None
-        self._seen = 0  # queued items at the last look
+        self._seen = 0  # queued work at the last look
         self._left_at: float | None = None  # when the last batch ended, if it left entries queued
         self._release_timer: asyncio.TimerHandle | None = None
 
@@ -158,9 +163,9 @@ class InlineExecutor:
 
     def _wait_for_more(self) -> None:
         """Wait while each iteration of the event loop queues more items, until a batch is full."""
-        waiting = self._queue.waiting
-        if self._seen < waiting < self._room():
-            self._seen = waiting
+        work = self._queue.work
+        if self._seen < work < self._room():
+            self._seen = work
             self._scheduled = self._loop.call_soon(self._wait_for_more)
         else:
             self._run_after(1 if self._left_at is None else YIELDS)
@@ -172,13 +177,13 @@ class InlineExecutor:
             return
         self._scheduled = None
         self._run_batch()
-        if self._queue:
+        if self._queue.has_work():
             self.wake()
         elif self._release_timer is None:
             self._release_timer = self._loop.call_later(RELEASE_AFTER_S, self._release_if_idle)
 
     def _room(self) -> int:
-        """Return the batch size that fits into MAX_BLOCK_S."""
+        """Return the work that fits into MAX_BLOCK_S."""
         if not self._cost.item_s:
             return self._max_batch_size
         room = (MAX_BLOCK_S - self._cost.fixed_s) / self._cost.item_s

@@ -4,7 +4,7 @@ import asyncio
 import threading
 from collections import deque
 from itertools import islice
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +12,24 @@ from numpy.typing import NDArray
 from mirage.service.errors import DeadlinePassed
 
 Array = NDArray[Any]
-Arrays = tuple[Array, ...]  # all of the same length: the number of items
+
+
+class Items(Protocol):
+    """The rows of an input: an array, or an object that makes arrays of its rows on demand."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Number of rows, then the shape of a row."""
+
+    def __len__(self) -> int:
+        """Number of rows."""
+
+    def __getitem__(self, rows: slice, /) -> Array:
+        """Return the rows of a slice as an array."""
+
+
+Inputs = tuple[Items, ...]  # all of the same length: the number of items
+Arrays = tuple[Array, ...]  # the same for a batch
 
 
 class EntryResult(NamedTuple):
@@ -24,10 +41,15 @@ class EntryResult(NamedTuple):
 
 
 class Entry:
-    """The items of one caller. They may go through several batches."""
+    """The items of one caller. They may go through several batches.
 
-    def __init__(self, arrays: Arrays, deadline: float, now: float) -> None:
+    `weight` is the work of one item. A batch only holds entries with equal `shapes`.
+    """
+
+    def __init__(self, arrays: Inputs, deadline: float, now: float, weight: int = 1) -> None:
         self.arrays = arrays
+        self.shapes = tuple(array.shape[1:] for array in arrays)
+        self.weight = weight
         self.size = len(arrays[0])
         self.waiting = self.size  # items that are in no batch yet
         self.future: asyncio.Future[EntryResult] = asyncio.get_running_loop().create_future()
@@ -36,6 +58,16 @@ class Entry:
         self._started: float | None = None
         self._missing = self.size
         self._rows: Array | None = None
+
+    @property
+    def work(self) -> int:
+        """Work of the items that are in no batch yet."""
+        return self.waiting * self.weight
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether no further item may run for now."""
+        return False
 
     def is_over(self, now: float) -> bool:
         """Whether no item has to run: withdrawn, answered, failed, cancelled or past deadline."""
@@ -84,25 +116,48 @@ class Entry:
 
 
 class StreamedEntry(Entry):
-    """An entry that hands out its rows in order as batches finish."""
+    """An entry that hands out its rows in order as batches finish.
 
-    def __init__(self, arrays: Arrays, deadline: float, now: float) -> None:
-        super().__init__(arrays, deadline, now)
-        self._stops: dict[int, int] = {}  # start → stop of slices filled ahead of earlier rows
-        self._ready = 0  # length of the filled prefix
-        self._parts: deque[EntryResult] = deque()
+    At most `window` items run ahead of the caller; None means no limit.
+    """
+
+    def __init__(
+        self,
+        arrays: Inputs,
+        deadline: float,
+        now: float,
+        weight: int = 1,
+        window: int | None = None,
+    ) -> None:
+        super().__init__(arrays, deadline, now, weight)
+        self._window = self.size if window is None else window
+        self._consumed = 0  # items of parts that the caller is done with
+        self._parts: dict[int, EntryResult] = {}  # by the number of their first row
+        self._next = 0  # first row of the next part
         self._changed = asyncio.Event()
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether as many items are taken as the window allows."""
+        return self.waiting > 0 and self._room <= 0
+
+    @property
+    def _room(self) -> int:
+        return self._window - (self.size - self.waiting - self._consumed)
+
+    def take(self, limit: int, now: float) -> "BatchSlice":
+        """Take up to `limit` items, but no more than the window allows."""
+        return super().take(min(limit, self._room), now)
 
     def fill(self, part: "BatchSlice", rows: Array, now: float) -> None:
         """Store the rows of a slice. Slices of several runners may arrive out of order."""
-        super().fill(part, rows, now)
-        self._stops[part.start] = part.stop
-        start = self._ready
-        while self._ready in self._stops:
-            self._ready = self._stops.pop(self._ready)
-        if self._rows is not None and self._ready > start:
-            self._parts.append(self._result(self._rows[start : self._ready], now))
-            self._changed.set()
+        if self.future.done():
+            return
+        self._missing -= part.size
+        self._parts[part.start] = result = self._result(rows, now)
+        self._changed.set()
+        if not self._missing:
+            self.future.set_result(result)
 
     def fail(self, error: Exception) -> None:
         """Raise an error in the caller unless the entry is answered already."""
@@ -111,12 +166,17 @@ class StreamedEntry(Entry):
 
     async def part(self) -> EntryResult:
         """Return the next rows and the times up to them. Raises the error of the entry."""
-        while not self._parts:
+        while (part := self._parts.pop(self._next, None)) is None:
             if self.future.done():
                 self.future.result()
             self._changed.clear()
             await self._changed.wait()
-        return self._parts.popleft()
+        self._next += len(part.rows)
+        return part
+
+    def consume(self, part: EntryResult) -> None:
+        """Note that the caller is done with a part. Call it with the queue's lock held."""
+        self._consumed += len(part.rows)
 
 
 class BatchSlice(NamedTuple):
@@ -151,29 +211,39 @@ MIN_SHARES = 4
 
 
 class Queue:
-    """A round-robin queue of entries. Hold `lock` while calling its methods."""
+    """A round-robin queue of entries. Hold `lock` while calling its methods.
 
-    def __init__(self, max_batch_size: int) -> None:
+    `max_batch_work` is the work of the largest batch.
+    """
+
+    def __init__(self, max_batch_work: int) -> None:
         self.lock = threading.Lock()
         self.waiting = 0  # items that are in no batch yet
+        self.work = 0  # their work
         self.closed = False
         self._entries: deque[Entry] = deque()
-        self._share = max_batch_size // MIN_SHARES  # items of an entry in a shared batch
+        self._share = max_batch_work // MIN_SHARES  # work of an entry in a shared batch
         self._large = 0  # unanswered entries of more than one share
 
     def __len__(self) -> int:
         """Return the number of entries, including those that are over but not yet removed."""
         return len(self._entries)
 
+    def has_work(self) -> bool:
+        """Whether an entry can be taken or removed now."""
+        return any(not entry.is_paused for entry in self._entries)
+
     def append(self, entry: Entry) -> None:
         """Queue an entry."""
         self._entries.append(entry)
         self.waiting += entry.size
+        self.work += entry.work
         self._large += self._is_large(entry)
 
     def withdraw(self, entry: Entry) -> None:
         """Remove the items of an entry that are in no batch yet."""
         self.waiting -= entry.waiting
+        self.work -= entry.work
         entry.waiting = 0
 
     def drop(self, slices: list[BatchSlice]) -> None:
@@ -186,42 +256,59 @@ class Queue:
         self.withdraw(entry)
         self._large -= self._is_large(entry)
 
-    def items_until(self, size: int) -> int:
-        """Return how many items run until a new entry of `size` items is answered.
+    def work_until(self, work: int) -> int:
+        """Return how much work runs until a new entry of so much work is answered.
 
-        By round robin, each entry ahead delays it by at most the larger of its size and one share.
+        By round robin, each entry ahead delays it by at most the larger of its work and one share.
         """
         if not self._large:  # no entry exceeds its share, so all queued items run before
-            return size + self.waiting
-        limit = max(size, self._share)
-        return size + sum(min(entry.waiting, limit) for entry in self._entries)
+            return work + self.work
+        limit = max(work, self._share)
+        return work + sum(min(entry.work, limit) for entry in self._entries)
 
     def oldest(self) -> float | None:
         """Return when the oldest entry with queued items arrived."""
         return min((entry.arrived for entry in self._entries if entry.waiting), default=None)
 
     def form(self, room: int, now: float) -> list[BatchSlice]:
-        """Take a batch of up to `room` items, an equal share of each entry in turn.
+        """Take a batch of up to `room` work, an equal share of each entry in turn.
 
-        Removes entries that are over.
+        The batch has the shapes of the first entry; entries of other shapes keep their places. A
+        single item is taken even if its work exceeds `room`. Removes entries that are over.
         """
-        live = (entry for entry in self._entries if not entry.is_over(now))
-        share = max(1, room // max(1, len(list(islice(live, MIN_SHARES)))))
-        slices = []
+        share = room // max(1, self._sharers(now))
+        slices: list[BatchSlice] = []
+        skipped: list[Entry] = []
         while self._entries:
             entry = self._entries.popleft()
             if entry.is_over(now):
                 continue
-            if not room:
+            if entry.is_paused or (slices and entry.shapes != slices[0].entry.shapes):
+                skipped.append(entry)
+                continue
+            items = min(max(share, entry.weight), room) // entry.weight
+            if room and not slices:
+                items = max(1, items)
+            if not items:
                 self._entries.appendleft(entry)
                 break
-            part = entry.take(min(share, room), now)
+            part = entry.take(items, now)
             if entry.waiting:
                 self._entries.append(entry)
             slices.append(part)
-            room -= part.size
+            room -= part.size * entry.weight
             self.waiting -= part.size
+            self.work -= part.size * entry.weight
+        self._entries.extendleft(reversed(skipped))
         return slices
 
+    def _sharers(self, now: float) -> int:
+        """Return how many entries can share the next batch, counted up to MIN_SHARES."""
+        live = (e for e in self._entries if not (e.is_paused or e.is_over(now)))
+        if (first := next(live, None)) is None:
+            return 0
+        same = (entry for entry in live if entry.shapes == first.shapes)
+        return 1 + len(list(islice(same, MIN_SHARES - 1)))
+
     def _is_large(self, entry: Entry) -> bool:
-        return entry.size > self._share
+        return entry.size * entry.weight > self._share

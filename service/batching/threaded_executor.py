@@ -95,7 +95,10 @@ class ThreadedExecutor:
 
     def wake(self) -> None:
         """Notify the runners after an entry was queued. Call it with the queue's lock held."""
-        self._not_empty.notify()
+        if self._queue.closed:
+            self._not_empty.notify_all()
+        else:
+            self._not_empty.notify()
         self._arrival.notify_all()
 
     def busy_s(self) -> float:
@@ -123,16 +126,21 @@ class ThreadedExecutor:
                     runner.running_since = time.monotonic()
                 if self._queue.waiting:
                     self._not_empty.notify()
+                elif self._queue.closed:
+                    self._not_empty.notify_all()  # so that all runners stop
             if slices:
                 self._run_batch(runner, slices)
 
     def _wait_for_entry(self, runner: ThreadRunner) -> bool:
         """Wait for an entry; false when the queue is closed and empty."""
+        queue = self._queue
         while True:
-            with self._queue.lock:
+            with queue.lock:
                 timeout = None if runner.has_released else RELEASE_AFTER_S
-                if self._not_empty.wait_for(lambda: self._queue or self._queue.closed, timeout):
-                    return bool(self._queue)
+                if self._not_empty.wait_for(
+                    lambda: queue.has_work() or (queue.closed and not queue), timeout
+                ):
+                    return bool(queue)
             runner.release_memory()
 
     def _wait_for_cohort(self, runner: ThreadRunner) -> None:
@@ -147,13 +155,13 @@ class ThreadedExecutor:
         runner.cohort.waited(came_back=came_back)
 
     def _room(self) -> int:
-        """Return the size of the next batch: the queued items, shared among all free runners."""
+        """Return the work of the next batch: what is queued, shared among all free runners."""
         free = sum(runner.running_since is None for runner in self.runners)
-        return min(self._max_batch_size, -(-self._queue.waiting // max(1, free)))
+        return min(self._max_batch_size, -(-self._queue.work // max(1, free)))
 
     def _run_batch(self, runner: ThreadRunner, slices: list[BatchSlice]) -> None:
-        size = sum(part.size for part in slices)
-        runner.free_at = time.monotonic() + self._cost.estimate_s(size)
+        work = sum(part.size * part.entry.weight for part in slices)
+        runner.free_at = time.monotonic() + self._cost.estimate_s(work)
         batch = runner.run_batch(slices)
         runner.free_at = batch.ended
         if batch.rows is None:

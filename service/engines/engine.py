@@ -61,7 +61,8 @@ class Engine:
     before them take little time, but rounding them would add much to the error of the images.
 
     `threads` is the number of compute threads, `device` the number of a GPU, and `gpu_bytes` the
-    limit on its memory; 0 means no limit.
+    limit on its memory; 0 means no limit. `tile` is the side of the largest picture, in pixels, if
+    the model takes pictures. Work is counted in images, or in pixels of pictures.
     Raises EngineError if onnxruntime rejects the graph or falls back to another provider.
     """
 
@@ -72,22 +73,27 @@ class Engine:
         *,
         threads: int = 1,
         max_batch_size: int = 32,
+        tile: int = 256,
         device: int = 0,
         gpu_bytes: int = 0,
     ) -> None:
-        self.manifest = bundle.manifest
-        self._image_shape = _shape(bundle.manifest.image)
+        self.manifest = manifest = bundle.manifest
+        self._pictures = manifest.pictures
+        # Not looked up per batch: the manifest validates a new Image each time.
+        self._image_shape = None if self._pictures else _shape(manifest.image)
         self.config = config
         self._pads = PROVIDERS[config.provider].pads
-        if self._pads:
-            size = cuda_batch_size(bundle.manifest.image, max_batch_size)
-            self.sizes: tuple[int, ...] = (size,)
+        self._tile = tile
+        if self._pictures is not None:
+            self.sizes: tuple[int, ...] = (1,)
+        elif self._pads:
+            self.sizes = (cuda_batch_size(manifest.image, max_batch_size),)
         else:
             self.sizes = batch_sizes(max_batch_size)
         self._graph: Graph = (
             open_cuda_graph(bundle, config, self.sizes[0], device, gpu_bytes)
             if config.provider == "cuda"
-            else _chain(bundle.model, config, threads)
+            else _chain(bundle, config, threads)
         )
 
     @property
@@ -105,7 +111,7 @@ class Engine:
         Raises EngineError if the graph returns another shape or type.
         """
         images = self._graph.run(self._feed(inputs))
-        shape = (len(inputs[0]), *self._image_shape)
+        shape = self._expected_shape(inputs[0])
         if images.shape != shape or images.dtype != np.uint8:
             raise EngineError(
                 f"the graph returned {images.dtype} {images.shape}, not uint8 {shape}"
@@ -118,32 +124,51 @@ class Engine:
 
     def release_memory(self) -> None:
         """Release memory that only large batches need. The next large batch allocates it again."""
-        self._graph.release_memory(self._feed(self._zeros(1)))
+        smallest = None if self._pictures is None else self._pictures.multiple
+        self._graph.release_memory(self._feed(self._zeros(1, smallest)))
 
     def warm_up(self, cost: CostModel) -> dict[int, float]:
-        """Run zeros in every batch size and update `cost` with the warm runs.
+        """Run zeros of several amounts of work and update `cost` with the warm runs.
 
-        Returns the seconds of the fastest run of each batch size.
+        The amounts are all batch sizes, or pictures up to the largest tile. Returns the seconds of
+        the fastest run of each.
         """
-        for size in self.sizes:
-            self.run(self._zeros(size))
-        found = dict.fromkeys(self.sizes, math.inf)
+        samples = self._samples()
+        for inputs in samples.values():
+            self.run(inputs)
+        found = dict.fromkeys(samples, math.inf)
         began = time.perf_counter()
         for turn in range(MAX_ROUNDS):
-            # Each round runs all sizes, so that other load on the CPUs affects all sizes alike.
-            for size in self.sizes:
-                inputs = self._zeros(size)
+            # Each round runs all samples, so that other load on the CPUs affects all alike.
+            for work, inputs in samples.items():
                 started = time.perf_counter()
                 self.run(inputs)
                 took = time.perf_counter() - started
-                cost.learn(size, took)
-                found[size] = min(found[size], took)
+                cost.learn(work, took)
+                found[work] = min(found[work], took)
             if turn + 1 >= MIN_ROUNDS and time.perf_counter() - began > MIN_WARM_UP_S:
                 break
         return found
 
-    def _zeros(self, size: int) -> list[Array]:
-        return [tensor.zeros(size) for tensor in self.manifest.inputs]
+    def _samples(self) -> dict[int, list[Array]]:
+        """Return inputs by their work."""
+        if self._pictures is None:
+            return {size: self._zeros(size) for size in self.sizes}
+        multiple = self._pictures.multiple
+        sides = {max(1, part * self._tile // (4 * multiple)) * multiple for part in (1, 2, 4)}
+        return {side * side: self._zeros(1, side) for side in sorted(sides)}
+
+    def _zeros(self, size: int, side: int | None = None) -> list[Array]:
+        return [tensor.zeros(size, side) for tensor in self.manifest.inputs]
+
+    def _expected_shape(self, first: Array) -> tuple[int, ...]:
+        """Return the shape of the images of a batch, given its first input."""
+        if self._image_shape is not None:
+            return len(first), *self._image_shape
+        assert self._pictures is not None
+        count, height, width, channels = first.shape
+        scale = self._pictures.scale
+        return count, scale * height, scale * width, channels
 
     def _feed(self, inputs: Sequence[Array]) -> Feed:
         names = (tensor.name for tensor in self.manifest.inputs)
@@ -191,13 +216,14 @@ def cuda_batch_size(image: Image, max_batch_size: int) -> int:
     return min(max_batch_size, 1 << (room.bit_length() - 1))
 
 
-def _chain(model: bytes, config: ProviderConfig, threads: int) -> Chain:
-    return Chain(
-        [
-            open_session(part, each, threads, provider_options(each, threads))
-            for part, each in _stages(model, config)
-        ]
-    )
+def _chain(bundle: Bundle, config: ProviderConfig, threads: int) -> Chain:
+    has_free_sides = bundle.manifest.pictures is not None
+    stages = [(bundle.model, config)] if has_free_sides else _stages(bundle.model, config)
+    sessions = []
+    for part, each in stages:
+        options = provider_options(each, threads)
+        sessions.append(open_session(part, each, threads, options, has_free_sides=has_free_sides))
+    return Chain(sessions)
 
 
 def _stages(model: bytes, config: ProviderConfig) -> list[tuple[bytes, ProviderConfig]]:

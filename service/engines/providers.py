@@ -20,15 +20,17 @@ class Provider:
     `onnx_name`: its name in onnxruntime.
     `pads`: whether all batches are padded to one size.
     `decomposes`: whether transposed convolutions run faster as plain convolutions.
+    `takes_pictures`: whether an engine runs pictures of any size.
     """
 
     onnx_name: str
     pads: bool = False
     decomposes: bool = False
+    takes_pictures: bool = True
 
 
 PROVIDERS: dict[Name, Provider] = {
-    "cuda": Provider("CUDAExecutionProvider", pads=True),
+    "cuda": Provider("CUDAExecutionProvider", pads=True, takes_pictures=False),
     "openvino": Provider("OpenVINOExecutionProvider"),
     "cpu": Provider("CPUExecutionProvider", decomposes=True),
 }

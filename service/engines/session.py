@@ -48,14 +48,23 @@ class Chain:
 
 
 def open_session(
-    model: bytes, config: ProviderConfig, threads: int, provider_options: Mapping[str, Any]
+    model: bytes,
+    config: ProviderConfig,
+    threads: int,
+    provider_options: Mapping[str, Any],
+    *,
+    has_free_sides: bool = False,
 ) -> onnxruntime.InferenceSession:
-    """Open a session on the provider of `config`. Raises EngineError if it is not available."""
+    """Open a session on the provider. Raises EngineError if it is not available.
+
+    `has_free_sides`: inputs come in many sizes. onnxruntime then plans no memory in advance: it
+    would keep one plan per size for ever.
+    """
     wanted = check_provider(config)
     try:
         session = onnxruntime.InferenceSession(
             model,
-            _options(threads),
+            _options(threads, plans_memory=not has_free_sides),
             providers=[(wanted, dict(provider_options))],
             enable_fallback=0,  # onnxruntime would fall back to the CPU and only print the failure
         )
@@ -89,7 +98,7 @@ def load_cuda() -> None:
     onnxruntime.set_default_logger_severity(4)  # hides its warnings about nodes that run elsewhere
 
 
-def _options(threads: int) -> onnxruntime.SessionOptions:
+def _options(threads: int, *, plans_memory: bool) -> onnxruntime.SessionOptions:
     """Return session options with `threads` compute threads.
 
     onnxruntime's default number of threads pins them to cores that a container may not have.
@@ -97,6 +106,7 @@ def _options(threads: int) -> onnxruntime.SessionOptions:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
+    options.enable_mem_pattern = plans_memory
     options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
     options.use_deterministic_compute = True  # some GPU algorithms add up in an arbitrary order
     # Spinning threads would take CPU time from the threads that encode images.

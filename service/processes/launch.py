@@ -42,6 +42,7 @@ def share_of(settings: Settings, workers: int) -> Settings:
             "encode_threads": max(1, (settings.encode_threads or cpus) // workers),
             "queue_images": min(settings.queue_images, queue_images),
             "queue_megapixels": settings.queue_megapixels / workers,
+            "picture_memory_bytes": settings.picture_memory_bytes // workers,
         }
     )
 

@@ -5,7 +5,7 @@ import logging
 from contextlib import AbstractContextManager
 
 from mirage.bundle.errors import BundleError
-from mirage.bundle.format.manifest import Manifest
+from mirage.bundle.format.manifest import Manifest, Task
 from mirage.bundle.format.verify import read_manifest
 from mirage.bundle.store.layout import list_models, list_versions, version_path
 from mirage.service.errors import (
@@ -80,48 +80,62 @@ class ModelRegistry:
         await self.follower.refresh()
 
     async def find(
-        self, name: str | None, version: int | None, seed: int | None = None
+        self,
+        name: str | None,
+        version: int | None,
+        seed: int | None = None,
+        task: Task | None = None,
     ) -> Servable:
         """Return the version that answers a request, and load it if needed.
 
         Raises the errors of `loaded_version`, and ModelRefused.
         """
-        if (servable := self.loaded_version(name, version, seed)) is not None:
+        if (servable := self.loaded_version(name, version, seed, task)) is not None:
             return servable
         assert version is not None  # released versions are in memory
-        key = (name or self._default(), version)
+        key = (name or self._default(task), version)
         await self._check_published(*key)
-        return await self._on_demand.get_or_load(key)
+        return self._checked(await self._on_demand.get_or_load(key), task)
 
     def loaded_version(
-        self, name: str | None, version: int | None, seed: int | None = None
+        self,
+        name: str | None,
+        version: int | None,
+        seed: int | None = None,
+        task: Task | None = None,
     ) -> Servable | None:
         """Return the version that answers a request, or None if it is not in memory.
 
         Without a `version`, the canary answers its share of the seeds; `seed` is None for posted
-        latents. Raises NotReady, Draining, NoSuchModel, and InvalidValue if `name` is None and
-        there is no default model.
+        latents, and a hash of the bytes for pictures. `task` is what the request needs; None means
+        any. Raises NotReady, Draining, NoSuchModel, and InvalidValue if the model has another task,
+        or if `name` is None and there is no default model.
         """
         if self._closed:
             raise Draining("the service is stopping", retry_after_s=1)
         if not self.ready:
             raise NotReady("the models are being loaded", retry_after_s=1)
-        name = name or self._default()
+        name = name or self._default(task)
         if version is None:
-            return self._released(name, seed)
+            return self._checked(self._released(name, seed), task)
         for servable in self._servables(name):
             if servable.manifest.version == version:
-                return servable
-        return self._on_demand.get((name, version))
+                return self._checked(servable, task)
+        kept = self._on_demand.get((name, version))
+        return None if kept is None else self._checked(kept, task)
 
     async def lease(
-        self, name: str | None, version: int | None, seed: int | None = None
+        self,
+        name: str | None,
+        version: int | None,
+        seed: int | None = None,
+        task: Task | None = None,
     ) -> AbstractContextManager[Servable]:
         """Like `find`, as a context manager that keeps the version in memory.
 
         Enter it before awaiting anything else.
         """
-        return self.hold(await self.find(name, version, seed))
+        return self.hold(await self.find(name, version, seed, task))
 
     def hold(self, servable: Servable) -> AbstractContextManager[Servable]:
         """Return a context manager that keeps a version in memory.
@@ -192,9 +206,10 @@ class ModelRegistry:
         return model.released.manifest.version if model and model.released else None
 
     def is_default(self, name: str) -> bool:
-        """Whether a model answers requests that name no model."""
-        default = self._settings.default_model
-        return name == default or (default is None and self._all_released() == [name])
+        """Whether a model answers requests for its task that name no model."""
+        if (task := self._task(name)) is None:
+            return name == self._settings.default_model
+        return self._candidates(task) == [name]
 
     def loaded(self, name: str) -> list[Servable]:
         """Return the versions of a model in memory, including ensembles and their members."""
@@ -216,10 +231,12 @@ class ModelRegistry:
         """See `Batcher.is_saturated`, for any version."""
         return any(version.is_saturated() for version in self._cache.versions())
 
-    def check_room(self, allowed_s: float) -> None:
-        """Raise Overloaded if no version in memory can make another image in `allowed_s`."""
+    def check_room(self, allowed_s: float, task: Task = "generate") -> None:
+        """Raise Overloaded if no version of a task can make another image in `allowed_s`."""
         retry_after_s = None
         for version in self._cache.versions():
+            if version.manifest.task != task:
+                continue
             try:
                 version.check_room(allowed_s)
             except (Overloaded, DeadlineUnreachable) as error:
@@ -249,17 +266,44 @@ class ModelRegistry:
             raise NoSuchModel(f"model is {name!r:.100}; {self._known()}")
         return chosen
 
-    def _all_released(self) -> list[str]:
-        return sorted(name for name, model in self._models.items() if model.released)
+    def _all_released(self, task: Task | None = None) -> list[str]:
+        return sorted(
+            name
+            for name, model in self._models.items()
+            if model.released and task in (None, model.released.manifest.task)
+        )
 
-    def _default(self) -> str:
-        if self._settings.default_model is not None:
-            return self._settings.default_model
-        names = self._all_released()
+    def _task(self, name: str) -> Task | None:
+        """Return the task of a model, or None if no version of it is released."""
+        model = self._models.get(name)
+        return model.released.manifest.task if model and model.released else None
+
+    def _checked(self, servable: Servable, task: Task | None) -> Servable:
+        """Return the version. Raises InvalidValue if it has another task."""
+        manifest = servable.manifest
+        if task in (None, manifest.task):
+            return servable
+        fitting = ", ".join(self._all_released(task)) or "none"
+        raise InvalidValue.of(
+            "model",
+            f"model is {manifest.name}, whose task is {manifest.task}: use POST /{manifest.task};"
+            f" the released models for {task} are {fitting}",
+        )
+
+    def _candidates(self, task: Task | None) -> list[str]:
+        """Return the models that may answer a request that names none."""
+        default = self._settings.default_model
+        if default is not None and (task is None or self._task(default) in (None, task)):
+            return [default]
+        return self._all_released(task)
+
+    def _default(self, task: Task | None) -> str:
+        names = self._candidates(task)
         if len(names) > 1:
             raise InvalidValue.of("model", f"model is absent; name one of {', '.join(names)}")
         if not names:
-            raise NoSuchModel("no model is released; request a model and a version")
+            of_task = f" for {task}" if task and self._all_released() else ""
+            raise NoSuchModel(f"no model{of_task} is released; request a model and a version")
         return names[0]
 
     def _known(self) -> str:

@@ -5,7 +5,7 @@ import logging
 from collections.abc import AsyncGenerator, Coroutine, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from prometheus_client import Counter
@@ -13,7 +13,7 @@ from prometheus_client import Counter
 from mirage.bundle.format.latents import member_of
 from mirage.bundle.format.manifest import Manifest
 from mirage.service.batching.batcher import Batcher, BatchOptions
-from mirage.service.batching.queue import Array, Arrays, EntryResult
+from mirage.service.batching.queue import Array, Arrays, EntryResult, Inputs
 from mirage.service.engines.engine import Engine
 from mirage.service.errors import InvalidValue
 from mirage.service.host import trim_memory
@@ -29,6 +29,11 @@ Key = tuple[str, int]  # name and version
 # Smallest batch for the shared engine. With fewer images, several threads wait for each other about
 # as long as they save.
 MIN_SHARED_IMAGES = 8
+# Tiles of a picture that run before the caller has consumed earlier ones. Several runners stay
+# busy, and 8 tiles of 256 pixels are 25 MB of RGB at four times the size.
+MAX_TILES_AHEAD = 8
+MAX_OVERLAP = 4  # pixels of a picture's tiles per pixel of the picture; see `tiling.tile_side`
+MAX_PLANES = {1: 4, 3: 2, 4: 1}  # of an RGBA picture, by the channels of the model
 
 
 class EngineRun:
@@ -43,7 +48,10 @@ class EngineRun:
         self._engine = engine
         self._padding = padding
         self._shared = prepared.shared
-        self._min_shared_images = min(MIN_SHARED_IMAGES, prepared.max_batch_size)
+        # A single tile is large enough.
+        self._min_shared_images = (
+            1 if prepared.tile else min(MIN_SHARED_IMAGES, prepared.max_batch_size)
+        )
         self._counters = counters
 
     def __call__(self, arrays: Arrays) -> Array:
@@ -67,6 +75,18 @@ class EngineRun:
         return size >= self._min_shared_images and self._counters.has_single_request()
 
 
+class Job(Protocol):
+    """The work of one request."""
+
+    @property
+    def arrays(self) -> Inputs:
+        """The model's inputs, in the order of its manifest."""
+
+    @property
+    def weight(self) -> int:
+        """Work of one item: 1, or the pixels of a picture."""
+
+
 class LoadedVersion:
     """A version in memory. Create, call and close it on the event loop."""
 
@@ -80,6 +100,7 @@ class LoadedVersion:
         self.manifest = manifest = prepared.manifest
         self._labels = (manifest.name, str(manifest.version))
         self.provider_config = prepared.engines[0].config
+        self.tile = prepared.tile  # side of the largest tile in pixels; 0 if it takes no pictures
         self._metrics = metrics
         self._counters = counters = counters or SharedCounters()
         self._engines = prepared.all_engines
@@ -99,8 +120,9 @@ class LoadedVersion:
     @property
     def _may_run_inline(self) -> bool:
         # A hanging engine call blocks the event loop. Only with several workers does a supervisor
-        # replace such a worker.
-        return self._counters.workers > 1 and self.provider_config.provider != "cuda"
+        # replace such a worker. A tile takes too long for the event loop.
+        is_cpu = self.provider_config.provider != "cuda"
+        return self._counters.workers > 1 and is_cpu and not self.tile
 
     @property
     def key(self) -> Key:
@@ -128,23 +150,28 @@ class LoadedVersion:
         """See `Batcher.is_saturated`."""
         return self._batcher.is_saturated()
 
-    def check_room(self, allowed_s: float) -> None:
+    def check_room(self, allowed_s: float, work: int = 1) -> None:
         """See `Batcher.check_room`."""
-        self._batcher.check_room(allowed_s)
+        self._batcher.check_room(allowed_s, work)
 
-    async def generate(self, job: GenerateJob, deadline: float) -> EntryResult:
+    async def generate(self, job: Job, deadline: float) -> EntryResult:
         """Make the images of a job. Raises the errors of `Batcher.submit`."""
         self._counters.begin_request()
         try:
-            return await self._batcher.submit(_arrays(job), deadline)
+            return await self._batcher.submit(job.arrays, deadline, job.weight)
         finally:
             self._counters.end_request()
 
-    async def stream(self, job: GenerateJob, deadline: float) -> AsyncGenerator[EntryResult]:
-        """Yield the images of a job in parts. Raises the errors of `Batcher.stream`."""
+    async def stream(self, job: Job, deadline: float) -> AsyncGenerator[EntryResult]:
+        """Yield the images of a job in parts. Raises the errors of `Batcher.stream`.
+
+        Tiles run at most `MAX_TILES_AHEAD` ahead of the caller, which bounds the memory.
+        """
         self._counters.begin_request()
+        window = max(1, MAX_TILES_AHEAD * self.tile**2 // job.weight) if self.tile else None
+        stream = self._batcher.stream(job.arrays, deadline, job.weight, window)
         try:
-            async with aclosing(self._batcher.stream(_arrays(job), deadline)) as parts:
+            async with aclosing(stream) as parts:
                 async for part in parts:
                     yield part
         finally:
@@ -169,16 +196,17 @@ def _free(engines: list[Engine]) -> None:
 
 def _batch_options(prepared: Prepared, settings: Settings, *, inline: bool) -> BatchOptions:
     # The queue is bounded in images and in pixels, but always holds the largest allowed request.
-    megapixels = max(settings.queue_megapixels, settings.megapixels_per_request)
-    image = prepared.manifest.image
-    images = int(1e6 * megapixels / (image.height * image.width))
-    max_queue_size = max(1, min(settings.queue_images, images))
+    pixels = int(1e6 * max(settings.queue_megapixels, settings.megapixels_per_request))
     linger_s = settings.linger_ms / 1000
+    manifest = prepared.manifest
+    if manifest.pictures is not None:
+        planes = MAX_PLANES[manifest.outputs[0].sizes[3] or 1]
+        work = max(1, pixels * planes * MAX_OVERLAP // manifest.pictures.scale**2)
+        return BatchOptions(prepared.max_batch_size, work, linger_s, inline, "pixels of tiles")
+    image = manifest.image
+    images = pixels // (image.height * image.width)
+    max_queue_size = max(1, min(settings.queue_images, images))
     return BatchOptions(prepared.max_batch_size, max_queue_size, linger_s, inline)
-
-
-def _arrays(job: GenerateJob) -> Arrays:
-    return (job.latents,) if job.labels is None else (job.latents, job.labels)
 
 
 @dataclass(frozen=True)

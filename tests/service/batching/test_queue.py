@@ -65,12 +65,12 @@ def test_entries_that_are_over_are_removed_even_without_room() -> None:
 def test_each_entry_ahead_delays_a_new_one_by_at_most_a_share() -> None:
     def test(queue: Queue) -> None:
         put(queue, 1)
-        assert queue.items_until(1) == 2
+        assert queue.work_until(1) == 2
         large = put(queue, 100)
-        assert queue.items_until(1) == 1 + 1 + 2
-        assert queue.items_until(50) == 50 + 1 + 50
+        assert queue.work_until(1) == 1 + 1 + 2
+        assert queue.work_until(50) == 50 + 1 + 50
         queue.leave(large)
-        assert queue.items_until(1) == 2
+        assert queue.work_until(1) == 2
 
     with_queue(test)
 

@@ -43,7 +43,8 @@ def test_a_share_is_a_part_of_the_threads_and_of_the_queue() -> None:
     share = share_of(whole, 4)
     assert (share.threads, share.encode_threads) == (2, 2)
     assert (share.queue_images, share.queue_megapixels) == (256, 16.0)
-    rest = {"threads", "encode_threads", "queue_images", "queue_megapixels"}
+    assert 4 * share.picture_memory_bytes == whole.picture_memory_bytes
+    rest = {"threads", "encode_threads", "queue_images", "queue_megapixels", "picture_memory_bytes"}
     assert share.model_dump(exclude=rest) == whole.model_dump(exclude=rest)
 
 

@@ -1,4 +1,4 @@
-"""Reads what a server answers: images, problems, models; trusts none of it to be well-formed."""
+"""Parses responses: images, problem details and models; responses may be malformed."""
 
 import email.utils
 import re
@@ -10,10 +10,10 @@ from typing import Any
 import httpx
 
 from mirage_client.errors import BadAnswer, Refused
+from mirage_client.generate_call import GenerateCall
 from mirage_client.image import GeneratedImage
-from mirage_client.order import Order
 
-IMAGES = "multipart/mixed"  # the only type with PNG bytes as they are, and each image's label
+IMAGES = "multipart/mixed"  # the only media type with both raw PNG bytes and labels
 PROBLEM = "application/problem+json"
 UNREADABLE = (AttributeError, KeyError, RecursionError, TypeError, ValueError)
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -21,7 +21,7 @@ PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
 @dataclass(frozen=True)
 class Model:
-    """A model of the server; `released` is the version that answers when none is named."""
+    """A model of the server; `released` is the default version."""
 
     name: str
     released: int | None
@@ -31,9 +31,9 @@ class Model:
 
 @dataclass(frozen=True)
 class ModelVersion:
-    """A version that the server holds in memory; `sha256` is the hash of its graph.
+    """A version in the server's memory; `sha256` is the hash of its graph.
 
-    `labels` are the class names in order, none for a model without classes.
+    `labels` are the class names in order; empty for a model without classes.
     """
 
     version: int
@@ -47,18 +47,18 @@ class ModelVersion:
 
 @dataclass(frozen=True)
 class ModelDetail(Model):
-    """A model, its versions in memory, and what the bytes of its images depend on besides."""
+    """A model with its versions in memory, and the software that its image bytes depend on."""
 
     runtime: dict[str, str]
     loaded: tuple[ModelVersion, ...]
 
     def version(self, number: int) -> ModelVersion | None:
-        """A version in memory, None when it is not there."""
+        """A version in memory, or None."""
         return next((found for found in self.loaded if found.version == number), None)
 
 
-def read_images(response: httpx.Response, order: Order) -> list[GeneratedImage]:
-    """The images of an order; raises BadAnswer unless they are what was asked for."""
+def read_images(response: httpx.Response, call: GenerateCall) -> list[GeneratedImage]:
+    """Parse the images of a call; raises BadAnswer unless they match it."""
     name, _, version = response.headers.get("x-model", "").rpartition("@")
     try:
         images = [
@@ -74,14 +74,14 @@ def read_images(response: httpx.Response, order: Order) -> list[GeneratedImage]:
         ]
     except (KeyError, ValueError) as error:
         raise BadAnswer(f"the images cannot be read: {error!r}") from None
-    _check_images(images, order)
+    _check_images(images, call)
     return images
 
 
-def read_refusal(response: httpx.Response) -> Refused:
-    """The problem of an error answer; whoever stands before the server may answer something else.
+def read_problem(response: httpx.Response) -> Refused:
+    """Parse an error response; a proxy may have sent something else than problem details.
 
-    `Retry-After` counts whether it is seconds or a date.
+    `Retry-After` may be seconds or a date.
     """
     problem = _problem(response)
     errors = problem.get("errors")
@@ -98,7 +98,7 @@ def read_refusal(response: httpx.Response) -> Refused:
 
 
 def read_models(response: httpx.Response) -> list[Model]:
-    """All models; raises BadAnswer."""
+    """Parse the list of models; raises BadAnswer."""
     try:
         return [Model(**_summary(item)) for item in response.json()["models"]]
     except UNREADABLE as error:
@@ -106,7 +106,7 @@ def read_models(response: httpx.Response) -> list[Model]:
 
 
 def read_model(response: httpx.Response) -> ModelDetail:
-    """One model; raises BadAnswer."""
+    """Parse the description of a model; raises BadAnswer."""
     try:
         found = response.json()
         runtime = {str(name): str(value) for name, value in _given(found["runtime"], {}).items()}
@@ -117,7 +117,7 @@ def read_model(response: httpx.Response) -> ModelDetail:
 
 
 def _parts(response: httpx.Response) -> Iterator[tuple[dict[str, str], bytes]]:
-    """Header lines by lower-case name, and content, of each part; raises ValueError."""
+    """Yield the headers, by lower-case name, and the content of each part; raises ValueError."""
     media_type = response.headers.get("content-type", "")
     found = re.fullmatch(rf'{IMAGES}; *boundary="?([^";]+)"?', media_type, re.IGNORECASE)
     if not found:
@@ -125,19 +125,19 @@ def _parts(response: httpx.Response) -> Iterator[tuple[dict[str, str], bytes]]:
     delimiter = b"\r\n--" + found[1].encode()
     preamble, *parts, end = (b"\r\n" + response.content).split(delimiter)
     if preamble or end.strip() != b"--":
-        raise ValueError("the parts are cut short")
+        raise ValueError("the parts are truncated")
     for part in parts:
         head, _, content = part.removeprefix(b"\r\n").partition(b"\r\n\r\n")
         lines = (line.partition(": ") for line in head.decode("latin-1").split("\r\n"))
         yield {name.lower(): value for name, _, value in lines}, content
 
 
-def _check_images(images: list[GeneratedImage], order: Order) -> None:
-    asked = [(order.seed, order.index + number) for number in range(order.count)]
-    if [(image.seed, image.index) for image in images] != asked:
-        raise BadAnswer("the answer holds other images than those asked for")
+def _check_images(images: list[GeneratedImage], call: GenerateCall) -> None:
+    expected = [(call.seed, call.index + number) for number in range(call.count)]
+    if [(image.seed, image.index) for image in images] != expected:
+        raise BadAnswer("the response has other images than requested")
     if not all(image.png.startswith(PNG_SIGNATURE) for image in images):
-        raise BadAnswer("the answer holds images that are no PNG files")
+        raise BadAnswer("the response has images that are not PNG")
 
 
 def _problem(response: httpx.Response) -> dict[str, Any]:
@@ -152,13 +152,13 @@ def _problem(response: httpx.Response) -> dict[str, Any]:
 
 
 def _text(problem: dict[str, Any], name: str, default: str) -> str:
-    """A member that is text; whoever passes a problem on may have made it something else."""
+    """A string member; proxies may have replaced it with another type."""
     value = problem.get(name)
     return value if isinstance(value, str) else default
 
 
 def _seconds(retry_after: str | None) -> float | None:
-    """Seconds from now, never below 0; None for a header that says nothing of use."""
+    """Parse Retry-After to seconds from now, at least 0; None if it is missing or invalid."""
     text = (retry_after or "").strip()
     if re.fullmatch("[0-9]{1,9}", text):
         return float(text)
@@ -169,12 +169,12 @@ def _seconds(retry_after: str | None) -> float | None:
 
 
 def _given(value: Any, default: Any) -> Any:
-    """A member, or the default where it is null."""
+    """The value, or the default if it is null."""
     return default if value is None else value
 
 
 def _summary(item: dict[str, Any]) -> dict[str, Any]:
-    """What a list and a description have in common, with other fields left out."""
+    """The fields that a list and a description share; unknown fields are ignored."""
     return {
         "name": str(item["name"]),
         "released": None if item["released"] is None else int(item["released"]),

@@ -1,23 +1,23 @@
-"""Settles what determines a dataset: what is asked for, what was begun, what the server has."""
+"""Resolves the parameters of a dataset from options, an existing record and the server."""
 
 import secrets
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from mirage_client.answers import ModelDetail, ModelVersion
 from mirage_client.client import Client
 from mirage_client.errors import BadAnswer, DatasetError
-from mirage_client.order import DRAWN_SEEDS
+from mirage_client.generate_call import RANDOM_SEEDS
 from mirage_client.record import Record
+from mirage_client.responses import ModelDetail, ModelVersion
 
-UNIFORM = "uniform"  # every class equally often, in turn
+UNIFORM = "uniform"  # all classes, cycled
 
 
 @dataclass(frozen=True)
-class Wish:
-    """What is asked for; None leaves it to what was begun, else to a default.
+class DatasetOptions:
+    """Requested parameters; None uses the existing dataset's value, else a default.
 
-    `labels` are `uniform`, or class names or indices separated by commas, to take in turn.
+    `labels`: `uniform`, or class names or indices separated by commas, which are cycled.
     """
 
     model: str | None = None
@@ -29,29 +29,30 @@ class Wish:
     shard_size: int | None = None
 
 
-def settle(client: Client, wish: Wish, begun: Record | None) -> Record:
-    """The record of the dataset; whether it agrees with what was begun is not checked here.
+def resolve(client: Client, wanted: DatasetOptions, existing: Record | None) -> Record:
+    """Build the record of a dataset; does not check it against the existing one.
 
-    Raises DatasetError for what the server's models cannot do, and what the client raises.
+    Raises DatasetError if the server does not have the model, version or classes, and the errors of
+    the client.
     """
-    detail = _detail(client, wish.model or (begun.model if begun else None))
-    version = _version(client, detail, wish.version or (begun.version if begun else None))
-    left_open = asdict(begun) if begun else _defaults(version.labels)
-    wished = {name: value for name, value in asdict(wish).items() if value is not None}
-    if wish.labels is not None:
-        wished["labels"] = class_indices(wish.labels, version.labels)
-    facts = {
+    detail = _detail(client, wanted.model or (existing.model if existing else None))
+    version = _version(client, detail, wanted.version or (existing.version if existing else None))
+    defaults = asdict(existing) if existing else _defaults(version.labels)
+    given = {name: value for name, value in asdict(wanted).items() if value is not None}
+    if wanted.labels is not None:
+        given["labels"] = class_indices(wanted.labels, version.labels)
+    server = {
         "model": detail.name,
         "version": version.version,
         "sha256": version.sha256,
         "runtime": detail.runtime,
         "classes": version.labels,
     }
-    return Record(**(left_open | wished | facts))
+    return Record(**(defaults | given | server))
 
 
 def class_indices(text: str, classes: tuple[str, ...]) -> tuple[int, ...]:
-    """The class indices of labels as text: names go first, then indices; raises DatasetError."""
+    """Parse labels to class indices; names take precedence over indices. Raises DatasetError."""
     if text in classes:
         return (classes.index(text),)
     if text == UNIFORM:
@@ -63,7 +64,7 @@ def class_indices(text: str, classes: tuple[str, ...]) -> tuple[int, ...]:
 
 def _defaults(classes: tuple[str, ...]) -> dict[str, Any]:
     return {
-        "seed": secrets.randbelow(DRAWN_SEEDS),
+        "seed": secrets.randbelow(RANDOM_SEEDS),
         "truncation": 1.0,
         "labels": class_indices(UNIFORM, classes),
         "by_class": False,
@@ -72,7 +73,7 @@ def _defaults(classes: tuple[str, ...]) -> dict[str, Any]:
 
 
 def _detail(client: Client, name: str | None) -> ModelDetail:
-    """The model of this name, else the default one, else the only released one."""
+    """The named model, else the default model, else the only released one."""
     if name is None:
         models = client.models()
         default = [model.name for model in models if model.default]
@@ -80,13 +81,13 @@ def _detail(client: Client, name: str | None) -> ModelDetail:
         names = default or released
         if len(names) != 1:
             shown = ", ".join(released) or "none"
-            raise DatasetError(f"no model is named; the server has these released: {shown}")
+            raise DatasetError(f"name a model; the server has released: {shown}")
         name = names[0]
     return client.model(name)
 
 
 def _version(client: Client, detail: ModelDetail, number: int | None) -> ModelVersion:
-    """The version of this number, else the released one; the server loads it if it must."""
+    """The numbered version, else the released one; requests an image to load it if necessary."""
     number = number or detail.released
     if number is None:
         raise DatasetError(f"no version of {detail.name} is released; name one")
