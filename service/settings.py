@@ -140,7 +140,7 @@ class Settings(BaseSettings):
         " of a proxy before the service",
     )
     drain_delay_s: float = Field(
-        2, ge=0, le=600, description="time to go on serving, not ready, after SIGTERM"
+        2, ge=0, le=600, description="time to go on serving, not ready, after SIGTERM or SIGHUP"
     )
     grace_s: float = Field(
         25,
