@@ -27,6 +27,7 @@ from mirage.service.telemetry.logging import (
     REQUEST_ID,
     Record,
     client_of,
+    has_client,
     log_request,
     request_id,
 )
@@ -72,7 +73,10 @@ class Generate:
         try:
             response = await self._response(scope, receive, headers, record, arrived)
             await self._send(scope, send, response, record)
-            status = response.status_code
+            if has_client(scope):
+                status = response.status_code
+            else:
+                metrics.abandoned.inc()
         except (ClientDisconnect, asyncio.CancelledError) as left:
             metrics.abandoned.inc()
             if not isinstance(left, ClientDisconnect):

@@ -219,6 +219,7 @@ def record_of(request: Request) -> Record:
 REQUEST_ID_ALLOWED = re.compile(r"[A-Za-z0-9._-]{1,64}")
 CLIENT_LEFT = 499  # nobody reads it; it is what the log and the metrics tell
 PROBES = frozenset({"/healthz", "/readyz", "/metrics", "/v2/health/live", "/v2/health/ready"})
+LEFT = "client_left"  # in the state of a request whose answer is sent to nobody
 MOST_PATH = 200  # characters
 
 
@@ -243,11 +244,12 @@ class LogRequests:
         async def send_with_id(message: Message) -> None:
             nonlocal status, complete
             if message["type"] == "http.response.start":
-                status = message["status"]
+                status = message["status"] if has_client(scope) else CLIENT_LEFT
                 message = {**message, "headers": [*message.get("headers", ()), header]}
             await send(message)
             complete = message["type"] == "http.response.body" and not message.get("more_body")
 
+            complete = complete and has_client(scope)
         try:
             await self._app(scope, receive, send_with_id)
         finally:
@@ -264,6 +266,11 @@ def request_id(headers: Mapping[str, str]) -> str:
 
 
 def client_of(scope: Scope) -> str:
+def has_client(scope: Scope) -> bool:
+    """Whether the client was there until now; the HTTP protocol notes when it leaves."""
+    return not scope.get("state", {}).get(LEFT)
+
+
     """The client's address; empty where there is none."""
     return scope["client"][0] if scope.get("client") else ""
 
