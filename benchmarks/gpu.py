@@ -1,10 +1,9 @@
-"""Images per second of an NVIDIA GPU: bare, served, and beside PyTorch's compiler.
+"""Measures images per second on an NVIDIA GPU: engine alone, served, and with torch.compile.
 
-`engine` rows are the service's own engine, latents in and pixels out of host memory, with CUDA
-graphs (`recorded`) and without, in each precision; `compiled` rows are `torch.compile` with CUDA
-graphs doing the same; `stages` rows tell where the time of a batch goes; `served` rows are wrk
-against the service, with the processor time and the share of the GPU's time that it took. Without a
-GPU nothing is measured.
+`engine` rows measure the service's engine from latents to pixels in host memory, with CUDA graphs
+(`recorded`) and without, in each precision. `compiled` rows do the same with `torch.compile` and
+CUDA graphs. `stages` rows show where the time of a batch goes. `served` rows measure the service
+under wrk, with its processor time and the utilisation of the GPU. Without a GPU it exits.
 """
 
 import argparse
@@ -28,7 +27,7 @@ from serving.processes import cpu_s_of_threads, memory_mb
 from serving.servers import Row, ServerError, add_options, body_of, load, running
 
 from mirage.bundle.format.verify import Bundle, load_bundle
-from mirage.service.engines.engine import fitted, recorded_size, recording
+from mirage.service.engines.engine import cuda_batch_size, open_cuda_graph, optimized
 from mirage.service.engines.providers import Precision, ProviderConfig
 from mirage.service.media.encoding import encode_png
 
@@ -54,7 +53,7 @@ def main() -> None:
 
 
 def measure_all(options: argparse.Namespace) -> Iterator[Row]:
-    """All rows, each also written down as soon as it is known."""
+    """All rows; each is also written as soon as it is measured."""
     parts = {"engine": engines, "stages": stages, "compiled": compiled, "served": served}
     with tempfile.TemporaryDirectory() as folder:
         for name in options.models:
@@ -70,31 +69,31 @@ def measure_all(options: argparse.Namespace) -> Iterator[Row]:
 
 
 def engines(graph: Path, options: argparse.Namespace) -> Iterator[Row]:
-    """Each precision, batch by batch, recorded and not."""
+    """Rows for each precision and batch size, with and without CUDA graphs."""
     bundle = load_bundle(graph.parent)
     for precision in PRECISIONS:
-        kind = ProviderConfig("cuda", precision)
-        fit = fitted(bundle, kind)
+        config = ProviderConfig("cuda", precision)
+        fit = optimized(bundle, config)
         for batch in BATCHES:
-            for record in (True, False):
-                run = recording(fit, kind, batch, record=record)
+            for capture in (True, False):
+                run = open_cuda_graph(fit, config, batch, capture=capture)
                 feed = {"latents": latents_of(bundle, batch)}
                 taken = seconds_of(lambda run=run, feed=feed: run.run(feed), options.seconds)
-                yield {"precision": precision, "recorded": run.is_recorded, **rate(batch, taken)}
+                yield {"precision": precision, "recorded": run.is_captured, **rate(batch, taken)}
                 run.close()
 
 
 def stages(graph: Path, options: argparse.Namespace) -> Iterator[Row]:
-    """Microseconds of a full batch as it is served, and of what the processor does for it."""
-    bundle, kind = load_bundle(graph.parent), ProviderConfig("cuda", "float16")
-    batch = recorded_size(bundle.manifest.image, 32)
-    run = recording(fitted(bundle, kind), kind, batch)
+    """Microseconds of a full batch by stage, and the processor time for it."""
+    bundle, config = load_bundle(graph.parent), ProviderConfig("cuda", "float16")
+    batch = cuda_batch_size(bundle.manifest.image, 32)
+    run = open_cuda_graph(optimized(bundle, config), config, batch)
     latents = latents_of(bundle, batch)
     images = run.run({"latents": latents})
 
     def copied() -> None:
-        run._images.fetch(batch, run._stream)
-        run._stream.wait()
+        run._images.copy_to_host(batch, run._stream)
+        run._stream.synchronize()
 
     def encoded() -> None:
         for image in images:
@@ -110,14 +109,14 @@ def stages(graph: Path, options: argparse.Namespace) -> Iterator[Row]:
 
 
 def compiled(graph: Path, options: argparse.Namespace) -> Iterator[Row]:
-    """The same generator by PyTorch's compiler with CUDA graphs."""
+    """The same generator with torch.compile and CUDA graphs."""
     import torch
 
     from mirage.training.networks.families import channels_last
     from mirage.training.runs.checkpoint import ServedGenerator, load_snapshot
 
     bundle = load_bundle(graph.parent)
-    served_size = recorded_size(bundle.manifest.image, 32)
+    served_size = cuda_batch_size(bundle.manifest.image, 32)
     torch.set_float32_matmul_precision("high")  # TensorFloat-32
     torch.backends.cudnn.allow_tf32 = True
     for precision in ("tensorfloat32", "float16"):
@@ -145,11 +144,11 @@ def compiled(graph: Path, options: argparse.Namespace) -> Iterator[Row]:
 
 
 def served(graph: Path, options: argparse.Namespace) -> Iterator[Row]:
-    """The service under wrk, with one worker and with as many as it chooses."""
+    """The service under wrk, with one worker and with the default number."""
     if shutil.which("wrk") is None:
         yield {"error": "wrk is not installed"}
         return
-    batch = recorded_size(load_bundle(graph.parent).manifest.image, 32)
+    batch = cuda_batch_size(load_bundle(graph.parent).manifest.image, 32)
     for flags in options.services:
         try:
             with running(f"mirage --provider cuda {flags}", graph, options) as server:
@@ -169,7 +168,7 @@ def served(graph: Path, options: argparse.Namespace) -> Iterator[Row]:
 
 
 class Watch:
-    """What a server's processes and the GPU do meanwhile."""
+    """Utilisation of a server's processes and the GPU during a measurement."""
 
     def __init__(self, pid: int) -> None:
         self._pid = pid
@@ -191,7 +190,7 @@ class Watch:
         self._thread.join()
 
     def found(self, images_s: float) -> Row:
-        """Processors at work, their time for an image, and the GPU's utilisation and memory."""
+        """Processors in use, processor time per image, and utilisation and memory of the GPU."""
         busy, held = (statistics.median(column) for column in zip(*self._asked, strict=True))
         return {
             **{"cpus": round(self._cpus, 2), "cpu_us": round(1e6 * self._cpus / images_s, 1)},
@@ -215,7 +214,7 @@ def rate(batch: int, seconds: float) -> Row:
 
 
 def seconds_of(run: Callable[[], object], seconds: float) -> float:
-    """The median time of a call, after some that warm up."""
+    """The median time of a call, after warm-up calls."""
     for _ in range(3):
         run()
     times = []
@@ -228,7 +227,7 @@ def seconds_of(run: Callable[[], object], seconds: float) -> float:
 
 
 def best(rows: list[Row]) -> dict[str, dict[str, float]]:
-    """The most images per second of each model by each part."""
+    """The best images per second of each model by part."""
     found: dict[str, dict[str, float]] = {}
     for row in rows:
         if "images_s" in row:

@@ -1,1 +1,1 @@
-"""The contract between training and service: what a trained model is on disk, and its versions."""
+"""The on-disk format of trained models, and the store of their versions."""

@@ -43,7 +43,7 @@ def _parser() -> argparse.ArgumentParser:
         name = command.__name__.lstrip("_")
         subparser = commands.add_parser(name, help=summary, description=summary)
         subparser.set_defaults(command=command)
-        # No default here: it would undo a --models that stands before the command.
+        # A default here would override --models given before the command.
         _add_models(subparser, argparse.SUPPRESS)
         for operand, nargs in operands.items():
             subparser.add_argument(operand, nargs=nargs, type=OPERANDS[operand])
@@ -51,11 +51,11 @@ def _parser() -> argparse.ArgumentParser:
 
     add(_list, "list all versions of all models")
     add(_show, "show a manifest, by default of the released version", name=None, version="?")
-    add(_verify, "verify one version, all of a model, or all", name="?", version="?")
+    add(_verify, "verify a version, a model, or all models", name="?", version="?")
     _add_canary(add(_release, "verify a version and release it", name=None, version=None))
     add(_rollback, "release the previous version again", name=None)
     _add_members(add(_ensemble, "publish a version made of several others", name=None))
-    _add_prune(add(_prune, "remove old versions that no release names", name=None))
+    _add_prune(add(_prune, "remove old versions that are not released", name=None))
     return parser
 
 
@@ -67,9 +67,9 @@ def _add_models(parser: argparse.ArgumentParser, default: Path | str) -> None:
 
 def _add_canary(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--canary", type=int, metavar="VERSION", help="a version to try out beside it"
+        "--canary", type=int, metavar="VERSION", help="a version to serve for a share of the seeds"
     )
-    parser.add_argument("--share", type=_share, help="of the seeds that the canary gets, 0 … 1")
+    parser.add_argument("--share", type=_share, help="the canary's share of the seeds, 0 … 1")
 
 
 def _share(text: str) -> float:
@@ -84,7 +84,7 @@ def _add_members(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         type=_member,
         metavar="VERSION[:WEIGHT]",
-        help=f"2 … {MOST_MEMBERS} of them; a weight is a number above 0, default 1",
+        help=f"2 … {MOST_MEMBERS} versions; weights are above 0, default 1",
     )
 
 
@@ -93,14 +93,14 @@ def _member(text: str) -> Member:
     try:
         return Member(version=int(version), weight=float(weight or 1))
     except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is no VERSION[:WEIGHT]") from None
+        raise argparse.ArgumentTypeError(f"{text!r} is not VERSION[:WEIGHT]") from None
 
 
 def _add_prune(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--keep", type=_positive, required=True, metavar="N", help="the newest versions to keep"
     )
-    parser.add_argument("--dry-run", action="store_true", help="only say what would be removed")
+    parser.add_argument("--dry-run", action="store_true", help="only list what would be removed")
 
 
 def _positive(text: str) -> int:
@@ -146,7 +146,7 @@ def _verify(options: argparse.Namespace) -> int:
 
 
 def _targets(options: argparse.Namespace) -> Iterator[tuple[str, int]]:
-    """The version asked for, else every version of the model, else of all models."""
+    """The given version, else every version of the given model, else every version."""
     for name in [options.name] if options.name else list_models(options.models):
         if options.version is not None:
             yield name, options.version
@@ -159,11 +159,11 @@ def _release(options: argparse.Namespace) -> int:
         print("error: --canary and --share go together", file=sys.stderr)
         return USAGE
     canary = None if options.canary is None else Canary(options.canary, options.share)
-    return _tell(options.name, release(options.models, options.name, options.version, canary))
+    return _report(options.name, release(options.models, options.name, options.version, canary))
 
 
 def _rollback(options: argparse.Namespace) -> int:
-    return _tell(options.name, rollback(options.models, options.name))
+    return _report(options.name, rollback(options.models, options.name))
 
 
 def _ensemble(options: argparse.Namespace) -> int:
@@ -180,7 +180,7 @@ def _prune(options: argparse.Namespace) -> int:
     return DONE
 
 
-def _tell(name: str, new: Release) -> int:
+def _report(name: str, new: Release) -> int:
     canary = f", canary {new.canary.version} for {new.canary.share:.2%}" if new.canary else ""
     print(f"{name}: version {new.version} is released, previous {new.previous or 'none'}{canary}")
     return DONE

@@ -1,6 +1,7 @@
-"""`python -m service` serves.
+"""The command line.
 
-`python -m service verify BUNDLE` replays golden images, `python -m service key NAME` makes a key.
+`python -m service` serves. `python -m service verify BUNDLE` checks a bundle and its golden images.
+`python -m service key NAME` makes an API key.
 """
 
 import argparse
@@ -23,10 +24,10 @@ DONE, CRASHED, USAGE, BAD_DATA, GATE_REFUSED = range(5)
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run the command line; returns the exit code."""
-    # Before onnxruntime is imported: it would tell its makers of every session.
+    """Run a command and return the exit code."""
+    # Set before onnxruntime is imported, which otherwise reports every session to Microsoft.
     os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
-    # Before prometheus_client is imported: the workers' directory is made for them alone.
+    # Unset before prometheus_client is imported: the workers get a directory of their own.
     os.environ.pop("PROMETHEUS_MULTIPROC_DIR", None)
     if arguments and (command := COMMANDS.get(arguments[0])):
         return command(arguments[1:])
@@ -42,7 +43,7 @@ def main(arguments: Sequence[str]) -> int:
 
 def _serve(settings: Settings, links: list[str]) -> int:
     _set_signals()
-    # Here, so that a wrong flag is told at once.
+    # Imported here, so that wrong flags are reported without delay.
     from mirage.service.errors import KeysError, StartError
     from mirage.service.processes.launch import HostError, PortError, serve
     from mirage.service.processes.supervisor import WorkerFailed
@@ -53,9 +54,9 @@ def _serve(settings: Settings, links: list[str]) -> int:
     configure_logging(settings)
     log_uncaught()
     if links:
-        log.info("ignored, for Kubernetes made them of Services: %s", ", ".join(links))
+        log.info("variables of Kubernetes Services ignored: %s", ", ".join(links))
     try:
-        with contextlib.suppress(KeyboardInterrupt):  # before it is ready; the server takes others
+        with contextlib.suppress(KeyboardInterrupt):  # later ones are handled by the server
             return serve(settings)
     except WorkerFailed as error:
         return _fail(str(error), error.code)
@@ -69,9 +70,10 @@ def _serve(settings: Settings, links: list[str]) -> int:
 
 
 def _set_signals() -> None:
-    """End at once for what will be a request to stop, and let other signals end nothing."""
-    # Until the server takes signals, nothing is served that would have to be finished, and models
-    # are loaded on threads that cannot be stopped.
+    """Exit at once on signals to stop, until the server handles them, and ignore others.
+
+    Until then there are no requests to finish, and the threads that load models cannot be stopped.
+    """
     signal.signal(signal.SIGTERM, lambda *_: os._exit(DONE))
     if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # as nohup leaves it
         signal.signal(signal.SIGHUP, lambda *_: os._exit(DONE))
@@ -80,23 +82,23 @@ def _set_signals() -> None:
 
 
 def _verify(arguments: Sequence[str]) -> int:
-    """Verify a bundle statically, then replay its golden images through the engine."""
+    """Verify the files of a bundle, then check that the engine makes its golden images."""
     parser = argparse.ArgumentParser(prog="python -m service verify", description=_verify.__doc__)
     parser.add_argument("bundle", type=Path, help="folder models/<name>/<version>")
     path = parser.parse_args(arguments).bundle
     from mirage.bundle.errors import BundleError
     from mirage.bundle.format.verify import load_bundle
-    from mirage.service.engines.engine import Engine, fitted
+    from mirage.service.engines.engine import Engine, optimized
     from mirage.service.engines.providers import ProviderConfig
     from mirage.service.engines.session import EngineError
     from mirage.service.host import available_cpus
-    from mirage.service.versions.loading import replay_golden
+    from mirage.service.versions.loading import golden_check
 
     try:
         bundle = load_bundle(path)
-        kind = ProviderConfig("cpu")
-        engine = Engine(fitted(bundle, kind), kind, threads=available_cpus())
-        deviation = replay_golden(engine, bundle.golden)
+        config = ProviderConfig("cpu")
+        engine = Engine(optimized(bundle, config), config, threads=available_cpus())
+        deviation = golden_check(engine, bundle.golden)
     except (BundleError, EngineError) as error:
         return _fail(str(error), BAD_DATA)
     if not deviation.passes:
@@ -131,7 +133,7 @@ COMMANDS = {"verify": _verify, "key": _make_key}
 
 
 def _describe(error: ErrorDetails) -> str:
-    """A wrong setting by its variable's name, its value and what is allowed."""
+    """Describe an invalid setting: the variable, its value, and what is allowed."""
     name = PREFIX + ".".join(map(str, error["loc"])).upper()
     return f"{name} is {error['input']!r:.100}; {error['msg'][:1].lower()}{error['msg'][1:]}"
 

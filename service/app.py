@@ -19,6 +19,7 @@ from mirage.service.api.fast_path import PATH, FastPath, Generate
 from mirage.service.api.interpolate import interpolate
 from mirage.service.api.openinference.routes import ProtocolErrors
 from mirage.service.api.openinference.routes import routes as inference_routes
+from mirage.service.api.pictures.route import router as pictures_router
 from mirage.service.api.playground import router as playground_router
 from mirage.service.api.problems import (
     answer_bad_parameters,
@@ -86,6 +87,7 @@ def create_app(
         Route("/interpolate", interpolate, methods=["POST"], middleware=counted)
     )
     app.router.routes.extend(inference_routes(service.metrics))
+    app.include_router(pictures_router)
     app.include_router(router)
     app.include_router(docs_router)
     app.include_router(playground_router)

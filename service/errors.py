@@ -1,4 +1,4 @@
-"""Every error that a client can meet, each with its HTTP status and its public slug; StartError.
+"""The errors that clients see, with HTTP status and slug, and those that operators see.
 
 ServiceError
 ├── 400 Malformed
@@ -20,25 +20,29 @@ ServiceError
 
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import ClassVar, TypedDict
+from typing import ClassVar, Self, TypedDict
 
 
 class StartError(Exception):
-    """The models that must serve do not; the message is for operators."""
+    """The service cannot start, because a model cannot be served. The message is for operators."""
+
+
+class KeysError(Exception):
+    """The file of API keys cannot be used. The message is for operators."""
 
 
 class FieldError(TypedDict):
-    """One bad field: where it stands, and what is wrong with it."""
+    """An invalid field: its location, and what is wrong with it."""
 
     loc: list[str | int]
     msg: str
 
 
 class ServiceError(Exception):
-    """A refusal that the client is told of; `detail` must hold nothing internal.
+    """An error that the client sees. `detail` must not contain anything internal.
 
-    `retry_after_s` is when trying again may help, in seconds; `headers` go with every answer of
-    the class.
+    `retry_after_s` is how many seconds to wait before a retry may succeed. `headers` are added to
+    every response of the class.
     """
 
     status: ClassVar[int]
@@ -60,46 +64,50 @@ class ServiceError(Exception):
 
 
 class Malformed(ServiceError):
-    """The body, or a header, cannot be read at all."""
+    """The body or a header cannot be parsed."""
 
     status, slug, title = 400, "malformed-request", "The request cannot be read"
 
 
 class MissingKey(ServiceError):
-    """The path needs a key, and the request carries none."""
+    """The path requires an API key, and the request has none."""
 
-    status, slug, title = 401, "missing-key", "A key is needed"
+    status, slug, title = 401, "missing-key", "An API key is required"
     headers = MappingProxyType({"WWW-Authenticate": "Bearer"})
 
 
 class WrongKey(ServiceError):
-    """The key is unknown, or no longer valid."""
+    """The API key is unknown or no longer valid."""
 
-    status, slug, title = 403, "wrong-key", "The key is not valid"
+    status, slug, title = 403, "wrong-key", "The API key is not valid"
 
 
 class NotFound(ServiceError):
-    """No resource stands under this path."""
+    """There is no resource under this path."""
 
-    status, slug, title = 404, "not-found", "There is nothing here"
+    status, slug, title = 404, "not-found", "There is no such resource"
 
 
 class NoSuchModel(ServiceError):
-    """The model or the version is not published, or nothing of it is released."""
+    """The model or version is not published, or the model has no release."""
 
     status, slug, title = 404, "no-such-model", "There is no such model"
 
 
 class MethodNotAllowed(ServiceError):
-    """The path does not take this method."""
+    """The path does not support this method."""
 
-    status, slug, title = 405, "method-not-allowed", "The path does not take this method"
+    status, slug, title = 405, "method-not-allowed", "The path does not support this method"
 
 
 class NotAcceptable(ServiceError):
-    """No type that the client accepts can hold the answer."""
+    """The response is not available in a media type that the client accepts."""
 
-    status, slug, title = 406, "not-acceptable", "No acceptable type can hold the answer"
+    status, slug, title = (
+        406,
+        "not-acceptable",
+        "The response is not available in an accepted media type",
+    )
 
 
 class RequestTimeout(ServiceError):
@@ -109,21 +117,25 @@ class RequestTimeout(ServiceError):
 
 
 class HeadTooLarge(ServiceError):
-    """The target and the headers have more bytes than are allowed."""
+    """The request target and headers have more bytes than allowed."""
 
     status, slug, title = 431, "head-too-large", "The head of the request is too large"
 
 
 class BodyTooLarge(ServiceError):
-    """The body has more bytes than the settings allow."""
+    """The body has more bytes than allowed."""
 
     status, slug, title = 413, "body-too-large", "The body is too large"
 
 
 class UnsupportedBody(ServiceError):
-    """The body is of a type that the path does not take."""
+    """The path does not support the media type of the body."""
 
-    status, slug, title = 415, "unsupported-body-type", "The body type is not supported"
+    status, slug, title = (
+        415,
+        "unsupported-body-type",
+        "The media type of the body is not supported",
+    )
 
 
 class InvalidValue(ServiceError):
@@ -132,37 +144,37 @@ class InvalidValue(ServiceError):
     status, slug, title = 422, "invalid-value", "A value is not allowed"
 
     @classmethod
-    def of(cls, field: str, message: str) -> "InvalidValue":
-        """The error of a single field."""
+    def of(cls, field: str, message: str) -> Self:
+        """Return the error of a single field."""
         return cls(message, errors=[{"loc": [field], "msg": message}])
 
 
 class LimitExceeded(InvalidValue):
-    """The request asks for more than a limit of the settings."""
+    """The request exceeds a limit of the settings."""
 
-    slug, title = "limit-exceeded", "The request is over a limit"
+    slug, title = "limit-exceeded", "The request exceeds a limit"
 
 
 class Overloaded(ServiceError):
-    """As many images wait as may wait."""
+    """The queue has no room for the images of the request."""
 
     status, slug, title = 429, "queue-full", "The queue is full"
 
 
 class RateLimited(ServiceError):
-    """The caller has had the images that a minute allows."""
+    """The caller has used its images per minute."""
 
-    status, slug, title = 429, "rate-limited", "Too many images in a minute"
+    status, slug, title = 429, "rate-limited", "Too many images per minute"
 
 
 class DeadlineUnreachable(ServiceError):
-    """The deadline cannot be met, by what batches have cost so far."""
+    """The deadline is shorter than the estimated time to make the images."""
 
     status, slug, title = 429, "deadline-unreachable", "The deadline cannot be met"
 
 
 class InternalError(ServiceError):
-    """A fault of the service; its particulars stand in the log alone."""
+    """The service has failed. Details are only in the log."""
 
     status, slug, title = 500, "internal-error", "The service failed"
 
@@ -180,25 +192,25 @@ class Draining(ServiceError):
 
 
 class EngineStuck(ServiceError):
-    """A run of an engine does not end."""
+    """An engine call does not return."""
 
     status, slug, title = 503, "engine-stuck", "The engine hangs"
 
 
 class ModelRefused(ServiceError):
-    """The version is published, but did not pass verification; names the reason's slug."""
+    """The version is published but failed verification. `detail` contains the reason's slug."""
 
     status, slug, title = 503, "model-refused", "The model did not pass verification"
 
 
 class MetricsUnavailable(ServiceError):
-    """The metrics of all workers together cannot be read, and those of one would be misleading."""
+    """The metrics of all workers cannot be read. Those of one worker would be misleading."""
 
     status, slug, title = 503, "metrics-unavailable", "The metrics cannot be read"
 
 
 class DeadlinePassed(ServiceError):
-    """The deadline passed before the images were there."""
+    """The deadline passed before the images were made."""
 
     status, slug, title = 504, "deadline-passed", "The deadline passed"
 
@@ -228,7 +240,3 @@ PROBLEMS: tuple[type[ServiceError], ...] = (
     MetricsUnavailable,
     DeadlinePassed,
 )
-
-
-class KeysError(Exception):
-    """The file of keys cannot be used; the message is for operators."""

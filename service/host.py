@@ -1,4 +1,4 @@
-"""What this process may use of the machine, and which instructions its processor knows."""
+"""What the machine offers this process: CPUs, memory, open files, instruction sets."""
 
 import ctypes
 import os
@@ -9,11 +9,13 @@ from contextlib import suppress
 from pathlib import Path, PurePosixPath
 
 CGROUP = Path("/sys/fs/cgroup")
-M_MMAP_THRESHOLD = -3  # mallopt(3)
+M_MMAP_THRESHOLD = -3  # of mallopt(3)
+# Blocks from this size on are returned to the system when freed. Bodies and batches are larger;
+# smaller blocks are too frequent for a system call each.
 LARGE_BYTES = 2**20
 CPUINFO = Path("/proc/cpuinfo")
 PROCESS = Path("/proc/self")
-# Those that onnxruntime's kernels choose between: its results may differ where these do.
+# The instruction sets that onnxruntime's kernels distinguish: its results depend on them.
 INSTRUCTIONS = (
     *("sse4_1", "avx", "f16c", "fma", "avx2", "avx_vnni"),
     *("avx512f", "avx512bw", "avx512vl", "avx512_vnni", "avx512_bf16", "amx_int8", "amx_bf16"),
@@ -22,10 +24,9 @@ INSTRUCTIONS = (
 
 
 def available_cpus(cgroup: Path = CGROUP, process: Path = PROCESS) -> int:
-    """The CPUs of this process: the smaller of its affinity and its cgroup quota, at least 1.
+    """Return the CPUs of this process: the smaller of affinity and cgroup quota, at least 1.
 
-    The quota is the smallest of its own control group and of those around it, for each limits all
-    that are inside.
+    The quota is the smallest one of its control group and all parent groups.
     """
     affinity = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     quotas = [_quota(group) for group in _groups(cgroup, process)]
@@ -33,14 +34,14 @@ def available_cpus(cgroup: Path = CGROUP, process: Path = PROCESS) -> int:
 
 
 def raise_file_limit() -> None:
-    """Allow this process as many open files, and so connections, as it may allow itself."""
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    with suppress(OSError, ValueError):  # as macOS, which names a limit that it does not grant
-        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    """Raise the soft limit on open files, and thereby on connections, to the hard limit."""
+    _, limit = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with suppress(OSError, ValueError):  # macOS reports a hard limit that it does not grant
+        resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
 
 
 def instruction_set(cpuinfo: Path = CPUINFO) -> str:
-    """The machine and its relevant instructions, such as `x86_64 avx2 fma avx512f`."""
+    """Return the machine and its relevant instruction sets, such as `x86_64 avx2 fma avx512f`."""
     flags: set[str] = set()
     for line in _read(cpuinfo).splitlines():
         name, _, value = line.partition(":")
@@ -51,16 +52,16 @@ def instruction_set(cpuinfo: Path = CPUINFO) -> str:
 
 
 def memory_bytes(process: Path = PROCESS) -> int:
-    """The memory of this process but for files that it maps, which others share; 0 if unknown."""
-    pages = _read(process / "statm").split()  # proc(5): all, resident, of which shared, ...
+    """Return the resident memory of this process without mapped files; 0 if unknown."""
+    pages = _read(process / "statm").split()  # proc(5): size, resident, shared, ...
     return (int(pages[1]) - int(pages[2])) * resource.getpagesize() if pages else 0
 
 
 def return_large_blocks() -> None:
-    """Let glibc hand large blocks back to the system as soon as they are freed.
+    """Make glibc return large blocks to the system as soon as they are freed.
 
-    It does so at first, but raises its limit to the size of each such block, up to 32 MB; then
-    bodies and batches lie between small blocks, and what they leave cannot be handed back.
+    By default it raises the threshold to the size of each freed block, up to 32 MB. Bodies and
+    batches are then allocated between small blocks, and their memory cannot be returned.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:
@@ -68,43 +69,43 @@ def return_large_blocks() -> None:
 
 
 def trim_memory() -> None:
-    """Hand freed memory back to the system where the C library, as glibc does, keeps it."""
+    """Return freed memory that the C library keeps to the system. Does nothing without glibc."""
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
     if trim is not None:
         trim(0)
 
 
 def _groups(cgroup: Path, process: Path) -> Iterator[Path]:
-    """The folders of the control groups that this process is in, from the inmost outwards.
+    """Yield the folders of the control groups of this process, from the innermost outwards.
 
-    Those of version 2 and, where it is mounted, of version 1's controller `cpu`.
+    Covers version 2 and the controller `cpu` of version 1.
     """
     own: dict[str, PurePosixPath] = {}  # by controller, "" for version 2
     for line in _read(process / "cgroup").splitlines():  # cgroups(7)
         _, controllers, path = line.split(":", 2)
         own |= dict.fromkeys(controllers.split(","), PurePosixPath(path))
-    outermost = {mount: PurePosixPath(root) for root, mount in _mounts(process)}
+    roots = {mount: PurePosixPath(root) for root, mount in _mounts(process)}
     for mount, controller in (
         (cgroup, ""),
         (cgroup / "unified", ""),  # where both versions are mounted
         (cgroup / "cpu", "cpu"),
         (cgroup / "cpu,cpuacct", "cpu"),
     ):
-        group, root = own.get(controller, PurePosixPath("/")), outermost.get(mount)
-        # A container may see no more of the tree than its own part.
-        inside = group.relative_to(root if root and group.is_relative_to(root) else "/")
-        yield from (mount / part for part in (inside, *inside.parents))
+        group, root = own.get(controller, PurePosixPath("/")), roots.get(mount)
+        # A container may see only its own part of the tree.
+        visible = group.relative_to(root if root and group.is_relative_to(root) else "/")
+        yield from (mount / part for part in (visible, *visible.parents))
 
 
 def _mounts(process: Path) -> Iterator[tuple[str, Path]]:
-    """What is mounted of a file system, and where."""
+    """Yield the root and the mount point of each mount."""
     for line in _read(process / "mountinfo").splitlines():  # proc_pid_mountinfo(5)
         fields = line.split()
         yield fields[3], Path(fields[4])
 
 
 def _quota(group: Path) -> float:
-    """The CPUs that a control group grants; infinite without a quota."""
+    """Return the quota of a control group in CPUs; infinite if it has none."""
     quota, _, period = _read(group / "cpu.max").strip().partition(" ")  # version 2
     if not quota:  # version 1
         quota = _read(group / "cpu.cfs_quota_us").strip()

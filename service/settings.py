@@ -1,4 +1,4 @@
-"""Every setting of the service: an environment variable, a flag, a bound and a unit each."""
+"""The settings of the service: flags and environment variables, with bounds and units."""
 
 import os
 import re
@@ -16,8 +16,8 @@ from pydantic_settings import (
 )
 
 PREFIX = "MIRAGE_"
-# What Kubernetes puts into the environment for Services named `mirage` or `mirage-…`; names that
-# end in PORT are such only with an address.
+# Variables that Kubernetes sets for Services named `mirage` or `mirage-…`. Names that end in PORT
+# count only if their value is an address.
 LINK_NAME = re.compile(
     rf"{PREFIX}(\w+_)?"
     r"(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT_[0-9]+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)"
@@ -31,7 +31,7 @@ class Settings(BaseSettings):
     """Serve images of trained generators over HTTP.
 
     Each flag is also an environment variable: --max-batch-size is MIRAGE_MAX_BATCH_SIZE. A flag
-    wins over the variable. `python -m service verify BUNDLE` replays the golden images of a bundle;
+    takes precedence. `python -m service verify BUNDLE` checks a bundle and its golden images;
     `python -m service key NAME` makes an API key.
     """
 
@@ -51,77 +51,112 @@ class Settings(BaseSettings):
         "",
         max_length=200,
         pattern=r"^(/[A-Za-z0-9._~-]+)*$",
-        description="path prefix that a proxy takes away from requests, such as /mirage; for links",
+        description="path prefix that a proxy strips from requests, such as /mirage; used in links",
     )
-    models: Path = Field(Path("models"), description="folder of the bundles")
+    models: Path = Field(Path("models"), description="folder of the model bundles")
     default_model: str | None = Field(
-        None, description="model that answers when a request names none; none: the only released"
+        None, description="model for requests that name none; default: the only released model"
     )
     provider: Literal["auto", "cpu", "openvino", "cuda"] = Field(
-        "auto", description="onnxruntime execution provider; auto: the quickest that works"
+        "auto", description="onnxruntime execution provider; auto: the fastest that works"
     )
     precision: Literal["auto", "float32", "tensorfloat32", "float16", "bfloat16"] = Field(
-        "auto", description="of the engine's numbers; auto: the quickest that passes golden replay"
+        "auto",
+        description="precision of the engine; auto: the fastest that passes the golden check",
     )
     workers: int | None = Field(
         None,
         ge=1,
         le=64,
-        description="processes that share connections, threads and queue; none: one per CPU, 8 at"
-        " most",
+        description="worker processes, which share connections, threads and queue; default: one per"
+        " CPU, at most 8",
     )
     lanes: int | None = Field(
         None,
         ge=1,
         le=64,
-        description="sessions side by side, per model and worker; none: one per CPU of the worker,"
-        " 8 at most, or per GPU of it",
+        description="engines per model and worker; default: one per CPU of the worker, at most 8,"
+        " or one per GPU",
     )
-    gpus: int = Field(1, ge=1, le=64, description="GPUs that the workers' lanes are spread over")
+    gpus: int = Field(1, ge=1, le=64, description="GPUs to use")
     gpu_bytes: int | None = Field(
-        None, ge=1, description="most of a GPU's memory that a lane takes; none: what it needs"
+        None, ge=1, description="most GPU memory of an engine; default: what it needs"
     )
-    threads: Share = Field(None, description="compute threads of all lanes; none: the CPUs allowed")
-    encode_threads: Share = Field(None, description="encoding threads; none: the CPUs allowed")
+    threads: Share = Field(
+        None, description="compute threads of all engines; default: the available CPUs"
+    )
+    encode_threads: Share = Field(
+        None, description="threads that encode images; default: the available CPUs"
+    )
     compression: Literal["none", "fast", "small"] = Field(
-        "fast", description="of PNGs; small: fewer bytes for many times the work; none: stored"
+        "fast", description="PNG compression; small: fewer bytes for many times the CPU time"
     )
     max_batch_size: int = Field(
-        32, ge=1, le=4096, description="most images per engine call; fewer where more are slower"
+        32, ge=1, le=4096, description="most images of a batch; fewer if larger batches are slower"
     )
     linger_ms: float = Field(
-        2, ge=0, le=1000, description="longest wait of a free lane for just answered clients"
+        2, ge=0, le=1000, description="longest wait for the next requests of just answered clients"
     )
-    images_per_request: int = Field(256, ge=1, le=65536, description="most images of one request")
+    images_per_request: int = Field(256, ge=1, le=65536, description="most images of a request")
     frames_per_request: int = Field(
-        256, ge=2, le=65536, description="most frames of one interpolation"
+        256, ge=2, le=65536, description="most frames of an interpolation"
     )
     queue_images: int = Field(
-        1024, ge=1, le=10**6, description="most images that wait, per model version"
+        1024, ge=1, le=10**6, description="most queued images per model version"
     )
     queue_megapixels: float = Field(
-        256, gt=0, le=10**6, description="most 10^6 pixels that wait, per model version"
+        256, gt=0, le=10**6, description="most queued pixels per model version, in 10^6"
     )
-    megapixels_per_request: float = Field(64, gt=0, le=10**5, description="most 10^6 pixels of one")
-    body_bytes: int = Field(8 * 2**20, ge=1024, le=2**30, description="most bytes of a body")
+    megapixels_per_request: float = Field(
+        64, gt=0, le=10**5, description="most pixels of a request, in 10^6"
+    )
+    tile: int = Field(
+        256,
+        ge=16,
+        le=2048,
+        description="side of the tiles that pictures are cut into, in pixels; larger if a model's"
+        " halo is large",
+    )
+    picture_megapixels: float = Field(
+        16, gt=0, le=10**5, description="most pixels of a posted picture, in 10^6"
+    )
+    picture_bytes: int = Field(
+        32 * 2**20, ge=1024, le=2**30, description="most bytes of a picture or a ZIP of pictures"
+    )
+    picture_memory_bytes: int = Field(
+        512 * 2**20,
+        ge=2**20,
+        le=2**40,
+        description="most bytes of posted and decoded pictures in memory; a single picture may"
+        " exceed it",
+    )
+    picture_deadline_s: float = Field(
+        120, gt=0, le=3600, description="like deadline_s, for requests with pictures"
+    )
+    body_bytes: int = Field(
+        8 * 2**20, ge=1024, le=2**30, description="most bytes of a request body"
+    )
     json_bytes: int = Field(
-        2**20, ge=1024, le=2**26, description="most bytes of JSON; latents as octets may have more"
+        2**20,
+        ge=1024,
+        le=2**26,
+        description="most bytes of a JSON body; binary latents may have more",
     )
     json_items: int = Field(
         70_000,
         ge=1000,
         le=10**7,
-        description="most commas, colons and brackets of JSON, which are parsed at one go",
+        description="most commas, colons and brackets of a JSON body, which is parsed at once",
     )
     connections_per_worker: int = Field(
         4096,
         ge=1,
         le=10**6,
-        description="most open connections of a process, fewer where the limit on open files is"
-        " lower; further ones wait",
+        description="most open connections of a worker, fewer if the limit on open files is lower;"
+        " further ones wait",
     )
     deadline_s: float = Field(
-        30, gt=0, le=3600, description="longest time to an answer; X-Deadline-Ms may shorten it"
+        30, gt=0, le=3600, description="longest time to answer; X-Deadline-Ms can shorten it"
     )
     head_timeout_s: float = Field(
         10, gt=0, le=3600, description="longest time for the head of a request to arrive"
@@ -130,29 +165,35 @@ class Settings(BaseSettings):
         30, gt=0, le=3600, description="longest time for the body of a request to arrive"
     )
     write_timeout_s: float = Field(
-        30, gt=0, le=3600, description="longest time in which a client reads nothing of its answer"
+        30,
+        gt=0,
+        le=3600,
+        description="longest time in which a client reads nothing of its response",
     )
     keep_alive_s: float = Field(
         75,
         gt=0,
         le=3600,
-        description="longest time between two requests of a connection; let it be longer than that"
-        " of a proxy before the service",
+        description="longest time between two requests of a connection; set it longer than that of"
+        " a proxy in front of the service",
     )
     drain_delay_s: float = Field(
-        2, ge=0, le=600, description="time to go on serving, not ready, after SIGTERM or SIGHUP"
+        2,
+        ge=0,
+        le=600,
+        description="time to continue serving after SIGTERM or SIGHUP, while not ready",
     )
     grace_s: float = Field(
         25,
         gt=0,
         le=3600,
-        description="longest time to finish what is in flight after the drain delay",
+        description="longest time to finish requests after the drain delay",
     )
     stuck_s: float = Field(
         60,
         gt=0,
         le=3600,
-        description="a run of the engine that takes longer fails /healthz, or ends its worker",
+        description="a batch that runs longer fails /healthz, or ends its worker",
     )
     heartbeat_s: float = Field(
         30,
@@ -161,35 +202,41 @@ class Settings(BaseSettings):
         description="a worker whose event loop is blocked for longer is replaced",
     )
     release_poll_s: float = Field(
-        1, gt=0, le=3600, description="time between two looks at what is released"
+        1, gt=0, le=3600, description="time between two polls for changed releases"
     )
     on_demand_versions: int = Field(
-        4, ge=1, le=1000, description="most unreleased versions in memory; least used go first"
+        4,
+        ge=1,
+        le=1000,
+        description="most unreleased versions in memory; the least recently used go first",
     )
     keys_file: Path | None = Field(
-        None, description="file of API keys, which `key NAME` adds to; none: no key is asked for"
+        None, description="file of API keys, which `key NAME` appends to; default: no keys required"
     )
     images_per_minute: int | None = Field(
         None,
         ge=1,
         le=10**9,
-        description="most images a minute for each key, or client address without keys; none: any",
+        description="most images per minute of each key, or client address if there are no keys;"
+        " default: unlimited",
     )
     cors_origins: Annotated[tuple[Origin, ...], NoDecode] = Field(
-        (), description="origins whose pages may call, with commas between, or *; none: no other"
+        (), description="origins of other sites that may call, separated by commas, or *"
     )
-    log_format: Literal["text", "json"] = Field("text", description="of the lines of the log")
-    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="logged")
+    log_format: Literal["text", "json"] = Field("text", description="format of the log")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="lowest level of the log"
+    )
 
     @field_validator("cors_origins", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
-        """A text with commas is a list."""
+        """Split a string at commas."""
         return [part.strip() for part in value.split(",")] if isinstance(value, str) else value
 
 
 def service_links() -> list[str]:
-    """The variables of the environment that Kubernetes made of Services, which are no settings."""
+    """Return the environment variables that Kubernetes set for Services."""
     return sorted(
         name
         for name, value in os.environ.items()
@@ -199,17 +246,17 @@ def service_links() -> list[str]:
 
 
 def read_settings(arguments: Sequence[str]) -> Settings:
-    """Read the settings from flags and the environment, which loses the links to Services.
+    """Read the settings from flags and the environment, and remove Kubernetes' variables.
 
-    Raises ValueError (pydantic's, or naming the unknown variable) for settings that are not
-    allowed; exits with 2 and a usage line for flags that do not exist.
+    Raises ValueError for invalid values and unknown variables. Exits with code 2 and a usage line
+    for unknown flags.
     """
     for name in service_links():
-        del os.environ[name]  # MIRAGE_PORT=tcp://… would be taken for the setting
+        del os.environ[name]  # MIRAGE_PORT=tcp://… would be read as the setting
     known = {PREFIX + name.upper() for name in Settings.model_fields}
     unknown = sorted(name for name in os.environ if name.startswith(PREFIX) and name not in known)
     if unknown:
-        raise ValueError(f"{unknown[0]} is no setting; allowed are {', '.join(sorted(known))}")
+        raise ValueError(f"{unknown[0]} is not a setting; allowed are {', '.join(sorted(known))}")
     try:
         return CliApp.run(Settings, cli_args=list(arguments))
     except SettingsError as error:

@@ -1,4 +1,4 @@
-"""The commands of training: train, evaluate, retrain, export, and some that prepare data."""
+"""Train image generators, evaluate them, and publish them as bundles."""
 
 import argparse
 import sys
@@ -8,34 +8,22 @@ from pathlib import Path
 import torch
 
 from mirage.bundle.errors import BundleError
-from mirage.training.cli import evaluate, prepare, retrain, stack_mnist
-from mirage.training.cli.flags import (
-    add_card,
-    add_recipe,
-    add_threads,
-    card_of,
-    facts_of,
-    read_recipe,
-)
+from mirage.training.cli import evaluate, export, prepare, retrain, stack_mnist
+from mirage.training.cli.flags import add_recipe, add_threads, facts_of, read_recipe
 from mirage.training.config import AUTO
 from mirage.training.data.load import load_dataset
 from mirage.training.data.sources.mnist import MIRROR, download_mnist
 from mirage.training.errors import DataError, TrainingError, exit_code_of
 from mirage.training.evaluation import classifier
-from mirage.training.evaluation.scorecard import read_scorecard, scores_file
 from mirage.training.evaluation.scores.cas import EPOCHS
-from mirage.training.publish.export import publish, republish
-from mirage.training.publish.model_card import ModelCard
-from mirage.training.runs.checkpoint import load_snapshot
 from mirage.training.runs.device import resolve_device
 from mirage.training.runs.dry_run import dry_run
 from mirage.training.runs.loop import train
-from mirage.training.runs.run_dir import Run
 from mirage.training.tasks.registry import TASKS
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; answers its exit code (`training.errors` lists them)."""
+    """Run one command and return its exit code; `training.errors` lists them."""
     options = _parser().parse_args(arguments)
     try:
         for line in options.command(options) or ():
@@ -43,7 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (TrainingError, BundleError) as error:
         print(f"error: {error}", file=sys.stderr)
         return exit_code_of(error)
-    except OSError as error:  # of the system: no room, no right, no such file
+    except OSError as error:  # such as a full disk, no permission, no such file
         print(f"error: {error}", file=sys.stderr)
         return TrainingError.exit_code
     return 0
@@ -52,11 +40,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m training", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    _add_train(commands.add_parser("train", help="train networks; the same command again goes on"))
+    _add_train(commands.add_parser("train", help="train networks; run again to resume"))
     evaluate.add_commands(commands.add_parser)
     retrain.add_command(commands.add_parser)
-    _add_export(commands.add_parser("export", help="publish a run, or a bundle again"))
-    _add_classifier(commands.add_parser("judge", help="train the classifier of digits anew"))
+    export.add_command(commands.add_parser)
+    _add_classifier(
+        commands.add_parser(
+            "train-classifier", aliases=["judge"], help="train the classifier that scores digits"
+        )
+    )
     _add_mnist(commands.add_parser("download-mnist", help="download the MNIST files"))
     stack_mnist.add_command(commands.add_parser)
     prepare.add_command(commands.add_parser)
@@ -68,19 +60,11 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
     add_recipe(parser)
     parser.add_argument("--run", type=Path, required=True, help="folder of the run")
     parser.add_argument(
-        "--dry-run", action="store_true", help="show what would be trained, and train nothing"
+        "--dry-run", action="store_true", help="show settings and data without training"
     )
     parser.add_argument(
-        "--tensorboard", action="store_true", help="write for TensorBoard, too (an extra)"
+        "--tensorboard", action="store_true", help="also log to TensorBoard (needs an extra)"
     )
-
-
-def _add_export(parser: argparse.ArgumentParser) -> None:
-    parser.set_defaults(command=_export)
-    parser.add_argument("candidate", type=Path, metavar="RUN|BUNDLE")
-    parser.add_argument("--to", type=Path, required=True, metavar="MODELS/NAME")
-    card = parser.add_argument_group("model card", "a bundle's is kept unless one is given")
-    add_card(card)
 
 
 def _add_classifier(parser: argparse.ArgumentParser) -> None:
@@ -117,19 +101,6 @@ def _train(options: argparse.Namespace) -> Iterable[str]:
         options.allow_restart,
     )
     return ()
-
-
-def _export(options: argparse.Namespace) -> None:
-    if (options.candidate / "manifest.json").exists():
-        print(republish(options.candidate, options.to, card_of(options)))
-        return
-    run = Run(options.candidate)
-    config, data = run.read_config()
-    path = run.latest_snapshot()
-    snapshot = load_snapshot(path)
-    scorecard = read_scorecard(scores_file(path))
-    scored = scorecard.scores if scorecard else {}
-    print(publish(snapshot, config, data, options.to, scored, card_of(options) or ModelCard()))
 
 
 def _train_classifier(options: argparse.Namespace) -> None:

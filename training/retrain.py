@@ -20,20 +20,17 @@ from mirage.bundle.store.lock import lock_job
 from mirage.bundle.store.release import read_release, release
 from mirage.training.config import TrainConfig
 from mirage.training.data.dataset import Dataset
+from mirage.training.data.sources.pictures import PictureSet
 from mirage.training.errors import DataError, GateError, StoppedError, TrainingError, exit_code_of
 from mirage.training.evaluation.evaluate import Scoring
-from mirage.training.evaluation.scorecard import (
-    Sizes,
-    known_scorecard,
-    scores_file,
-    write_scorecard,
-)
-from mirage.training.publish.export import export_onnx, find_published, publish
-from mirage.training.publish.gate import Thresholds, check_scores, check_spread
+from mirage.training.evaluation.scorecard import Sizes
+from mirage.training.publish.contents import find_published
+from mirage.training.publish.gate import Thresholds, check_scores
 from mirage.training.publish.model_card import ModelCard
+from mirage.training.publish.product import GeneratorProduct, Product
 from mirage.training.publish.result import Result, prune_runs, read_result, run_path, write_result
+from mirage.training.publish.upscale.product import UpscalerProduct
 from mirage.training.report.run_page import write_report
-from mirage.training.runs.checkpoint import Snapshot, load_snapshot
 from mirage.training.runs.device import resolve_precision
 from mirage.training.runs.loop import train
 from mirage.training.runs.run_dir import Run
@@ -43,17 +40,18 @@ from mirage.training.runs.run_dir import Run
 class Job:
     """What is asked for.
 
-    to: models/NAME. test: the held-out split; the data themselves when there is none. run: its
-    folder; None derives one under `runs` from the model's name, the data and the settings. sizes:
-    of the scores; None takes those for this much data. keep_runs: how many runs of the model stay;
-    None keeps all. wait: for another job of this model to end, instead of giving up. start: a
-    bundle whose weights the run begins with. allow_restart: as of `train`.
+    to: models/NAME. data: pictures for task `upscale`, which hold their own test set. test: the
+    held-out split of images; the data themselves when there is none. run: its folder; None derives
+    one under `runs` from the model's name, the data and the settings. sizes: of the scores of
+    images; None takes those for this much data. keep_runs: how many runs of the model stay; None
+    keeps all. wait: for another job of this model to end, instead of giving up. start: a bundle
+    whose weights the run begins with. allow_restart: as of `train`.
     """
 
     to: Path
     config: TrainConfig
-    data: Dataset
-    test: Dataset
+    data: Dataset | PictureSet
+    test: Dataset | None = None
     thresholds: Thresholds = field(default_factory=Thresholds)
     card: ModelCard = field(default_factory=ModelCard)
     runs: Path = Path("runs")
@@ -95,7 +93,7 @@ class _Stages:
         path = job.run or run_path(job.runs, self.name, self.config, job.data.fingerprint)
         self.run = Run(path)
         self.run.check_config(self.config, job.data.sheet())
-        self.scoring = Scoring(path / "scores", job.data, job.test, job.sizes)
+        self.product = _product(job, self.config, path)
         past = read_result(path)
         self.result = past if past and past.model == self.name else self._unbegun()
 
@@ -118,7 +116,7 @@ class _Stages:
 
     def _go(self) -> Result:
         self._released()  # what cannot be compared is told before hours are spent
-        snapshot = load_snapshot(self._trained() or self._train())
+        snapshot = self._trained() or self._train()
         model = self._export(snapshot)
         if self._done():
             outcome = "released" if self.result.released else "published"
@@ -176,57 +174,45 @@ class _Stages:
             return path
         raise StoppedError(f"stopped before {self.config.kimg:g} kimg; the same command goes on")
 
-    def _export(self, snapshot: Snapshot) -> bytes:
+    def _export(self, snapshot: Path) -> bytes:
         """The snapshot's graph, made once: what is scored is what will be published."""
-        digest = hashlib.sha256(snapshot.path.read_bytes()).hexdigest()
-        path = snapshot.path.with_suffix(f".{digest[:12]}.onnx")
+        digest = hashlib.sha256(snapshot.read_bytes()).hexdigest()
+        path = snapshot.with_suffix(f".{digest[:12]}.onnx")
         if not path.exists():
             self._begin("export")
-            replace_file(path, export_onnx(snapshot))
+            replace_file(path, self.product.export(snapshot))
         model = path.read_bytes()
         sha256 = hashlib.sha256(model).hexdigest()
         if sha256 != self.result.model_sha256:  # what is noted of another graph is not of this one
-            facts = {"nimg": snapshot.nimg, "model_sha256": sha256}
+            facts = {"nimg": int(snapshot.stem), "model_sha256": sha256}
             self.result = self._unbegun().model_copy(update=facts)
         return model
 
     # Judging
 
-    def _evaluate(self, snapshot: Snapshot, model: bytes) -> None:
+    def _evaluate(self, snapshot: Path, model: bytes) -> None:
         self._begin("evaluate")
-        check_spread(snapshot)
-        card = self.scoring.score(model)
-        kept = scores_file(snapshot.path)
-        if not known_scorecard(kept):  # `evaluate` may know more
-            write_scorecard(kept, card)
-        self._note(scores=card.scores)
+        self._note(scores=self.product.evaluate(snapshot, model))
 
     def _gate(self) -> tuple[str, ...]:
         """The reasons against publication."""
         self._begin("gate", released_version=None, released_scores={})
         released = self._released()
         if released:
-            card = self.scoring.score(released.model)
-            self._note(released_version=released.manifest.version, released_scores=card.scores)
+            beside = self.product.score(released.model)
+            self._note(released_version=released.manifest.version, released_scores=beside)
         scores, limits = self.result.scores, self.job.thresholds
         checks = check_scores(scores, self.result.released_scores or None, limits)
         self._note(checks=tuple(checks))
         return tuple(str(check) for check in checks if not check.passed)
 
     def _released(self) -> Bundle | None:
-        """The released version; raises DataError when it makes other images than the data are."""
+        """The released version; raises DataError when it is of another kind than the run's."""
         current = read_release(self.root, self.name)
         if current is None:
             return None
         bundle = load_bundle(version_path(self.root, self.name, current.version))
-        image, data = bundle.manifest.image, self.job.data
-        made = ((image.height, image.width, image.channels), bundle.manifest.labels)
-        wanted = (data.images.shape[1:], data.classes)
-        if made != wanted:
-            raise DataError(
-                f"the released {self.name}@{current.version} makes {_kind(*made)} and the data are "
-                f"{_kind(*wanted)}; such a model needs a name of its own"
-            )
+        self.product.check_kind(bundle.manifest)
         return bundle
 
     # Publication
@@ -246,12 +232,12 @@ class _Stages:
         path = find_published(self.job.to, self.result.model_sha256 or "")
         return load_bundle(path).manifest.version if path else None
 
-    def _publish(self, snapshot: Snapshot, model: bytes) -> None:
+    def _publish(self, snapshot: Path, model: bytes) -> None:
         self._begin("publish")
         version = self._published()
         if version is None:
-            data, scores = self.job.data.sheet(), self.result.scores
-            path = publish(snapshot, self.config, data, self.job.to, scores, self.job.card, model)
+            scores, card = self.result.scores, self.job.card
+            path = self.product.publish(snapshot, model, scores, self.job.to, card)
             version = int(path.name)
         self._note(version=version)
 
@@ -264,7 +250,8 @@ class _Stages:
         self._note(released=True)
 
 
-def _kind(shape: tuple[int, ...], labels: tuple[str, ...]) -> str:
-    height, width, channels = shape
-    classes = f"classes {', '.join(labels):.60}" if labels else "no classes"
-    return f"{width}x{height} with {channels} channels and {classes}"
+def _product(job: Job, config: TrainConfig, run: Path) -> Product:
+    if isinstance(job.data, PictureSet):
+        return UpscalerProduct(config, job.data, job.threads)
+    scoring = Scoring(run / "scores", job.data, job.test or job.data, job.sizes)
+    return GeneratorProduct(config, job.data, scoring)

@@ -1,1 +1,1 @@
-"""What one version of a model is on disk, and how it is verified without running it."""
+"""The files of one version of a model, and their verification without running the model."""

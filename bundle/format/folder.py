@@ -1,4 +1,4 @@
-"""Reading the files of one folder that nobody vouches for: no links, no surprises in size."""
+"""Reading files of an untrusted folder: no links, only regular files, bounded sizes."""
 
 import errno
 import hashlib
@@ -14,27 +14,27 @@ from mirage.bundle.errors import BundleError
 from mirage.bundle.format.manifest import FileEntry
 
 CHUNK_BYTES = 2**20
-Signature = tuple[int, ...]  # of a file: changes when its contents do
+Signature = tuple[int, ...]  # of a file: changes when its content changes
 
 
 @dataclass(frozen=True)
 class Folder:
-    """An open folder; what is put in its place later does not matter any more."""
+    """An open folder; replacing it on disk does not affect later reads."""
 
     path: Path
     descriptor: int
 
     def names(self) -> list[str]:
-        """The visible entries, sorted; those that begin with `.` are no part of a bundle."""
+        """The sorted names of all entries, except those that begin with `.`."""
         return sorted(name for name in os.listdir(self.descriptor) if not name.startswith("."))
 
     def read(self, name: str, limit_bytes: int) -> bytes:
-        """All of one plain file of at most `limit_bytes`; raises BundleError `file_…`."""
+        """Read a regular file of at most `limit_bytes`; raises BundleError `file_…`."""
         with self._open(name, limit_bytes) as file:
             return _read_at_most(file, name, limit_bytes)
 
     def signature(self, name: str) -> Signature:
-        """What tells whether a file has changed, without reading it; empty when there is none."""
+        """Identity, size and times of a file, to detect changes; empty if it does not exist."""
         try:
             status = os.stat(name, dir_fd=self.descriptor, follow_symlinks=False)
         except OSError:
@@ -45,9 +45,9 @@ class Folder:
         )
 
     def scan(self, name: str, entry: FileEntry, limit_bytes: int, keep_bytes: int) -> bytes:
-        """Check one file against its entry and return its first `keep_bytes`, read only once.
+        """Verify a file against its entry and return its first `keep_bytes`, in one pass.
 
-        Raises BundleError `file_…` when it is a link, missing, or of another size or hash.
+        Raises BundleError `file_…` if it is a link, missing, or has another size or hash.
         """
         with self._open(name, limit_bytes) as file:
             size = os.fstat(file.fileno()).st_size
@@ -60,7 +60,7 @@ class Folder:
 
     @contextmanager
     def _open(self, name: str, limit_bytes: int) -> Iterator[BinaryIO]:
-        # O_NONBLOCK: opening a named pipe must not wait for its other end.
+        # O_NONBLOCK: opening a named pipe must not block.
         flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
         try:
             descriptor = os.open(name, flags, dir_fd=self.descriptor)
@@ -80,7 +80,7 @@ class Folder:
 
 @contextmanager
 def open_folder(path: Path) -> Iterator[Folder]:
-    """Open a folder that is no symbolic link; raises BundleError `not_found` or `file_link`."""
+    """Open a folder; raises BundleError `not_found`, or `file_link` if it is a symbolic link."""
     flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
     try:
         descriptor = os.open(path, flags)
@@ -112,7 +112,7 @@ def _read_at_most(file: BinaryIO, name: str, limit_bytes: int) -> bytes:
     contents = bytearray()
     while chunk := file.read(CHUNK_BYTES):
         contents += chunk
-        if len(contents) > limit_bytes:  # it grew since its size was looked at
+        if len(contents) > limit_bytes:  # the file grew after its size was checked
             raise BundleError("file_too_large", f"{name} has more than {limit_bytes} bytes")
     return bytes(contents)
 
@@ -121,7 +121,7 @@ def _checked_start(file: BinaryIO, name: str, entry: FileEntry, keep_bytes: int)
     digest, kept, left = hashlib.sha256(), [], entry.size_bytes
     while left and (chunk := file.read(min(max(CHUNK_BYTES, keep_bytes), left))):
         digest.update(chunk)
-        kept.append(chunk[:keep_bytes])  # mostly all of it at once, and then no copy
+        kept.append(chunk[:keep_bytes])  # a full slice of bytes is not copied
         keep_bytes -= len(kept[-1])
         left -= len(chunk)
     if digest.hexdigest() != entry.sha256:

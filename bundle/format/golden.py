@@ -1,7 +1,7 @@
-"""A few inputs and the images that the trained network made of them: `golden.npz`.
+"""Golden images: inputs and the images that the trained network computed of them, `golden.npz`.
 
-Whoever runs a bundle replays them first. The file is read as hostile: no pickle, and nothing is
-decompressed before its size is known to be the expected one.
+An engine must reproduce them before it serves. The file is untrusted: it is read without pickle,
+and sizes are checked before anything is decompressed.
 """
 
 import io
@@ -18,7 +18,7 @@ from mirage.bundle.errors import BundleError
 from mirage.bundle.format.interface import Tensor
 from mirage.bundle.format.latents import draw_latents
 from mirage.bundle.format.limits import DEFAULT_LIMITS, Limits
-from mirage.bundle.format.manifest import Manifest
+from mirage.bundle.format.manifest import Manifest, PictureModel
 
 GOLDEN_COUNT = 8
 GOLDEN_SEED = 0
@@ -33,13 +33,17 @@ ArrayKind = tuple[str, tuple[int, ...]]  # the type and the shape in an array's 
 # Heights and widths of golden pictures, in units of the manifest's `multiple`: the smallest, odd
 # ones, a strip, and one that takes several tiles.
 PICTURE_SIZES = ((1, 1), (7, 5), (2, 65), (33, 50), (129, 97))
+TILE_CORE = (
+    16  # what is used of a tile in replay, in units of `multiple`: several up to a halo of 40
+)
 
 
 @dataclass(frozen=True)
 class Case:
-    """Inputs by name, in the manifest's order, and the images made of them: uint8 `[N, H, W, C]`.
+    """One call of the model.
 
-    N is 8 for latents, and 1 for pictures.
+    inputs: arrays by name, in the manifest's order. images: uint8 `[N, H, W, C]`; N is 8 for
+    latents and 1 for pictures.
     """
 
     inputs: dict[str, np.ndarray]
@@ -48,13 +52,13 @@ class Case:
 
 @dataclass(frozen=True)
 class Golden:
-    """What goes in and what comes out: one case for latents, one for each size of pictures."""
+    """The cases of a model: one for latents, or one for each of `PICTURE_SIZES`."""
 
     cases: tuple[Case, ...]
 
 
 def golden_inputs(latent_dim: int, num_classes: int) -> dict[str, np.ndarray]:
-    """The 8 latents of seed 0, and the labels 0, 1, 2 … cyclic of a conditional model."""
+    """The first 8 latents of seed 0; for conditional models also labels 0, 1, 2 … cyclically."""
     latents, _ = draw_latents(GOLDEN_SEED, 0, GOLDEN_COUNT, latent_dim)
     inputs = {"latents": latents}
     if num_classes:
@@ -63,7 +67,7 @@ def golden_inputs(latent_dim: int, num_classes: int) -> dict[str, np.ndarray]:
 
 
 def write_golden(path: Path, golden: Golden) -> None:
-    """Write `golden.npz`; the same arrays give the same bytes."""
+    """Write `golden.npz`; equal arrays give equal bytes."""
     arrays: dict[str, np.ndarray] = {}
     for number, case in enumerate(golden.cases):
         suffix = f"_{number}" if len(golden.cases) > 1 else ""
@@ -74,7 +78,7 @@ def write_golden(path: Path, golden: Golden) -> None:
 
 
 def golden_pictures(channels: int, multiple: int = 1) -> Iterator[np.ndarray]:
-    """The golden pictures: blurred noise with edges, uint8 `[1, H, W, C]`, the same each time."""
+    """Yield the golden pictures uint8 `[1, H, W, C]`: fixed pseudo-random blocks with noise."""
     for number, (height, width) in enumerate(PICTURE_SIZES):
         random = np.random.Generator(np.random.Philox(key=[GOLDEN_SEED, number]))
         shape = (1, height * multiple, width * multiple, channels)
@@ -84,11 +88,17 @@ def golden_pictures(channels: int, multiple: int = 1) -> Iterator[np.ndarray]:
         yield ((3 * blocks + noise) // 4).astype(np.uint8)
 
 
-def read_golden(raw: bytes, manifest: Manifest, limits: Limits = DEFAULT_LIMITS) -> Golden:
-    """Read `golden.npz` as the manifest says that it must be.
+def golden_tile(pictures: PictureModel) -> int:
+    """The side in pixels of the tiles in which the largest golden picture is replayed.
 
-    Raises BundleError `golden_invalid`.
+    Two halos and a core, so small that there are tiles without any border of the picture.
     """
+    core = TILE_CORE * pictures.multiple
+    return 2 * pictures.halo + -2 * pictures.halo % pictures.multiple + core
+
+
+def read_golden(raw: bytes, manifest: Manifest, limits: Limits = DEFAULT_LIMITS) -> Golden:
+    """Read `golden.npz`; raises BundleError `golden_invalid` unless it matches the manifest."""
     try:
         _check_directory(raw)
         with zipfile.ZipFile(io.BytesIO(raw)) as archive:
@@ -100,9 +110,9 @@ def read_golden(raw: bytes, manifest: Manifest, limits: Limits = DEFAULT_LIMITS)
 
 
 def _check_directory(raw: bytes) -> None:
-    """Refuse an archive whose list of files is not a short one at its very end.
+    """Raise ValueError unless the archive ends with a short central directory.
 
-    `zipfile` makes an object of every file listed, before it can be asked how many there are.
+    `zipfile` creates an object for each entry on opening, before the entries can be counted.
     """
     end = raw[-END_BYTES:]
     listing_bytes = int.from_bytes(end[12:16], "little")
@@ -131,7 +141,7 @@ def _case(manifest: Manifest, arrays: Sequence[np.ndarray]) -> Case:
 
 
 def _described_cases(manifest: Manifest) -> Iterator[dict[str, ArrayKind]]:
-    """The type and the shape of each array of each case, by name, in the manifest's order."""
+    """The dtype and shape of each array of each case, by name, in the manifest's order."""
     if manifest.pictures is None:
         yield {each.name: _described(each, GOLDEN_COUNT, {}) for each in manifest.tensors}
         return
@@ -150,7 +160,7 @@ def _described(tensor: Tensor, count: int, sides: Mapping[str, int]) -> ArrayKin
 def _read_array(
     archive: zipfile.ZipFile, name: str, dtype: str, shape: tuple[int, ...]
 ) -> np.ndarray:
-    """One array; its `.npy` header must be the expected text, so nothing in it is interpreted."""
+    """Read one array; its header must equal the expected text, so that it need not be parsed."""
     info = archive.getinfo(f"{name}.npy")
     if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         raise ValueError(f"{info.filename} has compression {info.compress_type}; allowed are 0, 8")

@@ -1,4 +1,4 @@
-"""What may stand in `model.onnx`; nothing is run here."""
+"""Verification of `model.onnx`: versions, operators, constants, interface and sizes."""
 
 import math
 from collections.abc import Iterable
@@ -35,17 +35,14 @@ ELEMENT_TYPES: dict[DType, int] = {
     "int64": TensorProto.INT64,
     "uint8": TensorProto.UINT8,
 }
-LARGE_TILE = 512  # pixels of a side, at which the values of a graph for pictures are bounded
-SMALL_ITEMS = 1024  # of a constant that may tell a shape
-# A value's element type and sizes; None is the free number of images.
+LARGE_TILE = 512  # side in pixels for which the sizes of intermediate tensors are checked
+SMALL_ITEMS = 1024  # constants up to this size are kept, because they may define shapes
+# Name -> element type and sizes; None is the free batch size.
 Interface = dict[str, tuple[int, tuple[int | None, ...]]]
 
 
 def check_graph(model: bytes, manifest: Manifest, limits: Limits) -> None:
-    """Refuse a serialized ONNX model that a bundle with this manifest may not hold.
-
-    Raises BundleError `graph_…`.
-    """
+    """Raise BundleError `graph_…` unless a serialized model is allowed and fits its manifest."""
     check_wire(model, limits.graph_fields)
     proto = _parse(model)
     _check_versions(proto, manifest.opset)
@@ -59,7 +56,7 @@ def check_graph(model: bytes, manifest: Manifest, limits: Limits) -> None:
 def _parse(model: bytes) -> ModelProto:
     try:
         return onnx.load_model_from_string(model)
-    except Exception as error:  # protobuf's own error class belongs to onnx's dependencies
+    except Exception as error:  # the error class belongs to protobuf, a dependency of onnx
         raise BundleError("graph_unreadable", f"model.onnx is no ONNX: {error}") from None
 
 
@@ -154,7 +151,7 @@ def _signature(value: ValueInfoProto) -> tuple[int, tuple[int | None, ...]]:
 
 
 def _text(ends: Iterable[tuple[str, tuple[int, tuple[int | None, ...]]]]) -> str:
-    """Interfaces as people write them: `latents FLOAT [N, 64]`."""
+    """Format an interface for messages: `latents FLOAT [N, 64]`."""
     types = dict(zip(TensorProto.DataType.values(), TensorProto.DataType.keys(), strict=True))
     described = [
         f"{name} {types.get(kind, kind)} [{', '.join('N' if s is None else str(s) for s in sizes)}]"
@@ -164,7 +161,7 @@ def _text(ends: Iterable[tuple[str, tuple[int, tuple[int | None, ...]]]]) -> str
 
 
 def _fix_sides(graph: GraphProto, manifest: Manifest) -> None:
-    """Give pictures the sides of a large tile, so that what depends on them has a size."""
+    """Set the sides of pictures to a large tile, so that shape inference finds all sizes."""
     if manifest.pictures is None:
         return
     for values, scale in ((graph.input, 1), (graph.output, manifest.pictures.scale)):
@@ -174,9 +171,9 @@ def _fix_sides(graph: GraphProto, manifest: Manifest) -> None:
 
 
 def _without_weights(proto: ModelProto) -> bytes:
-    """The same model with its large float constants as inputs; changes `proto`.
+    """Serialize the model with large float constants turned into inputs; modifies `proto`.
 
-    ONNX's checker and inference need their shapes alone, and copy all else again and again.
+    ONNX's checker and shape inference copy the model several times but need only their shapes.
     """
     graph = proto.graph
     for number in reversed(range(len(graph.initializer))):
@@ -190,7 +187,7 @@ def _without_weights(proto: ModelProto) -> bytes:
 
 
 def _inferred(model: bytes) -> ModelProto:
-    """The same model, checked by ONNX's own checker, with the shape of every value."""
+    """Run ONNX's checker, and infer the shape of every value."""
     try:
         onnx.checker.check_model(model)
         return onnx.shape_inference.infer_shapes(
@@ -206,7 +203,7 @@ def _inferred(model: bytes) -> ModelProto:
 
 
 def _check_values(proto: ModelProto, element_limit: int) -> None:
-    """Refuse values that are huge for one image already; sizes that depend on N count as 1."""
+    """Raise BundleError if a value has too many elements per image; free sizes count as 1."""
     for value in proto.graph.value_info:
         _, sizes = _signature(value)
         if math.prod(size or 1 for size in sizes) > element_limit:

@@ -1,4 +1,4 @@
-"""What a model takes and what it makes: named tensors, each with a dtype, a shape and a meaning."""
+"""The inputs and outputs of a model: named tensors with a dtype, a shape and a meaning."""
 
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal, Self
@@ -10,8 +10,8 @@ FREE_AXIS = r"^([2-9]\*)?[A-Z]$"  # a name, or a multiple of another axis: `N`, 
 
 DType = Literal["float32", "int64", "uint8"]
 Meaning = Literal["latents", "labels", "pictures", "images"]
-"""`latents` and `labels` choose what a generator makes, `pictures` come from clients, and `images`
-are what models make."""
+"""`latents` and `labels` select what a generator makes; `pictures` are images sent by clients;
+`images` are the output of every model."""
 Axis = Annotated[int, Field(ge=1, le=65536)] | Annotated[str, Field(pattern=FREE_AXIS)]
 
 # The dtype of each meaning, and the axes of one item of it.
@@ -27,13 +27,13 @@ BATCH = "N"  # the first axis of every tensor: the number of items
 
 
 class Fields(BaseModel):
-    """Settings that every part of a manifest shares."""
+    """Base of all parts of a manifest: immutable, strict, without unknown fields."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
 class Image(Fields):
-    """The shape of one image, in pixels: grey, RGB or RGBA."""
+    """The shape of one image."""
 
     height: Annotated[int, Field(ge=1, le=8192, description="pixels", examples=[28])]
     width: Annotated[int, Field(ge=1, le=8192, description="pixels", examples=[28])]
@@ -43,8 +43,8 @@ class Image(Fields):
 class Tensor(Fields):
     """One input or output of a model.
 
-    `shape` begins with the free axis `N`, the number of items. Further free axes are letters, and
-    multiples of them such as `4*H`.
+    The first axis of `shape` is the free axis `N`, the batch size. Other free axes are letters, or
+    multiples of letters such as `4*H`.
     """
 
     name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
@@ -82,12 +82,15 @@ class Tensor(Fields):
 
     @property
     def sizes(self) -> tuple[int | None, ...]:
-        """The size of each axis; None where it is free."""
+        """The size of each axis; None for free axes."""
         return tuple(axis if isinstance(axis, int) else None for axis in self.shape)
 
-    def zeros(self, count: int) -> np.ndarray:
-        """`count` items of zeros; raises ValueError where another axis is free."""
-        sizes = self.sizes[1:]
+    def zeros(self, count: int, side: int | None = None) -> np.ndarray:
+        """Zeros of shape `[count, …]`, with `side` for other free axes.
+
+        Raises ValueError if there are such axes and no side.
+        """
+        sizes = [side if size is None else size for size in self.sizes[1:]]
         if None in sizes:
             raise ValueError(f"shape of {self.name} is {list(self.shape)}; it has free axes")
         return np.zeros((count, *(size or 0 for size in sizes)), self.dtype)
@@ -99,10 +102,7 @@ Tensors = Annotated[tuple[Tensor, ...], Field(min_length=1, max_length=4)]
 def generator_tensors(
     latent_dim: int, num_classes: int, image: Image
 ) -> dict[str, tuple[Tensor, ...]]:
-    """The `inputs` and `outputs` of a model that makes images from latents.
-
-    It has the input `labels` when there are classes.
-    """
+    """The `inputs` and `outputs` of a generator; it has the input `labels` if there are classes."""
     latents = Tensor(name="latents", dtype="float32", shape=(BATCH, latent_dim), meaning="latents")
     labels = Tensor(name="labels", dtype="int64", shape=(BATCH,), meaning="labels")
     shape = (BATCH, image.height, image.width, image.channels)
@@ -111,7 +111,7 @@ def generator_tensors(
 
 
 def picture_tensors(channels: int, scale: int) -> dict[str, tuple[Tensor, ...]]:
-    """The `inputs` and `outputs` of a model that makes pictures `scale` times as large."""
+    """The `inputs` and `outputs` of a model that enlarges pictures by `scale`."""
     sides = (f"{scale}*H", f"{scale}*W") if scale > 1 else ("H", "W")
     pictures = Tensor(
         name="pictures", dtype="uint8", shape=(BATCH, "H", "W", channels), meaning="pictures"
@@ -121,12 +121,12 @@ def picture_tensors(channels: int, scale: int) -> dict[str, tuple[Tensor, ...]]:
 
 
 def find(tensors: Sequence[Tensor], meaning: Meaning) -> Tensor | None:
-    """The tensor of this meaning, or None."""
+    """The first tensor with a meaning, or None."""
     return next((tensor for tensor in tensors if tensor.meaning == meaning), None)
 
 
 def check_generator(inputs: Sequence[Tensor], outputs: Sequence[Tensor], num_classes: int) -> None:
-    """Raise ValueError unless these are the tensors of a model that makes images from latents."""
+    """Raise ValueError unless these are the tensors of a generator."""
     _check_meanings("inputs", inputs, ["latents", "labels"] if num_classes else ["latents"])
     _check_meanings("outputs", outputs, ["images"])
     if len({tensor.name for tensor in (*inputs, *outputs)}) != len(inputs) + len(outputs):
@@ -137,7 +137,7 @@ def check_generator(inputs: Sequence[Tensor], outputs: Sequence[Tensor], num_cla
 
 
 def check_picture_model(inputs: Sequence[Tensor], outputs: Sequence[Tensor], scale: int) -> None:
-    """Raise ValueError unless these are the tensors of a model that makes images of pictures."""
+    """Raise ValueError unless these are the tensors of a model from pictures to images."""
     _check_meanings("inputs", inputs, ["pictures"])
     _check_meanings("outputs", outputs, ["images"])
     channels = inputs[0].sizes[3]
@@ -148,7 +148,7 @@ def check_picture_model(inputs: Sequence[Tensor], outputs: Sequence[Tensor], sca
 
 
 def describe(tensors: Sequence[Tensor]) -> str:
-    """The tensors as people write them: `latents float32 [N, 64]; labels int64 [N]`."""
+    """Format tensors for messages: `latents float32 [N, 64]; labels int64 [N]`."""
     return "; ".join(map(str, tensors))
 
 

@@ -1,6 +1,6 @@
-"""The seed formula: which latent, label and member of an ensemble belong to a seed and index.
+"""Latents, labels and ensemble members as functions of seed and index.
 
-For image `index` of `seed` it is, whatever stands beside it in the batch:
+Image `index` of `seed` does not depend on the batch that it is computed in:
 
     rng = numpy.random.Generator(numpy.random.Philox(key=np.array([seed, index], np.uint64)))
     latent = rng.standard_normal(latent_dim, dtype=np.float32)
@@ -21,10 +21,10 @@ SEED_END = 2**64
 def draw_latents(
     seed: int, index: int, count: int, latent_dim: int, num_classes: int = 0
 ) -> tuple[np.ndarray, np.ndarray | None]:
-    """Draw the latents of images `index` … `index + count - 1` of a seed.
+    """Draw the latents and labels of images `index` … `index + count - 1` of a seed.
 
-    Returns float32 `[count, latent_dim]`, and int64 `[count]` of labels in 0 … num_classes-1, or
-    None when `num_classes` is 0. The latents do not depend on `num_classes`.
+    Returns latents float32 `[count, latent_dim]` and labels int64 `[count]` in 0 … num_classes-1,
+    or None if `num_classes` is 0. The latents do not depend on `num_classes`.
     Raises ValueError unless 0 ≤ seed < 2⁶⁴, index ≥ 0, count ≥ 1 and index + count ≤ 2⁶⁴.
     """
     _check_range(seed, index, count)
@@ -49,16 +49,16 @@ def _check_range(seed: int, index: int, count: int) -> None:
 
 
 class _Streams:
-    """A Philox that can be set to the beginning of any stream.
+    """A Philox generator that can be reset to the start of any stream.
 
-    That is quicker than a new one, which asks the system for entropy that it does not use.
+    Faster than constructing a generator, which reads entropy from the system and discards it.
     """
 
     def __init__(self) -> None:
         self._philox = np.random.Philox(key=0)
         self._generator = np.random.Generator(self._philox)
         self._key = np.zeros(2, np.uint64)
-        self._state: Any = {  # that of a new one
+        self._state: Any = {  # of a new generator
             "bit_generator": "Philox",
             "state": {"counter": np.zeros(4, np.uint64), "key": self._key},
             "buffer": np.zeros(4, np.uint64),
@@ -68,7 +68,7 @@ class _Streams:
         }
 
     def begin(self, seed: int, index: int) -> np.random.Generator:
-        """As a new `Generator(Philox(key=[seed, index]))`, until the next call."""
+        """Return the equivalent of `Generator(Philox(key=[seed, index]))`, until the next call."""
         self._key[0], self._key[1] = seed, index
         self._philox.state = self._state
         return self._generator
@@ -78,7 +78,7 @@ _LOCAL = threading.local()
 
 
 def _streams() -> _Streams:
-    """Those of this thread."""
+    """The streams of the current thread."""
     try:
         found: _Streams = _LOCAL.streams
     except AttributeError:
@@ -87,22 +87,22 @@ def _streams() -> _Streams:
 
 
 def takes_canary(name: str, seed: int, share: float) -> bool:
-    """Whether the canary of a model, with a share of 0 … 1, answers for this seed."""
+    """Whether the canary of a model serves a seed; share: of all seeds, 0 … 1."""
     return _fraction(f"{name}:{seed}") < share
 
 
 def member_of(manifest: Manifest, seed: int, index: int) -> Member:
-    """The member of an ensemble that makes this image."""
+    """The member of an ensemble that generates an image; chosen by weight."""
     total = sum(member.weight for member in manifest.members)
-    place = total * _fraction(f"{manifest.name}@{manifest.version}:{seed}:{index}")
-    reached = 0.0
+    position = total * _fraction(f"{manifest.name}@{manifest.version}:{seed}:{index}")
+    cumulative = 0.0
     for member in manifest.members:
-        reached += member.weight
-        if place < reached:
+        cumulative += member.weight
+        if position < cumulative:
             return member
     return manifest.members[-1]
 
 
 def _fraction(text: str) -> float:
-    """A number of 0 … 1 that looks random and is always the same for the same text."""
+    """Hash a text to a number in [0, 1)."""
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") / 2**64

@@ -1,4 +1,4 @@
-"""What `manifest.json` of a bundle says, and how it is read. It knows no other file."""
+"""The schema of `manifest.json`, and upgrades from older formats."""
 
 import json
 import math
@@ -35,7 +35,7 @@ NOT_OF_ENSEMBLES = frozenset((*REQUIRED_FILES, "weights.safetensors"))
 
 MOST_DIRECTIONS = 64
 MOST_MEMBERS = 64
-NORM_TOLERANCE = 1e-3  # how far from 1 the length of a direction's vector may be
+NORM_TOLERANCE = 1e-3  # of the length of a direction's vector, which is 1
 
 
 ModelName = Annotated[str, Field(pattern=NAME_PATTERN)]
@@ -51,28 +51,28 @@ LatentDim = Annotated[int, Field(ge=1, le=65536)]
 
 
 def _add_directions(fields: dict[str, Any]) -> dict[str, Any]:
-    """Format 2 added `directions`; a model of format 1 has none."""
+    """Format 2 added `directions`; models of format 1 have none."""
     if "directions" in fields:
         raise BundleError("manifest_invalid", "manifest.json: directions is no field of format 1")
     return {**fields, "format_version": 2, "directions": []}
 
 
 def _add_members(fields: dict[str, Any]) -> dict[str, Any]:
-    """Format 3 added `members`; before it there were no ensembles."""
+    """Format 3 added `members`, for ensembles."""
     if "members" in fields:
         raise BundleError("manifest_invalid", "manifest.json: members is no field of format 2")
     return {**fields, "format_version": 3, "members": []}
 
 
 class _Shapes(Fields):
-    """What formats 1 to 3 said of a model's tensors."""
+    """The fields of formats 1 to 3 that describe a model's tensors."""
 
     latent_dim: LatentDim
     image: Image
 
 
 def _add_tensors(fields: dict[str, Any]) -> dict[str, Any]:
-    """Format 4 names the tensors in place of `latent_dim` and `image`."""
+    """Format 4 replaced `latent_dim` and `image` with `inputs` and `outputs`."""
     for name in ("inputs", "outputs"):
         if name in fields:
             raise BundleError("manifest_invalid", f"manifest.json: {name} is no field of format 3")
@@ -86,7 +86,7 @@ def _add_tensors(fields: dict[str, Any]) -> dict[str, Any]:
 
 
 def _add_pictures(fields: dict[str, Any]) -> dict[str, Any]:
-    """Format 5 added `pictures`; before it no model took any."""
+    """Format 5 added `pictures`, for models that take pictures."""
     if "pictures" in fields:
         raise BundleError("manifest_invalid", "manifest.json: pictures is no field of format 4")
     return {**fields, "format_version": 5, "pictures": None}
@@ -139,7 +139,7 @@ class FileEntry(Fields):
 
 
 class Training(Fields):
-    """Where a model comes from; `kimg` is the thousands of images that training showed."""
+    """The origin of a model; `kimg` counts the images shown in training, in thousands."""
 
     preset: Annotated[Line, Field(description="networks and schedule", examples=["mnist"])]
     data_fingerprint: Annotated[Line, Field(description="hash of the images", examples=["3f2a9c"])]
@@ -150,7 +150,7 @@ class Training(Fields):
 
 
 class Score(Fields):
-    """One measured quality; `floor` is real data against real data, `n` the images judged."""
+    """A measured score; `floor` is the score of real images, `n` the number of images scored."""
 
     value: Annotated[float, Field(description="of generated images", examples=[2.5])]
     floor: Annotated[float | None, Field(description="of real ones", examples=[0.4])] = None
@@ -158,9 +158,10 @@ class Score(Fields):
 
 
 class Direction(Fields):
-    """A way in which latents are moved: a unit vector, float32 `[latent_dim]`.
+    """A direction in latent space: a unit vector float32 `[latent_dim]`.
 
-    `strength` is its share, 0 … 1, of what the generator's first layer makes of random latents.
+    `strength` is its share, 0 … 1, of the variance of the first layer's output over random
+    latents.
     """
 
     vector: Annotated[tuple[Component, ...], AfterValidator(_unit)]
@@ -168,31 +169,34 @@ class Direction(Fields):
 
 
 class Member(Fields):
-    """A version of the same model that makes a share of an ensemble's images: its weight's."""
+    """A member of an ensemble: a version of the same model, and its share of images by weight."""
 
     version: Annotated[Count, Field(description="of the same model", examples=[1])]
     weight: Annotated[float, Field(gt=0, le=1e6, description="beside others'", examples=[0.5])]
 
 
 class PictureModel(Fields):
-    """How a model that takes pictures is run on parts of them.
+    """How a model that takes pictures can be run on tiles.
 
-    An image is `scale` times as large as its picture. Sides of tiles and the places where they
-    begin are multiples of `multiple` pixels. A pixel of the image depends on no pixel of the
-    picture that is more than `halo` away. Beyond its border a picture goes on as `border` says.
+    The sides of an image are `scale` times those of its picture. Sides and positions of tiles are
+    multiples of `multiple` pixels; other pictures are padded as `border` says. A pixel of the image
+    depends only on pixels of the picture at most `halo` pixels away. The graph itself decides what
+    lies beyond the edges of a picture.
     """
 
     scale: Annotated[int, Field(ge=1, le=8, description="side of image / picture", examples=[4])]
     multiple: Annotated[int, Field(ge=1, le=64, description="pixels", examples=[1])]
     halo: Annotated[int, Field(ge=0, le=1024, description="pixels", examples=[12])]
-    border: Annotated[Literal["replicate"], Field(description="edge pixels are repeated")]
+    border: Annotated[
+        Literal["replicate"], Field(description="edge pixels are repeated", examples=["replicate"])
+    ]
     degradation: Annotated[Line, Field(description="of training pictures", examples=["bicubic"])]
 
 
 class Description(Fields):
-    """What only the exporter knows of a model.
+    """The part of the manifest that the exporter writes.
 
-    `pictures` is there exactly when the model takes pictures, which then are all of its inputs.
+    `pictures` is set if and only if the model takes pictures; then it has no other inputs.
     """
 
     task: Task
@@ -235,18 +239,18 @@ class Description(Fields):
 
     @property
     def num_classes(self) -> int:
-        """The number of classes; 0 is an unconditional model."""
+        """The number of classes; 0 for unconditional models."""
         return len(self.labels)
 
     @property
     def tensors(self) -> tuple[Tensor, ...]:
-        """All inputs, then all outputs."""
+        """Inputs followed by outputs."""
         return (*self.inputs, *self.outputs)
 
     @property
     def latent_dim(self) -> int:
-        """The numbers of one latent."""
-        latents = find(self.inputs, "latents")  # each request asks: so nothing is made of it here
+        """The length of a latent vector; 0 without latents."""
+        latents = find(self.inputs, "latents")
         size = latents.shape[1] if latents else 0
         return size if isinstance(size, int) else 0
 
@@ -257,7 +261,7 @@ class Description(Fields):
         return Image.model_validate({"height": height, "width": width, "channels": channels})
 
     def tell_difference(self, other: "Description") -> str:
-        """Where requests would meet another model: tensors or labels; empty: nowhere."""
+        """Describe the first difference in inputs, outputs or labels; empty if there is none."""
         for name in ("inputs", "outputs"):
             own, others = getattr(self, name), getattr(other, name)
             if own != others:
@@ -268,9 +272,9 @@ class Description(Fields):
 
 
 class Manifest(Description):
-    """The whole manifest: the description, and what the store knows of the version.
+    """The manifest: the exporter's description, and the fields that the store adds.
 
-    `members` makes it an ensemble, which has no graph of its own.
+    A version with `members` is an ensemble, which has no graph of its own.
     """
 
     format_version: Annotated[int, Field(ge=FORMAT_VERSION, le=FORMAT_VERSION)]
@@ -296,15 +300,14 @@ class Manifest(Description):
 
     @property
     def description(self) -> Description:
-        """What the exporter said, without what the store knows."""
+        """The exporter's fields alone."""
         return Description(**{name: getattr(self, name) for name in Description.model_fields})
 
 
 def parse_manifest(raw: bytes) -> Manifest:
-    """Read a manifest of this or any older format.
+    """Parse a manifest of this or an older format.
 
-    Raises BundleError `format_newer` for one made by a newer Mirage, `manifest_invalid` for
-    whatever else is not a manifest.
+    Raises BundleError `format_newer` for a later format, and `manifest_invalid` for other faults.
     """
     try:
         fields = upgrade(parse_object(raw), FORMAT_VERSION, UPGRADES)
@@ -317,7 +320,7 @@ def parse_manifest(raw: bytes) -> Manifest:
 
 
 def upgrade(fields: dict[str, Any], newest: int, steps: Mapping[int, Step]) -> dict[str, Any]:
-    """The same manifest in format `newest`; an odd `format_version` is left for the schema.
+    """Upgrade a manifest to format `newest`; an invalid `format_version` is left to the schema.
 
     Raises BundleError `format_newer`.
     """

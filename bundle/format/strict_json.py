@@ -1,4 +1,4 @@
-"""JSON without the parts on which two readers may disagree."""
+"""Strict JSON parsing: rejects input that different parsers may read differently."""
 
 import json
 from typing import Any
@@ -7,9 +7,10 @@ from pydantic import ValidationError
 
 
 def parse_object(raw: bytes) -> dict[str, Any]:
-    """Parse one JSON object: UTF-8, no NaN or Infinity, no key twice, no endless nesting.
+    """Parse a JSON object.
 
-    Raises ValueError with what is wrong.
+    Raises ValueError for anything but UTF-8, for NaN and Infinity, duplicate keys and nesting
+    beyond the recursion limit.
     """
     try:
         parsed = json.loads(
@@ -23,7 +24,7 @@ def parse_object(raw: bytes) -> dict[str, Any]:
 
 
 def describe_faults(error: ValidationError) -> str:
-    """The first three faults that a schema found, on one line, each with its place and value."""
+    """The first three validation errors on one line, each with its field and value."""
     faults = [
         f"{'.'.join(map(str, fault['loc']))}: {fault['msg']} (is {fault['input']!r:.80})"
         for fault in error.errors(include_url=False)[:3]

@@ -1,4 +1,4 @@
-"""Static verification: everything that can be said of a bundle without running it."""
+"""Verification of a bundle without running its model."""
 
 import os
 from dataclasses import dataclass
@@ -14,7 +14,11 @@ from mirage.bundle.format.weights import LENGTH_BYTES, check_weights
 
 @dataclass(frozen=True)
 class Bundle:
-    """A verified bundle; `model` is the very bytes that were verified, to make the engine from."""
+    """A verified bundle.
+
+    model: the serialized ONNX graph. Build the engine from these bytes, which were verified, rather
+    than from the file, which may have changed.
+    """
 
     path: Path
     manifest: Manifest
@@ -23,15 +27,15 @@ class Bundle:
 
 
 def load_bundle(path: Path, limits: Limits = DEFAULT_LIMITS) -> Bundle:
-    """Read the bundle in `models/<name>/<version>` and check all but its images.
+    """Read and verify the bundle in `models/<name>/<version>`; the golden images are not computed.
 
-    Raises BundleError with what is wrong; `ensemble` for one, which has no graph of its own.
+    Raises BundleError; `ensemble` if the version is an ensemble, which has no graph.
     """
     with open_folder(path) as folder:
         manifest = _read_manifest(folder, limits)
         if manifest.members:
             name = f"{manifest.name}@{manifest.version}"
-            raise BundleError("ensemble", f"{name} is an ensemble; take one of its members")
+            raise BundleError("ensemble", f"{name} is an ensemble; use one of its members")
         return verify_files(folder, manifest, limits)
 
 
@@ -42,9 +46,9 @@ def read_manifest(path: Path, limits: Limits = DEFAULT_LIMITS) -> Manifest:
 
 
 def read_file(path: Path, manifest: Manifest, name: str, limits: Limits = DEFAULT_LIMITS) -> bytes:
-    """All of one file of the bundle in `path`, verified against its manifest.
+    """Read one file of the bundle in `path` and verify it against its manifest.
 
-    Raises BundleError `file_missing` when the manifest lists no such file, `file_…` otherwise.
+    Raises BundleError `file_missing` if the manifest does not list it, or another `file_…`.
     """
     if name not in manifest.files:
         raise BundleError("file_missing", f"{path} has no {name}")
@@ -54,8 +58,8 @@ def read_file(path: Path, manifest: Manifest, name: str, limits: Limits = DEFAUL
 
 
 def verify_files(folder: Folder, manifest: Manifest, limits: Limits = DEFAULT_LIMITS) -> Bundle:
-    """Check the files of an open folder against a manifest, whatever the folder is called."""
-    # Here, for this import takes longer than all others of this package together.
+    """Verify the files of an open folder against a manifest; the folder's name is not checked."""
+    # Imported here because onnx takes longer to import than the rest of this package.
     from mirage.bundle.format.graph import check_graph
 
     starts = check_files(folder, manifest, limits)
@@ -70,9 +74,9 @@ def verify_files(folder: Folder, manifest: Manifest, limits: Limits = DEFAULT_LI
 def check_files(
     folder: Folder, manifest: Manifest, limits: Limits = DEFAULT_LIMITS
 ) -> dict[str, bytes]:
-    """Check the names, sizes and hashes of an open folder's files; raises BundleError `file_…`.
+    """Verify the names, sizes and hashes of an open folder's files; raises BundleError `file_…`.
 
-    Returns of each as much from its start as later checks need.
+    Returns the leading bytes of each file that later checks need.
     """
     _check_listing(folder, manifest)
     return {
@@ -102,7 +106,7 @@ def _check_listing(folder: Folder, manifest: Manifest) -> None:
 
 
 def _kept_bytes(name: str, limits: Limits) -> int:
-    """How much of a file the later checks need; the rest is only hashed."""
+    """The number of leading bytes that later checks need; the rest is only hashed."""
     if name == "weights.safetensors":
         return LENGTH_BYTES + limits.weights_header_bytes
     return limits.file_bytes(name) if name in ("model.onnx", "golden.npz") else 0

@@ -1,6 +1,6 @@
-"""The header of `weights.safetensors`, checked without loading a tensor.
+"""Verification of `weights.safetensors` without loading tensors.
 
-The file is the header's length (8 bytes, little-endian), the header (JSON), the tensors' bytes.
+The file consists of the header's length (8 bytes, little-endian), the header (JSON) and the data.
 """
 
 import math
@@ -17,10 +17,11 @@ ITEM_BYTES = {
 
 
 def check_weights(start: bytes, size_bytes: int, header_limit_bytes: int) -> None:
-    """Check a file's header, given its first bytes and its whole size.
+    """Check the header of a file.
 
-    `start` holds at least the smaller of the file and `8 + header_limit_bytes`.
-    Raises BundleError `weights_invalid` unless the tensors fill the file without gap or overlap.
+    start: the first `8 + header_limit_bytes` bytes, or the whole file if that is shorter.
+    size_bytes: of the whole file. Raises BundleError `weights_invalid` unless the tensors fill the
+    file without gaps or overlaps.
     """
     try:
         length = int.from_bytes(start[:LENGTH_BYTES], "little")

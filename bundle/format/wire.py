@@ -1,7 +1,7 @@
-"""ONNX bytes looked through field by field, before protobuf allocates anything for them.
+"""Scan of serialized ONNX field by field, before protobuf parses it and allocates memory.
 
-What this table does not name is refused by being unknown: external data, functions, subgraphs,
-sparse tensors, strings in tensors, training information and whatever later ONNX versions add.
+Only the fields in `ALLOWED_FIELDS` are accepted. This excludes external data, functions, subgraphs,
+sparse tensors, strings in tensors, training information, and fields of later ONNX versions.
 """
 
 from collections.abc import Iterator
@@ -42,7 +42,7 @@ FIXED_BYTES = {FIXED64: 8, FIXED32: 4}
 
 
 def check_wire(model: bytes, field_limit: int) -> None:
-    """Refuse a serialized ModelProto with other fields than the allowed, or with too many.
+    """Check a serialized ModelProto for unknown fields and for too many fields.
 
     Raises BundleError `graph_unreadable`, `graph_feature` or `graph_too_large`.
     """
@@ -56,7 +56,7 @@ def check_wire(model: bytes, field_limit: int) -> None:
 
 
 def _weights(raw: bytes, start: int, end: int, message: Any) -> Iterator[int]:
-    """For each field of a message, and of the messages in it, at least how many items it makes."""
+    """Yield a weight for each field, recursively: the bytes of packed integers, otherwise 1."""
     while start < end:
         key, start = _varint(raw, start, end)
         field, kind = _allowed_field(message, key >> 3), key & 7
@@ -86,7 +86,7 @@ def _allowed_field(message: Any, number: int) -> Any:
 
 
 def _check_text(text: bytes, name: str) -> None:
-    """Refuse what protobuf would hand out as bytes where everybody expects a string."""
+    """Raise BundleError for a string that is not UTF-8, which protobuf would return as bytes."""
     try:
         text.decode("utf-8")
     except UnicodeDecodeError:
@@ -94,12 +94,12 @@ def _check_text(text: bytes, name: str) -> None:
 
 
 def _is_integer(field: Any) -> bool:
-    """Whether a packed field holds varints, of which each byte may become one item."""
+    """Whether a packed field has varints, of which each byte may become one item."""
     return field.cpp_type in (field.CPPTYPE_INT32, field.CPPTYPE_INT64, field.CPPTYPE_UINT64)
 
 
 def _size(raw: bytes, start: int, end: int, kind: int) -> tuple[int, int]:
-    """How many bytes a field's value has, and where it starts."""
+    """The size of a field's value in bytes, and its start."""
     if kind == LENGTH:
         size, start = _varint(raw, start, end)
     elif kind in FIXED_BYTES:
@@ -112,10 +112,10 @@ def _size(raw: bytes, start: int, end: int, kind: int) -> tuple[int, int]:
 
 
 def _varint(raw: bytes, start: int, end: int) -> tuple[int, int]:
-    """The number at `start`, and where it ends."""
+    """The number at `start`, and the position after it."""
     value = 0
-    for place, position in enumerate(range(start, min(start + 10, end))):
-        value |= (raw[position] & 0x7F) << (7 * place)
+    for digit, position in enumerate(range(start, min(start + 10, end))):
+        value |= (raw[position] & 0x7F) << (7 * digit)
         if raw[position] < 0x80:
             return value, position + 1
     raise _cut_short(end)

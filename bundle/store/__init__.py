@@ -1,1 +1,1 @@
-"""Versions of models in one folder: publish, release, prune, and the locks for it."""
+"""The store: publishing, releasing, listing and removing versions of models in one folder."""

@@ -1,4 +1,4 @@
-"""Writing so that a reader, and a machine that loses power, sees either nothing or all of it."""
+"""Atomic, durable writes: after a crash or power loss a file is either complete or unchanged."""
 
 import os
 from collections.abc import Iterator
@@ -8,49 +8,49 @@ from typing import BinaryIO
 
 
 def sync_file(path: Path) -> None:
-    """Have the contents of a file on the disk before returning."""
+    """Flush the contents of a file to the disk."""
     _sync(path, os.O_RDONLY)
 
 
 def sync_folder(path: Path) -> None:
-    """Have the names in a folder on the disk before returning."""
+    """Flush the entries of a folder to the disk."""
     _sync(path, os.O_RDONLY | os.O_DIRECTORY)
 
 
 def replace_file(path: Path, contents: bytes) -> None:
-    """Put `contents` at `path` in one step; the caller holds the lock that keeps others away."""
-    _beside(path).unlink(missing_ok=True)  # a killed writer's, or a link that somebody planted
+    """Replace the file at `path` atomically; the caller holds a lock against other writers."""
+    _temporary(path).unlink(missing_ok=True)  # left by a killed writer, or a planted link
     with atomic_write(path) as file:
         file.write(contents)
 
 
 @contextmanager
 def atomic_write(path: Path) -> Iterator[BinaryIO]:
-    """Open a file beside `path` that takes its place, durably, when the block ends.
+    """Open a temporary file that replaces `path` when the block ends.
 
-    An exception in the block, or a full disk, leaves `path` as it was and no other file.
+    On an exception or a full disk, `path` is unchanged and the temporary file is removed.
     """
-    beside = _beside(path)
+    temporary = _temporary(path)
     try:
-        with beside.open("wb") as file:
+        with temporary.open("wb") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
     except BaseException:
-        beside.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         raise
-    replace_durably(beside, path)
+    replace_durably(temporary, path)
 
 
 def replace_durably(path: Path, target: Path) -> None:
-    """Rename, and have the new name on the disk before returning; the contents are the caller's."""
+    """Rename, and flush the folders; the caller flushes the contents."""
     os.replace(path, target)
     sync_folder(target.parent)
     if path.parent != target.parent:
         sync_folder(path.parent)
 
 
-def _beside(path: Path) -> Path:
+def _temporary(path: Path) -> Path:
     return path.with_name(f".{path.name}")
 
 

@@ -1,4 +1,4 @@
-"""Where models and their versions lie: `models/<name>/<version>/`."""
+"""Paths of models and versions: `models/<name>/<version>/`."""
 
 import os
 import re
@@ -12,27 +12,27 @@ _VERSION = re.compile(r"[1-9][0-9]{0,8}")
 
 
 def list_models(root: Path) -> list[str]:
-    """The names of the models under `root` with at least one version, sorted.
+    """The sorted names of the models with at least one version.
 
-    Raises BundleError `not_found` when `root` is no folder.
+    Raises BundleError `not_found` if `root` cannot be read.
     """
     return [name for name in _subfolders(root) if _NAME.fullmatch(name) and _versions(root / name)]
 
 
 def list_versions(root: Path, name: str) -> list[int]:
-    """The versions of a model in rising order; raises BundleError `not_found` for no model."""
+    """The versions of a model in ascending order; raises BundleError `not_found`."""
     return _versions(model_path(root, name))
 
 
 def model_path(root: Path, name: str) -> Path:
-    """The folder of a model, there or not; raises BundleError `name_invalid`."""
+    """The folder of a model, which need not exist; raises BundleError `name_invalid`."""
     if not _NAME.fullmatch(name):
         raise BundleError("name_invalid", f"model name {name!r:.100} does not match {NAME_PATTERN}")
     return root / name
 
 
 def version_path(root: Path, name: str, version: int) -> Path:
-    """The folder of a version, there or not; raises BundleError `name_invalid`."""
+    """The folder of a version, which need not exist; raises BundleError `name_invalid`."""
     if not _VERSION.fullmatch(str(version)):
         raise BundleError("name_invalid", f"version {version} is not in 1 … 999999999")
     return model_path(root, name) / str(version)

@@ -1,6 +1,6 @@
-"""The locks that keep two processes from changing one model at once; readers need none.
+"""Locks against concurrent changes of one model; readers need none.
 
-The system frees a lock when its process ends in whatever way.
+The operating system releases a lock when its process ends, however it ends.
 """
 
 import fcntl
@@ -14,10 +14,10 @@ from mirage.bundle.errors import BundleError
 
 @contextmanager
 def lock_model(model: Path, *, wait: bool) -> Iterator[None]:
-    """Hold `models/<name>/.lock`: for the moment that publishing, releasing or pruning takes.
+    """Hold `models/<name>/.lock`, briefly, while publishing, releasing or pruning.
 
-    Raises BundleError `locked` when another process has it and `wait` is false, `not_found` for
-    no model.
+    Raises BundleError `locked` if another process holds it and `wait` is false, and `not_found` if
+    there is no such model.
     """
     with _locked(model / ".lock", f"another process is at work in {model}", wait):
         yield
@@ -25,9 +25,9 @@ def lock_model(model: Path, *, wait: bool) -> Iterator[None]:
 
 @contextmanager
 def lock_job(model: Path, *, wait: bool) -> Iterator[None]:
-    """Hold `models/<name>/.job`: for the hours of a training job, while people go on releasing.
+    """Hold `models/<name>/.job` during a training job; releasing stays possible meanwhile.
 
-    Raises BundleError as `lock_model` does.
+    Raises BundleError like `lock_model`.
     """
     with _locked(model / ".job", f"another process is running a job for {model}", wait):
         yield

@@ -1,4 +1,4 @@
-"""The members of an ensemble, verified with it."""
+"""Verification of ensembles and their members."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -10,9 +10,9 @@ from mirage.bundle.format.verify import check_files, load_bundle, read_manifest
 
 
 def verify_version(path: Path) -> Manifest:
-    """Check a version as `load_bundle` does, an ensemble with all of its members.
+    """Verify a version like `load_bundle`; of an ensemble, also all members.
 
-    Raises BundleError with what is wrong, `members_invalid` for members that do not go together.
+    Raises BundleError; `members_invalid` if the members do not match the ensemble.
     """
     manifest = read_manifest(path)
     if not manifest.members:
@@ -24,19 +24,25 @@ def verify_version(path: Path) -> Manifest:
 
 
 def verify_ensemble(path: Path, manifest: Manifest) -> None:
-    """Check an ensemble, but of its members the manifests alone; raises as `verify_version`."""
+    """Verify an ensemble and the manifests of its members; raises like `verify_version`."""
     with open_folder(path) as folder:
         check_files(folder, manifest)
     check_members(manifest, read_members(path, manifest.members))
 
 
 def read_members(path: Path, members: Iterable[Member]) -> list[Manifest]:
-    """The manifests of the members of the version in `path`; raises BundleError."""
+    """Read the manifests of the members of the version in `path`; raises BundleError."""
     return [read_manifest(path.with_name(str(member.version))) for member in members]
 
 
 def check_members(whole: Description, members: Iterable[Manifest]) -> None:
-    """Raise BundleError `members_invalid` unless all can stand for the whole."""
+    """Raise BundleError `members_invalid` unless all members match the ensemble's description."""
+    if whole.pictures is not None:
+        raise BundleError(
+            "members_invalid",
+            f"task is {whole.task}; an ensemble chooses its members by seeds, so only generate is"
+            " allowed",
+        )
     for member in members:
         name = f"{member.name}@{member.version}"
         if member.members:

@@ -1,4 +1,4 @@
-"""Removing old versions, so that a store does not grow for ever."""
+"""Removal of old versions."""
 
 import os
 import shutil
@@ -15,13 +15,12 @@ PREFIX = ".pruned-"
 
 
 def prune(root: Path, name: str, keep: int, *, dry_run: bool = False) -> list[int]:
-    """Remove all versions but the `keep` newest and those that the release names; answers them.
+    """Remove all versions except the `keep` newest and those in use; return the removed versions.
 
-    Released, previous and canary version stay, however old, and so do the members of what stays.
-    `keep` >= 1, so the highest number stays too and none is ever given twice. dry_run: only answer
-    what would be removed.
-    Raises ValueError for a smaller `keep`, and BundleError `not_found`, `locked`, or
-    `release_unreadable`: then nobody knows what must stay.
+    The released, previous and canary version are kept, and all members of kept ensembles. `keep` is
+    at least 1: keeping the newest version ensures that no version number is reused. dry_run: return
+    the versions without removing them. Raises ValueError for a smaller `keep`, and BundleError
+    `not_found`, `locked`, or `release_unreadable` if the versions in use are unknown.
     """
     if keep < 1:
         raise ValueError(f"keep is {keep}; at least 1 is allowed")
@@ -45,7 +44,7 @@ def _old_versions(root: Path, name: str, keep: int) -> list[int]:
 
 
 def _members(root: Path, name: str, version: int) -> set[int]:
-    """The versions that make the images of an ensemble; none for what is none, or is broken."""
+    """The members of a version; empty if it is not an ensemble or cannot be read."""
     try:
         manifest = read_manifest(version_path(root, name, version))
     except BundleError:
@@ -54,7 +53,7 @@ def _members(root: Path, name: str, version: int) -> set[int]:
 
 
 def _remove(model: Path, versions: list[Path]) -> None:
-    """Out of sight in one step each, then from the disk, with what a killed prune left there."""
+    """Hide each version by renaming it, then delete all hidden ones, also of interrupted calls."""
     for path in versions:
         os.rename(path, path.with_name(f"{PREFIX}{path.name}"))
     sync_folder(model)

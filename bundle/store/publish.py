@@ -1,4 +1,4 @@
-"""Publishing: a new version is written beside the others and appears in one step, or never."""
+"""Publishing: a new version is written to a draft folder, verified, and renamed atomically."""
 
 import hashlib
 import os
@@ -27,7 +27,7 @@ PREFIX = ".draft-"
 
 @dataclass(frozen=True)
 class Draft:
-    """A version that is being written to `path`; nobody sees it before `publish`."""
+    """A version that is being written to `path`; it is not visible before `publish`."""
 
     root: Path
     name: str
@@ -35,10 +35,10 @@ class Draft:
     path: Path
 
     def publish(self, description: Description, members: Sequence[Member] = ()) -> Path:
-        """Describe, verify and publish what lies in `path`; returns the version's folder.
+        """Write the manifest, verify the files in `path` and publish them; returns the new folder.
 
-        Whoever gives members has verified them. Raises BundleError: whatever `load_bundle` would
-        find wrong, `version_exists`.
+        members: of an ensemble, verified by the caller. Raises BundleError like `load_bundle`, and
+        `version_exists`.
         """
         manifest = self._manifest(description, members)
         with open_folder(self.path) as folder:
@@ -70,21 +70,20 @@ class Draft:
 
     def _appear(self) -> Path:
         target = version_path(self.root, self.name, self.version)
-        # rename() refuses a folder that holds something; the check is for one that is empty.
+        # rename() replaces an empty folder without an error, hence the check.
         if os.path.lexists(target):
             raise BundleError("version_exists", f"{target} exists; nothing was published")
         os.rename(self.path, target)
         sync_folder(target.parent)
-        sync_folder(self.root)  # which may not have had this model before
+        sync_folder(self.root)  # the model may be new
         return target
 
 
 @contextmanager
 def new_version(root: Path, name: str) -> Iterator[Draft]:
-    """A draft of the next version of a model; leaving without `publish` removes it.
+    """Create a draft of the next version of a model; it is removed unless `publish` is called.
 
-    Waits while another process publishes the same model, and keeps others away until it is left.
-    Raises BundleError `name_invalid`.
+    Holds the model's lock and waits for it if necessary. Raises BundleError `name_invalid`.
     """
     model = model_path(root, name)
     model.mkdir(parents=True, exist_ok=True)
@@ -100,7 +99,7 @@ def new_version(root: Path, name: str) -> Iterator[Draft]:
 
 
 def _next_version(root: Path, name: str) -> int:
-    """One more than the highest that is there, or that a release names though it is gone."""
+    """One more than the highest version that exists or that the release names."""
     taken = [0, *list_versions(root, name)]
     if current := readable_release(root, name):
         canary = current.canary.version if current.canary else 0
@@ -109,7 +108,7 @@ def _next_version(root: Path, name: str) -> int:
 
 
 def _remove_drafts(model: Path) -> None:
-    """Remove what killed publishers left; whoever holds the lock owns every draft."""
+    """Remove all drafts; the caller holds the lock, so the others are of killed processes."""
     for draft in model.glob(f"{PREFIX}*"):
         shutil.rmtree(draft)
 
@@ -122,20 +121,20 @@ def _durable_entry(path: Path) -> FileEntry:
 
 
 def publish_ensemble(root: Path, name: str, members: Sequence[Member]) -> Path:
-    """Verify the members and publish them as the next version, not released; returns its folder.
+    """Verify the members and publish an ensemble as the next version; returns its folder.
 
-    Raises BundleError: `members_invalid`, whatever `load_bundle` finds wrong with a member.
+    Raises BundleError `members_invalid`, or like `load_bundle` for a member.
     """
     found = [load_bundle(version_path(root, name, member.version)).manifest for member in members]
     description = _describe(found)
     check_members(description, found)
     with new_version(root, name) as draft:
-        read_members(draft.path, members)  # still there, and nobody can remove them now
+        read_members(draft.path, members)  # under the lock: prune cannot remove members any more
         return draft.publish(description, members)
 
 
 def _describe(members: Sequence[Manifest]) -> Description:
-    """What stands for all: the first member's, without what is true of that one alone."""
+    """The ensemble's description: the first member's, without its scores and directions."""
     first = members[0].description
     return first.model_copy(
         update={

@@ -1,4 +1,4 @@
-"""Which version of a model is served: `release.json`, the only file that a service polls."""
+"""The released version of a model: `release.json`, the only file that the service polls."""
 
 import json
 from pathlib import Path
@@ -23,7 +23,7 @@ Version = Annotated[int, Field(ge=1)]
 
 @dataclass(frozen=True, config=STRICT)
 class Canary:
-    """A version that gets a share (0 … 1) of the seeds."""
+    """A version that serves a share (0 … 1) of the seeds."""
 
     version: Version
     share: Annotated[float, Field(ge=0, le=1)]
@@ -31,7 +31,7 @@ class Canary:
 
 @dataclass(frozen=True, config=STRICT)
 class Release:
-    """The version that is served, the one before it, and what is being tried out beside it."""
+    """The released version, the previously released one, and an optional canary."""
 
     version: Version
     previous: Version | None = None
@@ -42,11 +42,12 @@ _SCHEMA = TypeAdapter(Release)
 
 
 def read_release(root: Path, name: str) -> Release | None:
-    """What a model releases; None when it releases nothing.
+    """Read the release of a model; None if nothing is released.
 
-    Raises BundleError `release_unreadable` for a broken file, `not_found` for no model.
+    Raises BundleError `release_unreadable` for an invalid file, and `not_found` if there is no
+    such model.
     """
-    model = model_path(root, name).resolve()  # may be a link: it is the operator's, no bundle's
+    model = model_path(root, name).resolve()  # a link is allowed: it is made by the operator
     with open_folder(model) as folder:
         try:
             return _parse(folder.read("release.json", RELEASE_BYTES))
@@ -57,11 +58,10 @@ def read_release(root: Path, name: str) -> Release | None:
 
 
 def release(root: Path, name: str, version: int, canary: Canary | None = None) -> Release:
-    """Verify a version and release it; what was released becomes `previous`.
+    """Verify and release a version; the version released before becomes `previous`.
 
-    Without a canary, one that there was ends. A broken release.json is replaced, for this is how
-    to repair it.
-    Raises BundleError: whatever `verify_version` raises, `canary_mismatch`, `locked`, `not_found`.
+    Ends the current canary unless `canary` is given. Replaces an invalid release.json. Raises
+    BundleError like `verify_version`, and `canary_mismatch`, `locked` or `not_found`.
     """
     with lock_model(model_path(root, name), wait=False):
         current = readable_release(root, name)
@@ -75,22 +75,22 @@ def release(root: Path, name: str, version: int, canary: Canary | None = None) -
 
 
 def rollback(root: Path, name: str) -> Release:
-    """Release the previous version again: the two swap, a canary ends.
+    """Swap the released and the previous version; ends a canary.
 
-    Raises BundleError: `not_released`, `no_previous`, `release_unreadable`, whatever
-    `verify_version` raises, `locked`, `not_found`.
+    Raises BundleError like `verify_version`, and `not_released`, `no_previous`,
+    `release_unreadable`, `locked` or `not_found`.
     """
     with lock_model(model_path(root, name), wait=False):
         current = read_release(root, name)
         if current is None:
-            raise BundleError("not_released", f"{name} releases nothing")
+            raise BundleError("not_released", f"{name} has no released version")
         if current.previous is None:
             raise BundleError("no_previous", f"{name}@{current.version} has no previous release")
         return _verify_and_write(root, name, Release(current.previous, current.version))
 
 
 def readable_release(root: Path, name: str) -> Release | None:
-    """What a model releases; None also when the file is broken."""
+    """Like `read_release`, but returns None for an invalid file."""
     try:
         return read_release(root, name)
     except BundleError as error:
@@ -110,7 +110,7 @@ def _parse(raw: bytes) -> Release:
 
 
 def check_canary(released: Manifest, canary: Manifest) -> None:
-    """Raise BundleError `canary_mismatch` unless requests for one can be met by the other."""
+    """Raise BundleError `canary_mismatch` unless inputs, outputs and labels are equal."""
     if difference := canary.tell_difference(released):
         raise BundleError(
             "canary_mismatch",

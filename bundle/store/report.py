@@ -1,9 +1,10 @@
-"""What people read of a store: one table of all versions, one card of a single one."""
+"""Text output of a store: a table of all versions, and a card of one version."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from mirage.bundle.errors import BundleError
+from mirage.bundle.format.interface import describe
 from mirage.bundle.format.manifest import Manifest, Score
 from mirage.bundle.format.verify import read_manifest
 from mirage.bundle.store.layout import list_models, list_versions, version_path
@@ -14,19 +15,19 @@ COLOURS = {1: "grey", 3: "RGB", 4: "RGBA"}
 
 
 def table(root: Path) -> str:
-    """All versions of all models, one per line; what is broken is shown with its reason."""
+    """A table of all versions; invalid ones show the reason of their error."""
     rows = [row for name in list_models(root) for row in _model_rows(root, name)]
     return columns([HEADINGS, *rows])
 
 
 def card(root: Path, name: str, version: int) -> str:
-    """Everything that the manifest of one version says; raises BundleError."""
+    """All fields of the manifest of one version; raises BundleError."""
     manifest = read_manifest(version_path(root, name, version))
     return columns(list(_card_rows(manifest)))
 
 
 def columns(rows: Sequence[Sequence[str]]) -> str:
-    """Rows of text as aligned columns, two spaces apart."""
+    """Align rows of text in columns, two spaces apart."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
     return "\n".join(lines)
@@ -34,11 +35,11 @@ def columns(rows: Sequence[Sequence[str]]) -> str:
 
 def _model_rows(root: Path, name: str) -> Iterator[Sequence[str]]:
     try:
-        current, trouble = read_release(root, name), ""
+        current, fault = read_release(root, name), ""
     except BundleError as error:
-        current, trouble = None, error.reason
+        current, fault = None, error.reason
     for version in list_versions(root, name):
-        state = trouble or _state(current, version)
+        state = fault or _state(current, version)
         try:
             manifest = read_manifest(version_path(root, name, version))
         except BundleError as error:
@@ -66,16 +67,12 @@ def _facts(manifest: Manifest) -> tuple[str, str, str, str, str]:
 
 
 def _card_rows(manifest: Manifest) -> Iterator[tuple[str, str]]:
-    """Label and text of each line of a card."""
+    """Yield label and text of each line of a card."""
     yield "model", f"{manifest.name}@{manifest.version}"
     yield "created", f"{manifest.created:%Y-%m-%d %H:%M:%S} UTC"
     yield "task", manifest.task
-    yield "graph", f"opset {manifest.opset}, latent_dim {manifest.latent_dim}"
-    yield "image", _shape(manifest)
-    yield "labels", ", ".join(manifest.labels) or "none: unconditional"
-    yield "truncation", manifest.truncation
+    yield from _generator_rows(manifest) if manifest.pictures is None else _picture_rows(manifest)
     yield "golden tolerance", f"{manifest.golden_tolerance:g} grey levels"
-    yield "directions", ", ".join(f"{d.strength:.1%}" for d in manifest.directions) or "none"
     if manifest.members:
         yield "members", ", ".join(f"{m.version} (weight {m.weight:g})" for m in manifest.members)
     for key, value in manifest.training:
@@ -86,6 +83,22 @@ def _card_rows(manifest: Manifest) -> Iterator[tuple[str, str]]:
         yield f"file {name}", f"{entry.size_bytes:,} bytes, sha256 {entry.sha256}"
 
 
+def _generator_rows(manifest: Manifest) -> Iterator[tuple[str, str]]:
+    yield "graph", f"opset {manifest.opset}, latent_dim {manifest.latent_dim}"
+    yield "image", _shape(manifest)
+    yield "labels", ", ".join(manifest.labels) or "none: unconditional"
+    yield "truncation", manifest.truncation
+    yield "directions", ", ".join(f"{d.strength:.1%}" for d in manifest.directions) or "none"
+
+
+def _picture_rows(manifest: Manifest) -> Iterator[tuple[str, str]]:
+    yield "graph", f"opset {manifest.opset}"
+    yield "input", describe(manifest.inputs)
+    yield "output", describe(manifest.outputs)
+    for name, value in manifest.pictures or ():
+        yield name, str(value)
+
+
 def _score(score: Score) -> str:
     floor = "" if score.floor is None else f", floor {score.floor:g}"
     images = "" if score.n is None else f", of {score.n:,} images"
@@ -93,5 +106,8 @@ def _score(score: Score) -> str:
 
 
 def _shape(manifest: Manifest) -> str:
+    """`28x28 grey` for images of one size, `x4 RGB` for pictures."""
+    if manifest.pictures:
+        return f"x{manifest.pictures.scale} {COLOURS[manifest.inputs[0].sizes[3] or 0]}"
     image = manifest.image
     return f"{image.width}x{image.height} {COLOURS[image.channels]}"

@@ -1,4 +1,4 @@
-"""The command line: `mirage generate` makes a dataset, `mirage models` lists the models."""
+"""The command line: `mirage generate` writes a dataset, `mirage models` lists the models."""
 
 import argparse
 import sys
@@ -10,10 +10,10 @@ from mirage_client.client import Client
 from mirage_client.dataset import Output, fill
 from mirage_client.errors import DatasetError, Locked, MirageError, Unreachable
 from mirage_client.folder import Folder
-from mirage_client.order import MOST
+from mirage_client.generate_call import SEED_END
 from mirage_client.progress import Progress
-from mirage_client.record import held, read_record
-from mirage_client.settle import UNIFORM, Wish, settle
+from mirage_client.record import lock_dataset, read_record
+from mirage_client.resolve import UNIFORM, DatasetOptions, resolve
 from mirage_client.tar import SUFFIX, Tar
 
 DONE, CRASHED, BAD_DATA, LOCKED = 0, 1, 3, 5  # argparse itself leaves with 2
@@ -35,13 +35,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _fault(options: argparse.Namespace) -> str | None:
-    """What is wrong with options that are right one by one."""
+    """The error of a combination of options, or None."""
     if options.command is _generate:
         archive = options.output.suffix == SUFFIX
         if archive and options.by_class:
-            return f"--by-class makes folders; --output is the archive {options.output}"
+            return f"--by-class needs a folder; --output is the archive {options.output}"
         if options.shard_size and not archive:
-            return f"--shard-size splits an archive; --output is the folder {options.output}"
+            return f"--shard-size needs an archive; --output is the folder {options.output}"
     return None
 
 
@@ -62,20 +62,22 @@ def _run(client: Client, options: argparse.Namespace) -> int:
     except MirageError as error:
         return _fail(str(error), BAD_DATA)
     except KeyboardInterrupt:
-        return _fail("interrupted; the same command goes on", CRASHED)
+        return _fail("interrupted; run the same command to continue", CRASHED)
     return DONE
 
 
 def _generate(client: Client, options: argparse.Namespace) -> None:
     path: Path = options.output
     output: Output = Tar(path) if path.suffix == SUFFIX else Folder(path)
-    begun = read_record(output.record_path)
-    if begun is None and output.occupied():
-        raise DatasetError(f"{path} holds something that this command did not begin")
-    wish = Wish(**{name: getattr(options, name) for name in Wish.__dataclass_fields__})
-    record = settle(client, wish, begun)
+    existing = read_record(output.record_path)
+    if existing is None and output.occupied():
+        raise DatasetError(f"{path} exists and was not created by this command")
+    wanted = DatasetOptions(
+        **{name: getattr(options, name) for name in DatasetOptions.__dataclass_fields__}
+    )
+    record = resolve(client, wanted, existing)
     output.check(record)
-    with held(output.record_path, record):
+    with lock_dataset(output.record_path, record):
         fill(client, record, output, options.count, Progress(sys.stderr))
     print(f"{path}: {options.count} images of {record.model}@{record.version}, seed {record.seed}")
 
@@ -91,9 +93,11 @@ def _models(client: Client, _options: argparse.Namespace) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="mirage", description="Images of a Mirage server.")
+    parser = argparse.ArgumentParser(
+        prog="mirage", description="Generate images with a Mirage server."
+    )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    _add_generate(commands.add_parser("generate", help="make a dataset; run again, it goes on"))
+    _add_generate(commands.add_parser("generate", help="write a dataset; run again to continue"))
     _add_models(commands.add_parser("models", help="list the models of the server"))
     return parser
 
@@ -107,7 +111,7 @@ def _add_generate(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(command=_generate)
     _add_server(parser)
     add = parser.add_argument
-    add("--count", type=_at_least_one, required=True, metavar="N", help="images in all")
+    add("--count", type=_at_least_one, required=True, metavar="N", help="total number of images")
     add(
         *("-o", "--output"),
         type=Path,
@@ -118,22 +122,22 @@ def _add_generate(parser: argparse.ArgumentParser) -> None:
     add(
         *("--labels", "--label"),
         metavar="CLASS,…",
-        help=f"class names or indices, in turn; default {UNIFORM}: every class equally often",
+        help=f"class names or indices, cycled; default {UNIFORM}: all classes equally often",
     )
-    add("--seed", type=_seed, help="default: that of the dataset begun, else a new one")
+    add("--seed", type=_seed, help="default: that of the existing dataset, else random")
     add("--truncation", type=_truncation, metavar="T", help="0 < T ≤ 1; default 1")
     add("--model", help="default: the server's")
     add("--version", type=_at_least_one, help="of the model; default: the released one")
-    add("--by-class", action="store_true", default=None, help="a folder for each class")
-    add("--shard-size", type=_at_least_one, metavar="N", help="images in each tar file")
+    add("--by-class", action="store_true", default=None, help="write a folder per class")
+    add("--shard-size", type=_at_least_one, metavar="N", help="images per tar file")
     add("--page-size", type=_at_least_one, default=64, metavar="N", help="images per request")
-    add("--parallel", type=_at_least_one, default=4, metavar="N", help="requests at once")
+    add("--parallel", type=_at_least_one, default=4, metavar="N", help="concurrent requests")
     add(
         "--patience-s",
         type=float,
         default=300.0,
         metavar="S",
-        help="seconds to try again when the server is busy or gone; default 300",
+        help="seconds to retry while the server is busy or unreachable; default 300",
     )
 
 
@@ -149,7 +153,7 @@ def _at_least_one(text: str) -> int:
 
 
 def _seed(text: str) -> int:
-    if not 0 <= (seed := int(text)) < MOST:
+    if not 0 <= (seed := int(text)) < SEED_END:
         raise argparse.ArgumentTypeError(f"it is {seed}; 0 … 2^64 - 1 are allowed")
     return seed
 

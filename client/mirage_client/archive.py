@@ -1,7 +1,7 @@
-"""One tar file of samples, as WebDataset reads them, that a kill at any byte does not spoil.
+"""A tar file of WebDataset samples that can be continued after an interruption at any byte.
 
-Its bytes depend on the samples alone, on no time and no user. Until the last sample is there the
-file is named `.part`.
+Its bytes depend only on the samples, not on time or user. The file is named `.part` until it is
+complete.
 """
 
 import mmap
@@ -18,51 +18,51 @@ NAME_FIELD, SIZE_FIELD = slice(0, 100), slice(124, 136)  # of a header; the size
 
 
 class Archive:
-    """The tar file at `path` of the samples `span`, each a file for each of the `suffixes`."""
+    """The tar file at `path` with the samples `span`; each has one file per suffix."""
 
     def __init__(self, path: Path, span: range, suffixes: Sequence[str]) -> None:
         self._path = path
         self._part = part_of(path)
         self._span = span
         self._suffixes = suffixes
-        self._whole, self._end = 0, 0  # samples that are there, and the bytes that they take
+        self._complete, self._end = 0, 0  # complete samples, and their size in bytes
         self._file: BinaryIO | None = None
 
     def survey(self) -> range:
-        """The samples that are not there; raises DatasetError for a file that is not ours."""
+        """The missing samples; raises DatasetError for a damaged or foreign file."""
         if self._path.exists():
             self._survey_finished()
         elif self._part.exists():
-            self._whole, self._end, _ = scan(self._part, self._span, self._suffixes)
-            if self._whole == len(self._span):
+            self._complete, self._end, _ = scan(self._part, self._span, self._suffixes)
+            if self._complete == len(self._span):
                 self._finish()
-        return self._span[self._whole :]
+        return self._span[self._complete :]
 
     def add(self, contents: Sequence[bytes]) -> None:
-        """Append the next sample: what its files hold. The last one finishes the archive."""
-        names = sample_names(self._span[self._whole], self._suffixes)
+        """Append the contents of the next sample's files; the last sample finishes the archive."""
+        names = sample_names(self._span[self._complete], self._suffixes)
         data = b"".join(map(pack_file, names, contents))
         self._opened().write(data)
-        self._whole += 1
+        self._complete += 1
         self._end += len(data)
-        if self._whole == len(self._span):
+        if self._complete == len(self._span):
             self._finish()
 
     def close(self) -> None:
-        """Close the file as it is."""
+        """Close the file without finishing it."""
         if self._file:
             self._file.close()
             self._file = None
 
     def _survey_finished(self) -> None:
-        self._whole, self._end, finished = scan(self._path, self._span, self._suffixes)
+        self._complete, self._end, finished = scan(self._path, self._span, self._suffixes)
         if not finished:
-            raise DatasetError(f"{self._path} is damaged, or holds more samples than are asked for")
-        if self._whole < len(self._span):  # fewer were asked for when it was finished
+            raise DatasetError(f"{self._path} is damaged, or has more samples than requested")
+        if self._complete < len(self._span):  # finished with a smaller count
             os.replace(self._path, self._part)
 
     def _opened(self) -> BinaryIO:
-        """The file, ready for the next sample; what stands behind the last whole one is cut off."""
+        """The file, truncated after the last complete sample."""
         if self._file is None:
             self._file = os.fdopen(os.open(self._part, os.O_RDWR | os.O_CREAT, 0o666), "r+b")
             self._file.truncate(self._end)
@@ -79,7 +79,7 @@ class Archive:
 
 
 def part_of(path: Path) -> Path:
-    """The name of an archive that is not whole yet."""
+    """The name of an incomplete archive."""
     return path.with_name(f"{path.name}.part")
 
 
@@ -89,7 +89,7 @@ def sample_names(index: int, suffixes: Sequence[str]) -> list[str]:
 
 
 def pack_file(name: str, contents: bytes) -> bytes:
-    """A file as a tar archive holds it: header, contents, zeros up to a whole block."""
+    """A file in tar format: header, contents, and zeros up to a multiple of the block size."""
     header = tarfile.TarInfo(name)
     header.size = len(contents)
     header.mode = 0o644
@@ -97,30 +97,30 @@ def pack_file(name: str, contents: bytes) -> bytes:
 
 
 def ending(size: int) -> bytes:
-    """What ends an archive of `size` bytes: two empty blocks, and zeros up to a whole record."""
+    """The end of an archive of `size` bytes: two zero blocks, padded to whole records."""
     return bytes(2 * BLOCK + -(size + 2 * BLOCK) % tarfile.RECORDSIZE)
 
 
 def scan(path: Path, span: range, suffixes: Sequence[str]) -> tuple[int, int, bool]:
-    """How many of the samples a file begins with, their bytes, and whether it ends behind them.
+    """The number of leading samples of a file, their size in bytes, and whether it ends there.
 
-    Reads headers alone, so that a large file takes seconds.
+    Reads only headers, so that large files are fast.
     """
     if not path.stat().st_size:
         return 0, 0, False
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-        whole, end = 0, 0
+        complete, end = 0, 0
         for index in span:
-            behind = _sample_end(data, end, sample_names(index, suffixes))
-            if behind is None:
+            next_end = _sample_end(data, end, sample_names(index, suffixes))
+            if next_end is None:
                 break
-            whole, end = whole + 1, behind
+            complete, end = complete + 1, next_end
         rest = ending(end)
-        return whole, end, len(data) - end == len(rest) and data[end:] == rest
+        return complete, end, len(data) - end == len(rest) and data[end:] == rest
 
 
 def _sample_end(data: mmap.mmap, start: int, names: Sequence[str]) -> int | None:
-    """Where the sample ends that begins at `start`; None for another sample, or a torn one."""
+    """The end of the sample at `start`; None if it is another sample or incomplete."""
     for name in names:
         header = data[start : start + BLOCK]
         size = header[SIZE_FIELD].rstrip(b"\0 ")

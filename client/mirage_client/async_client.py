@@ -1,4 +1,4 @@
-"""The client for programs with an event loop."""
+"""The asyncio client."""
 
 import asyncio
 from collections import deque
@@ -8,40 +8,47 @@ from typing import Self, TypeVar, Unpack
 
 import httpx
 
-from mirage_client.answers import Model, ModelDetail
 from mirage_client.base import BaseClient, http_request
-from mirage_client.exchange import Outcome, Request, Talk, describe, draw, list_models
+from mirage_client.exchange import (
+    Exchange,
+    Outcome,
+    Request,
+    describe_model,
+    generate_images,
+    list_models,
+)
+from mirage_client.generate_call import GenerateCall, Options, make_call
 from mirage_client.image import GeneratedImage
-from mirage_client.order import Options, Order, make_order
+from mirage_client.responses import Model, ModelDetail
 
 T = TypeVar("T")
 
 
 class AsyncClient(BaseClient):
-    """Client for one event loop: the same methods, settings and errors, to be awaited."""
+    """An asyncio client with the methods, settings and errors of `Client`."""
 
     async def generate(
         self, count: int | None = None, **options: Unpack[Options]
     ) -> list[GeneratedImage]:
-        """Draw images, all in memory; see Client.generate."""
+        """Generate images and return them as a list; see `Client.generate`."""
         return [image async for image in self.stream(count, **options)]
 
     def stream(
         self, count: int | None = None, **options: Unpack[Options]
     ) -> AsyncGenerator[GeneratedImage, None]:
-        """Draw any number of images in order; see Client.stream.
+        """Generate images and yield them in order; see `Client.stream`.
 
-        Whoever leaves it early closes it (`contextlib.aclosing`), which cancels what is under way.
+        Wrap it in `contextlib.aclosing` to leave it early; closing cancels pending requests.
         """
-        return self._stream(make_order(count, options))
+        return self._stream(make_call(count, options))
 
     async def models(self) -> list[Model]:
-        """The models of the server."""
+        """List the models of the server."""
         return await self._run(list_models(self._patience))
 
     async def model(self, name: str) -> ModelDetail:
-        """One model, and the versions of it that the server holds in memory."""
-        return await self._run(describe(name, self._patience))
+        """Describe a model and its versions in the server's memory."""
+        return await self._run(describe_model(name, self._patience))
 
     async def aclose(self) -> None:
         """Close the connections."""
@@ -56,9 +63,9 @@ class AsyncClient(BaseClient):
     def _connect(self) -> None:
         self._http = httpx.AsyncClient(**self._http_settings())
 
-    async def _stream(self, order: Order) -> AsyncGenerator[GeneratedImage, None]:
-        head, rest = order.split(self._page_size)
-        images = await self._run(draw(head, self._patience))
+    async def _stream(self, call: GenerateCall) -> AsyncGenerator[GeneratedImage, None]:
+        head, rest = call.split(self._page_size)
+        images = await self._run(generate_images(head, self._patience))
         for image in images:
             yield image
         if rest:
@@ -67,12 +74,12 @@ class AsyncClient(BaseClient):
                 async for image in ahead:
                     yield image
 
-    async def _ahead(self, order: Order) -> AsyncGenerator[GeneratedImage, None]:
-        """Draw pages in tasks; one more waits than runs, so that no connection is idle."""
+    async def _ahead(self, call: GenerateCall) -> AsyncGenerator[GeneratedImage, None]:
+        """Generate pages in tasks; one extra task waits, so that no connection is idle."""
         pages: deque[asyncio.Task[list[GeneratedImage]]] = deque()
         try:
-            for page in order.parts(self._page_size):
-                pages.append(asyncio.create_task(self._run(draw(page, self._patience))))
+            for page in call.parts(self._page_size):
+                pages.append(asyncio.create_task(self._run(generate_images(page, self._patience))))
                 if len(pages) > self._parallel:
                     for image in await pages.popleft():
                         yield image
@@ -84,13 +91,13 @@ class AsyncClient(BaseClient):
                 task.cancel()
             await asyncio.gather(*pages, return_exceptions=True)
 
-    async def _run(self, talk: Talk[T]) -> T:
-        """Carry a talk out."""
+    async def _run(self, exchange: Exchange[T]) -> T:
+        """Run an exchange."""
         try:
-            ask = next(talk)
+            attempt = next(exchange)
             while True:
-                await asyncio.sleep(ask.pause_s)
-                ask = talk.send(await self._send(ask.request))
+                await asyncio.sleep(attempt.pause_s)
+                attempt = exchange.send(await self._send(attempt.request))
         except StopIteration as end:
             result: T = end.value
             return result

@@ -1,4 +1,4 @@
-"""What both clients have in common: their settings, and requests as httpx wants them."""
+"""Settings and request building shared by both clients."""
 
 from abc import ABC, abstractmethod
 from typing import Any
@@ -13,15 +13,15 @@ DEFAULT_URL = "http://127.0.0.1:8000"
 class BaseClient(ABC):
     """The settings of a client.
 
-    - `url`: of the server, with a path if it stands under one.
+    - `url`: of the server, including its root path.
     - `api_key`: sent as `Authorization: Bearer`.
-    - `page_size`: images per request; the server's limits make it smaller where they must.
-    - `parallel`: requests in flight at most.
-    - `patience_s`: how long a request is tried again that is answered with 429, 502, 503 or 504,
-      or loses its connection.
-    - `timeout_s`: how long an answer may take.
+    - `page_size`: images per request; reduced automatically to the limits of the server.
+    - `parallel`: maximum number of concurrent requests.
+    - `patience_s`: how long to retry responses with status 429, 502, 503 or 504 and lost
+      connections, in seconds.
+    - `timeout_s`: timeout of a response, in seconds.
 
-    Raises ValueError for a setting that is not allowed.
+    Raises ValueError for a setting out of range.
     """
 
     def __init__(
@@ -48,14 +48,14 @@ class BaseClient(ABC):
 
     @abstractmethod
     def _connect(self) -> None:
-        """Make ready to send; no connection is opened yet."""
+        """Create the httpx client; connections are opened by the first request."""
 
     def _http_settings(self) -> dict[str, Any]:
         key = {} if self._api_key is None else {"Authorization": f"Bearer {self._api_key}"}
         connections = httpx.Limits(
             max_connections=self._parallel, max_keepalive_connections=self._parallel
         )
-        # A request may wait for a free connection as long as it takes.
+        # No timeout for a free connection: the client itself bounds the requests in flight.
         timeout = httpx.Timeout(self._timeout_s, pool=None)
         return {
             "base_url": self._url,
@@ -66,7 +66,7 @@ class BaseClient(ABC):
 
 
 def http_request(request: Request) -> dict[str, Any]:
-    """A request in the words of httpx's `request`."""
+    """Keyword arguments for the `request` method of httpx clients."""
     body = {} if request.body is None else {"json": request.body}
     headers = {"Accept": request.accept}
     return {"method": request.method, "url": request.path, "headers": headers, **body}
@@ -83,9 +83,9 @@ def _checked_url(url: str) -> httpx.URL:
 
 
 def _checked_key(api_key: str | None) -> str | None:
-    """The message never holds the key."""
+    """Check an API key; the error does not contain the key."""
     if api_key is not None and not (api_key.isascii() and api_key.isprintable() and api_key):
-        raise ValueError("api_key is empty or holds other characters than printable ASCII")
+        raise ValueError("api_key is empty or has other characters than printable ASCII")
     return api_key
 
 

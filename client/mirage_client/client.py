@@ -1,4 +1,4 @@
-"""The client for programs without an event loop."""
+"""The synchronous client."""
 
 from collections import deque
 from collections.abc import Iterator
@@ -8,47 +8,56 @@ from typing import Self, TypeVar, Unpack
 
 import httpx
 
-from mirage_client.answers import Model, ModelDetail
 from mirage_client.base import BaseClient, http_request
-from mirage_client.exchange import Outcome, Request, Talk, describe, draw, list_models
+from mirage_client.exchange import (
+    Exchange,
+    Outcome,
+    Request,
+    describe_model,
+    generate_images,
+    list_models,
+)
+from mirage_client.generate_call import GenerateCall, Options, make_call
 from mirage_client.image import GeneratedImage
-from mirage_client.order import Options, Order, make_order
+from mirage_client.responses import Model, ModelDetail
 
 T = TypeVar("T")
 
 
 class Client(BaseClient):
-    """Draws images from a server; threads may share one.
+    """A synchronous, thread-safe client.
 
-    Its methods raise Refused, Unreachable or BadAnswer when the server gives no images. Use it as
-    a context manager, or close it.
+    Methods raise Refused, Unreachable or BadAnswer. Use the client as a context manager, or call
+    `close`.
     """
 
     def generate(
         self, count: int | None = None, **options: Unpack[Options]
     ) -> list[GeneratedImage]:
-        """Draw images, all in memory; `count` is 1 unless labels or latents say otherwise.
+        """Generate images and return them as a list.
 
-        Raises TypeError and ValueError for options that contradict each other.
+        count: default the number of labels or latents, else 1. Raises TypeError for unknown options
+        and ValueError for contradicting counts.
         """
         return list(self.stream(count, **options))
 
     def stream(
         self, count: int | None = None, **options: Unpack[Options]
     ) -> Iterator[GeneratedImage]:
-        """Draw any number of images in order, a few requests ahead of whoever takes them.
+        """Generate images and yield them in order of their indices, with bounded memory.
 
-        All come from one version of the model, even when another is released meanwhile.
+        A few requests are sent ahead. All images come from the same version of the model, even if
+        another one is released meanwhile.
         """
-        return self._stream(make_order(count, options))
+        return self._stream(make_call(count, options))
 
     def models(self) -> list[Model]:
-        """The models of the server."""
+        """List the models of the server."""
         return self._run(list_models(self._patience))
 
     def model(self, name: str) -> ModelDetail:
-        """One model, and the versions of it that the server holds in memory."""
-        return self._run(describe(name, self._patience))
+        """Describe a model and its versions in the server's memory."""
+        return self._run(describe_model(name, self._patience))
 
     def close(self) -> None:
         """Close the connections."""
@@ -63,21 +72,21 @@ class Client(BaseClient):
     def _connect(self) -> None:
         self._http = httpx.Client(**self._http_settings())
 
-    def _stream(self, order: Order) -> Iterator[GeneratedImage]:
-        head, rest = order.split(self._page_size)
-        images = self._run(draw(head, self._patience))
+    def _stream(self, call: GenerateCall) -> Iterator[GeneratedImage]:
+        head, rest = call.split(self._page_size)
+        images = self._run(generate_images(head, self._patience))
         yield from images
         if rest:
             yield from self._ahead(rest.pinned(images[0].model, images[0].version))
 
-    def _ahead(self, order: Order) -> Iterator[GeneratedImage]:
-        """Draw pages on threads; one more waits than runs, so that none of them is idle."""
+    def _ahead(self, call: GenerateCall) -> Iterator[GeneratedImage]:
+        """Generate pages on threads; one extra page is queued, so that no thread is idle."""
         stopped = Event()
         pages: deque[Future[list[GeneratedImage]]] = deque()
         pool = ThreadPoolExecutor(self._parallel, "mirage-client")
         try:
-            for page in order.parts(self._page_size):
-                pages.append(pool.submit(self._run, draw(page, self._patience), stopped))
+            for page in call.parts(self._page_size):
+                pages.append(pool.submit(self._run, generate_images(page, self._patience), stopped))
                 if len(pages) > self._parallel:
                     yield from pages.popleft().result()
             while pages:
@@ -86,13 +95,13 @@ class Client(BaseClient):
             stopped.set()
             pool.shutdown(cancel_futures=True)
 
-    def _run(self, talk: Talk[T], stopped: Event | None = None) -> T:
-        """Carry a talk out; raises CancelledError when it is stopped while it waits."""
+    def _run(self, exchange: Exchange[T], stopped: Event | None = None) -> T:
+        """Run an exchange; raises CancelledError if `stopped` is set during a pause."""
         stopped = stopped or Event()
         try:
-            ask = next(talk)
-            while not stopped.wait(ask.pause_s):
-                ask = talk.send(self._send(ask.request))
+            attempt = next(exchange)
+            while not stopped.wait(attempt.pause_s):
+                attempt = exchange.send(self._send(attempt.request))
         except StopIteration as end:
             result: T = end.value
             return result

@@ -1,4 +1,4 @@
-"""Fills a dataset on disk with the images that it lacks."""
+"""Generates the missing images of a dataset on disk."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import closing
@@ -13,31 +13,31 @@ from mirage_client.record import Record
 
 
 class Output(Protocol):
-    """Where the images of a dataset lie; they come in the order of their indices."""
+    """The storage of a dataset; images are added in ascending order of their indices."""
 
     record_path: Path
 
     def occupied(self) -> bool:
-        """Whether anything but the record lies where the images are to go."""
+        """Whether the location has anything except the record."""
 
     def check(self, record: Record) -> None:
-        """Raise DatasetError for a dataset that cannot lie here."""
+        """Raise DatasetError if the dataset cannot be stored in this format."""
 
     def missing(self, record: Record, count: int) -> Sequence[range]:
-        """The indices below `count` whose images are not there yet; raises DatasetError."""
+        """The indices below `count` without an image; raises DatasetError."""
 
     def add(self, index: int, png: bytes) -> None:
-        """Put an image to the others, so that a kill at any moment leaves it whole or absent."""
+        """Add an image; after a crash it is either complete or missing."""
 
     def finish(self) -> None:
-        """Do what is left when all images are there."""
+        """Complete the dataset after the last image."""
 
     def close(self) -> None:
-        """Close what is open, finished or not."""
+        """Close open files."""
 
 
 def fill(client: Client, record: Record, output: Output, count: int, progress: Progress) -> None:
-    """Draw what is missing of images 0 … count - 1."""
+    """Generate the missing images of 0 … count - 1."""
     with closing(output):
         gaps = output.missing(record, count)
         progress.begin(count, count - sum(map(len, gaps)))
@@ -61,5 +61,5 @@ def _images(client: Client, record: Record, gap: range) -> Iterator[GeneratedIma
     )
     for image in images:
         if record.labels and image.label != record.label(image.index):
-            raise BadAnswer(f"image {image.index} has label {image.label}, not the one asked for")
+            raise BadAnswer(f"image {image.index} has label {image.label}, not the requested one")
         yield image

@@ -1,10 +1,10 @@
-"""Every error that a caller can meet.
+"""The errors of this package.
 
 MirageError
-├── Refused          the server answered with a problem
-├── Unreachable      no answer came
-├── BadAnswer        the answer is not one that a Mirage server gives
-├── DatasetError     what lies in the output is of another dataset, or cannot be added to
+├── Refused          the server returned an error
+├── Unreachable      the server did not respond
+├── BadAnswer        the response is invalid
+├── DatasetError     the output cannot store the requested dataset, or has another one
 └── Locked           another process writes to the output
 """
 
@@ -15,14 +15,14 @@ URN = "urn:mirage:"
 
 
 class MirageError(Exception):
-    """Whatever keeps images from being drawn."""
+    """Base class of all errors."""
 
 
 class Refused(MirageError):
-    """The server's own words about why it refuses (RFC 9457).
+    """An error response of the server, as problem details (RFC 9457).
 
-    `errors` are the bad fields as `{"loc": [...], "msg": "..."}`; `retry_after_s` is when trying
-    again may help, in seconds, or None when the server does not say.
+    `errors` lists the invalid fields as `{"loc": [...], "msg": "..."}`. `retry_after_s` is the
+    value of `Retry-After` in seconds, or None.
     """
 
     def __init__(
@@ -45,20 +45,20 @@ class Refused(MirageError):
 
     @property
     def slug(self) -> str:
-        """The last word of the type, such as `queue-full`."""
+        """The last part of the type, such as `queue-full`."""
         return self.type.removeprefix(URN)
 
 
 class Unreachable(MirageError):
-    """No connection, or none that lasted until the answer; the cause is httpx's error."""
+    """The connection failed before the response was complete; `__cause__` is the error of httpx."""
 
 
 class BadAnswer(MirageError):
-    """An answer that contradicts what was asked for, or cannot be read."""
+    """A response that cannot be parsed or does not match the request."""
 
 
 class DatasetError(MirageError):
-    """The output cannot hold, or go on with, the dataset that is asked for."""
+    """The output cannot store or continue the requested dataset."""
 
 
 class Locked(MirageError):

@@ -1,7 +1,7 @@
-"""How a client speaks with a server, without the speaking.
+"""The protocol between client and server, without I/O.
 
-A talk is a generator: it yields what to send and how long to wait before, is sent what came of
-it, and returns the result. The clients only carry it out, one on threads, one on an event loop.
+An exchange is a generator. It yields attempts, each a request and a pause before it, receives the
+response or the error, and returns the result. The synchronous and the asyncio client run it.
 """
 
 import time
@@ -12,30 +12,30 @@ from urllib.parse import quote
 
 import httpx
 
-from mirage_client.answers import (
+from mirage_client.errors import BadAnswer, MirageError, Refused, Unreachable
+from mirage_client.generate_call import GenerateCall
+from mirage_client.image import GeneratedImage
+from mirage_client.responses import (
     IMAGES,
     Model,
     ModelDetail,
     read_images,
     read_model,
     read_models,
-    read_refusal,
+    read_problem,
 )
-from mirage_client.errors import BadAnswer, MirageError, Refused, Unreachable
-from mirage_client.image import GeneratedImage
-from mirage_client.order import Order
 
 T = TypeVar("T")
 
-RETRIED = (429, 502, 503, 504)  # 502 and 504 are a proxy's way to say 503, or a passed deadline
-LOST = (httpx.NetworkError, httpx.RemoteProtocolError, httpx.TimeoutException)
-TOO_MANY = ("limit-exceeded", "body-too-large")  # refusals of a request that halves may pass
-FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.25, 8.0  # between attempts, when the server names no time
+RETRIED_STATUSES = (429, 502, 503, 504)  # proxies send 502 and 504
+RETRIED_ERRORS = (httpx.NetworkError, httpx.RemoteProtocolError, httpx.TimeoutException)
+TOO_LARGE = ("limit-exceeded", "body-too-large")  # errors that splitting the request may avoid
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.25, 8.0  # exponential backoff without Retry-After
 
 
 @dataclass(frozen=True)
 class Request:
-    """One request; sending it twice does no harm."""
+    """An idempotent request."""
 
     method: str
     path: str
@@ -44,8 +44,8 @@ class Request:
 
 
 @dataclass(frozen=True)
-class Ask:
-    """A request to send, and the seconds to wait before."""
+class Attempt:
+    """A request to send after a pause in seconds."""
 
     request: Request
     pause_s: float
@@ -53,75 +53,75 @@ class Ask:
 
 @dataclass(frozen=True)
 class Patience:
-    """How long a request is tried again: no attempt begins later than `seconds` after the first."""
+    """The retry limit: no attempt starts later than `seconds` after the first."""
 
     seconds: float
     clock: Callable[[], float] = time.monotonic
 
 
 Outcome = httpx.Response | httpx.RequestError
-Talk = Generator[Ask, Outcome, T]
+Exchange = Generator[Attempt, Outcome, T]
 
 
-def exchange(request: Request, patience: Patience) -> Talk[httpx.Response]:
-    """Send a request until it is answered with success; raises Refused and Unreachable."""
-    give_up = patience.clock() + patience.seconds
-    attempt, pause_s = 0, 0.0
+def send_with_retries(request: Request, patience: Patience) -> Exchange[httpx.Response]:
+    """Send a request and retry it until it succeeds; raises Refused, Unreachable or BadAnswer."""
+    deadline = patience.clock() + patience.seconds
+    failures, pause_s = 0, 0.0
     while True:
-        outcome = yield Ask(request, pause_s)
+        outcome = yield Attempt(request, pause_s)
         if isinstance(outcome, httpx.Response) and outcome.is_success:
             return outcome
-        pause_s = _pause_s(outcome, attempt)
-        if not _worth_trying(outcome, request) or patience.clock() + pause_s > give_up:
+        pause_s = _pause_s(outcome, failures)
+        if not _is_retryable(outcome, request) or patience.clock() + pause_s > deadline:
             raise _error(outcome, request)
-        attempt += 1
+        failures += 1
 
 
-def draw(order: Order, patience: Patience) -> Talk[list[GeneratedImage]]:
-    """The images of an order, in halves when it is over the server's limits."""
-    request = Request("POST", "/generate", IMAGES, order.body())
+def generate_images(call: GenerateCall, patience: Patience) -> Exchange[list[GeneratedImage]]:
+    """Generate the images of a call; splits it in halves if it exceeds the server's limits."""
+    request = Request("POST", "/generate", IMAGES, call.body())
     try:
-        response = yield from exchange(request, patience)
-    except Refused as refusal:
-        if refusal.slug not in TOO_MANY or order.count == 1:
+        response = yield from send_with_retries(request, patience)
+    except Refused as error:
+        if error.slug not in TOO_LARGE or call.count == 1:
             raise
         images = []
-        for half in order.parts((order.count + 1) // 2):
-            images += yield from draw(half, patience)
+        for half in call.parts((call.count + 1) // 2):
+            images += yield from generate_images(half, patience)
         return images
-    return read_images(response, order)
+    return read_images(response, call)
 
 
-def list_models(patience: Patience) -> Talk[list[Model]]:
-    """The models of the server."""
-    return read_models((yield from exchange(Request("GET", "/models"), patience)))
+def list_models(patience: Patience) -> Exchange[list[Model]]:
+    """List the models of the server."""
+    return read_models((yield from send_with_retries(Request("GET", "/models"), patience)))
 
 
-def describe(name: str, patience: Patience) -> Talk[ModelDetail]:
-    """One model."""
+def describe_model(name: str, patience: Patience) -> Exchange[ModelDetail]:
+    """Describe one model."""
     path = f"/models/{quote(name, safe='')}"
-    return read_model((yield from exchange(Request("GET", path), patience)))
+    return read_model((yield from send_with_retries(Request("GET", path), patience)))
 
 
-def _worth_trying(outcome: Outcome, request: Request) -> bool:
-    """Images are worth reconnecting for; whoever looks a model up wants to know at once."""
+def _is_retryable(outcome: Outcome, request: Request) -> bool:
+    """Whether to retry; lost connections are retried only when generating images."""
     if isinstance(outcome, httpx.Response):
-        return outcome.status_code in RETRIED
-    return isinstance(outcome, LOST) and request.method == "POST"
+        return outcome.status_code in RETRIED_STATUSES
+    return isinstance(outcome, RETRIED_ERRORS) and request.method == "POST"
 
 
-def _pause_s(outcome: Outcome, attempt: int) -> float:
+def _pause_s(outcome: Outcome, failures: int) -> float:
     if isinstance(outcome, httpx.Response):
-        told_s = read_refusal(outcome).retry_after_s
-        if told_s is not None:
-            return told_s
-    return min(FIRST_PAUSE_S * 2.0**attempt, LONGEST_PAUSE_S)
+        retry_after_s = read_problem(outcome).retry_after_s
+        if retry_after_s is not None:
+            return retry_after_s
+    return min(FIRST_PAUSE_S * 2.0**failures, LONGEST_PAUSE_S)
 
 
 def _error(outcome: Outcome, request: Request) -> MirageError:
     if isinstance(outcome, httpx.Response):
-        return read_refusal(outcome)
-    kind = BadAnswer if isinstance(outcome, httpx.DecodingError) else Unreachable
-    error = kind(f"{request.method} {request.path} failed: {outcome or repr(outcome)}")
+        return read_problem(outcome)
+    error_type = BadAnswer if isinstance(outcome, httpx.DecodingError) else Unreachable
+    error = error_type(f"{request.method} {request.path} failed: {outcome or repr(outcome)}")
     error.__cause__ = outcome
     return error

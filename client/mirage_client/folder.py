@@ -1,4 +1,4 @@
-"""A dataset as PNG files in a folder: one beside the other with a table of labels, or by class."""
+"""A dataset as PNG files in one folder with a table of labels, or in a folder per class."""
 
 import csv
 import itertools
@@ -14,24 +14,24 @@ FORBIDDEN = set("/\\\0")  # in the name of a folder
 
 
 class Folder:
-    """Files `000000.png`, `000001.png` …, in a folder per class if the record says so."""
+    """Files `000000.png`, `000001.png` …, in a folder per class if `by_class` is set."""
 
     def __init__(self, root: Path) -> None:
         self.record_path = root / "mirage.json"
         self._root = root
 
     def occupied(self) -> bool:
-        """Whether the folder holds anything but a record."""
+        """Whether the folder has anything except a record."""
         return self._root.exists() and any(
             path != self.record_path for path in self._root.iterdir()
         )
 
     def check(self, record: Record) -> None:
-        """Raise DatasetError for classes that cannot name folders, if they are to."""
+        """Raise DatasetError if `by_class` is set and a class name is not a valid folder name."""
         if not record.by_class:
             return
         if not record.labels:
-            raise DatasetError(f"{record.model} has no classes to make folders of")
+            raise DatasetError(f"{record.model} has no classes for --by-class")
         for name in class_names(record):
             if name.startswith(".") or not name or set(name) & FORBIDDEN:
                 raise DatasetError(f"class name is {name!r:.100}; it cannot name a folder")
@@ -42,29 +42,29 @@ class Folder:
         for name in class_names(record) if record.by_class else ():
             (self._root / name).mkdir(exist_ok=True)
         if self._path(count).exists():
-            raise DatasetError(f"count is {count}; {self._root} holds more images already")
+            raise DatasetError(f"count is {count}; {self._root} has more images already")
         absent = (index for index in range(count) if not self._path(index).exists())
         return list(runs(absent))
 
     def add(self, index: int, png: bytes) -> None:
-        """Write a file beside and rename it."""
+        """Write a temporary file and rename it."""
         _replace(self._path(index), png)
 
     def finish(self) -> None:
-        """Write the table of labels, unless the folders tell them."""
+        """Write the table of labels, except with a folder per class."""
         if not self._record.labels or self._record.by_class:
             return
-        beside = self._root / f".{TABLE}"
-        with beside.open("w", encoding="utf-8", newline="") as file:
+        temporary = self._root / f".{TABLE}"
+        with temporary.open("w", encoding="utf-8", newline="") as file:
             table = csv.writer(file, lineterminator="\n")
             table.writerow(("file", "label", "class"))
             for index in range(self._count):
                 label = self._record.label(index)
                 table.writerow((self._path(index).name, label, self._record.classes[label]))
-        os.replace(beside, self._root / TABLE)
+        os.replace(temporary, self._root / TABLE)
 
     def close(self) -> None:
-        """Nothing: every file was closed when it was written."""
+        """Do nothing: no file stays open."""
 
     def _path(self, index: int) -> Path:
         folder = self._root
@@ -74,18 +74,18 @@ class Folder:
 
 
 def class_names(record: Record) -> set[str]:
-    """The names of the classes that a dataset has images of."""
+    """The names of the classes of a dataset."""
     return {record.classes[label] for label in record.labels}
 
 
 def runs(numbers: Iterable[int]) -> Iterator[range]:
-    """Ascending numbers as ranges without gaps."""
+    """Group ascending numbers into ranges without gaps."""
     for _, run in itertools.groupby(enumerate(numbers), lambda pair: pair[1] - pair[0]):
         (_, first), *others = run
         yield range(first, first + 1 + len(others))
 
 
 def _replace(path: Path, contents: bytes) -> None:
-    beside = path.with_name(f".{path.name}")
-    beside.write_bytes(contents)
-    os.replace(beside, path)
+    temporary = path.with_name(f".{path.name}")
+    temporary.write_bytes(contents)
+    os.replace(temporary, path)

@@ -1,4 +1,4 @@
-"""One generated image, and what makes it again."""
+"""A generated image with the parameters that reproduce it."""
 
 import io
 from dataclasses import dataclass, field
@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class GeneratedImage:
-    """The bytes of a PNG file; model, version, seed, index and label make the same image again.
+    """The bytes of a PNG file; model, version, seed, index and label reproduce the image.
 
-    `seed` is None for an image of posted latents, `label` (the class index) for a model without
+    `seed` is None if latents were given. `label` is the class index, or None for a model without
     classes.
     """
 
@@ -27,14 +27,14 @@ class GeneratedImage:
     version: int
 
     def pil(self) -> PIL.Image.Image:
-        """The image decoded: mode L, RGB or RGBA."""
+        """The decoded image in mode L, RGB or RGBA."""
         image = PIL.Image.open(io.BytesIO(self.png), formats=("PNG",))
         image.load()
         return image
 
     def array(self) -> "NDArray[np.uint8]":
         """The pixels, uint8 `[height, width, channels]`; needs NumPy (the extra `arrays`)."""
-        import numpy as np  # the rest of the library does without
+        import numpy as np  # optional dependency
 
         pixels = np.asarray(self.pil())
         return pixels if pixels.ndim == 3 else pixels[:, :, np.newaxis]

@@ -1,4 +1,4 @@
-"""Shows a person how far a dataset is, on one line that is written over again."""
+"""A progress bar on one line of a terminal."""
 
 import time
 from collections.abc import Callable
@@ -9,7 +9,7 @@ REFRESH_S = 0.1
 
 
 class Progress:
-    """A bar with a rate and the time that is left; silent when nobody watches."""
+    """Shows progress, rate and remaining time; silent if the stream is not a terminal."""
 
     def __init__(self, stream: TextIO, clock: Callable[[], float] = time.monotonic) -> None:
         self._stream = stream
@@ -17,7 +17,7 @@ class Progress:
         self._clock = clock
 
     def begin(self, total: int, done: int) -> None:
-        """Show what is there already, before the first image comes."""
+        """Start with `done` of `total` images."""
         self._total, self._done, self._old = total, done, done
         self._started = self._refreshed = self._clock()
         self._show()
@@ -29,7 +29,7 @@ class Progress:
             self._show()
 
     def end(self) -> None:
-        """Show the last state and leave the line."""
+        """Show the final state and end the line."""
         self._show()
         if self._shown:
             self._stream.write("\n")

@@ -1,4 +1,4 @@
-"""What a dataset on disk remembers: everything that determines its images but their number."""
+"""The record of a dataset on disk: all parameters of its images except their number."""
 
 import fcntl
 import json
@@ -12,17 +12,18 @@ from typing import Any, BinaryIO
 from mirage_client.errors import DatasetError, Locked
 
 FORMAT = 1
-MOST_BYTES = 2**24
-END = b"}\n"  # of a record that is whole
+MAX_BYTES = 2**24
+END = b"}\n"  # of a complete record
 
 
 @dataclass(frozen=True)
 class Record:
-    """Image i is that of (seed, i) by model@version, with the label `labels[i % len(labels)]`.
+    """Parameters of a dataset; image i is determined by (seed, i) and `labels[i % len(labels)]`.
 
-    `sha256` is the hash of the model's graph, `runtime` what else its bytes depend on. `labels`
-    are class indices and `classes` all class names in order; both are empty for a model without
-    classes. `by_class` and `shard_size` (images, or None for one archive) say where an image lies.
+    `sha256` is the hash of the model's graph, and `runtime` lists the software that image bytes
+    depend on. `labels` are class indices and `classes` all class names in order; both are empty for
+    a model without classes. `by_class` and `shard_size` (images, or None for one archive) determine
+    the file of an image.
     """
 
     model: str
@@ -37,11 +38,11 @@ class Record:
     shard_size: int | None
 
     def label(self, index: int) -> int:
-        """The class index of an image of a model with classes."""
+        """The class index of an image; only for models with classes."""
         return self.labels[index % len(self.labels)]
 
     def caption(self, index: int) -> dict[str, Any]:
-        """What makes an image again, and its class."""
+        """The parameters that reproduce an image, and its class."""
         caption: dict[str, Any] = {
             "model": f"{self.model}@{self.version}",
             "seed": str(self.seed),
@@ -54,30 +55,31 @@ class Record:
         return caption
 
     def to_bytes(self) -> bytes:
-        """As JSON; the seed as a decimal string, for not every reader has such integers."""
+        """Serialize as JSON; the seed is a string, because many readers lack 64-bit integers."""
         fields = {"format": FORMAT, **asdict(self), "seed": str(self.seed)}
         return json.dumps(fields, indent=1).encode() + b"\n"
 
 
 def read_record(path: Path) -> Record | None:
-    """The record at `path`; None when there is none, or one that was not written to its end.
+    """Read a record; None if the file is missing or incomplete.
 
-    Images come after it, so a torn one has none. Raises DatasetError for anything else.
+    Images are written after the record, so an incomplete record has none. Raises DatasetError for
+    an invalid file.
     """
     try:
         with path.open("rb") as file:
-            raw = file.read(MOST_BYTES)
+            raw = file.read(MAX_BYTES)
     except FileNotFoundError:
         return None
     return _parse(raw, path) if raw.endswith(END) else None
 
 
 @contextmanager
-def held(path: Path, record: Record) -> Iterator[None]:
-    """Keep other processes from the dataset of `path`, which is, or becomes, that of `record`.
+def lock_dataset(path: Path, record: Record) -> Iterator[None]:
+    """Lock the dataset of the record file `path`, and write the record if it is new.
 
-    The system frees it when the process ends in whatever way. Raises Locked, and DatasetError when
-    the dataset was begun otherwise.
+    The operating system releases the lock when the process ends. Raises Locked if another process
+    holds it, and DatasetError if the existing record differs.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -114,7 +116,7 @@ def _parse(raw: bytes, path: Path) -> Record:
         lists = {name: tuple(fields[name]) for name in ("labels", "classes")}
         return Record(**fields | lists)
     except (AttributeError, KeyError, TypeError, ValueError):
-        raise DatasetError(f"{path} is no record of a dataset that this version reads") from None
+        raise DatasetError(f"{path} is not a record of a dataset that this version reads") from None
 
 
 def _agree(record: Record, found: Record, path: Path) -> None:
@@ -122,8 +124,8 @@ def _agree(record: Record, found: Record, path: Path) -> None:
     for name, value in now.items():
         if value != then[name]:
             raise DatasetError(
-                f"{name} would be {_shown(value)}; the dataset of {path} was begun with"
-                f" {_shown(then[name])}, and other images need another output"
+                f"{name} is {_shown(value)}; the dataset of {path} was started with"
+                f" {_shown(then[name])}. Use another output for other images"
             )
 
 

@@ -15,10 +15,12 @@ from pydantic_core import to_json
 from starlette.responses import Response
 
 from mirage.bundle.format.latents import member_of
-from mirage.bundle.format.manifest import Manifest
+from mirage.bundle.format.manifest import Manifest, Task
 from mirage.service.api.admission.deadline import before
 from mirage.service.api.content import negotiation
 from mirage.service.api.content.negotiation import Layout, choose_type
+from mirage.service.api.content.timing import observe, server_timing
+from mirage.service.api.pictures.upscaler import named_upscaler
 from mirage.service.api.state import Service
 from mirage.service.batching.queue import EntryResult
 from mirage.service.errors import NotAcceptable
@@ -35,7 +37,7 @@ from mirage.service.media.encoding import (
 )
 from mirage.service.tasks.generate import GenerateInput, GenerateJob, build_job, settle_seed
 from mirage.service.telemetry.logging import Record
-from mirage.service.telemetry.metrics import Metrics
+from mirage.service.versions.version import Servable
 
 
 class Made(NamedTuple):
@@ -45,6 +47,7 @@ class Made(NamedTuple):
     work: GenerateJob
     images: NDArray[np.uint8]
     compression: Compression = "fast"
+    enlarged_by: str | None = None  # the name and version of another model
 
     @property
     def model(self) -> str:
@@ -87,7 +90,7 @@ def _png(made: Made) -> Packed:
 def _webp(made: Made) -> Packed:
     pixels = _single(made)
     if max(pixels.shape) > WEBP_SIDE:
-        raise NotAcceptable(f"WebP holds at most {WEBP_SIDE} pixels a side; PNG holds more")
+        raise NotAcceptable(f"WebP supports at most {WEBP_SIDE} pixels per side; use PNG for more")
     return Packed(encode_webp(pixels), encoding.WEBP)
 
 
@@ -166,27 +169,7 @@ PACKERS: dict[str, Callable[[Made], Packed]] = {
 }
 
 
-def observe(
-    metrics: Metrics, manifest: Manifest, images: int, outcome: EntryResult, encode_s: float
-) -> None:
-    """Count the images of one answer, and its seconds in every stage."""
-    answered = metrics.answered(manifest.name, manifest.version)
-    if answered is None:
-        return
-    answered.images.inc(images)
-    answered.queue_seconds.observe(outcome.queue_s)
-    answered.engine_seconds.observe(outcome.run_s)
-    answered.encode_seconds.observe(encode_s)
-
-
-def server_timing(outcome: EntryResult, encode_s: float) -> str:
-    """The Server-Timing header: milliseconds in the queue, in the engine and in encoding."""
-    return (
-        f"queue;dur={1000 * outcome.queue_s:.2f}, engine;dur={1000 * outcome.run_s:.2f},"
-        f" encode;dur={1000 * encode_s:.2f}"
-    )
-
-
+GENERATE: Task = "generate"
 SMALL = 16 * 1024  # bytes that are encoded sooner than another thread would take them up
 
 
@@ -222,21 +205,37 @@ async def answer_order(order: GenerateCall, service: Service) -> Response:
     models, settings, deadline = service.models, service.settings, order.deadline
     demand = settle_seed(order.demand)
     fields = demand.fields
-    wanted = fields.model, fields.version, fields.seed
+    wanted = fields.model, fields.version, fields.seed, GENERATE
     if (found := models.loaded_version(*wanted)) is None:
         found = await before(deadline, models.find(*wanted))
     with models.hold(found) as served:
         work = build_job(demand, served.manifest, settings)
         media = choose_type(order.accept, work.count, fields.layout)
-        with service.rates.charged(order.record, work.count):
-            outcome = await served.generate(work, deadline)
+        enlarged_by = None
+        if fields.upscale is None:
+            with service.rates.charged(order.record, work.count):
+                outcome = await served.generate(work, deadline)
+        else:
+            outcome, enlarged_by = await _enlarged(fields.upscale, served, work, order, service)
     outcome = EntryResult(outcome.rows, order.waited_s + outcome.queue_s, outcome.run_s)
-    made = Made(served.manifest, work, outcome.rows, settings.compression)
+    made = Made(served.manifest, work, outcome.rows, settings.compression, enlarged_by)
     packed, encode_s = await _packed(service, media, made, fields.layout)
     call_soon = asyncio.get_running_loop().call_soon  # the images of several answers together
     call_soon(observe, service.metrics, made.manifest, work.count, outcome, encode_s)
     order.record.note(made.model, work.count, outcome.queue_s, outcome.run_s, encode_s)
     return Answer(packed.body, _headers(made, packed, outcome, encode_s))
+
+
+async def _enlarged(
+    name: str, served: Servable, work: GenerateJob, order: GenerateCall, service: Service
+) -> tuple[EntryResult, str]:
+    """Make the images and enlarge them, and tell by what."""
+    async with named_upscaler(service, order.deadline, name) as upscaler:
+        count = upscaler.admit(served.manifest.image, work.count)
+        with service.rates.charged(order.record, count):
+            made = await served.generate(work, order.deadline)
+            outcome = await upscaler.enlarge(made)
+    return outcome, upscaler.name
 
 
 async def _packed(service: Service, media: str, made: Made, layout: Layout) -> tuple[Packed, float]:
@@ -260,6 +259,8 @@ def _headers(made: Made, packed: Packed, outcome: EntryResult, encode_s: float) 
         (b"server-timing", server_timing(outcome, encode_s).encode()),
         (b"vary", b"Accept"),
     ]
+    if made.enlarged_by is not None:
+        headers.append((b"x-upscale", made.enlarged_by.encode()))
     if made.work.seed is not None:
         headers.append((b"x-seed", b"%d" % made.work.seed))
     headers.append((b"content-length", b"%d" % len(packed.body)))

@@ -3,12 +3,11 @@
 import asyncio
 import time
 from collections.abc import AsyncGenerator, Callable
-from contextlib import aclosing
+from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass
 
 from starlette.requests import Request
-from starlette.responses import Response, StreamingResponse
-from starlette.types import Send
+from starlette.responses import Response
 
 from mirage.bundle.format.manifest import Manifest
 from mirage.service.api.admission.deadline import (
@@ -19,7 +18,9 @@ from mirage.service.api.admission.deadline import (
 )
 from mirage.service.api.content.negotiation import choose_frames_type
 from mirage.service.api.content.request_body import read_fields
-from mirage.service.api.generate import observe, server_timing
+from mirage.service.api.content.streaming import Stream
+from mirage.service.api.content.timing import observe, server_timing
+from mirage.service.api.pictures.upscaler import Upscaler, named_upscaler
 from mirage.service.api.state import Service, service_of
 from mirage.service.batching.queue import Array, EntryResult
 from mirage.service.errors import ServiceError
@@ -27,7 +28,7 @@ from mirage.service.media.animation import check_animation, encode_animation
 from mirage.service.media.archive import Archive
 from mirage.service.media.encoding import ZIP, encode_png
 from mirage.service.tasks.generate import GenerateJob
-from mirage.service.tasks.interpolate import make_walk, starting_seed
+from mirage.service.tasks.interpolate import build_interpolation, starting_seed
 from mirage.service.tasks.requests import DURATION_MS, InterpolateRequest
 from mirage.service.telemetry.logging import record_of
 from mirage.service.versions.version import LoadedVersion
@@ -35,13 +36,18 @@ from mirage.service.versions.version import LoadedVersion
 
 @dataclass(frozen=True)
 class InterpolateCall:
-    """A walk that is being answered; `deadline` is in `time.monotonic()` seconds."""
+    """A walk that is being answered; `deadline` is in `time.monotonic()` seconds.
+
+    `upscaler` enlarges its frames; `charge` is what these count.
+    """
 
     request: Request
     service: Service
     served: LoadedVersion
     work: GenerateJob
     deadline: float
+    upscaler: Upscaler | None = None
+    charge: int = 0
 
     @property
     def manifest(self) -> Manifest:
@@ -51,7 +57,23 @@ class InterpolateCall:
     @property
     def headers(self) -> dict[str, str]:
         """Those of every answer."""
-        return {"X-Model": f"{self.manifest.name}@{self.manifest.version}", "Vary": "Accept"}
+        model = f"{self.manifest.name}@{self.manifest.version}"
+        enlarged = {} if self.upscaler is None else {"X-Upscale": self.upscaler.name}
+        return {"X-Model": model, "Vary": "Accept", **enlarged}
+
+    async def enlarged(self, made: EntryResult) -> EntryResult:
+        """Frames as they are answered."""
+        return made if self.upscaler is None else await self.upscaler.enlarge(made)
+
+    async def generate(self) -> EntryResult:
+        """All frames."""
+        return await self.enlarged(await self.served.generate(self.work, self.deadline))
+
+    async def stream(self) -> AsyncGenerator[EntryResult]:
+        """The frames in parts, as they are made."""
+        async with aclosing(self.served.stream(self.work, self.deadline)) as parts:
+            async for part in parts:
+                yield await self.enlarged(part)
 
     async def encoded(self, encode: Callable[[Array], bytes], rows: Array) -> tuple[bytes, float]:
         """What an encoding thread makes of frames, and its seconds."""
@@ -86,15 +108,21 @@ async def _answer(request: Request, service: Service) -> Response:
     job = read_fields(request, settings, InterpolateRequest)
     fields = await before(deadline, job)
     seed, index = starting_seed(fields)
-    lease = service.models.lease(fields.model, fields.version, seed)
-    with await before(deadline, lease) as found:
-        served = found.member(seed, index)
-        work = make_walk(fields, served.manifest, settings)
-        call = InterpolateCall(request, service, served, work, deadline)
+    async with AsyncExitStack() as held:
+        lease = service.models.lease(fields.model, fields.version, seed, "generate")
+        served = held.enter_context(await before(deadline, lease)).member(seed, index)
+        work = build_interpolation(fields, served.manifest, settings)
+        image, upscaler, charge = served.manifest.image, None, work.count
+        if fields.upscale is not None:
+            named = named_upscaler(service, deadline, fields.upscale)
+            upscaler = await held.enter_async_context(named)
+            charge = upscaler.admit(image, work.count, "frames")
+        call = InterpolateCall(request, service, served, work, deadline, upscaler, charge)
         media = choose_frames_type(",".join(request.headers.getlist("accept")))
-        check_animation(media, served.manifest.image.height, served.manifest.image.width)
+        scale = upscaler.model.scale if upscaler else 1
+        check_animation(media, scale * image.height, scale * image.width)
         if media == ZIP and work.count > settings.max_batch_size:
-            return await _stream(call)
+            return await _stream(call, held)
         return await _whole(call, media, fields.duration_ms or DURATION_MS)
 
 
@@ -107,9 +135,8 @@ async def _whole(call: InterpolateCall, media: str, duration_ms: int) -> Respons
         archive = Archive()
         return call.entries(archive, rows) + archive.end()
 
-    with call.service.rates.charged(record_of(call.request), call.work.count):
-        job = call.served.generate(call.work, call.deadline)
-        outcome = await while_connected(call.request, job)
+    with call.service.rates.charged(record_of(call.request), call.charge):
+        outcome = await while_connected(call.request, call.generate())
     body, encode_s = await call.encoded(encode, outcome.rows)
     observe(call.service.metrics, call.manifest, call.work.count, outcome, encode_s)
     call.note(outcome, encode_s)
@@ -117,36 +144,20 @@ async def _whole(call: InterpolateCall, media: str, duration_ms: int) -> Respons
     return Response(body, 200, headers, media)
 
 
-async def _stream(call: InterpolateCall) -> Response:
+async def _stream(call: InterpolateCall, held: AsyncExitStack) -> Response:
     """A ZIP that is sent while later frames are made; it begins when the first frames are there.
 
     So the walk was admitted, and what is refused is refused with its status.
     """
-    parts = call.served.stream(call.work, call.deadline)
-    with call.service.rates.charged(record_of(call.request), call.work.count):
+    parts = call.stream()
+    held.push_async_callback(parts.aclose)
+    with call.service.rates.charged(record_of(call.request), call.charge):
         first = await while_connected(call.request, _next(parts))
-    return Stream(_entries(call, first, parts), call.headers)
+    return Stream(_entries(call, first, parts), call.headers, ZIP, held.pop_all())
 
 
 async def _next(parts: AsyncGenerator[EntryResult]) -> EntryResult:
     return await anext(parts)
-
-
-class Stream(StreamingResponse):
-    """A body that is closed with its response, whoever leaves first.
-
-    What it raises has no status any more: it leaves the application, and the server drops the
-    connection, so that the answer cannot be taken for whole.
-    """
-
-    def __init__(self, body: AsyncGenerator[bytes], headers: dict[str, str]) -> None:
-        super().__init__(body, 200, headers, ZIP)
-        self._body = body
-
-    async def stream_response(self, send: Send) -> None:
-        """Send the parts as they come."""
-        async with aclosing(self._body):
-            await super().stream_response(send)
 
 
 async def _entries(

@@ -10,15 +10,16 @@ from pydantic import BaseModel, Field
 
 from mirage.bundle.errors import BundleError
 from mirage.bundle.format.interface import Image
-from mirage.bundle.format.manifest import Score, Training
+from mirage.bundle.format.manifest import PictureModel, Score, Task, Training
 from mirage.bundle.store.layout import list_models, list_versions
 from mirage.service.api.content.attachment import CARD, SAMPLES
 from mirage.service.api.state import Service
 from mirage.service.errors import NoSuchModel
 from mirage.service.host import instruction_set
+from mirage.service.media.pictures import MOST_SIDE
 from mirage.service.tasks.requests import AMOUNT_BOUND, LATENT_BOUND
 from mirage.service.versions.releases import ReleasedModel
-from mirage.service.versions.version import Answering
+from mirage.service.versions.version import LoadedVersion, Servable
 
 
 class CanaryDetail(BaseModel):
@@ -47,7 +48,15 @@ class ModelSummary(BaseModel):
     versions: list[int] = Field(
         description="published; those in memory when the disk cannot be read", examples=[[1]]
     )
-    default: bool = Field(description="answers when a request names no model", examples=[True])
+    default: bool = Field(
+        description="answers when a request for its task names no model", examples=[True]
+    )
+    task: Task | None = Field(
+        None, description="what it does; null: no version is in memory", examples=["generate"]
+    )
+    scale: int | None = Field(
+        None, description="how many times as large its images are as pictures", examples=[None]
+    )
     canary: CanaryDetail | None = Field(None, description="null: there is none", examples=[None])
     loading: int | None = Field(
         None, description="version that is about to be released; null: none is", examples=[None]
@@ -92,6 +101,14 @@ class Limits(BaseModel):
     json_bytes: int = Field(description="bytes of JSON", examples=[1048576])
     json_items: int = Field(description="commas, colons and brackets of JSON", examples=[70000])
     deadline_s: float = Field(description="longest time to an answer", examples=[30])
+    picture_bytes: int = Field(
+        description="bytes of a picture, or of a ZIP of pictures", examples=[33554432]
+    )
+    picture_megapixels: float = Field(description="10^6 pixels of a picture", examples=[16])
+    picture_side: int = Field(MOST_SIDE, description="pixels", examples=[MOST_SIDE])
+    picture_deadline_s: float = Field(
+        description="longest time to an answer of /upscale", examples=[120]
+    )
     latent_bound: float = Field(
         LATENT_BOUND, description="largest absolute value of a latent", examples=[LATENT_BOUND]
     )
@@ -108,6 +125,13 @@ class DirectionDetail(BaseModel):
         description="share, 0 … 1, of what the first layer makes of random latents",
         examples=[0.12],
     )
+
+
+class PictureDetail(PictureModel):
+    """How a model takes pictures; `tile` is the side of the parts in which it runs here."""
+
+    channels: int = Field(description="of the model: grey, RGB, RGBA", examples=[3])
+    tile: int = Field(description="pixels", examples=[256])
 
 
 class MemberDetail(BaseModel):
@@ -133,7 +157,12 @@ class VersionDetail(BaseModel):
     labels: tuple[str, ...] = Field(
         description="class names by index; none: unconditional", examples=[["0", "1", "2"]]
     )
-    image: Image = Field(description="height and width in pixels, and channels")
+    image: Image | None = Field(
+        description="height and width in pixels, and channels; null: as the picture's"
+    )
+    pictures: PictureDetail | None = Field(
+        description="how it takes pictures; null: it takes none", examples=[None]
+    )
     truncation: str = Field(description="how truncation acts on latents", examples=["scale"])
     training: Training = Field(description="where the model comes from")
     scores: dict[str, Score] = Field(
@@ -204,11 +233,15 @@ async def _summary(service: Service, name: str) -> ModelSummary | None:
     if not versions:
         return None
     model = service.models.get(name)
+    loaded = (model.servables() if model else []) or service.models.loaded(name)
+    manifest = loaded[0].manifest if loaded else None
     return ModelSummary(
         name=name,
         released=service.models.released(name),
         versions=versions,
         default=service.models.is_default(name),
+        task=manifest.task if manifest else None,
+        scale=manifest.pictures.scale if manifest and manifest.pictures else None,
         canary=_canary(model),
         loading=model.loading if model else None,
         refused=_refusal(model),
@@ -219,12 +252,12 @@ async def _summary(service: Service, name: str) -> ModelSummary | None:
 def _kind(service: Service, name: str) -> dict[str, str]:
     """How the version runs that answers; before one does, what is asked for."""
     model = service.models.get(name)
-    versions = (model.answering() if model else []) or service.models.loaded(name)
+    versions = (model.servables() if model else []) or service.models.loaded(name)
     if not versions:
         settings = service.settings
         return {"provider": settings.provider, "precision": settings.precision}
-    kind = versions[0].parts[0].kind
-    return {"provider": kind.provider, "precision": kind.precision}
+    config = versions[0].members[0].provider_config
+    return {"provider": config.provider, "precision": config.precision}
 
 
 def _canary(model: ReleasedModel | None) -> CanaryDetail | None:
@@ -242,9 +275,9 @@ def _refusal(model: ReleasedModel | None) -> RefusalDetail | None:
     )
 
 
-def _detail(version: Answering) -> VersionDetail:
+def _detail(version: Servable) -> VersionDetail:
     manifest = version.manifest
-    graphs = [part.manifest.files["model.onnx"] for part in version.parts]
+    graphs = [member.manifest.files["model.onnx"] for member in version.members]
     return VersionDetail(
         version=manifest.version,
         sha256=_joint_hash([graph.sha256 for graph in graphs]),
@@ -254,7 +287,8 @@ def _detail(version: Answering) -> VersionDetail:
         opset=manifest.opset,
         latent_dim=manifest.latent_dim,
         labels=manifest.labels,
-        image=manifest.image,
+        image=None if manifest.pictures else manifest.image,
+        pictures=_pictures(version.members[0]),
         truncation=manifest.truncation,
         training=manifest.training,
         scores=manifest.scores,
@@ -266,6 +300,14 @@ def _detail(version: Answering) -> VersionDetail:
         samples=SAMPLES in manifest.files,
         card=CARD in manifest.files,
     )
+
+
+def _pictures(version: LoadedVersion) -> PictureDetail | None:
+    model = version.manifest.pictures
+    if model is None:
+        return None
+    channels = version.manifest.outputs[0].sizes[3] or 1
+    return PictureDetail(**model.model_dump(), channels=channels, tile=version.tile)
 
 
 def _joint_hash(hashes: list[str]) -> str:

@@ -16,14 +16,19 @@ PROBLEM_JSON = "application/problem+json"
 URN = "urn:mirage:"
 
 
-def problem_response(error: ServiceError) -> Response:
-    """The error as `application/problem+json`, with Retry-After in whole seconds if it has one."""
-    problem = {
+def describe(error: ServiceError) -> dict[str, object]:
+    """The members that each problem has."""
+    return {
         "type": URN + error.slug,
         "title": error.title,
         "status": error.status,
         "detail": error.detail,
     }
+
+
+def problem_response(error: ServiceError) -> Response:
+    """The error as `application/problem+json`, with Retry-After in whole seconds if it has one."""
+    problem = describe(error)
     if error.errors:
         problem["errors"] = error.errors
     headers = dict(error.headers)

@@ -8,6 +8,7 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import generate_latest
 from starlette.requests import Request
 
+from mirage.service.api.admission.memory_budget import MemoryBudget
 from mirage.service.api.admission.pending_requests import PendingRequests
 from mirage.service.api.admission.rate_limit import Rates
 from mirage.service.api.security.auth import Keys
@@ -42,6 +43,7 @@ class Service:
     models: ModelRegistry = field(init=False)
     encoders: ThreadPoolExecutor = field(init=False)
     pending: PendingRequests = field(init=False)
+    picture_memory: MemoryBudget = field(init=False)
     files: VerifiedFiles = field(init=False, default_factory=VerifiedFiles)
     _scrapes: ThreadPoolExecutor = field(init=False)
     _following: list[asyncio.Task[None]] = field(init=False, default_factory=list)
@@ -55,6 +57,7 @@ class Service:
         self.rates = Rates(self.settings.images_per_minute)
         self.models = ModelRegistry(self.settings, self.metrics, self.counters, self.barrier)
         self.pending = PendingRequests(self.settings.queue_images, self.models.is_saturated)
+        self.picture_memory = MemoryBudget(self.settings.picture_memory_bytes)
         threads = self.settings.encode_threads or available_cpus()
         self.encoders = ThreadPoolExecutor(threads, thread_name_prefix="encode")
         self._scrapes = ThreadPoolExecutor(1, thread_name_prefix="scrape")  # one after the other

@@ -1,1 +1,1 @@
-"""A dynamic batcher over arrays: queue, admission and executors; knows neither images nor HTTP."""
+"""A dynamic batcher over arrays: queue, admission, executors. Independent of images and HTTP."""

@@ -1,4 +1,4 @@
-"""What a batch costs, learned from batches, and the deadlines of entries that wait."""
+"""Estimates what a batch costs, and expires entries at their deadlines."""
 
 import asyncio
 import math
@@ -6,11 +6,16 @@ import time
 
 from mirage.service.batching.queue import Entry
 
-MEMORY = 0.95  # what a batch still counts after the next one
+# Weight of earlier batches relative to the newest: an effective window of the last 20 batches.
+DECAY = 0.95
 
 
 class CostModel:
-    """A straight line through the batches so far, by least squares that forget exponentially."""
+    """Linear model of a batch's duration, fitted by exponentially weighted least squares.
+
+    A batch of n items takes `fixed_s + n * item_s` seconds. Both are 0 before the first batch. The
+    items are units of work: equal images, or pixels of pictures.
+    """
 
     def __init__(self) -> None:
         self.fixed_s = 0.0
@@ -18,21 +23,21 @@ class CostModel:
         self._weight = self._n = self._nn = self._s = self._ns = 0.0
 
     def learn(self, items: int, seconds: float) -> None:
-        """Take in one batch of `items` that took `seconds`."""
-        self._weight = MEMORY * self._weight + 1
-        self._n = MEMORY * self._n + items
-        self._nn = MEMORY * self._nn + items * items
-        self._s = MEMORY * self._s + seconds
-        self._ns = MEMORY * self._ns + items * seconds
+        """Update the model with a batch of `items` that took `seconds`."""
+        self._weight = DECAY * self._weight + 1
+        self._n = DECAY * self._n + items
+        self._nn = DECAY * self._nn + items * items
+        self._s = DECAY * self._s + seconds
+        self._ns = DECAY * self._ns + items * seconds
         self._fit()
 
     def estimate_s(self, items: int, batches: int = 1) -> float:
-        """The seconds that `items` in so many batches take; 0 while nothing is known."""
+        """Return the estimated seconds for `items` in `batches` batches; 0 before any data."""
         return batches * self.fixed_s + items * self.item_s
 
     def _fit(self) -> None:
         spread = self._weight * self._nn - self._n * self._n
-        # Batches of one size tell nothing about the fixed part: all goes to the items.
+        # With a single batch size the fixed part cannot be told apart: attribute all to the items.
         flat = spread <= 1e-6 * self._weight * self._nn
         slope = 0.0 if flat else (self._weight * self._ns - self._n * self._s) / spread
         fixed = (self._s - slope * self._n) / self._weight
@@ -43,30 +48,30 @@ class CostModel:
 
 
 class Deadlines:
-    """Watches entries; one that is not forgotten by its deadline expires then.
+    """Expires watched entries at their deadlines, with one timer for all of them.
 
-    A timer for each would cost more than it is worth: few entries come near their deadlines.
-    For one event loop.
+    Few entries reach their deadline, so a timer for each would be wasted work. Use it from one
+    event loop.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         self._watched: set[Entry] = set()
         self._timer: asyncio.TimerHandle | None = None
-        self._next = math.inf  # when the timer goes off, by `time.monotonic()`
+        self._next = math.inf  # when the timer fires, in `time.monotonic()` seconds
 
     def watch(self, entry: Entry) -> None:
-        """Begin to watch an entry."""
+        """Start watching an entry."""
         self._watched.add(entry)
         if entry.deadline < self._next:
             self._set_timer(entry.deadline)
 
     def forget(self, entry: Entry) -> None:
-        """Watch an entry no longer; the timer may go off for nothing."""
+        """Stop watching an entry. The timer stays set and may find nothing to expire."""
         self._watched.discard(entry)
 
     def close(self) -> None:
-        """Let nothing expire any more."""
+        """Stop watching all entries and cancel the timer."""
         self._watched.clear()
         self._set_timer(math.inf)
 

@@ -1,4 +1,4 @@
-"""Runs batches on threads of their own, and waits a moment for clients that were just answered."""
+"""Runs batches on threads, and waits briefly for the next requests of just answered clients."""
 
 import asyncio
 import os
@@ -9,56 +9,63 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 from mirage.service.batching.admission import CostModel
-from mirage.service.batching.executor import REST_AFTER_S, Batch, BatchRunner, Run
+from mirage.service.batching.executor import RELEASE_AFTER_S, Batch, BatchRunner, Run
 from mirage.service.batching.queue import BatchSlice, Queue
 
-MEMORY = 0.9
-PROBE_EVERY = 32  # batches; how often a habit that was given up is tried again
+DECAY = 0.9  # weight of earlier waits: an effective window of the last 10
+PROBE_EVERY = 32  # batches between two trials of a wait that stopped paying off
 
 
 class CohortWait:
-    """Remembers how many were answered, and whether such clients use to come back in time."""
+    """Decides how long to wait for the next requests of clients that were just answered.
 
-    def __init__(self, longest_s: float) -> None:
-        self._longest_s = longest_s
-        self._returning = 1.0  # 0 … 1, how often waiting paid lately
+    Clients in a loop send their next requests within a short time of each other. Waiting for them
+    makes one batch instead of two. `target` is how many items to wait for, `until` how long.
+    """
+
+    def __init__(self, max_wait_s: float) -> None:
+        self._max_wait_s = max_wait_s
+        self._success_rate = 1.0  # of recent waits, 0 to 1
         self._batches = 0
         self.target = 0
         self.until = 0.0
 
-    def batch_done(self, *, answered: int, queued: int, worth_s: float, now: float) -> None:
-        """Note a finished batch, in items, at `now` in seconds.
+    def batch_done(self, *, answered: int, queued: int, saving_s: float, now: float) -> None:
+        """Record a batch that ended at `now`; `answered` and `queued` count items.
 
-        `worth_s` is what one batch less would save: waiting longer than that never pays.
+        `saving_s` is what one batch less saves. Longer waits never pay off.
         """
         self._batches += 1
         self.target = answered + queued
         self.until = now
-        if self._returning >= 0.5 or self._batches % PROBE_EVERY == 0:
-            self.until += min(self._longest_s, worth_s)
+        if self._success_rate >= 0.5 or self._batches % PROBE_EVERY == 0:
+            self.until += min(self._max_wait_s, saving_s)
 
     def waited(self, *, came_back: bool) -> None:
-        """Learn whether the wait was worth it."""
-        self._returning = MEMORY * self._returning + (1 - MEMORY) * came_back
+        """Record whether the clients came back in time."""
+        self._success_rate = DECAY * self._success_rate + (1 - DECAY) * came_back
 
 
-LEAST_LINGER_S = 0.5e-3  # what timers can tell from nothing
-NICENESS = 3  # more than the process has: half the weight of what answers, so neither starves
+MIN_WAIT_S = 0.5e-3  # shorter waits are within the error of timers
+# Added to the niceness of the process. Three steps halve a thread's weight in the scheduler of
+# Linux: the event loop goes first, and the engine does not starve.
+NICENESS = 3
 
 
-class ThreadLane(BatchRunner):
-    """A lane that may wait a little for company before it takes a batch."""
+class ThreadRunner(BatchRunner):
+    """A runner on a thread of its own; `free_at` is when its current batch should end."""
 
     def __init__(self, run: Run, linger_s: float) -> None:
         super().__init__(run)
-        self.linger = CohortWait(linger_s)
+        self.cohort = CohortWait(linger_s)
         self.free_at = 0.0
 
 
 class ThreadedExecutor:
-    """Runs what waits in a queue; a lane goes on while the event loop hands out its last batch.
+    """Runs queued entries on one thread per runner.
 
-    `done` is told each batch, on the event loop. Create, call and close it on that.
+    A runner starts its next batch while the event loop still delivers the last one. Calls `done`
+    with each batch on the event loop. Create, call and close it there.
     """
 
     def __init__(
@@ -68,105 +75,112 @@ class ThreadedExecutor:
         cost: CostModel,
         done: Callable[[Batch], None],
         *,
-        most: int,
+        max_batch_size: int,
         linger_s: float,
     ) -> None:
         self._queue = queue
         self._cost = cost
         self._done = done
-        self._most = most
+        self._max_batch_size = max_batch_size
         self._loop = asyncio.get_running_loop()
-        self._work = threading.Condition(queue.lock)  # what idle lanes wait for
-        self._company = threading.Condition(queue.lock)  # what lingering lanes wait for
-        self.lanes = [ThreadLane(run, linger_s) for run in runs]
+        self._not_empty = threading.Condition(queue.lock)
+        self._arrival = threading.Condition(queue.lock)  # signals runners in a cohort wait
+        self.runners = [ThreadRunner(run, linger_s) for run in runs]
         self._threads = [
-            threading.Thread(target=self._drive, args=(lane,), name=f"lane-{number}", daemon=True)
-            for number, lane in enumerate(self.lanes)
+            threading.Thread(target=self._drive, args=(runner,), name=f"runner-{n}", daemon=True)
+            for n, runner in enumerate(self.runners)
         ]
         for thread in self._threads:
             thread.start()
 
     def wake(self) -> None:
-        """Look at the queue, whose lock is held: something has come."""
-        self._work.notify()
-        self._company.notify_all()
+        """Notify the runners after an entry was queued. Call it with the queue's lock held."""
+        if self._queue.closed:
+            self._not_empty.notify_all()
+        else:
+            self._not_empty.notify()
+        self._arrival.notify_all()
 
     def busy_s(self) -> float:
-        """The seconds until a lane is free, as far as can be told."""
-        return max(0.0, min(lane.free_at for lane in self.lanes) - time.monotonic())
+        """Return the estimated seconds until a runner is free."""
+        return max(0.0, min(runner.free_at for runner in self.runners) - time.monotonic())
 
     def is_saturated(self) -> bool:
-        """Never: what waits does not hold the event loop up."""
+        """Return False: queued entries do not block the event loop."""
         return False
 
     async def close(self) -> None:
-        """Stop when the queue, which is closed, is empty."""
+        """Run what is left in the closed queue and stop the threads."""
         with self._queue.lock:
-            self._work.notify_all()
-            self._company.notify_all()
+            self._not_empty.notify_all()
+            self._arrival.notify_all()
         await asyncio.gather(*(asyncio.to_thread(thread.join) for thread in self._threads))
 
-    def _drive(self, lane: ThreadLane) -> None:
-        """The life of a lane's thread."""
-        _step_back()
-        while self._work_waits(lane):
-            self._let_company_come(lane)
+    def _drive(self, runner: ThreadRunner) -> None:
+        _lower_priority()
+        while self._wait_for_entry(runner):
+            self._wait_for_cohort(runner)
             with self._queue.lock:
-                if pieces := self._queue.form(self._room(), time.monotonic()):
-                    lane.running_since = time.monotonic()  # now, for others count those that run
+                if slices := self._queue.form(self._room(), time.monotonic()):
+                    # Set under the lock: other runners count the free ones in `_room`.
+                    runner.running_since = time.monotonic()
                 if self._queue.waiting:
-                    self._work.notify()  # what is left is for another lane
-            if pieces:
-                self._work_off(lane, pieces)
+                    self._not_empty.notify()
+                elif self._queue.closed:
+                    self._not_empty.notify_all()  # so that all runners stop
+            if slices:
+                self._run_batch(runner, slices)
 
-    def _work_waits(self, lane: ThreadLane) -> bool:
+    def _wait_for_entry(self, runner: ThreadRunner) -> bool:
         """Wait for an entry; false when the queue is closed and empty."""
+        queue = self._queue
         while True:
-            with self._queue.lock:
-                patience = None if lane.rested else REST_AFTER_S
-                if self._work.wait_for(lambda: self._queue or self._queue.closed, patience):
-                    return bool(self._queue)
-            lane.rest()
+            with queue.lock:
+                timeout = None if runner.has_released else RELEASE_AFTER_S
+                if self._not_empty.wait_for(
+                    lambda: queue.has_work() or (queue.closed and not queue), timeout
+                ):
+                    return bool(queue)
+            runner.release_memory()
 
-    def _let_company_come(self, lane: ThreadLane) -> None:
-        """Wait for just answered clients while that pays; see `CohortWait`."""
-        queue, target = self._queue, min(lane.linger.target, self._most)
-        patience = lane.linger.until - time.monotonic()
-        if queue.waiting >= target or patience < LEAST_LINGER_S:
+    def _wait_for_cohort(self, runner: ThreadRunner) -> None:
+        queue, target = self._queue, min(runner.cohort.target, self._max_batch_size)
+        timeout = runner.cohort.until - time.monotonic()
+        if queue.waiting >= target or timeout < MIN_WAIT_S:
             return
         with queue.lock:
-            came_back = self._company.wait_for(
-                lambda: queue.waiting >= target or queue.closed, patience
+            came_back = self._arrival.wait_for(
+                lambda: queue.waiting >= target or queue.closed, timeout
             )
-        lane.linger.waited(came_back=came_back)
+        runner.cohort.waited(came_back=came_back)
 
     def _room(self) -> int:
-        """The items of the next batch: all that wait, shared with the lanes that are free too."""
-        free = sum(lane.running_since is None for lane in self.lanes)
-        return min(self._most, -(-self._queue.waiting // max(1, free)))
+        """Return the work of the next batch: what is queued, shared among all free runners."""
+        free = sum(runner.running_since is None for runner in self.runners)
+        return min(self._max_batch_size, -(-self._queue.work // max(1, free)))
 
-    def _work_off(self, lane: ThreadLane, pieces: list[BatchSlice]) -> None:
-        size = sum(piece.size for piece in pieces)
-        lane.free_at = time.monotonic() + self._cost.estimate_s(size)
-        batch = lane.work_off(pieces)
-        lane.free_at = batch.ended
+    def _run_batch(self, runner: ThreadRunner, slices: list[BatchSlice]) -> None:
+        work = sum(part.size * part.entry.weight for part in slices)
+        runner.free_at = time.monotonic() + self._cost.estimate_s(work)
+        batch = runner.run_batch(slices)
+        runner.free_at = batch.ended
         if batch.rows is None:
             with self._queue.lock:
-                self._queue.drop(pieces)
+                self._queue.drop(slices)
         else:
-            lane.linger.batch_done(
-                answered=sum(piece.entry.size for piece in pieces if piece.is_last),
+            runner.cohort.batch_done(
+                answered=sum(part.entry.size for part in slices if part.is_last),
                 queued=self._queue.waiting,
-                worth_s=self._cost.fixed_s,
+                saving_s=self._cost.fixed_s,
                 now=batch.ended,
             )
         self._loop.call_soon_threadsafe(self._done, batch)
 
 
-def _step_back() -> None:
-    """Let the event loop go first where threads have a priority of their own.
+def _lower_priority() -> None:
+    """Lower the priority of this thread where threads have their own.
 
-    It needs little time, and all lanes and clients wait for it.
+    The event loop needs little time, and all runners and clients wait for it.
     """
     if sys.platform == "linux":
         thread = threading.get_native_id()

@@ -1,1 +1,1 @@
-"""onnxruntime: sessions, execution providers, graph rewrites, CUDA graphs; arrays in and out."""
+"""onnxruntime: sessions, execution providers, graph rewrites, CUDA graphs. Arrays in and out."""

@@ -1,8 +1,8 @@
-"""Runs a graph on an NVIDIA GPU: in fixed buffers, and each batch by one launch of its recording.
+"""Runs an ONNX graph on an NVIDIA GPU as a CUDA graph, in fixed buffers.
 
-A GPU is told in tens of calls what a batch takes. They cost more than the work of a small one, so
-they are recorded once, as a CUDA graph. Each has the same shape: a GPU's algorithms, and with them
-the last bits of an image, depend on the size of the batch.
+A batch needs tens of kernel launches, which take longer than the kernels of a small batch. They are
+captured once as a CUDA graph and launched together. All batches have the same size, because the
+algorithms on a GPU, and therefore the last bits of an image, depend on the batch size.
 """
 
 import ctypes
@@ -20,61 +20,63 @@ from mirage.service.engines.session import EngineError, Feed
 
 try:
     from cuda.bindings import runtime
-except ImportError:  # it comes with the extra `gpu`
+except ImportError:  # installed with the extra `gpu`
     runtime = None
 
 log = logging.getLogger(__name__)
 
-PREPARING_RUNS = 2  # after which onnxruntime has all the memory that it wants
+# Runs before the capture, during which memory cannot be allocated. After two, onnxruntime has
+# allocated all that it needs; after one it has not.
+RUNS_BEFORE_CAPTURE = 2
 
 
 class Stream:
-    """A line of work on a GPU, apart from all others; `address` is for onnxruntime.
+    """A CUDA stream; `address` is for onnxruntime.
 
-    Who waits for it leaves the processor to those that encode. Raises EngineError.
+    Waiting for it blocks the thread without using the CPU. Raises EngineError.
     """
 
     def __init__(self, device: int) -> None:
         if runtime is None:
-            raise EngineError("CUDA needs the package cuda-bindings, of the extra `gpu`")
+            raise EngineError("CUDA requires the package cuda-bindings (the extra `gpu`)")
         self._device = device
-        self.enter()
+        self.set_device()
         self.handle = check(runtime.cudaStreamCreateWithFlags(runtime.cudaStreamNonBlocking))
         self.address = int(self.handle)
         flags = runtime.cudaEventBlockingSync | runtime.cudaEventDisableTiming
         self._done = check(runtime.cudaEventCreateWithFlags(flags))
 
-    def enter(self) -> None:
-        """Let the calls of this thread that follow mean the stream's GPU."""
+    def set_device(self) -> None:
+        """Make the stream's GPU the current one of the calling thread."""
         check(runtime.cudaSetDevice(self._device))
 
-    def wait(self) -> None:
-        """Until all work is done; raises EngineError where it failed."""
+    def synchronize(self) -> None:
+        """Wait until all queued work is done. Raises EngineError if it failed."""
         check(runtime.cudaEventRecord(self._done, self.handle))
         check(runtime.cudaEventSynchronize(self._done))
 
-    def record(self, tell: Callable[[], None]) -> Any:
-        """What `tell` tells the stream, not done yet, but ready to be launched."""
-        # other threads may go on as they like, which only this mode lets them
+    def capture(self, enqueue: Callable[[], None]) -> Any:
+        """Return an executable CUDA graph of the work that `enqueue` puts into the stream."""
+        # In this mode, other threads may use CUDA as usual during the capture.
         mode = runtime.cudaStreamCaptureMode.cudaStreamCaptureModeThreadLocal
         check(runtime.cudaStreamBeginCapture(self.handle, mode))
         try:
-            tell()
+            enqueue()
         finally:
             ended = runtime.cudaStreamEndCapture(self.handle)
         graph = check(ended)
-        recorded = check(runtime.cudaGraphInstantiate(graph, 0))
+        executable = check(runtime.cudaGraphInstantiate(graph, 0))
         check(runtime.cudaGraphDestroy(graph))
-        return recorded
+        return executable
 
     def close(self) -> None:
-        """Free it."""
+        """Destroy the stream."""
         check(runtime.cudaEventDestroy(self._done))
         check(runtime.cudaStreamDestroy(self.handle))
 
 
 class Buffer:
-    """Memory of a GPU, and its double `array` in host memory that the GPU reaches by itself."""
+    """A buffer on a GPU and its copy `array` in pinned host memory."""
 
     def __init__(self, shape: tuple[int, ...], dtype: DTypeLike) -> None:
         dtype = np.dtype(dtype)
@@ -86,29 +88,29 @@ class Buffer:
         self.array: NDArray[Any] = memory.view(dtype).reshape(shape)
         self.array[:] = 0
 
-    def send(self, stream: Stream) -> None:
-        """Copy to the GPU when the stream comes to it."""
+    def copy_to_device(self, stream: Stream) -> None:
+        """Enqueue a copy to the GPU."""
         to_gpu = runtime.cudaMemcpyKind.cudaMemcpyHostToDevice
         _copy(self.address, self._host, self.size, to_gpu, stream)
 
-    def fetch(self, rows: int, stream: Stream) -> None:
-        """Copy so many rows from the GPU when the stream comes to it."""
+    def copy_to_host(self, rows: int, stream: Stream) -> None:
+        """Enqueue a copy of the first `rows` rows from the GPU."""
         from_gpu = runtime.cudaMemcpyKind.cudaMemcpyDeviceToHost
         _copy(self._host, self.address, rows * self.row_bytes, from_gpu, stream)
 
     def close(self) -> None:
-        """Free both; `array` must not be used any more."""
+        """Free both. `array` must not be used afterwards."""
         del self.array
         check(runtime.cudaFree(self.address))
         check(runtime.cudaFreeHost(self._host))
 
 
 class CudaGraphRunner:
-    """A session's work for one batch of `size` images, recorded and replayed.
+    """Runs a session in batches of one size, each by launching a captured CUDA graph.
 
-    `session` is on `stream`, takes `inputs` (shapes and types by name, the batch in front) and
-    makes uint8 `images` of that shape. Where `record` is false, or a graph cannot be recorded,
-    each run tells the GPU anew. Raises EngineError.
+    `session` runs on `stream`, takes `inputs` (shapes and types by name, the batch first) and
+    returns uint8 `images` of that shape. If `capture` is false, or the graph cannot be captured,
+    each run enqueues the work again. Raises EngineError.
     """
 
     def __init__(
@@ -119,7 +121,7 @@ class CudaGraphRunner:
         inputs: Mapping[str, tuple[tuple[int, ...], DTypeLike]],
         images: tuple[int, ...],
         *,
-        record: bool = True,
+        capture: bool = True,
     ) -> None:
         self.size = images[0]
         self.is_lost = False
@@ -134,86 +136,86 @@ class CudaGraphRunner:
         binding.bind_output("images", "cuda", device, np.uint8, images, self._images.address)
         self._options = onnxruntime.RunOptions()
         self._options.add_run_config_entry("disable_synchronize_execution_providers", "1")
-        for _ in range(PREPARING_RUNS):
-            self._tell()
-        stream.wait()
-        self._recorded = self._record() if record else None
+        for _ in range(RUNS_BEFORE_CAPTURE):
+            self._enqueue()
+        stream.synchronize()
+        self._executable = self._capture() if capture else None
 
     @property
-    def is_recorded(self) -> bool:
-        """Whether a batch is one launch."""
-        return self._recorded is not None
+    def is_captured(self) -> bool:
+        """Whether a batch is a single launch."""
+        return self._executable is not None
 
     def run(self, feed: Feed) -> NDArray[np.uint8]:
-        """The images of any number of inputs, in batches of one size; raises EngineError."""
-        count = len(feed["latents"])
+        """Return the images for any number of inputs. Raises EngineError."""
+        count = len(next(iter(feed.values())))
         if count <= self.size:
-            return self._batch(feed, count)
+            return self._run_batch(feed, count)
         parts = (slice(start, start + self.size) for start in range(0, count, self.size))
         return np.concatenate(
             [self.run({name: array[part] for name, array in feed.items()}) for part in parts]
         )
 
-    def rest(self, feed: Feed) -> None:
-        """Keep the memory: a recording holds its addresses."""
+    def release_memory(self, feed: Feed) -> None:
+        """Do nothing: the captured graph holds the addresses of the memory."""
 
     def close(self) -> None:
-        """Free all but the GPU itself; must not run then or later."""
-        self._stream.enter()
-        if self._recorded is not None:
-            check(runtime.cudaGraphExecDestroy(self._recorded))
+        """Free all memory. It must not be running, and cannot be run afterwards."""
+        self._stream.set_device()
+        if self._executable is not None:
+            check(runtime.cudaGraphExecDestroy(self._executable))
         del self._binding, self._session
         for buffer in (*self._inputs.values(), self._images):
             buffer.close()
         self._stream.close()
 
-    def _batch(self, feed: Feed, count: int) -> NDArray[np.uint8]:
+    def _run_batch(self, feed: Feed, count: int) -> NDArray[np.uint8]:
         for name, array in feed.items():
             self._inputs[name].array[:count] = array
         try:
-            self._work(count)
+            self._launch(count)
         except EngineError:
-            self.is_lost = True  # what a GPU fails with, it fails with from then on
+            self.is_lost = True  # CUDA errors are sticky: all later calls of the process fail
             raise
         images: NDArray[np.uint8] = self._images.array[:count].copy()
         return images
 
-    def _work(self, count: int) -> None:
-        self._stream.enter()
-        if self._recorded is None:
-            self._tell()
+    def _launch(self, count: int) -> None:
+        self._stream.set_device()
+        if self._executable is None:
+            self._enqueue()
         else:
-            check(runtime.cudaGraphLaunch(self._recorded, self._stream.handle))
-        self._images.fetch(count, self._stream)
-        self._stream.wait()
+            check(runtime.cudaGraphLaunch(self._executable, self._stream.handle))
+        self._images.copy_to_host(count, self._stream)
+        self._stream.synchronize()
 
-    def _tell(self) -> None:
-        """Tell the stream what a batch takes."""
+    def _enqueue(self) -> None:
+        """Enqueue the copies and kernels of a batch."""
         for buffer in self._inputs.values():
-            buffer.send(self._stream)
+            buffer.copy_to_device(self._stream)
         try:
             self._session.run_with_iobinding(self._binding, self._options)
-        except Exception as error:  # onnxruntime raises bare Exceptions of its own making
+        except Exception as error:  # onnxruntime's exceptions share no narrower base class
             raise EngineError(f"onnxruntime cannot run the graph: {error}") from error
 
-    def _record(self) -> Any:
-        """The recording; None where the graph cannot be recorded."""
+    def _capture(self) -> Any:
+        """Return the captured graph, or None if the graph cannot be captured."""
         try:
-            return self._stream.record(self._tell)
+            return self._stream.capture(self._enqueue)
         except EngineError as error:
-            log.warning("a graph is not recorded, so small batches take longer: %s", error)
-        with suppress(EngineError):  # onnxruntime tells this error once more
-            self._tell()
+            log.warning("a graph is not captured, so small batches take longer: %s", error)
+        with suppress(EngineError):  # onnxruntime reports the same error once more
+            self._enqueue()
         return None
 
 
-def check(answer: tuple[Any, ...]) -> Any:
-    """What a CUDA call answers beside its error; raises EngineError where there is one."""
-    error, *rest = answer
+def check(returned: tuple[Any, ...]) -> Any:
+    """Return the value of a CUDA call. Raises EngineError if the call failed."""
+    error, *values = returned
     if error != runtime.cudaError_t.cudaSuccess:
         raise EngineError(f"CUDA: {runtime.cudaGetErrorString(error)[1].decode()}")
-    return rest[0] if rest else None
+    return values[0] if values else None
 
 
-def _copy(to: int, source: int, size: int, direction: Any, stream: Stream) -> None:
-    check(runtime.cudaMemcpyAsync(to, source, size, direction, stream.handle))
+def _copy(target: int, source: int, size: int, direction: Any, stream: Stream) -> None:
+    check(runtime.cudaMemcpyAsync(target, source, size, direction, stream.handle))

@@ -1,4 +1,4 @@
-"""Graphs in a reduced precision, in part: what must stay float32 does."""
+"""Converts parts of a graph to a reduced precision."""
 
 from collections.abc import Iterable, Sequence
 
@@ -9,33 +9,36 @@ CONVOLUTIONS = ("Conv", "ConvTranspose")
 
 
 def cut_before_convolutions(model: bytes) -> tuple[bytes, bytes] | None:
-    """All that comes before the first convolution of a serialized model, and the rest.
+    """Split a serialized model before its first convolution.
 
-    What the first makes is all that the second takes. None where there is no such place: where
-    nothing comes before, or where latents or labels are used again behind it.
+    The output of the first part is the only input of the second. Returns None if there is no such
+    split: if nothing comes before the convolution, or inputs are used again after it.
     """
     proto = onnx.load_model_from_string(model)
     graph = proto.graph
     first = next((node for node in graph.node if node.op_type in CONVOLUTIONS), None)
     if first is None:
         return None
-    border = first.input[0]
+    cut = first.input[0]
     constants = [node for node in graph.node if node.op_type == "Constant"]
-    before = _leading_to(graph, border)
-    made = {name for node in before for name in node.output}
+    before = _ancestors(graph, cut)
+    computed = {name for node in before for name in node.output}
     after = [
-        node for node in graph.node if node.op_type != "Constant" and made.isdisjoint(node.output)
+        node
+        for node in graph.node
+        if node.op_type != "Constant" and computed.isdisjoint(node.output)
     ]
-    if not before or _used(after) & (made | {value.name for value in graph.input}) != {border}:
+    inputs = {value.name for value in graph.input}
+    if not before or _used(after) & (computed | inputs) != {cut}:
         return None
-    dense = _part(proto, constants + before, graph.input, [ValueInfoProto(name=border)])
+    dense = _part(proto, constants + before, graph.input, [ValueInfoProto(name=cut)])
     dense = onnx.shape_inference.infer_shapes(dense, data_prop=True)
     rest = _part(proto, constants + after, dense.graph.output, graph.output)
     return dense.SerializeToString(), rest.SerializeToString()
 
 
-def _leading_to(graph: GraphProto, value: str) -> list[NodeProto]:
-    """The nodes from which a value follows, in the graph's order, but for constants."""
+def _ancestors(graph: GraphProto, value: str) -> list[NodeProto]:
+    """Return the nodes that a value depends on, without constants, in the graph's order."""
     wanted, found = {value}, []
     for node in reversed(graph.node):
         if node.op_type != "Constant" and not wanted.isdisjoint(node.output):
@@ -54,7 +57,7 @@ def _part(
     inputs: Sequence[ValueInfoProto],
     outputs: Sequence[ValueInfoProto],
 ) -> ModelProto:
-    """A model of some of the nodes, with the weights that they use."""
+    """Make a model of some of the nodes, with the weights that they use."""
     used = _used(nodes)
     weights = [tensor for tensor in proto.graph.initializer if tensor.name in used]
     graph = helper.make_graph(nodes, proto.graph.name, inputs, outputs, weights)
@@ -63,21 +66,22 @@ def _part(
 
 
 def in_float16(model: bytes) -> bytes:
-    """A serialized model's graph in float16 up to its last convolution, and float32 behind it.
+    """Convert a serialized model to float16, up to its last convolution.
 
-    What follows turns its output into grey levels. The model takes and makes what it did; without
-    convolutions it stays as it is.
+    What follows converts to pixel values and stays in float32. Inputs and outputs keep their types.
+    A model without convolutions is returned unchanged.
     """
-    from onnxruntime.transformers.float16 import convert_float_to_float16  # for GPUs only
+    # Imported here because only GPUs need it.
+    from onnxruntime.transformers.float16 import convert_float_to_float16
 
     proto = onnx.load_model_from_string(model)
     nodes = proto.graph.node
     for number, node in enumerate(nodes):
         node.name = node.name or f"node {number}"
-    convolutions = [place for place, node in enumerate(nodes) if node.op_type in CONVOLUTIONS]
+    convolutions = [index for index, node in enumerate(nodes) if node.op_type in CONVOLUTIONS]
     if not convolutions:
         return model
-    behind = [node.name for node in nodes[convolutions[-1] + 1 :]]
-    half = convert_float_to_float16(proto, keep_io_types=True, node_block_list=behind)
-    copied: bytes = half.SerializeToString()
-    return copied
+    after = [node.name for node in nodes[convolutions[-1] + 1 :]]
+    converted = convert_float_to_float16(proto, keep_io_types=True, node_block_list=after)
+    serialized: bytes = converted.SerializeToString()
+    return serialized

@@ -1,9 +1,9 @@
-"""Rewrites transposed convolutions as plain ones, which onnxruntime's CPU provider runs quicker.
+"""Rewrites transposed convolutions as plain ones, which onnxruntime's CPU provider runs faster.
 
-A transposed convolution with kernel 4, stride 2 and padding 1 doubles a map. The pixels that it
-makes are of four phases, by the parities of their row and column, and each phase is a plain 2x2
-convolution of the smaller map: the polyphase decomposition. A 3x3 convolution that makes the image
-of such a map is computed from the phases, so that only the image is interleaved.
+A transposed convolution with kernel 4, stride 2 and padding 1 doubles the size of a feature map.
+Its output pixels fall into four phases, by the parities of row and column, and each phase is a
+plain 2x2 convolution of the input: the polyphase decomposition. If a 3x3 convolution to an image
+follows, it is computed from the phases as well, so that only the image has to be interleaved.
 """
 
 from collections import Counter
@@ -19,8 +19,12 @@ Weights = NDArray[np.float32]
 Phase = tuple[int, int]
 
 PHASES: tuple[Phase, ...] = ((0, 0), (0, 1), (1, 0), (1, 1))  # parities of row and column
-FEWEST_CHANNELS = 16  # of a whole map: to interleave fewer costs more than it gains
-IMAGE_CHANNELS = 4  # at most: more are fewer multiplications as they are
+# Fewest channels of a map that is interleaved: with fewer, interleaving takes longer than the
+# plain convolutions save.
+MIN_CHANNELS = 16
+# Most channels of an image that is computed from the phases: that takes 16 kernel elements for each
+# output channel instead of 9, which pays only if a larger map need not be interleaved.
+MAX_IMAGE_CHANNELS = 4
 ACTIVATIONS = ("LeakyRelu", "Relu")
 DEFAULTS: dict[str, Any] = {  # ONNX's own
     "auto_pad": b"NOTSET",
@@ -34,38 +38,38 @@ DEFAULTS: dict[str, Any] = {  # ONNX's own
 
 
 def decompose(model: bytes) -> bytes:
-    """Rewrite, where it pays, a serialized model that bundle verification let pass.
+    """Rewrite the transposed convolutions of a verified serialized model where that is faster.
 
-    The new graph makes the same images but for rounding. The same bytes in give the same bytes out,
-    on every machine; where nothing pays, `model` itself.
+    The images differ at most by rounding. The rewritten bytes depend on `model` alone. Returns
+    `model` itself if there is nothing to rewrite.
     """
     proto = onnx.load_model_from_string(model)
-    doublings = _Search(proto).doublings()
-    if not doublings:
+    upsamplings = _Search(proto).upsamplings()
+    if not upsamplings:
         return model
-    draft = _Draft(_fresh_prefix(proto.graph))
-    for doubling in doublings:
-        draft.rewrite(doubling)
-    _replace(proto.graph, draft)
+    rewrite = _Rewrite(_unused_prefix(proto.graph))
+    for upsampling in upsamplings:
+        rewrite.add(upsampling)
+    _replace(proto.graph, rewrite)
     rewritten: bytes = proto.SerializeToString()
     return rewritten
 
 
 def phase_kernel(weights: Weights, phase: Phase) -> Weights:
-    """The kernel that makes a phase of the doubled map: `[I, O, 4, 4]` → `[O, I, 2, 2]`.
+    """Return the kernel of an output phase: `[I, O, 4, 4]` → `[O, I, 2, 2]`.
 
-    Pixel (y, x) of phase (a, c) reads the rows y + a - 1 and y + a of the map before doubling, and
-    the columns x + c - 1 and x + c.
+    Pixel (y, x) of phase (a, c) reads the rows y + a - 1 and y + a of the input, and the columns
+    x + c - 1 and x + c.
     """
     a, c = phase
     return weights[:, :, 3 - a :: -2, 3 - c :: -2].swapaxes(0, 1)
 
 
 def image_kernel(weights: Weights, phase: Phase) -> Weights:
-    """What a 3x3 convolution adds from a phase of its map: `[O, C, 3, 3]` → `[4 · O, C, 2, 2]`.
+    """Return the part of a 3x3 kernel for an input phase: `[O, C, 3, 3]` → `[4 · O, C, 2, 2]`.
 
-    The outputs are phases too. Pixel (y, x) of each reads the rows y - p and y - p + 1 of phase
-    (p, q), and the columns x - q and x - q + 1.
+    The outputs are the four phases of the image. Pixel (y, x) of each reads the rows y - p and
+    y - p + 1 of the input phase (p, q), and the columns x - q and x - q + 1.
     """
     p, q = phase
     padded = np.pad(weights, ((0, 0), (0, 0), (1, 1), (1, 1)))
@@ -77,7 +81,7 @@ def image_kernel(weights: Weights, phase: Phase) -> Weights:
 
 @dataclass(frozen=True)
 class _Convolution:
-    """A node that convolves, transposed or not, with constant parameters."""
+    """A convolution, transposed or plain, with constant parameters."""
 
     node: NodeProto
     weights: Weights
@@ -85,32 +89,32 @@ class _Convolution:
 
 
 @dataclass(frozen=True)
-class _Doubling:
-    """A transposed convolution and what follows it, each the only user of what precedes it."""
+class _Upsampling:
+    """A transposed convolution and what follows it, each the only user of the node before."""
 
     transposed: _Convolution
     activations: list[NodeProto]
     image: _Convolution | None
-    height: int  # before doubling; 0 where the graph does not tell
+    height: int  # of the input; 0 if shape inference does not find it
     width: int
 
     @property
-    def pays(self) -> bool:
-        """Whether it is quicker rewritten."""
+    def pays_off(self) -> bool:
+        """Whether it is faster rewritten."""
         if self.image is not None:
             return True
         known = self.height * self.width > 0
-        return known and self.transposed.weights.shape[1] >= FEWEST_CHANNELS
+        return known and self.transposed.weights.shape[1] >= MIN_CHANNELS
 
     @property
     def nodes(self) -> list[NodeProto]:
-        """All that it replaces, in order."""
+        """The nodes to replace, in order."""
         image = [] if self.image is None else [self.image.node]
         return [self.transposed.node, *self.activations, *image]
 
 
 class _Search:
-    """Finds what can be rewritten."""
+    """Finds the upsamplings of a graph that can be rewritten."""
 
     def __init__(self, proto: ModelProto) -> None:
         graph = proto.graph
@@ -121,12 +125,12 @@ class _Search:
         self._uses = Counter(name for node in graph.node for name in node.input)
         self._uses.update(value.name for value in graph.output)
 
-    def doublings(self) -> list[_Doubling]:
-        """All that pay, in the graph's order."""
-        found = map(self._doubling, self._transposed)
-        return [doubling for doubling in found if doubling is not None and doubling.pays]
+    def upsamplings(self) -> list[_Upsampling]:
+        """Return those that pay off, in the graph's order."""
+        found = map(self._upsampling, self._transposed)
+        return [each for each in found if each is not None and each.pays_off]
 
-    def _doubling(self, node: NodeProto) -> _Doubling | None:
+    def _upsampling(self, node: NodeProto) -> _Upsampling | None:
         transposed = self._convolution(node, 4, strides=[2, 2], pads=[1, 1, 1, 1])
         if transposed is None:
             return None
@@ -136,26 +140,26 @@ class _Search:
             activations.append(user)
             user = self._only_user(user)
         height, width = self._sizes.get(node.input[0], (0, 0))
-        return _Doubling(transposed, activations, self._image(user), height, width)
+        return _Upsampling(transposed, activations, self._image(user), height, width)
 
     def _image(self, node: NodeProto | None) -> _Convolution | None:
         if node is None or node.op_type != "Conv":
             return None
         image = self._convolution(node, 3, pads=[1, 1, 1, 1])
-        return image if image and len(image.weights) <= IMAGE_CHANNELS else None
+        return image if image and len(image.weights) <= MAX_IMAGE_CHANNELS else None
 
     def _only_user(self, node: NodeProto) -> NodeProto | None:
         name = node.output[0]
         user = self._user.get(name)
         return user if user and self._uses[name] == 1 and user.input[0] == name else None
 
-    def _convolution(self, node: NodeProto, side: int, **wanted: Any) -> _Convolution | None:
-        """The node's parameters when they are constant and its attributes are the wanted ones."""
+    def _convolution(self, node: NodeProto, side: int, **required: Any) -> _Convolution | None:
+        """Return the node's parameters if they are constant and its attributes are `required`."""
         implied = DEFAULTS | {"kernel_shape": [side, side]}
         given = {entry.name: helper.get_attribute_value(entry) for entry in node.attribute}
         names = [name for name in node.input[1:] if name]
         tensors = [self._constants[name] for name in names if name in self._constants]
-        if implied | given != implied | wanted or len(tensors) < len(names):
+        if implied | given != implied | required or len(tensors) < len(names):
             return None
         weights, *bias = map(numpy_helper.to_array, tensors)
         if weights.shape[2:] != (side, side):
@@ -164,7 +168,7 @@ class _Search:
 
 
 def _constants(graph: GraphProto) -> dict[str, TensorProto]:
-    """Constant values by name, whether initializers or nodes."""
+    """Return initializers and the values of Constant nodes by name."""
     found = {tensor.name: tensor for tensor in graph.initializer}
     for node in graph.node:
         if node.op_type == "Constant":
@@ -175,15 +179,15 @@ def _constants(graph: GraphProto) -> dict[str, TensorProto]:
 
 
 def _map_sizes(proto: ModelProto) -> dict[str, tuple[int, int]]:
-    """Height and width of the values for which they follow from the graph, 0 where they do not."""
+    """Return height and width of the feature maps, as far as shape inference finds them, else 0."""
     graph = proto.graph
     inputs, constants = list(graph.input), []
     for tensor in graph.initializer:
-        if tensor.data_type == TensorProto.FLOAT:  # only the shape matters, and weights are large
+        if tensor.data_type == TensorProto.FLOAT:  # weights are large, and only their shape matters
             inputs.append(helper.make_tensor_value_info(tensor.name, tensor.data_type, tensor.dims))
         else:
             constants.append(tensor)
-    # Without what the exporter says of values, which may be wrong.
+    # Without the exporter's own shapes of values, which may be wrong.
     bare = helper.make_graph(graph.node, "bare", inputs, graph.output, constants)
     opsets = list(proto.opset_import)
     model = helper.make_model(bare, ir_version=proto.ir_version, opset_imports=opsets)
@@ -195,8 +199,8 @@ def _map_sizes(proto: ModelProto) -> dict[str, tuple[int, int]]:
     return {name: (shape[2], shape[3]) for name, shape in shapes.items() if len(shape) == 4}
 
 
-def _fresh_prefix(graph: GraphProto) -> str:
-    """A beginning that no name in the graph has."""
+def _unused_prefix(graph: GraphProto) -> str:
+    """Return a prefix that no name in the graph has."""
     names = {name for node in graph.node for name in (node.name, *node.input, *node.output)}
     names.update(tensor.name for tensor in graph.initializer)
     prefix = "polyphase"
@@ -206,8 +210,8 @@ def _fresh_prefix(graph: GraphProto) -> str:
 
 
 @dataclass
-class _Draft:
-    """New constants, and by the output of each replaced node the new nodes in its place."""
+class _Rewrite:
+    """New constants, and for the output of each replaced node the new nodes in its place."""
 
     prefix: str
     constants: list[TensorProto] = field(default_factory=list)
@@ -215,38 +219,38 @@ class _Draft:
     _nodes: list[NodeProto] = field(default_factory=list)
     _names: int = 0
 
-    def rewrite(self, doubling: _Doubling) -> None:
-        """Write what replaces a doubling; it stands where the last of its nodes stood."""
+    def add(self, upsampling: _Upsampling) -> None:
+        """Add the nodes that replace an upsampling, in the place of its last node."""
         self._nodes = []
-        maps = [self._phase(doubling, phase) for phase in PHASES]
-        if doubling.image is None:
-            self._interleave(maps, doubling)
+        maps = [self._phase(upsampling, phase) for phase in PHASES]
+        if upsampling.image is None:
+            self._interleave(maps, upsampling)
         else:
-            self._image(maps, doubling.image)
-        end = doubling.nodes[-1].output[0]
+            self._image(maps, upsampling.image)
+        end = upsampling.nodes[-1].output[0]
         self._nodes[-1].output[0] = end
-        self.replacements |= {node.output[0]: [] for node in doubling.nodes}
+        self.replacements |= {node.output[0]: [] for node in upsampling.nodes}
         self.replacements[end] = self._nodes
 
-    def _phase(self, doubling: _Doubling, phase: Phase) -> str:
-        """One phase, activated here so that onnxruntime does it in the convolution."""
-        transposed = doubling.transposed
+    def _phase(self, upsampling: _Upsampling, phase: Phase) -> str:
+        """Compute a phase. onnxruntime fuses the activation into the convolution."""
+        transposed = upsampling.transposed
         kernel, (a, c) = phase_kernel(transposed.weights, phase), phase
         pads = [1 - a, 1 - c, a, c]
-        made = self._convolve(transposed.node.input[0], kernel, pads, transposed.bias)
-        for activation in doubling.activations:
-            made = self._node(activation.op_type, [made])
+        value = self._convolve(transposed.node.input[0], kernel, pads, transposed.bias)
+        for activation in upsampling.activations:
+            value = self._node(activation.op_type, [value])
             self._nodes[-1].attribute.extend(activation.attribute)
-        return made
+        return value
 
-    def _interleave(self, maps: list[str], doubling: _Doubling) -> None:
-        """Put the pixels where they belong: columns, then rows.
+    def _interleave(self, maps: list[str], upsampling: _Upsampling) -> None:
+        """Interleave the phases, first their columns, then their rows.
 
-        With channels last, whole pixels are moved, and onnxruntime's convolutions make that order
-        from their own in passing. DepthToSpace would do the same, but takes longer.
+        With channels last, whole pixels are moved, and onnxruntime fuses the transposition with the
+        convolution. DepthToSpace computes the same, but takes longer.
         """
-        height, width = doubling.height, doubling.width
-        channels = doubling.transposed.weights.shape[1]
+        height, width = upsampling.height, upsampling.width
+        channels = upsampling.transposed.weights.shape[1]
         last = [self._node("Transpose", [phase], perm=[0, 2, 3, 1]) for phase in maps]
         rows = []
         for pair in (last[:2], last[2:]):
@@ -257,7 +261,7 @@ class _Draft:
         self._node("Transpose", [pixels], perm=[0, 3, 1, 2])
 
     def _image(self, maps: list[str], image: _Convolution) -> None:
-        """Add up what each phase of the map gives to all phases of the image."""
+        """Sum the contributions of each phase of the map to all phases of the image."""
         bias = None if image.bias is None else np.tile(image.bias, len(PHASES))
         total = ""
         for source, (p, q) in zip(maps, PHASES, strict=True):
@@ -289,13 +293,13 @@ class _Draft:
         return f"{self.prefix}{self._names}"
 
 
-def _replace(graph: GraphProto, draft: _Draft) -> None:
-    """Put a draft's nodes and constants into the graph, and take out what they replace."""
-    nodes = [new for node in graph.node for new in draft.replacements.get(node.output[0], [node])]
+def _replace(graph: GraphProto, rewrite: _Rewrite) -> None:
+    """Insert the new nodes and constants into the graph, and remove what they replace."""
+    nodes = [new for node in graph.node for new in rewrite.replacements.get(node.output[0], [node])]
     used = {name for node in nodes for name in node.input}
     for number in reversed(range(len(graph.initializer))):
         if graph.initializer[number].name not in used:
             del graph.initializer[number]
-    graph.initializer.extend(draft.constants)
+    graph.initializer.extend(rewrite.constants)
     del graph.node[:], graph.value_info[:]
     graph.node.extend(nodes)

@@ -1,4 +1,4 @@
-"""Execution providers of onnxruntime, and how many sessions each runs."""
+"""Execution providers of onnxruntime, their options, and the number of engines on each."""
 
 import json
 from collections.abc import Sequence
@@ -10,24 +10,27 @@ from mirage.service.settings import Settings
 
 Name = Literal["cpu", "openvino", "cuda"]
 Precision = Literal["float32", "tensorfloat32", "float16", "bfloat16"]
-BFLOAT16 = {"avx512_bf16", "amx_bf16", "bf16"}  # instructions that multiply it
+BFLOAT16 = {"avx512_bf16", "amx_bf16", "bf16"}  # instruction sets that multiply bfloat16
 
 
 @dataclass(frozen=True)
 class Provider:
-    """What onnxruntime calls it, and what it can do.
+    """Properties of an execution provider.
 
-    `pads`: whether batches are filled up, so that all have one size.
-    `decomposes`: whether transposed convolutions run quicker as plain ones.
+    `onnx_name`: its name in onnxruntime.
+    `pads`: whether all batches are padded to one size.
+    `decomposes`: whether transposed convolutions run faster as plain convolutions.
+    `takes_pictures`: whether an engine runs pictures of any size.
     """
 
     onnx_name: str
     pads: bool = False
     decomposes: bool = False
+    takes_pictures: bool = True
 
 
 PROVIDERS: dict[Name, Provider] = {
-    "cuda": Provider("CUDAExecutionProvider", pads=True),
+    "cuda": Provider("CUDAExecutionProvider", pads=True, takes_pictures=False),
     "openvino": Provider("OpenVINOExecutionProvider"),
     "cpu": Provider("CPUExecutionProvider", decomposes=True),
 }
@@ -35,7 +38,7 @@ PROVIDERS: dict[Name, Provider] = {
 
 @dataclass(frozen=True)
 class ProviderConfig:
-    """How an engine runs."""
+    """The provider and precision that an engine runs with."""
 
     provider: Name
     precision: Precision = "float32"
@@ -44,7 +47,7 @@ class ProviderConfig:
         return f"{self.provider} in {self.precision}"
 
 
-QUICKEST_FIRST = (
+FASTEST_FIRST = (
     ProviderConfig("cuda", "float16"),
     ProviderConfig("cuda", "tensorfloat32"),
     ProviderConfig("cuda"),
@@ -54,66 +57,66 @@ QUICKEST_FIRST = (
 )
 
 
-def kinds(
+def provider_configs(
     provider: str, precision: str, available: Sequence[str], instructions: str = ""
 ) -> list[ProviderConfig]:
-    """The kinds that settings allow, the quickest first.
+    """Return the configurations that the settings allow, the fastest first.
 
-    `auto` allows every provider that this onnxruntime has (`available`, by its names), and every
-    precision in which the provider runs and which the processor multiplies. An explicit provider is
-    answered as it is asked for, so that the engine can tell what is missing.
+    The provider `auto` allows every provider in `available`, which lists onnxruntime's names; the
+    precision `auto` allows every precision that the provider and the processor support. An explicit
+    provider is returned even if it is not available: the engine reports what is missing.
     """
-    knows = set((instructions or instruction_set()).split())
+    supported = set((instructions or instruction_set()).split())
     return [
-        kind
-        for kind in QUICKEST_FIRST
-        if provider == kind.provider
-        or (provider == "auto" and PROVIDERS[kind.provider].onnx_name in available)
-        if precision in ("auto", kind.precision)
-        if kind.precision != "bfloat16" or knows & BFLOAT16
+        config
+        for config in FASTEST_FIRST
+        if provider == config.provider
+        or (provider == "auto" and PROVIDERS[config.provider].onnx_name in available)
+        if precision in ("auto", config.precision)
+        if config.precision != "bfloat16" or supported & BFLOAT16
     ]
 
 
 def provider_options(
-    kind: ProviderConfig, threads: int, device: int = 0, stream: int = 0, gpu_bytes: int = 0
+    config: ProviderConfig, threads: int, device: int = 0, stream: int = 0, gpu_bytes: int = 0
 ) -> dict[str, Any]:
-    """What onnxruntime is told beside the provider's name.
+    """Return onnxruntime's options of a provider.
 
-    `threads` are compute threads of a processor; `device` is the number of a GPU, `stream` the
-    address of a stream of it, and `gpu_bytes` what may be taken of its memory, 0 for all.
+    `threads` is the number of compute threads on CPUs, `device` the number of a GPU, `stream` the
+    address of a CUDA stream, and `gpu_bytes` the limit on GPU memory; 0 means no limit.
     """
-    if kind.provider == "cuda":
+    if config.provider == "cuda":
         return {
             "device_id": device,
             "user_compute_stream": str(stream),
-            "use_tf32": int(kind.precision == "tensorfloat32"),
-            "prefer_nhwc": 1,  # as matrix units have it; else much time goes into turning it
-            # The other searches time what there is, so that each start may end with another
-            # algorithm, and images in other last bits.
+            "use_tf32": int(config.precision == "tensorfloat32"),
+            "prefer_nhwc": 1,  # the layout of tensor cores; otherwise maps are transposed for them
+            # The other searches measure all algorithms. They may choose another one at each start,
+            # which changes the last bits of images.
             "cudnn_conv_algo_search": "HEURISTIC",
             "arena_extend_strategy": "kSameAsRequested",
             **({"gpu_mem_limit": gpu_bytes} if gpu_bytes else {}),
         }
-    if kind.provider == "openvino":
-        hint = {"float32": "f32", "bfloat16": "bf16"}[kind.precision]
+    if config.provider == "openvino":
+        hint = {"float32": "f32", "bfloat16": "bf16"}[config.precision]
         settings = {
             "INFERENCE_PRECISION_HINT": hint,
             "INFERENCE_NUM_THREADS": str(threads),
             "NUM_STREAMS": "1",
-            "ENABLE_CPU_PINNING": "NO",  # beside threads that encode, and other lanes
+            "ENABLE_CPU_PINNING": "NO",  # encoders and other engines use the same CPUs
         }
         return {"device_type": "CPU", "load_config": json.dumps({"CPU": settings})}
     return {}
 
 
-MOST = 8  # each lane holds the weights once more
+MAX_ENGINES = 8  # of all workers by default; each engine holds a copy of the weights
 
 
 @dataclass(frozen=True)
-class Lanes:
-    """`count` engines with `threads` compute threads each, spread over `gpus`.
+class EnginePlan:
+    """The engines of one worker: `count`, with `threads` compute threads each, on `gpus` GPUs.
 
-    The lanes of `workers` take turns with the GPUs; these are those of number `worker`.
+    The engines of all `workers` are spread over the GPUs in turn.
     """
 
     count: int
@@ -122,23 +125,23 @@ class Lanes:
     worker: int = 0
     workers: int = 1
 
-    def device(self, lane: int) -> int:
-        """The number of a lane's GPU."""
-        return (self.worker + lane * self.workers) % self.gpus
+    def device(self, number: int) -> int:
+        """Return the GPU of an engine."""
+        return (self.worker + number * self.workers) % self.gpus
 
 
-def plan_lanes(
-    kind: ProviderConfig, settings: Settings, worker: int = 0, workers: int = 1
-) -> Lanes:
-    """What the settings say; else a lane for each GPU, or for each CPU that is allowed.
+def plan_engines(
+    config: ProviderConfig, settings: Settings, worker: int = 0, workers: int = 1
+) -> EnginePlan:
+    """Plan the engines of a worker: by the settings, or one for each of its GPUs or CPUs.
 
-    `settings` are those of worker number `worker`, whose share is less where there are several.
-    One thread per lane loses nothing to waiting for others; a batch waits less for its turn.
+    `settings` are those of the worker, with its share of the CPUs. Several engines with one thread
+    each compute more images than one engine with several threads, which wait for each other.
     """
     cpus = settings.threads or available_cpus()
-    if kind.provider == "cuda":
-        chosen = -(-settings.gpus // workers)
+    if config.provider == "cuda":
+        default = -(-settings.gpus // workers)
     else:
-        chosen = min(cpus, max(1, MOST // workers))  # of all workers as many as of one
-    count = settings.lanes or chosen
-    return Lanes(count, max(1, cpus // count), settings.gpus, worker, workers)
+        default = min(cpus, max(1, MAX_ENGINES // workers))
+    count = settings.lanes or default
+    return EnginePlan(count, max(1, cpus // count), settings.gpus, worker, workers)

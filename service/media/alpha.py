@@ -1,4 +1,4 @@
-"""Colours of transparent pixels, which a model for pictures must not see as they are."""
+"""Transparency that a model for pictures must not see, or change, as it is."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,9 +11,9 @@ Floats = NDArray[np.float32]
 def bleed_colours(colour: Colour, alpha: Alpha) -> Colour:
     """Give fully transparent pixels the colours of the visible ones around them.
 
-    The colours of such pixels mean nothing, but a model would mix them into the edges. Each takes
-    the mean of the smallest square of a pyramid that holds something visible (push-pull: Gortler
-    et al., "The Lumigraph", 1996, section 3.4). The others stay as they are.
+    The colours of such pixels are arbitrary, but a model would mix them into the edges. Each takes
+    the mean of the smallest square of a pyramid that contains a visible pixel (push-pull: Gortler
+    et al., "The Lumigraph", 1996, section 3.4). Other pixels are unchanged.
     """
     visible = alpha > 0
     if visible.all() or not visible.any():
@@ -27,7 +27,7 @@ def bleed_colours(colour: Colour, alpha: Alpha) -> Colour:
 
 
 def _fill(sums: Floats, weights: Floats) -> Floats:
-    """Means `[H, W, C]` of sums by weights; where a weight is 0, of what is around."""
+    """Return the means `[H, W, C]` of sums by weights; where a weight is 0, those around it."""
     means = (sums / np.maximum(weights, 1)).astype(np.float32)
     if (weights > 0).all():
         return means
@@ -37,7 +37,7 @@ def _fill(sums: Floats, weights: Floats) -> Floats:
 
 
 def _halved(values: NDArray[np.generic]) -> Floats:
-    """The sums of squares of 2x2; what is missing at the end counts as 0."""
+    """Return the sums of 2x2 squares. Missing values at the end count as 0."""
     height, width, _ = values.shape
     sums = np.zeros((-(-height // 2), -(-width // 2), values.shape[2]), np.float32)
     for row in (0, 1):
@@ -48,5 +48,25 @@ def _halved(values: NDArray[np.generic]) -> Floats:
 
 
 def _doubled(values: Floats, height: int, width: int) -> Floats:
-    """Each value as a square of 2x2, cut to a size."""
+    """Repeat each value as a square of 2x2, and crop to a size."""
     return values.repeat(2, axis=0).repeat(2, axis=1)[:height, :width]
+
+
+def keep_plateaus(enlarged: Alpha, alpha: Alpha, start: int, stop: int, scale: int) -> None:
+    """Make the alpha of enlarged rows exact, in place, where a picture's is all 0 or all 255.
+
+    `enlarged` is uint8 `[scale·(stop - start), scale·W]`, of rows `start` to `stop` of `alpha`
+    `[H, W]`. A pixel counts where its 3x3 neighbours have the same value.
+    """
+    around = alpha[max(0, start - 1) : stop + 1]
+    missing = (int(start == 0), int(stop == len(alpha)))
+    padded = np.pad(around, (missing, (1, 1)), mode="edge")
+    for value in (0, 255):
+        flat = _all_around(padded == value)
+        enlarged[flat.repeat(scale, axis=0).repeat(scale, axis=1)] = value
+
+
+def _all_around(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Where a mask `[h + 2, w + 2]` is true for a pixel and its 8 neighbours, bool `[h, w]`."""
+    rows = mask[:-2] & mask[1:-1] & mask[2:]
+    return rows[:, :-2] & rows[:, 1:-1] & rows[:, 2:]

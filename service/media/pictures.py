@@ -7,8 +7,10 @@ before anything is decoded.
 import io
 import struct
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import IO
+from typing import IO, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,9 +26,32 @@ from mirage.service.errors import LimitExceeded, Malformed, UnsupportedBody
 Plane = NDArray[np.uint8]
 
 KINDS = "PNG, JPEG and WebP"
+# What other files begin with, to tell people what theirs is.
+OTHERS: tuple[tuple[bytes, str], ...] = (
+    (b"GIF8", "a GIF"),
+    (b"BM", "a BMP"),
+    (b"II*\0", "a TIFF"),
+    (b"MM\0*", "a TIFF"),
+    (b"%PDF", "a PDF"),
+    (b"\0\0\1\0", "an ICO"),
+    (b"8BPS", "a PSD"),
+    (b"\0\0\0\x0cJXL ", "a JPEG XL"),
+    (b"\xff\x0a", "a JPEG XL"),
+    (b"\0\0\0\x0cjP", "a JPEG 2000"),
+    (b"<svg", "an SVG"),
+    (b"<?xml", "XML, perhaps an SVG"),
+    (b"<!DOCTYPE", "a page, or an SVG"),
+    (b"PK\3\4", "a ZIP"),
+)
+BOXED = {b"avif": "an AVIF", b"avis": "an AVIF"}  # others of this container: HEIC
+# Of a JPEG. Each goes through the whole picture, so that thousands of them would take minutes;
+# cameras and editors write 12 at most, and thumbnails within the file have some of their own.
+MOST_SCANS = 64
+SCAN = b"\xff\xda"
 ICC_BYTES = 2**20  # of a colour profile that is kept; larger ones are dropped
+MOST_SIDE = 16384  # pixels
 UPRIGHT = 1  # of EXIF's orientations
-HEAD_BYTES = 12  # that tell the kind
+HEAD_BYTES = 64  # that tell the kind
 # What Pillow raises of broken files, besides OSError.
 BROKEN = (
     OSError,
@@ -38,7 +63,7 @@ BROKEN = (
     IndexError,
     KeyError,
 )
-# The mode that each of Pillow's modes is read as; others are refused. 16-bit grey is apart.
+# The mode that each of Pillow's modes is converted to. Others are rejected, but for 16-bit grey.
 MODES = {
     "1": "L",
     "L": "L",
@@ -72,25 +97,46 @@ class Picture:
         return self.colour.shape[0], self.colour.shape[1]
 
 
-def decode_picture(data: bytes, *, most_pixels: int, most_side: int = 16384) -> Picture:
+def decode_picture(data: bytes, *, most_pixels: int, most_side: int = MOST_SIDE) -> Picture:
     """Decode one PNG, JPEG or WebP file.
 
-    The orientation that EXIF tells is applied. Of all metadata only the colour profile is kept.
+    EXIF's orientation is applied. Of the metadata, only the colour profile is kept.
     16-bit channels lose their lower byte; palettes become RGB.
 
     Raises Malformed for what is no picture or a broken one, UnsupportedBody for a kind that is not
     taken (CMYK and animations too), LimitExceeded for one of too many pixels.
     """
+    with _opened(data, most_pixels, most_side) as opened:
+        return _decode(opened)
+
+
+def read_size(data: bytes, *, most_pixels: int, most_side: int = MOST_SIDE) -> tuple[int, int]:
+    """Width and height in pixels, as the header says; nothing is decoded. Raises as the above.
+
+    They are those before an orientation is applied.
+    """
+    with _opened(data, most_pixels, most_side) as opened:
+        width, height = opened.size
+        return width, height
+
+
+@contextmanager
+def _opened(data: bytes, most_pixels: int, most_side: int) -> Iterator[ImageFile]:
+    """A file of a kind and a size that are taken; what breaks within the block is Malformed."""
     opened = _open(data)
     try:
         _check_size(opened.size, most_pixels, most_side)
         if opened.mode not in (*MODES, *DEEP_GREY):
             raise UnsupportedBody(
-                f"the picture's mode is {opened.mode}; grey, RGB and RGBA are allowed"
+                f"the picture's mode is {opened.mode}; grey, RGB and RGBA are allowed, so convert"
+                " it to RGB first"
             )
         if getattr(opened, "is_animated", False):
-            raise UnsupportedBody("the picture is an animation; single pictures are allowed")
-        return _decode(opened)
+            raise UnsupportedBody(
+                "the picture is an animation; single pictures are allowed, so send its frames one"
+                " by one"
+            )
+        yield opened
     except BROKEN as error:
         raise Malformed(f"the picture cannot be decoded: {_reason(error)}") from None
     finally:
@@ -98,10 +144,14 @@ def decode_picture(data: bytes, *, most_pixels: int, most_side: int = 16384) -> 
 
 
 def _open(data: bytes) -> ImageFile:
-    """The file with its header read, by the opener that its first bytes ask for."""
+    """Open the file with the opener of its format, and read its header."""
     opener = _opener(data[:HEAD_BYTES])
     if opener is None:
-        raise UnsupportedBody(f"the body is no picture of a known kind; {KINDS} are allowed")
+        _refuse(data[:HEAD_BYTES])
+    if opener is JpegImageFile and (scans := data.count(SCAN)) > MOST_SCANS:
+        raise UnsupportedBody(
+            f"the JPEG has {scans} scans; at most {MOST_SCANS} are allowed, so save it anew"
+        )
     file: IO[bytes] = io.BytesIO(data)
     try:
         return opener(file)
@@ -110,7 +160,7 @@ def _open(data: bytes) -> ImageFile:
 
 
 def _opener(head: bytes) -> type[ImageFile] | None:
-    # Not `Image.open`, which tries many formats, and only warns of twice too many pixels.
+    # `Image.open` would try many formats, and only warn of up to twice too many pixels.
     if head.startswith(b"\x89PNG\r\n\x1a\n"):
         return PngImageFile
     if head.startswith(b"\xff\xd8\xff"):
@@ -120,14 +170,27 @@ def _opener(head: bytes) -> type[ImageFile] | None:
     return None
 
 
+def _refuse(head: bytes) -> NoReturn:
+    """Raise UnsupportedBody for another kind of picture, Malformed for no picture at all."""
+    start = head.lstrip(b"\xef\xbb\xbf \t\r\n")
+    kind = next((name for mark, name in OTHERS if start.lower().startswith(mark.lower())), None)
+    if head[4:8] == b"ftyp":
+        kind = BOXED.get(head[8:12], "a HEIC or a film")
+    if kind is None:
+        what = "is no picture" if head else "is empty"
+        raise Malformed(f"the body {what}; a file of {KINDS} is allowed")
+    raise UnsupportedBody(f"the picture is {kind}; {KINDS} are allowed, so convert it first")
+
+
 def _check_size(size: tuple[int, int], most_pixels: int, most_side: int) -> None:
     width, height = size
     if width < 1 or height < 1:
         raise Malformed(f"the picture has {width}x{height} pixels")
     if width * height > most_pixels or max(size) > most_side:
-        raise LimitExceeded(
+        raise LimitExceeded.of(
+            "picture",
             f"the picture has {width}x{height} pixels, {width * height / 1e6:.1f} megapixels;"
-            f" at most {most_pixels / 1e6:g} megapixels and sides of {most_side} are allowed"
+            f" at most {most_pixels / 1e6:g} megapixels and sides of {most_side} are allowed",
         )
 
 
@@ -149,7 +212,7 @@ def _decode(opened: ImageFile) -> Picture:
 
 
 def _upright(opened: ImageFile) -> Image.Image:
-    """The decoded picture, turned as EXIF says; EXIF that cannot be read says nothing."""
+    """Decode the picture and apply EXIF's orientation, if EXIF can be read."""
     opened.load()
     try:
         turned = opened.getexif().get(Base.Orientation, UPRIGHT) != UPRIGHT

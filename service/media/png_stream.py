@@ -8,7 +8,7 @@ import numpy as np
 from isal import isal_zlib
 from numpy.typing import NDArray
 
-from mirage.service.media.encoding import COLOUR_TYPES, FILTER_UP, IEND, SIGNATURE
+from mirage.service.media.encoding import COLOUR_TYPES, FILTER_UP, IEND, SIGNATURE, png_chunk
 
 Pixels = NDArray[np.uint8]  # [H, W, C] with C = 1, 2 (grey and alpha), 3 or 4
 STREAM_COLOUR_TYPES = {**COLOUR_TYPES, 2: 4}
@@ -16,65 +16,89 @@ PIECE_BYTES = 2**18  # that are deflated at once: a few milliseconds
 LEVEL = 1  # of ISA-L: as for whole images
 
 
+class PngWriter:
+    """A PNG of uint8 rows that come in strips; each call returns the bytes that are ready by then.
+
+    `icc` is a colour profile that goes along. The same rows give the same bytes in whatever strips
+    they come.
+    """
+
+    def __init__(self, height: int, width: int, channels: int, icc: bytes | None = None) -> None:
+        self._height, self._shape = height, (width, channels)
+        self._head = _head(height, width, channels, icc)
+        self._ready: list[bytes] = []
+        self._deflater = isal_zlib.compressobj(LEVEL)
+        # Always as many lines at once, for the deflater's blocks end with what it is given.
+        self._at_once = max(1, PIECE_BYTES // (width * channels))
+        self._above = np.zeros((1, width * channels), np.uint8)
+        self._waiting: list[NDArray[np.uint8]] = []
+        self._count = self._rows = 0  # lines that wait, and all so far
+
+    def begin(self) -> bytes:
+        """What stands before the rows."""
+        return self._head
+
+    def add(self, strip: Pixels) -> bytes:
+        """Take the next rows, `[h, width, channels]`; raises ValueError for another shape."""
+        if strip.shape[1:] != self._shape:
+            raise ValueError(f"a strip has shape {strip.shape}; [h, *{self._shape}] is needed")
+        self._waiting.append(strip.reshape(len(strip), -1))
+        self._count += len(strip)
+        self._rows += len(strip)
+        if self._count >= self._at_once:
+            self._deflate(self._count // self._at_once * self._at_once)
+        return self._take()
+
+    def end(self) -> bytes:
+        """The last bytes; raises ValueError unless there were as many rows as announced."""
+        if self._rows != self._height:
+            raise ValueError(f"strips have {self._rows} rows; {self._height} are needed")
+        self._deflate(self._count)
+        self._ready.append(png_chunk(b"IDAT", self._deflater.flush()) + IEND)
+        return self._take()
+
+    def _deflate(self, whole: int) -> None:
+        """Deflate the first `whole` lines of those that wait."""
+        if not whole:
+            return
+        lines = np.concatenate(self._waiting)
+        for start in range(0, whole, self._at_once):
+            part = lines[start : min(start + self._at_once, whole)]
+            if data := self._deflater.compress(_filtered(part, self._above).data):
+                self._ready.append(png_chunk(b"IDAT", data))
+            self._above = part[-1:].copy()
+        self._count -= whole
+        self._waiting = [lines[whole:].copy()] if self._count else []
+
+    def _take(self) -> bytes:
+        data = b"".join(self._ready)
+        self._ready.clear()
+        return data
+
+
 def stream_png(
     height: int, width: int, channels: int, strips: Iterable[Pixels], icc: bytes | None = None
 ) -> Iterator[bytes]:
-    """The bytes of a PNG whose rows come in strips, uint8 `[h, width, channels]` each.
-
-    `icc` is a colour profile that goes along. The same rows give the same bytes in whatever strips
-    they come. Raises ValueError when the strips are not what height and width say.
-    """
-    yield _head(height, width, channels, icc)
-    deflater = isal_zlib.compressobj(LEVEL)
-    above = np.zeros((1, width * channels), np.uint8)
-    rows = 0
-    for lines in _regrouped(strips, width, channels):
-        rows += len(lines)
-        if data := deflater.compress(_filtered(lines, above).data):
-            yield _chunk(b"IDAT", data)
-        above = lines[-1:].copy()
-    if rows != height:
-        raise ValueError(f"strips have {rows} rows; {height} are needed")
-    yield _chunk(b"IDAT", deflater.flush()) + IEND
-
-
-def _regrouped(strips: Iterable[Pixels], width: int, channels: int) -> Iterator[NDArray[np.uint8]]:
-    """The rows as lines `[h, W·C]`, always as many at once, for the deflater's blocks end with
-    what it is given."""
-    at_once = max(1, PIECE_BYTES // (width * channels))
-    waiting: list[NDArray[np.uint8]] = []
-    count = 0
+    """The bytes of a PNG whose rows come in strips; raises as `PngWriter`."""
+    writer = PngWriter(height, width, channels, icc)
+    yield writer.begin()
     for strip in strips:
-        if strip.shape[1:] != (width, channels):
-            raise ValueError(f"a strip has shape {strip.shape}; [h, {width}, {channels}] is needed")
-        waiting.append(strip.reshape(len(strip), width * channels))
-        count += len(strip)
-        if count >= at_once:
-            lines = np.concatenate(waiting)
-            whole = count // at_once * at_once
-            for start in range(0, whole, at_once):
-                yield lines[start : start + at_once]
-            waiting, count = [lines[whole:]], count - whole
-    if count:
-        yield np.concatenate(waiting)
+        if data := writer.add(strip):
+            yield data
+    yield writer.end()
 
 
 def _head(height: int, width: int, channels: int, icc: bytes | None) -> bytes:
     colour = STREAM_COLOUR_TYPES[channels]
     header = struct.pack(">IIBBBBB", width, height, 8, colour, 0, 0, 0)
-    profile = _chunk(b"iCCP", b"icc\0\0" + zlib.compress(icc)) if icc else b""
-    return SIGNATURE + _chunk(b"IHDR", header) + profile
+    profile = png_chunk(b"iCCP", b"icc\0\0" + zlib.compress(icc)) if icc else b""
+    return SIGNATURE + png_chunk(b"IHDR", header) + profile
 
 
 def _filtered(lines: NDArray[np.uint8], above: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Scanlines `[h, 1 + W·C]` of the filter Up: each byte less the one above it."""
+    """Return scanlines `[h, 1 + W·C]` with the filter Up: each byte minus the byte above."""
     filtered = np.empty((len(lines), 1 + lines.shape[1]), np.uint8)
     filtered[:, 0] = FILTER_UP
     np.subtract(lines[:1], above, out=filtered[:1, 1:])
     np.subtract(lines[1:], lines[:-1], out=filtered[1:, 1:])
     return filtered
-
-
-def _chunk(kind: bytes, data: bytes) -> bytes:
-    check = zlib.crc32(data, zlib.crc32(kind))
-    return b"".join((len(data).to_bytes(4), kind, data, check.to_bytes(4)))

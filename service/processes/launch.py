@@ -5,7 +5,7 @@ import socket
 import sys
 from typing import Any
 
-from mirage.service.engines.providers import MOST
+from mirage.service.engines.providers import MAX_ENGINES
 from mirage.service.host import available_cpus, raise_file_limit
 from mirage.service.processes.server import BACKLOG, DrainingServer, run_server
 from mirage.service.processes.supervisor import Supervisor
@@ -25,7 +25,7 @@ def plan_workers(settings: Settings) -> int:
         return settings.workers
     if sys.platform != "linux":
         return 1
-    return min(settings.threads or available_cpus(), MOST)
+    return min(settings.threads or available_cpus(), MAX_ENGINES)
 
 
 def share_of(settings: Settings, workers: int) -> Settings:
@@ -42,6 +42,7 @@ def share_of(settings: Settings, workers: int) -> Settings:
             "encode_threads": max(1, (settings.encode_threads or cpus) // workers),
             "queue_images": min(settings.queue_images, queue_images),
             "queue_megapixels": settings.queue_megapixels / workers,
+            "picture_memory_bytes": settings.picture_memory_bytes // workers,
         }
     )
 

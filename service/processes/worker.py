@@ -43,8 +43,8 @@ class Shared:
 
 def serve_as_worker(settings: Settings, shared: Shared, number: int, channel: Channel) -> int:
     """Be worker `number` until told to stop; returns the exit code."""
-    shared.counters.take_place(number)
-    shared.barrier.take_place(number)
+    shared.counters.set_worker(number)
+    shared.barrier.set_worker(number)
     if shared.metrics is not None:
         shared.metrics.join(number)
     server = functools.partial(WorkerServer, shared=shared, channel=channel)

@@ -1,1 +1,1 @@
-"""What the workers of one service share: counters, locks and tables in anonymous memory."""
+"""What the workers of a service share: counters, locks and tables in anonymous memory."""

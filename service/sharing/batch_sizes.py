@@ -1,4 +1,4 @@
-"""The largest batch of each model version, on which processes agree in memory that they share."""
+"""The maximum batch size of each model version, the same in all workers."""
 
 import mmap
 import struct
@@ -6,30 +6,33 @@ from hashlib import blake2b
 
 from mirage.service.sharing.lock import SharedLock
 
-MOST = 256  # versions; the first ones are forgotten for later ones
-ENTRY = struct.Struct("<16sQ")  # the hash of a version, and the size
-COUNT = struct.Struct("<Q")  # how many were ever written
-PATIENCE_S = 1.0  # for another process; models are loaded on threads
+MAX_VERSIONS = 256  # the oldest entries are overwritten
+ENTRY = struct.Struct("<16sQ")  # hash of a version, batch size
+COUNT = struct.Struct("<Q")  # number of entries ever written
+LOCK_TIMEOUT_S = 1.0  # the lock is held for microseconds, and models are loaded on threads
 
 
-class SharedSizes:
-    """What the first process measured holds for all; create it before they are forked."""
+class SharedBatchSizes:
+    """A table in shared memory of measured batch sizes. Create it before the workers are forked.
+
+    Measurements differ between workers; the first one counts for all.
+    """
 
     def __init__(self) -> None:
-        self._memory = mmap.mmap(-1, COUNT.size + MOST * ENTRY.size)
+        self._memory = mmap.mmap(-1, COUNT.size + MAX_VERSIONS * ENTRY.size)
         self._lock = SharedLock("mirage-sizes")
 
     def agree(self, version: str, measured: int) -> int:
-        """The size that was given first for a version: this one, or an earlier one."""
+        """Return the size that a worker measured first, or record this one as the first."""
         name = blake2b(version.encode(), digest_size=16).digest()
-        with self._lock.held(0, PATIENCE_S) as locked:
+        with self._lock.held(0, LOCK_TIMEOUT_S) as locked:
             (count,) = COUNT.unpack_from(self._memory)
-            for place in range(min(count, MOST)):
-                found, size = ENTRY.unpack_from(self._memory, COUNT.size + place * ENTRY.size)
+            for index in range(min(count, MAX_VERSIONS)):
+                found, size = ENTRY.unpack_from(self._memory, COUNT.size + index * ENTRY.size)
                 if found == name:
                     return int(size)
             if locked:
-                place = COUNT.size + count % MOST * ENTRY.size
-                ENTRY.pack_into(self._memory, place, name, measured)
+                offset = COUNT.size + count % MAX_VERSIONS * ENTRY.size
+                ENTRY.pack_into(self._memory, offset, name, measured)
                 COUNT.pack_into(self._memory, 0, count + 1)
         return measured

@@ -1,40 +1,40 @@
-"""What the processes of the service count, and the phase they are in, in memory that they share."""
+"""Counters of all workers, and the phase of the service, in shared memory."""
 
 import mmap
 import time
 from enum import IntEnum
 
-from mirage.service.sharing.batch_sizes import SharedSizes
+from mirage.service.sharing.batch_sizes import SharedBatchSizes
 
-# A worker whose event loop has not turned for so long is not waited for. Its engine takes turns of
-# 30 ms: it is blocked, or the machine so busy that an answer matters more than an even spread.
+# Seconds without a heartbeat after which other workers accept connections in a worker's place. Its
+# batches block the event loop for up to 30 ms: after half a second it hangs, or the machine is so
+# busy that an answer matters more than an even distribution.
 LATE_S = 0.5
 
 
 class Phase(IntEnum):
-    """What the supervisor wants of all workers; it only rises."""
+    """The phase of the service, set by the supervisor. It only increases."""
 
     LOADING = 0
     SERVING = 1
-    DRAINING = 2  # serve, but not as ready
-    STOPPING = 3  # accept nothing more, and finish
+    DRAINING = 2  # serve, but report not ready
+    STOPPING = 3  # accept no more connections, and finish
     LEAVING = 4  # end at once
 
 
 class SharedCounters:
-    """Counters of each worker; create them before the workers are forked.
+    """Counters of each worker. Create them before the workers are forked.
 
-    `cpus` is what the workers have together, `place` is the number of this worker. Each counter is
-    written by one process only, on one thread; any process may read it. On `batch_sizes` they
-    agree.
+    `cpus` is the number of CPUs of all workers, `worker` the number of this one. Each counter is
+    written by one thread of one process; any process may read it.
     """
 
     def __init__(self, workers: int = 1, cpus: int = 1) -> None:
         self.workers = workers
         self.cpus = cpus
-        self.place = 0
-        self.batch_sizes = SharedSizes()
-        self._requests = _integers(workers)  # for images, in flight
+        self.worker = 0
+        self.batch_sizes = SharedBatchSizes()
+        self._requests = _integers(workers)  # requests for images in flight
         self._connections = _integers(workers)
         self._accepting = _integers(workers)
         self._beats = _integers(workers)  # nanoseconds of the monotonic clock
@@ -42,65 +42,65 @@ class SharedCounters:
         self._lost = _integers(1)
         self._failed_starts = _integers(1)
 
-    def take_place(self, number: int) -> None:
-        """Be worker `number` from now on, with nothing of its predecessor."""
-        self.place = number
+    def set_worker(self, number: int) -> None:
+        """Make this process worker `number`, and reset the counters of its predecessor."""
+        self.worker = number
         self.clear(number)
 
     def clear(self, number: int) -> None:
-        """Forget what a worker counted that has ended."""
+        """Reset the counters of a worker that has ended."""
         for counts in (self._requests, self._connections, self._accepting, self._beats):
             counts[number] = 0
 
-    def join(self) -> None:
-        """Begin with a request."""
-        self._requests[self.place] += 1
+    def begin_request(self) -> None:
+        """Count a request in flight."""
+        self._requests[self.worker] += 1
 
-    def leave(self) -> None:
-        """End it."""
-        self._requests[self.place] -= 1
+    def end_request(self) -> None:
+        """Count a request in flight no longer."""
+        self._requests[self.worker] -= 1
 
-    def is_one(self) -> bool:
-        """Whether there is one request alone."""
+    def has_single_request(self) -> bool:
+        """Whether all workers together have one request in flight."""
         return sum(self._requests) == 1
 
     def beat(self) -> None:
-        """Note that the event loop of this worker turns."""
-        self._beats[self.place] = time.monotonic_ns()
+        """Record a heartbeat of this worker's event loop."""
+        self._beats[self.worker] = time.monotonic_ns()
 
     def last_beat(self, number: int) -> int:
-        """When a worker's event loop turned last, in nanoseconds; 0 before it began."""
+        """Return the last heartbeat of a worker in nanoseconds; 0 before the first."""
         return self._beats[number]
 
     def set_connections(self, count: int) -> None:
-        """Note how many connections this worker has."""
-        self._connections[self.place] = count
+        """Record the number of connections of this worker."""
+        self._connections[self.worker] = count
 
     def connections(self, number: int) -> int:
-        """How many connections a worker has."""
+        """Return the number of connections of a worker."""
         return self._connections[number]
 
     def set_accepting(self, accepting: bool) -> None:
-        """Note whether this worker accepts connections when it has fewer than others."""
-        self._accepting[self.place] = accepting
+        """Record whether this worker accepts connections."""
+        self._accepting[self.worker] = accepting
 
-    def has_fewest(self, apart_from: int = 0) -> bool:
-        """Whether no other worker that can accept a connection now has fewer than this one.
+    def has_fewest(self, discount: int = 0) -> bool:
+        """Whether no other worker that accepts connections has fewer than this one.
 
-        So many of its own do not count.
+        `discount` connections of this worker do not count.
         """
-        own = self._connections[self.place] - apart_from
+        own = self._connections[self.worker] - discount
         for number, count in enumerate(self._connections):
-            if count < own and self._accepting[number] and self._is_in_time(number):
+            if count < own and self._accepting[number] and self._is_responsive(number):
                 return False
         return True
 
-    def _is_in_time(self, number: int) -> bool:
+    def _is_responsive(self, number: int) -> bool:
         return time.monotonic_ns() - self._beats[number] < LATE_S * 1e9
 
     @property
     def phase(self) -> Phase:
-        """What the supervisor wants of all workers; only it sets this."""
+        """The phase of the service. Only the supervisor sets it."""
         return Phase(self._phase[0])
 
     @phase.setter
@@ -109,21 +109,21 @@ class SharedCounters:
 
     @property
     def ready(self) -> int:
-        """How many workers have an event loop that turns."""
+        """Number of workers whose event loop runs."""
         return sum(beat > 0 for beat in self._beats)
 
     @property
     def lost(self) -> int:
-        """How many workers that served have ended unasked; the supervisor counts them."""
+        """Number of workers that ended unexpectedly after they had served."""
         return self._lost[0]
 
     def count_lost(self) -> None:
-        """Count a worker that served and ended unasked."""
+        """Count a worker that ended unexpectedly after it had served."""
         self._lost[0] += 1
 
     @property
     def failed_starts(self) -> int:
-        """How many starts of workers have failed; the supervisor counts them."""
+        """Number of workers that could not be started, or ended before they served."""
         return self._failed_starts[0]
 
     def count_failed_start(self) -> None:

@@ -1,4 +1,4 @@
-"""Buckets that each hold a minute's images, start full and are refilled evenly."""
+"""Token buckets of callers: each holds the images of a minute, starts full, refills evenly."""
 
 import mmap
 import secrets
@@ -11,114 +11,115 @@ from typing import Protocol
 
 from mirage.service.sharing.lock import SharedLock
 
-MOST_CALLERS = 10_000  # whose buckets are kept; those who came last
-NOTHING = 1e-6  # images, below which rounding alone makes a difference
-# Each caller's bucket is in one of 16 places, found by its hash. With four times as many places as
-# callers are expected, hardly ever are all 16 taken while others are free.
-SETS, PLACES = 2560, 16
-PLACE = struct.Struct("<16sdd")  # the hash of a caller, the images, and when it was filled
-PATIENCE_S = 0.001  # for another process that has the lock: the event loop waits
+MAX_CALLERS = 10_000  # the least recent callers are forgotten: their buckets are usually full again
+TOLERANCE = 1e-6  # images; smaller amounts are rounding errors
+# A set-associative table: the bucket of a caller is in one of the 16 slots of a set, chosen by its
+# hash. With four times as many slots as callers, a set is hardly ever full while others have room.
+SETS, SLOTS = 2560, 16
+SLOT = struct.Struct("<16sdd")  # hash of a caller, images, when it was refilled
+LOCK_TIMEOUT_S = 0.001  # the event loop waits meanwhile
 EMPTY = bytes(16)
 
 Caller = tuple[str, int]
-"""Who has a bucket, and the images that it holds at most: a minute's."""
+"""A caller and its limit, in images per minute."""
 
 
 class Buckets(Protocol):
-    """One bucket a caller. Times are in seconds of one clock."""
+    """One bucket for each caller. Times are in seconds of one clock."""
 
     def take(self, caller: Caller, images: int, now: float) -> float:
-        """Take images; 0, or else the seconds until so many are there."""
+        """Take images and return 0, or return the seconds until so many are available."""
 
     def give_back(self, caller: Caller, images: int) -> None:
-        """Put back what was taken in vain."""
+        """Return images that were taken but not made."""
 
 
-class OwnBuckets:
-    """The buckets of one process."""
+class LocalBuckets:
+    """The buckets of a single process."""
 
     def __init__(self) -> None:
-        self._buckets: OrderedDict[Caller, tuple[float, float]] = OrderedDict()  # least used first
+        # least recently used first
+        self._buckets: OrderedDict[Caller, tuple[float, float]] = OrderedDict()
 
     def take(self, caller: Caller, images: int, now: float) -> float:
-        """As all buckets do."""
-        left, wait_s = drawn(caller, self._buckets.get(caller), images, now)
+        """See `Buckets.take`."""
+        left, wait_s = take_from(caller, self._buckets.get(caller), images, now)
         self._buckets[caller] = left, now
         self._buckets.move_to_end(caller)
-        if len(self._buckets) > MOST_CALLERS:
+        if len(self._buckets) > MAX_CALLERS:
             self._buckets.popitem(last=False)
         return wait_s
 
     def give_back(self, caller: Caller, images: int) -> None:
-        """As all buckets do."""
+        """See `Buckets.give_back`."""
         if (bucket := self._buckets.get(caller)) is not None:
             self._buckets[caller] = bucket[0] + images, bucket[1]
 
 
 class SharedBuckets:
-    """The buckets of several processes, in memory of a fixed size; create it before the fork.
+    """The buckets of several processes, in shared memory. Create it before they are forked.
 
-    The clock must be one that they share, as `time.monotonic` is on Linux. A call waits for other
-    processes for a millisecond at most: if one has stopped in its midst, the others go on without
-    the lock, by which a bucket may lose what two take in the same instant.
+    The processes must share the clock, as they do with `time.monotonic` on Linux. A call waits for
+    the lock for at most a millisecond. If a process has stopped while it held the lock, the others
+    go on without it, and two calls at the same instant may count as one.
     """
 
     def __init__(self) -> None:
-        self._key = secrets.token_bytes(16)  # so that nobody chooses who shares his places
-        self._memory = mmap.mmap(-1, SETS * PLACES * PLACE.size)  # none of it is used yet
+        self._key = secrets.token_bytes(16)  # clients cannot predict which callers share a set
+        self._memory = mmap.mmap(-1, SETS * SLOTS * SLOT.size)  # untouched pages take no memory
         self._lock = SharedLock("mirage-buckets")
 
     def take(self, caller: Caller, images: int, now: float) -> float:
-        """As all buckets do; nobody else takes meanwhile."""
-        with self._set(caller) as (name, places):
-            place, bucket = self._find(name, places)
-            left, wait_s = drawn(caller, bucket, images, now)
-            PLACE.pack_into(self._memory, place, name, left, now)
+        """See `Buckets.take`."""
+        with self._set(caller) as (name, slots):
+            slot, bucket = self._find(name, slots)
+            left, wait_s = take_from(caller, bucket, images, now)
+            SLOT.pack_into(self._memory, slot, name, left, now)
         return wait_s
 
     def give_back(self, caller: Caller, images: int) -> None:
-        """As all buckets do."""
-        with self._set(caller) as (name, places):
-            place, bucket = self._find(name, places)
+        """See `Buckets.give_back`."""
+        with self._set(caller) as (name, slots):
+            slot, bucket = self._find(name, slots)
             if bucket is not None:
-                PLACE.pack_into(self._memory, place, name, bucket[0] + images, bucket[1])
+                SLOT.pack_into(self._memory, slot, name, bucket[0] + images, bucket[1])
 
     @contextmanager
     def _set(self, caller: Caller) -> Iterator[tuple[bytes, range]]:
-        """The hash of a caller and where its bucket may be, for this process alone."""
+        """Lock the set of a caller, and yield the caller's hash and the offsets of the slots."""
         text = f"{caller[1]} {caller[0]}".encode()
         name = blake2b(text, digest_size=16, key=self._key).digest()
         number = int.from_bytes(name[:8], "little") % SETS
-        start = number * PLACES * PLACE.size
-        with self._lock.held(number, PATIENCE_S):
-            yield name, range(start, start + PLACES * PLACE.size, PLACE.size)
+        start = number * SLOTS * SLOT.size
+        with self._lock.held(number, LOCK_TIMEOUT_S):
+            yield name, range(start, start + SLOTS * SLOT.size, SLOT.size)
 
-    def _find(self, name: bytes, places: range) -> tuple[int, tuple[float, float] | None]:
-        """A caller's place and bucket; for a new one a free place, or that of the oldest."""
-        oldest, oldest_at = places[0], float("inf")
-        for place in places:
-            found, images, filled_at = PLACE.unpack_from(self._memory, place)
+    def _find(self, name: bytes, slots: range) -> tuple[int, tuple[float, float] | None]:
+        """Return a caller's slot and bucket, or for a new caller an empty or the oldest slot."""
+        oldest, oldest_at = slots[0], float("inf")
+        for slot in slots:
+            found, images, filled_at = SLOT.unpack_from(self._memory, slot)
             if found == name:
-                return place, (images, filled_at)
+                return slot, (images, filled_at)
             if found == EMPTY:
                 filled_at = float("-inf")
             if filled_at < oldest_at:
-                oldest, oldest_at = place, filled_at
+                oldest, oldest_at = slot, filled_at
         return oldest, None
 
 
-def drawn(
+def take_from(
     caller: Caller, bucket: tuple[float, float] | None, images: int, now: float
 ) -> tuple[float, float]:
-    """What is left in a bucket of (images, filled at) after images are taken, and the wait.
+    """Refill a bucket (images, refilled at), take images, and return what is left and the wait.
 
-    A wait in seconds means that none is taken. No bucket is a full one.
+    If the wait in seconds is positive, no images are taken. None stands for a full bucket.
     """
     per_minute = caller[1]
     held = float(per_minute)
     if bucket is not None:
         held = min(held, bucket[0] + (now - bucket[1]) * per_minute / 60)
     missing = images - held
-    if missing > NOTHING:
+    if missing > TOLERANCE:
         return held, missing * 60 / per_minute
     return held - images, 0.0

@@ -1,4 +1,4 @@
-"""The versions in memory: loaded once, held while used, and unloaded when least used."""
+"""The cache of versions in memory: loads them once, counts references, evicts the unused."""
 
 import asyncio
 import logging
@@ -18,16 +18,16 @@ from mirage.service.settings import Settings
 from mirage.service.sharing.counters import SharedCounters
 from mirage.service.telemetry.metrics import Metrics
 from mirage.service.versions.loading import LoadError, prepare
-from mirage.service.versions.version import Answering, Ensemble, Key, LoadedVersion
+from mirage.service.versions.version import Ensemble, Key, LoadedVersion, Servable
 
 log = logging.getLogger(__name__)
 
 
 class VersionCache:
-    """Loads versions and lets go of them. Use and close it on one event loop.
+    """Loads versions and unloads them with their last reference. Use it on one event loop.
 
-    Whoever loads a version holds it until `let_go`. Requests hold it too, by `lease`: so nothing is
-    closed that a request has found, and what is queued is finished.
+    `load` returns a version with a reference for the caller, which ends with `drop`. Requests take
+    references with `lease`. Therefore a version is never closed while a request uses it.
     """
 
     def __init__(
@@ -39,94 +39,97 @@ class VersionCache:
         self._settings = settings
         self._metrics = metrics
         self._counters = counters
-        self._served: dict[Key, LoadedVersion] = {}
-        self._holds: Counter[Key] = Counter()
+        self._versions: dict[Key, LoadedVersion] = {}
+        self._references: Counter[Key] = Counter()  # including those of leases
         self._leases: Counter[Key] = Counter()
         self._loading: dict[Key, asyncio.Task[None]] = {}
         self._closing: dict[Key, asyncio.Task[None]] = {}
-        self._one_at_a_time = asyncio.Lock()
-        self.returned = asyncio.Event()  # set whenever a lease ends
+        self._load_lock = asyncio.Lock()
+        self.lease_ended = asyncio.Event()
 
-    async def load(self, key: Key) -> Answering:
-        """Hold a version, an ensemble with its members; raises LoadError."""
-        with self._counted_refusals(key):
-            if key in self._served or key in self._loading:
-                return await self._hold(key)
+    async def load(self, key: Key) -> Servable:
+        """Return a version with a new reference, an ensemble with its members. Raises LoadError."""
+        with self._counting_failures(key):
+            if key in self._versions or key in self._loading:
+                return await self._acquire(key)
             manifest = await asyncio.to_thread(read_manifest, self._path(key))
             if manifest.members:
                 return await self._load_ensemble(manifest)
-            return await self._hold(key)
+            return await self._acquire(key)
 
-    def hold(self, version: Answering) -> None:
-        """Hold once more what is held already."""
-        for part in version.parts:
-            self._holds[part.key] += 1
+    def acquire(self, version: Servable) -> None:
+        """Add a reference to a version that has one already."""
+        for member in version.members:
+            self._references[member.key] += 1
 
-    def let_go(self, version: Answering) -> None:
-        """End a hold; what nobody holds finishes what is queued and leaves memory."""
-        for part in version.parts:
-            self._let_go(part.key)
+    def drop(self, version: Servable) -> None:
+        """End a reference. With the last one, the version finishes its queue and is unloaded."""
+        for member in version.members:
+            self._drop(member.key)
 
-    def lease(self, version: Answering) -> AbstractContextManager[Answering]:
-        """Hold what is in memory for a request, within the block."""
+    def lease(self, version: Servable) -> AbstractContextManager[Servable]:
+        """Return a context manager that keeps a version in memory for a request."""
         return Lease(self, version)
 
-    def begin(self, version: Answering) -> None:
-        """Begin to hold what is in memory for a request."""
-        for part in version.parts:
-            self._holds[part.key] += 1
-            self._leases[part.key] += 1
+    def begin_lease(self, version: Servable) -> None:
+        """Add the reference of a request."""
+        for member in version.members:
+            self._references[member.key] += 1
+            self._leases[member.key] += 1
 
-    def end(self, version: Answering) -> None:
-        """End what `begin` began."""
-        for part in version.parts:
-            self._leases[part.key] -= 1
-            self._let_go(part.key)
-        self.returned.set()
+    def end_lease(self, version: Servable) -> None:
+        """End the reference of a request."""
+        for member in version.members:
+            self._leases[member.key] -= 1
+            self._drop(member.key)
+        self.lease_ended.set()
 
-    def is_leased(self, version: Answering) -> bool:
-        """Whether a request holds it."""
-        return any(self._leases[part.key] for part in version.parts)
+    def is_leased(self, version: Servable) -> bool:
+        """Whether a request uses a version."""
+        return any(self._leases[member.key] for member in version.members)
 
-    def everything(self) -> list[LoadedVersion]:
-        """What is in memory, and is not about to leave it."""
-        return list(self._served.values())
+    def versions(self) -> list[LoadedVersion]:
+        """Return the versions in memory, without those that are being unloaded."""
+        return list(self._versions.values())
 
     async def close(self) -> None:
-        """Finish what is queued, and empty the memory."""
+        """Finish the queues and unload all versions."""
         await asyncio.gather(*self._loading.values(), return_exceptions=True)
-        for key in list(self._served):
-            self._drop(key)
+        for key in list(self._versions):
+            self._unload(key)
         await asyncio.gather(*self._closing.values())
 
     async def _load_ensemble(self, manifest: Manifest) -> Ensemble:
         await asyncio.to_thread(verify_ensemble, self._path(_key(manifest)), manifest)
-        held: list[LoadedVersion] = []
+        members: list[LoadedVersion] = []
         try:
             for member in manifest.members:
-                held.append(await self._hold((manifest.name, member.version)))
-            check_members(manifest, [part.manifest for part in held])
+                members.append(await self._acquire((manifest.name, member.version)))
+            check_members(manifest, [member.manifest for member in members])
         except BaseException:
-            for part in held:
-                self._let_go(part.key)
+            for loaded in members:
+                self._drop(loaded.key)
             raise
-        return Ensemble(manifest, tuple(held))
+        return Ensemble(manifest, tuple(members))
 
-    async def _hold(self, key: Key) -> LoadedVersion:
-        """Hold one version; loads it once, however many ask and whoever of them leaves."""
-        self._holds[key] += 1
+    async def _acquire(self, key: Key) -> LoadedVersion:
+        """Add a reference to a version, and load it unless it is loaded or being loaded.
+
+        Loading goes on if this caller is cancelled, because others may wait for it too.
+        """
+        self._references[key] += 1
         try:
-            if key not in self._served:
+            if key not in self._versions:
                 await asyncio.shield(self._load_once(key))
-            return self._served[key]
+            return self._versions[key]
         except BaseException:
-            self._let_go(key)
+            self._drop(key)
             raise
 
     def _load_once(self, key: Key) -> asyncio.Task[None]:
         if key not in self._loading:
             task = self._loading[key] = asyncio.create_task(self._load(key))
-            task.add_done_callback(_mark_as_seen)
+            task.add_done_callback(_retrieve_exception)
         return self._loading[key]
 
     async def _load(self, key: Key) -> None:
@@ -134,9 +137,9 @@ class VersionCache:
         self._metrics.loading.labels(*labels).set(1)
         try:
             if closing := self._closing.get(key):
-                await closing  # its last one; two would answer to one name
+                await closing  # both would use the same labels of metrics
             started = time.monotonic()
-            async with self._one_at_a_time:
+            async with self._load_lock:
                 prepared = await asyncio.to_thread(
                     prepare, self._path(key), self._settings, self._counters
                 )
@@ -144,61 +147,63 @@ class VersionCache:
             self._metrics.loading.labels(*labels).set(0)
             del self._loading[key]
         log.info("model loaded name=%s version=%d seconds=%.2f", *key, time.monotonic() - started)
-        self._served[key] = LoadedVersion(prepared, self._settings, self._metrics, self._counters)
-        if not self._holds[key]:
-            self._drop(key)
-
-    def _let_go(self, key: Key) -> None:
-        self._holds[key] -= 1
-        if not self._holds[key]:
-            self._drop(key)
+        self._versions[key] = LoadedVersion(prepared, self._settings, self._metrics, self._counters)
+        if not self._references[key]:
+            self._unload(key)
 
     def _drop(self, key: Key) -> None:
-        """Close what is in memory; what is still being loaded is dropped when it is."""
-        if (served := self._served.pop(key, None)) is not None:
-            self._closing[key] = asyncio.create_task(self._close(served))
+        self._references[key] -= 1
+        if not self._references[key]:
+            self._unload(key)
 
-    async def _close(self, served: LoadedVersion) -> None:
+    def _unload(self, key: Key) -> None:
+        """Close a version in memory. One that is being loaded is unloaded when it is loaded."""
+        if (version := self._versions.pop(key, None)) is not None:
+            self._closing[key] = asyncio.create_task(self._close(version))
+
+    async def _close(self, version: LoadedVersion) -> None:
         try:
-            await served.close()
+            await version.close()
         finally:
-            del self._closing[served.key]
-        log.info("model left memory name=%s version=%d", *served.key)
+            del self._closing[version.key]
+        log.info("model unloaded name=%s version=%d", *version.key)
 
     @contextmanager
-    def _counted_refusals(self, key: Key) -> Iterator[None]:
-        """Let every refusal leave as LoadError, and count it."""
+    def _counting_failures(self, key: Key) -> Iterator[None]:
+        """Convert every exception to LoadError, and count it."""
         try:
             yield
         except Exception as error:
-            refusal = _load_error(error)
-            self._metrics.refused.labels(key[0], str(key[1]), refusal.reason).inc()
-            raise refusal from error
+            failure = _load_error(error)
+            self._metrics.refused.labels(key[0], str(key[1]), failure.reason).inc()
+            raise failure from error
 
     def _path(self, key: Key) -> Path:
         path: Path = version_path(self._settings.models, *key)
         return path
 
 
-class Lease(AbstractContextManager[Answering]):
-    """Holds a version within its block; every request has one, so it is no generator."""
+class Lease(AbstractContextManager[Servable]):
+    """Keeps a version in memory within its block.
 
-    def __init__(self, memory: VersionCache, version: Answering) -> None:
-        self._memory = memory
+    A class, because every request has one and a generator takes longer.
+    """
+
+    def __init__(self, cache: VersionCache, version: Servable) -> None:
+        self._cache = cache
         self._version = version
 
-    def __enter__(self) -> Answering:
-        """Begin to hold it."""
-        self._memory.begin(self._version)
+    def __enter__(self) -> Servable:
+        """Begin the lease."""
+        self._cache.begin_lease(self._version)
         return self._version
 
     def __exit__(self, *_: object) -> None:
-        """End the hold."""
-        self._memory.end(self._version)
+        """End the lease."""
+        self._cache.end_lease(self._version)
 
 
 def _load_error(error: Exception) -> LoadError:
-    """An error as the one that callers handle."""
     if isinstance(error, LoadError):
         return error
     if isinstance(error, BundleError):
@@ -210,73 +215,78 @@ def _key(manifest: Manifest) -> Key:
     return manifest.name, manifest.version
 
 
-def _mark_as_seen(task: asyncio.Task[None]) -> None:
-    """For all who asked may have left."""
+def _retrieve_exception(task: asyncio.Task[None]) -> None:
+    """Mark the exception as retrieved: asyncio logs it otherwise if all callers have left."""
     if not task.cancelled():
         task.exception()
 
 
-REFUSED_S = 30.0  # how long a refusal stands before the bundle is looked at again
+# Seconds after which a refused version may be loaded again: verification takes about a second, and
+# clients can ask for it as often as they like.
+REFUSED_S = 30.0
 
 
-class OnDemand:
-    """Keeps at most so many versions, and takes none away that a request uses."""
+class OnDemandVersions:
+    """Keeps a limited number of versions that clients ask for by number.
 
-    def __init__(self, memory: VersionCache, most: int) -> None:
-        self._memory = memory
-        self._most = most
-        self._kept: OrderedDict[Key, Answering] = OrderedDict()  # least used first
+    A version that is loaded evicts the least recently used one that no request uses.
+    """
+
+    def __init__(self, cache: VersionCache, limit: int) -> None:
+        self._cache = cache
+        self._limit = limit
+        self._kept: OrderedDict[Key, Servable] = OrderedDict()  # least recently used first
         self._loading: dict[Key, asyncio.Task[None]] = {}
         self._refused: dict[Key, tuple[float, str]] = {}  # until when, and why
-        self._turn = asyncio.Lock()
+        self._load_lock = asyncio.Lock()
 
-    def get(self, key: Key) -> Answering | None:
-        """The version if it is kept, which makes it the last used."""
+    def get(self, key: Key) -> Servable | None:
+        """Return a version that is kept, and mark it as used."""
         if key in self._kept:
             self._kept.move_to_end(key)
         return self._kept.get(key)
 
-    async def find(self, key: Key) -> Answering:
-        """The version; loads it once, however many ask and whoever of them leaves.
+    async def get_or_load(self, key: Key) -> Servable:
+        """Return a version, and load it unless it is kept or being loaded.
 
-        Waits for room as long as all that is kept is in use. Raises ModelRefused, and Overloaded
-        when as many as are kept at most are being loaded already.
+        Waits while requests use all kept versions. Raises ModelRefused, and Overloaded if as many
+        versions as may be kept are being loaded.
         """
         while (version := self.get(key)) is None:
             self.check_refused(key)
             if key not in self._loading:
-                self._check_room()
-                task = self._loading[key] = asyncio.create_task(self._admit(key))
-                task.add_done_callback(_mark_as_seen)
+                self._check_limit()
+                task = self._loading[key] = asyncio.create_task(self._load(key))
+                task.add_done_callback(_retrieve_exception)
             await asyncio.shield(self._loading[key])
         return version
 
     def forget(self, key: Key) -> None:
-        """Keep a version no longer, for somebody else holds it from now on."""
+        """Drop a version, if it is kept: another owner has a reference to it."""
         if (version := self._kept.pop(key, None)) is not None:
-            self._memory.let_go(version)
+            self._cache.drop(version)
 
     def check_refused(self, key: Key) -> None:
-        """Raise ModelRefused while the refusal of a version stands."""
+        """Raise ModelRefused if a version was refused within the last 30 s."""
         until, reason = self._refused.get(key, (0.0, ""))
         if (wait_s := until - time.monotonic()) > 0:
             raise _refusal(key, reason, wait_s)
 
-    def versions(self) -> list[Answering]:
-        """All that are kept."""
+    def versions(self) -> list[Servable]:
+        """Return the versions that are kept."""
         return list(self._kept.values())
 
     async def close(self) -> None:
-        """Wait for what is being loaded."""
+        """Cancel loading: it may wait for a version to evict."""
         for task in self._loading.values():
-            task.cancel()  # it may wait for room that nobody makes any more
+            task.cancel()
         await asyncio.gather(*self._loading.values(), return_exceptions=True)
 
-    async def _admit(self, key: Key) -> None:
+    async def _load(self, key: Key) -> None:
         try:
-            async with self._turn:
-                await self._make_room()
-                self._kept[key] = await self._memory.load(key)
+            async with self._load_lock:
+                await self._evict()
+                self._kept[key] = await self._cache.load(key)
         except LoadError as error:
             log.error("model refused name=%s version=%d reason=%s: %s", *key, error.reason, error)
             self._refused[key] = (time.monotonic() + REFUSED_S, error.reason)
@@ -284,17 +294,17 @@ class OnDemand:
         finally:
             del self._loading[key]
 
-    async def _make_room(self) -> None:
-        while len(self._kept) >= self._most:
-            idle = (key for key, kept in self._kept.items() if not self._memory.is_leased(kept))
-            if (oldest := next(idle, None)) is not None:
+    async def _evict(self) -> None:
+        while len(self._kept) >= self._limit:
+            unused = (key for key, kept in self._kept.items() if not self._cache.is_leased(kept))
+            if (oldest := next(unused, None)) is not None:
                 self.forget(oldest)
             else:
-                self._memory.returned.clear()
-                await self._memory.returned.wait()
+                self._cache.lease_ended.clear()
+                await self._cache.lease_ended.wait()
 
-    def _check_room(self) -> None:
-        if len(self._loading) >= self._most:
+    def _check_limit(self) -> None:
+        if len(self._loading) >= self._limit:
             raise Overloaded(
                 f"{len(self._loading)} versions are being loaded already", retry_after_s=1
             )

@@ -1,4 +1,4 @@
-"""A release of a model that is prepared, as far as that was possible, and does not serve yet."""
+"""A release that is being prepared: its versions in memory, and why one of them is missing."""
 
 import time
 from dataclasses import dataclass, field
@@ -6,17 +6,17 @@ from datetime import UTC, datetime
 
 from mirage.bundle.store.release import Release
 from mirage.service.sharing.release_barrier import Level, Vote
-from mirage.service.versions.version import Answering
+from mirage.service.versions.version import Servable
 
-RETRY_S = (1.0, 60.0)  # until a release that was refused is tried again: at first, and at most
+RETRY_S = (1.0, 60.0)  # first and longest delay before a refused release is loaded again
 
 
 @dataclass(frozen=True)
 class Refusal:
-    """What is to be released but does not answer: a public reason, and a message for operators.
+    """Why a release is not served. `reason` is public; `message` is for operators.
 
-    `version` is None when release.json itself is missing or unreadable. `is_final`: to try again
-    would not help.
+    `version` is None if release.json is missing or unreadable. `is_final` is true if another
+    attempt cannot succeed.
     """
 
     version: int | None
@@ -28,28 +28,29 @@ class Refusal:
 
     @property
     def labels(self) -> tuple[str, str]:
-        """Version and reason, as metrics have them."""
+        """Version and reason as labels of metrics."""
         return "" if self.version is None else str(self.version), self.reason
 
 
 @dataclass
 class Candidate:
-    """The versions of a release in memory, held, and why one of them is not.
+    """A release, and references to those of its versions that could be loaded.
 
-    By `time.monotonic()`, it has its level `since`; of its `tries`, the last was at `tried_at`.
+    In `time.monotonic()` seconds, `since` is when it reached its level, and `attempted_at` is when
+    the last of its `attempts` ended.
     """
 
     release: Release
-    tries: int = 1
-    released: Answering | None = None
-    canary: Answering | None = None
+    attempts: int = 1
+    released: Servable | None = None
+    canary: Servable | None = None
     refusal: Refusal | None = None
     since: float = 0.0
-    tried_at: float = 0.0
+    attempted_at: float = 0.0
 
     @property
     def level(self) -> Level:
-        """How much of it can be served."""
+        """How much of the release is loaded."""
         if self.released is None:
             return Level.NOTHING
         if self.release.canary is not None and self.canary is None:
@@ -57,21 +58,21 @@ class Candidate:
         return Level.COMPLETE
 
     @property
-    def versions(self) -> list[Answering]:
-        """What it holds."""
+    def versions(self) -> list[Servable]:
+        """The versions that are loaded."""
         return [version for version in (self.released, self.canary) if version is not None]
 
     @property
-    def is_due(self) -> bool:
-        """Whether to try again what was refused."""
+    def should_retry(self) -> bool:
+        """Whether to load what was refused again; the delay doubles with each attempt."""
         if self.refusal is None or self.refusal.is_final:
             return False
-        first_s, most_s = RETRY_S
-        wait_s = min(most_s, first_s * 2.0 ** min(self.tries - 1, 16))
-        return time.monotonic() >= self.tried_at + wait_s
+        first_s, longest_s = RETRY_S
+        delay_s = min(longest_s, first_s * 2.0 ** min(self.attempts - 1, 16))
+        return time.monotonic() >= self.attempted_at + delay_s
 
     @property
     def vote(self) -> Vote:
-        """What this worker tells the others."""
+        """The vote of this worker at the release barrier."""
         is_final = self.refusal is None or self.refusal.is_final
         return Vote(self.release, self.level, is_final, self.since)

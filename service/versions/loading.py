@@ -1,4 +1,4 @@
-"""From a bundle on disk to proven, warm engines."""
+"""Loads a bundle: verification, engines, golden check, warm-up."""
 
 import logging
 from contextlib import ExitStack
@@ -14,169 +14,239 @@ from mirage.bundle.format.golden import Case, Golden
 from mirage.bundle.format.manifest import Manifest
 from mirage.bundle.format.verify import Bundle, load_bundle
 from mirage.service.batching.admission import CostModel
-from mirage.service.engines.engine import Engine, fitted, useful_size
-from mirage.service.engines.providers import ProviderConfig, kinds, plan_lanes
+from mirage.service.engines.engine import Engine, efficient_batch_size, optimized
+from mirage.service.engines.providers import (
+    PROVIDERS,
+    ProviderConfig,
+    plan_engines,
+    provider_configs,
+)
 from mirage.service.engines.session import EngineError
-from mirage.service.engines.wide import WideEngine
+from mirage.service.engines.shared_engine import SharedEngine
+from mirage.service.media.tiling import join_row, plan_tiles, tile_side
 from mirage.service.settings import Settings
 from mirage.service.sharing.counters import SharedCounters
 
 log = logging.getLogger(__name__)
 
-TOLERANCE = 1.0  # grey levels in float32, however much a manifest would allow
-REDUCED_TOLERANCE, REDUCED_MEAN = 2.0, 0.25  # grey levels in a reduced precision
+# Allowed differences from the golden images, in pixel values of 0 to 255. Rounding in float32
+# changes a value by at most one; a manifest can only tighten that.
+TOLERANCE = 1.0
+# In a reduced precision, differences of one and two values are invisible if they are few.
+REDUCED_TOLERANCE, REDUCED_MEAN = 2.0, 0.25
 
 
 @dataclass(frozen=True)
 class Deviation:
-    """How far the engine's images are from the golden ones, in grey levels."""
+    """The differences between an engine's images and the golden images, in pixel values."""
 
-    largest: float
+    max: float
     mean: float
-    allowed: float
-    allowed_mean: float
+    max_allowed: float
+    mean_allowed: float
 
     @property
     def passes(self) -> bool:
         """Whether the engine may serve the bundle."""
-        return self.largest <= self.allowed and self.mean <= self.allowed_mean
+        return self.max <= self.max_allowed and self.mean <= self.mean_allowed
 
     def __str__(self) -> str:
         return (
-            f"{self.largest:g} grey levels at most, {self.mean:.4f} on average;"
-            f" {self.allowed:g} and {self.allowed_mean:g} allowed"
+            f"{self.max:g} grey levels at most, {self.mean:.4f} on average;"
+            f" {self.max_allowed:g} and {self.mean_allowed:g} are allowed"
         )
 
 
-def replay_golden(engine: Engine, golden: Golden) -> Deviation:
-    """Compare the engine's images of the golden inputs with the stored ones."""
+def golden_check(engine: Engine, golden: Golden) -> Deviation:
+    """Compare the engine's images of the golden inputs with the golden images."""
     differences = np.concatenate([_difference(engine, case) for case in golden.cases])
-    if engine.kind.precision == "float32":
+    if engine.config.precision == "float32":
         allowed = allowed_mean = min(engine.manifest.golden_tolerance, TOLERANCE)
     else:
         allowed, allowed_mean = REDUCED_TOLERANCE, REDUCED_MEAN
     return Deviation(float(differences.max()), float(differences.mean()), allowed, allowed_mean)
 
 
+def tiling_check(engine: Engine, golden: Golden) -> Deviation:
+    """Compare a picture that is enlarged in small tiles with the same picture enlarged whole.
+
+    On the CPU provider both must be equal.
+    """
+    model = engine.manifest.pictures
+    assert model is not None
+    side = 4 * model.halo + 8 * model.multiple
+    picture = _repeated(golden.cases[-1].inputs[engine.manifest.inputs[0].name][0], side)
+    height, width, _ = picture.shape
+    strips = []
+    for tiles in plan_tiles(height, width, side, model.halo, model.multiple):
+        images = [engine.run([tile.cut(picture)[None]])[0] for tile in tiles]
+        strips.append(join_row(tiles, images, model.scale))
+    whole = engine.run([picture[None]])[0]
+    difference = np.abs(np.concatenate(strips).astype(np.int16) - whole)
+    if engine.config == ProviderConfig("cpu"):
+        allowed = allowed_mean = 0.0
+    else:
+        allowed, allowed_mean = REDUCED_TOLERANCE, REDUCED_MEAN
+    return Deviation(float(difference.max()), float(difference.mean()), allowed, allowed_mean)
+
+
+def _repeated(picture: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
+    """Repeat a picture until it is larger than two tiles along both axes."""
+    down, right = (2 * side // length + 1 for length in picture.shape[:2])
+    return np.tile(picture, (down, right, 1))
+
+
 def _difference(engine: Engine, case: Case) -> NDArray[np.int16]:
-    """The grey levels by which each value of a case's images differs, int16 `[values]`."""
+    """Return the absolute difference of each pixel value of a case, int16 `[values]`."""
     images = engine.run(list(case.inputs.values()))
     difference: NDArray[np.int16] = np.abs(images.astype(np.int16) - case.images)
     return difference.ravel()
 
 
-# Reasons that may pass: a disk that failed or is not mounted, files that are still to come, memory
-# or threads that were not to be had. All others are the bundle's own.
-PASSING = {"not_found", "file_missing", "file_unreadable", "engine_failed", "load_failed"}
+# Reasons that may be temporary: a disk that failed or is not mounted, files that are being copied,
+# memory or threads that are not available. All other reasons are faults of the bundle.
+TEMPORARY = {"not_found", "file_missing", "file_unreadable", "engine_failed", "load_failed"}
 
 
 class LoadError(Exception):
-    """A version that will not be served: a public slug, and a message for operators.
+    """A version cannot be served. `reason` is public; the message is for operators.
 
-    `is_final`: to load it again would not help.
+    `is_final` is true if loading it again cannot succeed.
     """
 
     def __init__(self, reason: str, message: str) -> None:
         super().__init__(message)
         self.reason = reason
-        self.is_final = reason not in PASSING
+        self.is_final = reason not in TEMPORARY
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """The engines of a version, one per lane, what a batch costs on them, and the largest of use.
+    """The engines of a version, one per runner, and the cost of their batches.
 
-    `wide` is one that uses the CPUs of all workers, for one lone request.
+    `max_batch_size` counts images, or pixels if the model takes pictures. `tile` is the side of the
+    largest tile of a picture, in pixels; 0 if it takes none.
+    `shared` is an engine with the CPUs of all workers, for a single request.
     """
 
     engines: list[Engine]
     cost: CostModel
-    largest: int
-    wide: WideEngine | None = None
+    max_batch_size: int
+    shared: SharedEngine | None = None
+    tile: int = 0
 
     @property
-    def everything(self) -> list[Engine]:
-        """All engines."""
-        return self.engines if self.wide is None else [self.wide.engine, *self.engines]
+    def all_engines(self) -> list[Engine]:
+        """The engines, including the shared one."""
+        return self.engines if self.shared is None else [self.shared.engine, *self.engines]
 
     @property
     def manifest(self) -> Manifest:
-        """The manifest that all engines share."""
+        """The manifest of all engines."""
         return self.engines[0].manifest
 
 
 def prepare(path: Path, settings: Settings, counters: SharedCounters | None = None) -> Prepared:
-    """Verify a bundle, build its engines, replay its golden images and warm up.
+    """Verify a bundle, open its engines, run the golden check and warm up.
 
-    `counters`: of what shares the CPUs with it. It takes a while: call it on a thread. Raises
-    LoadError.
+    `counters` are those of the workers that use the same CPUs. It takes seconds: call it on a
+    thread. Raises LoadError.
     """
     try:
         bundle = load_bundle(path)
     except BundleError as error:
         raise LoadError(error.reason, str(error)) from error
-    allowed = kinds(settings.provider, settings.precision, onnxruntime.get_available_providers())
+    available = onnxruntime.get_available_providers()
+    configs = provider_configs(settings.provider, settings.precision, available)
+    allowed = [config for config in configs if _can_run(bundle.manifest, config)]
+    if configs and not allowed:
+        raise LoadError(
+            "engine_failed",
+            f"provider {settings.provider} runs no models that take pictures; cpu and auto do",
+        )
     if not allowed:
-        raise LoadError("engine_failed", f"{settings.provider} has no {settings.precision} here")
-    for kind in allowed[:-1]:
+        raise LoadError(
+            "engine_failed",
+            f"provider {settings.provider} does not support {settings.precision} on this machine",
+        )
+    for config in allowed[:-1]:
         try:
-            return _prepare(bundle, kind, settings, counters)
+            return _prepare(bundle, config, settings, counters)
         except LoadError as error:
             name, version = bundle.manifest.name, bundle.manifest.version
-            log.warning("%s@%d does not run on %s: %s", name, version, kind, error)
+            log.warning("%s@%d does not run on %s: %s", name, version, config, error)
     return _prepare(bundle, allowed[-1], settings, counters)
 
 
 def _prepare(
-    bundle: Bundle, kind: ProviderConfig, settings: Settings, counters: SharedCounters | None
+    bundle: Bundle, config: ProviderConfig, settings: Settings, counters: SharedCounters | None
 ) -> Prepared:
-    place, workers = (counters.place, counters.workers) if counters else (0, 1)
-    lanes, cost, wide = plan_lanes(kind, settings, place, workers), CostModel(), None
+    worker, workers = (counters.worker, counters.workers) if counters else (0, 1)
+    plan, cost, shared = plan_engines(config, settings, worker, workers), CostModel(), None
+    tile = _tile(bundle.manifest, settings)
     try:
-        with ExitStack() as unless_ready:
-            fit = fitted(bundle, kind)
+        with ExitStack() as on_error:
+            graph = optimized(bundle, config)
 
-            def build(threads: int, device: int) -> Engine:
+            def open_engine(threads: int, device: int) -> Engine:
                 engine = Engine(
-                    fit,
-                    kind,
+                    graph,
+                    config,
                     threads=threads,
-                    largest=settings.max_batch_size,
+                    max_batch_size=settings.max_batch_size,
+                    tile=tile,
                     device=device,
                     gpu_bytes=settings.gpu_bytes or 0,
                 )
-                unless_ready.callback(engine.close)  # else a GPU's memory would stay taken
+                on_error.callback(engine.close)  # GPU memory is not freed otherwise
                 return engine
 
-            engines = [build(lanes.threads, lanes.device(lane)) for lane in range(lanes.count)]
-            if counters is not None and kind.provider != "cuda":
-                wide = WideEngine(build(counters.cpus, 0))
-                _prove(wide.engine, fit)
-                wide.engine.warm_up(CostModel())
+            engines = [open_engine(plan.threads, plan.device(n)) for n in range(plan.count)]
+            if counters is not None and config.provider != "cuda":
+                shared = SharedEngine(open_engine(counters.cpus, 0))
+                _check(shared.engine, graph)
+                shared.engine.warm_up(CostModel())
             for engine in engines:
-                _prove(engine, fit)
+                _check(engine, graph)
             times = [engine.warm_up(cost) for engine in engines]
-            unless_ready.pop_all()
+            on_error.pop_all()
     except EngineError as error:
         raise LoadError("engine_failed", str(error)) from error
     except LoadError:
         raise
-    except Exception as error:  # a graph may fail when it runs, with whatever others' code raises
+    except Exception as error:  # running a graph may raise anything
         raise LoadError("load_failed", f"{type(error).__name__}: {error}") from error
     label = f"{bundle.manifest.name}@{bundle.manifest.version}"
-    largest = useful_size({size: min(each[size] for each in times) for size in times[0]})
-    if counters is not None:
-        sizes = f"{lanes.threads} threads, up to {engines[0].sizes[-1]}"
-        largest = counters.batch_sizes.agree(f"{label} on {kind} with {sizes}", largest)
-    prepared = Prepared(engines, cost, largest, wide)
-    log.info("%s runs in batches of %d at most", label, largest)
-    for engine in prepared.everything:
-        engine.rest()  # from the largest batches, which may never come
+    seconds = {size: min(each[size] for each in times) for size in times[0]}
+    # More than a tile at once saves no time: measured with tiles of 48 to 256 pixels.
+    max_batch_size = tile * tile if tile else efficient_batch_size(seconds)
+    if counters is not None and not tile:
+        sizes = f"{plan.threads} threads, up to {engines[0].sizes[-1]}"
+        max_batch_size = counters.batch_sizes.agree(
+            f"{label} on {config} with {sizes}", max_batch_size
+        )
+    prepared = Prepared(engines, cost, max_batch_size, shared, tile)
+    log.info("%s runs in batches of up to %d", label, max_batch_size)
+    for engine in prepared.all_engines:
+        engine.release_memory()  # the warm-up ran the largest batches, which may never occur
     return prepared
 
 
-def _prove(engine: Engine, bundle: Bundle) -> None:
-    """Raise LoadError unless the engine makes the golden images."""
-    deviation = replay_golden(engine, bundle.golden)
+def _can_run(manifest: Manifest, config: ProviderConfig) -> bool:
+    return manifest.pictures is None or PROVIDERS[config.provider].takes_pictures
+
+
+def _tile(manifest: Manifest, settings: Settings) -> int:
+    model = manifest.pictures
+    return tile_side(settings.tile, model.halo, model.multiple) if model else 0
+
+
+def _check(engine: Engine, bundle: Bundle) -> None:
+    """Raise LoadError if the golden check or the tiling check fails."""
+    deviation = golden_check(engine, bundle.golden)
     if not deviation.passes:
         raise LoadError("golden_mismatch", f"the golden images differ: {deviation}")
+    if bundle.manifest.pictures is not None:
+        deviation = tiling_check(engine, bundle.golden)
+        if not deviation.passes:
+            raise LoadError("golden_mismatch", f"tiles differ from whole pictures: {deviation}")

@@ -1,11 +1,11 @@
-"""The models of a folder: what is released of them is followed, other versions come on demand."""
+"""The models of a folder. Released versions are followed; others are loaded on demand."""
 
 import asyncio
 import logging
 from contextlib import AbstractContextManager
 
 from mirage.bundle.errors import BundleError
-from mirage.bundle.format.manifest import Manifest
+from mirage.bundle.format.manifest import Manifest, Task
 from mirage.bundle.format.verify import read_manifest
 from mirage.bundle.store.layout import list_models, list_versions, version_path
 from mirage.service.errors import (
@@ -22,22 +22,22 @@ from mirage.service.settings import Settings
 from mirage.service.sharing.counters import SharedCounters
 from mirage.service.sharing.release_barrier import ReleaseBarrier
 from mirage.service.telemetry.metrics import Metrics
-from mirage.service.versions.cache import OnDemand, VersionCache
+from mirage.service.versions.cache import OnDemandVersions, VersionCache
 from mirage.service.versions.release_follower import ReleaseFollower
 from mirage.service.versions.releases import ReleasedModel
-from mirage.service.versions.version import Answering
+from mirage.service.versions.version import Servable
 
 log = logging.getLogger(__name__)
 
 
-WAITING_POLL_S = 0.05  # while other workers prepare a release, so that all switch together
+# Poll interval while other workers load a release: bounds the time between their switches.
+WAITING_POLL_S = 0.05
 
 
 class ModelRegistry:
     """Finds the version that answers a request.
 
-    Open, use and close it on one event loop. `barrier`: where it agrees with the other workers;
-    None: it is alone.
+    Open, use and close it on one event loop. Several workers agree on releases at the `barrier`.
     """
 
     def __init__(
@@ -48,16 +48,16 @@ class ModelRegistry:
         barrier: ReleaseBarrier | None = None,
     ) -> None:
         self._settings = settings
-        self._memory = VersionCache(settings, metrics, counters)
-        self._on_demand = OnDemand(self._memory, settings.on_demand_versions)
+        self._cache = VersionCache(settings, metrics, counters)
+        self._on_demand = OnDemandVersions(self._cache, settings.on_demand_versions)
         self._barrier = barrier
-        self.follower = ReleaseFollower(settings, metrics, self._memory, self._on_demand)
+        self.follower = ReleaseFollower(settings, metrics, self._cache, self._on_demand)
         self._models = self.follower.models
         self._closed = False
         self.ready = False
 
     async def open(self) -> None:
-        """Load what is released; raises StartError when what must serve cannot."""
+        """Load the released versions. Raises StartError if the default model cannot be served."""
         await self.follower.start(self._barrier or ReleaseBarrier())
         default = self._settings.default_model
         if default is not None and self.released(default) is None:
@@ -65,74 +65,93 @@ class ModelRegistry:
         self.ready = True
 
     async def follow(self) -> None:
-        """Keep up with what is released until cancelled."""
+        """Poll for changed releases until cancelled."""
         while True:
             poll_s = self._settings.release_poll_s
-            await asyncio.sleep(min(poll_s, WAITING_POLL_S) if self.follower.waits else poll_s)
+            is_waiting = self.follower.is_waiting
+            await asyncio.sleep(min(poll_s, WAITING_POLL_S) if is_waiting else poll_s)
             try:
                 await self.refresh()
-            except Exception:  # nothing must end this for ever
+            except Exception:  # the next poll may succeed
                 log.exception("releases not followed")
 
     async def refresh(self) -> None:
-        """As `ReleaseFollower.refresh`."""
+        """See `ReleaseFollower.refresh`."""
         await self.follower.refresh()
 
     async def find(
-        self, name: str | None, version: int | None, seed: int | None = None
-    ) -> Answering:
-        """The version that answers a request; loads it if it is asked for by number.
+        self,
+        name: str | None,
+        version: int | None,
+        seed: int | None = None,
+        task: Task | None = None,
+    ) -> Servable:
+        """Return the version that answers a request, and load it if needed.
 
-        Raises what `loaded_version` raises, and ModelRefused.
+        Raises the errors of `loaded_version`, and ModelRefused.
         """
-        if (answering := self.loaded_version(name, version, seed)) is not None:
-            return answering
-        assert version is not None  # what is released is at hand
-        key = (name or self._default(), version)
+        if (servable := self.loaded_version(name, version, seed, task)) is not None:
+            return servable
+        assert version is not None  # released versions are in memory
+        key = (name or self._default(task), version)
         await self._check_published(*key)
-        return await self._on_demand.find(key)
+        return self._checked(await self._on_demand.get_or_load(key), task)
 
     def loaded_version(
-        self, name: str | None, version: int | None, seed: int | None = None
-    ) -> Answering | None:
-        """The version that answers a request if it is in memory.
+        self,
+        name: str | None,
+        version: int | None,
+        seed: int | None = None,
+        task: Task | None = None,
+    ) -> Servable | None:
+        """Return the version that answers a request, or None if it is not in memory.
 
-        A canary may answer for a seed; None stands for posted latents. Raises NotReady, Draining,
-        NoSuchModel, and InvalidValue when no model is named and several could be meant.
+        Without a `version`, the canary answers its share of the seeds; `seed` is None for posted
+        latents, and a hash of the bytes for pictures. `task` is what the request needs; None means
+        any. Raises NotReady, Draining, NoSuchModel, and InvalidValue if the model has another task,
+        or if `name` is None and there is no default model.
         """
         if self._closed:
             raise Draining("the service is stopping", retry_after_s=1)
         if not self.ready:
             raise NotReady("the models are being loaded", retry_after_s=1)
-        name = name or self._default()
+        name = name or self._default(task)
         if version is None:
-            return self._chosen(name, seed)
-        for answering in self._answering(name):
-            if answering.manifest.version == version:
-                return answering
-        return self._on_demand.get((name, version))
+            return self._checked(self._released(name, seed), task)
+        for servable in self._servables(name):
+            if servable.manifest.version == version:
+                return self._checked(servable, task)
+        kept = self._on_demand.get((name, version))
+        return None if kept is None else self._checked(kept, task)
 
     async def lease(
-        self, name: str | None, version: int | None, seed: int | None = None
-    ) -> AbstractContextManager[Answering]:
-        """As `find`; within the block the version stays in memory, whatever is released.
+        self,
+        name: str | None,
+        version: int | None,
+        seed: int | None = None,
+        task: Task | None = None,
+    ) -> AbstractContextManager[Servable]:
+        """Like `find`, as a context manager that keeps the version in memory.
 
-        Enter it before waiting for anything else.
+        Enter it before awaiting anything else.
         """
-        return self.hold(await self.find(name, version, seed))
+        return self.hold(await self.find(name, version, seed, task))
 
-    def hold(self, answering: Answering) -> AbstractContextManager[Answering]:
-        """Keep a version that was found just now in memory within the block."""
-        return self._memory.lease(answering)
+    def hold(self, servable: Servable) -> AbstractContextManager[Servable]:
+        """Return a context manager that keeps a version in memory.
+
+        Enter it before awaiting anything after the version was found.
+        """
+        return self._cache.lease(servable)
 
     async def manifest(self, name: str, version: int | None) -> Manifest:
-        """The manifest of a version; reads one that is not in memory from disk, and loads nothing.
+        """Return the manifest of a version, from disk if it is not in memory.
 
-        Raises what `find` raises.
+        Raises the errors of `find`.
         """
-        if (answering := self.loaded_version(name, version)) is not None:
-            return answering.manifest
-        assert version is not None  # what is released is at hand
+        if (servable := self.loaded_version(name, version)) is not None:
+            return servable.manifest
+        assert version is not None  # released versions are in memory
         await self._check_published(name, version)
         self._on_demand.check_refused((name, version))
         path = version_path(self._settings.models, name, version)
@@ -145,16 +164,19 @@ class ModelRegistry:
             ) from error
 
     async def published(self, name: str, version: int | None) -> int:
-        """A version on disk, by default the one that serves; raises NoSuchModel and NotReady."""
+        """Check that a version is on disk, and return its number; None is the released version.
+
+        Raises NoSuchModel and NotReady.
+        """
         if version is None:
-            version = self._chosen(name, None).manifest.version
+            version = self._released(name, None).manifest.version
         await self._check_published(name, version)
         return version
 
     async def versions(self, name: str) -> list[int]:
-        """The versions of a model on disk; none when there is no such model.
+        """Return the versions of a model on disk; an empty list if there is no such model.
 
-        Raises NotReady when that cannot be told: the folder cannot be read, or what serves is gone.
+        Raises NotReady if the folder cannot be read, or if it lacks a model that is in memory.
         """
         root = self._settings.models
         try:
@@ -171,100 +193,130 @@ class ModelRegistry:
         return []
 
     def names(self) -> set[str]:
-        """The models that have a version in memory."""
-        return {served.manifest.name for served in self._memory.everything()}
+        """Return the names of the models with a version in memory."""
+        return {version.manifest.name for version in self._cache.versions()}
 
     def get(self, name: str) -> ReleasedModel | None:
-        """A model as far as it is followed."""
+        """Return a model whose releases are followed."""
         return self._models.get(name)
 
     def released(self, name: str) -> int | None:
-        """The version of a model that serves, if any."""
+        """Return the released version of a model, if any."""
         model = self._models.get(name)
         return model.released.manifest.version if model and model.released else None
 
     def is_default(self, name: str) -> bool:
-        """Whether a model answers requests that name none."""
-        default = self._settings.default_model
-        return name == default or (default is None and self._all_released() == [name])
+        """Whether a model answers requests for its task that name no model."""
+        if (task := self._task(name)) is None:
+            return name == self._settings.default_model
+        return self._candidates(task) == [name]
 
-    def loaded(self, name: str) -> list[Answering]:
-        """The versions of a model in memory, ensembles and their members among them."""
-        found = {answering.manifest.version: answering for answering in self._answering(name)}
-        for version in (*self._on_demand.versions(), *self._memory.everything()):
+    def loaded(self, name: str) -> list[Servable]:
+        """Return the versions of a model in memory, including ensembles and their members."""
+        found = {servable.manifest.version: servable for servable in self._servables(name)}
+        for version in (*self._on_demand.versions(), *self._cache.versions()):
             if version.manifest.name == name:
                 found.setdefault(version.manifest.version, version)
         return list(found.values())
 
     def running_s(self) -> float:
-        """How long the longest run of an engine takes already; 0 when all rest."""
-        return max((served.running_s() for served in self._memory.everything()), default=0.0)
+        """Return how long the longest running batch has been running; 0 if none runs."""
+        return max((version.running_s() for version in self._cache.versions()), default=0.0)
 
     def is_lost(self) -> bool:
-        """Whether an engine can run in a new process only."""
-        return any(served.is_lost() for served in self._memory.everything())
+        """Whether an engine can only run in a new process."""
+        return any(version.is_lost() for version in self._cache.versions())
 
     def is_saturated(self) -> bool:
-        """Whether an engine that takes turns with the event loop has enough for the next ones."""
-        return any(served.is_saturated() for served in self._memory.everything())
+        """See `Batcher.is_saturated`, for any version."""
+        return any(version.is_saturated() for version in self._cache.versions())
 
-    def check_room(self, allowed_s: float) -> None:
-        """Raise Overloaded if no version in memory could make one more image in so many seconds."""
+    def check_room(self, allowed_s: float, task: Task = "generate") -> None:
+        """Raise Overloaded if no version of a task can make another image in `allowed_s`."""
         retry_after_s = None
-        for served in self._memory.everything():
+        for version in self._cache.versions():
+            if version.manifest.task != task:
+                continue
             try:
-                served.check_room(allowed_s)
+                version.check_room(allowed_s)
             except (Overloaded, DeadlineUnreachable) as error:
                 retry_after_s = error.retry_after_s
             else:
                 return
         if retry_after_s is not None:
             raise Overloaded(
-                "more images are asked for than can be made in time", retry_after_s=retry_after_s
+                "the queued images take longer than the allowed time", retry_after_s=retry_after_s
             )
 
     async def close(self) -> None:
-        """Take nothing more and finish what is queued."""
+        """Reject new requests and finish the queued ones."""
         self._closed, self.ready = True, False
         await self.follower.close()
         await self._on_demand.close()
-        await self._memory.close()
+        await self._cache.close()
 
-    def _answering(self, name: str) -> list[Answering]:
+    def _servables(self, name: str) -> list[Servable]:
         model = self._models.get(name)
-        return model.answering() if model else []
+        return model.servables() if model else []
 
-    def _chosen(self, name: str, seed: int | None) -> Answering:
+    def _released(self, name: str, seed: int | None) -> Servable:
         model = self._models.get(name)
         chosen = model.choose(seed) if model else None
         if chosen is None:
             raise NoSuchModel(f"model is {name!r:.100}; {self._known()}")
         return chosen
 
-    def _all_released(self) -> list[str]:
-        return sorted(name for name, model in self._models.items() if model.released)
+    def _all_released(self, task: Task | None = None) -> list[str]:
+        return sorted(
+            name
+            for name, model in self._models.items()
+            if model.released and task in (None, model.released.manifest.task)
+        )
 
-    def _default(self) -> str:
-        if self._settings.default_model is not None:
-            return self._settings.default_model
-        names = self._all_released()
+    def _task(self, name: str) -> Task | None:
+        """Return the task of a model, or None if no version of it is released."""
+        model = self._models.get(name)
+        return model.released.manifest.task if model and model.released else None
+
+    def _checked(self, servable: Servable, task: Task | None) -> Servable:
+        """Return the version. Raises InvalidValue if it has another task."""
+        manifest = servable.manifest
+        if task in (None, manifest.task):
+            return servable
+        fitting = ", ".join(self._all_released(task)) or "none"
+        raise InvalidValue.of(
+            "model",
+            f"model is {manifest.name}, whose task is {manifest.task}: use POST /{manifest.task};"
+            f" the released models for {task} are {fitting}",
+        )
+
+    def _candidates(self, task: Task | None) -> list[str]:
+        """Return the models that may answer a request that names none."""
+        default = self._settings.default_model
+        if default is not None and (task is None or self._task(default) in (None, task)):
+            return [default]
+        return self._all_released(task)
+
+    def _default(self, task: Task | None) -> str:
+        names = self._candidates(task)
         if len(names) > 1:
             raise InvalidValue.of("model", f"model is absent; name one of {', '.join(names)}")
         if not names:
-            raise NoSuchModel("no model is released; name a model and a version")
+            of_task = f" for {task}" if task and self._all_released() else ""
+            raise NoSuchModel(f"no model{of_task} is released; request a model and a version")
         return names[0]
 
     def _known(self) -> str:
-        return f"released are {', '.join(self._all_released()) or 'none'}"
+        return f"the released models are {', '.join(self._all_released()) or 'none'}"
 
     async def _check_published(self, name: str, version: int) -> None:
-        """Raise NoSuchModel unless the version is on disk, NotReady when that cannot be told."""
+        """Raise NoSuchModel if the version is not on disk, NotReady if that cannot be checked."""
         versions = await self.versions(name)
         if not versions:
             raise NoSuchModel(f"model is {name!r:.100}; {self._known()}")
         if version not in versions:
             published = ", ".join(map(str, versions)) or "none"
-            raise NoSuchModel(f"version is {version}; of {name} published are {published}")
+            raise NoSuchModel(f"version is {version}; the versions of {name} are {published}")
 
 
 def _unreadable() -> NotReady:

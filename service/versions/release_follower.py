@@ -1,4 +1,4 @@
-"""Follows what is released of all models, together with the other workers of the service."""
+"""Follows the releases of all models, in step with the other workers."""
 
 import asyncio
 import logging
@@ -12,25 +12,25 @@ from mirage.service.errors import StartError
 from mirage.service.settings import Settings
 from mirage.service.sharing.release_barrier import Decision, ReleaseBarrier
 from mirage.service.telemetry.metrics import Metrics
-from mirage.service.versions.cache import OnDemand, VersionCache
+from mirage.service.versions.cache import OnDemandVersions, VersionCache
 from mirage.service.versions.releases import Found, ReleasedModel, Releases
 
 log = logging.getLogger(__name__)
 
 
 class ReleaseFollower:
-    """Prepares releases as they change, and lets them serve when all workers have.
+    """Loads changed releases, and serves them once all workers have loaded them.
 
-    `when_behind` is called once, when the others serve what this worker cannot: only a new process
-    can serve it then. Use it on one event loop, one call at a time.
+    Calls `when_behind` once if the other workers serve a release that this one cannot: only a new
+    process can then serve it. Use it on one event loop, one call at a time.
     """
 
     def __init__(
-        self, settings: Settings, metrics: Metrics, memory: VersionCache, on_demand: OnDemand
+        self, settings: Settings, metrics: Metrics, cache: VersionCache, on_demand: OnDemandVersions
     ) -> None:
         self._settings = settings
         self._metrics = metrics
-        self._memory = memory
+        self._cache = cache
         self._on_demand = on_demand
         self._releases = Releases(settings.models)
         self._barrier: ReleaseBarrier | None = None
@@ -40,14 +40,14 @@ class ReleaseFollower:
         self.when_behind: Callable[[], object] = lambda: None
 
     @property
-    def waits(self) -> bool:
-        """Whether something is prepared that other workers may be preparing."""
-        return any(model.waits for model in self.models.values())
+    def is_waiting(self) -> bool:
+        """Whether a release is loaded that other workers may still be loading."""
+        return any(model.is_waiting for model in self.models.values())
 
     async def start(self, barrier: ReleaseBarrier) -> None:
-        """Serve what the other workers serve, else what is released.
+        """Serve the releases of the other workers, or what is released if there are none.
 
-        Raises StartError when what must serve cannot.
+        Raises StartError if the default model, or any model without a default, cannot be served.
         """
         root, default = self._settings.models, self._settings.default_model
         try:
@@ -73,11 +73,11 @@ class ReleaseFollower:
                 await self._catch_up(name, decision)
 
     async def refresh(self) -> None:
-        """Let what is released now answer; what cannot be had, or read, changes nothing."""
+        """Load changed releases. A release that cannot be read or loaded changes nothing."""
         for name, wanted in (await self._changes()).items():
             try:
                 await self._change(name, wanted)
-            except Exception:  # the other models' changes would not be told again
+            except Exception:  # each change is reported once: go on with the other models
                 log.exception("release not followed name=%s", name)
         for model in self.models.values():
             await model.retry()
@@ -85,13 +85,13 @@ class ReleaseFollower:
             self.is_behind = True
             for name, decision in behind.items():
                 log.error(
-                    "worker is behind name=%s version=%d: the others serve what it cannot",
+                    "worker is behind name=%s version=%d: it cannot serve what the others serve",
                     *(name, decision.release.version),
                 )
             self.when_behind()
 
     async def close(self) -> None:
-        """Let no other worker wait for this one."""
+        """Leave the barrier, so that no other worker waits for this one."""
         if self._barrier is not None:
             await asyncio.to_thread(self._barrier.leave)
 
@@ -100,7 +100,7 @@ class ReleaseFollower:
             changes = await asyncio.to_thread(self._releases.changes)
         except BundleError as error:
             if self._readable:
-                log.error("models not read, so what serves goes on serving: %s", error)
+                log.error("models not read; the loaded versions stay in use: %s", error)
             self._set_readable(False)
             return {}
         self._set_readable(True)
@@ -111,22 +111,24 @@ class ReleaseFollower:
         self._metrics.models_unreadable.set(not readable)
 
     async def _change(self, name: str, wanted: Found) -> None:
-        """Prepare what a model releases now, instead of what was prepared before."""
-        model = self.models.setdefault(name, ReleasedModel(name, self._memory, self._metrics))
+        """Load the new release of a model, and discard its earlier candidate."""
+        model = self.models.setdefault(name, ReleasedModel(name, self._cache, self._metrics))
         if model.candidate is not None:
-            # The vote ends before the candidate does: the others may decide until then.
+            # Withdraw the vote first: the others may decide for the candidate until then.
             await self._agree(without=name)
             model.discard()
         if isinstance(wanted, Release):
             await model.follow(replace(wanted, previous=None))
         elif wanted is not None:
-            model.stay(wanted.reason, str(wanted))
+            model.refuse_file(wanted.reason, str(wanted))
         elif model.released is not None:
-            model.stay("release_missing", "release.json is gone; what serves goes on serving")
+            model.refuse_file(
+                "release_missing", "release.json is missing; the released version stays in use"
+            )
 
     async def _catch_up(self, name: str, decision: Decision) -> None:
-        """Prepare what the other workers serve; raises StartError when that is not possible."""
-        self._releases.forget(name)  # what is released may be something else by now
+        """Load what the other workers serve. Raises StartError if that fails."""
+        self._releases.forget(name)  # read the file again: it may name a later release
         await self._change(name, decision.release)
         candidate, refusal = self.models[name].candidate, self.models[name].refusal
         if candidate is None or candidate.level < decision.level:
@@ -137,7 +139,10 @@ class ReleaseFollower:
             )
 
     async def _agree(self, without: str | None = None) -> dict[str, Decision]:
-        """Vote, but for one model, and serve what is decided; returns what cannot be served."""
+        """Vote for the candidates of all models but one, and serve what is decided.
+
+        Returns the decisions that this worker cannot serve.
+        """
         if self._barrier is None:
             return {}
         votes = {
@@ -152,8 +157,8 @@ class ReleaseFollower:
             if model is None or not model.serve(decision):
                 behind[name] = decision
                 continue
-            for version in model.answering():
-                self._on_demand.forget((name, version.manifest.version))
+            for servable in model.servables():
+                self._on_demand.forget((name, servable.manifest.version))
         return behind
 
 

@@ -1,4 +1,4 @@
-"""One model: what is released, its canary, and what is refused; read from `release.json`."""
+"""The released version and the canary of a model, as `release.json` names them."""
 
 import logging
 import time
@@ -14,25 +14,25 @@ from mirage.service.telemetry.metrics import Metrics
 from mirage.service.versions.cache import VersionCache
 from mirage.service.versions.candidate import Candidate, Refusal
 from mirage.service.versions.loading import LoadError
-from mirage.service.versions.version import Answering
+from mirage.service.versions.version import Servable
 
 log = logging.getLogger(__name__)
 
-RELEASED = "ok"  # the outcome of a change that was followed, beside the reasons of those refused
+RELEASED = "ok"  # the outcome of a release in metrics; refused releases have their reason
 
 
 class ReleasedModel:
-    """Prepares what is released of a model, and serves what is decided.
+    """Loads the release of a model as a candidate, and serves it once the workers have decided.
 
-    What is refused leaves what answers as it is.
+    A refused release does not affect the versions in use.
     """
 
-    def __init__(self, name: str, memory: VersionCache, metrics: Metrics) -> None:
+    def __init__(self, name: str, cache: VersionCache, metrics: Metrics) -> None:
         self.name = name
-        self._memory = memory
+        self._cache = cache
         self._metrics = metrics
-        self.released: Answering | None = None
-        self.canary: Answering | None = None
+        self.released: Servable | None = None
+        self.canary: Servable | None = None
         self.share = 0.0
         self.refusal: Refusal | None = None
         self.candidate: Candidate | None = None
@@ -41,57 +41,57 @@ class ReleasedModel:
 
     @property
     def loading(self) -> int | None:
-        """The version that is being loaded, or waits until all workers have loaded it."""
+        """The version that is being loaded, or that is loaded but not served yet."""
         waiting = [] if self.candidate is None else self.candidate.versions
-        serving = [_number(version) for version in self.answering()]
+        serving = [_number(version) for version in self.servables()]
         numbers = [number for v in waiting if (number := _number(v)) not in serving]
         return self._loading or next(iter(numbers), None)
 
-    def choose(self, seed: int | None) -> Answering | None:
-        """The version that answers for a seed; None brings latents, which no canary gets."""
+    def choose(self, seed: int | None) -> Servable | None:
+        """Return the version for a seed. Posted latents (None) always get the released version."""
         if self.canary is None or seed is None or not takes_canary(self.name, seed, self.share):
             return self.released
         return self.canary
 
-    def answering(self) -> list[Answering]:
-        """The released version and the canary."""
+    def servables(self) -> list[Servable]:
+        """Return the released version and the canary, as far as there are any."""
         return [version for version in (self.released, self.canary) if version is not None]
 
     async def follow(self, wanted: Release) -> None:
-        """Prepare a release, which serves once `serve` is told so."""
+        """Load a release as the candidate."""
         self.discard()
         self._set_refusal(None)
         self.candidate = await self._prepare(wanted)
 
     async def retry(self) -> None:
-        """Prepare again what was refused, if that may help and it is time."""
-        if (old := self.candidate) is None or not old.is_due:
+        """Load the candidate again if it was refused for a temporary reason."""
+        if (old := self.candidate) is None or not old.should_retry:
             return
-        self.candidate = fresh = await self._prepare(old.release, old.tries + 1)
-        self._let_go(old.versions)
+        self.candidate = fresh = await self._prepare(old.release, old.attempts + 1)
+        self._drop_all(old.versions)
         if fresh.level == old.level:
             fresh.since = old.since
         if fresh.refusal is None:
             self._set_refusal(None)
 
     def discard(self) -> None:
-        """Let go of what is prepared."""
+        """Drop the candidate."""
         if (old := self.candidate) is not None:
             self.candidate = None
-            self._let_go(old.versions)
+            self._drop_all(old.versions)
 
-    def stay(self, reason: str, message: str) -> None:
-        """Go on as before, for nobody knows what is to be released."""
+    def refuse_file(self, reason: str, message: str) -> None:
+        """Record that release.json cannot be followed. The versions in use stay."""
         self._set_refusal(Refusal(None, reason, message))
         log.error("model refused name=%s reason=%s: %s", self.name, reason, message)
 
     def vote(self) -> Vote | None:
-        """What is prepared and not served."""
+        """Return the vote for the candidate, if there is one."""
         return None if self.candidate is None else self.candidate.vote
 
     @property
-    def waits(self) -> bool:
-        """Whether more is prepared than is decided."""
+    def is_waiting(self) -> bool:
+        """Whether the candidate is loaded but not decided yet."""
         if (candidate := self.candidate) is None:
             return False
         if self._serves is None or candidate.release != self._serves.release:
@@ -99,7 +99,7 @@ class ReleasedModel:
         return candidate.level > self._serves.level
 
     def serve(self, decision: Decision) -> bool:
-        """Serve what is decided; false if that is not prepared."""
+        """Serve a decision. Returns False if the candidate does not provide it."""
         candidate = self.candidate
         if candidate is not None and candidate.release == decision.release:
             if self._serves != decision and candidate.level >= decision.level:
@@ -111,17 +111,17 @@ class ReleasedModel:
         return self._serves == decision
 
     def _switch(self, candidate: Candidate, decision: Decision) -> None:
-        """Let what is prepared answer; nothing else runs meanwhile on the event loop."""
-        old = self.answering()
+        """Switch to the candidate. There is no await, so requests see either the old or the new."""
+        old = self.servables()
         self._set_released(candidate.released)
         canary = candidate.canary if decision.level == Level.COMPLETE else None
         self._set_canary(canary, decision.release)
         self._serves = decision
-        for version in self.answering():
-            self._memory.hold(version)
-        self._let_go(old)
+        for version in self.servables():
+            self._cache.acquire(version)
+        self._drop_all(old)
 
-    def _set_released(self, fresh: Answering | None) -> None:
+    def _set_released(self, fresh: Servable | None) -> None:
         before, after = _number(self.released), _number(fresh)
         self.released = fresh
         if before == after:
@@ -131,7 +131,7 @@ class ReleasedModel:
             self._metrics.released.labels(self.name, str(before)).set(0)
         log.info("model released name=%s version=%d before=%s", self.name, after, before)
 
-    def _set_canary(self, fresh: Answering | None, release: Release) -> None:
+    def _set_canary(self, fresh: Servable | None, release: Release) -> None:
         gauge = self._metrics.canary_share
         if self.canary is not None:
             gauge.labels(self.name, str(_number(self.canary))).set(0)
@@ -141,9 +141,9 @@ class ReleasedModel:
             gauge.labels(self.name, str(_number(fresh))).set(self.share)
             log.info("canary name=%s version=%d share=%g", self.name, _number(fresh), self.share)
 
-    async def _prepare(self, wanted: Release, tries: int = 1) -> Candidate:
-        """Load as much of a release as can be had."""
-        candidate = Candidate(wanted, tries)
+    async def _prepare(self, wanted: Release, attempts: int = 1) -> Candidate:
+        """Load the versions of a release, as far as they can be loaded."""
+        candidate = Candidate(wanted, attempts)
         version = wanted.version
         try:
             candidate.released = await self._load(version)
@@ -155,36 +155,36 @@ class ReleasedModel:
             refusal = Refusal(version, error.reason, str(error), of_canary, error.is_final)
             self._refuse(candidate, refusal)
         except BaseException:
-            self._let_go(candidate.versions)
+            self._drop_all(candidate.versions)
             raise
-        candidate.since = candidate.tried_at = time.monotonic()
+        candidate.since = candidate.attempted_at = time.monotonic()
         return candidate
 
-    async def _load_canary(self, version: int, released: Answering) -> Answering:
+    async def _load_canary(self, version: int, released: Servable) -> Servable:
         fresh = await self._load(version)
         try:
             check_canary(released.manifest, fresh.manifest)
         except BundleError as error:
-            self._memory.let_go(fresh)
+            self._cache.drop(fresh)
             raise LoadError(error.reason, str(error)) from error
         return fresh
 
-    async def _load(self, version: int) -> Answering:
-        """Hold a version, which is loaded unless this model has it in memory."""
+    async def _load(self, version: int) -> Servable:
+        """Return a version with a new reference, and load it if needed."""
         prepared = [] if self.candidate is None else self.candidate.versions
-        for held in (*self.answering(), *prepared):
-            if _number(held) == version:
-                self._memory.hold(held)
-                return held
+        for loaded in (*self.servables(), *prepared):
+            if _number(loaded) == version:
+                self._cache.acquire(loaded)
+                return loaded
         self._loading = version
         try:
-            return await self._memory.load((self.name, version))
+            return await self._cache.load((self.name, version))
         finally:
             self._loading = None
 
-    def _let_go(self, versions: list[Answering]) -> None:
+    def _drop_all(self, versions: list[Servable]) -> None:
         for version in versions:
-            self._memory.let_go(version)
+            self._cache.drop(version)
 
     def _refuse(self, candidate: Candidate, refusal: Refusal) -> None:
         candidate.refusal = refusal
@@ -206,7 +206,7 @@ class ReleasedModel:
         self.refusal = refusal
 
 
-def _number(version: Answering | None) -> int | None:
+def _number(version: Servable | None) -> int | None:
     return None if version is None else version.manifest.version
 
 
@@ -214,7 +214,7 @@ FileSignature = tuple[int, ...]
 
 
 def file_signature(path: Path) -> FileSignature:
-    """What changes with a file; empty when there is none."""
+    """Return a value that changes with a file; empty if there is no file."""
     try:
         found = path.stat()
     except OSError:
@@ -222,36 +222,36 @@ def file_signature(path: Path) -> FileSignature:
     return found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
 
 
-UNKNOWN = (-1,)  # the stamp of no file
-Found = Release | BundleError | None  # what is released, why that cannot be told, or nothing
+UNKNOWN = (-1,)  # differs from the signature of any file
+Found = Release | BundleError | None  # the release, why it cannot be read, or no release
 
 
 class Releases:
-    """The files `release.json` of a folder of models, each read only when it has changed."""
+    """The files `release.json` of a folder of models, each read only after it has changed."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
-        self._stamps: dict[str, FileSignature] = {}
+        self._signatures: dict[str, FileSignature] = {}
 
     def changes(self) -> dict[str, Found]:
-        """What has changed since the last call, by model: at first all models.
+        """Return what has changed since the last call, by model; at first all models.
 
-        It waits for the disk: call it on a thread, and one call at a time. Raises BundleError
-        when the folder cannot be read.
+        It blocks on the disk: call it on a thread, one call at a time. Raises BundleError if the
+        folder cannot be read.
         """
-        names = {*list_models(self._root), *self._stamps}
+        names = {*list_models(self._root), *self._signatures}
         return {name: self._read(name) for name in sorted(names) if self._has_changed(name)}
 
     def forget(self, name: str) -> None:
-        """Let the next call tell of a model, changed or not."""
-        self._stamps[name] = UNKNOWN
+        """Report a model again at the next call, even if it has not changed."""
+        self._signatures[name] = UNKNOWN
 
     def _has_changed(self, name: str) -> bool:
-        # The stamp is taken before the file is read: a change in between is seen the next time.
-        stamp = file_signature(self._root / name / "release.json")
-        known = self._stamps.get(name)
-        self._stamps[name] = stamp
-        return stamp != known
+        # Taken before the file is read, so that a change in between is found at the next call.
+        signature = file_signature(self._root / name / "release.json")
+        known = self._signatures.get(name)
+        self._signatures[name] = signature
+        return signature != known
 
     def _read(self, name: str) -> Found:
         try:

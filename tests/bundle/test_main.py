@@ -33,7 +33,7 @@ def test_list_shows_every_version(root: Path, capsys: Captured) -> None:
     assert [line.split()[:3] for line in lines[1:]] == [["toy", "1", "-"], ["toy", "2", "-"]]
 
 
-def test_release_and_rollback_say_what_they_did(root: Path, capsys: Captured) -> None:
+def test_release_and_rollback_print_the_released_version(root: Path, capsys: Captured) -> None:
     for arguments in (["release", "toy", "1"], ["release", "toy", "2"], ["rollback", "toy"]):
         assert run(root, *arguments) == 0
     assert capsys.readouterr().out.splitlines() == [
@@ -44,7 +44,7 @@ def test_release_and_rollback_say_what_they_did(root: Path, capsys: Captured) ->
     assert read_release(root, "toy") == Release(1, 2)
 
 
-def test_a_release_says_its_canary(root: Path, capsys: Captured) -> None:
+def test_release_prints_the_canary(root: Path, capsys: Captured) -> None:
     assert run(root, "release", "toy", "1", "--canary", "2", "--share", "0.05") == 0
     assert capsys.readouterr().out == (
         "toy: version 1 is released, previous none, canary 2 for 5.00%\n"
@@ -55,13 +55,15 @@ def test_a_release_says_its_canary(root: Path, capsys: Captured) -> None:
 
 
 @pytest.mark.parametrize("half", [["--canary", "2"], ["--share", "0.05"]])
-def test_half_a_canary_is_wrong_usage(half: list[str], root: Path, capsys: Captured) -> None:
+def test_canary_and_share_must_be_given_together(
+    half: list[str], root: Path, capsys: Captured
+) -> None:
     assert run(root, "release", "toy", "1", *half) == 2
     assert capsys.readouterr().err == "error: --canary and --share go together\n"
     assert read_release(root, "toy") is None
 
 
-def test_an_ensemble_is_published_not_released(root: Path, capsys: Captured) -> None:
+def test_ensemble_publishes_without_releasing(root: Path, capsys: Captured) -> None:
     assert run(root, "ensemble", "toy", "1", "2:3") == 0
     assert capsys.readouterr().out == "toy@3: published, an ensemble of 2\n"
     assert read_release(root, "toy") is None
@@ -70,7 +72,7 @@ def test_an_ensemble_is_published_not_released(root: Path, capsys: Captured) -> 
     assert "1 (weight 1), 2 (weight 3)" in capsys.readouterr().out
 
 
-def test_show_takes_the_released_version_else_the_newest(root: Path, capsys: Captured) -> None:
+def test_show_defaults_to_the_released_or_newest_version(root: Path, capsys: Captured) -> None:
     assert run(root, "show", "toy") == 0
     assert "toy@2" in capsys.readouterr().out
     run(root, "release", "toy", "1")
@@ -80,7 +82,7 @@ def test_show_takes_the_released_version_else_the_newest(root: Path, capsys: Cap
     assert "toy@2" in capsys.readouterr().out
 
 
-def test_prune_says_what_it_removed(root: Path, capsys: Captured) -> None:
+def test_prune_prints_the_removed_versions(root: Path, capsys: Captured) -> None:
     assert run(root, "prune", "toy", "--keep", "1", "--dry-run") == 0
     assert run(root, "prune", "toy", "--keep", "1") == 0
     assert run(root, "prune", "toy", "--keep", "1") == 0
@@ -96,7 +98,7 @@ def test_prune_says_what_it_removed(root: Path, capsys: Captured) -> None:
     [([], ["1", "2"]), (["toy"], ["1", "2"]), (["toy", "2"], ["2"])],
     ids=["all", "model", "version"],
 )
-def test_verify_takes_one_version_or_many(
+def test_verify_accepts_one_or_many_versions(
     arguments: list[str], verified: list[str], root: Path, capsys: Captured
 ) -> None:
     assert run(root, "verify", *arguments) == 0
@@ -104,7 +106,7 @@ def test_verify_takes_one_version_or_many(
     assert capsys.readouterr().out.splitlines() == expected
 
 
-def test_verify_tells_what_is_wrong_and_goes_on(root: Path, capsys: Captured) -> None:
+def test_verify_reports_faults_and_continues(root: Path, capsys: Captured) -> None:
     (root / "toy" / "1" / "more").touch()
     assert run(root, "verify") == 3
     captured = capsys.readouterr()
@@ -120,10 +122,10 @@ def test_verify_tells_what_is_wrong_and_goes_on(root: Path, capsys: Captured) ->
         (["show", "../toy"], "error: name_invalid: model name '../toy' does not match"),
         (["verify", "gone"], "error: not_found: "),
         (["release", "toy", "3"], "error: not_found: "),
-        (["rollback", "toy"], "error: not_released: toy releases nothing"),
+        (["rollback", "toy"], "error: not_released: toy has no released version"),
     ],
 )
-def test_bad_data_is_one_line_and_exit_code_3(
+def test_invalid_data_prints_one_line_and_exits_with_3(
     arguments: list[str], message: str, root: Path, capsys: Captured
 ) -> None:
     assert run(root, *arguments) == 3
@@ -133,13 +135,13 @@ def test_bad_data_is_one_line_and_exit_code_3(
     assert captured.err.count("\n") == 1
 
 
-def test_a_busy_model_is_exit_code_5(root: Path, capsys: Captured) -> None:
+def test_a_locked_model_exits_with_5(root: Path, capsys: Captured) -> None:
     with lock_model(root / "toy", wait=False):
         assert run(root, "release", "toy", "1") == 5
     assert "error: locked: another process" in capsys.readouterr().err
 
 
-def test_trouble_with_the_disk_is_one_line_and_exit_code_1(root: Path, capsys: Captured) -> None:
+def test_an_os_error_prints_one_line_and_exits_with_1(root: Path, capsys: Captured) -> None:
     (root / "toy" / ".lock").unlink()
     (root / "toy" / ".lock").mkdir()
     assert run(root, "release", "toy", "1") == 1
@@ -162,14 +164,14 @@ def test_trouble_with_the_disk_is_one_line_and_exit_code_1(root: Path, capsys: C
     ],
     ids=" ".join,
 )
-def test_wrong_usage_is_exit_code_2(arguments: list[str], root: Path, capsys: Captured) -> None:
+def test_wrong_usage_exits_with_2(arguments: list[str], root: Path, capsys: Captured) -> None:
     with pytest.raises(SystemExit) as caught:
         main(arguments)
     assert caught.value.code == 2
     assert "usage: python -m bundle" in capsys.readouterr().err
 
 
-def test_models_may_stand_before_the_command(root: Path, capsys: Captured) -> None:
+def test_models_may_be_given_before_the_command(root: Path, capsys: Captured) -> None:
     assert main(["--models", str(root), "list"]) == 0
     assert "toy" in capsys.readouterr().out
 

@@ -1,4 +1,4 @@
-"""The format's description in models/README.md says what the code does."""
+"""The description of the format in models/README.md matches the code."""
 
 import re
 from pathlib import Path
@@ -28,22 +28,22 @@ def first_cells(heading: str) -> set[str]:
     return {word for row in rows for word in re.findall(r"`([^`]+)`", row)}
 
 
-def test_every_operator_is_listed_and_no_other() -> None:
+def test_lists_exactly_the_allowed_operators() -> None:
     quoted = [line[2:] for line in section("model.onnx").splitlines() if line.startswith("> ")]
     assert " ".join(quoted).split() == sorted(OPERATORS)
 
 
-def test_every_field_of_the_manifest_is_described_and_no_other() -> None:
+def test_describes_exactly_the_fields_of_the_manifest() -> None:
     fields = {name for name in Manifest.model_fields if name != "training"}
     fields |= {f"training.{name}" for name in Training.model_fields}
     assert first_cells("manifest.json") == fields
 
 
-def test_every_reason_is_explained_and_no_other() -> None:
+def test_explains_exactly_the_reasons_of_errors() -> None:
     assert first_cells("What verification means") == set(get_args(Reason))
 
 
-def test_the_limits_are_those_of_the_code() -> None:
+def test_states_the_limits_of_the_code() -> None:
     limits = Limits()
     for fact in (
         NAME_PATTERN,

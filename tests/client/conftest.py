@@ -1,4 +1,4 @@
-"""Toy models, served on a real socket for the whole run."""
+"""Toy models, served on a real socket for the whole session."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +10,7 @@ from mirage.service.app import create_app
 from mirage.service.settings import Settings
 from mirage_client import Client
 from tests.bundles import make_bundle
-from tests.client.servers import Front, serving
+from tests.client.servers import Proxy, serving
 
 
 @pytest.fixture(scope="session")
@@ -29,23 +29,23 @@ def models_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def served(models_root: Path) -> Iterator[tuple[str, Front]]:
+def served(models_root: Path) -> Iterator[tuple[str, Proxy]]:
     settings = Settings(
         models=models_root, default_model="toy", threads=1, encode_threads=1, images_per_request=20
     )
-    front = Front(create_app(settings))
-    with serving(front) as url:
-        yield url, front
+    proxy = Proxy(create_app(settings))
+    with serving(proxy) as url:
+        yield url, proxy
 
 
 @pytest.fixture
-def url(served: tuple[str, Front]) -> str:
+def url(served: tuple[str, Proxy]) -> str:
     return served[0]
 
 
 @pytest.fixture
-def front(served: tuple[str, Front]) -> Front:
-    """What stands before the service, as if nothing had been asked yet."""
+def proxy(served: tuple[str, Proxy]) -> Proxy:
+    """The proxy in proxy of the service, reset."""
     served[1].reset()
     return served[1]
 

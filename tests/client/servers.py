@@ -1,4 +1,4 @@
-"""The real service on a real socket, behind a front that may refuse first."""
+"""The real service on a real socket, behind a proxy that can return errors."""
 
 import asyncio
 import threading
@@ -13,7 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 @dataclass(frozen=True)
 class Answer:
-    """An answer that the front gives itself; `lost` breaks the connection in the middle of it."""
+    """A response of the proxy itself; `lost` breaks the connection in the middle of it."""
 
     status: int
     headers: dict[str, str] = field(default_factory=dict)
@@ -22,31 +22,31 @@ class Answer:
 
 
 @dataclass
-class Asked:
-    """A request that came."""
+class ReceivedRequest:
+    """A received request."""
 
     path: str
     headers: dict[str, str]
     body: bytes = b""
 
 
-class Front:
-    """Passes requests on to the service, but first gives the answers that wait here."""
+class Proxy:
+    """Forwards requests to the service, after sending the queued responses."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
         self.answers: list[Answer] = []
-        self.requests: list[Asked] = []
+        self.requests: list[ReceivedRequest] = []
         self.running = self.most_running = 0
         self.wait_for(1)
 
     def reset(self) -> None:
-        """Forget what was and what was to come."""
+        """Clear received requests and queued responses."""
         self.answers, self.requests, self.most_running = [], [], 0
         self.wait_for(1)
 
     def wait_for(self, company: int) -> None:
-        """Answer nothing from now on until so many requests are there at once."""
+        """Hold all responses until `company` requests are in flight."""
         self._company, self._together = company, asyncio.Event()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -54,7 +54,7 @@ class Front:
             await self._app(scope, receive, send)
             return
         headers = {name.decode(): value.decode() for name, value in scope["headers"]}
-        asked = Asked(scope["path"], headers)
+        asked = ReceivedRequest(scope["path"], headers)
         self.requests.append(asked)
 
         async def listen() -> Message:

@@ -18,7 +18,7 @@ def path(tmp_path: Path) -> Path:
 
 
 def fill(path: Path, span: range = SPAN) -> range:
-    """Add what is missing; returns what that was."""
+    """Add the missing images; returns their indices."""
     archive = Archive(path, span, SUFFIXES)
     missing = archive.survey()
     for index in missing:
@@ -27,12 +27,12 @@ def fill(path: Path, span: range = SPAN) -> range:
 
 
 def sample_ends() -> list[int]:
-    """Where each sample ends in the file."""
+    """The end of each sample in the file."""
     sizes = [sum(len(pack_file("", content)) for content in CONTENTS[index]) for index in SPAN]
     return [sum(sizes[: number + 1]) for number in range(len(sizes))]
 
 
-def test_a_tar_reader_finds_the_samples(path: Path) -> None:
+def test_is_readable_by_tarfile(path: Path) -> None:
     assert fill(path) == SPAN
     with tarfile.open(path) as tar:
         members = tar.getmembers()
@@ -43,13 +43,13 @@ def test_a_tar_reader_finds_the_samples(path: Path) -> None:
 
 
 @pytest.mark.parametrize("size", [0, 512, 9 * 1024, 10 * 1024, 10 * 1024 + 512])
-def test_it_ends_as_tar_programs_end_it(size: int) -> None:
+def test_ends_like_an_archive_of_tarfile(size: int) -> None:
     assert ending(size) == bytes(len(ending(size)))
     assert len(ending(size)) >= 1024
     assert (size + len(ending(size))) % tarfile.RECORDSIZE == 0
 
 
-def test_it_has_its_name_only_when_it_is_whole(path: Path) -> None:
+def test_is_renamed_when_complete(path: Path) -> None:
     archive = Archive(path, SPAN, SUFFIXES)
     for index in SPAN:
         assert not path.exists()
@@ -58,7 +58,7 @@ def test_it_has_its_name_only_when_it_is_whole(path: Path) -> None:
     assert not part_of(path).exists()
 
 
-def test_cut_at_any_byte_it_goes_on_behind_the_last_whole_sample(path: Path) -> None:
+def test_truncated_at_any_byte_it_continues_after_the_last_complete_sample(path: Path) -> None:
     fill(path)
     whole = path.read_bytes()
     path.unlink()
@@ -72,7 +72,7 @@ def test_cut_at_any_byte_it_goes_on_behind_the_last_whole_sample(path: Path) -> 
 
 @pytest.mark.parametrize("before", [-513, -512, -1, 0, 1, 511, 512, 513, 1024])
 @pytest.mark.parametrize("number", range(len(SPAN)))
-def test_gone_on_with_it_ends_with_the_same_bytes(path: Path, number: int, before: int) -> None:
+def test_continuing_gives_the_same_bytes(path: Path, number: int, before: int) -> None:
     fill(path)
     whole = path.read_bytes()
     path.unlink()
@@ -82,14 +82,14 @@ def test_gone_on_with_it_ends_with_the_same_bytes(path: Path, number: int, befor
     assert not part_of(path).exists()
 
 
-def test_what_is_whole_is_left_as_it_is(path: Path) -> None:
+def test_does_not_change_a_complete_archive(path: Path) -> None:
     fill(path)
     before = path.stat()
     assert fill(path) == range(0)
     assert path.stat() == before
 
 
-def test_more_samples_are_added_to_a_finished_archive(path: Path) -> None:
+def test_adds_samples_to_a_complete_archive(path: Path) -> None:
     fill(path)
     whole = path.read_bytes()
     path.unlink()
@@ -98,16 +98,16 @@ def test_more_samples_are_added_to_a_finished_archive(path: Path) -> None:
     assert path.read_bytes() == whole
 
 
-def test_an_archive_that_holds_more_is_refused_and_kept(path: Path) -> None:
+def test_rejects_and_keeps_an_archive_with_more_samples(path: Path) -> None:
     fill(path)
     before = path.read_bytes()
-    with pytest.raises(DatasetError, match="is damaged, or holds more samples than are asked for"):
+    with pytest.raises(DatasetError, match="is damaged, or has more samples than requested"):
         fill(path, SPAN[:2])
     assert path.read_bytes() == before
 
 
-@pytest.mark.parametrize("place", [0, 124, 2048])  # a name, a size, and what is not there
-def test_a_damaged_archive_is_refused_and_kept(path: Path, place: int) -> None:
+@pytest.mark.parametrize("place", [0, 124, 2048])  # a name, a size, and trailing data
+def test_rejects_and_keeps_a_damaged_archive(path: Path, place: int) -> None:
     fill(path)
     damaged = bytearray(path.read_bytes())
     damaged[place : place + 4] = b"\xff" * 4

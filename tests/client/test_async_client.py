@@ -1,4 +1,4 @@
-"""What the asynchronous client does itself: the talks are tested with the other."""
+"""The asyncio client; exchanges are tested with the synchronous one."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -8,7 +8,7 @@ from typing import TypeVar
 import pytest
 
 from mirage_client import AsyncClient, Client, Refused, Unreachable
-from tests.client.servers import Answer, Front
+from tests.client.servers import Answer, Proxy
 
 T = TypeVar("T")
 
@@ -21,43 +21,43 @@ def with_client(url: str, job: Callable[[AsyncClient], Awaitable[T]]) -> T:
     return asyncio.run(run())
 
 
-def test_it_makes_the_same_images_as_the_other(client: Client, url: str) -> None:
+def test_returns_the_same_images_as_the_synchronous_client(client: Client, url: str) -> None:
     made = with_client(url, lambda other: other.generate(19, seed=7))
     assert made == client.generate(19, seed=7)
 
 
-def test_models_are_listed_and_described(client: Client, url: str) -> None:
+def test_lists_and_describes_models(client: Client, url: str) -> None:
     assert with_client(url, lambda other: other.models()) == client.models()
     assert with_client(url, lambda other: other.model("toy")) == client.model("toy")
 
 
-def test_requests_in_flight_are_several_but_bounded(url: str, front: Front) -> None:
+def test_bounds_concurrent_requests(url: str, proxy: Proxy) -> None:
     async def job(client: AsyncClient) -> int:
         stream = client.stream(100)
         await anext(stream)
-        front.wait_for(3)
+        proxy.wait_for(3)
         return len([image async for image in stream])
 
     assert with_client(url, job) == 99
-    assert front.most_running == 3
+    assert proxy.most_running == 3
 
 
-def test_a_busy_server_is_asked_again(url: str, front: Front) -> None:
-    front.answers = [Answer(429, {"retry-after": "0"}), Answer(503, {"retry-after": "0"})]
+def test_retries_while_the_server_is_busy(url: str, proxy: Proxy) -> None:
+    proxy.answers = [Answer(429, {"retry-after": "0"}), Answer(503, {"retry-after": "0"})]
     assert len(with_client(url, lambda client: client.generate(4))) == 4
-    assert len(front.requests) == 3
+    assert len(proxy.requests) == 3
 
 
-def test_a_refusal_of_a_later_page_is_raised(url: str, front: Front) -> None:
+def test_raises_the_error_of_a_later_page(url: str, proxy: Proxy) -> None:
     async def job(client: AsyncClient) -> None:
         async for _ in client.stream(64, seed=7):
-            front.answers = front.answers or [Answer(500)]
+            proxy.answers = proxy.answers or [Answer(500)]
 
     with pytest.raises(Refused, match="500"):
         with_client(url, job)
 
 
-def test_what_is_under_way_is_cancelled_when_a_stream_is_left(url: str, front: Front) -> None:
+def test_leaving_a_stream_cancels_its_requests(url: str, proxy: Proxy) -> None:
     async def job(client: AsyncClient) -> set[asyncio.Task[None]]:
         async with aclosing(client.stream(1000)) as stream:
             async for image in stream:
@@ -66,9 +66,9 @@ def test_what_is_under_way_is_cancelled_when_a_stream_is_left(url: str, front: F
         return asyncio.all_tasks() - {asyncio.current_task()}
 
     assert with_client(url, job) == set()
-    assert len(front.requests) < 10
+    assert len(proxy.requests) < 10
 
 
-def test_nobody_listening_is_unreachable() -> None:
+def test_raises_unreachable_without_a_server() -> None:
     with pytest.raises(Unreachable):
         with_client("http://127.0.0.1:1", lambda client: client.models())

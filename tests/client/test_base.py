@@ -16,13 +16,13 @@ from mirage_client import Client
         ("timeout_s", 0, "timeout_s is 0; more than 0"),
     ],
 )
-def test_a_setting_that_is_not_allowed_is_told(setting: str, value: object, message: str) -> None:
+def test_names_an_invalid_setting(setting: str, value: object, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         Client(**{setting: value})  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("key", ["", "secret\nX-Admin: 1", "sécret"])
-def test_a_key_that_cannot_be_sent_is_refused_and_not_shown(key: str) -> None:
-    with pytest.raises(ValueError, match="api_key is empty or holds other") as caught:
+def test_rejects_an_invalid_key_without_showing_it(key: str) -> None:
+    with pytest.raises(ValueError, match="api_key is empty or has other") as caught:
         Client(api_key=key)
     assert not key or key not in str(caught.value)

@@ -9,12 +9,12 @@ import pytest
 from mirage.bundle.format.latents import draw_latents
 from mirage_client import BadAnswer, Client, Refused, Unreachable
 from tests.bundles import Toy
-from tests.client.servers import Answer, Front
+from tests.client.servers import Answer, Proxy
 
 TRY_NOW = {"retry-after": "0"}
 
 
-def test_images_are_those_of_the_model(client: Client) -> None:
+def test_returns_the_images_of_the_model(client: Client) -> None:
     images = client.generate(3, seed=7, labels=[3, "4", 5], index=2)
     latents, _ = draw_latents(7, 2, 3, 5)
     expected = Toy().images(latents, np.array([3, 4, 5]))
@@ -27,20 +27,20 @@ def test_images_are_those_of_the_model(client: Client) -> None:
     assert {(image.model, image.version) for image in images} == {("toy", 1)}
 
 
-def test_pages_make_the_same_images_as_one_request(client: Client, url: str) -> None:
+def test_pages_give_the_same_images_as_one_request(client: Client, url: str) -> None:
     paged = client.generate(19, seed=7)
     with Client(url, page_size=19) as other:
         assert other.generate(19, seed=7) == paged
     assert [image.index for image in paged] == list(range(19))
 
 
-def test_limits_of_the_server_make_pages_smaller(url: str, front: Front) -> None:
-    with Client(url, page_size=50) as client:  # the server takes 20
+def test_splits_pages_that_exceed_the_limits_of_the_server(url: str, proxy: Proxy) -> None:
+    with Client(url, page_size=50) as client:  # the server allows 20
         assert len(client.generate(50, seed=7)) == 50
-    assert len(front.requests) == 1 + 2 + 4
+    assert len(proxy.requests) == 1 + 2 + 4
 
 
-def test_latents_are_paged_too(client: Client) -> None:
+def test_pages_latents(client: Client) -> None:
     latents, _ = draw_latents(7, 0, 10, 5)
     posted = client.generate(latents=latents, labels=list(range(10)))
     drawn = client.generate(10, seed=7, labels=list(range(10)))
@@ -48,7 +48,7 @@ def test_latents_are_paged_too(client: Client) -> None:
     assert {image.seed for image in posted} == {None}
 
 
-def test_options_reach_the_server(client: Client) -> None:
+def test_sends_all_options(client: Client) -> None:
     plain = client.generate(seed=7, labels=3)[0]
     others = [
         client.generate(seed=7, labels=3, truncation=0.5)[0],
@@ -63,27 +63,27 @@ def test_options_reach_the_server(client: Client) -> None:
     ]
 
 
-def test_requests_in_flight_are_several_but_bounded(url: str, front: Front) -> None:
+def test_bounds_concurrent_requests(url: str, proxy: Proxy) -> None:
     with Client(url, page_size=2, parallel=3) as client:
         stream = client.stream(100, seed=7)
         next(stream)
-        front.wait_for(3)
+        proxy.wait_for(3)
         assert sum(1 for _ in stream) == 99
-    assert front.most_running == 3
+    assert proxy.most_running == 3
 
 
-def test_a_stream_is_not_drawn_far_ahead(url: str, front: Front) -> None:
+def test_a_stream_requests_only_a_few_pages_ahead(url: str, proxy: Proxy) -> None:
     with Client(url, page_size=1, parallel=2) as client:
         stream = client.stream(1000, seed=7)
         assert [next(stream).index for _ in range(5)] == [0, 1, 2, 3, 4]
         stream.close()  # type: ignore[attr-defined]
-    assert len(front.requests) <= 5 + 3
+    assert len(proxy.requests) <= 5 + 3
 
 
-def test_all_pages_are_of_the_version_that_made_the_first(url: str, front: Front) -> None:
+def test_all_pages_use_the_version_of_the_first(url: str, proxy: Proxy) -> None:
     with Client(url, page_size=2) as client:
         client.generate(6, seed=7)
-    bodies = [json.loads(asked.body) for asked in front.requests]
+    bodies = [json.loads(asked.body) for asked in proxy.requests]
     assert [(body.get("model"), body.get("version")) for body in bodies] == [
         (None, None),
         ("toy", 1),
@@ -92,43 +92,43 @@ def test_all_pages_are_of_the_version_that_made_the_first(url: str, front: Front
 
 
 @pytest.mark.parametrize("status", [429, 503])
-def test_a_busy_server_is_asked_again(client: Client, front: Front, status: int) -> None:
+def test_retries_while_the_server_is_busy(client: Client, proxy: Proxy, status: int) -> None:
     expected = client.generate(20, seed=7)
-    front.reset()
-    front.answers = [Answer(status, TRY_NOW)] * 3
+    proxy.reset()
+    proxy.answers = [Answer(status, TRY_NOW)] * 3
     assert client.generate(20, seed=7) == expected
-    assert len(front.requests) == 3 + 3
+    assert len(proxy.requests) == 3 + 3
 
 
-def test_a_lost_connection_is_opened_again(client: Client, front: Front) -> None:
-    front.answers = [Answer(200, lost=True)]
+def test_reconnects_after_a_lost_connection(client: Client, proxy: Proxy) -> None:
+    proxy.answers = [Answer(200, lost=True)]
     assert len(client.generate(2)) == 2
-    assert len(front.requests) == 2
+    assert len(proxy.requests) == 2
 
 
-def test_a_body_that_cannot_be_decoded_is_a_bad_answer(client: Client, front: Front) -> None:
-    """As a proxy makes it that names an encoding which it has undone."""
-    front.answers = [Answer(200, {"content-encoding": "gzip"}, b"{}")]
+def test_raises_bad_answer_for_an_undecodable_body(client: Client, proxy: Proxy) -> None:
+    """Some proxies decode a body and keep its Content-Encoding."""
+    proxy.answers = [Answer(200, {"content-encoding": "gzip"}, b"{}")]
     with pytest.raises(BadAnswer, match="GET /models failed"):
         client.models()
 
 
-def test_patience_ends(url: str, front: Front) -> None:
-    front.answers = [Answer(503, {"retry-after": "1"})]
+def test_retries_end_after_patience_s(url: str, proxy: Proxy) -> None:
+    proxy.answers = [Answer(503, {"retry-after": "1"})]
     with Client(url, patience_s=0.5) as client, pytest.raises(Refused) as caught:
         client.generate()
     assert (caught.value.status, caught.value.retry_after_s) == (503, 1)
 
 
-def test_a_refusal_of_a_later_page_is_raised(client: Client, front: Front) -> None:
+def test_raises_the_error_of_a_later_page(client: Client, proxy: Proxy) -> None:
     stream = client.stream(64, seed=7)
     assert next(stream).index == 0
-    front.answers = [Answer(500)]
+    proxy.answers = [Answer(500)]
     with pytest.raises(Refused, match="500"):
         list(stream)
 
 
-def test_a_refusal_tells_the_field(client: Client) -> None:
+def test_an_error_names_the_field(client: Client) -> None:
     with pytest.raises(Refused) as caught:
         client.generate(labels=77)
     assert (caught.value.status, caught.value.slug) == (422, "invalid-value")
@@ -136,7 +136,7 @@ def test_a_refusal_tells_the_field(client: Client) -> None:
     assert "label is 77" in caught.value.detail
 
 
-def test_nobody_listening_is_unreachable() -> None:
+def test_raises_unreachable_without_a_server() -> None:
     with socket.socket() as unheard:
         unheard.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{unheard.getsockname()[1]}"
@@ -147,14 +147,14 @@ def test_nobody_listening_is_unreachable() -> None:
                 client.models()
 
 
-def test_the_key_is_sent_with_every_request(url: str, front: Front) -> None:
+def test_sends_the_key_with_every_request(url: str, proxy: Proxy) -> None:
     with Client(url, api_key="secret") as client:
         client.models()
         client.generate()
-    assert [asked.headers["authorization"] for asked in front.requests] == ["Bearer secret"] * 2
+    assert [asked.headers["authorization"] for asked in proxy.requests] == ["Bearer secret"] * 2
 
 
-def test_models_are_listed_and_described(client: Client) -> None:
+def test_lists_and_describes_models(client: Client) -> None:
     models = {model.name: model for model in client.models()}
     assert models["toy"].default
     assert (models["toy"].released, models["toy"].versions) == (1, (1, 2))
@@ -169,7 +169,7 @@ def test_models_are_listed_and_described(client: Client) -> None:
 
 
 @pytest.mark.parametrize("name", ["gone", "../models/toy", "a b?c#d"])
-def test_a_model_that_is_not_there_is_refused(client: Client, name: str) -> None:
+def test_raises_refused_for_a_missing_model(client: Client, name: str) -> None:
     with pytest.raises(Refused) as caught:
         client.model(name)
     assert caught.value.status == 404

@@ -1,4 +1,4 @@
-"""The client is a distribution of its own: small, and of the project's version."""
+"""The client is a separate distribution with few dependencies and the version of the project."""
 
 import tomllib
 from importlib.metadata import distribution
@@ -17,11 +17,11 @@ def client_project() -> dict[str, Any]:
     return found["project"]
 
 
-def test_it_has_the_version_of_the_project() -> None:
+def test_has_the_version_of_the_project() -> None:
     assert client_project()["version"] == project()["version"]
 
 
-def test_it_needs_two_packages_and_they_are_pinned() -> None:
+def test_has_two_dependencies_with_pinned_versions() -> None:
     needed = [Requirement(text) for text in client_project()["dependencies"]]
     assert [requirement.name for requirement in needed] == ["httpx", "pillow"]
     extras = client_project()["optional-dependencies"].values()
@@ -30,7 +30,7 @@ def test_it_needs_two_packages_and_they_are_pinned() -> None:
         assert requirement.specifier.contains(pinned[requirement.name])
 
 
-def test_it_installs_a_command() -> None:
+def test_installs_a_command() -> None:
     (script,) = distribution("mirage-client").entry_points.select(group="console_scripts")
     assert script.name == "mirage"
     assert callable(script.load())

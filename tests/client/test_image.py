@@ -14,7 +14,7 @@ def image_of(pixels: np.ndarray) -> GeneratedImage:
 
 
 @pytest.mark.parametrize(("channels", "mode"), [(1, "L"), (3, "RGB"), (4, "RGBA")])
-def test_pixels_are_those_of_the_file(channels: int, mode: str) -> None:
+def test_decodes_the_pixels(channels: int, mode: str) -> None:
     pixels = np.arange(6 * channels, dtype=np.uint8).reshape(2, 3, channels)
     image = image_of(pixels.squeeze())
     assert image.pil().mode == mode
@@ -23,7 +23,7 @@ def test_pixels_are_those_of_the_file(channels: int, mode: str) -> None:
     assert image.array().dtype == np.uint8
 
 
-def test_its_text_does_not_hold_the_file() -> None:
+def test_repr_omits_the_file() -> None:
     image = image_of(np.zeros((2, 3), np.uint8))
     assert "seed=7" in repr(image)
     assert "PNG" not in repr(image)

@@ -1,4 +1,4 @@
-"""The command line against the real service, killed and started again."""
+"""The command line against the real service, with interruptions."""
 
 import signal
 import subprocess
@@ -10,12 +10,12 @@ import pytest
 
 from mirage_client import Client
 from mirage_client.__main__ import main
-from mirage_client.record import held, read_record
-from tests.client.servers import Answer, Front
+from mirage_client.record import lock_dataset, read_record
+from tests.client.servers import Answer, Proxy
 
 Captured = pytest.CaptureFixture[str]
 
-# The system ends the process in the middle of the write that would make a file larger than this.
+# The system kills the process in the write that exceeds this file size.
 ENDED_AT_A_SIZE = """
 import resource, signal, sys
 from mirage_client.__main__ import main
@@ -24,7 +24,7 @@ resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]),) * 2)
 sys.exit(main(sys.argv[2:]))
 """
-# The process ends itself instead of giving a file its name.
+# The process exits instead of renaming a file.
 KILLED_BEFORE_A_RENAME = """
 import os, signal, sys
 from mirage_client.__main__ import main
@@ -49,7 +49,7 @@ def arguments_of(url: str, output: Path, *arguments: str, count: int = 30) -> li
 
 
 def ended(program: str, limit: int, arguments: list[str]) -> int:
-    """How a process ends that carries out a command; negative for a signal."""
+    """The exit code of a command in its own process; negative for a signal."""
     command = [sys.executable, "-c", program, str(limit), *arguments]
     return subprocess.run(command, check=False, stderr=subprocess.DEVNULL).returncode
 
@@ -59,7 +59,7 @@ def files(root: Path) -> dict[str, bytes]:
     return {str(path.relative_to(root)): path.read_bytes() for path in paths}
 
 
-def test_a_folder_holds_the_images_of_the_model(url: str, client: Client, tmp_path: Path) -> None:
+def test_writes_the_images_of_the_model(url: str, client: Client, tmp_path: Path) -> None:
     assert run(url, tmp_path, "--seed", "7", "--label", "3") == 0
     images = client.generate(30, seed=7, labels=3)
     found = files(tmp_path)
@@ -70,14 +70,16 @@ def test_a_folder_holds_the_images_of_the_model(url: str, client: Client, tmp_pa
     }
 
 
-def test_it_says_what_it_made(url: str, tmp_path: Path, capsys: Captured) -> None:
+def test_prints_a_summary(url: str, tmp_path: Path, capsys: Captured) -> None:
     assert run(url, tmp_path / "toy.tar", "--seed", "7") == 0
     captured = capsys.readouterr()
     assert captured.out == f"{tmp_path / 'toy.tar'}: 30 images of toy@1, seed 7\n"
     assert captured.err == ""
 
 
-def test_ended_at_any_size_an_archive_comes_out_the_same(url: str, tmp_path: Path) -> None:
+def test_an_archive_interrupted_at_any_size_is_completed_identically(
+    url: str, tmp_path: Path
+) -> None:
     once, again = tmp_path / "once", tmp_path / "again"
     assert run(url, once / "toy.tar", "--seed", "7") == 0
     record, whole = (once / "toy.mirage.json"), (once / "toy.tar").stat().st_size
@@ -93,7 +95,7 @@ def test_ended_at_any_size_an_archive_comes_out_the_same(url: str, tmp_path: Pat
 
 
 @pytest.mark.parametrize("name", ["out", "out.tar"])
-def test_killed_between_files_a_dataset_comes_out_the_same(
+def test_a_dataset_killed_between_files_is_completed_identically(
     url: str, tmp_path: Path, name: str
 ) -> None:
     once, again = tmp_path / "once", tmp_path / "again"
@@ -106,17 +108,17 @@ def test_killed_between_files_a_dataset_comes_out_the_same(
     assert files(again) == files(once)
 
 
-def test_what_is_there_is_not_asked_for_again(url: str, front: Front, tmp_path: Path) -> None:
+def test_does_not_request_existing_images(url: str, proxy: Proxy, tmp_path: Path) -> None:
     run(url, tmp_path, "--page-size", "10", count=30)
     (tmp_path / "000017.png").unlink()
-    front.reset()
+    proxy.reset()
     assert run(url, tmp_path, "--page-size", "10", count=30) == 0
-    asked = [asked.body for asked in front.requests if asked.path == "/generate"]
+    asked = [asked.body for asked in proxy.requests if asked.path == "/generate"]
     assert len(asked) == 1
     assert b'"index":17' in asked[0]
 
 
-def test_a_drawn_seed_is_remembered(url: str, tmp_path: Path) -> None:
+def test_a_random_seed_is_recorded(url: str, tmp_path: Path) -> None:
     run(url, tmp_path / "a.tar", count=3)
     run(url, tmp_path / "a.tar", count=6)
     record = read_record(tmp_path / "a.mirage.json")
@@ -128,15 +130,15 @@ def test_a_drawn_seed_is_remembered(url: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--seed", "8"], "seed would be 8"),
-        (["--labels", "3"], "labels would be (3,)"),
-        (["--version", "2"], "version would be 2"),
-        (["--model", "named"], "model would be 'named'"),
-        (["--truncation", "0.5"], "truncation would be 0.5"),
-        (["--by-class"], "by_class would be True"),
+        (["--seed", "8"], "seed is 8"),
+        (["--labels", "3"], "labels is (3,)"),
+        (["--version", "2"], "version is 2"),
+        (["--model", "named"], "model is 'named'"),
+        (["--truncation", "0.5"], "truncation is 0.5"),
+        (["--by-class"], "by_class is True"),
     ],
 )
-def test_other_images_are_not_mixed_in(
+def test_rejects_other_parameters_than_the_existing_dataset(
     url: str, tmp_path: Path, capsys: Captured, arguments: list[str], message: str
 ) -> None:
     run(url, tmp_path, "--seed", "7", count=3)
@@ -146,52 +148,52 @@ def test_other_images_are_not_mixed_in(
     assert files(tmp_path) == before
 
 
-def test_a_folder_of_something_else_is_left_alone(
-    url: str, tmp_path: Path, capsys: Captured
-) -> None:
+def test_does_not_write_to_an_unrelated_folder(url: str, tmp_path: Path, capsys: Captured) -> None:
     (tmp_path / "000000.png").write_bytes(b"holiday")
     assert run(url, tmp_path) == 3
-    assert "holds something that this command did not begin" in capsys.readouterr().err
+    assert "exists and was not created by this command" in capsys.readouterr().err
     assert files(tmp_path) == {"000000.png": b"holiday"}
 
 
-def test_a_refusal_before_the_first_image_leaves_nothing(url: str, tmp_path: Path) -> None:
+def test_an_error_before_the_first_image_leaves_nothing(url: str, tmp_path: Path) -> None:
     assert run(url, tmp_path / "out", "--model", "gone") == 3
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_class_may_not_lead_out_of_the_folder(url: str, tmp_path: Path) -> None:
+def test_rejects_class_names_outside_of_the_folder(url: str, tmp_path: Path) -> None:
     assert run(url, tmp_path / "out", "--model", "hostile", "--by-class") == 3
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_model_without_classes_makes_archives_too(url: str, tmp_path: Path) -> None:
+def test_writes_archives_of_a_model_without_classes(url: str, tmp_path: Path) -> None:
     assert run(url, tmp_path / "plain.tar", "--model", "plain", count=2) == 0
     with tarfile.open(tmp_path / "plain.tar") as tar:
         assert tar.getnames() == ["000000.png", "000000.json", "000001.png", "000001.json"]
 
 
-def test_two_commands_do_not_write_one_dataset(url: str, tmp_path: Path, capsys: Captured) -> None:
+def test_two_commands_cannot_write_to_one_dataset(
+    url: str, tmp_path: Path, capsys: Captured
+) -> None:
     run(url, tmp_path, count=3)
     record = read_record(tmp_path / "mirage.json")
     assert record is not None
-    with held(tmp_path / "mirage.json", record):
+    with lock_dataset(tmp_path / "mirage.json", record):
         assert run(url, tmp_path, count=9) == 5
     assert "error: another process is writing to the dataset" in capsys.readouterr().err
 
 
-def test_a_busy_server_is_asked_again(url: str, front: Front, tmp_path: Path) -> None:
-    front.answers = [Answer(status, {"retry-after": "0"}) for status in (429, 503, 429)]
+def test_retries_while_the_server_is_busy(url: str, proxy: Proxy, tmp_path: Path) -> None:
+    proxy.answers = [Answer(status, {"retry-after": "0"}) for status in (429, 503, 429)]
     assert run(url, tmp_path) == 0
 
 
-def test_no_server_is_an_error_and_no_wait(tmp_path: Path, capsys: Captured) -> None:
+def test_fails_at_once_without_a_server(tmp_path: Path, capsys: Captured) -> None:
     assert run("http://127.0.0.1:1", tmp_path / "out") == 1
     assert capsys.readouterr().err.startswith("error: GET /models failed: ")
     assert list(tmp_path.iterdir()) == []
 
 
-def test_models_are_listed(url: str, capsys: Captured) -> None:
+def test_lists_models(url: str, capsys: Captured) -> None:
     assert main(["models", "--url", url]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].split() == ["MODEL", "RELEASED", "VERSIONS"]
@@ -199,10 +201,10 @@ def test_models_are_listed(url: str, capsys: Captured) -> None:
     assert "unreleased     -         1" in lines
 
 
-def test_the_key_is_read_from_a_file(url: str, front: Front, tmp_path: Path) -> None:
+def test_reads_the_key_from_a_file(url: str, proxy: Proxy, tmp_path: Path) -> None:
     (tmp_path / "key").write_text("secret\n")
     assert main(["models", "--url", url, "--key-file", str(tmp_path / "key")]) == 0
-    assert front.requests[0].headers["authorization"] == "Bearer secret"
+    assert proxy.requests[0].headers["authorization"] == "Bearer secret"
 
 
 @pytest.mark.parametrize(
@@ -214,20 +216,23 @@ def test_the_key_is_read_from_a_file(url: str, front: Front, tmp_path: Path) -> 
         (["generate", "-o", "x", "--count", "x"], "argument --count: invalid"),
         (["generate", "-o", "x", "--count", "1", "--seed", "-1"], "--seed: it is -1; 0 … 2^64"),
         (["generate", "-o", "x", "--count", "1", "--truncation", "0"], "it is 0.0; 0 < T ≤ 1"),
-        (["generate", "-o", "x.tar", "--count", "1", "--by-class"], "--by-class makes folders"),
-        (["generate", "-o", "x", "--count", "1", "--shard-size", "2"], "--shard-size splits"),
+        (["generate", "-o", "x.tar", "--count", "1", "--by-class"], "--by-class needs a folder"),
+        (
+            ["generate", "-o", "x", "--count", "1", "--shard-size", "2"],
+            "--shard-size needs an archive",
+        ),
         (["models", "--url", "localhost:8000"], "url is 'localhost:8000'; http://HOST"),
         (["models", "--key-file", "/gone"], "No such file or directory: '/gone'"),
     ],
 )
-def test_wrong_usage_is_told(arguments: list[str], message: str, capsys: Captured) -> None:
+def test_explains_wrong_usage(arguments: list[str], message: str, capsys: Captured) -> None:
     with pytest.raises(SystemExit) as caught:
         main(arguments)
     assert caught.value.code == 2
     assert message in capsys.readouterr().err
 
 
-def test_it_runs_as_a_module() -> None:
+def test_runs_as_a_module() -> None:
     command = [sys.executable, "-m", "mirage_client", "--help"]
     shown = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     assert "generate" in shown

@@ -4,14 +4,14 @@ from mirage_client.progress import Progress
 
 
 class Terminal(io.StringIO):
-    """A stream that somebody watches."""
+    """A stream that is a terminal."""
 
     def isatty(self) -> bool:
         return True
 
 
 def shown(stream: io.StringIO, total: int, done: int, seconds_each: float) -> list[str]:
-    """What a run writes, line over line, by a clock that each image moves."""
+    """The lines that a run writes, with a clock that advances with each image."""
     now = 0.0
     progress = Progress(stream, lambda: now)
     progress.begin(total, done)
@@ -22,20 +22,20 @@ def shown(stream: io.StringIO, total: int, done: int, seconds_each: float) -> li
     return [line.removesuffix("\x1b[K") for line in stream.getvalue().split("\r")[1:]]
 
 
-def test_it_tells_how_many_how_fast_and_how_long() -> None:
+def test_shows_count_rate_and_remaining_time() -> None:
     lines = shown(Terminal(), 1004, 1000, 20.0)
     assert lines[0] == "[#######################·] 1,000/1,004"
     assert lines[1] == "[#######################·] 1,001/1,004  0 images/s  1:00 left"
     assert lines[-1] == "[########################] 1,004/1,004  0 images/s  0:00 left\x1b[K\n"
 
 
-def test_it_does_not_count_what_was_there_as_speed() -> None:
+def test_existing_images_do_not_count_for_the_rate() -> None:
     assert "  4 images/s  0:00 left" in shown(Terminal(), 104, 100, 0.25)[-1]
 
 
-def test_a_fast_run_is_shown_now_and_then() -> None:
+def test_refreshes_at_a_bounded_rate() -> None:
     assert len(shown(Terminal(), 1000, 0, 0.001)) < 15
 
 
-def test_it_is_silent_when_nobody_watches() -> None:
+def test_is_silent_without_a_terminal() -> None:
     assert shown(io.StringIO(), 10, 0, 1.0) == []

@@ -1,4 +1,4 @@
-"""The client's README does what it says: its examples run, and its tables are complete."""
+"""The examples in the client's README run, and its tables are complete."""
 
 import re
 import shlex
@@ -19,7 +19,7 @@ def blocks(language: str) -> list[str]:
 
 
 @pytest.mark.parametrize("number", range(len(blocks("python"))))
-def test_the_examples_of_the_library_run(
+def test_library_examples_run(
     url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -28,7 +28,7 @@ def test_the_examples_of_the_library_run(
     exec(compile(example.replace(EXAMPLE_URL, url), "README.md", "exec"), {})
 
 
-def test_the_examples_of_the_command_line_run(
+def test_command_line_examples_run(
     url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -48,7 +48,7 @@ def test_the_examples_of_the_command_line_run(
     ]
 
 
-def test_every_option_is_listed() -> None:
+def test_lists_every_option() -> None:
     table = README.split("| option of")[1].split("\n\n")[0]
     first_cells = [line.split("|")[1] for line in table.splitlines() if line.startswith("| `")]
     listed = {name for cell in first_cells for name in re.findall("`([^`]+)`", cell)}

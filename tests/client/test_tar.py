@@ -12,7 +12,7 @@ from tests.client.test_record import RECORD
 
 
 def fill(path: Path, record: Record, count: int) -> list[range]:
-    """Add what is missing; returns what that was."""
+    """Add the missing images; returns their indices."""
     tar = Tar(path)
     gaps = list(tar.missing(record, count))
     for gap in gaps:
@@ -32,7 +32,7 @@ def members(path: Path) -> dict[str, bytes]:
         return {member.name: tar.extractfile(member).read() for member in tar}
 
 
-def test_a_sample_is_an_image_a_class_and_a_caption(tmp_path: Path) -> None:
+def test_a_sample_has_image_class_and_parameters(tmp_path: Path) -> None:
     fill(tmp_path / "toy.tar", RECORD, 2)
     found = members(tmp_path / "toy.tar")
     assert list(found) == [
@@ -48,7 +48,7 @@ def test_a_model_without_classes_has_no_class_files(tmp_path: Path) -> None:
     assert list(members(tmp_path / "toy.tar")) == ["000000.png", "000000.json"]
 
 
-def test_shards_hold_so_many_images_each(tmp_path: Path) -> None:
+def test_shards_have_shard_size_images(tmp_path: Path) -> None:
     fill(tmp_path / "toy.tar", replace(RECORD, shard_size=2), 5)
     assert sorted(files(tmp_path)) == ["toy-000000.tar", "toy-000001.tar", "toy-000002.tar"]
     assert "000003.png" in members(tmp_path / "toy-000001.tar")
@@ -56,7 +56,7 @@ def test_shards_hold_so_many_images_each(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("shard_size", [None, 2])
-def test_more_images_are_added(tmp_path: Path, shard_size: int | None) -> None:
+def test_adds_images(tmp_path: Path, shard_size: int | None) -> None:
     record = replace(RECORD, shard_size=shard_size)
     once, again = tmp_path / "once", tmp_path / "again"
     once.mkdir()
@@ -68,7 +68,7 @@ def test_more_images_are_added(tmp_path: Path, shard_size: int | None) -> None:
     assert fill(again / "toy.tar", record, 7) == []
 
 
-def test_a_lost_shard_is_made_again(tmp_path: Path) -> None:
+def test_recreates_a_missing_shard(tmp_path: Path) -> None:
     record = replace(RECORD, shard_size=2)
     fill(tmp_path / "toy.tar", record, 6)
     before = files(tmp_path)
@@ -79,7 +79,7 @@ def test_a_lost_shard_is_made_again(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("count", [1, 3, 4])
 @pytest.mark.parametrize("shard_size", [None, 2])
-def test_fewer_images_than_are_there_are_refused(
+def test_rejects_a_smaller_count_than_exists(
     tmp_path: Path, shard_size: int | None, count: int
 ) -> None:
     record = replace(RECORD, shard_size=shard_size)
@@ -93,7 +93,7 @@ def test_fewer_images_than_are_there_are_refused(
 @pytest.mark.parametrize(
     "name", ["toy.tar", "toy.tar.part", "toy-000000.tar", "toy-000000.tar.part"]
 )
-def test_it_is_occupied_by_an_archive_of_its_name(tmp_path: Path, name: str) -> None:
+def test_is_occupied_by_an_archive_of_its_name(tmp_path: Path, name: str) -> None:
     tar = Tar(tmp_path / "toy.tar")
     (tmp_path / "other.tar").touch()
     (tmp_path / "toy-2.tar").touch()

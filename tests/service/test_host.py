@@ -1,4 +1,4 @@
-"""CPUs and instructions, from files as the kernel writes them."""
+"""CPUs, memory and instruction sets, from files in the format of the kernel."""
 
 import os
 import platform
@@ -15,18 +15,18 @@ from mirage.service.host import available_cpus, instruction_set, memory_bytes
 @pytest.mark.parametrize(
     ("text", "cpus"), [("100000 100000\n", 1), ("50000 100000\n", 1), ("190000 100000\n", 1)]
 )
-def test_a_quota_limits_the_cpus_and_never_to_none(tmp_path: Path, text: str, cpus: int) -> None:
+def test_a_quota_limits_the_cpus_to_at_least_one(tmp_path: Path, text: str, cpus: int) -> None:
     (tmp_path / "cpu.max").write_text(text)
     assert available_cpus(tmp_path) == cpus
 
 
 @pytest.mark.parametrize("text", ["max 100000\n", "nonsense", ""])
-def test_without_a_quota_the_affinity_counts(tmp_path: Path, text: str) -> None:
+def test_without_a_quota_the_affinity_limits_the_cpus(tmp_path: Path, text: str) -> None:
     (tmp_path / "cpu.max").write_text(text)
     assert available_cpus(tmp_path) == len(os.sched_getaffinity(0))
 
 
-def test_the_older_control_groups_are_read_too(tmp_path: Path) -> None:
+def test_quotas_of_cgroup_version_1_are_read(tmp_path: Path) -> None:
     (tmp_path / "cpu").mkdir()
     (tmp_path / "cpu/cpu.cfs_quota_us").write_text("100000\n")
     (tmp_path / "cpu/cpu.cfs_period_us").write_text("100000\n")
@@ -35,7 +35,7 @@ def test_the_older_control_groups_are_read_too(tmp_path: Path) -> None:
 
 @pytest.fixture
 def process(tmp_path: Path) -> Path:
-    """A process in the group /machine/service, as /proc tells it."""
+    """The files in /proc of a process in the group /machine/service."""
     path = tmp_path / "process"
     path.mkdir()
     (path / "cgroup").write_text(
@@ -45,10 +45,10 @@ def process(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("limited", ["machine/service", "machine", "."])
-def test_the_quota_of_the_own_group_or_of_one_around_it_counts(
+def test_the_smallest_quota_of_the_group_and_its_parents_counts(
     tmp_path: Path, process: Path, limited: str
 ) -> None:
-    """As systemd sets it for a service, Kubernetes for a pod, and Docker for a container."""
+    """systemd, Kubernetes and Docker set it on different levels."""
     tree = tmp_path / "tree"
     (tree / "machine/service/other").mkdir(parents=True)
     for group in (tree, tree / "machine", tree / "machine/service"):
@@ -60,7 +60,7 @@ def test_the_quota_of_the_own_group_or_of_one_around_it_counts(
 
 
 @pytest.mark.parametrize("folder", ["cpu", "cpu,cpuacct"])
-def test_so_do_those_of_the_older_control_groups(
+def test_quotas_of_parent_groups_in_version_1_are_read(
     tmp_path: Path, process: Path, folder: str
 ) -> None:
     group = tmp_path / "tree" / folder / "machine/service"
@@ -70,7 +70,9 @@ def test_so_do_those_of_the_older_control_groups(
     assert available_cpus(tmp_path / "tree", process) == 1
 
 
-def test_a_container_sees_its_own_part_of_the_tree(tmp_path: Path, process: Path) -> None:
+def test_groups_are_found_in_the_part_of_the_tree_that_a_container_sees(
+    tmp_path: Path, process: Path
+) -> None:
     tree = tmp_path / "tree"
     (tree / "service").mkdir(parents=True)
     (tree / "service/cpu.max").write_text("100000 100000\n")
@@ -79,27 +81,27 @@ def test_a_container_sees_its_own_part_of_the_tree(tmp_path: Path, process: Path
     assert available_cpus(tree, process) == 1
 
 
-def test_only_instructions_that_matter_are_named(tmp_path: Path) -> None:
+def test_only_relevant_instruction_sets_are_listed(tmp_path: Path) -> None:
     cpuinfo = tmp_path / "cpuinfo"
     cpuinfo.write_text("processor\t: 0\nflags\t\t: fpu avx2 avx fma hypervisor\n")
     assert instruction_set(cpuinfo).split()[1:] == ["avx", "fma", "avx2"]
 
 
-def test_an_unknown_machine_is_named_alone(tmp_path: Path) -> None:
+def test_an_unknown_machine_has_no_instruction_sets(tmp_path: Path) -> None:
     assert len(instruction_set(tmp_path / "absent").split()) == 1
 
 
-def test_memory_is_what_is_no_mapped_file(tmp_path: Path) -> None:
+def test_memory_excludes_mapped_files(tmp_path: Path) -> None:
     (tmp_path / "statm").write_text("5000 300 100 7 0 900 0\n")
     assert memory_bytes(tmp_path) == 200 * resource.getpagesize()
 
 
-def test_where_nothing_is_told_it_is_unknown(tmp_path: Path) -> None:
+def test_unknown_memory_is_zero(tmp_path: Path) -> None:
     assert memory_bytes(tmp_path) == 0
 
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="mallopt is glibc's")
-def test_large_blocks_go_back_to_the_system_whatever_lies_between_them() -> None:
+def test_large_blocks_are_returned_to_the_system() -> None:
     program = """
 from mirage.service.host import memory_bytes, return_large_blocks
 return_large_blocks()

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from mirage.service.settings import Settings, read_settings, service_links
 
 
-def test_the_defaults_are_those_that_are_documented() -> None:
+def test_the_defaults_are_those_documented() -> None:
     settings = read_settings([])
     assert (settings.host, settings.port) == ("127.0.0.1", 8000)
     assert (settings.models, settings.default_model) == (Path("models"), None)
@@ -24,19 +24,19 @@ def test_every_setting_is_a_flag(name: str, capsys: pytest.CaptureFixture[str]) 
     assert f"--{name.replace('_', '-')} " in capsys.readouterr().out
 
 
-def test_a_flag_wins_over_the_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_flag_takes_precedence_over_the_variable(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MIRAGE_PORT", "9000")
     monkeypatch.setenv("MIRAGE_DEFAULT_MODEL", "mnist")
     settings = read_settings(["--port", "9001"])
     assert (settings.port, settings.default_model) == (9001, "mnist")
 
 
-def test_an_empty_variable_is_an_absent_one(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_empty_variable_is_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MIRAGE_DEFAULT_MODEL", "")
     assert read_settings([]).default_model is None
 
 
-def test_origins_are_a_list_with_commas(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_origins_are_separated_by_commas(monkeypatch: pytest.MonkeyPatch) -> None:
     both = ("https://a.example", "http://b.example:8080")
     monkeypatch.setenv("MIRAGE_CORS_ORIGINS", "https://a.example, http://b.example:8080")
     assert read_settings([]).cors_origins == both
@@ -45,9 +45,9 @@ def test_origins_are_a_list_with_commas(monkeypatch: pytest.MonkeyPatch) -> None
         read_settings(["--cors-origins", "*,https://a.example/path"])
 
 
-def test_an_unknown_variable_is_refused_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unknown_variable_is_rejected_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MIRAGE_PROT", "9000")
-    with pytest.raises(ValueError, match="MIRAGE_PROT is no setting"):
+    with pytest.raises(ValueError, match="MIRAGE_PROT is not a setting"):
         read_settings([])
 
 
@@ -66,7 +66,7 @@ LINKS = {
 }
 
 
-def test_links_to_services_are_no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_variables_of_kubernetes_services_are_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in LINKS.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("MIRAGE_DEFAULT_MODEL", "mnist")
@@ -85,16 +85,16 @@ def test_links_to_services_are_no_settings(monkeypatch: pytest.MonkeyPatch) -> N
         ("MIRAGE_HOSTNAME", "tcp://10.0.0.1:80"),
     ],
 )
-def test_what_only_looks_like_a_link_is_refused(
+def test_a_variable_that_only_resembles_a_service_is_rejected(
     monkeypatch: pytest.MonkeyPatch, name: str, value: str
 ) -> None:
     monkeypatch.setenv(name, value)
     assert service_links() == []
-    with pytest.raises(ValueError, match=f"{name} is no setting"):
+    with pytest.raises(ValueError, match=f"{name} is not a setting"):
         read_settings([])
 
 
-def test_a_port_of_a_wrong_form_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_invalid_port_is_rejected(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MIRAGE_PORT", "http://10.0.0.1:80")
     with pytest.raises(ValidationError, match="port"):
         read_settings([])
@@ -103,7 +103,7 @@ def test_a_port_of_a_wrong_form_is_refused(monkeypatch: pytest.MonkeyPatch) -> N
 @pytest.mark.parametrize(
     "path", ["mirage", "/mirage/", "/", "//", "/a b", "/a?b", "https://a.example"]
 )
-def test_a_prefix_begins_with_a_slash_and_ends_without(path: str) -> None:
+def test_an_invalid_root_path_is_rejected(path: str) -> None:
     with pytest.raises(ValidationError, match="root_path"):
         read_settings(["--root-path", path])
     assert read_settings(["--root-path", "/models/v1.2"]).root_path == "/models/v1.2"
@@ -125,6 +125,6 @@ def test_an_unknown_flag_is_a_usage_error(capsys: pytest.CaptureFixture[str]) ->
         ["--threads", "many"],
     ],
 )
-def test_a_value_out_of_bounds_is_refused(flags: list[str]) -> None:
+def test_a_value_out_of_bounds_is_rejected(flags: list[str]) -> None:
     with pytest.raises(ValidationError):
         read_settings(flags)

@@ -1,41 +1,53 @@
-"""The commands that make the data which icon-x4 and avatars are trained on."""
+"""The commands `prepare-icons`, `prepare-avatars` and `prepare-credits`."""
 
 import argparse
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from mirage.training.data.prepare.avatars import write_avatars
+from mirage.training.data.prepare.credits import write_credits
 from mirage.training.data.prepare.icons import write_icons
+from mirage.training.data.sources.image_folder import open_folder
 
 ENDING = """Get the packages with: npm pack openmoji @svgmoji/noto
-OpenMoji's pictures are CC BY-SA 4.0, Noto's Apache-2.0."""
-AVATARS = """The archive holds PNG files named by code points, as emoji_u1f468_1f3fb.png; they are
-in the folder png/72 of https://github.com/googlefonts/noto-emoji, under Apache-2.0."""
+OpenMoji is licensed under CC BY-SA 4.0, Noto under Apache-2.0."""
+AVATARS = """The archive contains PNG files named by code points, such as emoji_u1f468_1f3fb.png:
+the folder png/72 of https://github.com/googlefonts/noto-emoji, licensed under Apache-2.0."""
 
 
 def add_command(add: Callable[..., argparse.ArgumentParser]) -> None:
-    """Add the parsers; `add` is a sub-parsers' `add_parser`."""
+    """Add the parsers; `add` is the method `add_parser` of subparsers."""
     _add_icons(add)
     _add_avatars(add)
+    _add_credits(add)
 
 
 def _add_icons(add: Callable[..., argparse.ArgumentParser]) -> None:
-    summary = "draw the icons of npm packages as PNG, a folder per group"
+    summary = "render the icons of npm packages as PNG, a folder per group"
     parser = add("prepare-icons", help=summary, description=summary, epilog=ENDING)
     parser.set_defaults(command=_prepare_icons)
     parser.add_argument("openmoji", type=Path, metavar="OPENMOJI.tgz")
     parser.add_argument("noto", type=Path, nargs="?", metavar="SVGMOJI-NOTO.tgz")
     parser.add_argument("--to", type=Path, required=True, metavar="FOLDER")
-    parser.add_argument("--size", type=int, default=256, help="of a side in pixels; default 256")
+    parser.add_argument("--size", type=int, default=256, help="side in pixels; default 256")
 
 
 def _add_avatars(add: Callable[..., argparse.ArgumentParser]) -> None:
-    summary = "take the single persons from a ZIP of Noto's emoji, a folder per skin tone"
+    summary = "extract the single persons from a ZIP of Noto Emoji, a folder per skin tone"
     parser = add("prepare-avatars", help=summary, description=summary, epilog=AVATARS)
     parser.set_defaults(command=_prepare_avatars)
     parser.add_argument("emoji", type=Path, metavar="NOTO-EMOJI.zip")
     parser.add_argument("--to", type=Path, required=True, metavar="FOLDER")
-    parser.add_argument("--size", type=int, default=32, help="of a side in pixels; default 32")
+    parser.add_argument("--size", type=int, default=32, help="side in pixels; default 32")
+
+
+def _add_credits(add: Callable[..., argparse.ArgumentParser]) -> None:
+    summary = "list the authors of pictures from the copyright file of their Debian package"
+    parser = add("prepare-credits", help=summary, description=summary)
+    parser.set_defaults(command=_prepare_credits)
+    parser.add_argument("copyright", type=Path, metavar="COPYRIGHT")
+    parser.add_argument("--data", type=Path, required=True, metavar="FOLDER")
+    parser.add_argument("--to", type=Path, required=True, metavar="FILE.md")
 
 
 def _prepare_icons(options: argparse.Namespace) -> Iterator[str]:
@@ -46,3 +58,9 @@ def _prepare_icons(options: argparse.Namespace) -> Iterator[str]:
 def _prepare_avatars(options: argparse.Namespace) -> Iterator[str]:
     count = write_avatars(options.emoji, options.to, options.size)
     yield f"{count} persons of {options.size}x{options.size} in {options.to}"
+
+
+def _prepare_credits(options: argparse.Namespace) -> Iterator[str]:
+    names = open_folder(options.data).names
+    write_credits(options.copyright, names, options.to)
+    yield f"{len(names)} pictures with their authors in {options.to}"

@@ -1,70 +1,114 @@
-"""Evaluation of a run of task `upscale`."""
+"""The command `evaluate` for runs and bundles of task `upscale`."""
 
 import argparse
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import Any
 
-import numpy as np
 import torch
 from PIL import Image
 
+from mirage.bundle.format.verify import load_bundle
 from mirage.training.cli.flags import picture_options
 from mirage.training.data.sources.pictures import Picture, load_pictures
-from mirage.training.errors import DataError
+from mirage.training.errors import DataError, UsageError
+from mirage.training.evaluation.graph_upscaler import enlarger
 from mirage.training.evaluation.restoration import (
+    Enlarge,
     comparison_sheet,
+    restoration_file,
     score_restoration,
     table,
     write_card,
 )
 from mirage.training.runs.checkpoint import load_upscaler
 from mirage.training.runs.run_dir import Run
+from mirage.training.runs.warm_start import is_bundle
 
 LEAST_SIDE = 48
-"""Pixels of a picture that can be scored: a window of SSIM and more, at every scale."""
+"""Smallest side of a picture in pixels; larger than the window of SSIM at every scale."""
+
+
+@dataclass(frozen=True)
+class _Upscaler:
+    """An upscaler to score. data_options: of its training data. snapshot: None for bundles."""
+
+    name: str
+    enlarge: Enlarge
+    scale: int
+    data_fingerprint: str
+    data_options: dict[str, Any]
+    snapshot: Path | None
 
 
 def evaluate_upscaler(options: argparse.Namespace) -> Iterator[str]:
-    """Score a run's last snapshot on its own held-out pictures, or on all of other ones.
+    """Score an upscaler on the held-out pictures of its data, or on all pictures of other data.
 
-    Writes the scores beside the snapshot, unless --to says where.
+    With --held-out only the held-out pictures of other data are scored, which allows a comparison
+    with a model trained on the others. Writes scores and a sheet of pictures to --to, by default
+    beside the snapshot of a run.
     """
     if options.threads:
         torch.set_num_threads(options.threads)
+    model = (_of_bundle if is_bundle(options.candidate) else _of_run)(options)
+    recorded = picture_options(options, model.data_options)
+    least = (LEAST_SIDE // model.scale, LEAST_SIDE)
+    data = load_pictures(options.data, recorded, least, options.low)
+    own = data.fingerprint == model.data_fingerprint
+    held_out = own or "held_out" in options
+    pictures = _only(options.only, data.held_out if held_out else data.all)
+    card = score_restoration(model.enlarge, pictures, model.scale, data.fingerprint)
+    yield f"{len(pictures)} {'held-out' if held_out else 'other'} pictures, {model.name}"
+    yield from table(card)
+    file = options.to
+    if file is None and model.snapshot:
+        file = restoration_file(model.snapshot, _set_name(options))
+    if file:
+        write_card(file, card)
+        sheet = comparison_sheet(model.enlarge, pictures, card.worst, model.scale)
+        Image.fromarray(sheet).save(file.with_suffix(".png"))
+        yield f"{file} and {file.with_suffix('.png').name}"
+
+
+def _of_run(options: argparse.Namespace) -> _Upscaler:
     run = Run(options.candidate)
     config, sheet = run.read_config()
     snapshot = load_upscaler(run.latest_snapshot())
-    scale = snapshot.architecture.scale
-    recorded = picture_options(options, sheet["options"])
-    data = load_pictures(options.data, recorded, (LEAST_SIDE // scale, LEAST_SIDE), options.low)
-    own = data.fingerprint == sheet["fingerprint"]
-    pictures = _only(options.only, data.held_out if own else data.all)
-
-    def enlarge(low: np.ndarray) -> np.ndarray:
-        return snapshot.enlarge(low[None])[0]
-
-    card = score_restoration(enlarge, pictures, scale, data.fingerprint)
-    file = options.to or snapshot.path.with_suffix(f".{_set_name(options)}.restoration.json")
-    write_card(file, card)
-    sheet_file = file.with_suffix(".png")
-    Image.fromarray(comparison_sheet(enlarge, pictures, card.worst, scale)).save(sheet_file)
-    yield (
-        f"{len(pictures)} {'held-out' if own else 'other'} pictures, {config.preset}, "
-        f"{snapshot.nimg / 1000:g} kimg"
+    return _Upscaler(
+        name=f"{config.preset}, {snapshot.nimg / 1000:g} kimg",
+        enlarge=lambda low: snapshot.enlarge(low[None])[0],
+        scale=snapshot.architecture.scale,
+        data_fingerprint=sheet["fingerprint"],
+        data_options=sheet["options"],
+        snapshot=snapshot.path,
     )
-    yield from table(card)
-    yield f"{file} and {sheet_file.name}"
+
+
+def _of_bundle(options: argparse.Namespace) -> _Upscaler:
+    bundle = load_bundle(options.candidate)
+    manifest = bundle.manifest
+    if manifest.pictures is None:  # for type checking: `evaluate` dispatches on the task
+        raise UsageError(f"{options.candidate} is of task {manifest.task}, which has no pictures")
+    return _Upscaler(
+        name=f"{manifest.name}@{manifest.version}",
+        enlarge=enlarger(bundle.model, options.threads or 0),
+        scale=manifest.pictures.scale,
+        data_fingerprint=manifest.training.data_fingerprint,
+        data_options={},
+        snapshot=None,
+    )
 
 
 def _only(prefix: str, pictures: Sequence[Picture]) -> list[Picture]:
-    """Those whose names begin so; raises DataError when there are none."""
+    """The pictures whose names start with a prefix; raises DataError if there are none."""
     chosen = [picture for picture in pictures if picture.name.startswith(prefix)]
     if not chosen:
-        raise DataError(f"--only is {prefix}; no picture to be scored begins so")
+        raise DataError(f"--only is {prefix}; no picture has that prefix")
     return chosen
 
 
 def _set_name(options: argparse.Namespace) -> str:
-    """What a set of pictures is called in the name of a file."""
+    """The part of the file name that identifies the set of pictures."""
     words = [Path(options.data).stem, *PurePosixPath(options.only).parts]
     return "-".join(words).replace(".", "-")

@@ -1,1 +1,1 @@
-"""Images from anywhere, decoded once into one uint8 data set; knows nothing of networks."""
+"""Reads images from files, arrays and the Hugging Face Hub, and decodes them once into uint8."""

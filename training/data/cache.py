@@ -1,4 +1,4 @@
-"""Decoded data on the disk, one folder for each source and way of reading it.
+"""An on-disk cache of decoded data sets, with one folder per source and data options.
 
 datasets/<key>/   images.npy  labels.npy  dataset.json   (labels.npy only with classes)
 """
@@ -21,20 +21,21 @@ from mirage.training.data.options import DataOptions
 from mirage.training.errors import DataError
 
 SPARE_BYTES = 64 << 20
+"""Kept free on the disk beside the decoded images."""
 
 
 def default_cache() -> Path:
-    """The folder for decoded data: mirage/ in the user's cache folder ($XDG_CACHE_HOME)."""
+    """The default cache folder: mirage/ in $XDG_CACHE_HOME, or in ~/.cache."""
     return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "mirage"
 
 
 def cached(
     key: str, options: DataOptions, cache: Path | None, build: Callable[[Path], None]
 ) -> Dataset:
-    """The data of that key; `build` writes them into an empty folder if they are not there.
+    """Return the data set stored under `key`; call `build` with an empty folder if there is none.
 
-    Others who want them too wait meanwhile. A killed or failed build leaves nothing that looks
-    complete. Raises DataError when the disk is full.
+    Other processes that need the same key wait for the build. An interrupted build is never read.
+    Raises DataError if the folder cannot be written or the disk is full.
     """
     folder = (cache or default_cache()) / "datasets" / key
     with _locked(folder):
@@ -43,7 +44,7 @@ def cached(
             _build(folder, build)
             dataset = _read(folder, options)
     if dataset is None:
-        raise DataError(f"{folder} cannot be read again right after it was written")
+        raise DataError(f"{folder} cannot be read back after it was written")
     return dataset
 
 
@@ -60,24 +61,24 @@ def _locked(folder: Path) -> Iterator[None]:
 
 
 def _read(folder: Path, options: DataOptions) -> Dataset | None:
-    """None when it is not there, or damaged."""
+    """Read a data set; return None if it is missing or damaged."""
     try:
-        sheet = json.loads((folder / "dataset.json").read_text())
+        summary = json.loads((folder / "dataset.json").read_text())
         labels = folder / "labels.npy"
         return Dataset(
             images=np.load(folder / "images.npy", mmap_mode="r", allow_pickle=False),
             labels=np.load(labels, allow_pickle=False) if labels.exists() else None,
-            classes=tuple(sheet["classes"]),
-            fingerprint=sheet["fingerprint"],
+            classes=tuple(summary["classes"]),
+            fingerprint=summary["fingerprint"],
             options=options,
-            broken=len(sheet["broken"]),
+            broken=len(summary["broken"]),
         )
     except (OSError, ValueError, KeyError, EOFError):
         return None
 
 
 def _build(folder: Path, build: Callable[[Path], None]) -> None:
-    """Write beside, then rename; what an earlier build left is removed first."""
+    """Build in a temporary folder, then rename it; remains of earlier builds are removed first."""
     draft = folder.with_name(f".building-{folder.name}")
     shutil.rmtree(draft, ignore_errors=True)
     shutil.rmtree(folder, ignore_errors=True)
@@ -96,44 +97,44 @@ def _build(folder: Path, build: Callable[[Path], None]) -> None:
 
 def _unwritable(folder: Path, error: OSError) -> DataError:
     return DataError(
-        f"the decoded images cannot be kept in {folder.parent}: {error.strerror or error}; "
-        "$XDG_CACHE_HOME says where else"
+        f"the decoded images cannot be stored in {folder.parent}: {error.strerror or error}; "
+        "set $XDG_CACHE_HOME to use another folder"
     )
 
 
 def check_room(folder: Path, needed_bytes: int) -> None:
-    """Raise DataError when the disk of a folder has not as many bytes left, and some to spare."""
+    """Raise DataError unless the disk has `needed_bytes` free, plus `SPARE_BYTES`."""
     free = shutil.disk_usage(folder).free
     if free < needed_bytes + SPARE_BYTES:
         raise DataError(
             f"the decoded images need {needed_bytes / 1e9:.2f} GB in {folder.parent}, where "
-            f"{free / 1e9:.2f} GB are free; $XDG_CACHE_HOME says where else"
+            f"{free / 1e9:.2f} GB are free; set $XDG_CACHE_HOME to use another folder"
         )
 
 
 class ArrayWriter:
-    """A .npy file of uint8 [N, …] of which N is known only at the end.
+    """Writes a .npy file uint8 [N, …] whose length N is not known in advance.
 
-    It is written with plain writes: on a full disk those raise OSError, where a mapped file would
-    have the process killed.
+    Uses plain writes rather than a memory map: on a full disk a write raises OSError, but a memory
+    map kills the process with SIGBUS.
     """
 
     def __init__(self, path: Path, shape: tuple[int, ...]) -> None:
         self.shape = shape
         self.count = 0
         self._file = path.open("wb")
-        self._header()
+        self._write_header()
         self._begin = self._file.tell()
 
     def append(self, items: np.ndarray) -> None:
-        """Add uint8 [n, …]."""
+        """Append items uint8 [n, …]."""
         self._file.write(np.ascontiguousarray(items).data)
         self.count += len(items)
 
-    def _header(self) -> None:
-        """NumPy pads headers so that a larger N takes no more room."""
-        form = {"descr": "|u1", "fortran_order": False, "shape": (self.count, *self.shape)}
-        npy.write_array_header_1_0(self._file, form)
+    def _write_header(self) -> None:
+        """Write the header at the current position; NumPy pads it so that N can grow in place."""
+        header = {"descr": "|u1", "fortran_order": False, "shape": (self.count, *self.shape)}
+        npy.write_array_header_1_0(self._file, header)
 
     def __enter__(self) -> "ArrayWriter":
         return self
@@ -147,7 +148,7 @@ class ArrayWriter:
         with self._file:
             if error is None:
                 self._file.seek(0)
-                self._header()
+                self._write_header()
                 if self._file.tell() != self._begin:
                     raise RuntimeError("NumPy changed the length of the header")
                 self._file.flush()

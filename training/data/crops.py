@@ -1,4 +1,4 @@
-"""Random crops of pictures with their low-resolution twins: pure functions of chance."""
+"""Random pairs of high-resolution and low-resolution crops, for training upscalers."""
 
 from collections.abc import Sequence
 
@@ -9,17 +9,22 @@ from mirage.training.data.degradation import SUPPORT, degrade, reduce
 from mirage.training.data.sources.pictures import Picture
 
 TRIES = 4
-"""Places that are looked at before a crop of one colour is taken: it would teach nothing."""
+"""Attempts to find a crop that is not flat; a flat crop has nothing to learn from."""
 FLAT = 8
-"""Grey levels between the darkest and the brightest pixel of a crop that counts as one colour."""
+"""A crop is flat if its pixels span at most this many grey levels."""
 WHITE, BLACK, COLOURED = 0.4, 0.6, 0.85
-"""Shares, cumulated, of what transparent pictures lie on; the rest shows the opacity itself."""
+"""Cumulative probabilities of the background of a transparent picture: white, black, or a random
+colour. The remaining 0.15 train on the alpha channel as a grey image."""
 
 Pair = tuple[np.ndarray, np.ndarray]
 
 
 class Crops:
-    """side: of a low-resolution crop, in pixels. degradations: what low resolution went through."""
+    """Draws pairs of crops from pictures.
+
+    scale: sides of the high resolution over sides of the low. side: of a low-resolution crop, in
+    pixels. degradations: names from `DEGRADATIONS`, applied in order to low-resolution crops.
+    """
 
     def __init__(
         self,
@@ -31,12 +36,14 @@ class Crops:
         self.pictures, self.scale, self.side = pictures, scale, side
         self.degradations = degradations
         sides = np.array([picture.pixels.shape[:2] for picture in pictures], np.float64)
-        self._places = np.cumsum(np.prod(sides - scale * side + 1, axis=1))
+        self._positions = np.cumsum(np.prod(sides - scale * side + 1, axis=1))
 
     def draw(self, rng: np.random.Generator) -> Pair:
-        """Low uint8 [side, side, C] and high [s * side, s * side, C] of a place drawn by area.
+        """Draw one pair: low uint8 [side, side, C] and high uint8 [s * side, s * side, C].
 
-        Turned and mirrored at random; transparent pictures on a random colour, or their opacity.
+        Every position of every picture is equally likely. The pair is rotated by a multiple of
+        90 degrees and mirrored at random. Transparent pictures are drawn over a random colour, or
+        replaced by their alpha channel.
         """
         for _ in range(TRIES):
             low, high = self._cut(rng)
@@ -47,24 +54,24 @@ class Crops:
         return _turned(low, turns, mirrored), _turned(high, turns, mirrored)
 
     def _cut(self, rng: np.random.Generator) -> Pair:
-        place = rng.random() * self._places[-1]
-        picture = self.pictures[int(np.searchsorted(self._places, place, side="right"))]
+        position = rng.random() * self._positions[-1]
+        picture = self.pictures[int(np.searchsorted(self._positions, position, side="right"))]
         if picture.low is not None:
             y, x = (int(rng.integers(n - self.side + 1)) for n in picture.low.shape[:2])
-            return self._twins(picture, picture.low, y, x)
+            return self._paired(picture, picture.low, y, x)
         high = self.scale * self.side
         y, x = (int(rng.integers(n - high + 1)) for n in picture.pixels.shape[:2])
         return self._reduced(picture.pixels, y, x, rng)
 
-    def _twins(self, picture: Picture, low: np.ndarray, y: int, x: int) -> Pair:
+    def _paired(self, picture: Picture, low: np.ndarray, y: int, x: int) -> Pair:
         s, side = self.scale, self.side
         high = picture.pixels[s * y : s * (y + side), s * x : s * (x + side)]
         return low[y : y + side, x : x + side], high
 
     def _reduced(self, pixels: np.ndarray, y: int, x: int, rng: np.random.Generator) -> Pair:
-        """The crop at this place, and what it is in the picture made smaller as a whole."""
+        """A crop and its reduction, equal to a crop of the whole picture's reduction."""
         (top, bottom), (left, right) = (
-            self._margins(place, size) for place, size in zip((y, x), pixels.shape, strict=False)
+            self._margins(start, size) for start, size in zip((y, x), pixels.shape, strict=False)
         )
         s, side = self.scale, self.side
         end = s * side
@@ -74,23 +81,29 @@ class Crops:
         low = reduce(region, s)[top : top + side, left : left + side]
         return low, region[s * top : s * top + end, s * left : s * left + end]
 
-    def _margins(self, place: int, size: int) -> tuple[int, int]:
-        """Low-resolution pixels around a crop that its bicubic reduction needs, where they are."""
-        after = size - place - self.scale * self.side
-        return min(SUPPORT, place // self.scale), min(SUPPORT, after // self.scale)
+    def _margins(self, start: int, size: int) -> tuple[int, int]:
+        """Low-resolution pixels before and after a crop that the bicubic filter reads."""
+        after = size - start - self.scale * self.side
+        return min(SUPPORT, start // self.scale), min(SUPPORT, after // self.scale)
 
 
 def on_matte(pixels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """RGBA uint8 [H, W, 4] over white, black or any colour, or its opacity as grey: [H, W, 3]."""
-    kind = rng.random()
-    if kind >= COLOURED:
+    """Draw RGBA uint8 [H, W, 4] over white, black or a random colour, or return its alpha as grey.
+
+    Returns uint8 [H, W, 3].
+    """
+    choice = rng.random()
+    if choice >= COLOURED:
         return np.repeat(pixels[..., 3:], 3, axis=2)
-    colour = 255 if kind < WHITE else 0 if kind < BLACK else rng.integers(0, 256, 3)
+    colour = 255 if choice < WHITE else 0 if choice < BLACK else rng.integers(0, 256, 3)
     return over(pixels, np.broadcast_to(np.asarray(colour), 3))
 
 
 def over(pixels: np.ndarray, colour: np.ndarray) -> np.ndarray:
-    """RGBA uint8 [H, W, 4] over one colour uint8 [3]: [H, W, 3]; other pictures as they are."""
+    """Composite RGBA uint8 [H, W, 4] over one colour uint8 [3]: [H, W, 3].
+
+    Pictures without alpha are returned unchanged.
+    """
     if pixels.shape[2] != 4:
         return pixels
     picture = Image.fromarray(pixels)

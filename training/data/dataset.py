@@ -1,4 +1,4 @@
-"""Decoded images with their classes, and the same images mirrored as well."""
+"""Decoded images with their class labels, optionally doubled by mirroring."""
 
 import hashlib
 from collections.abc import Sequence
@@ -12,10 +12,10 @@ from mirage.training.errors import DataError
 
 
 class MirroredImages:
-    """uint8 [2 N, H, W, C] over stored images [N, H, W, C]; is read as a NumPy array is.
+    """A read-only array uint8 [2 N, H, W, C]: stored images [N, H, W, C], then their mirror images.
 
-    The first index may be an integer, a slice, or an array of integers or booleans. What it
-    answers is a copy in memory.
+    The first index may be an integer, a slice, or an array of integers or booleans. Indexing
+    returns a copy.
     """
 
     def __init__(self, stored: np.ndarray) -> None:
@@ -30,42 +30,43 @@ class MirroredImages:
 
     def __getitem__(self, index: Any) -> np.ndarray:
         first, *rest = index if isinstance(index, tuple) else (index,)
-        places = self._places(first)
-        images = np.array(self.stored[places % len(self.stored)])
-        mirrored = places >= len(self.stored)
+        indices = self._indices(first)
+        images = np.array(self.stored[indices % len(self.stored)])
+        mirrored = indices >= len(self.stored)
         images[mirrored] = images[mirrored, :, ::-1]
         kept = 0 if np.ndim(first) == 0 and not isinstance(first, slice) else slice(None)
         return images[(kept, *rest)]
 
-    def _places(self, first: Any) -> np.ndarray:
-        """The images that are meant, int64 [M], counted from the first."""
+    def _indices(self, first: Any) -> np.ndarray:
+        """Convert any supported index to non-negative image indices int64 [M]."""
         if isinstance(first, slice):
             return np.arange(*first.indices(len(self)))
-        places = np.atleast_1d(np.asarray(first))
-        if places.dtype == bool:
-            return np.flatnonzero(places)
-        places = np.where(places < 0, places + len(self), places)
-        if places.size and not 0 <= places.min() <= places.max() < len(self):
-            raise IndexError(f"there are {len(self)} images; {first} is outside of them")
-        return places.astype(np.int64)
+        indices = np.atleast_1d(np.asarray(first))
+        if indices.dtype == bool:
+            return np.flatnonzero(indices)
+        indices = np.where(indices < 0, indices + len(self), indices)
+        if indices.size and not 0 <= indices.min() <= indices.max() < len(self):
+            raise IndexError(f"index {first} is out of range for {len(self)} images")
+        return indices.astype(np.int64)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         if copy is False:
-            raise ValueError("mirrored images are made as they are read, so they are copies")
+            raise ValueError("mirrored images are computed on access and cannot be shared uncopied")
         return self[:].astype(dtype or self.dtype, copy=False)
 
 
 HASHED_BYTES = 64 << 20
+"""Bytes of pixels per update of the hash; bounds the memory that hashing takes."""
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """Decoded images, with the classes they belong to.
+    """Decoded images with their class labels.
 
     images: uint8 [N, H, W, C], memory-mapped. labels: int64 [N], or None without classes.
-    classes: class names in code-point order. fingerprint: sha256 of everything above.
-    options: how the pictures were read. broken: how many could not be. unmirrored: the data that
-    were read, where these are twice as many; scores are taken on them.
+    classes: class names in code-point order. fingerprint: sha256 of the fields above.
+    options: how the pictures were read. broken: number of pictures that could not be read.
+    unmirrored: the data set before mirroring, or None if it is not mirrored; scores use it.
     """
 
     images: np.ndarray
@@ -81,11 +82,11 @@ class Dataset:
 
     @property
     def original(self) -> "Dataset":
-        """The images as they were read, each once."""
+        """The data set without mirror images."""
         return self.unmirrored or self
 
     def sheet(self) -> dict[str, Any]:
-        """What a run records of its data."""
+        """The description of the data that a run records, as JSON values."""
         return {
             "fingerprint": self.fingerprint,
             "images": len(self.original),
@@ -96,9 +97,9 @@ class Dataset:
 
 
 def mirror(dataset: Dataset) -> Dataset:
-    """The same images twice: image `i` of the second half is image `i - N`, left and right swapped.
+    """Double a data set: image `N + i` is image `i` with left and right swapped.
 
-    The copies are made as they are read; nothing is written.
+    Mirror images are computed on access; nothing is written.
     """
     labels = dataset.labels
     return replace(
@@ -111,7 +112,7 @@ def mirror(dataset: Dataset) -> Dataset:
 
 
 def fingerprint(images: np.ndarray, labels: np.ndarray | None, classes: Sequence[str]) -> str:
-    """sha256 over shape, pixels, labels and class names: what the networks will see."""
+    """sha256 in hex over shape, pixels, labels and class names."""
     digest = hashlib.sha256(repr((images.shape, list(classes))).encode())
     step = max(1, HASHED_BYTES // max(1, images[:1].nbytes))
     for start in range(0, len(images), step):
@@ -122,9 +123,9 @@ def fingerprint(images: np.ndarray, labels: np.ndarray | None, classes: Sequence
 
 
 def check_enough(dataset: Dataset, batch_size: int) -> None:
-    """Raise DataError when a batch would show the same image twice."""
+    """Raise DataError if the data set has fewer images than one batch."""
     if len(dataset) < batch_size:
         raise DataError(
-            f"--data holds {len(dataset)} images, fewer than one batch of {batch_size}; "
-            f"add images, or make the batch smaller with --set batch_size={max(2, len(dataset))}"
+            f"--data has {len(dataset)} images, fewer than one batch of {batch_size}; "
+            f"add images, or reduce the batch with --set batch_size={max(2, len(dataset))}"
         )

@@ -1,4 +1,4 @@
-"""High resolution -> low resolution, as the world does it: pure functions of pixels and chance."""
+"""Reduction of pictures, and random degradations of the low resolution."""
 
 import io
 from collections.abc import Callable, Sequence
@@ -7,19 +7,22 @@ import numpy as np
 from PIL import Image, ImageFilter
 
 BLUR = (0.2, 1.2)
-"""Standard deviations of a Gaussian, in pixels of the low resolution: a lens or a poor resize."""
+"""Range of the Gaussian's standard deviation in low-resolution pixels: lenses, poor resizing."""
 NOISE = (1.0, 12.0)
-"""Standard deviations in grey levels: a phone by day and by night."""
+"""Range of the noise's standard deviation, in grey levels: a phone's sensor by day and by night."""
 QUALITY = (40, 95)
-"""Of JPEG: below 40 blocks are the picture."""
+"""Range of JPEG quality; below 40 the block artefacts dominate the picture."""
 SUPPORT = 2
-"""Pixels of the low resolution beyond which bicubic reduction sees nothing."""
+"""Radius of the bicubic filter, in low-resolution pixels."""
 
-Spoil = Callable[[np.ndarray, np.random.Generator], np.ndarray]
+Degradation = Callable[[np.ndarray, np.random.Generator], np.ndarray]
 
 
 def reduce(pixels: np.ndarray, scale: int) -> np.ndarray:
-    """uint8 [s * H, s * W, C] -> [H, W, C] by Pillow's bicubic filter, as the literature does."""
+    """Reduce uint8 [s * H, s * W, C] to [H, W, C] with Pillow's bicubic filter.
+
+    Bicubic reduction is the convention of super-resolution benchmarks.
+    """
     height, width = pixels.shape[0] // scale, pixels.shape[1] // scale
     return np.asarray(_image(pixels).resize((width, height), Image.Resampling.BICUBIC)).reshape(
         height, width, -1
@@ -27,7 +30,7 @@ def reduce(pixels: np.ndarray, scale: int) -> np.ndarray:
 
 
 def enlarge(pixels: np.ndarray, scale: int, filter: Image.Resampling) -> np.ndarray:
-    """uint8 [H, W, C] -> [s * H, s * W, C] by one of Pillow's filters."""
+    """Enlarge uint8 [H, W, C] to [s * H, s * W, C] with one of Pillow's filters."""
     height, width = pixels.shape[0] * scale, pixels.shape[1] * scale
     return np.asarray(_image(pixels).resize((width, height), filter)).reshape(height, width, -1)
 
@@ -49,11 +52,11 @@ def _jpeg(pixels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return np.asarray(Image.open(file)).reshape(pixels.shape)
 
 
-DEGRADATIONS: dict[str, Spoil] = {"blur": _blur, "noise": _noise, "jpeg": _jpeg}
+DEGRADATIONS: dict[str, Degradation] = {"blur": _blur, "noise": _noise, "jpeg": _jpeg}
 
 
 def degrade(pixels: np.ndarray, names: Sequence[str], rng: np.random.Generator) -> np.ndarray:
-    """What is done to a low-resolution picture uint8 [H, W, C], in this order."""
+    """Apply the named degradations in order to a low-resolution picture uint8 [H, W, C]."""
     for name in names:
         pixels = DEGRADATIONS[name](pixels, rng)
     return pixels

@@ -1,4 +1,4 @@
-"""Which image belongs to which class: labels files, and class names -> numbers."""
+"""Class labels: reading labels files, matching them to images, numbering classes."""
 
 import csv
 import io
@@ -13,10 +13,11 @@ from mirage.training.data.sources.image import read_file
 from mirage.training.errors import DataError
 
 SHOWN = 3
+"""Image names listed in an error."""
 
 
 def read_labels_file(path: Path) -> bytes:
-    """The content of a labels file, bounded as pictures are; raises DataError."""
+    """Read a labels file of at most `MAX_FILE_BYTES`; raises DataError."""
     try:
         return read_file(path)
     except (OSError, ValueError) as error:
@@ -25,11 +26,12 @@ def read_labels_file(path: Path) -> bytes:
 
 
 def read_labels(name: str, content: bytes) -> dict[str, str] | None:
-    """A labels file: image names -> class names; None when the file says that there are none.
+    """Parse a labels file to a dict of image names to class names.
 
-    JSON as StyleGAN's dataset.json, {"labels": [[name, label], …]} (or {name: label}), or lines
-    `name,label` of CSV, with or without a first line that ends in `label` or `class`.
-    Raises DataError naming the file and what is wrong with it.
+    Reads JSON like StyleGAN's dataset.json, {"labels": [[name, label], …]} or
+    {"labels": {name: label}}, and CSV lines `name,label` with or without a header that ends in
+    `label` or `class`. Returns None for {"labels": null}. Raises DataError naming the file and the
+    fault.
     """
     try:
         text = content.decode("utf-8-sig")
@@ -66,18 +68,20 @@ def _collected(pairs: Iterable[Sequence[Any]]) -> dict[str, str]:
         if isinstance(label, bool) or not isinstance(label, (int, str)) or label == "":
             raise ValueError(f"{name} has the label {label!s:.60}; expected a name or a number")
         if labels.setdefault(name, str(label)) != str(label):
-            raise ValueError(f"{name} is there twice, as {labels[name]} and as {label}")
+            raise ValueError(f"{name} has two labels, {labels[name]} and {label}")
     return labels
 
 
 def match_labels(labels: dict[str, str], names: Sequence[str], file: str) -> list[str]:
-    """The class of each image; raises DataError unless each has one and no others are named."""
+    """The class of each image; raises DataError for missing images and for missing labels."""
     absent = sorted(labels.keys() - set(names))
     if absent:
-        raise DataError(f"the labels file {file} names {_some(absent)} that --data does not hold")
+        raise DataError(
+            f"the labels file {file} names {_some(absent)} that --data does not contain"
+        )
     missing = [name for name in names if name not in labels]
     if missing:
-        raise DataError(f"the labels file {file} lacks {_some(missing)} that --data holds")
+        raise DataError(f"the labels file {file} lacks {_some(missing)} that --data contains")
     return [labels[name] for name in names]
 
 
@@ -88,7 +92,7 @@ def _some(names: Sequence[str]) -> str:
 
 
 def number_classes(names: Sequence[str]) -> tuple[np.ndarray, list[str]]:
-    """A class name for each image -> labels int64 [N] and the names in code-point order."""
+    """Number the class of each image: labels int64 [N], and class names in code-point order."""
     classes = sorted(set(names))
     index = {name: number for number, name in enumerate(classes)}
     return np.array([index[name] for name in names], np.int64), classes

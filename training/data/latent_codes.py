@@ -1,4 +1,4 @@
-"""A latent vector for each picture of a data set, found without training."""
+"""One latent vector per training image, computed without training."""
 
 import numpy as np
 import torch
@@ -8,29 +8,30 @@ from torch import Tensor
 from mirage.training.data.sources.pixels import to_planes
 
 SIDE = 16
-"""Of the thumbnails, in pixels: what an image shows as a whole, and little of its details."""
+"""Side of the thumbnails in pixels: keeps the composition of an image and drops its details."""
 BLOCK = 256
-"""Images that are made smaller at once."""
+"""Images reduced per call, which bounds memory."""
 
 
 def latent_codes(images: np.ndarray, latent_dim: int, transparency: str, seed: int) -> np.ndarray:
-    """Images uint8 [N, H, W, C] -> float32 [N, latent_dim], each coordinate standard normal.
+    """Compute latents float32 [N, latent_dim] of images uint8 [N, H, W, C].
 
-    The principal components of thumbnails, the largest first, each replaced by the normal quantiles
-    of its ranks, so that similar images lie close together and the whole is spread as latents are.
-    Coordinates beyond the components are noise by the seed.
+    Each coordinate is distributed as a standard normal.
+    Coordinates are the principal components of thumbnails, largest variance first, mapped to normal
+    quantiles by rank. Similar images get similar latents, and the set is distributed like sampled
+    latents. Coordinates beyond the number of components are Gaussian noise seeded with `seed`.
     """
     scores = principal_components(_thumbnails(images, transparency), latent_dim)
     noise = np.random.Generator(np.random.Philox(seed))
-    further = noise.standard_normal((len(images), latent_dim - scores.shape[1]))
-    return np.concatenate([gaussianised(scores), further], axis=1).astype(np.float32)
+    rest = noise.standard_normal((len(images), latent_dim - scores.shape[1]))
+    return np.concatenate([gaussianised(scores), rest], axis=1).astype(np.float32)
 
 
 def principal_components(vectors: np.ndarray, most: int) -> np.ndarray:
-    """float [N, D] -> float64 [N, K]: projections on the K <= `most` directions that vary most.
+    """Project float [N, D] on its K <= `most` principal directions: float64 [N, K].
 
-    Signs are fixed: a direction's largest entry is positive. Directions that do not vary are left
-    out.
+    The largest entry of each direction is positive, which fixes the signs. Directions without
+    variance are dropped.
     """
     centred = vectors - vectors.mean(0, dtype=np.float64)
     variances, directions = np.linalg.eigh(centred.T @ centred / len(centred))
@@ -42,14 +43,14 @@ def principal_components(vectors: np.ndarray, most: int) -> np.ndarray:
 
 
 def gaussianised(values: np.ndarray) -> np.ndarray:
-    """float [N, K] -> float64 [N, K]: in each column the normal quantiles of the ranks."""
+    """Map each column of float [N, K] to the standard normal quantiles of its ranks: float64."""
     ranks = values.argsort(axis=0, kind="stable").argsort(axis=0, kind="stable")
     shares = torch.from_numpy((ranks + 0.5) / len(values))
     return torch.special.ndtri(shares).numpy()
 
 
 def _thumbnails(images: np.ndarray, transparency: str) -> np.ndarray:
-    """float32 [N, D] of what networks see, made smaller by means of areas."""
+    """Network values of the images, averaged over areas and flattened: float32 [N, D]."""
     starts = range(0, len(images), BLOCK)
     parts = [_small(to_planes(images[at : at + BLOCK], transparency)) for at in starts]
     return torch.cat(parts).numpy()

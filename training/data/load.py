@@ -1,4 +1,4 @@
-"""--data and its options -> a data set, decoded once and then mapped."""
+"""Loads the data set that --data names: decoded once, then memory-mapped from the cache."""
 
 import hashlib
 import json
@@ -26,9 +26,10 @@ SPLIT_FILES = (".zip", ".npy", ".npz")
 
 
 def open_source(data: str, split: str, labels: str = AUTO) -> Source:
-    """The pictures behind --data; of `split` ("train" or "test") where it has splits, else all.
+    """Open the pictures at a path or hf:NAME.
 
-    Raises DataError when there is nothing to read.
+    split: "train" or "test"; data without splits return all pictures for both. Raises DataError if
+    there is nothing to read.
     """
     if data.startswith(PREFIX):
         return open_hub(data, split, labels)
@@ -50,7 +51,7 @@ def _open_folder(path: Path, split: str) -> Source:
 
 
 def _part(path: Path, split: str) -> Path | None:
-    """The folder or file of a split in a folder that has splits; train's when there is no other."""
+    """The folder or file of a split, else that of train; None if there are no splits."""
     suffixes = [suffix for suffix in SPLIT_FILES if (path / f"train{suffix}").is_file()]
     if image_folder.has_splits(folders_of(path)):
         suffixes.insert(0, "")
@@ -73,10 +74,11 @@ def _open_file(path: Path, split: str) -> Source:
 
 
 FORMAT = 1
-"""Raised when the same pictures come out as other pixels, so that old caches are not read."""
+"""Version of the decoding; increment it when the same pictures decode to other pixels."""
 NOT_PIXELS = {"mirror", "max_broken"}
+"""Options that do not change the decoded pixels, and so are not part of the cache key."""
 COPIED = 1024
-"""Images at a time."""
+"""Images copied per write."""
 
 
 def load_dataset(
@@ -86,11 +88,12 @@ def load_dataset(
     cache: Path | None = None,
     workers: int | None = None,
 ) -> Dataset:
-    """Decode `data` once and map the result.
+    """Decode the data set once and memory-map the result.
 
-    data: a path, or hf:NAME. split: "train" or "test"; data without splits are the same for both.
-    workers: threads that decode; None takes one for each CPU. Mirroring is for training alone.
-    Raises DataError when there is nothing to read or too much of it is broken.
+    data: a path, or hf:NAME. split: "train" or "test"; data without splits return the same for
+    both. cache: folder of decoded data; None uses `default_cache`. workers: decoding threads; None
+    uses one per CPU. Only the split "train" is mirrored. Raises DataError if there is nothing to
+    read or more than `max_broken` of the pictures are broken.
     """
     options = options or DataOptions()
     source = open_source(str(data), split, options.labels)
@@ -106,25 +109,25 @@ def load_dataset(
 def load_splits(
     data: str | Path, options: DataOptions | None = None, cache: Path | None = None
 ) -> tuple[Dataset, Dataset]:
-    """What is trained on, and what is held out, read in the same way.
+    """Load the splits "train" and "test" with the same options.
 
-    Raises DataError when the two have not the same classes and form.
+    Raises DataError if their classes or their image shapes differ.
     """
     train, test = (load_dataset(data, split, options, cache) for split in ("train", "test"))
     if train.classes != test.classes:
         odd = sorted(set(train.classes) ^ set(test.classes))
-        raise DataError(f"of train and test in {data} only one has the class {odd[0]}")
+        raise DataError(f"only one of train and test in {data} has the class {odd[0]}")
     if train.images.shape[1:] != test.images.shape[1:]:
         shapes = train.images.shape[1:], test.images.shape[1:]
         raise DataError(
             f"in {data} train has images {shapes[0]} and test {shapes[1]} "
-            "(height, width, channels); give both one form with --size and --channels"
+            "(height, width, channels); give both the same shape with --size and --channels"
         )
     return train, test
 
 
 def _labels_file(source: Source, options: DataOptions) -> tuple[str, bytes] | None:
-    """The labels file that counts, if one does: its name and content."""
+    """Name and content of the labels file to use, or None."""
     if options.labels == AUTO:
         return source.labels_file
     if options.labels == NONE or source.place.startswith(PREFIX):
@@ -137,7 +140,7 @@ def _labels_file(source: Source, options: DataOptions) -> tuple[str, bytes] | No
 
 
 def _key(source: Source, options: DataOptions, labels: tuple[str, bytes] | None) -> str:
-    """Of all that the pixels, their order and their classes come from."""
+    """A cache key over everything that decides the pixels, their order and their classes."""
     place = source.place if source.place.startswith(PREFIX) else str(Path(source.place).resolve())
     read = options.model_dump(mode="json", exclude=NOT_PIXELS)
     parts = [FORMAT, place, source.prefix, source.state, read]
@@ -153,7 +156,7 @@ def _build(
     labels: tuple[str, bytes] | None,
     workers: int | None,
 ) -> None:
-    """Write images.npy, labels.npy and dataset.json; what is quick to refuse is refused first."""
+    """Write images.npy, labels.npy and dataset.json; cheap checks run before any decoding."""
     classes_of = _classes(source, options, labels)
     form = find_form(source, options)
     check_room(folder, len(source) * form.nbytes)
@@ -168,18 +171,18 @@ def _build(
     if numbers is not None:
         np.save(folder / "labels.npy", numbers)
     images = np.load(folder / "images.npy", mmap_mode="r")
-    sheet: dict[str, Any] = {
+    summary: dict[str, Any] = {
         "classes": classes,
         "fingerprint": fingerprint(images, numbers, classes),
-        "broken": [(source.names[place], why) for place, why in broken],
+        "broken": [(source.names[index], reason) for index, reason in broken],
     }
-    (folder / "dataset.json").write_text(json.dumps(sheet, indent=2))
+    (folder / "dataset.json").write_text(json.dumps(summary, indent=2))
 
 
 def _classes(
     source: Source, options: DataOptions, labels: tuple[str, bytes] | None
 ) -> Sequence[str] | None:
-    """The class of every picture, broken or not."""
+    """The class of every picture, including broken ones; None without classes."""
     if options.labels == NONE:
         return None
     if labels is None:
@@ -195,16 +198,16 @@ def _classes(
 
 
 def _kept(source: Source, classes: Sequence[str], broken: list[tuple[int, str]]) -> list[str]:
-    """The classes of the pictures that could be read; none of the classes may be left empty."""
-    out = {place for place, _ in broken}
-    kept = [name for place, name in enumerate(classes) if place not in out]
+    """The classes of the readable pictures; raises DataError if a class has none."""
+    left_out = {index for index, _ in broken}
+    kept = [name for index, name in enumerate(classes) if index not in left_out]
     if lost := sorted(set(classes) - set(kept)):
         raise DataError(f"no image of the class {lost[0]} in {source.place} can be read")
     return kept
 
 
 def _ready_pixels(source: Source, form: Form) -> np.ndarray | None:
-    """Pixels that are as they shall be already; RGBA is looked at image by image."""
+    """The source's array if it needs no conversion; RGBA is always converted image by image."""
     pixels = source.pixels
     ready = pixels is not None and pixels.shape[1:] == form.shape and form.channels < 4
     return pixels if ready else None

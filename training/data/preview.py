@@ -1,4 +1,4 @@
-"""What a person sees of a data set before anything is trained on it: a picture and a few lines."""
+"""A preview of a data set before training: a contact sheet and a text summary."""
 
 import numpy as np
 
@@ -7,17 +7,19 @@ from mirage.training.data.sources.image import Form
 from mirage.training.data.sources.pixels import contact_sheet, to_float, to_grey_levels
 
 MAX_PIXELS = 4 << 20
+"""Of the contact sheet: 2048x2048 still opens at once in a browser."""
 MAX_COLUMNS = 16
 SHOWN_CLASSES = 12
 CHECKER = 8, (102, 153)
-"""Side of a square in pixels, and the two greys that show through transparent images."""
+"""Side of a square of the chequerboard in pixels, and its two grey levels."""
 
 
 def sample_sheet(dataset: Dataset, count: int = 64) -> np.ndarray:
-    """Samples spread over the data, through the networks' number range: uint8 [H, W, 1 or 3].
+    """A contact sheet of at most `count` random images: uint8 [H, W, 1 or 3].
 
-    One class per column where there are at most 16, else a square; fewer images when they are
-    large. Transparency shows a chequerboard.
+    The images are converted to network values and back, so the sheet shows what is trained on.
+    With 2 to 16 classes each column shows one class; otherwise the sheet is square. Transparent
+    images are drawn over a chequerboard.
     """
     height, width = dataset.images.shape[1:3]
     count = max(1, min(count, len(dataset), MAX_PIXELS // (height * width)))
@@ -29,12 +31,12 @@ def sample_sheet(dataset: Dataset, count: int = 64) -> np.ndarray:
 
 
 def _chosen(dataset: Dataset, count: int) -> np.ndarray:
-    """Numbers int64 [count]: the classes in turn, each from all over the data."""
+    """Indices int64 [count] of random images that cycle through the classes."""
     order = np.random.Generator(np.random.Philox(0)).permutation(len(dataset))
     if dataset.labels is None:
         return order[:count]
     labels = dataset.labels[order]
-    turn = np.empty(len(order), np.int64)  # how many of its class come before it
+    turn = np.empty(len(order), np.int64)  # position of an image within its class
     for label in range(len(dataset.classes)):
         turn[labels == label] = np.arange((labels == label).sum())
     return order[np.lexsort((labels, turn))[:count]]
@@ -49,14 +51,14 @@ def _over_checker(images: np.ndarray) -> np.ndarray:
 
 
 def describe(dataset: Dataset) -> list[str]:
-    """Count, form, classes, what was left out, size and fingerprint, one line each."""
+    """Count, shape, broken pictures, classes, size and fingerprint as lines of text."""
     original = dataset.original
     height, width, channels = original.images.shape[1:]
     lines = [f"images         {len(original):,} of {Form(width, height, channels)}"]
     if dataset is not original:
-        lines.append(f"mirrored       each also mirrored: {len(dataset):,} to choose from")
+        lines.append(f"mirrored       {len(dataset):,} with their mirror images")
     if original.broken:
-        lines.append(f"left out     {original.broken:,} that cannot be used")
+        lines.append(f"left out       {original.broken:,} that cannot be read")
     lines.append(f"classes        {_classes(original)}")
     lines.append(f"decoded        {original.images.nbytes / 1e6:,.1f} MB")
     return [*lines, f"fingerprint    {dataset.fingerprint}"]

@@ -19,8 +19,10 @@ from mirage.training.evaluation.scores.natural_scenes import (
     natural_scene_features,
 )
 from mirage.training.optim.fidelity import luma, psnr
+from mirage.training.runs.run_dir import write_text
 
 Enlarge = Callable[[np.ndarray], np.ndarray]
+CARD_SUFFIX = ".restoration.json"
 OURS, BICUBIC, REAL = "model", "bicubic", "real"
 SHARPEN = ImageFilter.UnsharpMask(radius=2, percent=80, threshold=0)
 """What lifts bicubic's PSNR on photographs, and what anyone can do."""
@@ -148,9 +150,21 @@ def _padded(pixels: np.ndarray) -> np.ndarray:
     return square
 
 
+def restoration_file(snapshot: Path, pictures: str) -> Path:
+    """Where the card of a snapshot's scores on a set of pictures belongs; its sheet is a PNG."""
+    return snapshot.with_suffix(f".{pictures}{CARD_SUFFIX}")
+
+
+def read_cards(snapshot: Path) -> dict[str, RestorationCard]:
+    """A snapshot's cards by the names of the sets of pictures."""
+    files = sorted(snapshot.parent.glob(f"{snapshot.stem}.*{CARD_SUFFIX}"))
+    start = len(snapshot.stem) + 1
+    return {file.name[start : -len(CARD_SUFFIX)]: read_card(file) for file in files}
+
+
 def write_card(path: Path, card: RestorationCard) -> None:
-    """As JSON."""
-    path.write_text(card.model_dump_json(indent=2) + "\n")
+    """As JSON; beside, then renamed."""
+    write_text(path, card.model_dump_json(indent=2) + "\n")
 
 
 def read_card(path: Path) -> RestorationCard:

@@ -6,6 +6,7 @@ from typing import Any
 
 from mirage.bundle.format.manifest import Score
 from mirage.bundle.format.verify import load_bundle
+from mirage.training.errors import DataError
 from mirage.training.evaluation.scorecard import Scorecard, known_scorecard, scores_file
 from mirage.training.publish.export import export_onnx
 from mirage.training.runs.checkpoint import load_snapshot
@@ -42,6 +43,8 @@ def open_candidate(path: Path) -> Candidate:
 def _open_bundle(path: Path) -> Candidate:
     bundle = load_bundle(path)
     manifest = bundle.manifest
+    if manifest.pictures:
+        raise DataError(f"{path} is of task {manifest.task}; only generators are compared so")
     image = manifest.image
     return Candidate(
         name=f"{manifest.name}@{manifest.version}",

@@ -3,49 +3,32 @@
 A published bundle can be exported again, from its own weights: for what newer exports have.
 """
 
-import hashlib
-import logging
-import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
-from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
-import onnx
 import onnxruntime
 import torch
-from PIL import Image
-from torch import Tensor, nn
+from torch import Tensor
 
-from mirage.bundle.format.golden import Case, Golden, golden_inputs, write_golden
+from mirage.bundle.format.golden import Case, Golden, golden_inputs
 from mirage.bundle.format.interface import Image as ImageShape
 from mirage.bundle.format.interface import generator_tensors
 from mirage.bundle.format.latents import draw_latents
-from mirage.bundle.format.manifest import Description, Manifest, Score, Training
-from mirage.bundle.format.verify import load_bundle, read_file, read_manifest
-from mirage.bundle.store.layout import list_versions, version_path
-from mirage.bundle.store.publish import new_version
+from mirage.bundle.format.manifest import Description, Direction, Score
+from mirage.bundle.format.verify import load_bundle, read_file
 from mirage.training.config import TrainConfig
 from mirage.training.errors import ExportError
 from mirage.training.networks.base import Architecture
+from mirage.training.publish.contents import CARD, Contents, publish_contents, retitled, training_of
 from mirage.training.publish.latent_directions import find_directions
 from mirage.training.publish.model_card import ModelCard, direction_strips, model_card, sample_grid
-from mirage.training.runs.checkpoint import (
-    ServedGenerator,
-    ServedUpscaler,
-    Snapshot,
-    UpscalerSnapshot,
-    load_snapshot,
-    load_weights,
-    save_weights,
-)
+from mirage.training.publish.onnx_graph import GOLDEN_TOLERANCE, OPSET, to_onnx
+from mirage.training.runs.checkpoint import ServedGenerator, Snapshot, load_snapshot
 
-OPSET = 20
-GOLDEN_TOLERANCE = 1.0
-"""Grey levels by which another engine's float32 may differ: one, where rounding tips over."""
 PARITY_BATCHES = (1, 3, 17)
-MOST_IMAGES, MOST_SIDE = 65_536, 65_536
+MOST_IMAGES = 65_536
 
 
 def export_onnx(snapshot: Snapshot) -> bytes:
@@ -55,53 +38,6 @@ def export_onnx(snapshot: Snapshot) -> bytes:
     batch = torch.export.Dim("N", min=1, max=MOST_IMAGES)
     module = ServedGenerator(snapshot.generator).eval()
     return to_onnx(module, dict(zip(names, inputs, strict=True)), {0: batch})
-
-
-def export_upscaler(snapshot: UpscalerSnapshot) -> bytes:
-    """The served graph of pictures of any number and size, in one file without external data."""
-    sizes = {0: ("N", MOST_IMAGES), 1: ("H", MOST_SIDE), 2: ("W", MOST_SIDE)}
-    free = {axis: torch.export.Dim(name, min=1, max=most) for axis, (name, most) in sizes.items()}
-    pictures = torch.zeros(2, 24, 32, snapshot.architecture.channels, dtype=torch.uint8)
-    module = ServedUpscaler(snapshot.upscaler).eval()
-    return to_onnx(module, {"pictures": pictures}, free)
-
-
-def to_onnx(
-    module: nn.Module, inputs: dict[str, Tensor], free: dict[int, torch.export.Dim]
-) -> bytes:
-    """A module whose one output is `images` as ONNX; `free` are the axes of any size."""
-    # it would tell at length that torchvision, which nothing here needs, is not there
-    logging.getLogger("torch.onnx._internal.exporter._registration").setLevel(logging.ERROR)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the exporter warns of its own deprecations
-        program = torch.onnx.export(
-            module,
-            tuple(inputs.values()),
-            dynamo=True,
-            opset_version=OPSET,
-            external_data=False,
-            verbose=False,
-            input_names=list(inputs),
-            output_names=["images"],
-            dynamic_shapes=dict.fromkeys(inputs, free),
-        )
-    if program is None:  # only the exporter without dynamo answers nothing
-        raise ExportError("the exporter made no graph")
-    model = program.model_proto
-    _strip(model)
-    onnx.checker.check_model(model, full_check=True)
-    return model.SerializeToString(deterministic=True)
-
-
-def _strip(model: onnx.ModelProto) -> None:
-    """Remove what the exporter notes of its own sources: stack traces and names of files."""
-    graph = model.graph
-    for part in (model, graph, *graph.node, *graph.value_info, *graph.input, *graph.output):
-        part.doc_string = ""
-        del part.metadata_props[:]
-    for tensor in graph.initializer:
-        tensor.doc_string = ""
-    del graph.value_info[:]
 
 
 def _example_inputs(architecture: Architecture, count: int) -> tuple[Tensor, ...]:
@@ -146,14 +82,12 @@ def publish(
 ) -> Path:
     """Export, check and publish a snapshot as the next version of the model folder `to`.
 
-    data: the run's data sheet. model: the graph, if it was exported before. Answers the version's
-    folder: that of the newest version with a graph of its own (no ensemble), and publishes
-    nothing, when it holds the same graph and the same description already.
-    Raises ExportError on a mismatch, and BundleError when the store refuses it.
+    data: the run's data sheet. model: the graph, if it was exported before. Answers as
+    `publish_contents`. Raises ExportError on a mismatch, and BundleError when the store refuses it.
     """
-    model = model or export_onnx(snapshot)
     description = _describe(snapshot, config, data, scores)
-    return publish_graph(snapshot, model, description, to, partial(model_card, card=card))
+    text = partial(model_card, description=description, card=card)
+    return publish_graph(snapshot, model or export_onnx(snapshot), description, to, text)
 
 
 def publish_graph(
@@ -161,50 +95,21 @@ def publish_graph(
     model: bytes,
     description: Description,
     to: Path,
-    write_card: Callable[[str, int, Description], str],
+    card: Callable[[str, int], str],
 ) -> Path:
-    """As `publish`, of a graph and its description; `write_card` makes the text of the card."""
+    """As `publish`, of a graph and its description; `card` makes the text of the model card."""
     check_parity(snapshot, model)
-    if same := _published_already(to, model, description):
-        return same
-    with new_version(to.parent, to.name) as draft:
-        (draft.path / "model.onnx").write_bytes(model)
-        write_golden(draft.path / "golden.npz", make_golden(snapshot))
-        Image.fromarray(sample_grid(snapshot)).save(draft.path / "samples.png")
-        if directions := description.directions:
-            strips = direction_strips(snapshot, directions)
-            Image.fromarray(strips).save(draft.path / "directions.png")
-        _copy_weights(snapshot, draft.path / "weights.safetensors")
-        text = write_card(draft.name, draft.version, description)
-        (draft.path / "README.md").write_text(text, encoding="utf-8")
-        return draft.publish(description)
+    sheets = partial(_sheets, snapshot, description.directions)
+    golden = make_golden(snapshot)
+    contents = Contents(model, description, golden, snapshot.path, card, sheets)
+    return publish_contents(contents, to)
 
 
-def _published_already(to: Path, model: bytes, description: Description) -> Path | None:
-    """The newest version with a graph of its own, if graph and description are these."""
-    path, manifest = next(_versions_with_graphs(to), (None, None))
-    if path is None or manifest is None or manifest.description != description:
-        return None
-    same_graph = manifest.files["model.onnx"].sha256 == hashlib.sha256(model).hexdigest()
-    return path if same_graph else None
-
-
-def find_published(to: Path, model_sha256: str) -> Path | None:
-    """The newest version in the model folder `to` that holds this graph; raises BundleError."""
-    for path, manifest in _versions_with_graphs(to):
-        if manifest.files["model.onnx"].sha256 == model_sha256:
-            return path
-    return None
-
-
-def _versions_with_graphs(to: Path) -> Iterator[tuple[Path, Manifest]]:
-    """Newest first; ensembles have no graph of their own."""
-    versions = list_versions(to.parent, to.name) if to.exists() else []
-    for number in reversed(versions):
-        path = version_path(to.parent, to.name, number)
-        manifest = read_manifest(path)
-        if not manifest.members:
-            yield path, manifest
+def _sheets(snapshot: Snapshot, directions: tuple[Direction, ...]) -> dict[str, np.ndarray]:
+    sheets = {"samples.png": sample_grid(snapshot)}
+    if directions:
+        sheets["directions.png"] = direction_strips(snapshot, directions)
+    return sheets
 
 
 def make_golden(snapshot: Snapshot) -> Golden:
@@ -213,18 +118,6 @@ def make_golden(snapshot: Snapshot) -> Golden:
     inputs = golden_inputs(architecture.latent_dim, architecture.num_classes)
     images = snapshot.generate(inputs["latents"], inputs.get("labels"))
     return Golden((Case(inputs, images),))
-
-
-def _copy_weights(snapshot: Snapshot, path: Path) -> None:
-    _, generator, header = load_weights(snapshot.path, "generator")
-    _, discriminator, _ = load_weights(snapshot.path, "discriminator")
-    save_weights(
-        path,
-        snapshot.architecture,
-        {"nimg": header["nimg"]},
-        generator=generator,
-        discriminator=discriminator,
-    )
 
 
 def _describe(
@@ -241,29 +134,19 @@ def _describe(
         **generator_tensors(architecture.latent_dim, architecture.num_classes, image),
         truncation="scale",
         golden_tolerance=GOLDEN_TOLERANCE,
-        training=Training(
-            preset=config.preset,
-            data_fingerprint=data["fingerprint"],
-            kimg=snapshot.nimg / 1000,
-            seed=config.seed,
-            code_version=version("mirage-gan"),
-            torch_version=str(torch.__version__),
-        ),
+        training=training_of(config, data, snapshot.nimg),
         scores=scores,
         directions=find_directions(snapshot.generator.latent_weight()),
         pictures=None,
     )
 
 
-CARD = "README.md"
-
-
 def republish(bundle: Path, to: Path, card: ModelCard | None = None) -> Path:
     """Export, check and publish the weights of a bundle as the next version of the folder `to`.
 
     Labels, training and scores are the bundle's; so is the model card, but for its title, unless
-    `card` says what to write anew. Answers and raises as `export.publish`, and BundleError for a
-    bundle that does not verify, DataError for one without weights.
+    `card` says what to write anew. Answers and raises as `publish`, and BundleError for a bundle
+    that does not verify, DataError for one without weights.
     """
     manifest = load_bundle(bundle).manifest
     snapshot = load_snapshot(bundle / "weights.safetensors")
@@ -274,12 +157,7 @@ def republish(bundle: Path, to: Path, card: ModelCard | None = None) -> Path:
     }
     description = manifest.description.model_copy(update=news)
     if card is None and CARD in manifest.files:
-        write_card = partial(_retitled, read_file(bundle, manifest, CARD).decode(), manifest)
+        text = partial(retitled, read_file(bundle, manifest, CARD).decode(), manifest)
     else:
-        write_card = partial(model_card, card=card or ModelCard())
-    return publish_graph(snapshot, export_onnx(snapshot), description, to, write_card)
-
-
-def _retitled(text: str, old: Manifest, name: str, version: int, _: Description) -> str:
-    """A model card under the name and version of another one."""
-    return text.replace(f"# {old.name}@{old.version}\n", f"# {name}@{version}\n", 1)
+        text = partial(model_card, description=description, card=card or ModelCard())
+    return publish_graph(snapshot, export_onnx(snapshot), description, to, text)

@@ -11,23 +11,27 @@ from mirage.training.data.sources.pixels import contact_sheet
 from mirage.training.runs.checkpoint import Snapshot
 
 UNKNOWN = "unknown"
+LIMITS = "It generates images like those it was trained on, and nothing else."
 
 
 @dataclass(frozen=True)
 class ModelCard:
-    """What only a person knows of a model: where its data come from, and the licences."""
+    """What only a person knows of a model: where its data come from, and the licences.
+
+    credits: Markdown that names the authors of the data.
+    """
 
     data: str = "not stated"
     data_license: str = UNKNOWN
     license: str = UNKNOWN
-    limits: str = "It generates images like those it was trained on, and nothing else."
+    credits: str = ""
 
 
 def model_card(name: str, version: int, description: Description, card: ModelCard) -> str:
     """The text of the bundle's README.md."""
     return "\n".join(
         [
-            *_front_matter(card),
+            *front_matter(card, "unconditional-image-generation", "gan"),
             "",
             f"# {name}@{version}",
             "",
@@ -36,30 +40,44 @@ def model_card(name: str, version: int, description: Description, card: ModelCar
             *_what(description),
             "",
             *_directions(description),
-            "## Data and licence",
-            "",
-            f"Data: {card.data}. Licence of the data: {card.data_license}. "
-            f"Licence of the model: {card.license}.",
-            "",
+            *data_and_licence(card),
             "## Scores",
             "",
             *_scores(description),
             "",
             "## Training",
             "",
-            *_training(description),
+            training_line(description),
             "",
             "## Limits",
             "",
-            card.limits,
+            LIMITS,
             "",
+            *credits_of(card),
         ]
     )
 
 
-def _front_matter(card: ModelCard) -> list[str]:
-    lines = ["---", "library_name: onnxruntime", "pipeline_tag: unconditional-image-generation"]
-    return [*lines, "tags: [gan, onnx]", f"license: {card.license}", "---"]
+def front_matter(card: ModelCard, pipeline: str, kind: str) -> list[str]:
+    """What hubs of models read: what a model is for, its kind as a tag, and its licence."""
+    lines = ["---", "library_name: onnxruntime", f"pipeline_tag: {pipeline}"]
+    return [*lines, f"tags: [{kind}, onnx]", f"license: {card.license}", "---"]
+
+
+def data_and_licence(card: ModelCard) -> list[str]:
+    """Where the data come from, and what may be done with them and with the model."""
+    return [
+        "## Data and licence",
+        "",
+        f"Data: {card.data}. Licence of the data: {card.data_license}. "
+        f"Licence of the model: {card.license}.",
+        "",
+    ]
+
+
+def credits_of(card: ModelCard) -> list[str]:
+    """The authors of the data; none where nobody is named."""
+    return ["## Credits", "", card.credits.strip(), ""] if card.credits else []
 
 
 def _columns(description: Description) -> str:
@@ -105,13 +123,14 @@ def _scores(description: Description) -> list[str]:
     return head + rows
 
 
-def _training(description: Description) -> list[str]:
+def training_line(description: Description) -> str:
+    """What a model was trained with."""
     training = description.training
-    return [
+    return (
         f"Preset `{training.preset}`, seed {training.seed}, {training.kimg:g} thousand images, "
         f"PyTorch {training.torch_version}, Mirage {training.code_version}. "
         f"Data fingerprint `{training.data_fingerprint}`."
-    ]
+    )
 
 
 GRID = 10

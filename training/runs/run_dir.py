@@ -105,10 +105,14 @@ class Run:
     def save_grid(self, nimg: int, images: np.ndarray, columns: int) -> Path:
         """uint8 [N, H, W, C] -> one PNG, `columns` to a row."""
         self.samples.mkdir(parents=True, exist_ok=True)
-        path = self.samples / f"{nimg:09d}.png"
+        path = self.grid_path(nimg)
         with atomic_write(path) as file:
             Image.fromarray(contact_sheet(images, columns).squeeze()).save(file, "PNG")
         return path
+
+    def grid_path(self, nimg: int) -> Path:
+        """Where the sample grid drawn after so many images is."""
+        return self.samples / f"{nimg:09d}.png"
 
     def write_codes(self, codes: np.ndarray) -> None:
         """Keep the warm start's latent codes float32 [N, latent_dim]: another machine that computed

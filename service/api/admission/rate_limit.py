@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from ipaddress import IPv6Address, ip_address
 
 from mirage.service.errors import LimitExceeded, RateLimited, ServiceError
-from mirage.service.sharing.rate_buckets import Buckets, Caller, OwnBuckets
+from mirage.service.sharing.rate_buckets import Buckets, Caller, LocalBuckets
 from mirage.service.telemetry.logging import Record
 
 FREE = nullcontext()  # of what nobody counts
@@ -24,7 +24,7 @@ class Rates:
     ) -> None:
         self._images_per_minute = images_per_minute
         self._clock = clock
-        self._buckets = buckets or OwnBuckets()
+        self._buckets = buckets or LocalBuckets()
 
     def charged(self, record: Record, images: int) -> AbstractContextManager[None]:
         """Count images for the caller, but not if a refusal leaves the block.

@@ -11,6 +11,7 @@ from mirage.service.media.encoding import APNG, GIF, PNG, WEBP, ZIP
 MULTIPART, JSON, NPY = "multipart/mixed", "application/json", "application/x-npy"
 ANSWER_TYPES = (PNG, WEBP, ZIP, MULTIPART, JSON, NPY)  # earlier ones win ties
 FRAMES_TYPES = (ZIP, GIF, APNG, WEBP)  # as above
+PICTURE_TYPES = (PNG, WEBP)  # as above
 ONE_IMAGE = (PNG, WEBP)
 SEPARATE_ONLY = (ZIP, MULTIPART, NPY)
 ANYTHING = "*/*"
@@ -57,6 +58,16 @@ def choose_frames_type(accept: str | None) -> str:
     chosen = _best(accept or "", FRAMES_TYPES, FRAMES_TYPES)
     if chosen is None:
         raise NotAcceptable(_explain(accept or "", "frames", FRAMES_TYPES))
+    return chosen
+
+
+def choose_picture_type(accept: str | None, *, is_archive: bool) -> str:
+    """The type of an enlarged picture, or of an archive of them; raises NotAcceptable."""
+    possible = (ZIP,) if is_archive else PICTURE_TYPES
+    chosen = _best(accept or "", possible, possible)
+    if chosen is None:
+        asked = "a ZIP of pictures" if is_archive else "a picture"
+        raise NotAcceptable(_explain(accept or "", asked, possible))
     return chosen
 
 

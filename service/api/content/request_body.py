@@ -28,7 +28,7 @@ from mirage.service.errors import (
 )
 from mirage.service.settings import Settings
 from mirage.service.tasks.generate import GenerateInput
-from mirage.service.tasks.requests import GenerateRequest, Point
+from mirage.service.tasks.requests import GenerateRequest, Point, UpscaleRequest
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -36,7 +36,7 @@ Query = list[tuple[str, str]]
 
 JSON, NPY, OCTETS = "application/json", "application/x-npy", "application/octet-stream"
 BODY_TYPES = (JSON, NPY, OCTETS)
-NESTED: dict[str | int, type[BaseModel]] = {"points": Point}
+NESTED: dict[str | int, type[BaseModel]] = {"points": Point, "query": UpscaleRequest}
 MOST_ERRORS = 20
 NPY_HEADER_BYTES = 1024
 NPY_LENGTH_BYTES = {b"\x93NUMPY\x01\x00": 2, b"\x93NUMPY\x02\x00": 4}  # of the header's length
@@ -138,8 +138,18 @@ async def read_body(
     Raises BodyTooLarge; ClientDisconnect if the client leaves before its end.
     """
     most = most_bytes(media_type, settings)
-    announced = headers.get("content-length", "")
-    size = int(announced) if re.fullmatch("[0-9]{1,18}", announced) else 0
+    of_json = f" of JSON; {_instead(settings)}" if most < settings.body_bytes else ""
+    return await read_bounded(headers, receive, most, of_json)
+
+
+async def read_bounded(
+    headers: Mapping[str, str], receive: Receive, most: int, explanation: str = ""
+) -> bytes:
+    """The body, but never more than `most` bytes of it, whatever its headers say.
+
+    Raises BodyTooLarge, with an explanation; ClientDisconnect if the client leaves before its end.
+    """
+    size = announced_bytes(headers) or 0
     chunks: list[bytes] = []
     if more_body := size <= most:
         size = 0
@@ -152,10 +162,15 @@ async def read_body(
         more_body = message.get("more_body", False)
     if size > most:
         raise BodyTooLarge(
-            f"the body has {size} bytes or more; at most {most} are allowed"
-            + (f" of JSON; {_instead(settings)}" if most < settings.body_bytes else "")
+            f"the body has {size} bytes or more; at most {most} are allowed{explanation}"
         )
     return b"".join(chunks)
+
+
+def announced_bytes(headers: Mapping[str, str]) -> int | None:
+    """The length of the body as its headers tell it; None when they do not."""
+    announced = headers.get("content-length", "")
+    return int(announced) if re.fullmatch("[0-9]{1,18}", announced) else None
 
 
 def most_bytes(media_type: str | None, settings: Settings) -> int:

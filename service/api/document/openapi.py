@@ -93,7 +93,7 @@ REF = "#/components/schemas/{model}"
 BINARY = {"type": "string", "format": "binary"}
 MODELS: tuple[type[BaseModel], ...] = (GenerateRequest, GeneratedImages, Problem)
 NOT_OF_GENERATE = {"not-found", "method-not-allowed", "engine-stuck"}
-IN_QUERY = ("index", "labels", "directions", "model", "version", "layout")
+IN_QUERY = ("index", "labels", "directions", "model", "version", "layout", "upscale")
 AS_TEXT = {
     "labels": "3",
     "directions": "0:1.5,3:-2",
@@ -199,6 +199,7 @@ def _success() -> dict[str, Any]:
     headers = {
         "X-Seed": "The seed, also when the service drew it; absent for posted latents",
         "X-Model": "Name and version that made the images, as mnist@1",
+        "X-Upscale": "Name and version that enlarged them, as icon-x4@1, if one was asked for",
         "Server-Timing": "Milliseconds in the queue, in the engine and in encoding",
         "Vary": "Accept",
     }

@@ -20,6 +20,7 @@ DESCRIPTION = (
 )
 HEADERS = {
     "X-Model": "Name and version that made the frames, as mnist@1",
+    "X-Upscale": "Name and version that enlarged them, as icon-x4@1, if one was asked for",
     "Server-Timing": "Milliseconds in the queue, in the engine and in encoding; not of long walks",
     "Vary": "Accept",
 }

@@ -1,6 +1,8 @@
-"""Holds an inference request against a model: its tensors become latents and labels."""
+"""Holds an inference request against a model: its tensors become the items of a batch."""
 
-from mirage.bundle.format.manifest import Manifest
+from dataclasses import dataclass
+
+from mirage.bundle.format.manifest import Manifest, PictureModel
 from mirage.service.api.openinference.codec import ParsedRequest
 from mirage.service.api.openinference.schemas import InferenceInput, TensorMetadata
 from mirage.service.api.openinference.tensors import (
@@ -11,25 +13,74 @@ from mirage.service.api.openinference.tensors import (
     from_json,
     inputs_of,
 )
-from mirage.service.errors import InvalidValue
+from mirage.service.errors import InvalidValue, LimitExceeded
+from mirage.service.media.tiling import tile_side
 from mirage.service.settings import Settings
-from mirage.service.tasks.generate import GenerateJob, check_limits, checked_latents
+from mirage.service.tasks.generate import GenerateJob, check_count, check_limits, checked_latents
+from mirage.service.tasks.upscale import check_enlarged, count_images
 
 
-def build_job(parsed: ParsedRequest, manifest: Manifest, settings: Settings) -> GenerateJob:
+@dataclass(frozen=True)
+class PictureJob:
+    """uint8 `[n, H, W, C]` as a model takes them, without tiles; `charge` is what they count."""
+
+    pictures: Array
+    charge: int
+
+    @property
+    def arrays(self) -> tuple[Array]:
+        """The model's only input."""
+        return (self.pictures,)
+
+    @property
+    def weight(self) -> int:
+        """The pixels of one."""
+        return int(self.pictures[0, :, :, 0].size)
+
+    @property
+    def count(self) -> int:
+        """How many."""
+        return len(self.pictures)
+
+
+SHAPES = {"latents": "latent_dim", "pictures": "H, W, C"}  # of one item, as people write them
+
+
+def build_job(
+    parsed: ParsedRequest, manifest: Manifest, settings: Settings
+) -> GenerateJob | PictureJob:
     """Check the inputs against the model and the limits, and read their values.
 
     Raises InvalidValue, LimitExceeded.
     """
     wanted = inputs_of(manifest)
     given = _by_name(parsed, wanted)
-    count = _count(given["latents"][0])
+    first = given[wanted[0].name][0]
+    count = _count(first, wanted[0])
     for tensor in wanted:
         check_tensor(given[tensor.name][0], tensor, count)
+    if manifest.pictures is not None:
+        charge = _check_pictures(first, manifest.pictures, settings)
+        return PictureJob(_values(*given[first.name]), charge)
     check_limits(count, manifest, settings)
     arrays = {name: _values(*tensor) for name, tensor in given.items()}
     latents = checked_latents(arrays["latents"], manifest.latent_dim)
     return GenerateJob(latents, _checked_labels(arrays.get("labels"), manifest), None, 0)
+
+
+def _check_pictures(tensor: InferenceInput, model: PictureModel, settings: Settings) -> int:
+    """Raise for pictures that one run of the model does not take; returns what they count."""
+    count, height, width, _ = tensor.shape
+    check_count(count, settings, tensor.name)
+    side = tile_side(settings.tile, model.halo, model.multiple)
+    if height * width > side**2 or height % model.multiple or width % model.multiple:
+        raise LimitExceeded.of(
+            tensor.name,
+            f"{tensor.name} have {width}x{height} pixels each; here, up to {side**2} pixels and"
+            f" sides that are multiples of {model.multiple} are allowed; /upscale takes others",
+        )
+    check_enlarged(height, width, count, model.scale, settings, tensor.name)
+    return count * count_images(height, width, model.scale)
 
 
 def wants_binary(parsed: ParsedRequest) -> bool:
@@ -56,12 +107,14 @@ def _by_name(
     return dict(zip(names, tensors, strict=True))
 
 
-def _count(latents: InferenceInput) -> int:
-    """How many images: the first dimension of the latents, at least 1; raises InvalidValue."""
-    count = latents.shape[0] if latents.shape else 0
+def _count(tensor: InferenceInput, wanted: TensorMetadata) -> int:
+    """How many images: the first dimension of an input, at least 1; raises InvalidValue."""
+    count = tensor.shape[0] if tensor.shape else 0
     if not count:
+        axes = SHAPES.get(wanted.name, str(wanted.shape[1:]))
         raise InvalidValue.of(
-            "latents", f"shape of latents is {latents.shape}; [n, latent_dim] with n ≥ 1 is allowed"
+            wanted.name,
+            f"shape of {wanted.name} is {tensor.shape}; [n, {axes}] with n ≥ 1 is allowed",
         )
     return count
 

@@ -110,11 +110,13 @@ def _infer(suffix: str, places: list[dict[str, Any]]) -> dict[str, Any]:
     return {
         "operationId": f"inference_infer{suffix}",
         "tags": [TAG],
-        "summary": "Make images of latents",
+        "summary": "Make images",
         "description": (
             "Inputs `latents` FP32 [n, latent_dim] and, for models with classes only, `labels`"
-            " INT64 [n]; output `images` UINT8 [n, H, W, C]. Binary tensors stand little-endian"
-            " behind the JSON, in the order of the inputs. Bodies may be compressed both ways"
+            " INT64 [n]; of models that enlarge pictures, `pictures` UINT8 [n, H, W, C], each no"
+            " larger than a tile. Output `images` UINT8 [n, H, W, C]. Binary tensors stand"
+            " little-endian behind the JSON, in the order of the inputs. Bodies may be compressed"
+            " both ways"
             f" ({', '.join(WINDOW_BITS)}); the limit of a body holds for what it decompresses to."
         ),
         "parameters": [

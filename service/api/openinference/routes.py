@@ -24,7 +24,7 @@ from mirage.service.api.admission.deadline import (
     while_connected,
 )
 from mirage.service.api.content.request_body import JSON, OCTETS, read_body
-from mirage.service.api.generate import observe
+from mirage.service.api.content.timing import observe
 from mirage.service.api.openinference import tensors
 from mirage.service.api.openinference.codec import (
     Form,
@@ -188,7 +188,7 @@ async def get_model_ready(request: Request) -> Response:
 
 
 async def infer(request: Request) -> Response:
-    """Make images of latents: read, check, queue, answer."""
+    """Make images of a model's inputs: read, check, queue, answer."""
     service = service_of(request)
     return await unless_client_left(service.metrics, _answer(request, service))
 
@@ -203,7 +203,7 @@ async def _answer(request: Request, service: Service) -> Response:
         served = found.member(None, 0)
         work = build_job(parsed, served.manifest, service.settings)
         form = _form(request, parsed)
-        with service.rates.charged(record_of(request), work.count):
+        with service.rates.charged(record_of(request), work.charge):
             outcome = await while_connected(request, served.generate(work, deadline))
     packed, encode_s = await _packed(service, outcome.rows, served.manifest, form)
     observe(service.metrics, served.manifest, work.count, outcome, encode_s)

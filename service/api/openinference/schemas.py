@@ -54,14 +54,16 @@ class InputParameters(Parameters):
 class InferenceInput(Fields):
     """One tensor of a request: its values stand here, or behind the JSON."""
 
-    name: str = Field(description="latents or labels", examples=["latents"])
+    name: str = Field(description="latents, labels or pictures", examples=["latents"])
     shape: list[Annotated[int, Field(strict=True, ge=0, le=MOST_INTEGER)]] = Field(
         max_length=MOST_DIMENSIONS,
         fail_fast=True,
         description="the first is the images",
         examples=[[1, 64]],
     )
-    datatype: str = Field(description="latents: FP32; labels: INT64", examples=["FP32"])
+    datatype: str = Field(
+        description="latents: FP32; labels: INT64; pictures: UINT8", examples=["FP32"]
+    )
     parameters: InputParameters = InputParameters()
     data: list[Any] | None = Field(
         None,
@@ -104,7 +106,7 @@ class RequestParameters(Parameters):
 
 
 class InferenceRequest(Fields):
-    """A request to make images of latents."""
+    """A request to make images of latents, or of pictures."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -207,5 +209,5 @@ class InferenceError(BaseModel):
 
     error: str = Field(
         description="what is wrong, for people",
-        examples=["model is 'absent'; released are mnist"],
+        examples=["model is 'absent'; the released models are mnist"],
     )

@@ -37,6 +37,7 @@ DATATYPES: dict[DType, str] = {"float32": "FP32", "int64": "INT64", "uint8": "UI
 TYPES = {
     "FP32": TensorType(np.dtype("<f4"), frozenset({int, float})),
     "INT64": TensorType(np.dtype("<i8"), frozenset({int})),
+    "UINT8": TensorType(np.dtype("u1"), frozenset({int})),
 }
 
 
@@ -63,10 +64,14 @@ def check_tensor(given: InferenceInput, wanted: TensorMetadata, count: int) -> N
             f"datatype of {wanted.name} is {given.datatype!r:.40}; {wanted.datatype} is allowed",
         )
     shape = [count, *wanted.shape[1:]]
-    if given.shape != shape:
+    if len(given.shape) != len(shape) or any(map(_is_wrong, given.shape, shape)):
         raise InvalidValue.of(
             wanted.name, f"shape of {wanted.name} is {_shown(given.shape)}; {shape} is allowed"
         )
+
+
+def _is_wrong(size: int, wanted: int) -> bool:
+    return size < 1 if wanted == ANY_NUMBER else size != wanted
 
 
 def from_bytes(data: memoryview, name: str, datatype: str, shape: list[int]) -> Array:
@@ -88,9 +93,11 @@ def from_bytes(data: memoryview, name: str, datatype: str, shape: list[int]) -> 
 def from_json(data: list[Any], name: str, datatype: str, shape: list[int]) -> Array:
     """A tensor of JSON numbers, flat or nested; raises InvalidValue for anything else."""
     if data and len(shape) > 1 and isinstance(data[0], list):
-        if {_row_length(row) for row in data} != {shape[1]} or len(data) != shape[0]:
-            raise InvalidValue.of(name, f"data of {name} are not nested as shape {shape} tells")
-        data = list(chain.from_iterable(data))
+        length = shape[0]
+        for size in shape[1:]:
+            if {_row_length(row) for row in data} != {size} or len(data) != length:
+                raise InvalidValue.of(name, f"data of {name} are not nested as shape {shape} tells")
+            data, length = list(chain.from_iterable(data)), length * size
     if len(data) != math.prod(shape):
         raise InvalidValue.of(
             name, f"data of {name} are {len(data)} values; shape {shape} holds {math.prod(shape)}"

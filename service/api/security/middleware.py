@@ -117,7 +117,9 @@ class Drain:
 
 
 ALLOWED_HEADERS = ("Authorization", "X-Api-Key", "Content-Type", "X-Deadline-Ms", "X-Request-Id")
-EXPOSED_HEADERS = ("X-Seed", "X-Model", "Server-Timing", "Retry-After", "X-Request-Id")
+EXPOSED_HEADERS = (
+    *("X-Seed", "X-Model", "X-Upscale", "X-Scale", "Server-Timing", "Retry-After", "X-Request-Id"),
+)
 PREFLIGHT_S = 3600
 
 

@@ -16,6 +16,7 @@ from mirage.bundle.format.golden import (
     Golden,
     golden_inputs,
     golden_pictures,
+    golden_tile,
     read_golden,
     write_golden,
 )
@@ -42,7 +43,7 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> bytes:
 
 
 def archive(compression: int = zipfile.ZIP_DEFLATED, **arrays: Any) -> bytes:
-    """The toy's golden images with some arrays replaced; raw bytes stand for themselves."""
+    """The toy's golden images with some arrays replaced; bytes are written as they are."""
     (golden,) = TOY.golden().cases
     members = {**golden.inputs, "images": golden.images}
     raw = io.BytesIO()
@@ -75,7 +76,7 @@ def test_inputs_are_the_latents_of_seed_0_and_cyclic_labels() -> None:
     assert list(golden_inputs(64, 0)) == ["latents"]
 
 
-def test_what_is_written_is_read_again(sound: bytes, manifest: Manifest) -> None:
+def test_round_trips(sound: bytes, manifest: Manifest) -> None:
     golden = read_golden(sound, manifest)
     (case,), (written,) = golden.cases, TOY.golden().cases
     assert list(case.inputs) == list(written.inputs) == ["latents", "labels"]
@@ -84,12 +85,12 @@ def test_what_is_written_is_read_again(sound: bytes, manifest: Manifest) -> None
     np.testing.assert_array_equal(case.images, written.images)
 
 
-def test_the_same_arrays_give_the_same_bytes(sound: bytes, tmp_path: Path) -> None:
+def test_equal_arrays_give_equal_bytes(sound: bytes, tmp_path: Path) -> None:
     write_golden(tmp_path / "golden.npz", TOY.golden())
     assert (tmp_path / "golden.npz").read_bytes() == sound
 
 
-def test_a_stored_archive_is_read_too(manifest: Manifest) -> None:
+def test_reads_an_uncompressed_archive(manifest: Manifest) -> None:
     golden = read_golden(archive(zipfile.ZIP_STORED), manifest)
     np.testing.assert_array_equal(golden.cases[0].images, TOY.golden().cases[0].images)
 
@@ -112,13 +113,13 @@ def test_a_stored_archive_is_read_too(manifest: Manifest) -> None:
         ({"images": b"\x93NUMPY\x02\x00" + bytes(800)}, "images.npy begins with"),
     ],
 )
-def test_arrays_that_the_manifest_does_not_describe_are_refused(
+def test_rejects_arrays_that_differ_from_the_manifest(
     arrays: dict[str, Any], named: str, manifest: Manifest
 ) -> None:
     assert named in refusal(archive(**arrays), manifest)
 
 
-def test_a_pickle_is_refused_and_not_run(manifest: Manifest, tmp_path: Path) -> None:
+def test_rejects_a_pickle_without_running_it(manifest: Manifest, tmp_path: Path) -> None:
     class Touch:
         def __reduce__(self) -> tuple[Any, ...]:
             return Path.touch, (tmp_path / "was run",)
@@ -128,40 +129,40 @@ def test_a_pickle_is_refused_and_not_run(manifest: Manifest, tmp_path: Path) -> 
     assert not (tmp_path / "was run").exists()
 
 
-def test_a_bomb_is_refused_before_it_is_unpacked(manifest: Manifest) -> None:
+def test_rejects_a_bomb_before_decompressing_it(manifest: Manifest) -> None:
     assert "unpacks to 50000000 bytes" in refusal(archive(images=bytes(50_000_000)), manifest)
 
 
-def test_a_bomb_that_lies_about_its_size_is_refused(manifest: Manifest) -> None:
+def test_rejects_a_bomb_with_a_false_size(manifest: Manifest) -> None:
     bomb = archive(images=bytes(1_000_000))
     lie = bomb.replace((1_000_000).to_bytes(4, "little"), (800).to_bytes(4, "little"))
     assert lie != bomb
     refusal(lie, manifest)
 
 
-def test_a_manifest_that_asks_for_huge_images_is_refused(sound: bytes, manifest: Manifest) -> None:
+def test_rejects_a_manifest_with_huge_images(sound: bytes, manifest: Manifest) -> None:
     huge = manifest.model_copy(
         update=generator_tensors(5, 10, Image(height=8192, width=8192, channels=4))
     )
     assert "over 268435456 bytes" in refusal(sound, huge)
 
 
-def test_the_limit_holds_for_unpacked_images(sound: bytes, manifest: Manifest) -> None:
+def test_the_limit_applies_to_decompressed_images(sound: bytes, manifest: Manifest) -> None:
     with pytest.raises(BundleError, match="over 991 bytes"):
         read_golden(sound, manifest, Limits(golden_bytes=991))
     read_golden(sound, manifest, Limits(golden_bytes=992))
 
 
-def test_an_archive_of_a_hundred_thousand_names_is_not_opened(manifest: Manifest) -> None:
+def test_rejects_an_archive_with_many_entries_before_opening_it(manifest: Manifest) -> None:
     raw = io.BytesIO()
     with zipfile.ZipFile(raw, "w") as file:
-        for number in range(70_000):  # past 65535 the list's size stands in a ZIP64 record
+        for number in range(70_000):  # more than 65535 entries need a ZIP64 record
             file.writestr(str(number), b"")
     assert "lists too many files" in refusal(raw.getvalue(), manifest)
 
 
 @pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
-def test_other_compressions_are_refused(method: int, manifest: Manifest) -> None:
+def test_rejects_other_compressions(method: int, manifest: Manifest) -> None:
     assert "compression" in refusal(archive(method), manifest)
 
 
@@ -172,12 +173,12 @@ def test_an_unconditional_model_has_no_labels(manifest: Manifest) -> None:
     assert "expected are" in refusal(archive(), unconditional)
 
 
-def test_a_file_cut_short_is_refused(sound: bytes, manifest: Manifest) -> None:
+def test_rejects_a_truncated_file(sound: bytes, manifest: Manifest) -> None:
     assert "cut short" in refusal(sound[:-30], manifest)
 
 
 @given(place=st.integers(0, 10_000), damage=st.binary(min_size=1, max_size=4))
-def test_no_damage_breaks_the_reader(
+def test_any_damage_gives_a_golden_error(
     place: int, damage: bytes, sound: bytes, manifest: Manifest
 ) -> None:
     raw = bytearray(sound)
@@ -194,7 +195,7 @@ def pictures_manifest(manifest: Manifest, scale: int, channels: int) -> Manifest
 
 
 @pytest.mark.parametrize(("scale", "channels"), [(1, 4), (2, 1), (4, 3)])
-def test_pictures_of_several_sizes_are_read_again(
+def test_round_trips_pictures_of_several_sizes(
     scale: int, channels: int, manifest: Manifest, tmp_path: Path
 ) -> None:
     cases = tuple(
@@ -212,9 +213,25 @@ def test_pictures_of_several_sizes_are_read_again(
     assert "images_0.npy begins with" in refusal(raw, other)
 
 
-def test_golden_pictures_are_the_same_each_time() -> None:
+def test_golden_pictures_are_deterministic() -> None:
     first, second = list(golden_pictures(3)), list(golden_pictures(3))
     assert [picture.shape[1:3] for picture in first] == list(PICTURE_SIZES)
     for one, other in zip(first, second, strict=True):
         np.testing.assert_array_equal(one, other)
     assert len(np.unique(first[-1])) > 200
+
+
+@pytest.mark.parametrize(("halo", "multiple"), [(0, 1), (2, 1), (12, 1), (34, 1), (11, 4)])
+def test_the_largest_picture_is_cut_into_tiles_with_and_without_its_borders(
+    halo: int, multiple: int
+) -> None:
+    rules = PictureModel(
+        scale=2, multiple=multiple, halo=halo, border="replicate", degradation="bicubic"
+    )
+    side = golden_tile(rules)
+    step = (side - 2 * halo) // multiple * multiple
+    assert side % multiple == 0
+    assert step > 0
+    height, width = (multiple * pixels for pixels in PICTURE_SIZES[-1])
+    assert side + step < height
+    assert side < width

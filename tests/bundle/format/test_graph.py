@@ -49,7 +49,7 @@ def add_loop(model: ModelProto) -> None:
 
 
 def set_size(place: int, size: int | None, model: ModelProto) -> None:
-    """Change one size of the input `latents`; None leaves it open."""
+    """Change one size of the input `latents`; None makes it free."""
     dim = model.graph.input[0].type.tensor_type.shape.dim[place]
     dim.Clear()
     if size is None:
@@ -99,7 +99,7 @@ def point_outside(model: ModelProto) -> None:
 
 
 def store_twice(model: ModelProto) -> None:
-    """Half of the items as bytes, the other half as numbers."""
+    """Store half of the items as bytes, the other half as numbers."""
     weight = model.graph.initializer[0]
     floats = np.frombuffer(weight.raw_data, np.float32)
     weight.raw_data = floats[:240].tobytes()
@@ -154,7 +154,7 @@ def mismatch_sum(model: ModelProto) -> None:
         (lambda m: m.graph.ClearField("node"), "graph_invalid", "is invalid"),
     ],
 )
-def test_a_hostile_graph_is_refused(
+def test_rejects_a_hostile_graph(
     change: Change,
     reason: str,
     named: str,
@@ -162,7 +162,7 @@ def test_a_hostile_graph_is_refused(
     manifest: Manifest,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """However large its constants are."""
+    """The size of constants does not matter."""
     monkeypatch.setattr("mirage.bundle.format.graph.SMALL_ITEMS", small_items)
     found, message = refusal(changed(change), manifest)
     assert found == reason
@@ -179,7 +179,7 @@ HARMLESS: dict[str, Change] = {
 
 
 @pytest.mark.parametrize("change", HARMLESS.values(), ids=HARMLESS)
-def test_harmless_variations_pass(change: Change, manifest: Manifest) -> None:
+def test_accepts_harmless_variations(change: Change, manifest: Manifest) -> None:
     check_graph(changed(change), manifest, DEFAULT_LIMITS)
 
 
@@ -191,7 +191,7 @@ def test_inputs_and_outputs_follow_the_manifest(manifest: Manifest) -> None:
     assert refusal(changed(lambda m: None), colour)[0] == "graph_interface"
 
 
-def test_a_value_that_is_huge_for_one_image_is_refused(manifest: Manifest) -> None:
+def test_rejects_a_huge_value_per_image(manifest: Manifest) -> None:
     def enlarge(model: ModelProto) -> None:
         shape = np.array([2**20, 2**20], np.int64)
         model.graph.initializer.append(numpy_helper.from_array(shape, "huge"))
@@ -202,17 +202,17 @@ def test_a_value_that_is_huge_for_one_image_is_refused(manifest: Manifest) -> No
     assert "'expanded' has shape (1048576, 1048576)" in message
 
 
-def test_a_graph_of_too_many_fields_is_refused(manifest: Manifest) -> None:
+def test_rejects_a_graph_with_too_many_fields(manifest: Manifest) -> None:
     limits = Limits(graph_fields=50)
     assert refusal(changed(lambda m: None), manifest, limits)[0] == "graph_too_large"
 
 
-def test_an_opset_that_no_reader_knows_is_refused(manifest: Manifest) -> None:
+def test_rejects_an_unknown_opset(manifest: Manifest) -> None:
     newer = manifest.model_copy(update={"opset": 21})
     assert refusal(changed(partial(set_opset, 21)), newer)[0] == "graph_version"
 
 
-def test_every_allowed_operator_exists_and_holds_no_subgraph() -> None:
+def test_allowed_operators_exist_and_have_no_subgraphs() -> None:
     for operator in OPERATORS:
         schema = onnx.defs.get_schema(operator, 20)
         kinds = {attribute.type for attribute in schema.attributes.values()}
@@ -220,9 +220,11 @@ def test_every_allowed_operator_exists_and_holds_no_subgraph() -> None:
 
 
 @given(place=st.integers(0, 10_000), damage=st.binary(min_size=1, max_size=4))
-def test_no_damage_breaks_the_checks(place: int, damage: bytes, manifest: Manifest) -> None:
+def test_any_damage_passes_or_gives_a_graph_error(
+    place: int, damage: bytes, manifest: Manifest
+) -> None:
     raw = bytearray(Toy().model().SerializeToString())
-    place = place % 700 if place % 2 else len(raw) - 1 - place % 700  # the weights lie between
+    place = place % 700 if place % 2 else len(raw) - 1 - place % 700  # the weights are in between
     raw[place : place + len(damage)] = damage
     with suppress(BundleError):
         check_graph(bytes(raw), manifest, DEFAULT_LIMITS)
@@ -230,7 +232,7 @@ def test_no_damage_breaks_the_checks(place: int, damage: bytes, manifest: Manife
 
 @pytest.mark.parametrize("labels", [("a", "b", "c"), ()])
 @pytest.mark.parametrize("channels", [1, 3, 4])
-def test_the_toy_graph_makes_the_toy_images(labels: tuple[str, ...], channels: Channels) -> None:
+def test_the_toy_graph_computes_the_toy_images(labels: tuple[str, ...], channels: Channels) -> None:
     toy = Toy(labels=labels, channels=channels)
     (golden,) = toy.golden().cases
     images = np.asarray(ReferenceEvaluator(toy.model()).run(None, golden.inputs)[0])  # type: ignore[index]

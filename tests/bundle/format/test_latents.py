@@ -14,7 +14,7 @@ KNOWN = {
 
 
 def formula(seed: int, index: int, latent_dim: int, num_classes: int) -> tuple[np.ndarray, int]:
-    """The seed formula, word for word."""
+    """The documented seed formula."""
     key = np.array([seed, index], dtype=np.uint64)
     rng = np.random.Generator(np.random.Philox(key=key))
     return rng.standard_normal(latent_dim, dtype=np.float32), int(rng.integers(num_classes))
@@ -40,7 +40,7 @@ def test_every_row_follows_the_formula(seed: int, latent_dim: int) -> None:
         assert labels[row] == label
 
 
-def test_shapes_and_dtypes_are_as_promised() -> None:
+def test_shapes_and_dtypes() -> None:
     latents, labels = draw_latents(1, 2, 3, 4, 10)
     assert labels is not None
     assert latents.shape == (3, 4)
@@ -49,13 +49,13 @@ def test_shapes_and_dtypes_are_as_promised() -> None:
     assert labels.dtype == np.int64
 
 
-def test_an_image_does_not_depend_on_its_neighbours() -> None:
+def test_an_image_does_not_depend_on_its_batch() -> None:
     many, _ = draw_latents(7, 0, 40, 64)
     alone, _ = draw_latents(7, 17, 1, 64)
     np.testing.assert_array_equal(many[17:18], alone)
 
 
-def test_latents_do_not_depend_on_whether_labels_are_drawn() -> None:
+def test_latents_do_not_depend_on_drawing_labels() -> None:
     with_labels, _ = draw_latents(7, 0, 5, 64, 10)
     without, none = draw_latents(7, 0, 5, 64)
     assert none is None
@@ -72,12 +72,12 @@ def test_latents_do_not_depend_on_whether_labels_are_drawn() -> None:
         (0, 0, 0, "count is 0"),
     ],
 )
-def test_what_is_out_of_range_is_named(seed: int, index: int, count: int, named: str) -> None:
+def test_names_an_argument_out_of_range(seed: int, index: int, count: int, named: str) -> None:
     with pytest.raises(ValueError, match=named):
         draw_latents(seed, index, count, 4)
 
 
-def test_threads_do_not_disturb_each_other() -> None:
+def test_is_thread_safe() -> None:
     with ThreadPoolExecutor(4) as pool:
         drawn = pool.map(lambda seed: draw_latents(seed, 0, 300, 64, 10), range(8))
         for seed, (latents, labels) in enumerate(drawn):

@@ -76,7 +76,7 @@ ANY_JSON = st.recursive(
 
 
 def changed(path: str, value: Any) -> bytes:
-    """A sound manifest but for one field, `a.b.c`; the value `...` removes it."""
+    """A valid manifest with one field, `a.b.c`, changed; the value `...` removes it."""
     fields = json.loads(json.dumps(SOUND))
     *parents, last = path.split("/")
     place = fields
@@ -95,7 +95,7 @@ def refusal(raw: bytes) -> BundleError:
     return caught.value
 
 
-def test_a_sound_manifest_is_read() -> None:
+def test_reads_a_valid_manifest() -> None:
     manifest = parse_manifest(json.dumps(SOUND).encode())
     assert manifest.labels == ("cat", "dog")
     assert manifest.num_classes == 2
@@ -103,12 +103,12 @@ def test_a_sound_manifest_is_read() -> None:
     assert manifest.scores["coverage"].floor is None
 
 
-def test_what_is_written_is_read_again() -> None:
+def test_round_trips() -> None:
     manifest = parse_manifest(json.dumps(SOUND).encode())
     assert parse_manifest(manifest.model_dump_json().encode()) == manifest
 
 
-def test_a_manifest_cannot_be_changed() -> None:
+def test_a_manifest_is_immutable() -> None:
     manifest = parse_manifest(json.dumps(SOUND).encode())
     with pytest.raises(ValidationError, match="frozen"):
         manifest.version = 4  # type: ignore[misc]
@@ -179,31 +179,31 @@ def test_a_manifest_cannot_be_changed() -> None:
         ("directions", [{"vector": [1.0, 0.0], "strength": 0.0}] * 65, "at most 64 items"),
     ],
 )
-def test_a_wrong_field_is_named_with_its_value(path: str, value: Any, named: str) -> None:
+def test_names_an_invalid_field_and_its_value(path: str, value: Any, named: str) -> None:
     error = refusal(changed(path, value))
     assert error.reason == "manifest_invalid"
     assert named in str(error)
 
 
 @pytest.mark.parametrize("path", ["../x", "a/b", "/etc/passwd", "..", ".", "", "a\\b", "a\0b"])
-def test_no_file_name_can_leave_the_folder(path: str) -> None:
+def test_rejects_file_names_outside_of_the_folder(path: str) -> None:
     files = SOUND["files"] | {path: {"sha256": HASH, "size_bytes": 1}}
     assert refusal(changed("files", files)).reason == "manifest_invalid"
 
 
 @pytest.mark.parametrize("text", ["1e999", "-1e999"])
-def test_numbers_beyond_all_floats_are_refused(text: str) -> None:
+def test_rejects_numbers_out_of_the_range_of_floats(text: str) -> None:
     raw = changed("scores/frechet/value", "HERE").replace(b'"HERE"', text.encode())
     assert refusal(raw).reason == "manifest_invalid"
 
 
-def test_many_faults_are_counted_not_listed() -> None:
+def test_counts_many_faults_instead_of_listing_them() -> None:
     error = refusal(b"{}")
     assert "and 14 more" in str(error)
     assert "\n" not in str(error)
 
 
-def test_an_ensemble_has_members_and_no_graph() -> None:
+def test_accepts_an_ensemble_without_a_graph() -> None:
     manifest = parse_manifest(json.dumps(ENSEMBLE).encode())
     assert [(member.version, member.weight) for member in manifest.members] == [(1, 0.25), (2, 3)]
     assert parse_manifest(manifest.model_dump_json().encode()) == manifest
@@ -222,13 +222,13 @@ def test_an_ensemble_has_members_and_no_graph() -> None:
         ({"members": []}, "files must list model.onnx, golden.npz"),
     ],
 )
-def test_what_is_no_ensemble_is_refused(fields: dict[str, Any], named: str) -> None:
+def test_rejects_an_invalid_ensemble(fields: dict[str, Any], named: str) -> None:
     error = refusal(json.dumps(ENSEMBLE | fields).encode())
     assert error.reason == "manifest_invalid"
     assert named in str(error)
 
 
-def test_a_model_of_pictures_is_read_again() -> None:
+def test_round_trips_a_model_of_pictures() -> None:
     manifest = parse_manifest(json.dumps(UPSCALER).encode())
     assert manifest.pictures is not None
     assert (manifest.pictures.scale, manifest.latent_dim) == (4, 0)
@@ -248,13 +248,13 @@ def test_a_model_of_pictures_is_read_again() -> None:
         ({"labels": ["cat"]}, "labels are 1; a model of pictures has none"),
     ],
 )
-def test_what_is_no_model_of_pictures_is_refused(fields: dict[str, Any], named: str) -> None:
+def test_rejects_an_invalid_model_of_pictures(fields: dict[str, Any], named: str) -> None:
     error = refusal(json.dumps(UPSCALER | fields).encode())
     assert error.reason == "manifest_invalid"
     assert named in str(error)
 
 
-def test_a_difference_that_requests_would_meet_is_told() -> None:
+def test_describes_differences_in_inputs_outputs_and_labels() -> None:
     manifest = parse_manifest(json.dumps(SOUND).encode())
     same = parse_manifest(changed("training/seed", 7))
     wider = parse_manifest(changed("outputs/0/shape/2", 33))
@@ -263,17 +263,17 @@ def test_a_difference_that_requests_would_meet_is_told() -> None:
 
 
 @given(st.binary())
-def test_no_bytes_break_the_parser(raw: bytes) -> None:
+def test_any_bytes_give_a_manifest_or_an_error(raw: bytes) -> None:
     refusal(raw)
 
 
 @given(ANY_JSON)
-def test_no_json_breaks_the_parser(value: Any) -> None:
+def test_any_json_gives_a_manifest_or_an_error(value: Any) -> None:
     refusal(json.dumps(value).encode())
 
 
 @given(st.sampled_from(sorted(SOUND)), ANY_JSON)
-def test_no_value_of_a_field_breaks_the_parser(field: str, value: Any) -> None:
+def test_any_value_of_a_field_gives_a_manifest_or_an_error(field: str, value: Any) -> None:
     try:
         manifest = parse_manifest(json.dumps(SOUND | {field: value}).encode())
     except BundleError:
@@ -283,7 +283,7 @@ def test_no_value_of_a_field_breaks_the_parser(field: str, value: Any) -> None:
 
 
 @given(st.integers(0, 10_000), st.binary(min_size=1, max_size=3))
-def test_no_damage_to_a_manifest_breaks_the_parser(place: int, damage: bytes) -> None:
+def test_any_damage_gives_a_manifest_or_an_error(place: int, damage: bytes) -> None:
     raw = bytearray(json.dumps(SOUND).encode())
     place %= len(raw)
     raw[place : place + len(damage)] = damage

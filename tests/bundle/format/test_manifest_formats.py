@@ -1,4 +1,4 @@
-"""Manifests of older formats, as earlier versions of Mirage wrote them."""
+"""Manifests in older formats."""
 
 import json
 from typing import Any
@@ -8,7 +8,7 @@ import pytest
 from mirage.bundle.format.manifest import FORMAT_VERSION, UPGRADES, parse_manifest, upgrade
 from tests.bundle.format.test_manifest import HASH, SOUND, refusal
 
-# A manifest as the first Mirage wrote it.
+# A manifest in format 1.
 FORMAT_1 = b"""{
   "task": "generate",
   "opset": 20,
@@ -38,13 +38,13 @@ FORMAT_1 = b"""{
 """.replace(b"%s", HASH.encode())
 
 
-def test_a_newer_format_is_said_to_be_newer() -> None:
+def test_reports_a_newer_format() -> None:
     error = refusal(b'{"format_version": %d, "members": []}' % (FORMAT_VERSION + 1))
     assert error.reason == "format_newer"
     assert "made by a newer Mirage" in str(error)
 
 
-def test_older_formats_are_upgraded_one_step_after_the_other() -> None:
+def test_upgrades_older_formats_step_by_step() -> None:
     steps = {
         1: lambda fields: {**fields, "format_version": 2, "added": "in 2"},
         2: lambda fields: {**fields, "format_version": 3, "also": fields["added"] + " and 3"},
@@ -56,7 +56,7 @@ def test_older_formats_are_upgraded_one_step_after_the_other() -> None:
     }
 
 
-def test_a_manifest_of_format_1_is_read_and_has_no_directions() -> None:
+def test_format_1_has_no_directions() -> None:
     manifest = parse_manifest(FORMAT_1)
     assert manifest.format_version == FORMAT_VERSION
     assert manifest.directions == ()
@@ -64,14 +64,14 @@ def test_a_manifest_of_format_1_is_read_and_has_no_directions() -> None:
     assert parse_manifest(manifest.model_dump_json().encode()) == manifest
 
 
-def test_format_1_with_a_field_of_format_2_is_refused() -> None:
+def test_rejects_format_1_with_a_field_of_format_2() -> None:
     fields = json.loads(FORMAT_1) | {"directions": SOUND["directions"]}
     error = refusal(json.dumps(fields).encode())
     assert (error.reason, "no field of format 1" in str(error)) == ("manifest_invalid", True)
 
 
 @pytest.mark.parametrize("version", [1, 2])
-def test_older_formats_know_no_members(version: int) -> None:
+def test_rejects_members_in_older_formats(version: int) -> None:
     old = json.loads(FORMAT_1) | {"format_version": version}
     if version > 1:
         old["directions"] = []
@@ -80,7 +80,7 @@ def test_older_formats_know_no_members(version: int) -> None:
     assert (error.reason, "no field of format 2" in str(error)) == ("manifest_invalid", True)
 
 
-def test_formats_before_4_name_no_tensors() -> None:
+def test_formats_before_4_derive_their_tensors() -> None:
     manifest = parse_manifest(FORMAT_1)
     assert [str(tensor) for tensor in manifest.tensors] == [
         "latents float32 [N, 64]",
@@ -101,19 +101,17 @@ def test_formats_before_4_name_no_tensors() -> None:
         ({"image": 7}, "image: Input should be"),
     ],
 )
-def test_what_older_formats_say_wrongly_of_tensors_is_named(
-    fields: dict[str, Any], named: str
-) -> None:
+def test_names_invalid_tensor_fields_of_older_formats(fields: dict[str, Any], named: str) -> None:
     error = refusal(json.dumps(json.loads(FORMAT_1) | fields).encode())
     assert error.reason == "manifest_invalid"
     assert named in str(error)
 
 
-def test_an_upgrade_leaves_what_it_is_given_as_it_is() -> None:
+def test_an_upgrade_does_not_modify_its_input() -> None:
     fields = json.loads(FORMAT_1)
     upgrade(fields, FORMAT_VERSION, UPGRADES)
     assert fields == json.loads(FORMAT_1)
 
 
-def test_every_older_format_has_its_step() -> None:
+def test_every_older_format_has_an_upgrade() -> None:
     assert list(UPGRADES) == list(range(1, FORMAT_VERSION))

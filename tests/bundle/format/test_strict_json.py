@@ -3,7 +3,7 @@ import pytest
 from mirage.bundle.format.strict_json import parse_object
 
 
-def test_an_object_is_parsed() -> None:
+def test_parses_an_object() -> None:
     assert parse_object(b'{"a": [1, 2.5, null, "\xc3\xa9"]}') == {"a": [1, 2.5, None, "é"]}
 
 
@@ -22,6 +22,6 @@ def test_an_object_is_parsed() -> None:
         (b'{"a": ' + b"9" * 5000 + b"}", "limit"),
     ],
 )
-def test_what_readers_may_disagree_on_is_refused(raw: bytes, problem: str) -> None:
+def test_rejects_ambiguous_json(raw: bytes, problem: str) -> None:
     with pytest.raises(ValueError, match=problem):
         parse_object(raw)

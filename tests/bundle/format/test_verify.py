@@ -17,7 +17,7 @@ def refusal(path: Path) -> tuple[str, str]:
     return caught.value.reason, str(caught.value)
 
 
-def test_a_sound_bundle_is_loaded(tmp_path: Path) -> None:
+def test_loads_a_valid_bundle(tmp_path: Path) -> None:
     path = make_bundle(tmp_path, labels=("a", "b"), channels=3)
     bundle = load_bundle(path)
     toy = Toy(labels=("a", "b"), channels=3)
@@ -27,18 +27,18 @@ def test_a_sound_bundle_is_loaded(tmp_path: Path) -> None:
     np.testing.assert_array_equal(bundle.golden.cases[0].images, toy.golden().cases[0].images)
 
 
-def test_a_relative_path_will_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_accepts_a_relative_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(make_bundle(tmp_path))
     assert load_bundle(Path(".")).manifest.version == 1
 
 
-def test_only_the_manifest_can_be_read(tmp_path: Path) -> None:
+def test_reads_only_the_manifest(tmp_path: Path) -> None:
     path = make_bundle(tmp_path)
     (path / "model.onnx").unlink()
     assert read_manifest(path).version == 1
 
 
-def test_bundles_without_weights_and_pictures_are_sound(tmp_path: Path) -> None:
+def test_weights_and_sample_images_are_optional(tmp_path: Path) -> None:
     path = make_bundle(tmp_path)
     for name in ("weights.safetensors", "README.md"):
         (path / name).unlink()
@@ -50,7 +50,7 @@ def test_bundles_without_weights_and_pictures_are_sound(tmp_path: Path) -> None:
     ("tamper", "reason", "named"),
     HOSTILE,
 )
-def test_a_hostile_bundle_is_refused(
+def test_rejects_a_hostile_bundle(
     tamper: Callable[[Path], object], reason: str, named: str, tmp_path: Path
 ) -> None:
     path = make_bundle(tmp_path)
@@ -61,39 +61,39 @@ def test_a_hostile_bundle_is_refused(
     assert "\n" not in message
 
 
-def test_a_version_under_another_name_is_refused(tmp_path: Path) -> None:
+def test_rejects_a_version_in_another_folder(tmp_path: Path) -> None:
     path = make_bundle(tmp_path)
     moved = path.rename(path.with_name("2"))
     assert refusal(moved)[0] == "manifest_mismatch"
 
 
-def test_a_linked_version_is_refused(tmp_path: Path) -> None:
+def test_rejects_a_linked_version(tmp_path: Path) -> None:
     path = make_bundle(tmp_path)
     moved = path.rename(tmp_path / "elsewhere")
     path.symlink_to(moved)
     assert refusal(path)[0] == "file_link"
 
 
-def test_a_missing_version_is_not_found(tmp_path: Path) -> None:
+def test_reports_a_missing_version(tmp_path: Path) -> None:
     assert refusal(tmp_path / "toy" / "1")[0] == "not_found"
 
 
 @pytest.mark.parametrize("limit", ["manifest", "model", "golden", "weights", "other"])
-def test_every_file_has_its_limit(limit: str, tmp_path: Path) -> None:
+def test_every_file_has_a_limit(limit: str, tmp_path: Path) -> None:
     path = make_bundle(tmp_path)
     with pytest.raises(BundleError) as caught:
         load_bundle(path, Limits(**{f"{limit}_bytes": 1}))
     assert caught.value.reason == "file_too_large"
 
 
-def test_a_header_of_weights_has_its_limit(tmp_path: Path) -> None:
+def test_the_header_of_weights_has_a_limit(tmp_path: Path) -> None:
     path = make_bundle(tmp_path)
     with pytest.raises(BundleError) as caught:
         load_bundle(path, Limits(weights_header_bytes=10))
     assert caught.value.reason == "weights_invalid"
 
 
-def test_a_file_is_read_whole_and_verified(tmp_path: Path) -> None:
+def test_read_file_verifies_the_file(tmp_path: Path) -> None:
     path = make_bundle(tmp_path)
     manifest = read_manifest(path)
     assert read_file(path, manifest, "README.md") == b"# A toy\n"
@@ -102,7 +102,7 @@ def test_a_file_is_read_whole_and_verified(tmp_path: Path) -> None:
         read_file(path, manifest, "README.md")
 
 
-def test_a_file_that_is_not_listed_or_too_large_is_not_read(tmp_path: Path) -> None:
+def test_read_file_rejects_unlisted_and_oversized_files(tmp_path: Path) -> None:
     path = make_bundle(tmp_path)
     (path / "more.txt").write_text("more")
     for name, reason in (("more.txt", "file_missing"), ("README.md", "file_too_large")):

@@ -29,7 +29,7 @@ def check(raw: bytes) -> None:
 
 
 @pytest.mark.parametrize("raw", [SOUND, file({}), file({"a": tensor(0, 0, [0, 5])})])
-def test_sound_headers_pass(raw: bytes) -> None:
+def test_accepts_valid_headers(raw: bytes) -> None:
     check(raw)
 
 
@@ -57,7 +57,7 @@ def test_sound_headers_pass(raw: bytes) -> None:
         (file({"a": tensor(0, 8, [2]), "b": tensor(4, 8, [1])}, 8), "gap at byte 8"),
     ],
 )
-def test_a_wrong_header_is_refused(raw: bytes, named: str) -> None:
+def test_rejects_an_invalid_header(raw: bytes, named: str) -> None:
     with pytest.raises(BundleError) as caught:
         check(raw)
     assert caught.value.reason == "weights_invalid"
@@ -65,6 +65,6 @@ def test_a_wrong_header_is_refused(raw: bytes, named: str) -> None:
 
 
 @given(st.binary(max_size=200), st.integers(0, 300))
-def test_no_header_breaks_the_check(text: bytes, data_bytes: int) -> None:
+def test_any_header_passes_or_gives_an_error(text: bytes, data_bytes: int) -> None:
     with suppress(BundleError):
         check(file(text, data_bytes))

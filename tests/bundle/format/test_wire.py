@@ -6,7 +6,7 @@ from mirage.bundle.format.wire import check_wire
 from tests.bundles import Toy
 
 FIELD_LIMIT = 1000
-NODE = b"\x0a\x00"  # of a graph: a node without anything
+NODE = b"\x0a\x00"  # of a graph: an empty node
 GRAPH = 7
 
 
@@ -15,7 +15,7 @@ def model_with(graph: bytes) -> bytes:
 
 
 def message(field: int, content: bytes) -> bytes:
-    """One field of the kind that states its length, as protobuf writes it."""
+    """One length-delimited field, as protobuf writes it."""
     size, length = len(content), b""
     while size > 0x7F:
         length += bytes([0x80 | size & 0x7F])
@@ -38,12 +38,12 @@ def refusal(raw: bytes) -> BundleError:
 
 
 @pytest.mark.parametrize("toy", [Toy(), Toy(labels=(), channels=4)])
-def test_a_toy_passes(toy: Toy) -> None:
+def test_accepts_the_toy(toy: Toy) -> None:
     check_wire(toy.model().SerializeToString(), FIELD_LIMIT)
 
 
-def test_every_cut_through_a_model_is_refused_or_whole() -> None:
-    """Only the end of a whole field of the model itself can pass for an end."""
+def test_rejects_every_truncation_within_a_field() -> None:
+    """A truncation between two top-level fields is valid protobuf."""
     raw = Toy(labels=()).model().SerializeToString()
     assert [length for length in range(len(raw)) if passes(raw[:length])] == [0, 2, len(raw) - 6]
 
@@ -93,7 +93,7 @@ def with_strings(model: ModelProto) -> None:
         (with_strings, "TensorProto.string_data: this"),
     ],
 )
-def test_a_feature_that_is_not_allowed_is_named(add: object, named: str) -> None:
+def test_names_a_feature_that_is_not_allowed(add: object, named: str) -> None:
     model = Toy().model()
     assert callable(add)
     add(model)
@@ -102,20 +102,20 @@ def test_a_feature_that_is_not_allowed_is_named(add: object, named: str) -> None
     assert named in str(error)
 
 
-def test_a_field_that_onnx_does_not_know_is_refused() -> None:
+def test_rejects_unknown_fields() -> None:
     error = refusal(Toy().model().SerializeToString() + message(15, b"?"))
     assert error.reason == "graph_feature"
     assert "ModelProto.field 15" in str(error)
 
 
-def test_text_that_is_not_utf8_is_refused() -> None:
+def test_rejects_text_that_is_not_utf8() -> None:
     error = refusal(message(2, b"\xff"))
     assert error.reason == "graph_unreadable"
     assert "ModelProto.producer_name is not UTF-8" in str(error)
 
 
 @pytest.mark.parametrize("raw", [b"\x0b", b"\x80", b"\x3a\xff\xff", b"\x08" + b"\xff" * 11])
-def test_bytes_that_are_no_protobuf_are_refused(raw: bytes) -> None:
+def test_rejects_other_bytes_than_protobuf(raw: bytes) -> None:
     assert refusal(raw).reason == "graph_unreadable"
 
 
@@ -123,10 +123,10 @@ def test_bytes_that_are_no_protobuf_are_refused(raw: bytes) -> None:
     "graph",
     [
         NODE * (FIELD_LIMIT + 1),
-        message(1, b"\x0a\x00" * (FIELD_LIMIT + 1)),  # one node with as many unnamed inputs
-        message(5, message(1, bytes(FIELD_LIMIT + 1))),  # one constant with as many dimensions
-        message(5, message(7, b"") * (FIELD_LIMIT + 1)),  # and one with as many empty data fields
+        message(1, b"\x0a\x00" * (FIELD_LIMIT + 1)),  # one node with many unnamed inputs
+        message(5, message(1, bytes(FIELD_LIMIT + 1))),  # one constant with many dimensions
+        message(5, message(7, b"") * (FIELD_LIMIT + 1)),  # one constant with many empty data fields
     ],
 )
-def test_a_small_file_cannot_make_many_objects(graph: bytes) -> None:
+def test_bounds_the_objects_that_a_small_file_creates(graph: bytes) -> None:
     assert refusal(model_with(graph)).reason == "graph_too_large"

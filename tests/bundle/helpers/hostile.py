@@ -1,4 +1,4 @@
-"""What may be wrong with a bundle: each kind made of a sound one."""
+"""Faults of bundles, each made from a valid bundle."""
 
 import os
 import shutil
@@ -14,7 +14,7 @@ SIZE = 2**31
 
 
 def tensors(latent_dim: int = 5, num_classes: int = 10) -> dict[str, Any]:
-    """What the manifest says of inputs and outputs, of a toy like this."""
+    """The manifest fields `inputs` and `outputs` of a toy with these sizes."""
     found = generator_tensors(latent_dim, num_classes, Image(height=8, width=12, channels=1))
     return {name: [tensor.model_dump() for tensor in found[name]] for name in found}
 
@@ -100,7 +100,7 @@ def break_weights(path: Path) -> None:
     reseal(path)
 
 
-# How it is made, the reason of its refusal, and what the message says.
+# Function that introduces the fault, expected reason, expected text of the message.
 HOSTILE: list[tuple[Callable[[Path], object], str, str]] = [
     (change_a_byte, "file_hash", "model.onnx has sha256"),
     (cut_short, "file_size", "bytes; the manifest says"),

@@ -1,4 +1,4 @@
-"""Ensembles: published, verified, refused and kept."""
+"""Ensembles: publishing, verification and pruning."""
 
 import json
 from pathlib import Path
@@ -41,15 +41,15 @@ def test_an_ensemble_is_the_next_version_and_has_no_graph(root: Path) -> None:
     assert manifest.training.preset == "ensemble"
 
 
-def test_it_is_released_shown_and_listed_like_others(root: Path) -> None:
+def test_can_be_released_shown_and_listed(root: Path) -> None:
     publish_ensemble(root, "toy", members(1, 2))
     assert release(root, "toy", 3).version == 3
     assert table(root).splitlines()[3].split()[:3] == ["toy", "3", "released"]
     assert "1 (weight 1), 2 (weight 1)" in card(root, "toy", 3)
 
 
-def test_it_is_no_bundle_to_train_on(root: Path) -> None:
-    with pytest.raises(BundleError, match="take one of its members") as caught:
+def test_cannot_be_loaded_as_a_bundle(root: Path) -> None:
+    with pytest.raises(BundleError, match="use one of its members") as caught:
         load_bundle(publish_ensemble(root, "toy", members(1, 2)))
     assert reason(caught) == "ensemble"
 
@@ -57,7 +57,7 @@ def test_it_is_no_bundle_to_train_on(root: Path) -> None:
 @pytest.mark.parametrize(
     "toy", [Toy(labels=()), Toy(latent_dim=6), Toy(height=9), Toy(channels=3)], ids=repr
 )
-def test_members_of_other_shapes_are_refused(root: Path, toy: Toy) -> None:
+def test_rejects_members_of_other_shapes(root: Path, toy: Toy) -> None:
     publish_toy(root, toy)
     with pytest.raises(BundleError) as caught:
         publish_ensemble(root, "toy", members(1, 3))
@@ -65,7 +65,7 @@ def test_members_of_other_shapes_are_refused(root: Path, toy: Toy) -> None:
     assert not (root / "toy" / "4").exists()
 
 
-def test_ensembles_are_no_members(root: Path) -> None:
+def test_rejects_ensembles_as_members(root: Path) -> None:
     path = publish_ensemble(root, "toy", members(1, 2))
     with pytest.raises(BundleError) as caught:
         publish_ensemble(root, "toy", members(1, 3))
@@ -81,13 +81,13 @@ def test_ensembles_are_no_members(root: Path) -> None:
 
 
 @pytest.mark.parametrize("versions", [(1,), (1, 1)])
-def test_fewer_than_two_are_no_ensemble(root: Path, versions: tuple[int, ...]) -> None:
+def test_rejects_fewer_than_two_members(root: Path, versions: tuple[int, ...]) -> None:
     with pytest.raises(BundleError) as caught:
         publish_ensemble(root, "toy", members(*versions))
     assert reason(caught) == "manifest_invalid"
 
 
-def test_a_broken_member_breaks_it(root: Path) -> None:
+def test_a_broken_member_fails_verification(root: Path) -> None:
     path = publish_ensemble(root, "toy", members(1, 2))
     (root / "toy" / "2" / "model.onnx").write_bytes(b"broken")
     with pytest.raises(BundleError) as caught:
@@ -97,7 +97,7 @@ def test_a_broken_member_breaks_it(root: Path) -> None:
         release(root, "toy", 3)
 
 
-def test_a_member_that_is_gone_breaks_it(root: Path) -> None:
+def test_a_missing_member_fails_verification(root: Path) -> None:
     path = publish_ensemble(root, "toy", members(1, 2))
     (root / "toy" / "2").rename(root / "toy" / ".gone")
     with pytest.raises(BundleError) as caught:
@@ -105,7 +105,7 @@ def test_a_member_that_is_gone_breaks_it(root: Path) -> None:
     assert reason(caught) == "not_found"
 
 
-def test_its_own_files_are_held_against_the_manifest(root: Path) -> None:
+def test_verifies_the_files_of_the_ensemble(root: Path) -> None:
     path = publish_ensemble(root, "toy", members(1, 2))
     (path / "README.md").write_text("# Two toys\n")
     with pytest.raises(BundleError) as caught:
@@ -115,7 +115,7 @@ def test_its_own_files_are_held_against_the_manifest(root: Path) -> None:
     verify_version(path)
 
 
-def test_members_stay_as_long_as_what_they_make(root: Path) -> None:
+def test_prune_keeps_members_of_kept_ensembles(root: Path) -> None:
     make_bundle(root)
     publish_ensemble(root, "toy", members(1, 3))
     assert prune(root, "toy", 1, dry_run=True) == [2]

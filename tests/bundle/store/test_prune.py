@@ -23,30 +23,30 @@ def write_release(root: Path, text: str) -> None:
 
 
 @pytest.mark.parametrize(("keep", "left"), [(1, [5]), (2, [4, 5]), (5, [1, 2, 3, 4, 5]), (9, None)])
-def test_the_newest_stay(root: Path, keep: int, left: list[int] | None) -> None:
+def test_keeps_the_newest_versions(root: Path, keep: int, left: list[int] | None) -> None:
     removed = prune(root, "toy", keep)
     assert list_versions(root, "toy") == (left or [1, 2, 3, 4, 5])
     assert sorted([*removed, *list_versions(root, "toy")]) == [1, 2, 3, 4, 5]
 
 
-def test_what_the_release_names_stays_however_old(root: Path) -> None:
+def test_keeps_versions_that_the_release_names(root: Path) -> None:
     write_release(root, '{"version": 2, "previous": 1, "canary": {"version": 3, "share": 0.1}}')
     assert prune(root, "toy", 1) == [4]
     assert list_versions(root, "toy") == [1, 2, 3, 5]
 
 
-def test_a_dry_run_touches_nothing(root: Path) -> None:
+def test_a_dry_run_removes_nothing(root: Path) -> None:
     release(root, "toy", 1)
     assert prune(root, "toy", 2, dry_run=True) == [2, 3]
     assert list_versions(root, "toy") == [1, 2, 3, 4, 5]
 
 
-def test_a_number_is_not_given_twice(root: Path) -> None:
+def test_version_numbers_are_not_reused(root: Path) -> None:
     prune(root, "toy", 1)
     assert make_bundle(root).name == "6"
 
 
-def test_nothing_is_removed_when_nobody_knows_what_is_released(root: Path) -> None:
+def test_removes_nothing_if_the_release_is_unreadable(root: Path) -> None:
     write_release(root, "{")
     with pytest.raises(BundleError) as caught:
         prune(root, "toy", 1)
@@ -54,18 +54,18 @@ def test_nothing_is_removed_when_nobody_knows_what_is_released(root: Path) -> No
     assert list_versions(root, "toy") == [1, 2, 3, 4, 5]
 
 
-def test_what_a_killed_prune_left_goes_with_the_next(root: Path) -> None:
+def test_removes_the_remains_of_a_killed_prune(root: Path) -> None:
     (root / "toy" / "2").rename(root / "toy" / ".pruned-2")
     assert prune(root, "toy", 5) == []
     assert not list((root / "toy").glob(".pruned-*"))
 
 
-def test_a_busy_model_is_left_alone(root: Path) -> None:
+def test_does_not_prune_a_locked_model(root: Path) -> None:
     with lock_model(root / "toy", wait=False), pytest.raises(BundleError) as caught:
         prune(root, "toy", 1)
     assert caught.value.reason == "locked"
 
 
-def test_at_least_one_version_stays(root: Path) -> None:
+def test_rejects_keep_below_1(root: Path) -> None:
     with pytest.raises(ValueError, match="keep is 0; at least 1 is allowed"):
         prune(root, "toy", 0)

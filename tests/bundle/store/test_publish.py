@@ -20,7 +20,7 @@ from tests.bundles import Toy, make_bundle, publish_toy, write_toy
 
 ROOT = Path(__file__).parents[3]
 
-# Publishes a toy, but dies at the given call of the given function of `os`, before or after it.
+# Publishes a toy, but exits before or after the n-th call of a function of `os`.
 PUBLISH_AND_DIE = """
 import os, sys
 from pathlib import Path
@@ -78,12 +78,12 @@ def test_a_published_version_is_complete(tmp_path: Path) -> None:
     ]
 
 
-def test_nothing_but_the_version_and_the_lock_is_left(tmp_path: Path) -> None:
+def test_leaves_only_the_version_and_the_lock(tmp_path: Path) -> None:
     path = make_bundle(tmp_path)
     assert sorted(os.listdir(path.parent)) == [".lock", "1"]
 
 
-def test_a_draft_is_hidden_until_it_is_published(tmp_path: Path) -> None:
+def test_a_draft_is_hidden_until_published(tmp_path: Path) -> None:
     with new_version(tmp_path, "toy") as draft:
         write_toy(draft.path, Toy())
         assert list_models(tmp_path) == []
@@ -92,14 +92,14 @@ def test_a_draft_is_hidden_until_it_is_published(tmp_path: Path) -> None:
         assert list_versions(tmp_path, "toy") == [1]
 
 
-def test_a_draft_that_is_left_is_removed(tmp_path: Path) -> None:
+def test_removes_an_unpublished_draft(tmp_path: Path) -> None:
     with new_version(tmp_path, "toy") as draft:
         write_toy(draft.path, Toy())
     assert not draft.path.exists()
     assert list_models(tmp_path) == []
 
 
-def test_a_draft_that_fails_is_removed(tmp_path: Path) -> None:
+def test_removes_a_failed_draft(tmp_path: Path) -> None:
     with pytest.raises(KeyError), new_version(tmp_path, "toy"):
         raise KeyError("trouble of the exporter")
     assert os.listdir(tmp_path / "toy") == [".lock"]
@@ -112,7 +112,7 @@ def test_a_draft_that_fails_is_removed(tmp_path: Path) -> None:
         (Toy(channels=3), None, "graph_interface"),
     ],
 )
-def test_what_would_be_refused_is_not_published(
+def test_does_not_publish_invalid_versions(
     toy: Toy, missing: str | None, reason: str, tmp_path: Path
 ) -> None:
     with new_version(tmp_path, "toy") as draft:
@@ -126,9 +126,7 @@ def test_what_would_be_refused_is_not_published(
 
 
 @pytest.mark.parametrize("make", [Path.mkdir, Path.touch])
-def test_a_target_that_exists_is_never_replaced(
-    make: Callable[[Path], None], tmp_path: Path
-) -> None:
+def test_never_replaces_an_existing_version(make: Callable[[Path], None], tmp_path: Path) -> None:
     target = tmp_path / "toy" / "1"
     with new_version(tmp_path, "toy") as draft:
         write_toy(draft.path, Toy())
@@ -139,7 +137,7 @@ def test_a_target_that_exists_is_never_replaced(
     assert not (target / "manifest.json").exists()
 
 
-def test_the_number_of_a_removed_release_is_not_used_again(tmp_path: Path) -> None:
+def test_does_not_reuse_the_number_of_a_removed_release(tmp_path: Path) -> None:
     make_bundle(tmp_path)
     make_bundle(tmp_path)
     release(tmp_path, "toy", 2)
@@ -147,20 +145,20 @@ def test_the_number_of_a_removed_release_is_not_used_again(tmp_path: Path) -> No
     assert make_bundle(tmp_path).name == "3"
 
 
-def test_the_number_of_a_removed_canary_is_not_used_again(tmp_path: Path) -> None:
+def test_does_not_reuse_the_number_of_a_removed_canary(tmp_path: Path) -> None:
     make_bundle(tmp_path)
     record = '{"version": 1, "canary": {"version": 4, "share": 0.5}}'
     (tmp_path / "toy" / "release.json").write_text(record)
     assert make_bundle(tmp_path).name == "5"
 
 
-def test_a_name_that_cannot_be_one_makes_no_folder(tmp_path: Path) -> None:
+def test_an_invalid_name_creates_no_folder(tmp_path: Path) -> None:
     with pytest.raises(BundleError), new_version(tmp_path / "models", "../evil"):
         pass
     assert os.listdir(tmp_path) == []
 
 
-def test_two_publishers_at_once_get_two_numbers(tmp_path: Path) -> None:
+def test_concurrent_publishers_get_different_numbers(tmp_path: Path) -> None:
     with ThreadPoolExecutor(3) as pool:
         runs = [pool.submit(run, PUBLISH, tmp_path) for _ in range(3)]
         numbers = sorted(future.result().stdout.strip() for future in runs)
@@ -169,7 +167,7 @@ def test_two_publishers_at_once_get_two_numbers(tmp_path: Path) -> None:
         load_bundle(tmp_path / "toy" / number)
 
 
-def test_a_publisher_waits_for_the_one_before(tmp_path: Path) -> None:
+def test_a_publisher_waits_for_another(tmp_path: Path) -> None:
     done = threading.Event()
 
     def second() -> str:
@@ -194,7 +192,7 @@ def test_a_publisher_waits_for_the_one_before(tmp_path: Path) -> None:
         ("rename", 1, "before"),
     ],
 )
-def test_a_publisher_killed_before_the_rename_leaves_no_version(
+def test_killed_before_the_rename_leaves_no_version(
     function: str, call: int, moment: str, tmp_path: Path
 ) -> None:
     result = run(PUBLISH_AND_DIE, tmp_path, function, call, moment)
@@ -205,7 +203,7 @@ def test_a_publisher_killed_before_the_rename_leaves_no_version(
 
 
 @pytest.mark.parametrize(("function", "call"), [("rename", 1), ("fsync", 7)])
-def test_a_publisher_killed_after_the_rename_leaves_a_whole_version(
+def test_killed_after_the_rename_leaves_a_complete_version(
     function: str, call: int, tmp_path: Path
 ) -> None:
     result = run(PUBLISH_AND_DIE, tmp_path, function, call, "after")
@@ -214,7 +212,7 @@ def test_a_publisher_killed_after_the_rename_leaves_a_whole_version(
     assert make_bundle(tmp_path).name == "2"
 
 
-def test_a_release_killed_at_any_moment_is_the_old_or_the_new(tmp_path: Path) -> None:
+def test_a_killed_release_leaves_the_old_or_the_new_release(tmp_path: Path) -> None:
     script = """
 import os, sys
 from pathlib import Path

@@ -25,11 +25,11 @@ def reason_of(caught: pytest.ExceptionInfo[BundleError]) -> str:
     return caught.value.reason
 
 
-def test_a_new_model_releases_nothing(root: Path) -> None:
+def test_a_new_model_has_no_release(root: Path) -> None:
     assert read_release(root, "toy") is None
 
 
-def test_a_release_names_the_one_before(root: Path) -> None:
+def test_a_release_names_the_previous_version(root: Path) -> None:
     assert release(root, "toy", 1) == Release(1, None)
     assert release(root, "toy", 3) == Release(3, 1)
     assert read_release(root, "toy") == Release(3, 1)
@@ -42,7 +42,7 @@ def test_releasing_the_same_version_again_changes_nothing(root: Path) -> None:
     assert release(root, "toy", 2) == Release(2, 1)
 
 
-def test_rollback_swaps_the_two(root: Path) -> None:
+def test_rollback_swaps_released_and_previous(root: Path) -> None:
     release(root, "toy", 1)
     release(root, "toy", 2)
     assert rollback(root, "toy") == Release(1, 2)
@@ -60,7 +60,7 @@ def test_a_canary_ends_with_the_next_change(change: object, root: Path) -> None:
     assert after.canary is None
 
 
-def test_previous_may_be_left_out_by_hand(root: Path) -> None:
+def test_previous_is_optional_in_the_file(root: Path) -> None:
     write(root, '{"version": 2}')
     assert read_release(root, "toy") == Release(2)
 
@@ -87,33 +87,33 @@ def test_previous_may_be_left_out_by_hand(root: Path) -> None:
     ],
     ids=str,
 )
-def test_a_broken_release_is_said_to_be_broken(text: str, root: Path) -> None:
+def test_reports_an_invalid_release_file(text: str, root: Path) -> None:
     write(root, text)
     with pytest.raises(BundleError, match=r"toy: release\.json") as caught:
         read_release(root, "toy")
     assert reason_of(caught) == "release_unreadable"
 
 
-def test_a_linked_release_is_not_read(root: Path) -> None:
+def test_does_not_follow_a_linked_release_file(root: Path) -> None:
     (root / "toy" / "release.json").symlink_to("/dev/zero")
     with pytest.raises(BundleError, match="symbolic link") as caught:
         read_release(root, "toy")
     assert reason_of(caught) == "release_unreadable"
 
 
-def test_a_broken_release_is_repaired_by_the_next(root: Path) -> None:
+def test_release_replaces_an_invalid_release_file(root: Path) -> None:
     write(root, "broken")
     assert release(root, "toy", 2) == Release(2, None)
 
 
-def test_a_broken_release_cannot_be_rolled_back(root: Path) -> None:
+def test_rollback_rejects_an_invalid_release_file(root: Path) -> None:
     write(root, "broken")
     with pytest.raises(BundleError) as caught:
         rollback(root, "toy")
     assert reason_of(caught) == "release_unreadable"
 
 
-def test_a_broken_version_is_not_released(root: Path) -> None:
+def test_does_not_release_a_broken_version(root: Path) -> None:
     release(root, "toy", 1)
     (root / "toy" / "2" / "model.onnx").write_bytes(b"broken")
     with pytest.raises(BundleError) as caught:
@@ -122,7 +122,7 @@ def test_a_broken_version_is_not_released(root: Path) -> None:
     assert read_release(root, "toy") == Release(1, None)
 
 
-def test_a_broken_version_is_not_rolled_back_to(root: Path) -> None:
+def test_does_not_roll_back_to_a_broken_version(root: Path) -> None:
     release(root, "toy", 1)
     release(root, "toy", 2)
     (root / "toy" / "1" / "more").touch()
@@ -132,7 +132,7 @@ def test_a_broken_version_is_not_rolled_back_to(root: Path) -> None:
     assert read_release(root, "toy") == Release(2, 1)
 
 
-def test_there_must_be_something_to_roll_back_to(root: Path) -> None:
+def test_rollback_needs_a_previous_version(root: Path) -> None:
     with pytest.raises(BundleError) as caught:
         rollback(root, "toy")
     assert reason_of(caught) == "not_released"
@@ -142,27 +142,27 @@ def test_there_must_be_something_to_roll_back_to(root: Path) -> None:
     assert reason_of(caught) == "no_previous"
 
 
-def test_a_release_during_a_publication_is_refused(root: Path) -> None:
+def test_does_not_release_while_the_model_is_locked(root: Path) -> None:
     with lock_model(root / "toy", wait=False), pytest.raises(BundleError) as caught:
         release(root, "toy", 1)
     assert reason_of(caught) == "locked"
 
 
 @pytest.mark.parametrize("version", [4, 99])
-def test_a_version_that_is_not_there_is_not_found(version: int, root: Path) -> None:
+def test_reports_a_missing_version(version: int, root: Path) -> None:
     with pytest.raises(BundleError) as caught:
         release(root, "toy", version)
     assert reason_of(caught) == "not_found"
 
 
-def test_a_model_that_is_not_there_is_not_found(root: Path) -> None:
+def test_reports_a_missing_model(root: Path) -> None:
     for look in (read_release, rollback):
         with pytest.raises(BundleError) as caught:
             look(root, "gone")
         assert reason_of(caught) == "not_found"
 
 
-def test_a_model_may_be_a_link_to_another_disk(root: Path, tmp_path: Path) -> None:
+def test_a_model_may_be_a_symbolic_link(root: Path, tmp_path: Path) -> None:
     release(root, "toy", 1)
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
@@ -171,7 +171,7 @@ def test_a_model_may_be_a_link_to_another_disk(root: Path, tmp_path: Path) -> No
     assert release(root, "toy", 2) == Release(2, 1)
 
 
-def test_a_canary_is_verified_and_written_with_the_release(root: Path) -> None:
+def test_verifies_and_writes_the_canary(root: Path) -> None:
     assert release(root, "toy", 2, Canary(3, 0.05)) == Release(2, None, Canary(3, 0.05))
     assert read_release(root, "toy") == Release(2, None, Canary(3, 0.05))
     assert release(root, "toy", 2, Canary(1, 0.5)) == Release(2, None, Canary(1, 0.5))
@@ -182,7 +182,7 @@ def test_a_canary_is_verified_and_written_with_the_release(root: Path) -> None:
     assert read_release(root, "toy") == Release(2, None, Canary(1, 0.5))
 
 
-def test_a_rollback_drops_the_canary(root: Path) -> None:
+def test_rollback_ends_the_canary(root: Path) -> None:
     release(root, "toy", 1)
     release(root, "toy", 2, Canary(3, 0.05))
     assert rollback(root, "toy") == Release(1, 2)
@@ -192,7 +192,7 @@ def test_a_rollback_drops_the_canary(root: Path) -> None:
 @pytest.mark.parametrize(
     "toy", [Toy(labels=()), Toy(latent_dim=6), Toy(width=9)], ids=["labels", "latents", "image"]
 )
-def test_a_canary_that_takes_or_makes_other_things_is_refused(root: Path, toy: Toy) -> None:
+def test_rejects_a_canary_with_another_interface(root: Path, toy: Toy) -> None:
     publish_toy(root, toy)
     with pytest.raises(BundleError, match=r"of canary toy@4, .* released version 1") as caught:
         release(root, "toy", 1, Canary(4, 0.05))

@@ -123,6 +123,8 @@ def test_all_models_are_listed_released_or_not(client: TestClient) -> None:
         "released": 1,
         "versions": [1, 2],
         "default": True,
+        "task": "generate",
+        "scale": None,
         "canary": None,
         "loading": None,
         "refused": None,

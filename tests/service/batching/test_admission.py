@@ -1,4 +1,4 @@
-"""What the batcher takes in, by when it expects to have made it."""
+"""Admission by deadline, the cost model, and the expiry of entries."""
 
 import asyncio
 import contextlib
@@ -14,7 +14,7 @@ from mirage.service.errors import DeadlinePassed, DeadlineUnreachable
 from tests.service.batching.test_batcher import Bench, with_bench
 
 
-def test_a_deadline_that_cannot_be_met_is_refused_at_admission() -> None:
+def test_a_deadline_that_cannot_be_met_is_rejected_at_admission() -> None:
     async def test(bench: Bench) -> None:
         for items in (1, 2):
             bench.cost.learn(items, 1000.0 * items)
@@ -27,23 +27,23 @@ def test_a_deadline_that_cannot_be_met_is_refused_at_admission() -> None:
     with_bench(test)
 
 
-def test_refusals_end_when_the_belief_behind_them_was_wrong() -> None:
+def test_trials_correct_a_wrong_estimate() -> None:
     async def test(bench: Bench) -> None:
         bench.cost.learn(1, 1000.0)
         bench.open()
-        refusals = 0
-        while refusals < 1000:
+        rejections = 0
+        while rejections < 1000:
             with contextlib.suppress(DeadlineUnreachable):
                 assert await bench.submit(3, deadline=time.monotonic() + 60) == [6]
                 break
-            refusals += 1
-        assert 0 < refusals < 1000
+            rejections += 1
+        assert 0 < rejections < 1000
 
     with_bench(test)
 
 
-def test_refusals_leave_what_was_measured_as_it_is() -> None:
-    """Nor do those that are tried change it, as long as no batch has ended."""
+def test_rejections_do_not_change_the_estimate() -> None:
+    """Trials do not either, until a batch has ended."""
 
     async def test(bench: Bench) -> None:
         bench.cost.learn(1, 1000.0)
@@ -55,7 +55,7 @@ def test_refusals_leave_what_was_measured_as_it_is() -> None:
     with_bench(test)
 
 
-def test_a_deadline_that_is_over_at_admission_has_passed() -> None:
+def test_a_deadline_in_the_past_is_rejected_at_admission() -> None:
     async def test(bench: Bench) -> None:
         bench.cost.learn(1, 1000.0)
         with pytest.raises(DeadlinePassed):
@@ -65,8 +65,8 @@ def test_a_deadline_that_is_over_at_admission_has_passed() -> None:
     with_bench(test)
 
 
-def test_refusals_beside_work_leave_the_belief_as_it_is() -> None:
-    """For they are many under too much load, and all that was admitted then would be late."""
+def test_there_are_no_trials_while_a_batch_runs() -> None:
+    """Under overload, all entries admitted as trials would be late."""
 
     async def test(bench: Bench) -> None:
         first = await bench.occupy()
@@ -82,10 +82,10 @@ def test_refusals_beside_work_leave_the_belief_as_it_is() -> None:
 
 
 @pytest.mark.parametrize(("allowed_s", "is_admitted"), [(80, False), (140, True)])
-def test_behind_others_an_entry_is_expected_to_share_a_full_batch_with_later_ones(
+def test_a_queued_entry_is_expected_to_run_in_a_full_batch(
     allowed_s: float, is_admitted: bool
 ) -> None:
-    """Twenty seconds of the item under way, eighty of a full batch, and some more by caution."""
+    """20 s for the running item, 80 s for a full batch, and the safety margin."""
 
     async def test(bench: Bench) -> None:
         bench.cost.learn(1, 20.0)
@@ -102,11 +102,11 @@ def test_behind_others_an_entry_is_expected_to_share_a_full_batch_with_later_one
     with_bench(test)
 
 
-def test_room_is_looked_for_only_behind_a_full_batch() -> None:
+def test_check_room_rejects_only_behind_a_full_batch() -> None:
     async def test(bench: Bench) -> None:
         first = await bench.occupy()
         bench.cost.learn(1, 20.0)
-        bench.batcher.check_room(1)  # the next batch tells what is true
+        bench.batcher.check_room(1)  # less than a full batch is queued
         others = [await bench.start(number) for number in range(1, 5)]
         bench.batcher.check_room(1000)
         with pytest.raises(DeadlineUnreachable):
@@ -118,11 +118,11 @@ def test_room_is_looked_for_only_behind_a_full_batch() -> None:
     with_bench(test)
 
 
-def test_nothing_known_costs_nothing() -> None:
+def test_the_estimate_is_zero_before_any_batch() -> None:
     assert CostModel().estimate_s(100, 4) == 0
 
 
-def test_a_straight_line_is_found() -> None:
+def test_a_linear_cost_is_found() -> None:
     cost = CostModel()
     for items in (1, 32, 8, 16):
         cost.learn(items, 0.005 + 0.001 * items)
@@ -130,14 +130,14 @@ def test_a_straight_line_is_found() -> None:
     assert cost.estimate_s(64, batches=2) == pytest.approx(0.074)
 
 
-def test_batches_of_one_size_are_all_items() -> None:
+def test_a_single_batch_size_is_attributed_to_the_items() -> None:
     cost = CostModel()
     for _ in range(50):
         cost.learn(8, 0.016)
     assert (cost.fixed_s, cost.item_s) == (0, pytest.approx(0.002))
 
 
-def test_a_machine_that_became_slower_is_noticed() -> None:
+def test_the_estimate_follows_a_machine_that_becomes_slower() -> None:
     cost = CostModel()
     for seconds in [0.001] * 20 + [0.01] * 100:
         for items in (1, 10):
@@ -145,7 +145,7 @@ def test_a_machine_that_became_slower_is_noticed() -> None:
     assert cost.estimate_s(10) == pytest.approx(0.1, rel=0.05)
 
 
-def test_no_part_of_the_cost_is_negative() -> None:
+def test_neither_part_of_the_cost_is_negative() -> None:
     falling, steep = CostModel(), CostModel()
     for items, seconds in ((1, 0.01), (2, 0.001)):
         falling.learn(items, seconds)
@@ -173,7 +173,7 @@ def entry_of(seconds: float) -> Entry:
     return Entry((np.zeros(1),), now + seconds, now)
 
 
-def test_entries_expire_at_their_deadlines_whatever_their_order() -> None:
+def test_entries_expire_at_their_deadlines_in_any_order() -> None:
     async def test(deadlines: Deadlines) -> None:
         late, soon = entry_of(0.02), entry_of(0.01)
         far = entry_of(600)
@@ -188,7 +188,7 @@ def test_entries_expire_at_their_deadlines_whatever_their_order() -> None:
     with_deadlines(test)
 
 
-def test_one_that_is_forgotten_does_not_expire() -> None:
+def test_a_forgotten_entry_does_not_expire() -> None:
     async def test(deadlines: Deadlines) -> None:
         forgotten, watched = entry_of(0.01), entry_of(0.02)
         deadlines.watch(forgotten)
@@ -201,7 +201,7 @@ def test_one_that_is_forgotten_does_not_expire() -> None:
     with_deadlines(test)
 
 
-def test_one_that_is_late_already_expires() -> None:
+def test_an_entry_past_its_deadline_expires_at_once() -> None:
     async def test(deadlines: Deadlines) -> None:
         entry = entry_of(-1)
         deadlines.watch(entry)

@@ -1,4 +1,4 @@
-"""The batcher with an engine that runs when the test says so."""
+"""The batcher on an engine whose batches the test releases."""
 
 import asyncio
 import threading
@@ -19,55 +19,55 @@ Test = Callable[["Bench"], Awaitable[None]]
 
 
 class GatedEngine:
-    """Doubles its items; each batch waits for its turn to be let through."""
+    """Doubles its items; each batch waits for a permit."""
 
     def __init__(self) -> None:
         self.batches: list[list[int]] = []
         self.started = threading.Semaphore(0)
-        self.let_through = threading.Semaphore(0)
-        self.rests = threading.Semaphore(0)
+        self.permits = threading.Semaphore(0)
+        self.releases = threading.Semaphore(0)
         self.bad_item: int | None = None
 
     def __call__(self, arrays: Arrays) -> NDArray[Any]:
         items = arrays[0]
         self.batches.append(items.tolist())
         self.started.release()
-        self.let_through.acquire()
+        self.permits.acquire()
         if self.bad_item in items:
             raise RuntimeError("a bad item")
         return items * 2
 
-    def rest(self) -> None:
-        self.rests.release()
+    def release_memory(self) -> None:
+        self.releases.release()
 
 
 class Bench:
-    """A batcher of batches of 4 and a queue of 12, on a gated engine."""
+    """A batcher with batches of 4 and a queue of 12 items, on a gated engine."""
 
-    def __init__(self, lanes: int = 1, linger_s: float = 0.0) -> None:
+    def __init__(self, runners: int = 1, linger_s: float = 0.0) -> None:
         self.engine = GatedEngine()
         self.cost = CostModel()
         self.observed: list[int] = []
         options = BatchOptions(max_batch_size=4, max_queue_size=12, linger_s=linger_s)
-        runs = [self.engine] * lanes
+        runs = [self.engine] * runners
         self.batcher = Batcher(runs, options, self.cost, lambda n, _s: self.observed.append(n))
 
     async def submit(self, *items: int, deadline: float | None = None) -> list[int]:
-        return (await self.outcome(*items, deadline=deadline)).rows.tolist()
+        return (await self.result(*items, deadline=deadline)).rows.tolist()
 
-    async def outcome(self, *items: int, deadline: float | None = None) -> EntryResult:
+    async def result(self, *items: int, deadline: float | None = None) -> EntryResult:
         if deadline is None:
             deadline = time.monotonic() + 600
         return await self.batcher.submit((np.array(items),), deadline)
 
     async def start(self, *items: int, deadline: float | None = None) -> "asyncio.Task[list[int]]":
-        """A caller whose items are in the queue."""
+        """Start a caller, and return once its items are in the queue."""
         task = asyncio.create_task(self.submit(*items, deadline=deadline))
         await asyncio.sleep(0)
         return task
 
     async def occupy(self) -> "asyncio.Task[list[int]]":
-        """A caller whose single item, 0, is in the engine."""
+        """Start a caller with the item 0, and return once the engine runs it."""
         task = await self.start(0)
         await self.batch_started()
         return task
@@ -76,8 +76,8 @@ class Bench:
         await asyncio.to_thread(self.engine.started.acquire)
 
     def open(self) -> None:
-        """Let all batches through from now on."""
-        self.engine.let_through.release(1000)
+        """Permit all further batches."""
+        self.engine.permits.release(1000)
 
 
 def with_bench(test: Test, **options: Any) -> None:
@@ -92,7 +92,7 @@ def with_bench(test: Test, **options: Any) -> None:
     asyncio.run(asyncio.wait_for(run(), 60))
 
 
-def test_a_lonely_entry_goes_at_once() -> None:
+def test_a_single_entry_runs_at_once() -> None:
     async def test(bench: Bench) -> None:
         bench.open()
         assert await bench.submit(7) == [14]
@@ -133,7 +133,7 @@ def test_a_single_item_does_not_wait_behind_a_large_entry() -> None:
     with_bench(test)
 
 
-def test_more_than_the_queue_holds_is_refused_whole_and_at_once() -> None:
+def test_an_entry_that_exceeds_the_queue_is_rejected_at_once() -> None:
     async def test(bench: Bench) -> None:
         first = await bench.occupy()
         waiting = await bench.start(*range(10))
@@ -148,7 +148,7 @@ def test_more_than_the_queue_holds_is_refused_whole_and_at_once() -> None:
     with_bench(test)
 
 
-def test_a_cancelled_caller_leaves_the_others_intact_and_frees_its_place() -> None:
+def test_a_cancelled_caller_frees_its_items_and_affects_no_other() -> None:
     async def test(bench: Bench) -> None:
         first = await bench.occupy()
         tasks = [await bench.start(n, n) for n in range(1, 5)]
@@ -164,7 +164,7 @@ def test_a_cancelled_caller_leaves_the_others_intact_and_frees_its_place() -> No
     with_bench(test)
 
 
-def test_a_caller_that_leaves_during_its_batch_disturbs_nobody() -> None:
+def test_a_caller_cancelled_during_its_batch_affects_no_other() -> None:
     async def test(bench: Bench) -> None:
         first = await bench.occupy()
         second = await bench.start(5)
@@ -175,7 +175,7 @@ def test_a_caller_that_leaves_during_its_batch_disturbs_nobody() -> None:
     with_bench(test)
 
 
-def test_a_large_entry_that_is_cancelled_halfway_runs_no_further() -> None:
+def test_a_large_entry_that_is_cancelled_halfway_stops_running() -> None:
     async def test(bench: Bench) -> None:
         large = await bench.start(*range(10))
         await bench.batch_started()
@@ -216,7 +216,7 @@ def test_a_failing_batch_fails_its_own_entries_only(caplog: pytest.LogCaptureFix
     assert "a bad item" in caplog.text
 
 
-def test_a_large_entry_fails_whole_when_one_of_its_batches_does() -> None:
+def test_a_large_entry_fails_if_one_of_its_batches_fails() -> None:
     async def test(bench: Bench) -> None:
         bench.engine.bad_item = 5
         bench.open()
@@ -229,7 +229,7 @@ def test_a_large_entry_fails_whole_when_one_of_its_batches_does() -> None:
     with_bench(test)
 
 
-def test_rows_that_are_missing_are_a_failure() -> None:
+def test_a_batch_with_missing_rows_fails() -> None:
     async def run() -> None:
         options = BatchOptions(4, 12, 0.0)
         batcher = Batcher(
@@ -242,7 +242,7 @@ def test_rows_that_are_missing_are_a_failure() -> None:
     asyncio.run(run())
 
 
-def test_closing_finishes_what_is_queued_and_takes_nothing_more() -> None:
+def test_close_finishes_queued_entries_and_rejects_new_ones() -> None:
     async def test(bench: Bench) -> None:
         tasks = [await bench.occupy(), await bench.start(1), await bench.start(*range(8))]
         closing = asyncio.create_task(bench.batcher.close())
@@ -257,14 +257,14 @@ def test_closing_finishes_what_is_queued_and_takes_nothing_more() -> None:
     with_bench(test)
 
 
-def test_a_free_lane_waits_for_clients_that_come_back() -> None:
+def test_a_free_runner_waits_for_clients_that_come_back() -> None:
     async def test(bench: Bench) -> None:
         for items in (1, 2, 4):
-            bench.cost.learn(items, 1000.0)  # a batch less would save a lot
+            bench.cost.learn(items, 1000.0)  # one batch less saves a lot
         first = await bench.start(1, deadline=time.monotonic() + 10**6)
         await bench.batch_started()
         second = await bench.start(2, deadline=time.monotonic() + 10**6)
-        bench.engine.let_through.release()
+        bench.engine.permits.release()
         await first
         third = await bench.start(3, deadline=time.monotonic() + 10**6)
         bench.open()
@@ -274,17 +274,17 @@ def test_a_free_lane_waits_for_clients_that_come_back() -> None:
     with_bench(test, linger_s=500.0)
 
 
-def test_an_outcome_tells_queue_and_run_times() -> None:
+def test_a_result_has_queue_and_run_times() -> None:
     async def test(bench: Bench) -> None:
         bench.open()
-        outcome = await bench.outcome(1, 2)
-        assert outcome.queue_s >= 0
-        assert outcome.run_s > 0
+        result = await bench.result(1, 2)
+        assert result.queue_s >= 0
+        assert result.run_s > 0
 
     with_bench(test)
 
 
-def test_it_tells_how_long_the_oldest_entry_waits_and_the_run_takes() -> None:
+def test_oldest_s_and_running_s() -> None:
     async def test(bench: Bench) -> None:
         assert (bench.batcher.oldest_s(), bench.batcher.running_s()) == (0, 0)
         first = await bench.occupy()

@@ -1,4 +1,4 @@
-"""The batcher's rows handed out in parts."""
+"""Streamed entries: rows in parts."""
 
 import asyncio
 import time
@@ -17,10 +17,10 @@ def stream(bench: Bench, count: int, deadline: float | None = None) -> AsyncGene
     return bench.batcher.stream((np.arange(count),), deadline)
 
 
-def test_parts_come_as_batches_finish_and_in_order() -> None:
+def test_parts_arrive_in_order_as_batches_finish() -> None:
     async def test(bench: Bench) -> None:
         parts = stream(bench, 10)
-        bench.engine.let_through.release()
+        bench.engine.permits.release()
         first = await anext(parts)
         assert first.rows.tolist() == [0, 2, 4, 6]
         bench.open()
@@ -31,16 +31,16 @@ def test_parts_come_as_batches_finish_and_in_order() -> None:
     with_bench(test)
 
 
-def test_lanes_that_finish_out_of_order_do_not_change_it() -> None:
+def test_runners_that_finish_out_of_order_keep_the_order() -> None:
     async def test(bench: Bench) -> None:
         bench.open()
         rows = [part.rows async for part in stream(bench, 12)]
         assert np.concatenate(rows).tolist() == list(range(0, 24, 2))
 
-    with_bench(test, lanes=3)
+    with_bench(test, runners=3)
 
 
-def test_all_items_are_admitted_or_none() -> None:
+def test_either_all_items_are_admitted_or_none() -> None:
     async def test(bench: Bench) -> None:
         with pytest.raises(Overloaded):
             await anext(stream(bench, 13))
@@ -53,7 +53,7 @@ def test_a_batch_that_fails_ends_the_stream_after_the_parts_before_it() -> None:
     async def test(bench: Bench) -> None:
         bench.engine.bad_item = 5
         parts = stream(bench, 12)
-        bench.engine.let_through.release()
+        bench.engine.permits.release()
         assert (await anext(parts)).rows.tolist() == [0, 2, 4, 6]
         bench.open()
         with pytest.raises(InternalError):
@@ -62,7 +62,7 @@ def test_a_batch_that_fails_ends_the_stream_after_the_parts_before_it() -> None:
     with_bench(test)
 
 
-def test_at_the_deadline_the_stream_ends_and_its_items_leave_the_queue() -> None:
+def test_at_the_deadline_the_stream_fails_and_its_items_leave_the_queue() -> None:
     async def test(bench: Bench) -> None:
         parts = stream(bench, 8, deadline=time.monotonic() + 0.05)
         with pytest.raises(DeadlinePassed):
@@ -72,10 +72,10 @@ def test_at_the_deadline_the_stream_ends_and_its_items_leave_the_queue() -> None
     with_bench(test)
 
 
-def test_what_nobody_waits_for_any_more_leaves_the_queue() -> None:
+def test_the_items_of_a_closed_stream_leave_the_queue() -> None:
     async def test(bench: Bench) -> None:
         parts = stream(bench, 12)
-        bench.engine.let_through.release()
+        bench.engine.permits.release()
         await anext(parts)
         await asyncio.to_thread(bench.engine.started.acquire)
         await asyncio.to_thread(bench.engine.started.acquire)

@@ -1,4 +1,4 @@
-"""Batches that take turns with all else on the event loop."""
+"""Batches that run on the event loop."""
 
 import asyncio
 import threading
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from mirage.service.batching.admission import CostModel
 from mirage.service.batching.batcher import Batcher, BatchOptions
-from mirage.service.batching.executor import LEAST_ITEMS, PLENTY, TURN_S
+from mirage.service.batching.executor import MAX_BLOCK_S, MIN_INLINE_ITEMS, SATURATED_AT
 from mirage.service.batching.queue import Arrays
 from mirage.service.errors import Draining, InternalError
 
@@ -20,12 +20,12 @@ Test = Callable[["Bench"], Awaitable[None]]
 
 
 class Engine:
-    """Doubles its items; remembers its batches, and on which thread it ran."""
+    """Doubles its items; records its batches and the threads that it ran on."""
 
     def __init__(self) -> None:
         self.batches: list[list[int]] = []
         self.threads: set[str] = set()
-        self.rested = asyncio.Event()
+        self.released = asyncio.Event()
 
     def __call__(self, arrays: Arrays) -> NDArray[Any]:
         self.batches.append(arrays[0].tolist())
@@ -34,12 +34,12 @@ class Engine:
             raise RuntimeError("a bad item")
         return arrays[0] * 2
 
-    def rest(self) -> None:
-        self.rested.set()
+    def release_memory(self) -> None:
+        self.released.set()
 
 
 class Bench:
-    """A batcher that may take turns."""
+    """A batcher that may run batches on the event loop."""
 
     def __init__(self, cost: CostModel, max_batch_size: int) -> None:
         self.engine = Engine()
@@ -47,8 +47,8 @@ class Bench:
         self.batcher = Batcher([self.engine], options, cost, lambda _n, _s: None)
 
     async def submit(self, *items: int) -> list[int]:
-        outcome = await self.batcher.submit((np.array(items),), time.monotonic() + 600)
-        return outcome.rows.tolist()
+        result = await self.batcher.submit((np.array(items),), time.monotonic() + 600)
+        return result.rows.tolist()
 
 
 def with_bench(test: Test, cost: CostModel | None = None, max_batch_size: int = 8) -> None:
@@ -70,7 +70,7 @@ def test_the_engine_runs_on_the_event_loop() -> None:
     with_bench(test)
 
 
-def test_all_that_came_by_then_is_one_batch() -> None:
+def test_all_entries_of_one_iteration_form_one_batch() -> None:
     async def test(bench: Bench) -> None:
         rows = await asyncio.gather(*(bench.submit(n) for n in range(5)))
         assert rows == [[0], [2], [4], [6], [8]]
@@ -79,7 +79,7 @@ def test_all_that_came_by_then_is_one_batch() -> None:
     with_bench(test)
 
 
-def test_more_than_a_batch_takes_several_turns_in_order() -> None:
+def test_an_entry_larger_than_a_batch_runs_in_several_in_order() -> None:
     async def test(bench: Bench) -> None:
         assert await bench.submit(*range(14, 34)) == list(range(28, 68, 2))
         assert [len(batch) for batch in bench.engine.batches] == [8, 8, 4]
@@ -87,7 +87,7 @@ def test_more_than_a_batch_takes_several_turns_in_order() -> None:
     with_bench(test)
 
 
-def test_others_have_the_event_loop_between_two_turns() -> None:
+def test_other_coroutines_run_between_two_batches() -> None:
     async def test(bench: Bench) -> None:
         seen: list[int] = []
 
@@ -103,28 +103,28 @@ def test_others_have_the_event_loop_between_two_turns() -> None:
     with_bench(test)
 
 
-def test_no_turn_holds_the_event_loop_up_for_too_long() -> None:
+def test_batches_are_small_enough_not_to_block_the_event_loop() -> None:
     cost = CostModel()
     for items in (1, 2, 4, 8):
-        cost.learn(items, 0.99 * items * TURN_S / LEAST_ITEMS)
+        cost.learn(items, 0.99 * items * MAX_BLOCK_S / MIN_INLINE_ITEMS)
 
     async def test(bench: Bench) -> None:
         await bench.submit(*range(20, 40))
-        assert len(bench.engine.batches[0]) == LEAST_ITEMS
+        assert len(bench.engine.batches[0]) == MIN_INLINE_ITEMS
 
     with_bench(test, cost, max_batch_size=32)
 
 
-def test_many_callers_are_plenty_to_do_and_a_large_one_is_not() -> None:
+def test_many_entries_saturate_and_a_large_one_does_not() -> None:
     async def test(bench: Bench) -> None:
         def ask(count: int, *items: int) -> list[asyncio.Task[list[int]]]:
             return [asyncio.create_task(bench.submit(*items)) for _ in range(count)]
 
-        large = ask(1, *range(20, 20 + PLENTY))
+        large = ask(1, *range(20, 20 + SATURATED_AT))
         await asyncio.sleep(0)
         assert not bench.batcher.is_saturated()
         await asyncio.gather(*large)
-        many = ask(PLENTY, 7)
+        many = ask(SATURATED_AT, 7)
         await asyncio.sleep(0)
         assert bench.batcher.is_saturated()
         await asyncio.gather(*many)
@@ -133,13 +133,13 @@ def test_many_callers_are_plenty_to_do_and_a_large_one_is_not() -> None:
     with_bench(test)
 
 
-def test_batches_that_take_long_are_left_to_a_thread() -> None:
+def test_long_batches_run_on_a_thread() -> None:
     cost = CostModel()
-    cost.learn(1, TURN_S)
+    cost.learn(1, MAX_BLOCK_S)
 
     async def test(bench: Bench) -> None:
         assert await bench.submit(7) == [14]
-        assert bench.engine.threads == {"lane-0"}
+        assert bench.engine.threads == {"runner-0"}
 
     with_bench(test, cost)
 
@@ -155,7 +155,7 @@ def test_a_failing_batch_fails_its_own_entries_only(caplog: pytest.LogCaptureFix
     assert "a bad item" in caplog.text
 
 
-def test_closing_finishes_what_is_queued_and_takes_nothing_more() -> None:
+def test_close_finishes_queued_entries_and_rejects_new_ones() -> None:
     async def test(bench: Bench) -> None:
         task = asyncio.create_task(bench.submit(*range(20, 50)))
         await asyncio.sleep(0)
@@ -167,11 +167,11 @@ def test_closing_finishes_what_is_queued_and_takes_nothing_more() -> None:
     with_bench(test)
 
 
-def test_without_work_it_gives_memory_back(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mirage.service.batching.executor.REST_AFTER_S", 0.01)
+def test_an_idle_runner_releases_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mirage.service.batching.executor.RELEASE_AFTER_S", 0.01)
 
     async def test(bench: Bench) -> None:
         await bench.submit(7)
-        await bench.engine.rested.wait()
+        await bench.engine.released.wait()
 
     with_bench(test)

@@ -1,4 +1,4 @@
-"""What waits, and the batches that are formed of it."""
+"""The queue, and how it forms batches."""
 
 import asyncio
 import math
@@ -23,10 +23,10 @@ def put(queue: Queue, size: int, arrived: float = 0.0, deadline: float = math.in
 
 
 def sizes(queue: Queue, room: int = 8, now: float = 0.0) -> list[int]:
-    return [piece.size for piece in queue.form(room, now)]
+    return [part.size for part in queue.form(room, now)]
 
 
-def test_entries_have_equal_shares_of_a_batch_and_large_ones_come_again() -> None:
+def test_entries_share_batches_equally_in_turn() -> None:
     def test(queue: Queue) -> None:
         for size in (10, 1, 10):
             put(queue, size)
@@ -36,12 +36,12 @@ def test_entries_have_equal_shares_of_a_batch_and_large_ones_come_again() -> Non
     with_queue(test)
 
 
-def test_what_is_late_or_withdrawn_is_in_no_batch() -> None:
+def test_late_and_withdrawn_entries_are_in_no_batch() -> None:
     def test(queue: Queue) -> None:
         put(queue, 1, deadline=5.0)
-        gone = put(queue, 2)
+        left = put(queue, 2)
         put(queue, 3)
-        queue.leave(gone)
+        queue.leave(left)
         assert queue.waiting == 4
         assert sizes(queue, now=6.0) == [3]
         assert not queue
@@ -49,7 +49,7 @@ def test_what_is_late_or_withdrawn_is_in_no_batch() -> None:
     with_queue(test)
 
 
-def test_what_is_gone_leaves_though_there_is_no_room() -> None:
+def test_entries_that_are_over_are_removed_even_without_room() -> None:
     def test(queue: Queue) -> None:
         put(queue, 1, deadline=5.0)
         queue.leave(put(queue, 2))
@@ -62,20 +62,20 @@ def test_what_is_gone_leaves_though_there_is_no_room() -> None:
     with_queue(test)
 
 
-def test_an_entry_waits_for_a_turn_of_each_ahead_of_it_at_most() -> None:
+def test_each_entry_ahead_delays_a_new_one_by_at_most_a_share() -> None:
     def test(queue: Queue) -> None:
         put(queue, 1)
-        assert queue.items_until(1) == 2
+        assert queue.work_until(1) == 2
         large = put(queue, 100)
-        assert queue.items_until(1) == 1 + 1 + 2
-        assert queue.items_until(50) == 50 + 1 + 50
+        assert queue.work_until(1) == 1 + 1 + 2
+        assert queue.work_until(50) == 50 + 1 + 50
         queue.leave(large)
-        assert queue.items_until(1) == 2
+        assert queue.work_until(1) == 2
 
     with_queue(test)
 
 
-def test_it_tells_when_the_oldest_came() -> None:
+def test_oldest_is_the_earliest_arrival() -> None:
     def test(queue: Queue) -> None:
         assert queue.oldest() is None
         put(queue, 1, arrived=3.0)

@@ -1,4 +1,4 @@
-"""Engines on a GPU: run where there is one."""
+"""Engines on a GPU. Skipped where there is none."""
 
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from mirage.bundle.format.latents import draw_latents
 from mirage.bundle.format.verify import Bundle, load_bundle
 from mirage.service.batching.admission import CostModel
-from mirage.service.engines.engine import Engine, fitted
+from mirage.service.engines.engine import Engine, optimized
 from mirage.service.engines.providers import Precision, ProviderConfig
 from mirage.service.engines.session import EngineError
-from mirage.service.versions.loading import replay_golden
+from mirage.service.versions.loading import golden_check
 
 SHIPPED = Path(__file__).parents[3] / "models" / "mnist" / "2"
 PRECISIONS: list[Precision] = ["float32", "tensorfloat32", "float16"]
@@ -27,8 +27,8 @@ if runtime.cudaGetDeviceCount()[1] == 0:
 
 
 def engine(precision: Precision, bundle: Bundle | None = None, **options: int) -> Engine:
-    kind = ProviderConfig("cuda", precision)
-    return Engine(fitted(bundle or load_bundle(SHIPPED), kind), kind, **options)
+    config = ProviderConfig("cuda", precision)
+    return Engine(optimized(bundle or load_bundle(SHIPPED), config), config, **options)
 
 
 def draw(seed: int, count: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
@@ -38,13 +38,13 @@ def draw(seed: int, count: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]
 
 
 @pytest.mark.parametrize("precision", PRECISIONS)
-def test_the_golden_images_come_out(precision: Precision) -> None:
-    deviation = replay_golden(engine(precision), load_bundle(SHIPPED).golden)
+def test_the_golden_check_passes(precision: Precision) -> None:
+    deviation = golden_check(engine(precision), load_bundle(SHIPPED).golden)
     assert deviation.passes, deviation
 
 
 @pytest.mark.parametrize("precision", PRECISIONS)
-def test_the_same_inputs_give_the_same_bytes_whatever_is_beside_them(precision: Precision) -> None:
+def test_the_same_inputs_give_the_same_bytes_in_any_batch(precision: Precision) -> None:
     latents, labels = draw(3, 40)
     one, other = engine(precision), engine(precision)
     whole = one.run([latents, labels])
@@ -56,7 +56,7 @@ def test_the_same_inputs_give_the_same_bytes_whatever_is_beside_them(precision: 
 
 
 @pytest.mark.parametrize("precision", PRECISIONS)
-def test_each_run_makes_its_own_images(precision: Precision) -> None:
+def test_each_run_returns_its_own_images(precision: Precision) -> None:
     made, reference = engine(precision), Engine(load_bundle(SHIPPED), ProviderConfig("cpu"))
     for seed in range(3):
         latents, labels = draw(seed, 32)
@@ -64,8 +64,8 @@ def test_each_run_makes_its_own_images(precision: Precision) -> None:
         assert np.abs(difference).max() <= 2
 
 
-def test_a_batch_is_recorded() -> None:
-    assert engine("float16")._graph.is_recorded  # type: ignore[attr-defined]
+def test_a_batch_is_captured() -> None:
+    assert engine("float16")._graph.is_captured  # type: ignore[attr-defined]
 
 
 def test_a_model_without_labels_takes_none(models_root: Path) -> None:
@@ -74,12 +74,12 @@ def test_a_model_without_labels_takes_none(models_root: Path) -> None:
     assert images.shape == (2, 8, 12, 4)
 
 
-def test_engines_of_several_threads_do_not_disturb_each_other() -> None:
+def test_engines_on_several_threads_are_independent() -> None:
     latents, labels = draw(5, 32)
     expected = engine("float16").run([latents, labels])
 
     def work(_: int) -> bool:
-        own = engine("float16")  # recorded while others run
+        own = engine("float16")  # captured while others run
         own.warm_up(CostModel())
         same = all(np.array_equal(own.run([latents, labels]), expected) for _ in range(50))
         own.close()
@@ -89,17 +89,17 @@ def test_engines_of_several_threads_do_not_disturb_each_other() -> None:
         assert all(pool.map(work, range(12)))
 
 
-def test_its_memory_can_be_limited() -> None:
+def test_gpu_bytes_limits_the_memory() -> None:
     with pytest.raises(EngineError, match="memory"):
         engine("float32", gpu_bytes=100_000)
 
 
-def test_a_gpu_that_is_not_there_is_told() -> None:
+def test_a_missing_gpu_is_reported() -> None:
     with pytest.raises(EngineError, match="CUDA: invalid device ordinal"):
         engine("float32", device=63)
 
 
-def test_closing_gives_the_memory_back() -> None:
+def test_close_frees_the_memory() -> None:
     for _ in range(3):
         engine("float16").close()
     free = runtime.cudaMemGetInfo()[1]
@@ -108,16 +108,16 @@ def test_closing_gives_the_memory_back() -> None:
     assert free - runtime.cudaMemGetInfo()[1] < 64 * 2**20
 
 
-def test_a_graph_that_cannot_be_recorded_runs_all_the_same(
+def test_a_graph_that_cannot_be_captured_runs_without_capture(
     monkeypatch: pytest.MonkeyPatch, models_root: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     latents, labels = draw(1, 4)
     expected = engine("float32").run([latents, labels])
     monkeypatch.setattr(
-        "mirage.service.engines.cuda_graph.PREPARING_RUNS", 1
-    )  # memory is wanted yet
+        "mirage.service.engines.cuda_graph.RUNS_BEFORE_CAPTURE", 1
+    )  # memory is not allocated yet
     plain = engine("float32")
-    assert "is not recorded" in caplog.text
+    assert "is not captured" in caplog.text
     np.testing.assert_array_equal(plain.run([latents, labels]), expected)
     toy = engine("float32", load_bundle(models_root / "plain/1"))
     assert toy.run([np.zeros((2, 5), np.float32)]).shape == (2, 8, 12, 4)

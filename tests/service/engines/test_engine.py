@@ -10,10 +10,16 @@ from mirage.bundle.format.interface import Image, generator_tensors
 from mirage.bundle.format.latents import draw_latents
 from mirage.bundle.format.verify import Bundle, load_bundle
 from mirage.service.batching.admission import CostModel
-from mirage.service.engines.engine import Engine, batch_sizes, fitted, recorded_size, useful_size
+from mirage.service.engines.engine import (
+    Engine,
+    batch_sizes,
+    cuda_batch_size,
+    efficient_batch_size,
+    optimized,
+)
 from mirage.service.engines.providers import PROVIDERS, Name, ProviderConfig
 from mirage.service.engines.session import EngineError
-from mirage.service.versions.loading import replay_golden
+from mirage.service.versions.loading import golden_check
 from tests.bundles import DIGITS, Toy
 
 CPU = ProviderConfig("cpu")
@@ -25,7 +31,7 @@ def bundle(models_root: Path) -> Bundle:
     return load_bundle(models_root / "toy/1")
 
 
-def test_it_makes_the_images_of_the_graph(bundle: Bundle) -> None:
+def test_it_computes_the_images_of_the_graph(bundle: Bundle) -> None:
     latents, labels = draw_latents(7, 0, 5, 5, len(DIGITS))
     images = Engine(bundle, CPU).run([latents, labels])
     assert np.array_equal(images, Toy().images(latents, labels))
@@ -36,7 +42,7 @@ def test_unconditional_models_take_no_labels(models_root: Path) -> None:
     assert engine.run([np.zeros((2, 5), np.float32)]).shape == (2, 8, 12, 4)
 
 
-def test_an_image_does_not_depend_on_its_batch_nor_on_the_threads(bundle: Bundle) -> None:
+def test_an_image_depends_neither_on_its_batch_nor_on_the_threads(bundle: Bundle) -> None:
     latents, labels = draw_latents(3, 0, 64, 5, len(DIGITS))
     assert labels is not None
     whole = Engine(bundle, CPU, threads=2).run([latents, labels])
@@ -45,17 +51,17 @@ def test_an_image_does_not_depend_on_its_batch_nor_on_the_threads(bundle: Bundle
         assert np.array_equal(engine.run([latents[:size], labels[:size]]), whole[:size])
 
 
-def test_a_provider_that_is_not_in_use_is_refused(bundle: Bundle) -> None:
+def test_a_provider_that_is_not_available_is_rejected(bundle: Bundle) -> None:
     with pytest.raises(EngineError, match="CUDAExecutionProvider"):
         Engine(bundle, ProviderConfig("cuda"))
 
 
-def test_a_graph_that_onnxruntime_cannot_read_is_refused(bundle: Bundle) -> None:
-    with pytest.raises(EngineError, match="refuses the graph"):
+def test_a_graph_that_onnxruntime_cannot_read_is_rejected(bundle: Bundle) -> None:
+    with pytest.raises(EngineError, match="rejects the graph"):
         Engine(replace(bundle, model=bundle.model[:200]), CPU)
 
 
-def test_images_of_another_shape_are_refused(bundle: Bundle) -> None:
+def test_images_of_another_shape_are_rejected(bundle: Bundle) -> None:
     image = Image(height=9, width=12, channels=1)
     manifest = bundle.manifest.model_copy(update=generator_tensors(5, 10, image))
     engine = Engine(replace(bundle, manifest=manifest), CPU)
@@ -63,9 +69,9 @@ def test_images_of_another_shape_are_refused(bundle: Bundle) -> None:
         engine.run([np.zeros((1, 5), np.float32), np.zeros(1, np.int64)])
 
 
-def test_warming_up_teaches_the_cost_and_tells_what_each_size_takes(bundle: Bundle) -> None:
+def test_warm_up_updates_the_cost_model_and_returns_the_time_of_each_size(bundle: Bundle) -> None:
     cost = CostModel()
-    seconds = Engine(bundle, CPU, largest=8).warm_up(cost)
+    seconds = Engine(bundle, CPU, max_batch_size=8).warm_up(cost)
     assert cost.estimate_s(8) > 0
     assert list(seconds) == [1, 2, 4, 8]
     assert min(seconds.values()) > 0
@@ -75,22 +81,22 @@ def test_warming_up_teaches_the_cost_and_tells_what_each_size_takes(bundle: Bund
     ("seconds", "size"),
     [
         ({1: 1.0}, 1),
-        ({1: 0.001, 2: 0.0015, 4: 0.0025, 8: 0.0049}, 8),  # the more, the quicker
-        ({1: 0.001, 2: 0.002, 4: 0.0042, 8: 0.0089, 16: 0.02, 32: 0.045}, 8),  # no loss, if short
-        ({1: 1.0, 2: 1.8, 4: 3.4, 8: 6.7}, 4),  # long ones that are no quicker only wait
+        ({1: 0.001, 2: 0.0015, 4: 0.0025, 8: 0.0049}, 8),  # larger batches are faster
+        ({1: 0.001, 2: 0.002, 4: 0.0042, 8: 0.0089, 16: 0.02, 32: 0.045}, 8),  # if short
+        ({1: 1.0, 2: 1.8, 4: 3.4, 8: 6.7}, 4),  # long batches that are no faster only add latency
         ({1: 1.0, 2: 1.8, 4: 3.4, 8: 6.0}, 8),
-        ({1: 0.006, 2: 0.012, 4: 0.024, 8: 0.048, 16: 0.1}, 4),  # as soon over as is asked for
-        ({1: 1.0, 2: 3.0, 4: 2.0}, 4),  # one was disturbed
+        ({1: 0.006, 2: 0.012, 4: 0.024, 8: 0.048, 16: 0.1}, 4),  # the largest short batch
+        ({1: 1.0, 2: 3.0, 4: 2.0}, 4),  # one measurement was disturbed
     ],
 )
-def test_batches_larger_than_is_of_use_are_those_that_take_longer_to_no_avail(
+def test_the_efficient_batch_size_is_the_largest_that_is_faster_or_short(
     seconds: dict[int, float], size: int
 ) -> None:
-    assert useful_size(seconds) == size
+    assert efficient_batch_size(seconds) == size
 
 
 @pytest.mark.parametrize(
-    ("largest", "sizes"),
+    ("max_batch_size", "sizes"),
     [
         (1, (1,)),
         (2, (1, 2)),
@@ -99,43 +105,45 @@ def test_batches_larger_than_is_of_use_are_those_that_take_longer_to_no_avail(
         (20, (1, 2, 4, 8, 16, 20)),
     ],
 )
-def test_it_is_prepared_for_few_sizes(largest: int, sizes: tuple[int, ...]) -> None:
-    assert batch_sizes(largest) == sizes
-
-
-def test_where_all_batches_have_one_size_what_they_lack_is_padding(
-    bundle: Bundle, monkeypatch: pytest.MonkeyPatch
+def test_batch_sizes_are_powers_of_two_and_the_maximum(
+    max_batch_size: int, sizes: tuple[int, ...]
 ) -> None:
-    plain = Engine(bundle, CPU, largest=8)
+    assert batch_sizes(max_batch_size) == sizes
+
+
+def test_batches_of_one_size_are_padded(bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = Engine(bundle, CPU, max_batch_size=8)
     assert [plain.padding(size) for size in range(1, 10)] == [0] * 9
     monkeypatch.setitem(PROVIDERS, "cpu", replace(PROVIDERS["cpu"], pads=True))
-    padded = Engine(bundle, CPU, largest=8)
+    padded = Engine(bundle, CPU, max_batch_size=8)
     assert padded.sizes == (8,)
     assert [padded.padding(size) for size in range(1, 10)] == [7, 6, 5, 4, 3, 2, 1, 0, 7]
 
 
 @pytest.mark.parametrize(
-    ("side", "largest", "size"),
+    ("side", "max_batch_size", "size"),
     [(28, 32, 32), (28, 24, 24), (256, 32, 8), (300, 32, 4), (512, 32, 2), (2048, 32, 1)],
 )
-def test_batches_on_a_gpu_are_smaller_for_larger_images(side: int, largest: int, size: int) -> None:
-    assert recorded_size(Image(height=side, width=side, channels=3), largest) == size
+def test_batches_on_a_gpu_are_smaller_for_larger_images(
+    side: int, max_batch_size: int, size: int
+) -> None:
+    assert cuda_batch_size(Image(height=side, width=side, channels=3), max_batch_size) == size
 
 
-def test_a_rested_engine_makes_the_same_images(bundle: Bundle) -> None:
+def test_releasing_memory_does_not_change_the_images(bundle: Bundle) -> None:
     latents, labels = draw_latents(7, 0, 5, 5, len(DIGITS))
     engine = Engine(bundle, CPU)
     before = engine.run([latents, labels])
-    engine.rest()
+    engine.release_memory()
     assert np.array_equal(engine.run([latents, labels]), before)
 
 
-def test_the_shipped_model_makes_the_same_digits_as_the_cpu_runs_it() -> None:
+def test_the_optimized_shipped_model_computes_the_same_digits() -> None:
     bundle = load_bundle(SHIPPED)
-    quick = fitted(bundle, CPU)
-    assert quick.model != bundle.model
-    engine = Engine(quick, CPU)
-    assert replay_golden(engine, bundle.golden).passes
+    fast = optimized(bundle, CPU)
+    assert fast.model != bundle.model
+    engine = Engine(fast, CPU)
+    assert golden_check(engine, bundle.golden).passes
     latents, labels = draw_latents(3, 0, 32, bundle.manifest.latent_dim, len(DIGITS))
     assert labels is not None
     images, plain = (each.run([latents, labels]) for each in (engine, Engine(bundle, CPU)))
@@ -145,6 +153,6 @@ def test_the_shipped_model_makes_the_same_digits_as_the_cpu_runs_it() -> None:
 
 
 @pytest.mark.parametrize("provider", ["cuda", "openvino"])
-def test_other_providers_run_the_graph_as_it_is(provider: Name) -> None:
+def test_other_providers_run_the_unchanged_graph(provider: Name) -> None:
     bundle = load_bundle(SHIPPED)
-    assert fitted(bundle, ProviderConfig(provider)) is bundle
+    assert optimized(bundle, ProviderConfig(provider)) is bundle

@@ -1,4 +1,4 @@
-"""Copies of graphs in float16, run by the CPU's provider."""
+"""Graphs converted to float16, run on the CPU provider."""
 
 from pathlib import Path
 
@@ -22,30 +22,30 @@ def images(model: bytes, count: int, latent_dim: int) -> NDArray[np.uint8]:
     return np.asarray(made)
 
 
-def test_the_images_are_those_of_float32_but_for_rounding() -> None:
+def test_the_images_differ_from_float32_only_by_rounding() -> None:
     model = SHIPPED.read_bytes()
-    half = in_float16(model)
-    assert len(half) < 0.51 * len(model)
-    difference = np.abs(images(half, 8, 64).astype(int) - images(model, 8, 64))
+    converted = in_float16(model)
+    assert len(converted) < 0.51 * len(model)
+    difference = np.abs(images(converted, 8, 64).astype(int) - images(model, 8, 64))
     assert difference.max() <= 2
     assert 0 < difference.mean() < 0.25
 
 
-def test_what_makes_grey_levels_stays_in_float32() -> None:
+def test_the_conversion_to_pixel_values_stays_in_float32() -> None:
     graph = onnx.shape_inference.infer_shapes(
         onnx.load_model_from_string(in_float16(SHIPPED.read_bytes()))
     ).graph
-    kinds = {value.name: value.type.tensor_type.elem_type for value in graph.value_info}
+    types = {value.name: value.type.tensor_type.elem_type for value in graph.value_info}
     (rounded,) = (node for node in graph.node if node.op_type == "Round")
-    assert kinds[rounded.input[0]] == TensorProto.FLOAT
+    assert types[rounded.input[0]] == TensorProto.FLOAT
     assert all(
-        kinds[node.output[0]] == TensorProto.FLOAT16
+        types[node.output[0]] == TensorProto.FLOAT16
         for node in graph.node
         if node.op_type in ("Conv", "ConvTranspose", "Gemm")
     )
 
 
-def test_a_graph_without_convolutions_stays_as_it_is(models_root: Path) -> None:
+def test_a_graph_without_convolutions_is_unchanged(models_root: Path) -> None:
     model = (models_root / "toy/1/model.onnx").read_bytes()
     latents, labels = draw_latents(3, 0, 4, 5, len(DIGITS))
     made = [

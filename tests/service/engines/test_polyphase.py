@@ -1,4 +1,4 @@
-"""Graphs of a generator's upsampling, before and after the rewriting."""
+"""Graphs of upsamplings, before and after the rewrite."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,16 +16,16 @@ from mirage.service.engines.polyphase import decompose
 from tests.bundles import IR_VERSION, OPSET
 
 INPUTS = 3  # channels of the first map
-DOUBLING = {"kernel_shape": [4, 4], "strides": [2, 2], "pads": [1, 1, 1, 1]}
-FIRST = helper.make_node("Neg", ["latents"], ["map"])  # what ends in the first map
+UPSAMPLING = {"kernel_shape": [4, 4], "strides": [2, 2], "pads": [1, 1, 1, 1]}
+FIRST = helper.make_node("Neg", ["latents"], ["map"])  # computes the first map
 Sizes = tuple[int, int]
 
 
 @dataclass(frozen=True)
 class Upsampling:
-    """Doublings of a map one after another, and a convolution that makes an image of the last.
+    """A chain of upsamplings, and a convolution from the last map to an image.
 
-    `widths` are the channels after each doubling; without `channels` there is no image.
+    `widths` are the channels after each upsampling; without `channels` there is no image.
     """
 
     sizes: Sizes = (4, 4)
@@ -33,13 +33,13 @@ class Upsampling:
     channels: int = 3
     activation: str = "LeakyRelu"
     bias: bool = True
-    known: bool = True  # whether the graph tells the sizes
+    known: bool = True  # whether the graph states the sizes
 
     def model(self) -> ModelProto:
-        """Input `latents` and output `images`, float32 `[N, channels, height, width]`."""
+        """Build a graph from `latents` to `images`, float32 `[N, channels, height, width]`."""
         rng = np.random.default_rng(0)
         nodes, constants, name, inputs = [FIRST], [], "map", INPUTS
-        layers = [("ConvTranspose", width, 4, DOUBLING) for width in self.widths]
+        layers = [("ConvTranspose", width, 4, UPSAMPLING) for width in self.widths]
         if self.channels:
             layers.append(("Conv", self.channels, 3, {"pads": [1, 1, 1, 1]}))
         for number, (operator, outputs, side, attributes) in enumerate(layers):
@@ -107,7 +107,7 @@ def assert_same(raw: bytes, found: bytes, sizes: Sizes) -> None:
 @pytest.mark.parametrize("activation", ["LeakyRelu", "Relu", ""])
 @pytest.mark.parametrize("channels", [0, 1, 3, 4])
 @pytest.mark.parametrize("sizes", [(4, 4), (7, 7), (3, 5)])
-def test_doublings_become_plain_convolutions_that_compute_the_same(
+def test_upsamplings_become_plain_convolutions_that_compute_the_same(
     sizes: Sizes, channels: int, activation: str, bias: bool
 ) -> None:
     upsampling = Upsampling(sizes, (32,), channels, activation, bias)
@@ -115,23 +115,23 @@ def test_doublings_become_plain_convolutions_that_compute_the_same(
 
 
 @pytest.mark.parametrize("channels", [0, 1])
-def test_chains_are_rewritten_whole(channels: int) -> None:
+def test_chains_of_upsamplings_are_rewritten(channels: int) -> None:
     chain = Upsampling((3, 2), (40, 32), channels)
     assert "ConvTranspose" not in operators(rewritten(chain.model(), (3, 2)))
 
 
 @pytest.mark.parametrize("sizes", [(1, 1), (20, 16)])
-def test_an_image_is_made_of_phases_whatever_the_size_and_the_channels(sizes: Sizes) -> None:
+def test_an_image_is_computed_from_phases_for_any_size_and_channels(sizes: Sizes) -> None:
     found = operators(rewritten(Upsampling(sizes, (5,), 3).model(), sizes))
     assert "ConvTranspose" not in found
     assert "Transpose" not in found  # the larger map is never put together
 
 
-def test_an_image_needs_no_sizes() -> None:
+def test_an_image_is_computed_from_phases_without_known_sizes() -> None:
     rewritten(Upsampling(known=False).model())
 
 
-def test_what_does_not_pay_is_left_alone() -> None:
+def test_upsamplings_that_would_not_be_faster_are_unchanged() -> None:
     for upsampling in (
         Upsampling(widths=(15,), channels=0),
         Upsampling(known=False, channels=0),
@@ -140,12 +140,12 @@ def test_what_does_not_pay_is_left_alone() -> None:
         assert decompose(raw) is raw
 
 
-def test_only_the_maps_of_enough_channels_are_rewritten() -> None:
+def test_only_maps_with_enough_channels_are_rewritten() -> None:
     chain = Upsampling((10, 10), (16, 15), channels=0).model()
     assert operators(rewritten(chain, (10, 10))).count("ConvTranspose") == 1
 
 
-def test_a_graph_without_doublings_is_left_alone() -> None:
+def test_a_graph_without_upsamplings_is_unchanged() -> None:
     raw = Upsampling(widths=()).model().SerializeToString()
     assert decompose(raw) is raw
 
@@ -167,10 +167,8 @@ def test_a_graph_without_doublings_is_left_alone() -> None:
         (5, {"kernel_shape": None, "pads": [2, 2, 2, 2], "output_padding": [1, 1]}),
     ],
 )
-def test_other_transposed_convolutions_are_left_alone(
-    side: int, attributes: dict[str, Any]
-) -> None:
-    chosen = {name: value for name, value in (DOUBLING | attributes).items() if value is not None}
+def test_other_transposed_convolutions_are_unchanged(side: int, attributes: dict[str, Any]) -> None:
+    chosen = {name: value for name, value in (UPSAMPLING | attributes).items() if value is not None}
     weights = np.ones((INPUTS, 32, side, side))
     node = helper.make_node("ConvTranspose", ["map", "weight"], ["images"], **chosen)
     raw = model_of(
@@ -180,10 +178,10 @@ def test_other_transposed_convolutions_are_left_alone(
     assert decompose(raw) is raw
 
 
-def test_groups_are_left_alone() -> None:
+def test_grouped_convolutions_are_unchanged() -> None:
     weights = np.ones((INPUTS, 32, 4, 4))
     node = helper.make_node(
-        "ConvTranspose", ["map", "weight"], ["images"], group=INPUTS, **DOUBLING
+        "ConvTranspose", ["map", "weight"], ["images"], group=INPUTS, **UPSAMPLING
     )
     raw = model_of(
         [FIRST, node], [constant("weight", weights)], ["N", INPUTS, 4, 4]
@@ -192,7 +190,7 @@ def test_groups_are_left_alone() -> None:
 
 
 @pytest.mark.parametrize("parameter", ["weight0", "bias0"])
-def test_parameters_that_are_computed_are_left_alone(parameter: str) -> None:
+def test_convolutions_with_computed_parameters_are_unchanged(parameter: str) -> None:
     model = Upsampling(channels=0).model()
     for node in model.graph.node:
         node.input[:] = ["computed" if name == parameter else name for name in node.input]
@@ -201,7 +199,7 @@ def test_parameters_that_are_computed_are_left_alone(parameter: str) -> None:
     assert decompose(raw) is raw
 
 
-def test_attributes_that_are_implied_need_not_be_written() -> None:
+def test_default_attributes_may_be_absent() -> None:
     model = Upsampling().model()
     for node in model.graph.node:
         kept = [entry for entry in node.attribute if entry.name != "kernel_shape"]
@@ -210,7 +208,7 @@ def test_attributes_that_are_implied_need_not_be_written() -> None:
     assert "ConvTranspose" not in operators(rewritten(model))
 
 
-def test_attributes_may_be_written_that_are_implied() -> None:
+def test_default_attributes_may_be_present() -> None:
     model = Upsampling().model()
     implied = {"auto_pad": "NOTSET", "dilations": [1, 1], "group": 1}
     for node in model.graph.node:
@@ -219,7 +217,7 @@ def test_attributes_may_be_written_that_are_implied() -> None:
     assert "ConvTranspose" not in operators(rewritten(model))
 
 
-def test_parameters_may_be_constant_nodes_and_stand_anywhere() -> None:
+def test_parameters_may_be_constant_nodes_in_any_place() -> None:
     model = Upsampling().model()
     tensors = list(model.graph.initializer)
     del model.graph.initializer[:]
@@ -230,7 +228,7 @@ def test_parameters_may_be_constant_nodes_and_stand_anywhere() -> None:
     assert "ConvTranspose" not in operators(rewritten(model))
 
 
-def test_an_empty_bias_is_none() -> None:
+def test_an_empty_bias_name_means_no_bias() -> None:
     model = Upsampling(bias=False).model()
     for node in model.graph.node:
         if node.op_type.startswith("Conv"):
@@ -257,7 +255,7 @@ def show_the_doubled_map(model: ModelProto) -> None:
 @pytest.mark.parametrize(
     "change", [use_the_doubled_map_twice, use_it_before_the_activation, show_the_doubled_map]
 )
-def test_a_doubled_map_that_others_use_is_put_together(
+def test_a_map_with_other_users_is_interleaved(
     change: Callable[[ModelProto], None],
 ) -> None:
     model = Upsampling().model()
@@ -277,7 +275,7 @@ def test_a_doubled_map_that_others_use_is_put_together(
         (5, {"pads": [2, 2, 2, 2]}),
     ],
 )
-def test_other_convolutions_take_the_doubled_map(side: int, attributes: dict[str, Any]) -> None:
+def test_other_convolutions_use_the_interleaved_map(side: int, attributes: dict[str, Any]) -> None:
     model = Upsampling(bias=False).model()
     weights = np.random.default_rng(2).normal(0, 0.5, (3, 32, side, side))
     model.graph.initializer[-1].CopyFrom(constant("weight1", weights))
@@ -287,11 +285,11 @@ def test_other_convolutions_take_the_doubled_map(side: int, attributes: dict[str
     assert "DepthToSpace" not in found
 
 
-def test_more_channels_than_an_image_has_are_made_of_the_doubled_map() -> None:
+def test_images_of_many_channels_use_the_interleaved_map() -> None:
     assert "DepthToSpace" not in operators(rewritten(Upsampling(channels=5).model()))
 
 
-def test_what_the_exporter_says_of_sizes_is_not_believed() -> None:
+def test_sizes_written_by_the_exporter_are_ignored() -> None:
     model = Upsampling(known=False, channels=0).model()
     claim = helper.make_tensor_value_info("map", TensorProto.FLOAT, ["N", INPUTS, 4, 4])
     model.graph.value_info.append(claim)
@@ -299,20 +297,20 @@ def test_what_the_exporter_says_of_sizes_is_not_believed() -> None:
     assert decompose(raw) is raw
 
 
-def test_new_names_clash_with_none() -> None:
+def test_new_names_are_unique() -> None:
     model = Upsampling((4, 4), (32, 32)).model()
     model.graph.node[1].output[0] = model.graph.node[2].input[0] = "polyphase1"
     model.graph.initializer[1].name = model.graph.node[1].input[2] = "polyphase_2"
     rewritten(model)
 
 
-def test_the_weights_that_were_replaced_are_gone() -> None:
+def test_replaced_weights_are_removed() -> None:
     proto = onnx.load_model_from_string(rewritten(Upsampling().model()))
     used = {name for node in proto.graph.node for name in node.input}
     assert {tensor.name for tensor in proto.graph.initializer} <= used
 
 
-def test_the_same_bytes_give_the_same_bytes() -> None:
+def test_the_rewrite_is_deterministic() -> None:
     raw = Upsampling((4, 4), (32, 32)).model().SerializeToString()
     assert decompose(raw) == decompose(raw)
 
@@ -338,7 +336,7 @@ def test_an_image_does_not_depend_on_its_batch(channels: int) -> None:
         known=st.booleans(),
     )
 )
-def test_whatever_the_network_the_images_are_the_same(upsampling: Upsampling) -> None:
+def test_any_network_computes_the_same_images(upsampling: Upsampling) -> None:
     raw = upsampling.model().SerializeToString()
     found = decompose(raw)
     onnx.checker.check_model(found, full_check=True)

@@ -19,7 +19,7 @@ from mirage.service.versions.loading import LoadError, Prepared, prepare
 def fail_once(path: Path, settings: Settings, counters: SharedCounters | None) -> Prepared:
     """As `prepare`."""
     mark = path.parent / ".failed"
-    if path.name == "2" and counters is not None and counters.place == 1 and not mark.exists():
+    if path.name == "2" and counters is not None and counters.worker == 1 and not mark.exists():
         mark.touch()
         if os.environ["FAULT"] == "passing":
             raise MemoryError

@@ -99,11 +99,11 @@ def patient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def another_worker(counters: SharedCounters, connections: int) -> None:
-    counters.place = 1
+    counters.worker = 1
     counters.set_connections(connections)
     counters.set_accepting(True)
     counters.beat()
-    counters.place = 0
+    counters.worker = 0
 
 
 @in_loop
@@ -167,11 +167,11 @@ async def test_without_descriptors_it_waits_neither_spinning_nor_for_ever(
         async with accepting(counters) as (_, connect):
             client = connect()
             await until(lambda: attempts == 1)
-            counters.place = 1
+            counters.worker = 1
             counters.set_connections(1)
             assert counters.has_fewest()  # others do not wait for it meanwhile
             counters.set_connections(0)
-            counters.place = 0
+            counters.worker = 0
             await client.echo()
             await until(lambda: attempts == 5)  # one more, that finds none
     assert lines == [f"new connections wait, 0 are open: {os.strerror(errno.EMFILE)}"]

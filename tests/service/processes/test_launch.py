@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from mirage.service.engines.providers import MOST
+from mirage.service.engines.providers import MAX_ENGINES
 from mirage.service.processes.launch import plan_workers, share_of
 from mirage.service.settings import Settings
 
@@ -20,7 +20,7 @@ def plan(**changes: Any) -> int:
 
 def test_each_cpu_that_is_allowed_has_a_worker() -> None:
     assert [plan(threads=threads) for threads in (1, 2, 5)] == [1, 2, 5]
-    assert plan(threads=64) == MOST
+    assert plan(threads=64) == MAX_ENGINES
 
 
 def test_so_it_is_with_a_gpu() -> None:
@@ -43,7 +43,8 @@ def test_a_share_is_a_part_of_the_threads_and_of_the_queue() -> None:
     share = share_of(whole, 4)
     assert (share.threads, share.encode_threads) == (2, 2)
     assert (share.queue_images, share.queue_megapixels) == (256, 16.0)
-    rest = {"threads", "encode_threads", "queue_images", "queue_megapixels"}
+    assert 4 * share.picture_memory_bytes == whole.picture_memory_bytes
+    rest = {"threads", "encode_threads", "queue_images", "queue_megapixels", "picture_memory_bytes"}
     assert share.model_dump(exclude=rest) == whole.model_dump(exclude=rest)
 
 

@@ -1,4 +1,4 @@
-"""Locks between processes: exclusive, bounded in time, and gone with who held them."""
+"""Locks between processes: exclusive, with timeouts, released when their process ends."""
 
 import os
 import signal
@@ -13,7 +13,7 @@ AT_ONCE, LONG = 0.0, 60.0
 
 @contextmanager
 def held_by_another_process(lock: SharedLock, number: int) -> Iterator[int]:
-    """The id of a process that holds the lock until it is killed."""
+    """Fork a process that holds the lock until it is killed, and yield its id."""
     reader, writer = os.pipe()
     if (pid := os.fork()) == 0:
         with lock.held(number, LONG):
@@ -29,7 +29,7 @@ def held_by_another_process(lock: SharedLock, number: int) -> Iterator[int]:
         os.close(writer)
 
 
-def test_one_process_has_it_at_a_time_and_others_wait_no_longer_than_they_will() -> None:
+def test_a_lock_is_exclusive_and_acquiring_it_times_out() -> None:
     lock = SharedLock("test")
     with held_by_another_process(lock, 3):
         with lock.held(3, AT_ONCE) as locked:
@@ -38,7 +38,7 @@ def test_one_process_has_it_at_a_time_and_others_wait_no_longer_than_they_will()
             assert locked
 
 
-def test_a_process_that_is_killed_holds_nothing() -> None:
+def test_the_lock_of_a_killed_process_is_released() -> None:
     lock = SharedLock("test")
     with held_by_another_process(lock, 0):
         pass
@@ -46,17 +46,17 @@ def test_a_process_that_is_killed_holds_nothing() -> None:
         assert locked
 
 
-def test_so_it_is_between_threads() -> None:
+def test_a_lock_excludes_threads_of_one_process() -> None:
     lock, found = SharedLock("test"), []
 
-    def look() -> None:
+    def try_lock() -> None:
         with lock.held(0, AT_ONCE) as locked:
             found.append(locked)
 
     with lock.held(0, AT_ONCE) as locked:
         assert locked
-        thread = threading.Thread(target=look)
+        thread = threading.Thread(target=try_lock)
         thread.start()
         thread.join()
-    look()
+    try_lock()
     assert found == [False, True]

@@ -170,7 +170,7 @@ def test_a_default_model_that_is_broken_is_told_in_one_line(tmp_path: Path) -> N
 
 def test_a_wrong_setting_is_told_in_one_line() -> None:
     assert_one_line(run(MIRAGE_PORT="many"), 2, "MIRAGE_PORT is 'many'", "integer")
-    assert_one_line(run(MIRAGE_PROT="1"), 2, "MIRAGE_PROT is no setting")
+    assert_one_line(run(MIRAGE_PROT="1"), 2, "MIRAGE_PROT is not a setting")
 
 
 def test_an_address_that_is_not_ours_is_refused() -> None:

@@ -11,7 +11,7 @@ def test_workers_their_connections_and_their_failures_are_told() -> None:
     counters, registry = SharedCounters(3), CollectorRegistry()
     registry.register(WorkerCollector(counters))
     for number in (0, 1):
-        counters.take_place(number)
+        counters.set_worker(number)
         counters.beat()
         counters.set_connections(10 + number)
     counters.count_lost()

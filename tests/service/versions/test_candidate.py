@@ -1,4 +1,4 @@
-"""When a release that was refused is tried again, and what a worker tells the others of it."""
+"""When a refused release is loaded again, and the vote for it."""
 
 import pytest
 
@@ -8,28 +8,28 @@ from mirage.service.versions import candidate
 from mirage.service.versions.candidate import Candidate, Refusal
 
 
-def refused(*, is_final: bool, tries: int = 1) -> Candidate:
+def refused(*, is_final: bool, attempts: int = 1) -> Candidate:
     refusal = Refusal(2, "load_failed", "no memory", is_final=is_final)
-    return Candidate(Release(2), tries, refusal=refusal, tried_at=1000.0)
+    return Candidate(Release(2), attempts, refusal=refusal, attempted_at=1000.0)
 
 
-@pytest.mark.parametrize(("tries", "wait_s"), [(1, 1), (2, 2), (4, 8), (7, 60), (10**6, 60)])
-def test_each_try_waits_twice_as_long_up_to_a_minute(
-    monkeypatch: pytest.MonkeyPatch, tries: int, wait_s: float
+@pytest.mark.parametrize(("attempts", "wait_s"), [(1, 1), (2, 2), (4, 8), (7, 60), (10**6, 60)])
+def test_the_delay_doubles_with_each_attempt_up_to_a_minute(
+    monkeypatch: pytest.MonkeyPatch, attempts: int, wait_s: float
 ) -> None:
-    found = refused(is_final=False, tries=tries)
+    found = refused(is_final=False, attempts=attempts)
     monkeypatch.setattr(candidate.time, "monotonic", lambda: 1000.0 + wait_s - 0.1)
-    assert not found.is_due
+    assert not found.should_retry
     monkeypatch.setattr(candidate.time, "monotonic", lambda: 1000.0 + wait_s)
-    assert found.is_due
+    assert found.should_retry
 
 
-def test_what_is_the_bundle_s_own_fault_is_not_tried_again() -> None:
-    assert not refused(is_final=True).is_due
-    assert not Candidate(Release(2)).is_due
+def test_a_fault_of_the_bundle_is_not_retried() -> None:
+    assert not refused(is_final=True).should_retry
+    assert not Candidate(Release(2)).should_retry
 
 
-def test_the_vote_is_for_as_much_as_is_in_memory() -> None:
+def test_the_vote_is_for_what_is_loaded() -> None:
     vote = refused(is_final=False).vote
     assert (vote.release, vote.level, vote.is_final) == (Release(2), Level.NOTHING, False)
     assert Candidate(Release(2, canary=Canary(3, 0.5))).level == Level.NOTHING

@@ -1,4 +1,4 @@
-"""The golden images as a gate."""
+"""The golden check."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -10,7 +10,7 @@ from mirage.bundle.format.golden import Golden
 from mirage.bundle.format.verify import Bundle, load_bundle
 from mirage.service.engines.engine import Engine
 from mirage.service.engines.providers import ProviderConfig
-from mirage.service.versions.loading import replay_golden
+from mirage.service.versions.loading import golden_check
 
 CPU = ProviderConfig("cpu")
 
@@ -21,7 +21,7 @@ def bundle(models_root: Path) -> Bundle:
 
 
 def off_by(golden: Golden, levels: int) -> Golden:
-    """The golden images with one value, which has room, moved."""
+    """Return the golden images with one pixel value changed by `levels`."""
     (case,) = golden.cases
     images = case.images.copy()
     at = tuple(np.argwhere((images > 100) & (images < 150))[0])
@@ -29,41 +29,43 @@ def off_by(golden: Golden, levels: int) -> Golden:
     return Golden((replace(case, images=images),))
 
 
-def test_the_right_images_pass(bundle: Bundle) -> None:
-    deviation = replay_golden(Engine(bundle, CPU), bundle.golden)
+def test_equal_images_pass(bundle: Bundle) -> None:
+    deviation = golden_check(Engine(bundle, CPU), bundle.golden)
     assert deviation.passes
-    assert deviation.largest == 0
+    assert deviation.max == 0
 
 
 @pytest.mark.parametrize(("levels", "passes"), [(1, True), (2, False)])
-def test_one_grey_level_is_allowed(bundle: Bundle, levels: int, passes: bool) -> None:
-    deviation = replay_golden(Engine(bundle, CPU), off_by(bundle.golden, levels))
-    assert (deviation.largest, deviation.passes) == (levels, passes)
+def test_a_difference_of_one_is_allowed(bundle: Bundle, levels: int, passes: bool) -> None:
+    deviation = golden_check(Engine(bundle, CPU), off_by(bundle.golden, levels))
+    assert (deviation.max, deviation.passes) == (levels, passes)
     assert "grey levels at most" in str(deviation)
 
 
 @pytest.mark.parametrize(("tolerance", "passes"), [(0.0, False), (200.0, True)])
-def test_a_manifest_may_allow_less_but_not_more(
+def test_a_manifest_can_tighten_the_tolerance_but_not_widen_it(
     bundle: Bundle, tolerance: float, passes: bool
 ) -> None:
     manifest = bundle.manifest.model_copy(update={"golden_tolerance": tolerance})
     engine = Engine(replace(bundle, manifest=manifest), CPU)
-    assert replay_golden(engine, off_by(bundle.golden, 1)).passes == passes
-    assert not replay_golden(engine, off_by(bundle.golden, 2)).passes
+    assert golden_check(engine, off_by(bundle.golden, 1)).passes == passes
+    assert not golden_check(engine, off_by(bundle.golden, 2)).passes
 
 
 @pytest.mark.parametrize(("levels", "passes"), [(2, True), (3, False)])
-def test_reduced_precision_may_be_two_levels_off(bundle: Bundle, levels: int, passes: bool) -> None:
+def test_a_difference_of_two_is_allowed_in_reduced_precision(
+    bundle: Bundle, levels: int, passes: bool
+) -> None:
     engine = Engine(bundle, CPU)
-    engine.kind = replace(CPU, precision="bfloat16")
-    assert replay_golden(engine, off_by(bundle.golden, levels)).passes == passes
+    engine.config = replace(CPU, precision="bfloat16")
+    assert golden_check(engine, off_by(bundle.golden, levels)).passes == passes
 
 
-def test_reduced_precision_must_be_right_on_average(bundle: Bundle) -> None:
+def test_the_mean_difference_is_limited_in_reduced_precision(bundle: Bundle) -> None:
     engine = Engine(bundle, CPU)
-    engine.kind = replace(CPU, precision="bfloat16")
+    engine.config = replace(CPU, precision="bfloat16")
     (case,) = bundle.golden.cases
     off = np.where(case.images < 255, case.images + 1, case.images).astype(np.uint8)
-    deviation = replay_golden(engine, Golden((replace(case, images=off),)))
-    assert deviation.largest == 1
+    deviation = golden_check(engine, Golden((replace(case, images=off),)))
+    assert deviation.max == 1
     assert not deviation.passes

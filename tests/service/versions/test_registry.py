@@ -1,4 +1,4 @@
-"""Models that are released, asked for by number, refused, and let go."""
+"""The registry: released versions, versions on demand, refusals, eviction."""
 
 import asyncio
 import logging
@@ -43,7 +43,7 @@ def with_models(test: Test, root: Path, default: str | None = None, **changes: o
 
 
 async def nothing(_: ModelRegistry) -> None:
-    """Opening and closing is the test."""
+    """Only open and close."""
 
 
 def break_model(version: Path) -> None:
@@ -51,17 +51,17 @@ def break_model(version: Path) -> None:
     model.write_bytes(model.read_bytes()[:-1])
 
 
-def test_the_default_is_the_one_that_is_set(models_root: Path) -> None:
+def test_the_default_model_is_that_of_the_settings(models_root: Path) -> None:
     async def test(models: ModelRegistry) -> None:
-        served = await models.find(None, None)
-        assert (served.manifest.name, served.manifest.version) == ("toy", 1)
+        found = await models.find(None, None)
+        assert (found.manifest.name, found.manifest.version) == ("toy", 1)
         assert models.is_default("toy")
         assert not models.is_default("plain")
 
     with_models(test, models_root, "toy")
 
 
-def test_without_a_default_the_only_released_one_is_meant(tmp_path: Path) -> None:
+def test_the_only_released_model_is_the_default(tmp_path: Path) -> None:
     async def test(models: ModelRegistry) -> None:
         assert (await models.find(None, None)).manifest.name == "one"
         assert models.is_default("one")
@@ -72,7 +72,7 @@ def test_without_a_default_the_only_released_one_is_meant(tmp_path: Path) -> Non
     with_models(test, tmp_path)
 
 
-def test_without_a_default_several_released_ones_are_named(models_root: Path) -> None:
+def test_several_released_models_have_no_default(models_root: Path) -> None:
     async def test(models: ModelRegistry) -> None:
         with pytest.raises(InvalidValue, match="plain, toy"):
             await models.find(None, None)
@@ -80,7 +80,7 @@ def test_without_a_default_several_released_ones_are_named(models_root: Path) ->
     with_models(test, models_root)
 
 
-def test_with_nothing_released_only_numbers_reach_a_model(tmp_path: Path) -> None:
+def test_without_releases_a_model_needs_a_version(tmp_path: Path) -> None:
     async def test(models: ModelRegistry) -> None:
         with pytest.raises(NoSuchModel, match="no model is released"):
             await models.find(None, None)
@@ -90,7 +90,7 @@ def test_with_nothing_released_only_numbers_reach_a_model(tmp_path: Path) -> Non
     with_models(test, tmp_path)
 
 
-def test_the_released_version_answers_not_the_newest(models_root: Path) -> None:
+def test_the_released_version_answers_rather_than_the_newest(models_root: Path) -> None:
     async def test(models: ModelRegistry) -> None:
         assert models.released("toy") == 1
         assert (await models.find("toy", None)).manifest.version == 1
@@ -99,15 +99,15 @@ def test_the_released_version_answers_not_the_newest(models_root: Path) -> None:
     with_models(test, models_root)
 
 
-def test_many_who_ask_at_once_load_a_version_once(models_root: Path) -> None:
+def test_concurrent_requests_load_a_version_once(models_root: Path) -> None:
     async def test(models: ModelRegistry) -> None:
         found = await asyncio.gather(*(models.find("toy", 2) for _ in range(20)))
-        assert len({id(served) for served in found}) == 1
+        assert len({id(version) for version in found}) == 1
 
     with_models(test, models_root)
 
 
-def test_no_more_versions_are_loaded_at_once_than_are_kept(tmp_path: Path) -> None:
+def test_at_most_as_many_versions_are_loaded_at_once_as_are_kept(tmp_path: Path) -> None:
     async def test(models: ModelRegistry) -> None:
         found = await asyncio.gather(
             *(models.find("toy", version) for version in (1, 2, 3)), return_exceptions=True
@@ -120,18 +120,18 @@ def test_no_more_versions_are_loaded_at_once_than_are_kept(tmp_path: Path) -> No
     with_models(test, tmp_path, on_demand_versions=2)
 
 
-def test_one_who_leaves_while_it_loads_disturbs_nobody(models_root: Path) -> None:
+def test_a_cancelled_request_does_not_cancel_loading(models_root: Path) -> None:
     async def test(models: ModelRegistry) -> None:
-        leaving = asyncio.create_task(models.find("toy", 2))
-        staying = asyncio.create_task(models.find("toy", 2))
+        cancelled = asyncio.create_task(models.find("toy", 2))
+        other = asyncio.create_task(models.find("toy", 2))
         await asyncio.sleep(0)
-        leaving.cancel()
-        assert (await staying).manifest.version == 2
+        cancelled.cancel()
+        assert (await other).manifest.version == 2
 
     with_models(test, models_root)
 
 
-def test_the_least_used_version_is_let_go_after_its_work_is_done(tmp_path: Path) -> None:
+def test_an_evicted_version_finishes_its_requests(tmp_path: Path) -> None:
     async def test(models: ModelRegistry) -> None:
         first = await models.find("toy", 1)
         latents, labels = Toy().golden().cases[0].inputs.values()
@@ -152,7 +152,7 @@ def test_the_least_used_version_is_let_go_after_its_work_is_done(tmp_path: Path)
 
 
 @pytest.mark.parametrize(("name", "version"), [("toy", 9), ("nope", None), ("../toy", 1)])
-def test_what_is_not_published_is_not_found(
+def test_an_unpublished_version_is_not_found(
     models_root: Path, name: str, version: int | None
 ) -> None:
     async def test(models: ModelRegistry) -> None:
@@ -162,7 +162,7 @@ def test_what_is_not_published_is_not_found(
     with_models(test, models_root)
 
 
-def test_a_refusal_stands_for_a_while_and_is_then_looked_at_again(
+def test_a_refused_version_is_loaded_again_after_a_while(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def test(models: ModelRegistry) -> None:
@@ -195,7 +195,7 @@ def test_a_bundle_whose_golden_images_differ_is_refused(tmp_path: Path) -> None:
     with_models(test, tmp_path)
 
 
-def test_before_opening_and_after_closing_nothing_is_found(models_root: Path) -> None:
+def test_a_closed_registry_finds_nothing(models_root: Path) -> None:
     async def run() -> None:
         models = ModelRegistry(Settings(models=models_root), Metrics())
         with pytest.raises(NotReady):
@@ -210,25 +210,23 @@ def test_before_opening_and_after_closing_nothing_is_found(models_root: Path) ->
     asyncio.run(run())
 
 
-def test_a_folder_that_is_not_there_stops_the_start(tmp_path: Path) -> None:
+def test_a_missing_folder_prevents_the_start(tmp_path: Path) -> None:
     with pytest.raises(StartError, match="absent"):
         with_models(nothing, tmp_path / "absent")
 
 
-def test_a_default_that_is_not_there_stops_the_start(models_root: Path) -> None:
+def test_a_missing_default_model_prevents_the_start(models_root: Path) -> None:
     with pytest.raises(StartError, match=r"default_model is 'mnist'.*plain, rgb, toy"):
         with_models(nothing, models_root, "mnist")
 
 
-def test_a_default_that_is_not_released_stops_the_start(models_root: Path) -> None:
+def test_an_unreleased_default_model_prevents_the_start(models_root: Path) -> None:
     with pytest.raises(StartError, match="default_model is 'rgb'; it has no released version"):
         with_models(nothing, models_root, "rgb")
 
 
 @pytest.mark.parametrize("default", [None, "toy"])
-def test_a_broken_model_that_must_serve_stops_the_start(
-    tmp_path: Path, default: str | None
-) -> None:
+def test_a_broken_default_model_prevents_the_start(tmp_path: Path, default: str | None) -> None:
     version = make_bundle(tmp_path)
     release(tmp_path, "toy", 1)
     break_model(version)
@@ -237,7 +235,7 @@ def test_a_broken_model_that_must_serve_stops_the_start(
 
 
 @pytest.mark.parametrize("broken", ["model", "release"])
-def test_a_broken_model_beside_the_default_is_logged(
+def test_a_broken_model_other_than_the_default_is_logged(
     tmp_path: Path, broken: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     async def test(models: ModelRegistry) -> None:

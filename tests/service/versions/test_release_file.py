@@ -1,4 +1,4 @@
-"""Watching what is released: each file is read when it has changed, and only then."""
+"""Release files are read only after they have changed."""
 
 import os
 from pathlib import Path
@@ -20,7 +20,7 @@ def root(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_at_first_all_models_are_told_then_what_changes(root: Path) -> None:
+def test_the_first_call_returns_all_models_and_later_calls_changes(root: Path) -> None:
     releases = Releases(root)
     assert releases.changes() == {"a": Release(1), "b": None}
     assert releases.changes() == {}
@@ -30,14 +30,14 @@ def test_at_first_all_models_are_told_then_what_changes(root: Path) -> None:
     assert releases.changes() == {}
 
 
-def test_the_same_words_written_again_are_a_change(root: Path) -> None:
+def test_a_file_written_again_is_a_change(root: Path) -> None:
     releases = Releases(root)
     releases.changes()
     release(root, "a", 1)
     assert releases.changes() == {"a": Release(1)}
 
 
-def test_a_file_that_vanishes_is_told_once_and_so_is_its_return(root: Path) -> None:
+def test_a_removed_file_is_reported_once_and_so_is_its_return(root: Path) -> None:
     releases = Releases(root)
     releases.changes()
     file = root / "a/release.json"
@@ -48,7 +48,7 @@ def test_a_file_that_vanishes_is_told_once_and_so_is_its_return(root: Path) -> N
     assert releases.changes() == {"a": Release(1)}
 
 
-def test_a_model_that_vanishes_is_told_once(root: Path) -> None:
+def test_a_removed_model_is_reported_once(root: Path) -> None:
     releases = Releases(root)
     releases.changes()
     (root / "a").rename(root / ".a")
@@ -58,7 +58,7 @@ def test_a_model_that_vanishes_is_told_once(root: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"version": 0}', '{"version": 1, "x": 1}'])
-def test_what_cannot_be_read_is_told_once_with_its_reason(root: Path, text: str) -> None:
+def test_an_unreadable_file_is_reported_once_with_its_reason(root: Path, text: str) -> None:
     releases = Releases(root)
     (root / "a/release.json").write_text(text)
     found = releases.changes()["a"]
@@ -67,14 +67,14 @@ def test_what_cannot_be_read_is_told_once_with_its_reason(root: Path, text: str)
     assert releases.changes() == {}
 
 
-def test_a_link_is_not_followed(root: Path) -> None:
+def test_a_symbolic_link_is_not_followed(root: Path) -> None:
     os.replace(root / "a/release.json", root / "elsewhere")
     (root / "a/release.json").symlink_to(root / "elsewhere")
     found = Releases(root).changes()["a"]
     assert isinstance(found, BundleError)
 
 
-def test_a_folder_that_cannot_be_read_is_an_error_and_forgets_nothing(root: Path) -> None:
+def test_an_unreadable_folder_is_an_error_and_changes_nothing(root: Path) -> None:
     releases = Releases(root)
     releases.changes()
     moved = root.rename(root.with_name("moved"))

@@ -1,4 +1,4 @@
-"""Workers follow releases together: real processes that serve real bundles, step by step."""
+"""Workers follow releases together: real processes with real bundles, step by step."""
 
 import asyncio
 import json
@@ -24,13 +24,13 @@ from tests.bundles import make_bundle
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="the system cannot fork")
 
-PATIENCE_S = 60.0
-NONE, PASSING, LASTING = "none", "passing", "lasting"  # kinds of faults
+TIMEOUT_S = 60.0
+NONE, TEMPORARY, PERMANENT = "none", "temporary", "permanent"  # kinds of faults
 FORK = multiprocessing.get_context("fork")
 
 
 class Seen(NamedTuple):
-    """What a worker serves, what it waits for, why it was refused, and whether it is behind."""
+    """What a worker serves and loads, why a version was refused, and whether it is behind."""
 
     released: int | None
     canary: int | None
@@ -40,23 +40,23 @@ class Seen(NamedTuple):
 
 
 class Faults:
-    """What loading meets in a worker: nothing, or a fault for the versions named."""
+    """Makes loading fail for some versions."""
 
     def __init__(self) -> None:
-        self.kind = NONE
+        self.fault = NONE
         self.versions: tuple[int, ...] = ()
 
     def prepare(self, path: Path, settings: Settings, counters: SharedCounters | None) -> Prepared:
         if int(path.name) in self.versions:
-            if self.kind == PASSING:
+            if self.fault == TEMPORARY:
                 raise OSError("no memory")
-            if self.kind == LASTING:
+            if self.fault == PERMANENT:
                 raise LoadError("golden_mismatch", "a bit has flipped")
         return prepare(path, settings, counters)
 
 
 class Worker:
-    """A process that opens the models and then does what it is told."""
+    """A process that opens a registry and then executes commands."""
 
     def __init__(self, root: Path, barrier: ReleaseBarrier, number: int) -> None:
         self._pipe, there = FORK.Pipe()
@@ -65,14 +65,14 @@ class Worker:
         there.close()
         self.start_error: str | None = self._receive()
 
-    def look(self) -> Seen:
-        """Let it look at what is released, once."""
-        self._pipe.send("look")
+    def poll(self) -> Seen:
+        """Poll the releases once."""
+        self._pipe.send("poll")
         return Seen(*self._receive())
 
-    def fail(self, kind: str, *versions: int) -> None:
-        """Let loading these versions fail from now on."""
-        self._pipe.send((kind, versions))
+    def fail(self, fault: str, *versions: int) -> None:
+        """Make loading these versions fail from now on."""
+        self._pipe.send((fault, versions))
         assert self._receive() is None
 
     def kill(self) -> None:
@@ -80,7 +80,7 @@ class Worker:
         self.process.join()
 
     def end(self) -> None:
-        """Let it close what it has opened."""
+        """Close the registry and end the process."""
         if self.process.is_alive() and self.start_error is None:
             self._pipe.send("end")
         self.process.join()
@@ -91,12 +91,12 @@ class Worker:
 
 
 def _work(root: Path, barrier: ReleaseBarrier, number: int, pipe: Connection) -> None:
-    barrier.take_place(number)
+    barrier.set_worker(number)
     faults = Faults()
     cache.prepare = faults.prepare  # type: ignore[assignment]
-    candidate.RETRY_S = (0.0, 0.0)  # at the next look
+    candidate.RETRY_S = (0.0, 0.0)  # at the next poll
     asyncio.run(
-        _obey(
+        _execute(
             ModelRegistry(Settings(models=root, threads=1), Metrics(), barrier=barrier),
             faults,
             pipe,
@@ -104,19 +104,19 @@ def _work(root: Path, barrier: ReleaseBarrier, number: int, pipe: Connection) ->
     )
 
 
-async def _obey(models: ModelRegistry, faults: Faults, pipe: Connection) -> None:
+async def _execute(models: ModelRegistry, faults: Faults, pipe: Connection) -> None:
     try:
         await models.open()
     except StartError as error:
         pipe.send(str(error))
         return
     pipe.send(None)
-    while (word := pipe.recv()) != "end":
-        if word == "look":
+    while (command := pipe.recv()) != "end":
+        if command == "poll":
             await models.refresh()
             pipe.send(_seen(models))
         else:
-            faults.kind, faults.versions = word
+            faults.fault, faults.versions = command
             pipe.send(None)
     await models.close()
 
@@ -136,7 +136,7 @@ Start = Callable[..., Worker]
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    """A store with versions 1, 2 and 3 of a toy, 1 released."""
+    """A folder with versions 1, 2 and 3 of a toy, 1 released."""
     for seed in range(3):
         make_bundle(tmp_path, seed=seed)
     release(tmp_path, "toy", 1)
@@ -145,12 +145,12 @@ def root(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def start(root: Path) -> Iterator[Start]:
-    """Starts workers of one service, and ends them."""
+    """A function that starts workers of one service. They are ended after the test."""
     workers: list[Worker] = []
     barriers: dict[float, ReleaseBarrier] = {}
 
-    def start(number: int, patience_s: float = PATIENCE_S) -> Worker:
-        barrier = barriers.setdefault(patience_s, ReleaseBarrier(patience_s))
+    def start(number: int, timeout_s: float = TIMEOUT_S) -> Worker:
+        barrier = barriers.setdefault(timeout_s, ReleaseBarrier(timeout_s))
         workers.append(Worker(root, barrier, number))
         return workers[-1]
 
@@ -159,74 +159,76 @@ def start(root: Path) -> Iterator[Start]:
         worker.end()
 
 
-def test_nobody_switches_before_all_have_loaded_the_release(root: Path, start: Start) -> None:
+def test_no_worker_switches_before_all_have_loaded_the_release(root: Path, start: Start) -> None:
     first, second = start(0), start(1)
     release(root, "toy", 2)
-    assert first.look() == Seen(1, None, 2, None, False)
-    assert first.look().released == 1
-    assert second.look().released == 2
-    assert first.look() == Seen(2, None, None, None, False)
+    assert first.poll() == Seen(1, None, 2, None, False)
+    assert first.poll().released == 1
+    assert second.poll().released == 2
+    assert first.poll() == Seen(2, None, None, None, False)
 
 
-def test_a_fault_that_passes_leaves_one_version_and_is_tried_again(
+def test_after_a_temporary_fault_all_keep_the_old_version_and_retry(
     root: Path, start: Start
 ) -> None:
     workers = [start(number) for number in range(2)]
-    workers[1].fail(PASSING, 2)
+    workers[1].fail(TEMPORARY, 2)
     release(root, "toy", 2)
     for _ in range(3):
-        assert [worker.look().released for worker in workers] == [1, 1]
-    assert workers[1].look().refused == "load_failed"
+        assert [worker.poll().released for worker in workers] == [1, 1]
+    assert workers[1].poll().refused == "load_failed"
     workers[1].fail(NONE)
     for worker in workers:
-        worker.look()
-    assert [worker.look() for worker in workers] == [Seen(2, None, None, None, False)] * 2
+        worker.poll()
+    assert [worker.poll() for worker in workers] == [Seen(2, None, None, None, False)] * 2
 
 
-def test_one_that_cannot_load_it_is_behind_and_its_successor_serves_it(
+def test_a_worker_that_cannot_load_a_release_is_behind(root: Path, start: Start) -> None:
+    first, second = start(0), start(1)
+    second.fail(PERMANENT, 2)
+    release(root, "toy", 2)
+    assert second.poll() == Seen(1, None, None, "golden_mismatch", False)
+    assert first.poll().released == 2
+    assert second.poll().is_behind
+    second.kill()
+    assert start(1).poll() == Seen(2, None, None, None, False)
+
+
+def test_the_others_stop_waiting_for_a_slow_worker(root: Path, start: Start) -> None:
+    first, second = start(0, timeout_s=-1.0), start(1, timeout_s=-1.0)
+    second.fail(TEMPORARY, 2)
+    release(root, "toy", 2)
+    assert first.poll().released == 2
+    assert second.poll().is_behind
+
+
+def test_a_bundle_that_no_worker_can_load_keeps_the_served_version(
     root: Path, start: Start
 ) -> None:
-    first, second = start(0), start(1)
-    second.fail(LASTING, 2)
-    release(root, "toy", 2)
-    assert second.look() == Seen(1, None, None, "golden_mismatch", False)
-    assert first.look().released == 2
-    assert second.look().is_behind
-    second.kill()
-    assert start(1).look() == Seen(2, None, None, None, False)
-
-
-def test_one_that_is_too_slow_is_not_waited_for_for_ever(root: Path, start: Start) -> None:
-    first, second = start(0, patience_s=-1.0), start(1, patience_s=-1.0)
-    second.fail(PASSING, 2)
-    release(root, "toy", 2)
-    assert first.look().released == 2
-    assert second.look().is_behind
-
-
-def test_a_bundle_that_nobody_can_load_leaves_what_serves(root: Path, start: Start) -> None:
     (root / "toy/2/model.onnx").write_bytes(b"broken")
     workers = [start(number) for number in range(2)]
     beside = root / "toy/.release.json"
     beside.write_text(json.dumps({"version": 2}))
     os.replace(beside, root / "toy/release.json")
     for _ in range(2):
-        assert [worker.look() for worker in workers] == [
+        assert [worker.poll() for worker in workers] == [
             Seen(1, None, None, "file_size", False)
         ] * 2
 
 
-def test_one_that_starts_later_serves_what_the_others_serve(root: Path, start: Start) -> None:
-    """Though another version is to be released, which they have not loaded yet."""
+def test_a_worker_that_starts_later_serves_the_version_of_the_others(
+    root: Path, start: Start
+) -> None:
+    """Even if another version is released that they have not loaded yet."""
     first = start(0)
     release(root, "toy", 2)
     second = start(1)
-    assert second.look() == Seen(1, None, 2, None, False)
-    assert first.look().released == 2
-    assert second.look().released == 2
+    assert second.poll() == Seen(1, None, 2, None, False)
+    assert first.poll().released == 2
+    assert second.poll().released == 2
 
 
-def test_one_that_starts_and_cannot_serve_what_the_others_serve_says_so(
+def test_a_worker_that_cannot_serve_the_version_of_the_others_fails_to_start(
     root: Path, start: Start
 ) -> None:
     start(0)
@@ -237,33 +239,33 @@ def test_one_that_starts_and_cannot_serve_what_the_others_serve_says_so(
     assert "refused (file_size)" in error
 
 
-def test_a_worker_that_was_killed_is_not_waited_for(root: Path, start: Start) -> None:
+def test_the_others_do_not_wait_for_a_killed_worker(root: Path, start: Start) -> None:
     first, second = start(0), start(1)
     second.kill()
     release(root, "toy", 2)
-    assert first.look().released == 2
+    assert first.poll().released == 2
 
 
-def test_when_the_release_changes_meanwhile_all_end_on_the_last(root: Path, start: Start) -> None:
+def test_all_workers_end_on_the_last_of_several_releases(root: Path, start: Start) -> None:
     first, second = start(0), start(1)
     release(root, "toy", 2)
-    assert first.look().loading == 2
+    assert first.poll().loading == 2
     release(root, "toy", 3)
-    assert second.look().released == 1, "the other one waits with version 2"
-    assert first.look().released == 3
-    assert second.look() == Seen(3, None, None, None, False)
+    assert second.poll().released == 1, "the other worker waits with version 2"
+    assert first.poll().released == 3
+    assert second.poll() == Seen(3, None, None, None, False)
     rollback(root, "toy")
-    first.look()
-    assert [worker.look().released for worker in (second, first)] == [2, 2]
+    first.poll()
+    assert [worker.poll().released for worker in (second, first)] == [2, 2]
 
 
-def test_a_canary_begins_with_all(root: Path, start: Start) -> None:
+def test_a_canary_starts_once_all_workers_have_loaded_it(root: Path, start: Start) -> None:
     first, second = start(0), start(1)
-    second.fail(PASSING, 3)
+    second.fail(TEMPORARY, 3)
     release(root, "toy", 2, Canary(3, 0.5))
-    first.look()
-    assert second.look() == Seen(2, None, None, "load_failed", False)
-    assert first.look() == Seen(2, None, 3, None, False)
+    first.poll()
+    assert second.poll() == Seen(2, None, None, "load_failed", False)
+    assert first.poll() == Seen(2, None, 3, None, False)
     second.fail(NONE)
-    assert second.look() == Seen(2, 3, None, None, False)
-    assert first.look() == Seen(2, 3, None, None, False)
+    assert second.poll() == Seen(2, 3, None, None, False)
+    assert first.poll() == Seen(2, 3, None, None, False)

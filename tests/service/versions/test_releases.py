@@ -1,4 +1,4 @@
-"""One model follows what is released of it: new versions, canaries, refusals."""
+"""A model follows its releases: new versions, canaries, refusals."""
 
 import asyncio
 import json
@@ -27,7 +27,7 @@ Test = Callable[[ModelRegistry, Metrics], Awaitable[None]]
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    """A store with versions 1, 2 and 3 of a toy, 1 released."""
+    """A folder with versions 1, 2 and 3 of a toy, 1 released."""
     for seed in range(3):
         make_bundle(tmp_path, seed=seed)
     release(tmp_path, "toy", 1)
@@ -48,7 +48,7 @@ def with_models(test: Test, root: Path, default: str | None = "toy") -> None:
 
 
 def write(root: Path, text: str) -> None:
-    """As `replace_file` does: another file every time."""
+    """Write a new file, as `replace_file` does."""
     beside = root / "toy" / ".release.json"
     beside.write_text(text)
     os.replace(beside, root / "toy" / "release.json")
@@ -59,7 +59,7 @@ def break_version(root: Path, version: int) -> None:
 
 
 def samples(metrics: Metrics, name: str) -> dict[str, float]:
-    """The values of a metric by version and reason, without those of the model's start."""
+    """Return the values of a metric by version and reason."""
     metrics.sampler.sample()
     return {
         "/".join(sample.labels.get(label, "") for label in ("version", "reason")): sample.value
@@ -74,15 +74,15 @@ async def serving(models: ModelRegistry, seed: int | None = None) -> int:
 
 
 async def in_memory(models: ModelRegistry, expected: list[int]) -> None:
-    """Wait until closing is done, which happens beside everything else."""
+    """Wait until the versions in memory are those expected: they are closed in the background."""
     while [version.manifest.version for version in models.loaded("toy")] != expected:
         await asyncio.sleep(0)
 
 
-def test_a_new_release_takes_over_and_the_old_one_leaves_memory(root: Path) -> None:
+def test_a_new_release_is_served_and_the_old_one_is_unloaded(root: Path) -> None:
     async def test(models: ModelRegistry, metrics: Metrics) -> None:
         release(root, "toy", 2)
-        assert await serving(models) == 1, "nothing happens before the next look"
+        assert await serving(models) == 1, "nothing changes before the next poll"
         await models.refresh()
         assert await serving(models) == 2
         await in_memory(models, [2])
@@ -95,20 +95,20 @@ def test_a_new_release_takes_over_and_the_old_one_leaves_memory(root: Path) -> N
     with_models(test, root)
 
 
-def test_what_has_found_the_old_version_ends_on_it(root: Path) -> None:
+def test_a_request_finishes_on_the_version_that_it_found(root: Path) -> None:
     async def test(models: ModelRegistry, metrics: Metrics) -> None:
         golden = Toy().golden()
         with await models.lease("toy", None) as old:
             release(root, "toy", 2)
             await models.refresh()
             assert await serving(models) == 2
-            outcome = await old.generate(
+            result = await old.generate(
                 GenerateJob(
                     golden.cases[0].inputs["latents"], golden.cases[0].inputs["labels"], None, 0
                 ),
                 10**9,
             )
-        assert np.array_equal(outcome.rows, golden.cases[0].images)
+        assert np.array_equal(result.rows, golden.cases[0].images)
         while samples(metrics, "mirage_model_loaded")["1/"]:
             await asyncio.sleep(0)
         assert samples(metrics, "mirage_model_loaded") == {"1/": 0, "2/": 1}
@@ -118,7 +118,7 @@ def test_what_has_found_the_old_version_ends_on_it(root: Path) -> None:
     with_models(test, root)
 
 
-def test_a_refused_release_leaves_the_old_one_and_is_not_tried_again(
+def test_a_refused_release_keeps_the_old_one_and_is_not_retried(
     root: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     async def test(models: ModelRegistry, metrics: Metrics) -> None:
@@ -151,7 +151,7 @@ def test_a_refused_release_leaves_the_old_one_and_is_not_tried_again(
     ("text", "reason"),
     [("{", "release_unreadable"), ('{"version": "2"}', "release_unreadable"), ("", None)],
 )
-def test_a_broken_or_missing_release_leaves_what_serves(
+def test_a_broken_or_missing_release_file_keeps_the_served_version(
     root: Path, text: str, reason: str | None, caplog: pytest.LogCaptureFixture
 ) -> None:
     async def test(models: ModelRegistry, metrics: Metrics) -> None:
@@ -171,7 +171,7 @@ def test_a_broken_or_missing_release_leaves_what_serves(
     with_models(test, root)
 
 
-def test_a_folder_that_vanishes_leaves_what_serves(
+def test_a_missing_folder_keeps_the_served_version(
     root: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     async def test(models: ModelRegistry, metrics: Metrics) -> None:
@@ -188,7 +188,7 @@ def test_a_folder_that_vanishes_leaves_what_serves(
     assert caplog.text.count("models not read") == 1
 
 
-def test_a_model_that_is_new_or_newly_released_is_found(root: Path) -> None:
+def test_a_new_model_is_found_once_it_is_released(root: Path) -> None:
     async def test(models: ModelRegistry, metrics: Metrics) -> None:
         make_bundle(root, "late")
         await models.refresh()
@@ -201,14 +201,14 @@ def test_a_model_that_is_new_or_newly_released_is_found(root: Path) -> None:
     with_models(test, root)
 
 
-def test_a_fault_while_following_is_logged_and_does_not_end_it(
+def test_an_error_while_following_is_logged_and_polling_continues(
     root: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def test(models: ModelRegistry, metrics: Metrics) -> None:
-        looked = asyncio.Queue[None]()
+        polled = asyncio.Queue[None]()
 
         async def fail() -> None:
-            looked.put_nowait(None)
+            polled.put_nowait(None)
             raise RuntimeError("a fault")
 
         monkeypatch.setattr(models, "refresh", fail)
@@ -217,14 +217,14 @@ def test_a_fault_while_following_is_logged_and_does_not_end_it(
         )
         following = asyncio.create_task(models.follow())
         for _ in range(3):
-            await looked.get()
+            await polled.get()
         following.cancel()
 
     with_models(test, root)
     assert "releases not followed" in caplog.text
 
 
-def test_a_fault_with_one_model_does_not_keep_the_others_back(
+def test_an_error_with_one_model_does_not_affect_the_others(
     root: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def test(models: ModelRegistry, metrics: Metrics) -> None:
@@ -252,14 +252,14 @@ def test_a_canary_answers_for_its_share_of_the_seeds(root: Path) -> None:
         await models.refresh()
         for seed in range(200):
             assert await serving(models, seed) == (2 if takes_canary("toy", seed, 0.3) else 1)
-        assert await serving(models) == 1, "posted latents do not meet it"
+        assert await serving(models) == 1, "posted latents get the released version"
         assert (await models.find("toy", 1, 0)).manifest.version == 1
         assert samples(metrics, "mirage_model_canary_share") == {"2/": 0.3}
 
     with_models(test, root)
 
 
-def test_the_share_changes_and_ends_without_loading(root: Path) -> None:
+def test_the_share_of_a_canary_changes_without_loading(root: Path) -> None:
     async def test(models: ModelRegistry, metrics: Metrics) -> None:
         release(root, "toy", 1, Canary(2, 0.0))
         await models.refresh()
@@ -269,7 +269,7 @@ def test_the_share_changes_and_ends_without_loading(root: Path) -> None:
         assert await models.find("toy", None, 7) is canary
         release(root, "toy", 2)
         await models.refresh()
-        assert await models.find("toy", None) is canary, "it is the release now"
+        assert await models.find("toy", None) is canary, "the canary is the released version now"
         assert samples(metrics, "mirage_model_canary_share") == {"2/": 0}
         await in_memory(models, [2])
 
@@ -290,7 +290,7 @@ def test_a_rollback_drops_the_canary(root: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", ["broken", "other shape"])
-def test_a_canary_that_is_refused_leaves_the_release_alone(root: Path, kind: str) -> None:
+def test_a_refused_canary_does_not_affect_the_release(root: Path, kind: str) -> None:
     async def test(models: ModelRegistry, metrics: Metrics) -> None:
         if kind == "broken":
             break_version(root, 3)
@@ -312,7 +312,7 @@ def test_a_canary_that_is_refused_leaves_the_release_alone(root: Path, kind: str
     with_models(test, root)
 
 
-def test_a_canary_that_is_refused_does_not_stop_the_start(root: Path) -> None:
+def test_a_refused_canary_does_not_prevent_the_start(root: Path) -> None:
     async def test(models: ModelRegistry, metrics: Metrics) -> None:
         assert await serving(models, 7) == 1
 
@@ -321,7 +321,7 @@ def test_a_canary_that_is_refused_does_not_stop_the_start(root: Path) -> None:
     with_models(test, root)
 
 
-def test_a_released_ensemble_holds_its_members_and_lets_go_of_them(root: Path) -> None:
+def test_a_released_ensemble_keeps_its_members_in_memory(root: Path) -> None:
     async def test(models: ModelRegistry, metrics: Metrics) -> None:
         release(root, "toy", 4)
         await models.refresh()

@@ -1,4 +1,4 @@
-"""Ensembles: each image is its member's own, wherever it stands in a request."""
+"""Versions in memory: ensembles, queue limits, shared engines."""
 
 import asyncio
 import logging
@@ -24,14 +24,14 @@ from mirage.service.engines import engine
 from mirage.service.engines.engine import Array, Engine
 from mirage.service.engines.polyphase import decompose
 from mirage.service.engines.providers import ProviderConfig
-from mirage.service.engines.wide import WideEngine
+from mirage.service.engines.shared_engine import SharedEngine
 from mirage.service.errors import Overloaded
 from mirage.service.settings import Settings
 from mirage.service.sharing.counters import SharedCounters
 from mirage.service.tasks.generate import GenerateJob
 from mirage.service.telemetry.metrics import Metrics
 from mirage.service.versions.loading import LoadError, Prepared, prepare
-from mirage.service.versions.version import WIDE_IMAGES, LoadedVersion, Runner
+from mirage.service.versions.version import MIN_SHARED_IMAGES, EngineRun, LoadedVersion
 from tests.bundles import Toy, make_bundle, write_toy
 from tests.service.api.openinference import requests as inference
 from tests.service.helpers.requests import JSON, NPY, post, problem
@@ -74,27 +74,25 @@ def images(client: TestClient, **fields: Any) -> np.ndarray:
     return np.frombuffer(response.content[header:], np.uint8).reshape(-1, 8, 12, 1)
 
 
-def test_each_image_has_its_members_own_bytes_in_order(
-    client: TestClient, manifest: Manifest
-) -> None:
+def test_each_image_is_that_of_its_member(client: TestClient, manifest: Manifest) -> None:
     found = images(client, seed=7, index=5, count=40)
-    makers = [member_of(manifest, 7, 5 + row).version for row in range(40)]
-    assert set(makers) == {1, 2, 3}
+    chosen = [member_of(manifest, 7, 5 + row).version for row in range(40)]
+    assert set(chosen) == {1, 2, 3}
     own = {
         version: images(client, seed=7, index=5, count=40, version=version) for version in (1, 2, 3)
     }
-    for row, version in enumerate(makers):
+    for row, version in enumerate(chosen):
         assert np.array_equal(found[row], own[version][row])
 
 
-def test_an_image_is_the_same_alone_and_among_others(client: TestClient) -> None:
+def test_an_image_does_not_depend_on_the_others_of_its_request(client: TestClient) -> None:
     together = images(client, seed=9, count=12, labels=3, truncation=0.7)
     for index in range(12):
         alone = images(client, seed=9, index=index, labels=3, truncation=0.7)
         assert np.array_equal(alone[0], together[index])
 
 
-def test_json_tells_the_member_of_each_image(client: TestClient, manifest: Manifest) -> None:
+def test_json_contains_the_member_of_each_image(client: TestClient, manifest: Manifest) -> None:
     response = client.post("/generate", json={"seed": 7, "count": 9}, headers={"accept": JSON})
     body = response.json()
     assert response.headers["x-model"] == "toy@4"
@@ -107,18 +105,18 @@ def test_json_tells_the_member_of_each_image(client: TestClient, manifest: Manif
     assert sheet.json()["images"][0]["member"] is None
 
 
-def test_a_version_of_its_own_has_no_member(client: TestClient) -> None:
+def test_a_single_version_has_no_members(client: TestClient) -> None:
     answer = client.post("/generate", json={"version": 1}, headers={"accept": JSON})
     assert "member" not in answer.json()["images"][0]
 
 
-def test_posted_latents_are_refused(client: TestClient) -> None:
+def test_posted_latents_are_rejected(client: TestClient) -> None:
     found = problem(post(client, latents=LATENTS, labels=3), 422, "invalid-value")
     assert "one of its members: version 1, 2, 3" in found["detail"]
     assert post(client, latents=LATENTS, labels=3, version=2).status_code == 200
 
 
-def test_the_inference_protocol_has_latents_only(client: TestClient) -> None:
+def test_the_inference_protocol_rejects_ensembles(client: TestClient) -> None:
     response = inference.post(client, inference.wanted())
     assert response.status_code == 400
     assert "one of its members" in response.json()["error"]
@@ -126,18 +124,18 @@ def test_the_inference_protocol_has_latents_only(client: TestClient) -> None:
     assert client.get("/v2/models/toy/ready").status_code == 200
 
 
-def test_a_walk_is_one_members(client: TestClient, manifest: Manifest) -> None:
+def test_an_interpolation_runs_on_one_member(client: TestClient, manifest: Manifest) -> None:
     points = [{"seed": 7, "index": 3}, {"seed": 8}]
     member = member_of(manifest, 7, 3).version
-    walk = client.post("/interpolate", json={"points": points, "steps": 3})
+    whole = client.post("/interpolate", json={"points": points, "steps": 3})
     own = client.post("/interpolate", json={"points": points, "steps": 3, "version": member})
-    assert walk.headers["x-model"] == own.headers["x-model"] == f"toy@{member}"
-    assert walk.content == own.content
+    assert whole.headers["x-model"] == own.headers["x-model"] == f"toy@{member}"
+    assert whole.content == own.content
     mixed = {"points": [{"seed": 7}, {"latents": LATENTS[0]}]}
     problem(client.post("/interpolate", json=mixed), 422, "invalid-value")
 
 
-def test_its_members_are_described(client: TestClient) -> None:
+def test_members_are_described(client: TestClient) -> None:
     model = client.get("/models/toy").json()
     loaded = {version["version"]: version for version in model["loaded"]}
     assert set(loaded) == {1, 2, 3, 4}
@@ -151,13 +149,13 @@ def test_its_members_are_described(client: TestClient) -> None:
     assert loaded[1]["members"] == []
 
 
-def test_it_comes_on_demand_too(client: TestClient) -> None:
+def test_an_ensemble_is_loaded_on_demand(client: TestClient) -> None:
     response = post(client, model="plain", version=3, seed=7, count=2)
     assert response.headers["x-model"] == "plain@3"
     assert post(client, model="plain", version=3, latents=LATENTS).status_code == 422
 
 
-def test_its_images_are_counted_as_its_own(client: TestClient) -> None:
+def test_images_are_counted_for_the_ensemble(client: TestClient) -> None:
     images(client, seed=1, count=3)
     assert 'mirage_images_total{model="toy",version="4"}' in client.get("/metrics").text
 
@@ -179,7 +177,7 @@ def test_the_queue_is_bounded_in_images_and_in_pixels(
     tmp_path: Path, changes: dict[str, float], allowed: int
 ) -> None:
     limits = {"megapixels_per_request": 1e-9, **changes}
-    assert longest_queue(tmp_path, limits) == allowed
+    assert queue_limit(tmp_path, limits) == allowed
 
 
 def test_the_largest_request_fits_into_the_queue(tmp_path: Path) -> None:
@@ -187,111 +185,115 @@ def test_the_largest_request_fits_into_the_queue(tmp_path: Path) -> None:
         "queue_megapixels": 2 * PIXELS / 1e6,
         "megapixels_per_request": 9.5 * PIXELS / 1e6,
     }
-    assert longest_queue(tmp_path, limits) == 9
+    assert queue_limit(tmp_path, limits) == 9
 
 
-def longest_queue(root: Path, limits: dict[str, float]) -> int:
-    """The most images that an idle version takes at once."""
+def queue_limit(root: Path, limits: dict[str, float]) -> int:
+    """Return the largest request in images that an idle version admits."""
     settings = Settings(models=root, threads=1).model_copy(update=limits)
     prepared = prepare(make_bundle(root, "toy", labels=()), settings)
 
     async def try_all() -> int:
-        served = LoadedVersion(prepared, settings, Metrics())
+        version = LoadedVersion(prepared, settings, Metrics())
         taken = 0
         try:
             while taken < 100:
                 latents = np.zeros((taken + 1, prepared.manifest.latent_dim), np.float32)
-                await served.generate(GenerateJob(latents, None, 0, 0), time.monotonic() + 60)
+                await version.generate(GenerateJob(latents, None, 0, 0), time.monotonic() + 60)
                 taken += 1
         except Overloaded:
             return taken
         finally:
-            await served.close()
+            await version.close()
         return taken
 
     return asyncio.run(try_all())
 
 
-class Noting(Engine):
-    """An engine that notes the sizes of its batches."""
+class RecordingEngine(Engine):
+    """An engine that records the sizes of its batches."""
 
     def __init__(self, bundle: Bundle) -> None:
         super().__init__(bundle, ProviderConfig("cpu"))
         self.sizes_run: list[int] = []
 
     def run(self, inputs: Sequence[Array]) -> NDArray[np.uint8]:
-        """As any engine."""
+        """Record and run a batch."""
         self.sizes_run.append(len(inputs[0]))
         return super().run(inputs)
 
 
-@pytest.mark.parametrize(("largest", "from_size"), [(32, WIDE_IMAGES), (4, 4)])
-def test_a_large_batch_of_a_lone_request_has_all_cpus(
-    tmp_path: Path, largest: int, from_size: int
+@pytest.mark.parametrize(("max_batch_size", "from_size"), [(32, MIN_SHARED_IMAGES), (4, 4)])
+def test_a_large_batch_of_a_single_request_runs_on_all_cpus(
+    tmp_path: Path, max_batch_size: int, from_size: int
 ) -> None:
     bundle = load_bundle(make_bundle(tmp_path, "toy", labels=()))
-    own, wide, counters = Noting(bundle), Noting(bundle), SharedCounters(2, cpus=2)
-    prepared = Prepared([own], CostModel(), largest, WideEngine(wide))
-    run = Runner(own, Metrics().padding.labels("toy", "1"), prepared, counters)
+    own, shared, counters = (
+        RecordingEngine(bundle),
+        RecordingEngine(bundle),
+        SharedCounters(2, cpus=2),
+    )
+    prepared = Prepared([own], CostModel(), max_batch_size, SharedEngine(shared))
+    run = EngineRun(own, Metrics().padding.labels("toy", "1"), prepared, counters)
     latents = np.zeros((from_size, bundle.manifest.latent_dim), np.float32)
-    counters.join()
+    counters.begin_request()
     alone = run((latents,))
     run((latents[1:],))
-    counters.join()
+    counters.begin_request()
     beside_others = run((latents,))
-    assert (wide.sizes_run, own.sizes_run) == ([from_size], [from_size - 1, from_size])
+    assert (shared.sizes_run, own.sizes_run) == ([from_size], [from_size - 1, from_size])
     assert np.array_equal(alone, beside_others)
 
 
-def test_batches_are_no_larger_than_is_of_use(
+def test_batches_have_at_most_the_efficient_size(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(Engine, "warm_up", lambda self, cost: {1: 1.0, 2: 1.8, 4: 9.0})
     settings = Settings(threads=1, max_batch_size=4)
     with caplog.at_level(logging.INFO):
         prepared = prepare(make_bundle(tmp_path, "toy", labels=()), settings)
-    assert prepared.largest == 2
-    assert "toy@1 runs in batches of 2 at most" in caplog.text
+    assert prepared.max_batch_size == 2
+    assert "toy@1 runs in batches of up to 2" in caplog.text
 
     async def generate() -> list[int]:
-        noting = Noting(load_bundle(tmp_path / "toy/1"))
-        served = LoadedVersion(replace(prepared, engines=[noting]), settings, Metrics())
-        latents = np.zeros((5, noting.manifest.latent_dim), np.float32)
-        await served.generate(GenerateJob(latents, None, 0, 0), time.monotonic() + 60)
-        await served.close()
-        return noting.sizes_run
+        recording = RecordingEngine(load_bundle(tmp_path / "toy/1"))
+        version = LoadedVersion(replace(prepared, engines=[recording]), settings, Metrics())
+        latents = np.zeros((5, recording.manifest.latent_dim), np.float32)
+        await version.generate(GenerateJob(latents, None, 0, 0), time.monotonic() + 60)
+        await version.close()
+        return recording.sizes_run
 
     assert asyncio.run(generate()) == [2, 2, 1]
 
 
-def test_every_engine_of_a_worker_is_proven(tmp_path: Path) -> None:
+def test_a_worker_has_a_shared_engine(tmp_path: Path) -> None:
     path = make_bundle(tmp_path, "toy", labels=())
-    assert prepare(path, Settings(threads=1)).wide is None
+    assert prepare(path, Settings(threads=1)).shared is None
     prepared = prepare(path, Settings(threads=1), SharedCounters(2, cpus=2))
-    assert prepared.wide is not None
-    assert prepared.everything == [prepared.wide.engine, *prepared.engines]
+    assert prepared.shared is not None
+    assert prepared.all_engines == [prepared.shared.engine, *prepared.engines]
 
 
-def test_a_graph_is_rewritten_once_for_all_lanes(
+def test_a_graph_is_rewritten_once_for_all_engines(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    seen: list[bytes] = []
+    rewritten: list[bytes] = []
 
-    def watched(model: bytes) -> bytes:
-        seen.append(model)
+    def recorded(model: bytes) -> bytes:
+        rewritten.append(model)
         return decompose(model)
 
-    monkeypatch.setattr(engine, "decompose", watched)
+    monkeypatch.setattr(engine, "decompose", recorded)
     path = make_bundle(tmp_path, "toy")
     prepared = prepare(path, Settings(models=tmp_path, provider="cpu", lanes=3, threads=3))
     assert len(prepared.engines) == 3
-    assert seen == [(path / "model.onnx").read_bytes()]
+    assert rewritten == [(path / "model.onnx").read_bytes()]
 
 
-def test_the_engines_of_a_version_that_is_refused_are_freed(
+def test_the_engines_of_a_refused_version_are_freed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Of a GPU they would hold memory that nobody frees."""
+    """They would keep the memory of a GPU allocated."""
     with new_version(tmp_path, "toy") as draft:
         write_toy(draft.path, Toy())
         (draft.path / "model.onnx").write_bytes(Toy(seed=5).model().SerializeToString())
@@ -300,7 +302,7 @@ def test_the_engines_of_a_version_that_is_refused_are_freed(
     monkeypatch.setattr(Engine, "close", lambda engine: freed.append(engine))
     with pytest.raises(LoadError, match="the golden images differ"):
         prepare(path, Settings(models=tmp_path, threads=2), SharedCounters(2, 2))
-    assert len(freed) == 3  # the wide one, too
+    assert len(freed) == 3  # including the shared one
     prepare(
         make_bundle(tmp_path, "fine"), Settings(models=tmp_path, threads=2), SharedCounters(2, 2)
     )

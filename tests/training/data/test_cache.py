@@ -26,24 +26,25 @@ def source(tmp_path: Path) -> Path:
 
 
 def built(cache: Path) -> list[str]:
-    """What lies in the cache, without the locks."""
+    """The files in the cache, without the locks."""
     return sorted(path.name for path in (cache / "datasets").iterdir() if ".lock" not in path.name)
 
 
-def test_a_disk_without_room_is_found_out_beforehand(
+def test_checks_disk_space_before_decoding(
     tmp_path: Path, source: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(shutil, "disk_usage", lambda path: Usage(0, 0, 10_000_000))
-    with pytest.raises(DataError, match=r"need 0.00 GB in .*, where 0.01 GB are free; \$XDG_CACHE"):
+    message = r"need 0.00 GB in .*, where 0.01 GB are free; set \$XDG_CACHE"
+    with pytest.raises(DataError, match=message):
         load_dataset(source, cache=tmp_path / "cache")
     assert built(tmp_path / "cache") == []
 
 
-def test_a_disk_that_fills_up_leaves_nothing_half_written(tmp_path: Path, source: Path) -> None:
+def test_a_full_disk_leaves_no_partial_data(tmp_path: Path, source: Path) -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1024, hard))
     try:
-        with pytest.raises(DataError, match=f"cannot be kept in .*: {os.strerror(errno.EFBIG)}"):
+        with pytest.raises(DataError, match=f"cannot be stored in .*: {os.strerror(errno.EFBIG)}"):
             load_dataset(source, cache=tmp_path / "cache")
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
@@ -51,17 +52,15 @@ def test_a_disk_that_fills_up_leaves_nothing_half_written(tmp_path: Path, source
     assert len(load_dataset(source, cache=tmp_path / "cache")) == 64
 
 
-def test_a_cache_that_cannot_be_is_named(tmp_path: Path, source: Path) -> None:
+def test_names_a_cache_that_cannot_be_created(tmp_path: Path, source: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
-    with pytest.raises(DataError, match=r"cannot be kept in .*file/datasets"):
+    with pytest.raises(DataError, match=r"cannot be stored in .*file/datasets"):
         load_dataset(source, cache=tmp_path / "file")
 
 
 @pytest.mark.parametrize("name", ["images.npy", "labels.npy", "dataset.json"])
 @pytest.mark.parametrize("content", [b"", b"garbage"])
-def test_a_damaged_cache_is_made_anew(
-    tmp_path: Path, source: Path, name: str, content: bytes
-) -> None:
+def test_rebuilds_a_damaged_cache(tmp_path: Path, source: Path, name: str, content: bytes) -> None:
     first = load_dataset(source, cache=tmp_path / "cache")
     (folder,) = (tmp_path / "cache" / "datasets").glob("[!.]*")
     (folder / name).write_bytes(content)
@@ -71,7 +70,7 @@ def test_a_damaged_cache_is_made_anew(
     assert again.labels is None
 
 
-def test_what_a_killed_build_left_is_removed(tmp_path: Path, source: Path) -> None:
+def test_removes_the_remains_of_a_killed_build(tmp_path: Path, source: Path) -> None:
     load_dataset(source, cache=tmp_path / "cache")
     (folder,) = (tmp_path / "cache" / "datasets").glob("[!.]*")
     folder.rename(folder.with_name(f".building-{folder.name}"))
@@ -79,7 +78,7 @@ def test_what_a_killed_build_left_is_removed(tmp_path: Path, source: Path) -> No
     assert built(tmp_path / "cache") == [folder.name]
 
 
-def test_many_who_want_the_same_data_decode_them_once(
+def test_concurrent_processes_decode_once(
     tmp_path: Path, source: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     options = DataOptions(size=(4, 4))
@@ -89,7 +88,7 @@ def test_many_who_want_the_same_data_decode_them_once(
     assert capsys.readouterr().err.count("decoding:   0%") == 1
 
 
-def test_an_array_grows_and_is_then_as_numpy_writes_it(tmp_path: Path) -> None:
+def test_an_array_writer_writes_what_numpy_would_save(tmp_path: Path) -> None:
     with ArrayWriter(tmp_path / "grown.npy", IMAGES.shape[1:]) as writer:
         for part in np.array_split(IMAGES, 5):
             writer.append(part)

@@ -12,14 +12,14 @@ def positions(crops: Crops, count: int = 200) -> list[tuple[np.ndarray, np.ndarr
 
 
 def found(small: np.ndarray, large: np.ndarray) -> bool:
-    """Whether one picture is a part of the other, turned or mirrored."""
+    """Whether a picture is part of another, rotated or mirrored."""
     side = small.shape[0]
     turned = [np.rot90(flipped, k) for flipped in (small, small[:, ::-1]) for k in range(4)]
     windows = np.lib.stride_tricks.sliding_window_view(large, (side, side), (0, 1))
     return any((windows == one.transpose(2, 0, 1)).all((2, 3, 4)).any() for one in turned)
 
 
-def test_a_crop_is_of_the_picture_and_its_twin_of_the_reduced_picture() -> None:
+def test_a_pair_is_cut_from_the_picture_and_the_reduced_picture() -> None:
     picture = drawing(5, 64)
     starts = [(y, x) for y in range(2) for x in range(2)]
     whole = [reduce(picture[y : 64 - y, x : 64 - x], 2) for y, x in starts]
@@ -29,20 +29,20 @@ def test_a_crop_is_of_the_picture_and_its_twin_of_the_reduced_picture() -> None:
         assert any(found(low, each) for each in whole)
 
 
-def test_equal_chance_gives_equal_crops() -> None:
+def test_the_same_seed_gives_the_same_crops() -> None:
     crops = Crops([Picture(str(k), drawing(k)) for k in range(3)], 2, 8)
     for one, other in zip(positions(crops, 9), positions(crops, 9), strict=True):
         assert np.array_equal(one[0], other[0])
         assert np.array_equal(one[1], other[1])
 
 
-def test_every_place_is_as_likely_so_large_pictures_are_seen_more() -> None:
+def test_all_positions_are_equally_likely_so_large_pictures_are_drawn_more() -> None:
     dark, bright = np.zeros((16, 16, 3), np.uint8), drawing(0, 64)
     crops = Crops([Picture("dark", dark), Picture("bright", bright)], 2, 8)
     assert sum(int(high.max() > 0) for _, high in positions(crops)) > 180
 
 
-def test_crops_of_one_colour_are_avoided() -> None:
+def test_avoids_flat_crops() -> None:
     picture = np.full((200, 200, 3), 255, np.uint8)
     picture[:60, :60] = drawing(0, 60)
     flat = sum(
@@ -54,7 +54,7 @@ def test_crops_of_one_colour_are_avoided() -> None:
     assert flat / 200 < one**2
 
 
-def test_twins_are_cut_at_the_same_place() -> None:
+def test_given_low_resolution_is_cut_at_the_same_position() -> None:
     high = drawing(6, 64)
     low = reduce(high, 2)
     for small, large in positions(Crops([Picture("a", high, low)], 2, 8), 40):
@@ -62,21 +62,21 @@ def test_twins_are_cut_at_the_same_place() -> None:
         assert found(large, high)
 
 
-def test_transparent_pictures_lie_on_several_colours() -> None:
+def test_transparent_pictures_are_drawn_over_several_colours() -> None:
     picture = np.zeros((8, 8, 4), np.uint8)
     seen = {tuple(on_matte(picture, np.random.default_rng(k))[0, 0]) for k in range(60)}
     assert {(255, 255, 255), (0, 0, 0)} < seen
     assert len(seen) > 5
 
 
-def test_sometimes_the_opacity_is_the_picture() -> None:
+def test_sometimes_returns_the_alpha_channel() -> None:
     picture = drawing(3, alpha=True)
     shown = [on_matte(picture, np.random.default_rng(k)) for k in range(40)]
     assert any(np.array_equal(each[..., 1], picture[..., 3]) for each in shown)
 
 
 @pytest.mark.parametrize("opacity", [0, 1, 127, 254, 255])
-def test_what_lies_over_a_colour_is_mixed_by_its_opacity(opacity: int) -> None:
+def test_compositing_mixes_colours_by_alpha(opacity: int) -> None:
     pixels = np.array([[[200, 100, 0, opacity]]], np.uint8)
     mixed = over(pixels, np.array([0, 50, 255], np.uint8))[0, 0]
     share = opacity / 255

@@ -27,50 +27,50 @@ COUNT = len(DATA)
         (COUNT + 1, 0, 0),
     ],
 )
-def test_reads_as_an_array_with_the_mirror_images_behind_the_images(index: object) -> None:
+def test_indexes_like_the_concatenated_array(index: object) -> None:
     images = mirror(DATA).images
     np.testing.assert_array_equal(images[index], BOTH[index])
 
 
-def test_has_the_shape_and_the_content_of_that_array() -> None:
+def test_has_shape_and_content_of_the_concatenated_array() -> None:
     images = mirror(DATA).images
     assert (images.shape, images.dtype, images.ndim) == (BOTH.shape, BOTH.dtype, BOTH.ndim)
     np.testing.assert_array_equal(np.asarray(images), BOTH)
 
 
 @pytest.mark.parametrize("index", [2 * COUNT, -2 * COUNT - 1, np.array([0, 2 * COUNT])])
-def test_ends_where_the_array_would(index: object) -> None:
-    with pytest.raises(IndexError, match=f"there are {2 * COUNT} images"):
+def test_rejects_indices_out_of_range(index: object) -> None:
+    with pytest.raises(IndexError, match=f"is out of range for {2 * COUNT} images"):
         mirror(DATA).images[index]
 
 
-def test_what_was_read_may_be_written_to() -> None:
+def test_indexing_returns_a_writable_copy() -> None:
     images = mirror(DATA).images
     images[np.array([0])][:] = 7
     np.testing.assert_array_equal(images[0], BOTH[0])
 
 
-def test_a_mirror_image_has_the_class_of_its_image() -> None:
+def test_a_mirror_image_has_the_class_of_its_original() -> None:
     data = mirror(DATA)
     assert len(data) == 2 * COUNT
     np.testing.assert_array_equal(data.labels[COUNT:], DATA.labels)
     assert data.classes == DATA.classes
 
 
-def test_mirrored_data_are_other_data() -> None:
+def test_mirroring_changes_the_fingerprint() -> None:
     data = mirror(DATA)
     assert data.fingerprint != DATA.fingerprint
     assert data.original is DATA
     assert DATA.original is DATA
 
 
-def test_the_sampler_shows_each_image_both_ways_once() -> None:
+def test_an_epoch_has_each_image_and_its_mirror_image_once() -> None:
     data = mirror(DATA)
     seen = Sampler(len(data), seed=0).indices(0, 2 * COUNT)
     assert sorted(seen % COUNT) == sorted([*range(COUNT)] * 2)
 
 
-def test_fewer_images_than_a_batch_are_too_few() -> None:
+def test_rejects_fewer_images_than_one_batch() -> None:
     check_enough(DATA, COUNT)
-    with pytest.raises(DataError, match=rf"holds {COUNT} images, fewer than one batch of 256"):
+    with pytest.raises(DataError, match=rf"has {COUNT} images, fewer than one batch of 256"):
         check_enough(DATA, 256)

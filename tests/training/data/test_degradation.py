@@ -6,13 +6,13 @@ from mirage.training.data.degradation import DEGRADATIONS, degrade, enlarge, red
 from tests.training.drawings import drawing
 
 
-def test_reduces_as_pillow_does() -> None:
+def test_reduces_like_pillow() -> None:
     pixels = drawing(0, 48)
     wanted = Image.fromarray(pixels).resize((12, 12), Image.Resampling.BICUBIC)
     assert np.array_equal(reduce(pixels, 4), np.asarray(wanted))
 
 
-def test_grey_pictures_keep_their_channel() -> None:
+def test_grey_pictures_keep_one_channel() -> None:
     grey = drawing(0, 48)[..., :1]
     assert reduce(grey, 4).shape == (12, 12, 1)
     assert enlarge(grey, 2, Image.Resampling.BICUBIC).shape == (96, 96, 1)
@@ -20,7 +20,7 @@ def test_grey_pictures_keep_their_channel() -> None:
 
 @pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize("name", sorted(DEGRADATIONS))
-def test_a_degradation_changes_pixels_and_is_a_function_of_chance(name: str, channels: int) -> None:
+def test_a_degradation_changes_pixels_and_follows_the_seed(name: str, channels: int) -> None:
     pixels = drawing(1)[..., :channels]
     one, same = (degrade(pixels, [name], np.random.default_rng(4)) for _ in range(2))
     other = degrade(pixels, [name], np.random.default_rng(5))
@@ -32,5 +32,5 @@ def test_a_degradation_changes_pixels_and_is_a_function_of_chance(name: str, cha
     assert np.abs(one.astype(int) - pixels).mean() < 25
 
 
-def test_none_leaves_the_picture() -> None:
+def test_no_degradation_returns_the_picture_unchanged() -> None:
     assert np.array_equal(degrade(drawing(1), [], np.random.default_rng(0)), drawing(1))

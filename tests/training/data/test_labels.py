@@ -23,7 +23,7 @@ def test_reads_json_and_csv(name: str, text: str) -> None:
     assert read_labels(name, text.encode()) == {"a.png": "cat", "b/c.png": "7"}
 
 
-def test_a_file_may_say_that_there_are_no_labels() -> None:
+def test_a_file_may_declare_that_there_are_no_labels() -> None:
     assert read_labels("dataset.json", b'{"labels": null}') is None
 
 
@@ -37,7 +37,7 @@ def test_a_file_may_say_that_there_are_no_labels() -> None:
         ("a.json", b'{"labels": [["a", [0, 1]]]}', r"a has the label \[0, 1\]"),
         ("a.json", b'{"labels": [["a", true]]}', "a has the label True"),
         ("a.json", b'{"labels": [["a", ""]]}', "a has the label ;"),
-        ("a.csv", b"a,0\na,1\n", "a is there twice, as 0 and as 1"),
+        ("a.csv", b"a,0\na,1\n", "a has two labels, 0 and 1"),
         ("a.csv", b"a,0\nb\n", r"entry 2 is \['b'\]"),
         ("a.csv", b"a;0\n", "entry 1"),
         ("a.csv", b'"a,0', "unexpected end of data"),
@@ -45,28 +45,30 @@ def test_a_file_may_say_that_there_are_no_labels() -> None:
         ("a.json", b"[" * 100_000, "cannot be used"),
     ],
 )
-def test_says_what_is_wrong_with_a_file(name: str, content: bytes, said: str) -> None:
+def test_names_the_fault_of_a_file(name: str, content: bytes, said: str) -> None:
     with pytest.raises(DataError, match=said):
         read_labels(name, content)
 
 
-def test_every_image_has_a_label_and_every_label_an_image() -> None:
+def test_images_and_labels_must_match() -> None:
     labels = {"a": "x", "b": "y"}
     assert match_labels(labels, ["b", "a"], "f.csv") == ["y", "x"]
-    with pytest.raises(DataError, match=r"f.csv names 1 image \(b\) that --data does not hold"):
+    with pytest.raises(DataError, match=r"f.csv names 1 image \(b\) that --data does not contain"):
         match_labels(labels, ["a"], "f.csv")
-    with pytest.raises(DataError, match=r"lacks 4 images \(c, d, e and 1 more\) that --data holds"):
+    with pytest.raises(
+        DataError, match=r"lacks 4 images \(c, d, e and 1 more\) that --data contains"
+    ):
         match_labels(labels, ["a", "b", *"cdef"], "f.csv")
 
 
-def test_classes_are_in_the_order_of_code_points() -> None:
+def test_classes_are_sorted_by_code_points() -> None:
     labels, classes = number_classes(["9", "10", "a", "Z", "9"])
     assert classes == ["10", "9", "Z", "a"]
     assert labels.tolist() == [1, 0, 3, 2, 1]
 
 
 @given(content=st.binary(max_size=64), name=st.sampled_from(["a.json", "a.csv"]))
-def test_any_bytes_are_labels_or_a_data_error(content: bytes, name: str) -> None:
+def test_any_bytes_give_labels_or_a_data_error(content: bytes, name: str) -> None:
     with contextlib.suppress(DataError):
         labels = read_labels(name, content)
         assert labels is None or all(labels.values())
@@ -80,7 +82,7 @@ values = st.recursive(
 
 
 @given(content=values)
-def test_any_json_is_labels_or_a_data_error(content: object) -> None:
+def test_any_json_gives_labels_or_a_data_error(content: object) -> None:
     with contextlib.suppress(DataError):
         labels = read_labels("a.json", json.dumps({"labels": content}).encode())
         assert labels is None or all(isinstance(label, str) for label in labels.values())

@@ -4,7 +4,7 @@ from mirage.training.data.latent_codes import gaussianised, latent_codes, princi
 
 
 def shapes(count: int, side: int, channels: int = 1) -> np.ndarray:
-    """uint8 [N, H, W, C]: bright squares of many sizes and places."""
+    """uint8 [N, H, W, C]: bright squares of various sizes and positions."""
     rng = np.random.default_rng(0)
     images = np.zeros((count, side, side, channels), np.uint8)
     for image in images:
@@ -17,7 +17,7 @@ def shapes(count: int, side: int, channels: int = 1) -> np.ndarray:
     return images
 
 
-def test_components_come_by_their_variance_with_fixed_signs() -> None:
+def test_components_are_sorted_by_variance_with_fixed_signs() -> None:
     rng = np.random.default_rng(0)
     vectors = rng.standard_normal((200, 3)) @ np.diag([1.0, 5.0, 3.0])
     scores = principal_components(vectors, 2)
@@ -26,19 +26,19 @@ def test_components_come_by_their_variance_with_fixed_signs() -> None:
     np.testing.assert_allclose(principal_components(vectors[::-1], 2)[::-1], scores)
 
 
-def test_directions_that_do_not_vary_are_left_out() -> None:
+def test_drops_directions_without_variance() -> None:
     vectors = np.zeros((10, 4))
     vectors[:, 2] = np.arange(10)
     assert principal_components(vectors, 4).shape == (10, 1)
     assert principal_components(np.zeros((10, 4)), 4).shape == (10, 0)
 
 
-def test_ranks_become_normal_quantiles() -> None:
+def test_ranks_map_to_normal_quantiles() -> None:
     values = np.array([[30.0], [10.0], [20.0]])
     np.testing.assert_allclose(gaussianised(values)[:, 0], [0.967422, -0.967422, 0], atol=1e-6)
 
 
-def test_codes_are_standard_normal_and_tell_images_apart() -> None:
+def test_codes_are_standard_normal_and_distinct() -> None:
     images = shapes(96, side=32, channels=3)
     codes = latent_codes(images, 8, "straight", seed=0)
     assert (codes.shape, codes.dtype) == ((96, 8), np.float32)
@@ -56,7 +56,7 @@ def test_similar_images_have_similar_codes() -> None:
     assert distances[1:].argmin() == 0
 
 
-def test_more_latents_than_components_are_filled_with_noise_by_the_seed() -> None:
+def test_coordinates_beyond_the_components_are_seeded_noise() -> None:
     images = shapes(96, side=4)
     codes = latent_codes(images, 40, "straight", seed=0)
     assert (codes.std(0) > 0.5).all()
@@ -64,7 +64,7 @@ def test_more_latents_than_components_are_filled_with_noise_by_the_seed() -> Non
     assert not np.array_equal(codes, latent_codes(images, 40, "straight", seed=1))
 
 
-def test_what_cannot_be_seen_has_no_say_over_white() -> None:
+def test_invisible_colours_do_not_matter_on_white() -> None:
     images = shapes(24, side=8, channels=4)
     images[12:, ..., 3] = 0
     other = images.copy()

@@ -1,4 +1,4 @@
-"""Pictures and labels that are too large are named and left out, or refused."""
+"""Oversized pictures and labels files are reported and left out, or rejected."""
 
 import os
 from pathlib import Path
@@ -20,10 +20,10 @@ def cache(tmp_path: Path) -> Path:
 
 @pytest.mark.filterwarnings(LARGE)
 @pytest.mark.parametrize("archived", [False, True])
-def test_a_picture_of_too_many_pixels_is_named_and_left_out(
+def test_leaves_out_a_picture_with_too_many_pixels(
     tmp_path: Path, cache: Path, capsys: pytest.CaptureFixture[str], archived: bool
 ) -> None:
-    """100 megapixels: Pillow itself only warns."""
+    """With 100 megapixels, Pillow only warns."""
     files = {"a.png": png(1), "b.png": claims(10_000)}
     place = tmp_path / "data.zip" if archived else tmp_path / "data"
     (write_zip if archived else write_tree)(place, files)
@@ -32,7 +32,7 @@ def test_a_picture_of_too_many_pixels_is_named_and_left_out(
     assert "b.png: is 10000x10000; at most 89,478,485 pixels" in capsys.readouterr().err
 
 
-def test_a_file_in_a_folder_is_bounded_in_bytes(
+def test_bounds_the_bytes_of_a_picture_file(
     tmp_path: Path,
     cache: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -42,19 +42,19 @@ def test_a_file_in_a_folder_is_bounded_in_bytes(
     folder = write_tree(tmp_path / "data", {"a.png": png(1), "b.png": png() + bytes(5000)})
     data = load_dataset(folder, options=DataOptions(max_broken=0.9), cache=cache)
     assert (len(data), data.broken) == (1, 1)
-    assert "b.png: holds more than" in capsys.readouterr().err
+    assert "b.png: has more than" in capsys.readouterr().err
 
 
-def test_a_labels_file_in_a_folder_is_bounded_in_bytes(
+def test_bounds_the_bytes_of_a_labels_file(
     tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("mirage.training.data.sources.image.MAX_FILE_BYTES", 4096)
     files = {"a.png": png(1), "dataset.json": b'{"labels": null}' + b" " * 5000}
-    with pytest.raises(DataError, match=r"dataset\.json cannot be read: holds more than"):
+    with pytest.raises(DataError, match=r"dataset\.json cannot be read: has more than"):
         load_dataset(write_tree(tmp_path / "data", files), cache=cache)
 
 
-def test_a_pipe_named_as_a_picture_is_left_out(tmp_path: Path, cache: Path) -> None:
+def test_leaves_out_a_named_pipe(tmp_path: Path, cache: Path) -> None:
     folder = write_tree(tmp_path / "data", {"a.png": png(1)})
     os.mkfifo(folder / "b.png")
     data = load_dataset(folder, options=DataOptions(max_broken=0.9), cache=cache)

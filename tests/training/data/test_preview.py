@@ -35,7 +35,7 @@ def test_shows_fewer_images_when_they_are_large() -> None:
     assert sheet.shape == (2048, 2048, 3)
 
 
-def test_what_is_transparent_shows_a_chequerboard() -> None:
+def test_transparent_images_are_drawn_over_a_chequerboard() -> None:
     images = np.zeros((1, 16, 16, 4), np.uint8)
     images[:, :4] = 200, 0, 0, 255
     sheet = sample_sheet(dataset(images))
@@ -44,19 +44,19 @@ def test_what_is_transparent_shows_a_chequerboard() -> None:
     assert sheet[4, [0, 8], 0].tolist() == [102, 153]
 
 
-def test_says_what_there_is() -> None:
+def test_describes_the_data() -> None:
     data = dataset(flat(1, 2, 3, channels=3), [0, 1, 1], broken=2)
     assert describe(data) == [
         "images         3 of 4x4 RGB",
-        "left out     2 that cannot be used",
+        "left out       2 that cannot be read",
         "classes        2: c0 1, c1 2",
         "decoded        0.0 MB",
         f"fingerprint    {'f' * 64}",
     ]
-    assert "mirrored       each also mirrored: 6 to choose from" in describe(mirror(data))
+    assert "mirrored       6 with their mirror images" in describe(mirror(data))
 
 
-def test_of_many_classes_it_shows_the_first_and_the_range() -> None:
+def test_lists_the_first_of_many_classes_and_their_range() -> None:
     labels = [*range(20), 0]
     (line,) = (
         line for line in describe(dataset(flat(*labels), labels)) if line.startswith("classes")

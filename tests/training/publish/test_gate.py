@@ -82,6 +82,20 @@ def test_data_without_classes_have_no_agreement_to_check() -> None:
     ]
 
 
+def enlarged(psnr: float, bicubic: float = 25.0) -> dict[str, Score]:
+    return {"psnr_y": Score(value=psnr), "psnr_y_bicubic": Score(value=bicubic)}
+
+
+def test_enlarged_pictures_may_not_be_below_bicubic_nor_below_the_released_ones() -> None:
+    assert refused(enlarged(26), enlarged(26)) == []
+    assert refused(enlarged(24.5)) == ["psnr_y is 24.5; --min-gain 0 asks for at least 25"]
+    assert refused(enlarged(26), enlarged(26.5)) == [
+        "psnr_y is 26; --max-psnr-drop 0 asks for at least 26.5"
+    ]
+    lenient = Thresholds(max_psnr_drop=1)
+    assert all(check.passed for check in check_scores(enlarged(26), enlarged(26.5), lenient))
+
+
 def test_a_limit_can_be_lifted() -> None:
     lenient = Thresholds(min_coverage=0, max_frechet_ratio=math.inf)
     assert all(

@@ -1,1 +1,1 @@
-"""Commands that turn published collections into training sets."""
+"""Conversion of published collections to training data."""

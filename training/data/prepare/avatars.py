@@ -1,4 +1,4 @@
-"""The data of `avatars`: single persons among Noto's emoji, as transparent PNG by skin tone.
+"""Training data of the preset `avatars`: single persons of Noto Emoji, as PNG by skin tone.
 
 avatars/light/emoji_u1f468_1f3fb.png  avatars/yellow/emoji_u1f468.png
 """
@@ -31,46 +31,47 @@ PERSONS = frozenset(
     1f977 1f9cf 1f9d1 1f9d2 1f9d3 1f9d4 1f9d5 1f9d6 1f9d9 1f9db 1f9dd 1fac5
     """.split()
 )
-"""First code points of what is drawn as a head and shoulders."""
+"""First code points of emoji that show head and shoulders."""
 MEMBERS = frozenset("1f466 1f467 1f468 1f469 1f476 1f9d1 1f9d2".split())
-"""Persons that are drawn together in couples and families."""
+"""Code points of persons in couples and families; an emoji with two of them shows a group."""
 NO_BUSTS = frozenset("1f48b 1f91d 1f9af 1f9bc 1f9bd 2764".split())
-"""Code points of what shows two persons, or one from head to foot: a kiss, a wheelchair, a cane."""
+"""Code points that mark two persons or a full figure, such as a kiss, a wheelchair or a cane."""
 
 
 def write_avatars(archive: Path, folder: Path, size: int) -> int:
-    """Write the single persons of a ZIP of `emoji_u….png`, a folder per tone; answers how many.
+    """Write the single persons in a ZIP of `emoji_u….png`, one folder per tone; return the count.
 
-    Raises DataError for another file, or one without such persons.
+    size: side of the PNG files in pixels. Raises DataError if the ZIP cannot be read or has no
+    persons.
     """
-    names = 0
+    count = 0
     for name, picture in _persons(archive):
         path = folder / tone_of(name) / Path(name).name
         path.parent.mkdir(parents=True, exist_ok=True)
         with atomic_write(path) as file:
             shrunk(picture, size).save(file, "PNG")
-        names += 1
-    if not names:
-        raise DataError(f"{archive} holds no persons named as {PREFIX}1f468.png")
-    return names
+        count += 1
+    if not count:
+        raise DataError(f"{archive} contains no persons with names like {PREFIX}1f468.png")
+    return count
 
 
 def is_bust(name: str) -> bool:
-    """Whether the emoji of this file name is one person's head and shoulders."""
+    """Whether the emoji of a file name shows the head and shoulders of one person."""
     points = _code_points(name)
     several = sum(point in MEMBERS for point in points) > 1
     return points[0] in PERSONS and not several and not NO_BUSTS & set(points)
 
 
 def tone_of(name: str) -> str:
-    """The skin tone that the emoji of this file name has."""
+    """The skin tone of the emoji of a file name."""
     return next((TONES[point] for point in _code_points(name) if point in TONES), NO_TONE)
 
 
 def shrunk(picture: Image.Image, size: int) -> Image.Image:
-    """RGBA of this side; colours are weighted by their opacity.
+    """Reduce a picture to RGBA of `size` x `size`; colours are weighted by their alpha.
 
-    Small pictures by Hamming's kernel, which has no halo: at 32 pixels a halo is as wide as a line.
+    Below 64 pixels the Hamming kernel is used: Lanczos halos would be as wide as the drawn lines.
     """
     kernel = Image.Resampling.LANCZOS if size >= 64 else Image.Resampling.HAMMING
     return picture.convert("RGBA").resize((size, size), kernel)

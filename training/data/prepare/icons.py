@@ -1,4 +1,4 @@
-"""Icons of npm packages, drawn large: OpenMoji and Noto as transparent PNG, a folder per group.
+"""Renders the icons of the npm packages OpenMoji and Noto as transparent PNG, by group.
 
 icons/openmoji/face-smiling/1F600.png  icons/noto/face-smiling/1F600.png
 """
@@ -6,6 +6,7 @@ icons/openmoji/face-smiling/1F600.png  icons/noto/face-smiling/1F600.png
 import json
 import subprocess
 import tarfile
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -22,38 +23,41 @@ NAMES = "package/data/openmoji.json"
 DRAWN = "package/color/svg/"
 SPRITES = "package/sprites/all.svg"
 VARIATION = "FE0F"
-"""A code point that asks for the coloured form; the packages disagree on when it is there."""
+"""The emoji variation selector; the packages disagree on which names include it."""
+CREDITS = "CREDITS.md"
 OTHERS = "other"
 """The group of icons that OpenMoji does not have."""
 LEAST_ASPECT = 0.7
-"""Icons that are wider or higher are flags without a frame, and mostly of one colour."""
+"""Icons with a smaller ratio of sides are unframed flags, which are mostly flat colour."""
 
 
 @dataclass(frozen=True)
 class Icon:
-    """path: `openmoji/face-smiling/1F600.png`. svg: the drawing."""
+    """path: of the PNG, relative, such as `openmoji/face-smiling/1F600.png`. svg: the drawing."""
 
     path: str
     svg: bytes
 
 
 def write_icons(openmoji: Path, noto: Path | None, folder: Path, size: int) -> int:
-    """Draw every icon of the two packages as PNG of this size; answers how many there are.
+    """Render every icon of the packages as PNG of `size` x `size`; return their number.
 
-    openmoji and noto: files as `npm pack openmoji` and `npm pack @svgmoji/noto` leave them. Icons
-    that are there already stay, so a broken-off call goes on. Variants of skin tone are left out.
-    Raises DataError for other files, and where the renderer is missing.
+    openmoji, noto: archives made by `npm pack openmoji` and `npm pack @svgmoji/noto`. Existing
+    icons are kept, so an interrupted call can be repeated. Skin-tone variants are left out. Names
+    the authors in CREDITS.md. Raises DataError if an archive cannot be read, an icon cannot be
+    rendered, or the renderer is missing.
     """
     groups = read_groups(openmoji)
     icons = list(_openmoji(openmoji, groups))
     if noto is not None:
         icons += _noto(noto, groups)
     draw_all(icons, folder, size)
+    (folder / CREDITS).write_text(_credits(openmoji, noto), encoding="utf-8")
     return len(icons)
 
 
 def draw_all(icons: Iterable[Icon], folder: Path, size: int) -> None:
-    """Draw those that are not there yet; two at a time, for each is a process of its own."""
+    """Render the missing icons, with two renderer processes at a time."""
     missing = [icon for icon in icons if not (folder / icon.path).exists()]
     with ThreadPoolExecutor(2) as pool:
         drawn = pool.map(lambda icon: _draw(icon, folder, size), missing)
@@ -66,11 +70,11 @@ def _draw(icon: Icon, folder: Path, size: int) -> None:
     try:
         done = subprocess.run(command, input=icon.svg, capture_output=True, check=True)
     except FileNotFoundError as error:
-        reason = f"{RENDERER} draws the icons and is not installed (Debian: librsvg2-bin)"
+        reason = f"{RENDERER}, which renders the icons, is not installed (Debian: librsvg2-bin)"
         raise DataError(reason) from error
     except subprocess.CalledProcessError as error:
         reason = error.stderr.decode(errors="replace").strip()
-        raise DataError(f"{icon.path} cannot be drawn: {reason}") from error
+        raise DataError(f"{icon.path} cannot be rendered: {reason}") from error
     path = folder / icon.path
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}")
@@ -79,7 +83,7 @@ def _draw(icon: Icon, folder: Path, size: int) -> None:
 
 
 def read_groups(openmoji: Path) -> dict[str, str]:
-    """The group of each icon of OpenMoji by its code points, without variants of skin tone."""
+    """Code points -> group of each OpenMoji icon, without skin-tone variants."""
     entries = json.loads(_member(openmoji, NAMES))
     return {entry["hexcode"]: entry["subgroups"] for entry in entries if not entry["skintone"]}
 
@@ -94,7 +98,7 @@ def _openmoji(package: Path, groups: dict[str, str]) -> Iterator[Icon]:
 
 
 def _noto(package: Path, groups: dict[str, str]) -> Iterator[Icon]:
-    """Noto's icons stand in one drawing, each as an inner one with its code points as id."""
+    """The icons of Noto: nested <svg> elements of one drawing, with their code points as id."""
     ElementTree.register_namespace("", SVG)
     group_of = {_plain(code): group for code, group in groups.items()}
     tones = {f"1F3F{tone}" for tone in "BCDEF"}
@@ -115,10 +119,34 @@ def _plain(code: str) -> str:
     return "-".join(part for part in code.split("-") if part != VARIATION)
 
 
+def _credits(openmoji: Path, noto: Path | None) -> str:
+    """Markdown with the licences, and every author of OpenMoji with the number of icons."""
+    entries = json.loads(_member(openmoji, NAMES))
+    authors = Counter(e["openmoji_author"].strip() for e in entries if not e["skintone"])
+    listed = ", ".join(f"{name} ({count})" for name, count in sorted(authors.items()))
+    paragraphs = [
+        f"Icons of [OpenMoji](https://openmoji.org) {_version(openmoji)}, "
+        "[CC BY-SA 4.0](https://creativecommons.org/licenses/by-sa/4.0/), drawn as pixels. "
+        f"Their authors, with the number of icons: {listed}."
+    ]
+    if noto is not None:
+        paragraphs.append(
+            "Icons of [Noto Emoji](https://github.com/googlefonts/noto-emoji) by Google, "
+            "[Apache-2.0](https://www.apache.org/licenses/LICENSE-2.0), as in @svgmoji/noto "
+            f"{_version(noto)}, drawn as pixels."
+        )
+    return "\n\n".join(paragraphs) + "\n"
+
+
+def _version(package: Path) -> str:
+    version: str = json.loads(_member(package, "package/package.json"))["version"]
+    return version
+
+
 def _member(package: Path, name: str) -> bytes:
     try:
         with tarfile.open(package) as archive:
             file = archive.extractfile(name)
             return file.read() if file else b""
     except (OSError, KeyError, tarfile.TarError) as error:
-        raise DataError(f"{package} is no npm package with {name}") from error
+        raise DataError(f"{package} is not an npm package with {name}") from error

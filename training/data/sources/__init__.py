@@ -1,1 +1,1 @@
-"""Where images come from: folders, archives, arrays, the Hugging Face Hub, MNIST."""
+"""Sources of images: folders, ZIP archives, arrays, the Hugging Face Hub, MNIST."""

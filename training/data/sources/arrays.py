@@ -1,4 +1,4 @@
-"""Images that are arrays already: NumPy's .npy and .npz files, and IDX files."""
+"""Images stored as arrays: NumPy's .npy and .npz files, and IDX files."""
 
 import gzip
 import math
@@ -16,12 +16,13 @@ from mirage.training.errors import DataError
 
 UNSIGNED_BYTE = 0x08
 MAX_IDX_BYTES = 1 << 32
+"""Decompressed bytes read of an IDX file; bounds gzip bombs."""
 
 
 def read_idx(path: Path) -> np.ndarray:
-    """Read one IDX file of unsigned bytes, gzip-compressed or not: uint8, any number of dimensions.
+    """Read an IDX file of unsigned bytes, optionally gzip-compressed: uint8 of any shape.
 
-    Raises DataError naming the file when it is not IDX, holds another type, or is cut short.
+    Raises DataError naming the file if it is not IDX, has another type, or is truncated.
     """
     raw = _read(path)
     if len(raw) < 4 or raw[:2] != b"\0\0" or raw[2] != UNSIGNED_BYTE:
@@ -29,11 +30,11 @@ def read_idx(path: Path) -> np.ndarray:
     dimensions = raw[3]
     header = 4 + 4 * dimensions
     if dimensions < 1 or len(raw) < header:
-        raise DataError(f"{path.name} is cut short in its header ({len(raw)} bytes)")
+        raise DataError(f"{path.name} is truncated in its header ({len(raw)} bytes)")
     shape = struct.unpack(f">{dimensions}I", raw[4:header])
     if len(raw) - header != math.prod(shape):
         raise DataError(
-            f"{path.name} announces {math.prod(shape)} bytes {shape} but holds {len(raw) - header}"
+            f"{path.name} declares {math.prod(shape)} bytes {shape} but has {len(raw) - header}"
         )
     return np.frombuffer(raw, np.uint8, offset=header).reshape(shape)
 
@@ -49,25 +50,25 @@ def _read(path: Path) -> bytes:
 
 
 MAX_ARRAY_BYTES = 4 << 30
-"""Of one array in an .npz file, which is read as a whole; an .npy file may be of any size."""
+"""Of one array in an .npz file, which is read into memory; .npy files are mapped and unbounded."""
 PAIRS = (("x_{}", "y_{}"), ("{}_images", "{}_labels"), ("images", "labels"), ("arr_0", "arr_1"))
-"""Names of images and labels in .npz files, in the order in which they are looked for."""
+"""Names of images and labels in .npz files, in order of preference."""
 IDX_PREFIX = {"train": "train", "test": "t10k"}
 
 
 def open_npy(path: Path) -> Source:
-    """uint8 [N, H, W] or [N, H, W, C] in one file, mapped rather than read; without classes."""
+    """Memory-map a .npy file uint8 [N, H, W] or [N, H, W, C]; it has no classes."""
     try:
         images = np.load(path, mmap_mode="r", allow_pickle=False)
-    except Exception as error:  # NumPy parses headers as Python; damaged ones raise anything
+    except Exception as error:  # NumPy raises many types for damaged headers
         raise DataError(f"{path} is no NumPy array: {error}") from error
     if not isinstance(images, np.ndarray):
-        raise DataError(f"{path} holds several arrays; such a file is called .npz")
+        raise DataError(f"{path} contains several arrays; rename it to .npz")
     return _source(path, state_of(path), images, lambda: None)
 
 
 def open_npz(path: Path, split: str) -> Source:
-    """Images and, if it holds them, labels; of `split` where their names tell of splits."""
+    """Read images, and labels if present, from an .npz file; prefers arrays named for `split`."""
     try:
         with np.load(path, allow_pickle=False) as stored:
             sizes = {Path(info.filename).stem: info.file_size for info in stored.zip.infolist()}
@@ -76,7 +77,7 @@ def open_npz(path: Path, split: str) -> Source:
                 raise ValueError(f"{images_name} has {sizes[images_name]} bytes; use an .npy file")
             images = stored[images_name]
             labels = stored[labels_name] if labels_name in sizes else None
-    except Exception as error:  # as above; and a file that is no archive has none of its methods
+    except Exception as error:  # as above; np.load also returns plain arrays, which have no `zip`
         raise DataError(f"{path} cannot be used as .npz: {error}") from error
     state = (state_of(path), images_name)
     return _source(path, state, images, lambda: _classes(path, images, labels))
@@ -88,11 +89,11 @@ def _chosen(path: Path, names: Sequence[str], split: str) -> tuple[str, str]:
             if images.format(wanted) in names:
                 return images.format(wanted), labels.format(wanted)
     allowed = ", ".join(images.format(split) for images, _ in PAIRS)
-    raise ValueError(f"it holds {', '.join(names) or 'nothing'}; images are called {allowed}")
+    raise ValueError(f"it contains {', '.join(names) or 'nothing'}; name the images {allowed}")
 
 
 def find_idx(path: Path, split: str) -> Path | None:
-    """The IDX file of images that a folder holds under a standard name, if it does."""
+    """The IDX file of images with a standard name in a folder, or None."""
     prefix = IDX_PREFIX[split]
     for name in (f"{prefix}-images-idx3-ubyte", f"{prefix}-images.idx3-ubyte"):
         for file in (path / name, path / f"{name}.gz"):
@@ -102,18 +103,18 @@ def find_idx(path: Path, split: str) -> Path | None:
 
 
 def open_idx(path: Path) -> Source:
-    """An IDX file of images; the file of labels beside it is read when classes are asked for."""
+    """Read an IDX file of images; its labels file is read only when classes are requested."""
     images = read_idx(path)
-    beside = _labels_beside(path)
-    state = (state_of(path), beside and state_of(beside))
+    labels = _labels_beside(path)
+    state = (state_of(path), labels and state_of(labels))
 
     def classes() -> Sequence[str] | None:
-        if beside is None:
+        if labels is None:
             expected = path.name.replace("images", "labels").replace("idx3", "idx1")
             raise DataError(
-                f"{path} has no labels: expected {expected} beside it, or say --labels none"
+                f"{path} has no labels: add {expected} beside it, or pass --labels none"
             )
-        return _classes(path, images, read_idx(beside))
+        return _classes(path, images, read_idx(labels))
 
     return _source(path, state, images, classes)
 
@@ -132,8 +133,9 @@ def _classes(path: Path, images: np.ndarray, labels: np.ndarray | None) -> Seque
     labels = labels[:, 0] if labels.ndim == 2 and labels.shape[1] == 1 else labels
     if labels.ndim != 1 or len(labels) != len(images) or labels.dtype.kind not in "iuU":
         raise DataError(
-            f"{path.name} holds {images.shape} and its labels {labels.shape} {labels.dtype}; "
-            "expected [N, height, width] or [N, height, width, C] and [N] numbers or names"
+            f"{path.name} has images {images.shape} and labels {labels.shape} {labels.dtype}; "
+            "expected images [N, height, width] or [N, height, width, C] and labels [N] of "
+            "integers or strings"
         )
     return [str(label) for label in labels.tolist()]
 
@@ -145,11 +147,11 @@ def _source(
     if images.dtype != np.uint8 or pixels.ndim != 4 or pixels.shape[3] not in (1, 3, 4):
         hint = "; channels come last" if images.ndim == 4 and images.shape[1] in (1, 3, 4) else ""
         raise DataError(
-            f"{path.name} holds {images.dtype} {images.shape}; expected uint8 "
+            f"{path.name} has images {images.dtype} {images.shape}; expected uint8 "
             f"[N, height, width] or [N, height, width, 1, 3 or 4]{hint}"
         )
     if 0 in pixels.shape:
-        raise DataError(f"{path.name} holds {images.shape}: no images")
+        raise DataError(f"{path.name} has shape {images.shape} and so no images")
     single = pixels.shape[3] == 1
     return Source(
         place=str(path),

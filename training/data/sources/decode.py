@@ -1,4 +1,4 @@
-"""Every picture of a source -> images of one form, in order, by several threads."""
+"""Decodes all pictures of a source to images of one shape, in order, with several threads."""
 
 import os
 from collections import deque
@@ -14,15 +14,14 @@ from mirage.training.data.sources.image import CHANNELS_OF_MODE, Form, normalise
 from mirage.training.data.sources.image_folder import Source
 from mirage.training.errors import DataError
 
-LOOKED_AT = 32
-"""Pictures, spread over all, by which the form is found."""
+SAMPLED = 32
+"""Pictures, evenly spaced, that are read to find the shape of all."""
 CHUNK_IMAGES, CHUNK_BYTES = 64, 16 << 20
+"""Upper bounds of one unit of work."""
 CHUNKS_AHEAD = 2
-"""For each worker: bounds what is decoded but not yet written."""
+"""Chunks per thread that may be decoded but not yet written; bounds memory."""
 NAMED = 20
-
-Broken = tuple[str, str]
-"""A picture that was left out: its name, and why."""
+"""Broken pictures that are reported by name."""
 
 
 def cpu_count() -> int:
@@ -31,32 +30,32 @@ def cpu_count() -> int:
 
 
 def find_form(source: Source, options: DataOptions) -> Form:
-    """The form for all pictures: what is asked for, else what some pictures, spread over all, have.
+    """The image shape to decode to: from the options, else from a sample of the pictures.
 
-    Raises DataError when none of those can be read, or their sides are no multiples of 4.
+    Raises DataError if no sampled picture can be read, or the sides are not multiples of 4.
     """
-    places = np.unique(np.linspace(0, len(source) - 1, LOOKED_AT).astype(int)).tolist()
-    found = [_looked_at(source, place, options) for place in places]
+    indices = np.unique(np.linspace(0, len(source) - 1, SAMPLED).astype(int)).tolist()
+    found = [_sampled(source, index, options) for index in indices]
     readable = [picture for picture in found if isinstance(picture, Image.Image)]
     if not readable:
         raise DataError(
             f"none of {len(found)} images of {source.place} can be read; "
-            f"{source.names[places[0]]}: {found[0]}"
+            f"{source.names[indices[0]]}: {found[0]}"
         )
     width, height = options.size or readable[0].size
     if width % 4 or height % 4:
         near = f"{max(4, width // 4 * 4)}x{max(4, height // 4 * 4)}"
         raise DataError(
             f"the images of {source.place} are {width}x{height}; sides must be multiples of 4, "
-            f"say --size {near} (width x height)"
+            f"pass --size {near} (width x height)"
         )
     channels = max(CHANNELS_OF_MODE[picture.mode] for picture in readable)
     return Form(width, height, options.channels or channels)
 
 
-def _looked_at(source: Source, place: int, options: DataOptions) -> Image.Image | str:
+def _sampled(source: Source, index: int, options: DataOptions) -> Image.Image | str:
     try:
-        return normalise(source.picture(place), options)
+        return normalise(source.picture(index), options)
     except Exception as error:  # see `_decoded`
         return _reason(error)
 
@@ -68,18 +67,20 @@ def decode(
     write: Callable[[np.ndarray], None],
     workers: int | None = None,
 ) -> list[tuple[int, str]]:
-    """Hand all images, uint8 [n, H, W, C] at a time and in order, to `write`.
+    """Decode all images in order and pass them to `write` in chunks uint8 [n, H, W, C].
 
-    Answers the numbers of the broken pictures, which are left out, and why. Raises DataError when
-    they are more than `max_broken` of all, or when a picture has not the form of the others.
+    Returns (index, reason) of each broken picture; these are left out. Raises DataError if more
+    than `max_broken` of the pictures are broken, or one has another shape than the others.
     """
     broken: list[tuple[int, str]] = []
     with tqdm(total=len(source), desc="decoding", unit="img") as bar:
         for start, images in _chunks(source, form, options, workers or cpu_count()):
-            bad = [(start + at, why) for at, why in enumerate(images) if isinstance(why, str)]
-            for place, why in bad:
-                broken.append((place, why))
-                _tell(bar, source.names[place], why, len(broken))
+            bad = [
+                (start + i, reason) for i, reason in enumerate(images) if isinstance(reason, str)
+            ]
+            for index, reason in bad:
+                broken.append((index, reason))
+                _report(bar, source.names[index], reason, len(broken))
             check_broken(source.place, len(broken), len(source), options)
             write(np.array([image for image in images if not isinstance(image, str)], np.uint8))
             bar.update(len(images))
@@ -87,31 +88,34 @@ def decode(
 
 
 def check_broken(place: str, broken: int, count: int, options: DataOptions) -> None:
-    """Raise DataError when more pictures are broken than may be."""
+    """Raise DataError if more than `max_broken` of the pictures are broken."""
     if broken > options.max_broken * count:
         raise DataError(
-            f"{broken} of {count} images in {place} cannot be used; at most "
+            f"{broken} of {count} images in {place} cannot be read; at most "
             f"{options.max_broken:.0%} may be broken (--max-broken)"
         )
 
 
-def _tell(bar: tqdm, name: str, why: str, number: int) -> None:
+def _report(bar: tqdm, name: str, reason: str, number: int) -> None:
     if number <= NAMED:
-        bar.write(f"left out {name}: {why}", file=bar.fp)
+        bar.write(f"left out {name}: {reason}", file=bar.fp)
     elif number == NAMED + 1:
-        bar.write("… and more, which are not named here", file=bar.fp)
+        bar.write("… and more", file=bar.fp)
 
 
 def _chunks(
     source: Source, form: Form, options: DataOptions, workers: int
 ) -> Iterator[tuple[int, list[np.ndarray | str]]]:
-    """First number and images of one chunk after the other; Pillow decodes without the GIL."""
-    Image.init()  # once, before the threads would do it together
+    """Yield the first index and the images of each chunk, in order.
+
+    Threads suffice because Pillow releases the GIL while it decodes.
+    """
+    Image.init()  # before the threads start: loading Pillow's plugins is not thread-safe
     size = max(1, min(CHUNK_IMAGES, CHUNK_BYTES // form.nbytes))
 
     def decoded(start: int) -> tuple[int, list[np.ndarray | str]]:
-        places = range(start, min(start + size, len(source)))
-        return start, [_decoded(source, place, form, options) for place in places]
+        indices = range(start, min(start + size, len(source)))
+        return start, [_decoded(source, index, form, options) for index in indices]
 
     with ThreadPoolExecutor(workers) as pool:
         waiting: deque[Future[tuple[int, list[np.ndarray | str]]]] = deque()
@@ -126,17 +130,17 @@ def _chunks(
             pool.shutdown(cancel_futures=True)
 
 
-def _decoded(source: Source, place: int, form: Form, options: DataOptions) -> np.ndarray | str:
-    """An image uint8 [H, W, C], or why there is none."""
+def _decoded(source: Source, index: int, form: Form, options: DataOptions) -> np.ndarray | str:
+    """One image uint8 [H, W, C], or the reason why it cannot be read."""
     try:
-        return to_pixels(normalise(source.picture(place), options), form, options)
+        return to_pixels(normalise(source.picture(index), options), form, options)
     except DataError as error:
-        raise DataError(f"{source.names[place]} {error}") from error
-    except Exception as error:  # damaged files make Pillow raise nearly anything
+        raise DataError(f"{source.names[index]} {error}") from error
+    except Exception as error:  # Pillow raises many types for damaged files
         return _reason(error)
 
 
 def _reason(error: Exception) -> str:
-    if isinstance(error, UnidentifiedImageError):  # its text names an object in memory
-        return "is no picture of a known kind"
+    if isinstance(error, UnidentifiedImageError):  # its message has only a memory address
+        return "is not in a supported image format"
     return str(error) or type(error).__name__

@@ -1,4 +1,4 @@
-"""Hugging Face data sets: from the hub or from a folder, by the optional package `datasets`."""
+"""Hugging Face data sets from the Hub or a folder, read with the optional package `datasets`."""
 
 import importlib
 from collections.abc import Sequence
@@ -15,12 +15,12 @@ from mirage.training.errors import DataError, UsageError
 
 PREFIX = "hf:"
 SAVED = ("state.json", "dataset_dict.json")
-"""What `save_to_disk` leaves in a folder."""
+"""Files that mark a folder written by `save_to_disk`."""
 
 
 @dataclass(frozen=True)
 class Address:
-    """hf:NAME[:CONFIG][@SPLIT]; NAME is of the hub, or a folder that begins with ./ or /."""
+    """A parsed hf:NAME[:CONFIG][@SPLIT]; NAME is on the Hub, or a folder starting with ./ or /."""
 
     name: str
     config: str | None
@@ -28,7 +28,7 @@ class Address:
 
 
 def read_address(text: str) -> Address:
-    """Raises UsageError when there is no name in it."""
+    """Parse an address; raises UsageError if it has no name."""
     rest, _, split = text.removeprefix(PREFIX).partition("@")
     name, _, config = rest.partition(":")
     if not name:
@@ -37,11 +37,11 @@ def read_address(text: str) -> Address:
 
 
 def open_hub(text: str, split: str, labels: str) -> Source:
-    """The pictures of a split, or of the one that is trained on when there is no such split.
+    """Open the pictures of a split, or of the training split if there is no such split.
 
-    The first column of images is taken. labels: the column of classes; `auto` takes the one called
-    `label`, else the only one of classes. An address with @SPLIT trains on that split. Raises
-    DataError naming what is missing, the package included.
+    Reads the first column of images. labels: the column of classes; "auto" uses the column `label`,
+    else the only column of classes. @SPLIT in the address names the training split. Raises
+    DataError naming what is missing, including the package.
     """
     address = read_address(text)
     splits = _load(address)
@@ -57,7 +57,7 @@ def open_hub(text: str, split: str, labels: str) -> Source:
         return open_picture(stored["bytes"] or read_file(Path(stored["path"])))
 
     if not len(table):
-        raise DataError(f"{place} holds no images")
+        raise DataError(f"{place} has no images")
     return Source(
         place=place,
         state=(table._fingerprint, column),
@@ -72,13 +72,13 @@ def _package() -> Any:
         return importlib.import_module("datasets")
     except ImportError as error:
         raise DataError(
-            "data sets of Hugging Face need the package `datasets`; "
+            "Hugging Face data sets need the package `datasets`; "
             "install the extra hf: pip install 'mirage-gan[hf]'"
         ) from error
 
 
 def _load(address: Address) -> Any:
-    """Splits by name. What it raises is as manifold as the hub: nothing of it is a crash."""
+    """Load all splits by name; raises DataError for any error of the package."""
     datasets = _package()
     try:
         if any((Path(address.name) / name).exists() for name in SAVED):
@@ -90,7 +90,7 @@ def _load(address: Address) -> Any:
 
 
 def _split_of(address: Address, splits: Sequence[str], split: str) -> str:
-    """The split to read for training or for testing; what is trained on when there is no test."""
+    """The split to read; falls back to the training split."""
     train = address.split or "train"
     if train not in splits:
         raise DataError(f"hf:{address.name} has no split {train}; it has {', '.join(splits)}")
@@ -98,7 +98,7 @@ def _split_of(address: Address, splits: Sequence[str], split: str) -> str:
 
 
 def _image_column(text: str, table: Any) -> str:
-    found = [name for name, kind in table.features.items() if type(kind).__name__ == "Image"]
+    found = [name for name, feature in table.features.items() if type(feature).__name__ == "Image"]
     if not found:
         raise DataError(f"{text} has no column of images; it has {', '.join(table.features)}")
     return found[0]
@@ -112,19 +112,19 @@ def _label_column(text: str, table: Any, labels: str) -> str | None:
             columns = ", ".join(table.features)
             raise DataError(f"--labels is {labels}; {text} has the columns {columns}")
         return labels
-    classes = [name for name, kind in table.features.items() if hasattr(kind, "int2str")]
+    classes = [name for name, feature in table.features.items() if hasattr(feature, "int2str")]
     if "label" in table.features or not classes:
         return "label" if "label" in table.features else None
     if len(classes) > 1:
-        raise DataError(f"{text} has several columns of classes; say --labels {'|'.join(classes)}")
+        raise DataError(f"{text} has several columns of classes; pass --labels {'|'.join(classes)}")
     return classes[0]
 
 
 def _classes(place: str, table: Any, column: str) -> list[str]:
-    kind, values = table.features[column], table[column]
-    if not hasattr(kind, "int2str"):
+    feature, values = table.features[column], table[column]
+    if not hasattr(feature, "int2str"):
         return [str(value) for value in values]
-    names = kind.names
+    names = feature.names
     if bad := [value for value in values if value is None or not 0 <= value < len(names)]:
-        raise DataError(f"{place} has the label {bad[0]} in {column}; say --labels none")
+        raise DataError(f"{place} has the label {bad[0]} in {column}; pass --labels none")
     return [names[value] for value in values]

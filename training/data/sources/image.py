@@ -1,4 +1,4 @@
-"""One picture of any kind -> one image uint8 [H, W, C] as the networks will see it."""
+"""Converts one picture file to one image uint8 [H, W, C]."""
 
 import io
 from dataclasses import dataclass
@@ -12,29 +12,29 @@ from mirage.training.data.options import DataOptions
 from mirage.training.errors import DataError
 
 FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP", "TIFF", "PPM")
-"""Some others of Pillow's start programs or read more files; data may come from anyone."""
+"""Accepted formats. Data are untrusted, and others of Pillow run programs or read more files."""
 SUFFIXES = tuple(".png .jpg .jpeg .bmp .gif .webp .tif .tiff .ppm .pgm".split())
 MODE_OF_CHANNELS = {1: "L", 3: "RGB", 4: "RGBA"}
 CHANNELS_OF_MODE = {mode: channels for channels, mode in MODE_OF_CHANNELS.items()}
 GREY_MODES = {"1", "L", "LA", "La", "I;16"}
 MAX_FILE_BYTES = 256 << 20
 MAX_PIXELS = (1 << 30) // 4 // 3
-"""89 megapixels, 358 MB as RGBA for each thread: where Pillow begins to warn, but still decodes."""
+"""89 megapixels, 358 MB as RGBA per thread: the size above which Pillow warns of bombs."""
 DRAFT = 2
-"""A JPEG may be decoded at 1/2, 1/4 or 1/8 if that leaves this many times `size`."""
+"""JPEGs are decoded at 1/2, 1/4 or 1/8 of their size if that is at least this many times `size`."""
 
 
 @dataclass(frozen=True)
 class Form:
-    """What every image of a data set is brought to."""
+    """The shape of every image of a data set: width and height in pixels, and channels."""
 
     width: int
     height: int
     channels: int
 
     def __str__(self) -> str:
-        kind = {1: "grey", 3: "RGB", 4: "RGBA"}[self.channels]
-        return f"{self.width}x{self.height} {kind}"
+        colour = {1: "grey", 3: "RGB", 4: "RGBA"}[self.channels]
+        return f"{self.width}x{self.height} {colour}"
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -46,9 +46,9 @@ class Form:
 
 
 def open_picture(content: bytes) -> Image.Image:
-    """The picture in these bytes, its pixels not yet decoded; Pillow's errors pass through.
+    """Open a picture without decoding its pixels.
 
-    Raises ValueError for one of more than `MAX_PIXELS`.
+    Raises ValueError for more than `MAX_PIXELS`, and Pillow's errors for damaged content.
     """
     picture = Image.open(io.BytesIO(content), formats=FORMATS)
     if picture.width * picture.height > MAX_PIXELS:
@@ -59,29 +59,30 @@ def open_picture(content: bytes) -> Image.Image:
 
 
 def read_file(path: Path) -> bytes:
-    """All of a plain file of at most `MAX_FILE_BYTES`; raises OSError or ValueError."""
+    """Read a regular file of at most `MAX_FILE_BYTES`; raises OSError or ValueError."""
     if path.exists() and not path.is_file():
-        raise ValueError("is no plain file")  # a named pipe would be waited for
+        raise ValueError("is not a regular file")  # reading a named pipe would block
     with path.open("rb") as file:
         return read_bounded(file)
 
 
 def read_bounded(file: IO[bytes]) -> bytes:
-    """What is left of a file, whatever size it announces; raises ValueError when it is too much."""
+    """Read the rest of a file; raises ValueError for more than `MAX_FILE_BYTES`."""
     content = file.read(MAX_FILE_BYTES + 1)
     if len(content) > MAX_FILE_BYTES:
-        raise ValueError(f"holds more than {MAX_FILE_BYTES >> 20} MiB")
+        raise ValueError(f"has more than {MAX_FILE_BYTES >> 20} MiB")
     return content
 
 
 def normalise(picture: Image.Image, options: DataOptions) -> Image.Image:
-    """Upright, eight bits, the first frame: L or RGB, or RGBA where transparency is kept.
+    """Convert the first frame to 8-bit L, RGB or RGBA, rotated as its EXIF data say.
 
-    Raises ValueError for floating-point pixels, and whatever Pillow raises for broken pictures.
+    RGBA is kept only if the options keep transparency and a pixel is not opaque. Raises ValueError
+    for floating-point pixels, and Pillow's errors for broken pictures.
     """
     if options.size:
         side = DRAFT * max(options.size)
-        picture.draft(None, (side, side))  # does something for JPEG alone, and never too much
+        picture.draft(None, (side, side))  # affects only JPEG
     ImageOps.exif_transpose(picture, in_place=True)
     grey = picture.mode in GREY_MODES
     picture = _eight_bits(picture)
@@ -94,14 +95,14 @@ def normalise(picture: Image.Image, options: DataOptions) -> Image.Image:
 
 
 def _eight_bits(picture: Image.Image) -> Image.Image:
-    """16 bits -> 8, rounded; Pillow alone would cut off at 255."""
+    """Scale 16 bits to 8 with rounding; Pillow's own conversion clips at 255."""
     if picture.mode == "F":
-        raise ValueError("its pixels are floating-point numbers, whose range nobody knows")
+        raise ValueError("its pixels are floating-point numbers of unknown range")
     if not picture.mode.startswith("I"):
         return picture
     levels = np.asarray(picture).astype(np.int64)
     if levels.size and not 0 <= levels.min() <= levels.max() <= 0xFFFF:
-        raise ValueError(f"its grey levels are {levels.min()} to {levels.max()}, beyond 16 bits")
+        raise ValueError(f"its grey levels are {levels.min()} to {levels.max()}, not 0 to 65535")
     return Image.fromarray(((levels + 128) // 257).astype(np.uint8))
 
 
@@ -112,22 +113,22 @@ def _composite(picture: Image.Image, options: DataOptions, grey: bool) -> Image.
 
 
 def to_pixels(picture: Image.Image, form: Form, options: DataOptions) -> np.ndarray:
-    """A normalised picture -> uint8 [H, W, C].
+    """Convert a normalised picture to uint8 [H, W, C] of the given shape.
 
-    Raises ValueError when it is too small, and DataError when it cannot take the form of the others
-    without a choice that only a person can make.
+    Raises ValueError if it is smaller than `size`, and DataError if its size or channels differ
+    from the other pictures and no option says how to convert it.
     """
     picture = _with_channels(picture, form, options)
     if options.size:
         picture = _resized(picture, options.size, options)
     elif picture.size != (form.width, form.height):
         raise DataError(
-            f"is {picture.width}x{picture.height}, the images before it "
+            f"is {picture.width}x{picture.height}, but the images before it are "
             f"{form.width}x{form.height}; give all images one size with --size"
         )
     pixels = np.array(picture).reshape(form.shape)
     if form.channels == 4:
-        pixels[pixels[..., 3] == 0] = 0  # nobody sees that colour, and networks would learn it
+        pixels[pixels[..., 3] == 0] = 0  # networks must not learn invisible colours
     return pixels
 
 
@@ -137,14 +138,14 @@ def _with_channels(picture: Image.Image, form: Form, options: DataOptions) -> Im
         more = "transparency" if picture.mode == "RGBA" else "colour"
         without = "--alpha composite" if picture.mode == "RGBA" else "--channels 1"
         raise DataError(
-            f"has {more}, the images looked at first have none; say --channels "
-            f"{CHANNELS_OF_MODE[picture.mode]} to keep it or {without} to do without"
+            f"has {more}, but the sampled images have none; pass --channels "
+            f"{CHANNELS_OF_MODE[picture.mode]} to keep it or {without} to remove it"
         )
     return picture if picture.mode == mode else picture.convert(mode)
 
 
 def _resized(picture: Image.Image, size: tuple[int, int], options: DataOptions) -> Image.Image:
-    """Lanczos, which averages when it makes smaller; RGBA is weighted by its alpha."""
+    """Resize with Lanczos, which averages when it reduces and weights RGBA by its alpha."""
     if picture.size == size:
         return picture
     if options.crop == "pad":
@@ -152,7 +153,7 @@ def _resized(picture: Image.Image, size: tuple[int, int], options: DataOptions) 
     if not options.upscale and (picture.width < size[0] or picture.height < size[1]):
         raise ValueError(
             f"is {picture.width}x{picture.height}, smaller than --size {size[0]}x{size[1]}, "
-            "and --upscale is not given"
+            "and --upscale is not set"
         )
     if options.crop == "none":
         return picture.resize(size, Image.Resampling.LANCZOS)

@@ -1,6 +1,6 @@
-"""What every kind of data offers (`Source`), and the simplest kind: a folder of pictures.
+"""The interface of all sources of pictures (`Source`), and its implementation for folders.
 
-Which files are pictures, in which order and of which class holds for ZIP archives, too.
+The functions on names are also used for ZIP archives.
 """
 
 import os
@@ -18,7 +18,7 @@ from mirage.training.errors import DataError
 
 SPLITS = {"train", "test", "val", "valid", "validation"}
 LABELS_FILE = "dataset.json"
-"""StyleGAN's labels file; where it lies in the outermost folder, folders are no classes."""
+"""StyleGAN's labels file; if the top folder has one, it defines the classes instead of folders."""
 
 
 def is_picture(name: str) -> bool:
@@ -26,25 +26,25 @@ def is_picture(name: str) -> bool:
 
 
 def is_hidden(name: str) -> bool:
-    """Whether a file or a folder above it is one that its owner does not see."""
+    """Whether a path has a component that is hidden or belongs to macOS archives."""
     return any(part.startswith(".") or part == "__MACOSX" for part in PurePosixPath(name).parts)
 
 
 def in_order(names: Iterable[str]) -> list[str]:
-    """By code points, folder by folder: the same everywhere."""
+    """Sort by code points, folder by folder: independent of the locale and the file system."""
     return sorted(names, key=lambda name: name.split("/"))
 
 
 def has_splits(tops: set[str]) -> bool:
-    """Whether the outermost folders are parts of a data set rather than classes."""
+    """Whether the top folders are splits of a data set rather than classes."""
     return "train" in tops and tops <= SPLITS
 
 
 def classes_of(place: str, names: Sequence[str], folders: Iterable[str]) -> list[str] | None:
-    """The outermost folder of each picture; None when there are no folders.
+    """The top folder of each picture, or None if no picture is in a folder.
 
-    folders: all the outermost ones. Raises DataError when only some of the pictures lie in one, and
-    for a folder without pictures.
+    folders: all top folders. Raises DataError if only some pictures are in folders, or if a folder
+    has no pictures.
     """
     tops = [name.split("/")[0] if "/" in name else None for name in names]
     if all(top is None for top in tops):
@@ -52,26 +52,26 @@ def classes_of(place: str, names: Sequence[str], folders: Iterable[str]) -> list
     found = [top for top in tops if top is not None]
     if len(found) < len(tops):
         raise DataError(
-            f"{place} mixes images with class folders; use either, or say --labels none"
+            f"{place} mixes images with class folders; use either, or pass --labels none"
         )
     if empty := sorted(set(folders) - set(found)):
         raise DataError(
-            f"{place} holds the class folder {empty[0]} without any image; "
-            "remove it, or say --labels none"
+            f"{place} has the class folder {empty[0]} without any image; "
+            "remove it, or pass --labels none"
         )
     return found
 
 
 @dataclass(frozen=True)
 class Source:
-    """Pictures that can be opened in any order and by several threads at once.
+    """Pictures that can be opened in any order and from several threads.
 
-    place: what it is, for messages. state: changes whenever what it holds may have. names: of the
-    pictures, in order, unique. picture: opens one by its number and raises anything at all when it
-    is broken. classes: answers the class of each picture, or None; raises DataError. labels_file:
-    one that came with the pictures: its name and content. prefix: what stands before the names in
-    a labels file of somebody's own; `train/` where a split is meant. pixels: uint8 [N, H, W, C]
-    where they need no decoding.
+    place: the path or address, for messages. state: JSON values that change whenever the content
+    may have changed. names: unique names of the pictures, in order. picture: opens a picture by its
+    index; may raise any exception if it is broken. classes: returns the class of each picture, or
+    None; raises DataError. labels_file: name and content of a labels file that came with the
+    pictures. prefix: of the names in a labels file given by --labels, such as `train/` for a split.
+    pixels: uint8 [N, H, W, C] if the source is an array already.
     """
 
     place: str
@@ -88,13 +88,13 @@ class Source:
 
 
 def open_folder(path: Path) -> Source:
-    """The pictures in a folder and in those below it, which are their classes.
+    """Open the pictures in a folder and its subfolders; the top subfolders are classes.
 
-    Raises DataError when there are none.
+    Raises DataError if there are none.
     """
     names = in_order(_pictures(path))
     if not names:
-        raise DataError(f"--data is {path}; it holds neither IDX files nor images")
+        raise DataError(f"--data is {path}; it contains neither IDX files nor images")
     labels = path / LABELS_FILE
     content = read_labels_file(labels) if labels.is_file() else None
 
@@ -112,19 +112,19 @@ def open_folder(path: Path) -> Source:
 
 
 def state_of(path: Path) -> tuple[int, int]:
-    """Size and time of the last change in nanoseconds."""
+    """Size in bytes and modification time in nanoseconds of a file."""
     found = path.stat()
     return found.st_size, found.st_mtime_ns
 
 
 def folders_of(path: Path) -> set[str]:
-    """The folders right in a folder."""
+    """Names of the visible subfolders of a folder."""
     found = (entry.name for entry in path.iterdir() if entry.is_dir())
     return {name for name in found if not is_hidden(name)}
 
 
 def _pictures(path: Path) -> list[str]:
-    """Names relative to the folder; links are followed, but not in circles."""
+    """Names of pictures relative to the folder; follows links, and each folder only once."""
     found, seen = [], {path.resolve()}
     for parent, folders, files in os.walk(path, followlinks=True):
         inside = Path(parent).relative_to(path)

@@ -1,4 +1,4 @@
-"""The MNIST files from a public mirror, and Stacked-MNIST made of them."""
+"""Download of MNIST from a public mirror, and generation of Stacked-MNIST."""
 
 import gzip
 import hashlib
@@ -13,7 +13,7 @@ from mirage.training.data.dataset import Dataset
 from mirage.training.errors import DataError, UsageError
 
 MIRROR = "https://ossci-datasets.s3.amazonaws.com/mnist"
-"""The mirror that PyTorch's own data sets use."""
+"""The mirror that torchvision uses."""
 
 SHA256 = {
     "train-images-idx3-ubyte": "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
@@ -21,15 +21,16 @@ SHA256 = {
     "t10k-images-idx3-ubyte": "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
     "t10k-labels-idx1-ubyte": "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
 }
-"""Of the decompressed files: a mirror may have compressed them anew."""
+"""Of the decompressed files, because mirrors may compress them differently."""
 MAX_BYTES = 64 << 20
+"""Decompressed bytes read per file; the largest has 47 MB."""
 TIMEOUT_S = 60
 
 
 def download_mnist(folder: Path, mirror: str = MIRROR) -> None:
-    """Put the four IDX files, decompressed, into `folder`; files that are there already are kept.
+    """Download and decompress the four IDX files into `folder`; intact existing files are kept.
 
-    Raises DataError when the mirror cannot be reached or answers something else.
+    Raises DataError if the mirror cannot be reached or a file has another hash.
     """
     folder.mkdir(parents=True, exist_ok=True)
     for name, sha256 in tqdm(SHA256.items(), desc="MNIST", unit="file"):
@@ -58,20 +59,21 @@ def _fetch(url: str) -> bytes:
 
 
 IMAGES = 120_000
-"""As many as DDGAN took; 2e14 are possible."""
+"""Default number of images, following DDGAN; 2e14 different ones are possible."""
 BLOCK = 4096
+"""Images written at a time."""
 
 
 def write_stacked(path: Path, digits: Dataset, count: int, seed: int) -> None:
-    """Write `count` triples as uint8 [count, H, W, 3]: beside, then renamed.
+    """Write `count` random triples of digits as channels: uint8 [count, H, W, 3] in a .npy file.
 
-    The same digits, count and seed give the same file. Raises DataError for digits that are not
-    grey, UsageError for a name or numbers that make no sense.
+    The same digits, count and seed give the same file. The file is replaced atomically. Raises
+    DataError for digits that are not grey, and UsageError for arguments out of range.
     """
     if digits.images.shape[3] != 1:
-        raise DataError(f"the digits have {digits.images.shape[3]} channels; grey ones have 1")
+        raise DataError(f"the digits have {digits.images.shape[3]} channels; expected 1 (grey)")
     if count < 1 or seed < 0:
-        raise UsageError(f"--images is {count} and --seed {seed}; from 1 and from 0 on are allowed")
+        raise UsageError(f"--images is {count} and --seed {seed}; at least 1 and 0 are allowed")
     if path.suffix != ".npy":
         raise UsageError(f"the file is {path}; its name must end in .npy")
     chosen = triples_of(len(digits), count, seed)
@@ -90,6 +92,6 @@ def write_stacked(path: Path, digits: Dataset, count: int, seed: int) -> None:
 
 
 def triples_of(digits: int, count: int, seed: int) -> np.ndarray:
-    """Indices int64 [count, 3] of digits, each drawn by chance."""
+    """Independent uniform indices of digits: int64 [count, 3]."""
     rng = np.random.Generator(np.random.Philox(seed))
     return rng.integers(digits, size=(count, 3))

@@ -1,4 +1,4 @@
-"""High-resolution pictures of any size, some of them held out, for networks that take pictures."""
+"""High-resolution pictures of any size for training upscalers, split into training and held out."""
 
 import hashlib
 from collections.abc import Sequence
@@ -19,19 +19,22 @@ from mirage.training.data.sources.image import normalise
 from mirage.training.data.sources.image_folder import Source
 from mirage.training.errors import DataError
 
-MOST_BYTES = 16 << 30
-"""All pictures lie decoded in memory."""
+MAX_BYTES = 16 << 30
+"""Of all decoded pictures, which are kept in memory."""
 NAMED = 5
+"""Pictures listed in an error."""
 HASHES = 2**256
+"""Number of values of a sha256."""
 
 
 class PictureOptions(BaseModel):
-    """How pictures are read, and which of them are kept for scores; recorded with a run.
+    """How pictures are read, and how many are held out for evaluation; recorded with a run.
 
-    shrink: pictures are first made smaller by this factor, which removes the traces of JPEG; by
-    each of several, which shows details of several sizes.
-    held_out: per cent, chosen by a hash of the folder that a picture lies in, so that kin stay
-    together, or of its content where there are no folders; one group at least.
+    shrink: factors by which pictures are reduced first, which removes JPEG artefacts. Several
+    factors add one copy of each picture per factor, which shows details at several scales.
+    held_out: per cent of the pictures held out, chosen by a hash of the folder of a picture, so
+    that related pictures stay together, or of its content if there are no folders; at least one
+    group is held out.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -43,9 +46,10 @@ class PictureOptions(BaseModel):
 
 @dataclass(frozen=True)
 class Picture:
-    """pixels: uint8 [H, W, C]; 4 channels where there is transparency. low: its twin, or None.
+    """A decoded picture.
 
-    group: of pictures that are held out together.
+    pixels: uint8 [H, W, C], with 4 channels if it is transparent. low: the same picture in low
+    resolution, or None. group: pictures of one group are held out together.
     """
 
     name: str
@@ -56,9 +60,9 @@ class Picture:
 
 @dataclass(frozen=True)
 class PictureSet:
-    """What a run of task `upscale` trains on, and what it is scored on.
+    """The training and held-out pictures of a run of task `upscale`.
 
-    fingerprint: sha256 of the pixels that are trained on and of their twins.
+    fingerprint: sha256 of the training pixels, including the low resolution where it is given.
     """
 
     pictures: Sequence[Picture]
@@ -71,11 +75,11 @@ class PictureSet:
 
     @property
     def all(self) -> Sequence[Picture]:
-        """Those to train on and those held out, by name."""
+        """Training and held-out pictures, sorted by name."""
         return sorted([*self.pictures, *self.held_out], key=lambda picture: picture.name)
 
     def sheet(self) -> dict[str, Any]:
-        """What a run records of its data."""
+        """The description of the data that a run records, as JSON values."""
         return {
             "fingerprint": self.fingerprint,
             "images": len(self.pictures),
@@ -91,9 +95,9 @@ def load_pictures(
 ) -> PictureSet:
     """Read all pictures into memory and hold some out.
 
-    least: sides of the low and of the high resolution that a crop needs. low: a folder of twins of
-    the same names, exactly 1/scale of the size. Raises DataError when pictures cannot be read, are
-    smaller than a crop, or have no such twin.
+    least: sides of a crop in the low and in the high resolution, in pixels. low: a folder with the
+    same pictures under the same names at exactly 1/scale of the size. Raises DataError if pictures
+    cannot be read, are smaller than a crop, or have no low-resolution counterpart.
     """
     source = open_source(data, "train", NONE)
     twins = _twins(open_source(low, "train", NONE), source) if low else None
@@ -108,11 +112,11 @@ def load_pictures(
 
 
 def _twins(twins: Source, source: Source) -> dict[str, tuple[Source, int]]:
-    """Where the low-resolution twin of each picture is."""
+    """The source and index of each picture's low-resolution counterpart, by stem."""
     places = {_stem(name): (twins, place) for place, name in enumerate(twins.names)}
     if missing := [name for name in source.names if _stem(name) not in places]:
         raise DataError(
-            f"{len(missing)} of {len(source)} pictures have no twin in {twins.place}: "
+            f"{len(missing)} of {len(source)} pictures have no counterpart in {twins.place}: "
             f"{', '.join(missing[:NAMED])}"
         )
     return places
@@ -128,7 +132,7 @@ def _read(
     options: PictureOptions,
     twins: dict[str, tuple[Source, int]] | None,
 ) -> list[Picture]:
-    """One picture, in each of the sizes that are asked for."""
+    """Read one picture at each shrink factor."""
     name, picture = source.names[place], _open(source, place)
     twin = twins[_stem(name)] if twins else None
     low = _pixels(_open(*twin), options.channels, 1) if twin else None
@@ -147,7 +151,7 @@ def _read(
 def _open(source: Source, place: int) -> Image.Image:
     try:
         return normalise(source.picture(place), DataOptions())
-    except Exception as error:  # damaged files make Pillow raise nearly anything
+    except Exception as error:  # Pillow raises many types for damaged files
         raise DataError(f"{source.names[place]} in {source.place}: {error}") from error
 
 
@@ -162,10 +166,10 @@ def _pixels(picture: Image.Image, channels: int, shrink: int) -> np.ndarray:
 
 def _check_room(source: Source, pictures: list[Picture]) -> None:
     size = sum(picture.pixels.nbytes for picture in pictures)
-    if size > MOST_BYTES:
+    if size > MAX_BYTES:
         raise DataError(
             f"the pictures of {source.place} are {size / 1e9:.1f} GB decoded and at most "
-            f"{MOST_BYTES / 1e9:.1f} fit in memory; take fewer of them, or a larger --shrink"
+            f"{MAX_BYTES / 1e9:.1f} GB are allowed; use fewer pictures, or a larger --shrink"
         )
 
 
@@ -177,7 +181,7 @@ def _check_sizes(
     if small:
         raise DataError(
             f"{len(small)} of {len(pictures)} pictures of {source.place} are smaller than a crop "
-            f"of {high}x{high}: {', '.join(small[:NAMED])}; say --set crop=N for smaller ones"
+            f"of {high}x{high}: {', '.join(small[:NAMED])}; pass --set crop=N for smaller crops"
         )
     if not twins:
         return
@@ -187,23 +191,23 @@ def _check_sizes(
         if twin is None or twin.shape[:2] != wanted or picture.pixels.shape[2] == 4:
             found = "transparent" if twin is None else "x".join(map(str, twin.shape[1::-1]))
             raise DataError(
-                f"the twin of {picture.name} is {found}; at a scale of {scale} it must be "
-                f"{wanted[1]}x{wanted[0]}, and both without transparency"
+                f"the low resolution of {picture.name} is {found}; at a scale of {scale} it must "
+                f"be {wanted[1]}x{wanted[0]}, and both must be opaque"
             )
 
 
 def _hold_out(
     source: Source, pictures: list[Picture], per_cent: float
 ) -> tuple[list[Picture], list[Picture]]:
-    """Those to train on and those held out; raises DataError when nothing would be left."""
+    """Split into training and held-out pictures; raises DataError if either would be empty."""
     groups: dict[str, list[Picture]] = {}
     for picture in pictures:
         groups.setdefault(picture.group, []).append(picture)
     order = sorted(groups, key=_hash)
     if len(order) < 2:
         raise DataError(
-            f"{source.place} holds one picture, or one folder of them; some must be held out, so "
-            "at least two are needed"
+            f"{source.place} has only one picture or one folder of pictures; some must be held "
+            "out, so at least two are needed"
         )
     out = [group for group in order if _hash(group) < per_cent / 100 * HASHES] or order[:1]
     out = out[: len(order) - 1]

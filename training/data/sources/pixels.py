@@ -1,8 +1,9 @@
-"""Grey levels <-> network values; the one place where the two meet in training.
+"""Conversion between uint8 images and network values in [-1, 1].
 
-Networks see images with four channels `straight`, as they are stored, or `on-white`: the colours
-put over white, beside the opacity. The latter are a bijection of colours weighted by their opacity,
-so that what cannot be seen has no say, and an empty image is (1, 1, 1, -1) everywhere.
+Networks represent RGBA images in one of two ways. `straight` scales the four channels.
+`on-white` composites the colours over white and keeps alpha as the fourth channel. That is
+equivalent to premultiplied alpha: invisible colours have no influence, and an empty image is
+(1, 1, 1, -1) everywhere.
 """
 
 import numpy as np
@@ -10,24 +11,28 @@ import torch
 from torch import Tensor
 
 EDGE = 0.02
-"""Opacities within it of 0 and 1 are drawn outwards twice as fast: five grey levels, which no eye
-tells from 0 or 255, so that half of them end there exactly. A jump would let two engines, whose
-floats differ in the last place, differ by grey levels."""
+"""Alpha within this distance of 0 or 1 is stretched by two, so that the outer half of that range
+becomes exactly 0 or 1. The range is five grey levels, which are not visibly different from 0 or
+255. A continuous ramp is used because a threshold would turn rounding differences between two
+engines into differences of several grey levels."""
 
 
 def to_float(images: np.ndarray) -> Tensor:
-    """uint8 [N, H, W, C] -> float32 [N, C, H, W] in [-1, 1], channels last in memory."""
+    """Convert uint8 [N, H, W, C] to float32 [N, C, H, W] in [-1, 1], channels last in memory."""
     return torch.from_numpy(np.array(images)).permute(0, 3, 1, 2) / 127.5 - 1
 
 
 def to_grey_levels(images: Tensor) -> Tensor:
-    """float32 [N, C, H, W] -> uint8 [N, H, W, C]: scaled, clamped, rounded half to even."""
+    """Convert float32 [N, C, H, W] to uint8 [N, H, W, C]: scale, clamp, round half to even."""
     levels = (images * 127.5 + 127.5).clamp(0, 255).round().to(torch.uint8)
     return levels.permute(0, 2, 3, 1)
 
 
 def to_planes(images: np.ndarray, transparency: str) -> Tensor:
-    """uint8 [N, H, W, C] -> what networks see, float32 [N, C, H, W] in [-1, 1]."""
+    """Convert uint8 [N, H, W, C] to network values float32 [N, C, H, W] in [-1, 1].
+
+    transparency: "straight" or "on-white", see above; only RGBA images depend on it.
+    """
     straight = to_float(images)
     if images.shape[3] != 4 or transparency == "straight":
         return straight
@@ -37,7 +42,7 @@ def to_planes(images: np.ndarray, transparency: str) -> Tensor:
 
 
 def to_pixels(images: Tensor, transparency: str) -> Tensor:
-    """What networks make, float32 [N, C, H, W] -> uint8 [N, H, W, C]."""
+    """Convert network outputs float32 [N, C, H, W] to uint8 [N, H, W, C]; inverts `to_planes`."""
     if images.shape[1] != 4 or transparency == "straight":
         return to_grey_levels(images)
     shares = (images.clamp(-1, 1) + 1) / 2
@@ -47,14 +52,14 @@ def to_pixels(images: Tensor, transparency: str) -> Tensor:
 
 
 def _snapped(opacity: Tensor) -> Tensor:
-    """Opacities in [0, 1], exactly 0 and 1 within half an `EDGE` of them."""
+    """Map alpha in [0, 1] to exactly 0 or 1 within half an `EDGE` of them."""
     low = (2 * opacity - EDGE).clamp(min=0)
     high = (2 * opacity - (1 - EDGE)).clamp(max=1)
     return torch.maximum(torch.minimum(opacity, low), high)
 
 
 def contact_sheet(images: np.ndarray, columns: int) -> np.ndarray:
-    """uint8 [N, H, W, C] -> uint8 [rows * H, columns * W, C], row by row, unused cells zero."""
+    """Tile uint8 [N, H, W, C] row by row to [rows * H, columns * W, C]; unused cells are zero."""
     n, height, width, channels = images.shape
     rows = -(-n // columns)
     cells = np.zeros((rows * columns, height, width, channels), np.uint8)

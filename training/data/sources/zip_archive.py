@@ -1,4 +1,4 @@
-"""A ZIP file of pictures, in folders or not; nothing of it is ever unpacked to the disk."""
+"""Pictures in a ZIP file, read without unpacking it to the disk."""
 
 import zipfile
 import zlib
@@ -14,21 +14,21 @@ from mirage.training.errors import DataError
 
 ENCRYPTED = 0x1
 READ_ERRORS = (OSError, EOFError, ValueError, RuntimeError, zipfile.BadZipFile, zlib.error)
-"""RuntimeError is the parent of NotImplementedError, for methods that Python does not know."""
+"""RuntimeError includes NotImplementedError, which unsupported compression methods raise."""
 
 
 def open_archive(path: Path, split: str) -> Source:
-    """The pictures in a ZIP file; those of `split` where its outermost folders are splits.
+    """Open the pictures in a ZIP file; if its top folders are splits, those of `split`.
 
-    Raises DataError when it is damaged, encrypted, or names files outside of itself.
+    Raises DataError if it is damaged, encrypted, has duplicate names, or names paths outside of it.
     """
     archive = _opened(path)
     members = {_safe(path, info.filename): info for info in archive.infolist()}
     if len(members) < len(archive.infolist()):
-        raise DataError(f"{path} holds two files of one name")
+        raise DataError(f"{path} contains two files of one name")
     members = {name: info for name, info in members.items() if not image_folder.is_hidden(name)}
     if locked := [name for name, info in members.items() if info.flag_bits & ENCRYPTED]:
-        raise DataError(f"{path} is encrypted ({locked[0]}); give a ZIP file without a password")
+        raise DataError(f"{path} is encrypted ({locked[0]}); use a ZIP file without a password")
     tops = {name.split("/")[0] for name in members}
     if not image_folder.has_splits(tops):
         return _source(path, archive, members)
@@ -43,22 +43,22 @@ def _opened(path: Path) -> zipfile.ZipFile:
     try:
         return zipfile.ZipFile(path)
     except READ_ERRORS as error:
-        raise DataError(f"{path} is no whole ZIP file: {error}") from error
+        raise DataError(f"{path} is not a complete ZIP file: {error}") from error
 
 
 def _safe(path: Path, name: str) -> str:
-    """A member's name; nothing is written by it, but one that points elsewhere means no good."""
+    """A member's name with forward slashes; raises DataError for absolute names and `..`."""
     plain = name.replace("\\", "/")
     parts = plain.split("/")
     if plain.startswith("/") or ".." in parts or ":" in parts[0] or not plain.strip("/"):
-        raise DataError(f"{path} names the file {name[:80]!r}, which lies outside of it")
+        raise DataError(f"{path} names the file {name[:80]!r}, which is outside of it")
     return plain
 
 
 def _source(path: Path, archive: zipfile.ZipFile, members: dict[str, zipfile.ZipInfo]) -> Source:
     names = image_folder.in_order(name for name in members if image_folder.is_picture(name))
     if not names:
-        raise DataError(f"--data is {path}; it holds no images")
+        raise DataError(f"--data is {path}; it contains no images")
     folders = {name.split("/")[0] for name in members if "/" in name}
 
     def picture(index: int) -> Image.Image:

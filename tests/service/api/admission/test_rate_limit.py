@@ -7,7 +7,7 @@ import pytest
 from mirage.service.api.admission.rate_limit import Rates
 from mirage.service.api.security.auth import Key, add_key
 from mirage.service.errors import LimitExceeded, Overloaded, RateLimited
-from mirage.service.sharing.rate_buckets import MOST_CALLERS
+from mirage.service.sharing.rate_buckets import MAX_CALLERS
 from mirage.service.telemetry.logging import Record
 from tests.service.conftest import ClientOf
 from tests.service.helpers.requests import post, problem
@@ -121,7 +121,7 @@ def test_a_limit_in_the_file_holds_without_one_in_the_settings(clock: Clock) -> 
 
 def test_callers_who_came_long_ago_are_forgotten(clock: Clock) -> None:
     rates = Rates(1, clock)
-    for number in range(MOST_CALLERS + 1):
+    for number in range(MAX_CALLERS + 1):
         charge(rates, 1, record_of(f"10.{number >> 16}.{number >> 8 & 255}.{number & 255}"))
     charge(rates, 1, record_of("10.0.0.0"))
     with pytest.raises(RateLimited):

@@ -81,6 +81,7 @@ def test_every_path_is_described(document: dict[str, Any]) -> None:
     assert list(document["paths"]) == [
         "/generate",
         "/interpolate",
+        "/upscale",
         "/models",
         "/models/{name}",
         "/models/{name}/samples",

@@ -27,7 +27,7 @@ def archive(tmp_path: Path) -> Path:
     return path
 
 
-def test_single_persons_are_written_by_skin_tone(
+def test_writes_single_persons_by_skin_tone(
     tmp_path: Path, archive: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder = tmp_path / "avatars"
@@ -57,7 +57,7 @@ def test_single_persons_are_written_by_skin_tone(
         ("1f9d1_200d_1f91d_200d_1f9d1", False),
     ],
 )
-def test_tells_one_persons_bust_from_other_emoji(code_points: str, bust: bool) -> None:
+def test_recognises_emoji_of_one_head_and_shoulders(code_points: str, bust: bool) -> None:
     assert is_bust(f"emoji_u{code_points}.png") is bust
 
 
@@ -66,7 +66,7 @@ def test_an_emoji_without_a_modifier_is_yellow() -> None:
     assert tone_of("emoji_u1f468_1f3fe_200d_1f692.png") == "medium-dark"
 
 
-def test_colours_that_cannot_be_seen_do_not_bleed() -> None:
+def test_invisible_colours_do_not_bleed() -> None:
     picture = Image.new("RGBA", (72, 72), (255, 0, 0, 0))
     picture.paste((0, 200, 0, 255), (0, 0, 36, 72))
     pixels = np.asarray(shrunk(picture, 32)).astype(int)
@@ -75,10 +75,10 @@ def test_colours_that_cannot_be_seen_do_not_bleed() -> None:
     assert visible[:, 1].min() > 184
 
 
-def test_says_when_the_file_is_another(tmp_path: Path, archive: Path) -> None:
+def test_names_an_unsuitable_archive(tmp_path: Path, archive: Path) -> None:
     with pytest.raises(DataError, match="cannot be read"):
         write_avatars(Path(__file__), tmp_path, 32)
     with zipfile.ZipFile(archive, "w") as opened:
         opened.writestr("emoji_u1f600.png", b"")
-    with pytest.raises(DataError, match="holds no persons"):
+    with pytest.raises(DataError, match="contains no persons"):
         write_avatars(archive, tmp_path, 32)

@@ -11,10 +11,21 @@ from mirage.training.errors import DataError
 
 SVG = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 72 72"><path d="M0 0h9v9z"/></svg>'
 NAMES = [
-    {"hexcode": "1F600", "subgroups": "face-smiling", "skintone": ""},
-    {"hexcode": "270C-FE0F", "subgroups": "hand-fingers-partial", "skintone": ""},
-    {"hexcode": "270C-1F3FB", "subgroups": "hand-fingers-partial", "skintone": "1"},
+    {"hexcode": "1F600", "subgroups": "face-smiling", "skintone": "", "openmoji_author": "Ann Ode"},
+    {
+        "hexcode": "270C-FE0F",
+        "subgroups": "hand-fingers-partial",
+        "skintone": "",
+        "openmoji_author": " Cat H. Ode",
+    },
+    {
+        "hexcode": "270C-1F3FB",
+        "subgroups": "hand-fingers-partial",
+        "skintone": "1",
+        "openmoji_author": "Nobody",
+    },
 ]
+VERSION = json.dumps({"version": "1.2.3"})
 SPRITES = """<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 2000 2000">
 <svg id="270C" viewBox="0 0 128 128"><path d="M0 0h9v9z"/></svg>
 <svg id="270C-1F3FB" viewBox="0 0 128 128"/>
@@ -39,17 +50,18 @@ def package(path: Path, files: dict[str, str]) -> Path:
 @pytest.fixture
 def openmoji(tmp_path: Path) -> Path:
     files = {f"color/svg/{entry['hexcode']}.svg": SVG for entry in NAMES}
-    return package(tmp_path / "o.tgz", {"data/openmoji.json": json.dumps(NAMES), **files})
+    facts = {"data/openmoji.json": json.dumps(NAMES), "package.json": VERSION}
+    return package(tmp_path / "o.tgz", {**facts, **files})
 
 
 @pytest.fixture
 def noto(tmp_path: Path) -> Path:
-    return package(tmp_path / "n.tgz", {"sprites/all.svg": SPRITES})
+    return package(tmp_path / "n.tgz", {"sprites/all.svg": SPRITES, "package.json": VERSION})
 
 
 @pytest.fixture
 def renderer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A program in the place of the renderer that says what it was asked for."""
+    """A stand-in for the renderer that prints its arguments."""
     path = tmp_path / "bin" / "rsvg-convert"
     path.parent.mkdir()
     path.write_text(RENDERER)
@@ -59,7 +71,7 @@ def renderer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.mark.usefixtures("renderer")
-def test_icons_lie_in_folders_of_their_groups(openmoji: Path, noto: Path, tmp_path: Path) -> None:
+def test_writes_icons_to_folders_by_group(openmoji: Path, noto: Path, tmp_path: Path) -> None:
     assert write_icons(openmoji, noto, tmp_path / "icons", 256) == 4
     found = sorted(str(p.relative_to(tmp_path / "icons")) for p in tmp_path.rglob("icons/**/*.png"))
     assert found == [
@@ -71,13 +83,25 @@ def test_icons_lie_in_folders_of_their_groups(openmoji: Path, noto: Path, tmp_pa
 
 
 @pytest.mark.usefixtures("renderer")
-def test_icons_are_drawn_at_the_size_asked_for(openmoji: Path, tmp_path: Path) -> None:
+def test_renders_icons_at_the_requested_size(openmoji: Path, tmp_path: Path) -> None:
     write_icons(openmoji, None, tmp_path / "icons", 99)
     assert (tmp_path / "icons/openmoji/face-smiling/1F600.png").read_text() == "png of 99"
 
 
 @pytest.mark.usefixtures("renderer")
-def test_what_is_drawn_already_stays(openmoji: Path, tmp_path: Path) -> None:
+def test_every_author_and_licence_is_named(openmoji: Path, noto: Path, tmp_path: Path) -> None:
+    write_icons(openmoji, noto, tmp_path / "icons", 9)
+    text = (tmp_path / "icons" / "CREDITS.md").read_text()
+    for part in ("Ann Ode (1), Cat H. Ode (1).", "1.2.3", "CC BY-SA 4.0"):
+        assert part in text
+    assert "Apache-2.0" in text
+    assert "Nobody" not in text
+    write_icons(openmoji, None, tmp_path / "icons", 9)
+    assert "Apache-2.0" not in (tmp_path / "icons" / "CREDITS.md").read_text()
+
+
+@pytest.mark.usefixtures("renderer")
+def test_keeps_existing_icons(openmoji: Path, tmp_path: Path) -> None:
     write_icons(openmoji, None, tmp_path / "icons", 99)
     kept = tmp_path / "icons/openmoji/face-smiling/1F600.png"
     kept.write_text("kept")
@@ -86,13 +110,13 @@ def test_what_is_drawn_already_stays(openmoji: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("renderer")
-def test_a_drawing_that_cannot_be_drawn_is_named(tmp_path: Path) -> None:
+def test_names_a_drawing_that_cannot_be_rendered(tmp_path: Path) -> None:
     files = {"data/openmoji.json": json.dumps(NAMES), "color/svg/1F600.svg": "broken"}
     with pytest.raises(DataError, match=r"openmoji/face-smiling/1F600\.png .* no drawing"):
         write_icons(package(tmp_path / "o.tgz", files), None, tmp_path / "icons", 9)
 
 
-def test_a_missing_renderer_is_named(
+def test_names_a_missing_renderer(
     openmoji: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
@@ -100,6 +124,6 @@ def test_a_missing_renderer_is_named(
         write_icons(openmoji, None, tmp_path / "icons", 9)
 
 
-def test_another_package_is_refused(noto: Path, tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"n\.tgz is no npm package with package/data/openmoji"):
+def test_rejects_another_package(noto: Path, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"n\.tgz is not an npm package with package/data/openmoji"):
         write_icons(noto, None, tmp_path / "icons", 9)

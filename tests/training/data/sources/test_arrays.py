@@ -18,7 +18,7 @@ COLOURED, _ = shapes(20, channels=3)
 
 
 @pytest.mark.parametrize("images", [IMAGES, IMAGES[..., 0], COLOURED])
-def test_an_npy_file_holds_images_without_classes(tmp_path: Path, images: np.ndarray) -> None:
+def test_reads_images_without_classes_from_npy(tmp_path: Path, images: np.ndarray) -> None:
     np.save(tmp_path / "images.npy", images)
     data = load_dataset(tmp_path / "images.npy", cache=tmp_path)
     np.testing.assert_array_equal(data.images, images.reshape(*images.shape[:3], -1))
@@ -29,9 +29,7 @@ def test_an_npy_file_holds_images_without_classes(tmp_path: Path, images: np.nda
     "names",
     [("images", "labels"), ("x_train", "y_train"), ("arr_0", "arr_1"), ("train_images", "")],
 )
-def test_an_npz_file_holds_images_and_perhaps_labels(
-    tmp_path: Path, names: tuple[str, str]
-) -> None:
+def test_reads_images_and_optional_labels_from_npz(tmp_path: Path, names: tuple[str, str]) -> None:
     arrays = {names[0]: COLOURED} | ({names[1]: LABELS} if names[1] else {})
     np.savez_compressed(tmp_path / "data.npz", **arrays)
     data = load_dataset(tmp_path / "data.npz", cache=tmp_path)
@@ -39,7 +37,7 @@ def test_an_npz_file_holds_images_and_perhaps_labels(
     assert data.classes == (("0", "1") if names[1] else ())
 
 
-def test_an_npz_file_may_hold_both_splits(tmp_path: Path) -> None:
+def test_reads_both_splits_from_npz(tmp_path: Path) -> None:
     np.savez(
         tmp_path / "data.npz",
         **{
@@ -56,20 +54,20 @@ def test_an_npz_file_may_hold_both_splits(tmp_path: Path) -> None:
     assert test.labels.tolist() == LABELS[:4].tolist()
 
 
-def test_labels_may_be_names(tmp_path: Path) -> None:
+def test_labels_may_be_strings(tmp_path: Path) -> None:
     names = np.array(["left", "right"])[LABELS]
     np.savez(tmp_path / "data.npz", images=IMAGES, labels=names)
     assert load_dataset(tmp_path / "data.npz", cache=tmp_path).classes == ("left", "right")
 
 
-def test_a_folder_may_hold_a_file_for_each_split(tmp_path: Path) -> None:
+def test_reads_a_folder_with_a_file_per_split(tmp_path: Path) -> None:
     np.save(tmp_path / "train.npy", IMAGES)
     np.save(tmp_path / "test.npy", IMAGES[:4])
     assert len(load_dataset(tmp_path, cache=tmp_path / "cache")) == 20
     assert len(load_dataset(tmp_path, "test", cache=tmp_path / "cache")) == 4
 
 
-def test_arrays_take_the_same_options_as_pictures(tmp_path: Path) -> None:
+def test_applies_options_to_arrays(tmp_path: Path) -> None:
     np.save(tmp_path / "images.npy", COLOURED)
     options = DataOptions(size=(4, 4), channels=1)
     data = load_dataset(tmp_path / "images.npy", options=options, cache=tmp_path)
@@ -77,7 +75,7 @@ def test_arrays_take_the_same_options_as_pictures(tmp_path: Path) -> None:
     assert data.images.max() > 0
 
 
-def test_an_idx_file_may_be_coloured_and_without_classes(tmp_path: Path) -> None:
+def test_reads_a_coloured_idx_file_without_classes(tmp_path: Path) -> None:
     write_idx(tmp_path / "images", COLOURED)
     options = DataOptions(labels="none")
     data = load_dataset(tmp_path / "images", options=options, cache=tmp_path)
@@ -87,14 +85,14 @@ def test_an_idx_file_may_be_coloured_and_without_classes(tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("images", "said"),
     [
-        (IMAGES.astype(np.float32), r"holds float32 \(20, 8, 8, 1\); expected uint8"),
-        (IMAGES.reshape(20, 64), r"holds uint8 \(20, 64\)"),
+        (IMAGES.astype(np.float32), r"has images float32 \(20, 8, 8, 1\); expected uint8"),
+        (IMAGES.reshape(20, 64), r"has images uint8 \(20, 64\)"),
         (COLOURED.transpose(0, 3, 1, 2), "channels come last"),
         (IMAGES[:0], "no images"),
-        (np.zeros((2, 6, 6), np.uint8), "are 6x6; sides must be multiples of 4, say --size 4x4"),
+        (np.zeros((2, 6, 6), np.uint8), "are 6x6; sides must be multiples of 4, pass --size 4x4"),
     ],
 )
-def test_says_what_is_wrong_with_an_array(tmp_path: Path, images: np.ndarray, said: str) -> None:
+def test_names_the_fault_of_an_array(tmp_path: Path, images: np.ndarray, said: str) -> None:
     np.save(tmp_path / "images.npy", images)
     with pytest.raises(DataError, match=said):
         load_dataset(tmp_path / "images.npy", cache=tmp_path)
@@ -103,13 +101,13 @@ def test_says_what_is_wrong_with_an_array(tmp_path: Path, images: np.ndarray, sa
 @pytest.mark.parametrize(
     ("arrays", "said"),
     [
-        ({"pixels": IMAGES}, "it holds pixels; images are called x_train, train_images, images"),
-        ({"images": IMAGES, "labels": LABELS[:3]}, r"its labels \(3,\) int64"),
+        ({"pixels": IMAGES}, "it contains pixels; name the images x_train, train_images, images"),
+        ({"images": IMAGES, "labels": LABELS[:3]}, r"labels \(3,\) int64"),
         ({"images": IMAGES, "labels": LABELS / 2}, "float64"),
         ({"images": np.array([object()])}, "allow_pickle"),
     ],
 )
-def test_says_what_is_wrong_with_an_npz_file(
+def test_names_the_fault_of_an_npz_file(
     tmp_path: Path, arrays: dict[str, np.ndarray], said: str
 ) -> None:
     np.savez(tmp_path / "data.npz", **arrays)
@@ -117,7 +115,7 @@ def test_says_what_is_wrong_with_an_npz_file(
         load_dataset(tmp_path / "data.npz", cache=tmp_path)
 
 
-def test_an_array_too_large_to_be_read_at_once_belongs_into_a_file_of_its_own(
+def test_rejects_an_oversized_array_in_an_npz_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("mirage.training.data.sources.arrays.MAX_ARRAY_BYTES", 1000)
@@ -144,7 +142,7 @@ def _npy(array: np.ndarray) -> bytes:
     )
 )
 @pytest.mark.filterwarnings("ignore::UserWarning", "ignore::SyntaxWarning")
-def test_any_bytes_are_an_array_or_a_data_error(
+def test_any_bytes_give_an_array_or_a_data_error(
     tmp_path_factory: pytest.TempPathFactory, content: bytes
 ) -> None:
     path = tmp_path_factory.getbasetemp() / "fuzz.npy"
@@ -157,7 +155,7 @@ def test_any_bytes_are_an_array_or_a_data_error(
 
 @given(at=st.integers(0, 1700), byte=st.integers(0, 255), cut=st.integers(0, 30))
 @pytest.mark.filterwarnings("ignore::UserWarning", "ignore::SyntaxWarning")
-def test_any_damage_to_an_npz_file_is_an_array_or_a_data_error(
+def test_any_damage_to_npz_gives_an_array_or_a_data_error(
     tmp_path_factory: pytest.TempPathFactory, at: int, byte: int, cut: int
 ) -> None:
     path = tmp_path_factory.getbasetemp() / "fuzz.npz"
@@ -171,7 +169,7 @@ def test_any_damage_to_an_npz_file_is_an_array_or_a_data_error(
 
 @pytest.mark.parametrize("name", ["images", "images.gz"])
 @pytest.mark.parametrize("shape", [(5,), (4, 3, 2)])
-def test_reads_what_was_written(tmp_path: Path, name: str, shape: tuple[int, ...]) -> None:
+def test_round_trips_idx(tmp_path: Path, name: str, shape: tuple[int, ...]) -> None:
     array = np.arange(np.prod(shape), dtype=np.uint8).reshape(shape)
     write_idx(tmp_path / name, array)
     np.testing.assert_array_equal(read_idx(tmp_path / name), array)
@@ -183,12 +181,12 @@ def test_reads_what_was_written(tmp_path: Path, name: str, shape: tuple[int, ...
         (b"", "begins with"),
         (b"\x89PNG\r\n", "begins with 89504e47"),
         (b"\0\0\x0d\1\0\0\0\1\0\0\0\0", "begins with 00000d01"),
-        (b"\0\0\x08\3\0\0\0\1", "cut short in its header"),
-        (b"\0\0\x08\1\0\0\0\5abc", "but holds 3"),
+        (b"\0\0\x08\3\0\0\0\1", "truncated in its header"),
+        (b"\0\0\x08\1\0\0\0\5abc", "but has 3"),
         (b"\x1f\x8b not gzip", "cannot be read"),
     ],
 )
-def test_refuses_what_is_no_idx(tmp_path: Path, content: bytes, said: str) -> None:
+def test_rejects_other_formats_than_idx(tmp_path: Path, content: bytes, said: str) -> None:
     path = tmp_path / "images"
     path.write_bytes(content)
     with pytest.raises(DataError, match=said):
@@ -196,7 +194,7 @@ def test_refuses_what_is_no_idx(tmp_path: Path, content: bytes, said: str) -> No
 
 
 @given(content=st.binary(max_size=64))
-def test_any_bytes_are_an_idx_array_or_a_data_error(
+def test_any_bytes_give_an_idx_array_or_a_data_error(
     tmp_path_factory: pytest.TempPathFactory, content: bytes
 ) -> None:
     path = tmp_path_factory.getbasetemp() / "fuzz"

@@ -1,4 +1,4 @@
-"""With data sets in Hugging Face's own formats, on this disk: nothing is downloaded."""
+"""Data sets in Hugging Face's formats on the local disk; nothing is downloaded."""
 
 import sys
 from pathlib import Path
@@ -26,16 +26,16 @@ IMAGES, LABELS = shapes(12, channels=3)
         ("hf:./folder", Address("./folder", None, None)),
     ],
 )
-def test_reads_an_address(text: str, address: Address) -> None:
+def test_parses_an_address(text: str, address: Address) -> None:
     assert read_address(text) == address
 
 
-def test_an_address_has_a_name() -> None:
+def test_rejects_an_address_without_a_name() -> None:
     with pytest.raises(UsageError, match=r"expected hf:NAME\[:CONFIG\]\[@SPLIT\]"):
         read_address("hf:@train")
 
 
-def test_a_missing_package_is_named_with_the_extra_that_brings_it(
+def test_names_the_missing_package_and_its_extra(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "datasets", None)
@@ -45,7 +45,7 @@ def test_a_missing_package_is_named_with_the_extra_that_brings_it(
 
 @pytest.fixture
 def datasets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """The package, kept away from the network and from the user's cache."""
+    """The package `datasets`, without network access and with a cache of its own."""
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     monkeypatch.setenv("HF_HOME", str(tmp_path / "hf"))
     package = pytest.importorskip("datasets", reason="needs the extra hf")
@@ -56,7 +56,7 @@ def datasets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
 
 
 def table(datasets, count: int = 12, **more: object):
-    """Images with classes that are not in the order of code points."""
+    """Images with classes that are not sorted by code points."""
     kinds = {"image": datasets.Image(), "label": datasets.ClassLabel(names=["right", "left"])}
     columns = {
         "image": [Image.fromarray(image) for image in IMAGES[:count]],
@@ -66,7 +66,7 @@ def table(datasets, count: int = 12, **more: object):
     return datasets.Dataset.from_dict(columns | more, features=datasets.Features(kinds))
 
 
-def test_reads_what_was_saved_to_disk(tmp_path: Path, datasets) -> None:
+def test_reads_a_data_set_saved_to_disk(tmp_path: Path, datasets) -> None:
     table(datasets).save_to_disk(tmp_path / "saved")
     data = load_dataset(f"hf:{tmp_path / 'saved'}", cache=tmp_path)
     np.testing.assert_array_equal(data.images, IMAGES)
@@ -90,7 +90,7 @@ def test_reads_a_folder_of_images_with_splits(
     assert train.classes == test.classes == ("a", "b")
 
 
-def test_a_split_may_be_named(tmp_path: Path, datasets) -> None:
+def test_an_address_may_name_a_split(tmp_path: Path, datasets) -> None:
     both = datasets.DatasetDict({"all": table(datasets), "few": table(datasets, 4)})
     both.save_to_disk(tmp_path / "saved")
     assert len(load_dataset(f"hf:{tmp_path / 'saved'}@few", cache=tmp_path)) == 4
@@ -98,7 +98,7 @@ def test_a_split_may_be_named(tmp_path: Path, datasets) -> None:
         load_dataset(f"hf:{tmp_path / 'saved'}", cache=tmp_path)
 
 
-def test_the_column_of_classes_may_be_named_or_done_without(tmp_path: Path, datasets) -> None:
+def test_labels_names_the_column_of_classes_or_none(tmp_path: Path, datasets) -> None:
     coarse = table(datasets, coarse=[0] * 6 + [1] * 6)
     coarse.save_to_disk(tmp_path / "saved")
     place = f"hf:{tmp_path / 'saved'}"
@@ -109,7 +109,7 @@ def test_the_column_of_classes_may_be_named_or_done_without(tmp_path: Path, data
     with pytest.raises(DataError, match="has the columns image, label, coarse"):
         load_dataset(place, options=DataOptions(labels="fine"), cache=tmp_path)
     coarse.rename_column("label", "fine").save_to_disk(tmp_path / "two")
-    with pytest.raises(DataError, match=r"several columns of classes; say --labels fine\|coarse"):
+    with pytest.raises(DataError, match=r"several columns of classes; pass --labels fine\|coarse"):
         load_dataset(f"hf:{tmp_path / 'two'}", cache=tmp_path)
 
 
@@ -120,12 +120,12 @@ def test_the_column_of_classes_may_be_named_or_done_without(tmp_path: Path, data
         (lambda stored: stored.map(lambda row: {"label": -1}), "has the label -1 in label"),
     ],
 )
-def test_says_what_is_wrong_with_a_table(tmp_path: Path, datasets, change, said: str) -> None:
+def test_names_the_fault_of_a_table(tmp_path: Path, datasets, change, said: str) -> None:
     change(table(datasets)).save_to_disk(tmp_path / "saved")
     with pytest.raises(DataError, match=said):
         load_dataset(f"hf:{tmp_path / 'saved'}", cache=tmp_path)
 
 
-def test_what_cannot_be_loaded_is_named(tmp_path: Path, datasets) -> None:
+def test_names_a_data_set_that_cannot_be_loaded(tmp_path: Path, datasets) -> None:
     with pytest.raises(DataError, match=r"hf:\./nowhere cannot be loaded: "):
         load_dataset("hf:./nowhere", cache=tmp_path)

@@ -12,7 +12,7 @@ EXIF_ORIENTATION = 0x0112
 
 
 def read(content: bytes, channels: int = 3, size: tuple[int, int] = (4, 4), **options: object):
-    """The pixels of a picture in a data set of that form."""
+    """The pixels of a picture, decoded to the given shape."""
     chosen = DataOptions(**options)
     form = Form(*size, channels)
     return to_pixels(normalise(open_picture(content), chosen), form, chosen)
@@ -26,13 +26,13 @@ def mode_of(picture: Image.Image, form: str = "PNG", **options: object) -> str:
     ("mode", "seen"),
     [("1", "L"), ("L", "L"), ("LA", "RGBA"), ("P", "RGB"), ("RGB", "RGB"), ("RGBA", "RGBA")],
 )
-def test_channels_follow_the_mode(mode: str, seen: str) -> None:
+def test_channels_follow_the_mode_of_the_picture(mode: str, seen: str) -> None:
     picture = Image.fromarray(ramp(8, 8, 4))
     picture = picture.convert("RGB").convert(mode) if mode in "1P" else picture.convert(mode)
     assert mode_of(picture) == seen
 
 
-def test_an_alpha_that_hides_nothing_is_no_channel() -> None:
+def test_drops_an_opaque_alpha_channel() -> None:
     assert mode_of(Image.new("RGBA", (4, 4), RED)) == "RGB"
     assert mode_of(Image.new("LA", (4, 4), (7, 255))) == "L"
 
@@ -46,41 +46,41 @@ def test_a_palette_with_a_transparent_colour_has_alpha() -> None:
     assert pixels[1, 1].tolist() == [250, 0, 0, 255]
 
 
-def test_sixteen_bits_keep_their_brightness() -> None:
+def test_sixteen_bit_pictures_keep_their_brightness() -> None:
     levels = np.arange(16, dtype=np.uint16).reshape(4, 4) * 4369
     pixels = read(encode(Image.fromarray(levels)), channels=1)
     assert pixels[..., 0].flatten().tolist() == [17 * level for level in range(16)]
 
 
-def test_floating_point_pixels_are_refused() -> None:
+def test_rejects_floating_point_pixels() -> None:
     content = encode(Image.fromarray(np.zeros((4, 4), np.float32)), "TIFF")
     with pytest.raises(ValueError, match="floating-point"):
         read(content)
 
 
-def test_cmyk_becomes_the_colours_it_prints() -> None:
+def test_converts_cmyk_to_rgb() -> None:
     cyan = Image.new("CMYK", (4, 4), (255, 0, 0, 0))
     red, green, blue = read(encode(cyan, "JPEG", quality=100))[0, 0].astype(int)
     assert red < 40 < 200 < min(green, blue)
 
 
-def test_a_camera_s_rotation_is_undone() -> None:
+def test_applies_exif_rotation() -> None:
     upright = ramp(8, 4)
     exif = Image.Exif()
-    exif[EXIF_ORIENTATION] = 6  # turn right to see it upright
+    exif[EXIF_ORIENTATION] = 6  # rotate by 90 degrees clockwise to display
     content = encode(Image.fromarray(np.rot90(upright)), exif=exif)
     np.testing.assert_array_equal(read(content, size=(8, 4)), upright)
 
 
 @pytest.mark.parametrize("form", ["GIF", "WEBP", "PNG", "TIFF"])
-def test_of_an_animation_the_first_frame_counts(form: str) -> None:
+def test_reads_the_first_frame_of_an_animation(form: str) -> None:
     first, second = Image.new("RGB", (4, 4), "red"), Image.new("RGB", (4, 4), "blue")
     lossless = {"lossless": True} if form == "WEBP" else {}
     content = encode(first, form, save_all=True, append_images=[second], **lossless)
     assert read(content)[0, 0].tolist() == [255, 0, 0]
 
 
-def test_transparency_can_be_put_over_a_colour() -> None:
+def test_composites_transparency_over_a_colour() -> None:
     half = Image.new("RGBA", (4, 4), (255, 0, 0, 128))
     pixels = read(encode(half), alpha="composite", background="blue")
     assert pixels[0, 0].tolist() == [128, 0, 127]
@@ -88,21 +88,21 @@ def test_transparency_can_be_put_over_a_colour() -> None:
     assert mode_of(Image.new("LA", (4, 4), (7, 0)), alpha="composite", background="red") == "RGB"
 
 
-def test_three_channels_leave_no_room_for_hidden_colours() -> None:
+def test_three_channels_composite_transparency() -> None:
     hidden = encode(Image.new("RGBA", (4, 4), CLEAR))
     chosen = DataOptions(channels=3)
     pixels = to_pixels(normalise(open_picture(hidden), chosen), Form(4, 4, 3), chosen)
     assert (pixels == 255).all()
 
 
-def test_colour_that_nobody_sees_is_black() -> None:
+def test_invisible_colours_are_black() -> None:
     picture = Image.new("RGBA", (4, 4), CLEAR)
     picture.putpixel((1, 0), RED)
     pixels = read(encode(picture), channels=4)
     assert pixels[0, :2].tolist() == [[0, 0, 0, 0], [255, 0, 0, 255]]
 
 
-def test_a_hidden_colour_does_not_bleed_when_made_smaller() -> None:
+def test_invisible_colours_do_not_bleed_when_resizing() -> None:
     picture = Image.new("RGBA", (8, 8), (0, 255, 0, 0))
     picture.paste(RED, (0, 0, 4, 8))
     chosen = DataOptions(size=(4, 4))
@@ -110,7 +110,7 @@ def test_a_hidden_colour_does_not_bleed_when_made_smaller() -> None:
     assert pixels[..., 1].max() == 0
 
 
-def test_the_centre_is_cut_to_the_shape_of_the_size() -> None:
+def test_crops_the_centre_to_the_aspect_ratio() -> None:
     wide = np.zeros((4, 12, 3), np.uint8)
     wide[:, 4:8] = 200
     assert (to_rgb(wide, (4, 4)) == 200).all()
@@ -122,7 +122,7 @@ def to_rgb(pixels: np.ndarray, size: tuple[int, int], **more: object) -> np.ndar
     return to_pixels(picture, Form(*size, 3), chosen)
 
 
-def test_without_a_crop_all_of_it_is_squeezed_in() -> None:
+def test_crop_none_stretches_the_picture() -> None:
     wide = np.zeros((8, 32, 3), np.uint8)
     wide[:, 16:] = 200
     pixels = to_rgb(wide, (8, 8), crop="none")
@@ -131,7 +131,7 @@ def test_without_a_crop_all_of_it_is_squeezed_in() -> None:
     assert (pixels[:, 7] > 190).all()
 
 
-def test_padding_keeps_all_of_it_and_its_proportions() -> None:
+def test_padding_keeps_the_aspect_ratio() -> None:
     pixels = to_rgb(np.full((4, 16, 3), 200, np.uint8), (8, 8), crop="pad", background="#010203")
     assert pixels[0, 0].tolist() == [1, 2, 3]
     assert (pixels[3:5] == 200).all()
@@ -151,13 +151,13 @@ def test_smaller_pictures_are_enlarged_only_on_request() -> None:
     assert (to_rgb(small, (8, 8), upscale=True) == 200).all()
 
 
-def test_making_smaller_averages() -> None:
+def test_reducing_averages_pixels() -> None:
     stripes = np.zeros((64, 64, 3), np.uint8)
     stripes[:, ::2] = 255
     assert np.abs(to_rgb(stripes, (8, 8)).astype(int) - 127).max() <= 8
 
 
-def test_a_large_jpeg_looks_the_same_when_decoded_at_a_part_of_its_size() -> None:
+def test_a_jpeg_decoded_at_reduced_size_looks_the_same() -> None:
     rows, columns = np.indices((512, 512))
     smooth = np.stack([rows // 2, columns // 2, (rows + columns) // 4], axis=2).astype(np.uint8)
     content = encode(Image.fromarray(smooth), "JPEG", quality=95)
@@ -172,18 +172,20 @@ def test_a_large_jpeg_looks_the_same_when_decoded_at_a_part_of_its_size() -> Non
 @pytest.mark.parametrize(
     ("picture", "channels", "said"),
     [
-        (Image.new("RGB", (4, 4)), 1, "has colour, .* say --channels 3 to keep it or --channels 1"),
+        (
+            Image.new("RGB", (4, 4)),
+            1,
+            "has colour, .* pass --channels 3 to keep it or --channels 1",
+        ),
         (Image.new("RGBA", (4, 4)), 3, "has transparency, .* --channels 4 .* --alpha composite"),
-        (Image.new("RGB", (8, 4)), 3, "is 8x4, the images before it 4x4; .* --size"),
+        (Image.new("RGB", (8, 4)), 3, "is 8x4, but the images before it are 4x4; .* --size"),
     ],
 )
-def test_what_has_not_the_form_of_the_others_needs_a_decision(
-    picture: Image.Image, channels: int, said: str
-) -> None:
+def test_rejects_a_picture_of_another_shape(picture: Image.Image, channels: int, said: str) -> None:
     with pytest.raises(DataError, match=said):
         read(encode(picture), channels)
 
 
-def test_programs_that_print_are_not_started() -> None:
+def test_does_not_open_postscript() -> None:
     with pytest.raises(OSError, match="cannot identify"):
         open_picture(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 8 8\n")

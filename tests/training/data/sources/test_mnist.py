@@ -27,7 +27,7 @@ class Quiet(SimpleHTTPRequestHandler):
 
 @pytest.fixture
 def mirror(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A mirror on loopback with stand-ins for the four files, and their hashes pinned."""
+    """A mirror on loopback with stand-ins for the four files and their hashes."""
     folder = tmp_path / "mirror"
     folder.mkdir()
     for name, content in FILES.items():
@@ -43,13 +43,13 @@ def mirror(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         thread.join()
 
 
-def test_downloads_and_unpacks_the_four_files(mirror: Path, tmp_path: Path) -> None:
+def test_downloads_and_decompresses_the_four_files(mirror: Path, tmp_path: Path) -> None:
     mnist.download_mnist(tmp_path / "data", mnist.MIRROR)
     found = {path.name: path.read_bytes() for path in (tmp_path / "data").iterdir()}
     assert found == FILES
 
 
-def test_keeps_what_is_there_already(mirror: Path, tmp_path: Path) -> None:
+def test_keeps_intact_existing_files(mirror: Path, tmp_path: Path) -> None:
     mnist.download_mnist(tmp_path / "data", mnist.MIRROR)
     for file in mirror.iterdir():
         file.unlink()
@@ -65,7 +65,7 @@ def test_keeps_what_is_there_already(mirror: Path, tmp_path: Path) -> None:
         (None, "cannot be downloaded: HTTP Error 404"),
     ],
 )
-def test_refuses_other_content_and_leaves_nothing_of_it(
+def test_rejects_other_content_and_writes_nothing(
     mirror: Path, tmp_path: Path, content: bytes | None, said: str
 ) -> None:
     name = "t10k-labels-idx1-ubyte"
@@ -79,7 +79,7 @@ def test_refuses_other_content_and_leaves_nothing_of_it(
 DIGITS = shapes_dataset()
 
 
-def test_every_channel_is_a_digit(tmp_path: Path) -> None:
+def test_each_channel_is_a_digit(tmp_path: Path) -> None:
     write_stacked(tmp_path / "stacked.npy", DIGITS, 5000, seed=1)
     stacked = np.load(tmp_path / "stacked.npy")
     assert (stacked.shape, stacked.dtype) == ((5000, 8, 8, 3), np.uint8)
@@ -91,7 +91,7 @@ def test_every_channel_is_a_digit(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["stacked.npy"]
 
 
-def test_the_seed_decides(tmp_path: Path) -> None:
+def test_the_same_seed_gives_the_same_file(tmp_path: Path) -> None:
     files = [tmp_path / name for name in ("a.npy", "b.npy", "c.npy")]
     for file, seed in zip(files, (0, 0, 1), strict=True):
         write_stacked(file, DIGITS, 50, seed)
@@ -99,7 +99,7 @@ def test_the_seed_decides(tmp_path: Path) -> None:
     assert first == same != other
 
 
-def test_the_file_is_data_to_train_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_file_can_be_loaded_as_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     digits, file = tmp_path / "digits", tmp_path / "stacked.npy"
     digits.mkdir()
@@ -114,13 +114,13 @@ def test_the_file_is_data_to_train_on(tmp_path: Path, monkeypatch: pytest.Monkey
     ("name", "count", "said"),
     [("stacked.npz", 9, "must end in .npy"), ("stacked.npy", 0, "--images is 0")],
 )
-def test_what_makes_no_sense_is_refused(tmp_path: Path, name: str, count: int, said: str) -> None:
+def test_rejects_arguments_out_of_range(tmp_path: Path, name: str, count: int, said: str) -> None:
     with pytest.raises(UsageError, match=said):
         write_stacked(tmp_path / name, DIGITS, count, seed=0)
     assert not list(tmp_path.iterdir())
 
 
-def test_coloured_digits_are_refused(tmp_path: Path) -> None:
+def test_rejects_coloured_digits(tmp_path: Path) -> None:
     colours = replace(DIGITS, images=DIGITS.images.repeat(3, axis=3))
-    with pytest.raises(DataError, match="have 3 channels; grey ones have 1"):
+    with pytest.raises(DataError, match="have 3 channels; expected 1"):
         write_stacked(tmp_path / "stacked.npy", colours, 9, seed=0)

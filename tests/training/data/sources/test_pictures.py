@@ -17,7 +17,7 @@ def write_flat(folder: Path, count: int) -> Path:
     return folder
 
 
-def test_whole_folders_are_held_out(tmp_path: Path) -> None:
+def test_holds_out_whole_folders(tmp_path: Path) -> None:
     data = drawings(tmp_path)
     out, kept = ({p.name.split("/")[0] for p in each} for each in (data.held_out, data.pictures))
     assert sorted(out | kept) == ["flat", "round"]
@@ -25,7 +25,7 @@ def test_whole_folders_are_held_out(tmp_path: Path) -> None:
     assert len(data.pictures) + len(data.held_out) == 6
 
 
-def test_pictures_in_no_folder_are_held_out_by_content(tmp_path: Path) -> None:
+def test_holds_out_pictures_without_folders_by_content(tmp_path: Path) -> None:
     first = load_pictures(str(write_flat(tmp_path / "a", 9)), PictureOptions(held_out=30), (4, 8))
     assert 0 < len(first.held_out) < 9
     (tmp_path / "a" / "0.png").rename(tmp_path / "a" / "zero.png")
@@ -37,14 +37,14 @@ def test_pictures_in_no_folder_are_held_out_by_content(tmp_path: Path) -> None:
     assert contents(first.held_out) == contents(again.held_out)
 
 
-def test_something_is_always_held_out_and_something_left(tmp_path: Path) -> None:
+def test_neither_split_is_empty(tmp_path: Path) -> None:
     for per_cent in (0.001, 99.9):
         data = drawings(tmp_path, held_out=per_cent)
         assert data.held_out
         assert data.pictures
 
 
-def test_the_fingerprint_is_of_the_pixels(tmp_path: Path) -> None:
+def test_the_fingerprint_depends_on_the_pixels_only(tmp_path: Path) -> None:
     one, same = drawings(tmp_path), drawings(tmp_path)
     assert one.fingerprint == same.fingerprint
     assert drawings(tmp_path, shrink=[2]).fingerprint != one.fingerprint
@@ -55,11 +55,11 @@ def test_the_fingerprint_is_of_the_pixels(tmp_path: Path) -> None:
     assert drawings(tmp_path).fingerprint != one.fingerprint
 
 
-def test_pictures_are_shrunk_first(tmp_path: Path) -> None:
+def test_shrinks_pictures(tmp_path: Path) -> None:
     assert drawings(tmp_path, shrink=[2]).pictures[0].pixels.shape == (24, 24, 3)
 
 
-def test_the_sizes_of_one_picture_are_held_out_together(tmp_path: Path) -> None:
+def test_holds_out_all_sizes_of_a_picture_together(tmp_path: Path) -> None:
     folder = write_flat(tmp_path / "a", 8)
     data = load_pictures(str(folder), PictureOptions(shrink=(1, 2), held_out=30), (12, 24))
     out, kept = ({p.name[0] for p in each} for each in (data.held_out, data.pictures))
@@ -68,46 +68,48 @@ def test_the_sizes_of_one_picture_are_held_out_together(tmp_path: Path) -> None:
     assert len(data.all) == 16
 
 
-def test_transparency_is_kept(tmp_path: Path) -> None:
+def test_keeps_transparency(tmp_path: Path) -> None:
     folder = write_drawings(tmp_path, alpha=True)
     data = load_pictures(str(folder), PictureOptions(), (12, 24))
     assert {picture.pixels.shape[2] for picture in data.all} == {4}
 
 
-def test_pictures_smaller_than_a_crop_are_named(tmp_path: Path) -> None:
+def test_names_pictures_smaller_than_a_crop(tmp_path: Path) -> None:
     folder = write_drawings(tmp_path)
     with pytest.raises(DataError, match=r"6 of 6 pictures .* smaller than a crop of 64x64: flat/1"):
         load_pictures(str(folder), PictureOptions(), (32, 64))
 
 
-def test_a_damaged_picture_is_named(tmp_path: Path) -> None:
+def test_names_a_damaged_picture(tmp_path: Path) -> None:
     folder = write_drawings(tmp_path)
     (folder / "flat" / "1.png").write_bytes(b"no picture")
     with pytest.raises(DataError, match=r"flat/1\.png"):
         load_pictures(str(folder), PictureOptions(), (12, 24))
 
 
-def test_a_single_picture_cannot_be_held_out(tmp_path: Path) -> None:
+def test_rejects_a_single_picture(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="at least two"):
         load_pictures(str(write_flat(tmp_path / "a", 1)), PictureOptions(), (12, 24))
 
 
-class TestTwins:
-    def test_are_found_by_name(self, tmp_path: Path) -> None:
+class TestGivenLowResolution:
+    def test_is_found_by_name(self, tmp_path: Path) -> None:
         high, low = self._folders(tmp_path, 2)
         data = load_pictures(str(high), PictureOptions(), (12, 24), str(low))
         for picture in data.all:
             assert np.array_equal(picture.low, reduce(picture.pixels, 2))
 
-    def test_of_another_size_are_named(self, tmp_path: Path) -> None:
+    def test_must_have_the_right_size(self, tmp_path: Path) -> None:
         high, low = self._folders(tmp_path, 3)
-        with pytest.raises(DataError, match=r"the twin of .* is 16x16; .* it must be 24x24"):
+        with pytest.raises(
+            DataError, match=r"the low resolution of .* is 16x16; .* it must be 24x24"
+        ):
             load_pictures(str(high), PictureOptions(), (12, 24), str(low))
 
-    def test_that_are_missing_are_named(self, tmp_path: Path) -> None:
+    def test_must_exist_for_every_picture(self, tmp_path: Path) -> None:
         high, low = self._folders(tmp_path, 2)
         (low / "3.png").unlink()
-        with pytest.raises(DataError, match=r"1 of 4 pictures have no twin in .*: 3\.png"):
+        with pytest.raises(DataError, match=r"1 of 4 pictures have no counterpart in .*: 3\.png"):
             load_pictures(str(high), PictureOptions(), (12, 24), str(low))
 
     @staticmethod

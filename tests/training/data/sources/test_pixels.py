@@ -20,13 +20,13 @@ def test_values_beyond_the_range_are_clamped() -> None:
     assert to_grey_levels(images).flatten().tolist() == [0, 0, 255, 255]
 
 
-def test_channels_go_last_and_come_back() -> None:
+def test_moves_channels_last_and_back() -> None:
     images = np.random.default_rng(0).integers(0, 256, (2, 4, 6, 3), np.uint8)
     assert to_float(images).shape == (2, 3, 4, 6)
     np.testing.assert_array_equal(to_grey_levels(to_float(images)).numpy(), images)
 
 
-def every_opacity() -> np.ndarray:
+def every_alpha() -> np.ndarray:
     """uint8 [256, 1, 256, 4]: each opacity with each grey level; nothing where it is 0."""
     opacity, colour = np.mgrid[0:256, 0:256].astype(np.uint8)
     images = np.stack([colour, 255 - colour, colour // 2, opacity], axis=-1)
@@ -34,24 +34,24 @@ def every_opacity() -> np.ndarray:
     return images[:, None]
 
 
-def test_colours_over_white_come_back_where_they_can_be_seen() -> None:
-    images = every_opacity()
+def test_on_white_round_trips_visible_colours() -> None:
+    images = every_alpha()
     planes = to_planes(images, "on-white")
     assert planes.min() >= -1
     assert planes.max() <= 1
     again = to_pixels(planes, "on-white").numpy()
-    inside = slice(6, 250)  # beyond, the opacity is drawn outwards
+    inside = slice(6, 250)  # outside of this range alpha is stretched
     np.testing.assert_array_equal(again[inside], images[inside])
     for sure in (0, 255):
         np.testing.assert_array_equal(again[sure], images[sure])
 
 
-def test_what_is_empty_is_white_and_transparent() -> None:
+def test_an_empty_image_is_white_and_transparent() -> None:
     planes = to_planes(np.zeros((1, 1, 1, 4), np.uint8), "on-white")
     assert planes.flatten().tolist() == [1, 1, 1, -1]
 
 
-def test_opacities_near_the_ends_become_exactly_0_and_255() -> None:
+def test_alpha_near_the_ends_becomes_exactly_0_or_255() -> None:
     opacity = torch.tensor([-1.5, -1.0, -0.981, -0.9, 0.9, 0.981, 1.0, 1.5]).view(1, 1, 1, 8)
     planes = torch.cat([torch.ones(1, 3, 1, 8), opacity], dim=1)
     pixels = to_pixels(planes, "on-white")[0, 0]
@@ -59,8 +59,8 @@ def test_opacities_near_the_ends_become_exactly_0_and_255() -> None:
     assert not pixels[:3].any()
 
 
-def test_a_small_difference_of_planes_is_a_small_one_of_pixels() -> None:
-    """Engines differ in the last places of floats; no opacity may jump there."""
+def test_small_differences_of_values_give_small_differences_of_pixels() -> None:
+    """Engines round differently, so the mapping of alpha must be continuous."""
     opacity = torch.linspace(-1, 1, 20_001).view(1, 1, 1, -1)
     colours = 1 - 0.3 * (opacity + 1).repeat(1, 3, 1, 1)
     planes = torch.cat([colours, opacity], dim=1)
@@ -68,7 +68,7 @@ def test_a_small_difference_of_planes_is_a_small_one_of_pixels() -> None:
     assert (near - far).abs().max() <= 1
 
 
-def test_other_images_are_the_same_straight_and_over_white() -> None:
+def test_images_without_alpha_are_the_same_in_both_representations() -> None:
     for channels in (1, 3):
         images = np.random.default_rng(0).integers(0, 256, (2, 4, 6, channels), np.uint8)
         planes = to_planes(images, "on-white")
@@ -76,12 +76,12 @@ def test_other_images_are_the_same_straight_and_over_white() -> None:
         np.testing.assert_array_equal(to_pixels(planes, "on-white").numpy(), images)
 
 
-def test_straight_transparency_is_as_it_is_stored() -> None:
-    images = every_opacity()
+def test_straight_keeps_the_stored_channels() -> None:
+    images = every_alpha()
     assert torch.equal(to_planes(images, "straight"), to_float(images))
     np.testing.assert_array_equal(to_pixels(to_float(images), "straight").numpy(), images)
 
 
-def test_a_contact_sheet_goes_row_by_row_and_fills_with_zero() -> None:
+def test_a_contact_sheet_is_filled_row_by_row_and_padded_with_zeros() -> None:
     images = np.arange(1, 4, dtype=np.uint8).reshape(3, 1, 1, 1)
     assert contact_sheet(images, columns=2)[..., 0].tolist() == [[1, 2], [3, 0]]

@@ -25,7 +25,7 @@ CATS_AND_DOGS = {
 }
 
 
-def test_holds_what_the_same_folder_holds(tmp_path: Path) -> None:
+def test_reads_the_same_data_as_from_a_folder(tmp_path: Path) -> None:
     folder = write_tree(tmp_path / "folder", CATS_AND_DOGS)
     archive = write_zip(tmp_path / "data.zip", CATS_AND_DOGS)
     first, second = (load_dataset(path, cache=tmp_path) for path in (folder, archive))
@@ -34,14 +34,14 @@ def test_holds_what_the_same_folder_holds(tmp_path: Path) -> None:
     assert second.images[:, 0, 0, 0].tolist() == [30, 20, 10]
 
 
-def test_a_flat_one_has_no_classes(tmp_path: Path) -> None:
+def test_a_flat_archive_has_no_classes(tmp_path: Path) -> None:
     archive = write_zip(tmp_path / "data.zip", {"b.png": png(2), "a.png": png(1)})
     data = load_dataset(archive, cache=tmp_path)
     assert data.labels is None
     assert data.images[:, 0, 0, 0].tolist() == [1, 2]
 
 
-def test_outermost_folders_may_be_splits(tmp_path: Path) -> None:
+def test_top_folders_may_be_splits(tmp_path: Path) -> None:
     files = {"train/x/1.png": png(1), "train/y/2.png": png(2), "test/x/3.png": png(3)}
     archive = write_zip(tmp_path / "data.zip", files)
     train, test = (load_dataset(archive, split, cache=tmp_path) for split in ("train", "test"))
@@ -49,7 +49,7 @@ def test_outermost_folders_may_be_splits(tmp_path: Path) -> None:
     assert test.images[:, 0, 0, 0].tolist() == [3]
 
 
-def test_without_a_test_split_both_are_the_same(tmp_path: Path) -> None:
+def test_without_a_test_split_both_splits_are_the_same(tmp_path: Path) -> None:
     files = {"train/1.png": png(1), "val/2.png": png(2)}
     archive = write_zip(tmp_path / "data.zip", files)
     train, test = (load_dataset(archive, split, cache=tmp_path) for split in ("train", "test"))
@@ -63,13 +63,13 @@ def test_reads_windows_separators(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["../a.png", "/etc/a.png", "cat/../../a.png", "C:/a.png", "..\\a"])
-def test_refuses_names_that_point_out_of_it(tmp_path: Path, name: str) -> None:
+def test_rejects_names_outside_of_the_archive(tmp_path: Path, name: str) -> None:
     archive = write_zip(tmp_path / "data.zip", {"a.png": png(), name: png()})
-    with pytest.raises(DataError, match="which lies outside of it"):
+    with pytest.raises(DataError, match="which is outside of it"):
         open_archive(archive, "train")
 
 
-def test_refuses_encrypted_ones(tmp_path: Path) -> None:
+def test_rejects_encrypted_archives(tmp_path: Path) -> None:
     archive = write_zip(tmp_path / "data.zip", {"a.png": png()})
     content = bytearray(archive.read_bytes())
     flags = content.rindex(b"PK\1\2") + 8  # of the entry in the central directory
@@ -79,15 +79,15 @@ def test_refuses_encrypted_ones(tmp_path: Path) -> None:
         open_archive(archive, "train")
 
 
-def test_refuses_truncated_ones(tmp_path: Path) -> None:
+def test_rejects_truncated_archives(tmp_path: Path) -> None:
     archive = write_zip(tmp_path / "data.zip", CATS_AND_DOGS)
     archive.write_bytes(archive.read_bytes()[:-40])
-    with pytest.raises(DataError, match="is no whole ZIP file"):
+    with pytest.raises(DataError, match="is not a complete ZIP file"):
         load_dataset(archive, cache=tmp_path)
 
 
 @pytest.mark.filterwarnings("ignore:Duplicate name")
-def test_refuses_two_files_of_one_name(tmp_path: Path) -> None:
+def test_rejects_duplicate_names(tmp_path: Path) -> None:
     archive = write_zip(tmp_path / "data.zip", {"a.png": png()})
     with zipfile.ZipFile(archive, "a") as file:
         file.writestr("a.png", png(1))
@@ -95,18 +95,18 @@ def test_refuses_two_files_of_one_name(tmp_path: Path) -> None:
         open_archive(archive, "train")
 
 
-def test_a_class_without_images_is_refused(tmp_path: Path) -> None:
+def test_rejects_a_class_without_images(tmp_path: Path) -> None:
     archive = write_zip(tmp_path / "data.zip", {"cat/1.png": png(), "dog/": b""})
     with pytest.raises(DataError, match="the class folder dog without any image"):
         load_dataset(archive, cache=tmp_path)
 
 
-def test_refuses_one_without_images(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="it holds no images"):
+def test_rejects_an_archive_without_images(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="it contains no images"):
         open_archive(write_zip(tmp_path / "data.zip", {"a.txt": b""}), "train")
 
 
-def test_a_bomb_is_a_broken_image(
+def test_a_zip_bomb_counts_as_a_broken_image(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr("mirage.training.data.sources.image.MAX_FILE_BYTES", 4096)
@@ -119,12 +119,12 @@ def test_a_bomb_is_a_broken_image(
     data = load_dataset(archive, options=DataOptions(max_broken=0.9), cache=tmp_path)
     assert (len(data), data.broken) == (1, 2)
     said = capsys.readouterr().err
-    assert "b.png: holds more than" in said
+    assert "b.png: has more than" in said
     assert "c.png: Image size (3600000000 pixels) exceeds limit" in said
 
 
 @given(cut=st.integers(0, 400), at=st.integers(0, 400), byte=st.integers(0, 255))
-def test_any_damage_is_an_image_or_a_data_error(
+def test_any_damage_gives_images_or_a_data_error(
     tmp_path_factory: pytest.TempPathFactory, cut: int, at: int, byte: int
 ) -> None:
     path = tmp_path_factory.getbasetemp() / "fuzz.zip"

@@ -1,0 +1,1 @@
+"""Requests with pictures: what their bodies hold, and how they are enlarged and answered."""

@@ -1,0 +1,91 @@
+"""What a request for larger pictures brings: one picture, or a ZIP of several, and fields."""
+
+import hashlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from functools import cached_property
+
+from pydantic import ValidationError
+from starlette.requests import Request
+
+from mirage.service.api.content.form import FORM, parse_form
+from mirage.service.api.content.request_body import (
+    OCTETS,
+    announced_bytes,
+    body_type,
+    invalid_fields,
+    read_bounded,
+)
+from mirage.service.api.pictures.upscaler import in_thread
+from mirage.service.api.state import Service
+from mirage.service.errors import InvalidValue
+from mirage.service.media.encoding import JPEG, PNG, WEBP, ZIP
+from mirage.service.tasks.requests import UpscaleRequest
+
+CURL = "application/x-www-form-urlencoded"  # what curl says of any file unless told otherwise
+ZIPS = (ZIP, "application/x-zip-compressed")
+BODY_TYPES = (PNG, JPEG, WEBP, "image/jpg", OCTETS, ZIP, *ZIPS[1:], FORM, CURL)
+PICTURE = "picture"  # of a form
+EXPLANATION = " of pictures; send a smaller one, or several requests"
+
+
+@dataclass(frozen=True)
+class Posted:
+    """The bytes of a picture, or of a ZIP of pictures, and what is asked for."""
+
+    data: bytes
+    is_archive: bool
+    fields: UpscaleRequest
+
+    @cached_property
+    def seed(self) -> int:
+        """A number of the bytes alone, which decides in place of a seed what a canary answers."""
+        return int.from_bytes(hashlib.sha256(self.data).digest())
+
+
+@asynccontextmanager
+async def posted(
+    request: Request, service: Service, fields: UpscaleRequest
+) -> AsyncIterator[Posted]:
+    """Read a body of any of the types; its memory counts as long as the block lasts.
+
+    `fields` are those of the query. Raises BodyTooLarge, UnsupportedBody, Malformed, InvalidValue,
+    Overloaded; ClientDisconnect.
+    """
+    headers, most = request.headers, service.settings.picture_bytes
+    media_type = body_type(headers, BODY_TYPES)
+    announced = announced_bytes(headers)
+    with service.picture_memory.held(most if announced is None else min(announced, most)):
+        body = await read_bounded(headers, request.receive, most, EXPLANATION)
+        content_type = headers.get("content-type", "")
+        yield await in_thread(service, lambda: _parse(media_type, content_type, body, fields))
+
+
+def _parse(
+    media_type: str | None, content_type: str, body: bytes, fields: UpscaleRequest
+) -> Posted:
+    if media_type == FORM:
+        body, fields = _from_form(parse_form(body, content_type), fields)
+        media_type = ZIP if body.startswith(b"PK\3\4") else None
+    found = Posted(body, media_type in ZIPS, fields)
+    found.seed  # noqa: B018  # here, where it holds nobody up
+    return found
+
+
+def _from_form(form: dict[str, bytes], query: UpscaleRequest) -> tuple[bytes, UpscaleRequest]:
+    if (body := form.pop(PICTURE, None)) is None:
+        names = ", ".join(form)
+        raise InvalidValue.of(
+            PICTURE, f"picture is absent from the form, which has {names or 'nothing':.200}"
+        )
+    given = query.model_dump(exclude_none=True)
+    for name in form:
+        if name in given:
+            raise InvalidValue.of(name, f"{name} is given in the query and in the form")
+    try:
+        texts = {name: value.decode("utf-8", "replace") for name, value in form.items()}
+        return body, UpscaleRequest.model_validate({**given, **texts})
+    except ValidationError as error:
+        details = error.errors(include_url=False, include_context=False)
+        raise invalid_fields(details, UpscaleRequest) from None

@@ -1,0 +1,135 @@
+"""`POST /upscale`: pictures in, larger pictures out."""
+
+import time
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+from fastapi.routing import APIRoute
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from mirage.service.api.admission.deadline import (
+    allowed_s,
+    before,
+    unless_client_left,
+    while_connected,
+)
+from mirage.service.api.content.negotiation import choose_picture_type
+from mirage.service.api.content.streaming import Stream
+from mirage.service.api.content.timing import server_timing
+from mirage.service.api.document.openapi_pictures import (
+    DESCRIPTION,
+    upscale_extra,
+    upscale_responses,
+)
+from mirage.service.api.pictures.archive import EnlargedArchive, Entry, survey
+from mirage.service.api.pictures.body import Posted, posted
+from mirage.service.api.pictures.enlarge import Enlargement, Part, Wanted, measure, settle_scale
+from mirage.service.api.pictures.tally import Tally
+from mirage.service.api.pictures.upscaler import Upscaler, in_thread, upscaler_of
+from mirage.service.api.security.middleware import CountRequests
+from mirage.service.api.state import Service, service_of
+from mirage.service.media.unzip import Unzip
+from mirage.service.tasks.requests import UpscaleRequest
+from mirage.service.telemetry.logging import record_of
+
+
+class CountedRoute(APIRoute):
+    """A route whose answers are counted and timed, as all that make images."""
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request that is for this path."""
+        metrics = scope["app"].state.service.metrics
+        await CountRequests(super().handle, metrics)(scope, receive, send)
+
+
+router = APIRouter(route_class=CountedRoute)
+
+
+@router.post(
+    "/upscale",
+    summary="Enlarge a picture",
+    description=DESCRIPTION,
+    response_class=Response,
+    responses=upscale_responses(),
+    openapi_extra=upscale_extra(),
+)
+async def upscale(request: Request, fields: Annotated[UpscaleRequest, Query()]) -> Response:
+    """Enlarge what is posted: read, check, decode, queue, encode, answer."""
+    service = service_of(request)
+    return await unless_client_left(service.metrics, _answer(request, service, fields))
+
+
+async def _answer(request: Request, service: Service, fields: UpscaleRequest) -> Response:
+    seconds = allowed_s(request.headers, service.settings.picture_deadline_s)
+    deadline = time.monotonic() + seconds
+    service.models.check_room(seconds, "upscale")
+    async with AsyncExitStack() as held:
+        reading = held.enter_async_context(posted(request, service, fields))
+        body = await before(deadline, reading)
+        named = body.fields.model, body.fields.version, body.seed
+        upscaler = await held.enter_async_context(upscaler_of(service, deadline, *named))
+        accept = ",".join(request.headers.getlist("accept"))
+        media = choose_picture_type(accept, is_archive=body.is_archive)
+        wanted = Wanted(settle_scale(body.fields.scale, upscaler), media)
+        answer = _many if body.is_archive else _one
+        return await answer(request, upscaler, body, wanted, held)
+
+
+async def _one(
+    request: Request, upscaler: Upscaler, body: Posted, wanted: Wanted, held: AsyncExitStack
+) -> Response:
+    """A single picture: in one write if its model's tiles are one row, else as it is made."""
+    service = upscaler.service
+    size = await in_thread(service, lambda: measure(body.data, service.settings))
+    enlargement = Enlargement(upscaler, size, wanted)
+    held.enter_context(service.picture_memory.held(wanted.held_bytes(size, upscaler.model)))
+    parts = enlargement.parts(body.data)
+    held.push_async_callback(parts.aclose)
+    tally = Tally(upscaler, record_of(request))
+    charge = service.rates.charged(tally.record, enlargement.images)
+    headers = _headers(upscaler, wanted)
+    if size.height > upscaler.served.tile and wanted.is_native(upscaler.model):
+        with charge:
+            first = await while_connected(request, anext(parts))
+        return Stream(tally.counted(first, parts), headers, wanted.media, held.pop_all())
+    with charge:
+        made = await while_connected(request, _collected(parts))
+    tally.done(made[-1])
+    headers["Server-Timing"] = server_timing(made[-1].outcome, made[-1].encode_s)
+    return Response(b"".join(part.data for part in made), 200, headers, wanted.media)
+
+
+async def _many(
+    request: Request, upscaler: Upscaler, body: Posted, wanted: Wanted, held: AsyncExitStack
+) -> Response:
+    """An archive of pictures, sent as they are made."""
+    service, settings = upscaler.service, upscaler.service.settings
+
+    def open_archive() -> tuple[Unzip, list[Entry]]:
+        archive = Unzip(body.data, settings.images_per_request, settings.picture_bytes)
+        return archive, survey(archive, settings)
+
+    archive, entries = await in_thread(service, open_archive)
+    held.callback(archive.close)
+    enlarged = EnlargedArchive(upscaler, archive, entries, wanted.scale)
+    held.enter_context(service.picture_memory.held(enlarged.held_bytes))
+    parts = enlarged.parts()
+    held.push_async_callback(parts.aclose)
+    tally = Tally(upscaler, record_of(request), len(enlarged.sizes))
+    with service.rates.charged(tally.record, enlarged.images):
+        first = await while_connected(request, anext(parts))
+    headers = _headers(upscaler, wanted)
+    return Stream(tally.counted(first, parts), headers, wanted.media, held.pop_all())
+
+
+def _headers(upscaler: Upscaler, wanted: Wanted) -> dict[str, str]:
+    """Those of every answer."""
+    return {"X-Model": upscaler.name, "X-Scale": f"{wanted.scale:g}", "Vary": "Accept"}
+
+
+async def _collected(parts: AsyncGenerator[Part]) -> list[Part]:
+    return [part async for part in parts]

@@ -1,0 +1,121 @@
+"""A version that enlarges pictures, held for one request, and what a request asks of it."""
+
+import asyncio
+import re
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import TypeVar
+
+from mirage.bundle.format.interface import Image
+from mirage.bundle.format.manifest import PictureModel
+from mirage.service.api.admission.deadline import before
+from mirage.service.api.content.timing import observe
+from mirage.service.api.state import Service
+from mirage.service.batching.queue import EntryResult
+from mirage.service.errors import InvalidValue
+from mirage.service.media.pictures import Picture
+from mirage.service.tasks.upscale import (
+    UpscaleJob,
+    as_pictures,
+    check_enlarged,
+    count_images,
+    join_pictures,
+)
+from mirage.service.versions.version import LoadedVersion
+
+T = TypeVar("T")
+NAMED = re.compile("([^@]+)(?:@([0-9]+))?")
+
+
+@dataclass(frozen=True)
+class Upscaler:
+    """A version that enlarges pictures; `deadline` is in `time.monotonic()` seconds."""
+
+    service: Service
+    served: LoadedVersion
+    model: PictureModel
+    deadline: float
+
+    @property
+    def name(self) -> str:
+        """Name and version, as headers have them."""
+        manifest = self.served.manifest
+        return f"{manifest.name}@{manifest.version}"
+
+    def check(self, height: int, width: int, count: int = 1, field: str = "picture") -> None:
+        """Raise LimitExceeded, Overloaded or DeadlineUnreachable for pictures of this size.
+
+        Before they are decoded, or made.
+        """
+        scale, settings = self.model.scale, self.service.settings
+        check_enlarged(height, width, count, scale, settings, field)
+        self.served.check_room(self.deadline - time.monotonic(), count * height * width)
+
+    def admit(self, image: Image, count: int, field: str = "count") -> int:
+        """As how many images those of another model count once they are enlarged.
+
+        Raises as `check`.
+        """
+        self.check(image.height, image.width, count, field)
+        return count * count_images(image.height, image.width, self.model.scale)
+
+    def job(self, pictures: Sequence[Picture]) -> UpscaleJob:
+        """Pictures of one size and kind as items; takes a while, see `in_thread`."""
+        channels = self.served.manifest.outputs[0].sizes[3] or 1
+        return UpscaleJob(pictures, self.model, channels, self.served.tile)
+
+    async def enlarge(self, made: EntryResult) -> EntryResult:
+        """Enlarge the images that another model made, as one entry of the batcher.
+
+        The seconds are those of both. Raises what `Batcher.submit` raises.
+        """
+        job = await in_thread(self.service, lambda: self.job(as_pictures(made.rows)))
+        outcome = await self.served.generate(job, self.deadline)
+        images = await in_thread(self.service, lambda: join_pictures(job, outcome.rows))
+        observe(self.service.metrics, self.served.manifest, len(images), outcome, 0.0)
+        run_s = made.run_s + outcome.queue_s + outcome.run_s
+        return EntryResult(images, made.queue_s, run_s)
+
+
+@asynccontextmanager
+async def upscaler_of(
+    service: Service,
+    deadline: float,
+    name: str | None = None,
+    version: int | None = None,
+    seed: int | None = None,
+) -> AsyncIterator[Upscaler]:
+    """The version that enlarges a request's pictures, in memory as long as the block lasts.
+
+    `seed` decides whether a canary answers. Raises what `ModelRegistry.find` raises, and
+    InvalidValue for a model that enlarges nothing.
+    """
+    models = service.models
+    lease = await before(deadline, models.lease(name, version, seed, "upscale"))
+    with lease as found:
+        model = found.manifest.pictures
+        assert model is not None  # the manifest of an upscaler has it
+        yield Upscaler(service, found.member(seed, 0), model, deadline)
+
+
+@asynccontextmanager
+async def named_upscaler(service: Service, deadline: float, name: str) -> AsyncIterator[Upscaler]:
+    """As `upscaler_of`, of the field `upscale` of another request: `name` or `name@version`."""
+    match = NAMED.fullmatch(name)
+    if match is None:
+        raise InvalidValue.of("upscale", f"upscale is {name!r:.100}; name or name@version is one")
+    version = None if match[2] is None else int(match[2])
+    async with AsyncExitStack() as held:
+        try:
+            lease = upscaler_of(service, deadline, match[1], version)
+            upscaler = await held.enter_async_context(lease)
+        except InvalidValue as error:
+            raise InvalidValue.of("upscale", error.detail) from None
+        yield upscaler
+
+
+async def in_thread(service: Service, work: Callable[[], T]) -> T:
+    """What an encoding thread makes, while the event loop goes on."""
+    return await asyncio.get_running_loop().run_in_executor(service.encoders, work)

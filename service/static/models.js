@@ -1,0 +1,55 @@
+/** The models of the server and their versions. */
+
+import { ask } from "./api.js";
+
+const described = new Map(); // name@version → description
+
+/** Lists all models: name, released, versions, default. */
+export async function listModels(signal) {
+  const { models } = await ask("models", { signal });
+  return models;
+}
+
+/** Lists every published version as `{ choice: "mnist@1", text }`, the newest of a model first. */
+export function choicesOf(models) {
+  return models.flatMap(({ name, versions, released }) =>
+    [...versions].reverse().map((version) => ({
+      choice: `${name}@${version}`,
+      text: `${name} ${version}${version === released ? "" : " (not released)"}`,
+    })),
+  );
+}
+
+/** Returns the version to show if the URL has none: the release of the default model. */
+export function firstChoice(models) {
+  const released = models.filter((model) => model.released !== null);
+  const first = released.find((model) => model.default) ?? released[0];
+  return first ? `${first.name}@${first.released}` : (choicesOf(models)[0]?.choice ?? null);
+}
+
+/** Parses a choice to name and version; null if it is invalid. */
+export function parseChoice(choice) {
+  const found = /^([a-z0-9_-]+)@([1-9][0-9]{0,14})$/.exec(choice);
+  return found && { name: found[1], version: Number(found[2]) };
+}
+
+/** Describes a version and the runtime of its model. The server loads it first if needed. */
+export async function describe(choice, signal) {
+  if (!described.has(choice)) described.set(choice, await fetchVersion(choice, signal));
+  return described.get(choice);
+}
+
+async function fetchVersion(choice, signal) {
+  const { name, version } = parseChoice(choice);
+  const find = async () => {
+    const model = await ask(`models/${name}`, { signal });
+    const found = model.loaded.find((loaded) => loaded.version === version);
+    return found && { ...found, name, choice, runtime: model.runtime };
+  };
+  return (await find()) ?? (await load(name, version, signal), await find());
+}
+
+/** Makes the server load a version, by generating an image. */
+async function load(model, version, signal) {
+  await ask("generate", { json: { model, version }, accept: "image/png", signal });
+}

@@ -1,0 +1,54 @@
+"""The command `export`: publishes a run's last snapshot, or a bundle as a new version."""
+
+import argparse
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from mirage.bundle.format.verify import read_manifest
+from mirage.training.cli.flags import UPSCALE, add_card, card_of
+from mirage.training.errors import UsageError
+from mirage.training.evaluation.scorecard import read_scorecard, scores_file
+from mirage.training.publish.export import publish, republish
+from mirage.training.publish.model_card import ModelCard
+from mirage.training.publish.upscale.publish import publish_upscaler, republish_upscaler
+from mirage.training.runs.checkpoint import load_snapshot, load_upscaler
+from mirage.training.runs.run_dir import Run
+from mirage.training.runs.warm_start import is_bundle
+
+
+def add_command(add: Callable[..., argparse.ArgumentParser]) -> None:
+    """Add the parser; `add` is the method `add_parser` of subparsers."""
+    parser = add("export", help="publish a run, or republish a bundle")
+    parser.set_defaults(command=_export)
+    parser.add_argument("candidate", type=Path, metavar="RUN|BUNDLE")
+    parser.add_argument("--to", type=Path, required=True, metavar="MODELS/NAME")
+    add_card(parser.add_argument_group("model card", "By default a bundle keeps its card."))
+
+
+def _export(options: argparse.Namespace) -> Iterator[str]:
+    if is_bundle(options.candidate):
+        yield str(_republish(options))
+    else:
+        yield str(_publish(Run(options.candidate), options))
+
+
+def _republish(options: argparse.Namespace) -> Path:
+    card = card_of(options)
+    if read_manifest(options.candidate).task != UPSCALE:
+        return republish(options.candidate, options.to, card)
+    if card:
+        raise UsageError(
+            f"{options.candidate} is an upscaler; its model card cannot be changed, export its "
+            "run instead"
+        )
+    return republish_upscaler(options.candidate, options.to)
+
+
+def _publish(run: Run, options: argparse.Namespace) -> Path:
+    config, data = run.read_config()
+    path, card = run.latest_snapshot(), card_of(options) or ModelCard()
+    if config.task == UPSCALE:
+        return publish_upscaler(load_upscaler(path), config, data, options.to, card)
+    scorecard = read_scorecard(scores_file(path))
+    scores = scorecard.scores if scorecard else {}
+    return publish(load_snapshot(path), config, data, options.to, scores, card)

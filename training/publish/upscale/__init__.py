@@ -1,0 +1,1 @@
+"""From a run of task `upscale` to a published bundle."""

@@ -1,0 +1,103 @@
+"""The model card of a network that enlarges pictures."""
+
+from collections.abc import Iterator, Mapping
+
+from mirage.bundle.format.manifest import Description, PictureModel
+from mirage.training.evaluation.restoration import COLUMNS, OURS, RestorationCard
+from mirage.training.publish.model_card import (
+    ModelCard,
+    credits_of,
+    data_and_licence,
+    front_matter,
+    training_line,
+)
+
+LIMITS = (
+    "It draws details that are likely, which need not be those that were there: an enlarged "
+    "picture is no evidence. Pictures unlike those of training, or made small in another way, "
+    "gain less."
+)
+
+
+def upscaler_card(
+    name: str,
+    version: int,
+    description: Description,
+    card: ModelCard,
+    scores: Mapping[str, RestorationCard],
+) -> str:
+    """The text of the bundle's README.md; scores: by the names of the sets of pictures."""
+    caption = "Rows of low resolution, bicubic, this model, and the picture"
+    return "\n".join(
+        [
+            *front_matter(card, "image-to-image", "super-resolution"),
+            "",
+            f"# {name}@{version}",
+            "",
+            f"![{caption}](samples.png)",
+            "",
+            *_what(description),
+            "",
+            *data_and_licence(card),
+            "## Scores",
+            "",
+            *_scores(description, scores),
+            "## Training",
+            "",
+            training_line(description),
+            "",
+            "## Limits",
+            "",
+            LIMITS,
+            "",
+            *credits_of(card),
+        ]
+    )
+
+
+def _what(description: Description) -> Iterator[str]:
+    if form := description.pictures:
+        yield f"A network that makes {_kind(description)} pictures {form.scale} times as large."
+        yield (
+            f"Input: `{description.inputs[0]}`; output: `{description.outputs[0]}`. "
+            f"ONNX opset {description.opset}. {_tiles(form)} "
+            f"Low resolution in training: {form.degradation}."
+        )
+
+
+def _kind(description: Description) -> str:
+    return "grey" if description.inputs[0].sizes[3] == 1 else "RGB"
+
+
+def _tiles(form: PictureModel) -> str:
+    return (
+        f"No pixel depends on any that is more than {form.halo} pixels of the input away, so tiles "
+        "with such a halo give the bytes of the whole picture."
+    )
+
+
+def _scores(description: Description, scores: Mapping[str, RestorationCard]) -> Iterator[str]:
+    if not scores:
+        yield from ("Not scored.", "")
+    for name, card in scores.items():
+        own = card.data_fingerprint == description.training.data_fingerprint
+        yield f"### {name}: {card.pictures} {'held-out' if own else 'other'} pictures"
+        yield ""
+        yield from _table(card)
+        yield ""
+        yield (
+            f"Least gain over bicubic: `{card.worst}`, {card.worst_gain:+.2f} dB "
+            f"({card.worst_psnr:.2f} dB). Below bicubic: {card.below_bicubic} of {card.pictures}."
+        )
+        yield ""
+
+
+def _table(card: RestorationCard) -> Iterator[str]:
+    methods = [(name, "this model" if name == OURS else name) for name in card.scores]
+    yield f"| score | {' | '.join(title for _, title in methods)} | what it is |"
+    yield "|---" * (len(methods) + 2) + "|"
+    for score, (meaning, more) in COLUMNS.items():
+        values = [card.scores[name].get(score) for name, _ in methods]
+        if any(value is not None for value in values):
+            cells = " | ".join("" if value is None else f"{value:.4g}" for value in values)
+            yield f"| {score} | {cells} | {meaning}; {'more' if more else 'less'} is better |"
