@@ -301,4 +301,5 @@ def log_request(
 
 
 def _ms(seconds: float | None) -> float | None:
-    return None if seconds is None else round(1000 * seconds, 2)
+    # `round` with digits takes four times as long.
+    return None if seconds is None else int(100_000 * seconds + 0.5) / 100
