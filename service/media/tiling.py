@@ -45,11 +45,16 @@ class Tile:
 
 
 def tile_side(wanted: int, halo: int, multiple: int) -> int:
-    """The side of tiles, in pixels: as wanted, or more where halos would take more than half of it.
+    """Return the side of tiles in pixels: `wanted`, or more if halos took up more than half of it.
 
-    So the tiles of a picture have at most twice its pixels along each axis.
+    Along each axis, the tiles of a picture thus have at most twice the pixels of the picture.
     """
-    return -(-max(wanted, 4 * halo) // multiple) * multiple
+    halo = _rounded_up(halo, multiple)
+    return _rounded_up(max(wanted, 4 * halo, 2 * halo + multiple), multiple)
+
+
+def _rounded_up(length: int, multiple: int) -> int:
+    return -(-length // multiple) * multiple
 
 
 def plan_spans(length: int, tile: int, halo: int, multiple: int = 1) -> list[Span]:

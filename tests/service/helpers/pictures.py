@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 from PIL import Image
+from starlette.testclient import TestClient
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
@@ -84,3 +85,8 @@ def form(boundary: str, *parts: tuple[str, bytes], end: bytes = b"--\r\n") -> by
         for head, value in parts
     ]
     return b"".join(written) + b"--" + boundary.encode() + end
+
+
+def enlarge(client: TestClient, body: bytes, accept: str = "*/*", **query: object) -> Any:
+    """The answer to a picture."""
+    return client.post("/upscale", content=body, params=query, headers={"accept": accept})  # type: ignore[arg-type]
