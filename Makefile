@@ -1,6 +1,6 @@
-# Everything runs from the checkout with the interpreter of .venv. The packages are installed in place
-# (editable), so that `python -m service` means these files from any folder, and a stamp in .venv per
-# set of dependencies makes the second call immediate.
+# All targets run from the checkout with the interpreter in .venv. The packages are installed in
+# editable mode, so that `python -m service` uses these files from any folder. A stamp file in .venv
+# for each set of dependencies avoids repeated installs.
 
 PYTHON ?= python3
 VENV   := .venv
@@ -19,7 +19,7 @@ RUN    := runs/mnist
 .DELETE_ON_ERROR:
 .PHONY: help serve test setup check bench train clean
 
-help: ## show this list
+help: ## list the targets
 	@awk -F ': .*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 serve: $(SERVE) ## serve the shipped model, port 8000 unless PORT=...; installs no torch
@@ -28,7 +28,7 @@ serve: $(SERVE) ## serve the shipped model, port 8000 unless PORT=...; installs 
 test: $(SETUP) ## run all tests
 	$(PY) -m pytest
 
-setup: $(SETUP) ## install all of it: serving, training, tests, tools
+setup: $(SETUP) ## install everything: serving, training, tests, tools
 
 check: $(SETUP) ## format, lint, types
 	$(PY) -m ruff format --check
@@ -39,7 +39,7 @@ bench: $(SETUP) ## run every benchmark; the last line of each is one JSON object
 	@set -e; for program in $(sort $(filter-out %/generators.py,$(wildcard benchmarks/*.py))); do \
 	    echo "$$program" >&2; $(PY) "$$program"; done
 
-train: $(SETUP) ## train on MNIST, score it, publish it in models/mnist; downloads it unless DATA=...
+train: $(SETUP) ## train on MNIST, score, publish to models/mnist; downloads MNIST unless DATA=...
 	$(if $(DATA),,$(PY) -m training download-mnist $(MNIST))
 	$(PY) -m training train --data $(or $(DATA),$(MNIST)) --preset mnist --run $(RUN)
 	$(PY) -m training evaluate $(RUN) --data $(or $(DATA),$(MNIST))
@@ -48,7 +48,7 @@ train: $(SETUP) ## train on MNIST, score it, publish it in models/mnist; downloa
 	    --data-name "MNIST (LeCun, Cortes, Burges)" --data-license cc-by-sa-3.0
 	@echo "to serve it: $(PY) -m bundle release mnist VERSION"
 
-clean: ## remove .venv and caches; data, runs and models stay
+clean: ## remove .venv and caches; keep data, runs and models
 	rm -rf $(VENV) build dist *.egg-info client/build client/*.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache .schemathesis
 	find $(wildcard bundle client service training tests benchmarks) -name __pycache__ -prune -exec rm -rf {} +
 

@@ -1,4 +1,4 @@
-"""What share of a training step making the next batch takes, where nothing else runs beside it."""
+"""Measures which share of a training step is spent on loading the next batch."""
 
 import json
 import statistics
@@ -22,7 +22,7 @@ ROUNDS, STEPS, IMAGES = 9, 5, 60_000
 
 
 def digits(folder: Path) -> Dataset:
-    """As many images as MNIST has, of noise, read from a file as any data are."""
+    """Noise images in the number and size of MNIST, read from a file."""
     noise = np.random.default_rng(0).integers(0, 256, (IMAGES, 28, 28, 1), np.uint8)
     labels = np.arange(IMAGES) % 10
     np.savez(folder / "digits.npz", images=noise, labels=labels)
@@ -39,7 +39,7 @@ def main() -> None:
         for number in range(ROUNDS * STEPS):
             nimg = number * config.batch_size
             started = time.process_time()
-            loader.batches(nimg)  # the first of them waits; each also makes the next
+            loader.batches(nimg)  # the first call waits; each prefetches the next
             loader.batches(nimg + config.batch_size)
             fed = time.process_time()
             batches = loader.batches(nimg)

@@ -1,4 +1,4 @@
-"""The generators that are served in benchmarks: the shipped digits, and untrained larger ones."""
+"""The generators that the benchmarks serve: the shipped digits, and larger untrained ones."""
 
 import json
 import shutil
@@ -23,7 +23,7 @@ FOR_CPUS = ("rgb32", "rgb256")
 
 
 def make_models(root: Path, names: Sequence[str] = FOR_CPUS) -> dict[str, Path]:
-    """Write and release the digits and these models under `root`; their graphs by name."""
+    """Write and release the digits and these models under `root`; returns their graphs by name."""
     if not (root / "mnist").exists():
         shutil.copytree(ROOT / "models/mnist", root / "mnist")
     for name in names:

@@ -1,10 +1,9 @@
-"""Images per second of an NVIDIA GPU: bare, served, and beside PyTorch's compiler.
+"""Measures images per second on an NVIDIA GPU: engine alone, served, and with torch.compile.
 
-`engine` rows are the service's own engine, latents in and pixels out of host memory, with CUDA
-graphs (`recorded`) and without, in each precision; `compiled` rows are `torch.compile` with CUDA
-graphs doing the same; `stages` rows tell where the time of a batch goes; `served` rows are wrk
-against the service, with the processor time and the share of the GPU's time that it took. Without a
-GPU nothing is measured.
+`engine` rows measure the service's engine from latents to pixels in host memory, with CUDA graphs
+(`recorded`) and without, in each precision. `compiled` rows do the same with `torch.compile` and
+CUDA graphs. `stages` rows show where the time of a batch goes. `served` rows measure the service
+under wrk, with its processor time and the utilisation of the GPU. Without a GPU it exits.
 """
 
 import argparse
@@ -54,7 +53,7 @@ def main() -> None:
 
 
 def measure_all(options: argparse.Namespace) -> Iterator[Row]:
-    """All rows, each also written down as soon as it is known."""
+    """All rows; each is also written as soon as it is measured."""
     parts = {"engine": engines, "stages": stages, "compiled": compiled, "served": served}
     with tempfile.TemporaryDirectory() as folder:
         for name in options.models:
@@ -70,7 +69,7 @@ def measure_all(options: argparse.Namespace) -> Iterator[Row]:
 
 
 def engines(graph: Path, options: argparse.Namespace) -> Iterator[Row]:
-    """Each precision, batch by batch, recorded and not."""
+    """Rows for each precision and batch size, with and without CUDA graphs."""
     bundle = load_bundle(graph.parent)
     for precision in PRECISIONS:
         config = ProviderConfig("cuda", precision)
@@ -85,7 +84,7 @@ def engines(graph: Path, options: argparse.Namespace) -> Iterator[Row]:
 
 
 def stages(graph: Path, options: argparse.Namespace) -> Iterator[Row]:
-    """Microseconds of a full batch as it is served, and of what the processor does for it."""
+    """Microseconds of a full batch by stage, and the processor time for it."""
     bundle, config = load_bundle(graph.parent), ProviderConfig("cuda", "float16")
     batch = cuda_batch_size(bundle.manifest.image, 32)
     run = open_cuda_graph(optimized(bundle, config), config, batch)
@@ -110,7 +109,7 @@ def stages(graph: Path, options: argparse.Namespace) -> Iterator[Row]:
 
 
 def compiled(graph: Path, options: argparse.Namespace) -> Iterator[Row]:
-    """The same generator by PyTorch's compiler with CUDA graphs."""
+    """The same generator with torch.compile and CUDA graphs."""
     import torch
 
     from mirage.training.networks.families import channels_last
@@ -145,7 +144,7 @@ def compiled(graph: Path, options: argparse.Namespace) -> Iterator[Row]:
 
 
 def served(graph: Path, options: argparse.Namespace) -> Iterator[Row]:
-    """The service under wrk, with one worker and with as many as it chooses."""
+    """The service under wrk, with one worker and with the default number."""
     if shutil.which("wrk") is None:
         yield {"error": "wrk is not installed"}
         return
@@ -169,7 +168,7 @@ def served(graph: Path, options: argparse.Namespace) -> Iterator[Row]:
 
 
 class Watch:
-    """What a server's processes and the GPU do meanwhile."""
+    """Utilisation of a server's processes and the GPU during a measurement."""
 
     def __init__(self, pid: int) -> None:
         self._pid = pid
@@ -191,7 +190,7 @@ class Watch:
         self._thread.join()
 
     def found(self, images_s: float) -> Row:
-        """Processors at work, their time for an image, and the GPU's utilisation and memory."""
+        """Processors in use, processor time per image, and utilisation and memory of the GPU."""
         busy, held = (statistics.median(column) for column in zip(*self._asked, strict=True))
         return {
             **{"cpus": round(self._cpus, 2), "cpu_us": round(1e6 * self._cpus / images_s, 1)},
@@ -215,7 +214,7 @@ def rate(batch: int, seconds: float) -> Row:
 
 
 def seconds_of(run: Callable[[], object], seconds: float) -> float:
-    """The median time of a call, after some that warm up."""
+    """The median time of a call, after warm-up calls."""
     for _ in range(3):
         run()
     times = []
@@ -228,7 +227,7 @@ def seconds_of(run: Callable[[], object], seconds: float) -> float:
 
 
 def best(rows: list[Row]) -> dict[str, dict[str, float]]:
-    """The most images per second of each model by each part."""
+    """The best images per second of each model by part."""
     found: dict[str, dict[str, float]] = {}
     for row in rows:
         if "images_s" in row:

@@ -1,4 +1,4 @@
-"""16 images per request from the shipped model: binary /v2 against /generate with npy, in turn."""
+"""Compares binary /v2 requests with /generate and npy: 16 images per request, shipped model."""
 
 import http.client
 import io
@@ -17,11 +17,11 @@ ROOT = Path(__file__).parent.parent
 IMAGES, LATENT_DIM = 16, 64
 ROUNDS, REQUESTS = 21, 20
 
-Ask = tuple[str, bytes, dict[str, str]]  # path, body and headers
+Call = tuple[str, bytes, dict[str, str]]  # path, body and headers
 
 
-def inference(latents: np.ndarray, labels: np.ndarray) -> Ask:
-    """A request of the Open Inference Protocol with binary tensors both ways."""
+def inference(latents: np.ndarray, labels: np.ndarray) -> Call:
+    """A request of the Open Inference Protocol with binary input and output."""
     arrays = {"latents": ("FP32", latents), "labels": ("INT64", labels)}
     inputs = [
         {
@@ -37,22 +37,22 @@ def inference(latents: np.ndarray, labels: np.ndarray) -> Ask:
     return "/v2/models/mnist/infer", header + latents.tobytes() + labels.tobytes(), length
 
 
-def generation(latents: np.ndarray, labels: np.ndarray) -> Ask:
-    """The same images by /generate, npy both ways."""
+def generation(latents: np.ndarray, labels: np.ndarray) -> Call:
+    """The same images by /generate with npy input and output."""
     body = io.BytesIO()
     np.save(body, latents)
     kinds = {"content-type": "application/x-npy", "accept": "application/x-npy"}
     return f"/generate?labels={','.join(map(str, labels))}", body.getvalue(), kinds
 
 
-def images_per_s(connection: http.client.HTTPConnection, ask: Ask) -> float:
+def images_per_s(connection: http.client.HTTPConnection, call: Call) -> float:
     started = time.perf_counter()
     for _ in range(REQUESTS):
-        connection.request("POST", *ask)
+        connection.request("POST", *call)
         answer = connection.getresponse()
         answer.read()
         if answer.status != http.client.OK:
-            raise SystemExit(f"{ask[0]} answered {answer.status}")
+            raise SystemExit(f"{call[0]} answered {answer.status}")
     return REQUESTS * IMAGES / (time.perf_counter() - started)
 
 
@@ -61,8 +61,8 @@ def compare(port: int) -> dict[str, float]:
     latents = np.random.default_rng(0).standard_normal((IMAGES, LATENT_DIM), np.float32)
     labels = np.arange(IMAGES) % 10
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
-    asks = inference(latents, labels), generation(latents, labels)
-    rounds = [[images_per_s(connection, ask) for ask in asks] for _ in range(ROUNDS)][1:]
+    calls = inference(latents, labels), generation(latents, labels)
+    rounds = [[images_per_s(connection, call) for call in calls] for _ in range(ROUNDS)][1:]
     v2, generate = (statistics.median(rates) for rates in zip(*rounds, strict=True))
     ratio = statistics.median(a / b for a, b in rounds)
     return {"v2_images_per_s": v2, "generate_images_per_s": generate, "ratio": ratio}
@@ -75,7 +75,7 @@ def main() -> None:
     try:
         ready = next(line for line in server.stderr or () if " ready " in line)
         found = re.search(r"port=(\d+)", ready)
-        # it logs each request, and a pipe that nobody reads would fill up and stop it
+        # it logs each request; an unread pipe would fill up and block it
         threading.Thread(target=server.stderr.read if server.stderr else None, daemon=True).start()
         results = compare(int(found[1])) if found else {}
     finally:

@@ -1,9 +1,9 @@
-"""Latency at fixed shares of capacity, where requests come when they come, and overload.
+"""Measures latency at fixed shares of capacity with random arrivals, and under overload.
 
-Arrivals are Poisson's. Capacity is the most images that are made of them in a second, looked for at
-shares of what 64 clients that ask again at once get. What is more than that is offered once again,
-and beside it single connections ask for /healthz and for /metrics. The memory of the service's
-processes is noted. All share the cores.
+Arrivals are a Poisson process. Capacity is the largest number of images per second with such
+arrivals, searched at shares of the closed-loop rate of 64 clients. Then twice the capacity is
+offered, while single connections request /healthz and /metrics. The memory of the service is
+recorded. The load generator uses the same cores.
 """
 
 import argparse
@@ -25,18 +25,18 @@ from serving.processes import memory_mb
 from serving.servers import BENCHMARKS, Server, add_options, body_of, load, running
 
 SHARES = (0.25, 0.5, 0.8, 1.0, 2.0)
-SEARCHED = (0.6, 0.7, 0.8, 0.9, 1.0)  # of what the clients get who ask again at once
+SEARCHED = (0.6, 0.7, 0.8, 0.9, 1.0)  # of the closed-loop rate
 CLIENTS = 64
 DEADLINE_MS = 1_000
 PROBE_S = 0.02
-COSTLY_PROBE_S = 0.2  # to tell metrics is work, for all workers
+COSTLY_PROBE_S = 0.2  # /metrics takes work in all workers
 
 Row = dict[str, Any]
 Answers = list[tuple[int, float]]  # status and seconds
 
 
 def offer(port: int, body: Path, rate: float, seconds: float) -> "subprocess.Popen[str]":
-    """Arrivals, so many in a second on average."""
+    """Arrivals with a mean rate per second."""
     program = str(BENCHMARKS / "serving/arrivals.py")
     command = [sys.executable, program, str(port), str(body)]
     command += [f"{rate:.1f}", f"{seconds:g}", str(DEADLINE_MS)]
@@ -44,7 +44,7 @@ def offer(port: int, body: Path, rate: float, seconds: float) -> "subprocess.Pop
 
 
 def outcome(offered: "subprocess.Popen[str]", rate: float, seconds: float) -> Row:
-    """What has become of them: answers and images by second, and times."""
+    """Their results: responses and images per second, and latency."""
     found = json.loads(offered.communicate()[0])
     statuses = found["statuses"]
     return {
@@ -59,7 +59,7 @@ def outcome(offered: "subprocess.Popen[str]", rate: float, seconds: float) -> Ro
 
 
 def find_capacity(port: int, body: Path, closed: float, seconds: float) -> float:
-    """The most images that are made in a second, whatever is offered."""
+    """The largest number of images per second at any offered rate."""
     made = []
     for share in SEARCHED:
         rate = share * closed
@@ -68,7 +68,7 @@ def find_capacity(port: int, body: Path, closed: float, seconds: float) -> float
 
 
 async def probe(port: int, request: bytes, answers: Answers, pause_s: float) -> None:
-    """Ask again and again on one connection until cancelled."""
+    """Send requests on one connection until cancelled."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     while True:
         began = time.perf_counter()
@@ -81,7 +81,7 @@ async def probe(port: int, request: bytes, answers: Answers, pause_s: float) -> 
 
 
 async def watch(port: int, seconds: float) -> dict[str, Answers]:
-    """The answers to the probes."""
+    """The responses to the probes."""
     pauses = {"healthz": PROBE_S, "metrics": COSTLY_PROBE_S}
     answers: dict[str, Answers] = {name: [] for name in pauses}
     probes = [
@@ -98,16 +98,16 @@ async def watch(port: int, seconds: float) -> dict[str, Answers]:
 
 
 def measure(server: Server, body: Path, rate: float, seconds: float) -> Row:
-    """What becomes of a load."""
+    """Measure a load."""
     before = memory_mb(server.pid)
     found = outcome(offer(server.port, body, rate, seconds), rate, seconds)
     return {**found, "resident_mb": [before, memory_mb(server.pid)]}
 
 
 def probes_beside(server: Server, body: Path, rate: float, seconds: float) -> Row:
-    """What becomes of probes beside a load, of which they take a part."""
+    """Measure probes during a load; they replace a part of it."""
     offered = offer(server.port, body, rate, seconds)
-    time.sleep(1)  # the load is there
+    time.sleep(1)  # the load has started
     probes = asyncio.run(watch(server.port, seconds))
     offered.communicate()
     return {
@@ -123,7 +123,7 @@ def centiles(seconds: list[float]) -> dict[str, float]:
 
 
 def plot(rows: list[Row], path: Path) -> None:
-    """Against the share of capacity that is offered, a column for each model: times, and images."""
+    """Plot latency and images against offered load, one column per model."""
     from matplotlib.figure import Figure
 
     models = list(dict.fromkeys(row["model"] for row in rows))
@@ -151,7 +151,7 @@ def plot(rows: list[Row], path: Path) -> None:
 
 
 def median_of(rows: list[Row], model: str, share: float, name: str) -> float:
-    """The median of what the rounds of a load found."""
+    """The medians over the rounds of a load."""
     of_load = [row for row in rows if (row["model"], row["share"]) == (model, share)]
     return statistics.median(row.get(name, float("nan")) for row in of_load)
 

@@ -1,7 +1,7 @@
-"""Releases and rolls back under full load: errors, how long answers take meanwhile, and memory.
+"""Releases and rolls back under full load, and measures errors, latency and memory.
 
-Two copies of the shipped model take turns. Requests that overlap a switch, from the start of the
-new version's loading until the old one is unloaded, are compared with all others.
+Two copies of the shipped model alternate. Requests that overlap a switch, from the start of loading
+until the old version is unloaded, are compared with all others.
 """
 
 import asyncio
@@ -31,7 +31,7 @@ READY = re.compile(r"ready host=\S+ port=(\d+)")
 
 @dataclass
 class Load:
-    """What the clients saw: start and seconds of each request, and what failed."""
+    """Start and duration of each request, and failures."""
 
     port: int
     stop: bool = False
@@ -61,7 +61,7 @@ class Load:
 
 
 def make_store(root: Path) -> None:
-    """The shipped release, and the same again under the next number."""
+    """The shipped version, and a copy of it under the next number."""
     shutil.copytree(ROOT / "models", root, dirs_exist_ok=True)
     copy = root / "mnist" / str(SHIPPED + 1)
     shutil.copytree(root / "mnist" / str(SHIPPED), copy)
@@ -79,14 +79,14 @@ def p99_ms(seconds: list[float]) -> float:
 
 
 def log_lines(root: Path, message: str) -> list[dict[str, Any]]:
-    """The lines of the service's log that begin so; `at` is their time in seconds."""
+    """The log lines with a prefix; `at` is their time in seconds."""
     lines = map(json.loads, (root / ".log").read_text().splitlines())
     found = [line for line in lines if line["message"].startswith(message)]
     return [line | {"at": datetime.fromisoformat(line["time"]).timestamp()} for line in found]
 
 
 def switch_times(root: Path) -> list[tuple[float, float]]:
-    """Start and end of each switch, the first loading aside."""
+    """Start and end of each switch, without the initial loading."""
     loaded = log_lines(root, "model loaded")[1:]
     left = log_lines(root, "model unloaded")
     return [
@@ -96,7 +96,7 @@ def switch_times(root: Path) -> list[tuple[float, float]]:
 
 
 async def switch(root: Path, version: int, load: Load) -> float:
-    """Release as an operator does, and wait for its answers; returns the seconds of that."""
+    """Release a version, wait until it is served, and return the seconds."""
     command = [sys.executable, "-m", "bundle", "--models", str(root), "release", "mnist"]
     process = await asyncio.create_subprocess_exec(
         *command, str(version), cwd=ROOT, stdout=subprocess.DEVNULL

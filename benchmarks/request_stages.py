@@ -1,8 +1,8 @@
-"""Where each microsecond of a request goes: processor time of the service by stage, under load.
+"""Measures the service's processor time per request by stage, under load.
 
-64 clients ask for one image each while py-spy samples the threads that run, of all processes. Each
-thread's processor time, as the kernel counts it, is shared out by its samples, and divided by the
-images made meanwhile. Sampling slows the service down by some percent.
+64 clients request one image each while py-spy samples all running threads. The processor time of
+each thread, counted by the kernel, is distributed over its samples and divided by the number of
+images. Sampling slows the service down by some percent.
 """
 
 import argparse
@@ -47,7 +47,7 @@ def main() -> None:
 
 
 def measure(server: Server, body: Path, seconds: int) -> Row:
-    """Samples and processor time of one load."""
+    """Samples and processor time during one load."""
     with tempfile.TemporaryDirectory() as folder:
         stacks = Path(folder) / "stacks"
         load_cold(body, 1, CLIENTS, 2, server.port)
@@ -70,7 +70,7 @@ def measure(server: Server, body: Path, seconds: int) -> Row:
 
 
 def start_spy(pid: int, stacks: Path, seconds: int) -> subprocess.Popen[bytes]:
-    """py-spy at work on a process and those that it starts, until the seconds are over."""
+    """Sample a process and its children with py-spy for the given seconds."""
     command = [which("py-spy") or "", "record", "--pid", str(pid), "--subprocesses"]
     command += [
         "--threads",
@@ -87,7 +87,7 @@ def start_spy(pid: int, stacks: Path, seconds: int) -> subprocess.Popen[bytes]:
 
 
 def table(row: Row) -> str:
-    """Shares and microseconds of an image, a line for each stage."""
+    """Share and microseconds per image of each stage, as lines of text."""
     head = f"{row['model']}: {row['us']:.0f} us of an image, {row['cores_busy']} cores busy"
     lines = [
         f"  {stage:25} {part:7.1f} us {100 * part / row['us']:5.1f} %"
@@ -97,7 +97,7 @@ def table(row: Row) -> str:
 
 
 def plot(rows: list[Row], path: Path) -> None:
-    """A bar for each model, of which each stage is a part."""
+    """Plot a stacked bar of the stages for each model."""
     from matplotlib import colormaps
     from matplotlib.figure import Figure
 
@@ -125,7 +125,7 @@ def plot(rows: list[Row], path: Path) -> None:
 
 
 def which(tool: str) -> str | None:
-    """Where a program is: on the path, or beside this Python."""
+    """The path of a program: on PATH, or next to this Python."""
     return shutil.which(tool) or shutil.which(tool, path=str(Path(sys.executable).parent))
 
 

@@ -1,10 +1,8 @@
-"""Minutes of mixed load by clients of every manner (`serving/clients.py`), all at the same time.
+"""Runs minutes of mixed load by all kinds of clients (`serving/clients.py`) at the same time.
 
-Every request of a client that stays is to be answered, none with a status of 500, none late because
-of what others do, and the memory of the service's processes is to be in the last tenth of the time
-what it was in the first: medians, for at any moment it depends on which large requests are under
-way. So it is to be, too, when the load is over, and lanes have rested, beside what it was before.
-Every batch size is warm before.
+Fails unless every request of a well-behaved client is answered in time and without status 500, and
+unless the service's memory is stable: the medians of the first and the last tenth are compared, and
+the memory at rest before and after. All batch sizes are warmed up first.
 """
 
 import argparse
@@ -23,14 +21,14 @@ from serving.clients import CLIENTS, JSON, UNANSWERED, Manner, Report, Request, 
 from serving.processes import memory_mb
 from serving.servers import Server, add_options, running
 
-WINDOWS = 10  # of the whole time, for each of which there is a median
+WINDOWS = 10  # parts of the whole time, each with a median
 SAMPLE_S = 2
-WARM_S = 60  # of the same load: then all has come once
-REST_S = 10  # more than lanes have to be without work to give memory back
+WARM_S = 60  # of the same load, so that everything has occurred once
+REST_S = 10  # longer than lanes must be idle to release memory
 
 
 async def client(manner: Manner, port: int, until: float, number: int, report: Report) -> None:
-    """Do the same again and again until then."""
+    """Repeat an action until the deadline."""
     rng = random.Random(number)
     while time.monotonic() < until:
         try:
@@ -40,7 +38,7 @@ async def client(manner: Manner, port: int, until: float, number: int, report: R
 
 
 def begin(server: Server, until: float, report: Report) -> "list[asyncio.Future[None]]":
-    """Clients of every manner that go on until then."""
+    """Run all kinds of clients until the deadline."""
     manners = [manner for manner, count in CLIENTS.items() for _ in range(count)]
     return [
         asyncio.ensure_future(client(manner, server.port, until, number, report))
@@ -49,7 +47,7 @@ def begin(server: Server, until: float, report: Report) -> "list[asyncio.Future[
 
 
 async def warm(port: int) -> None:
-    """Every batch size, and the largest of everything, once and again."""
+    """Request every batch size and the largest responses."""
     for count in (1, 2, 4, 8, 16, 32, 256) * 3:
         request = Request("/generate", JSON, json.dumps({"count": count}).encode())
         await asyncio.gather(*(send(port, request) for _ in "12"))
@@ -61,7 +59,7 @@ async def send(port: int, request: Request) -> None:
         try:
             await ask(connection, request.encode(keep_alive=False))
         except (ConnectionError, asyncio.IncompleteReadError):
-            return  # a body that is refused early
+            return  # a body that is rejected early
 
 
 async def soak(server: Server, seconds: float) -> dict[str, object]:
@@ -90,7 +88,7 @@ async def soak(server: Server, seconds: float) -> dict[str, object]:
 
 
 async def watch(server: Server, until: float) -> AsyncIterator[float]:
-    """What the processes hold, again and again until then."""
+    """Sample the memory of the processes until the deadline."""
     while True:
         await asyncio.sleep(min(SAMPLE_S, max(0.0, until - time.monotonic())))
         yield memory_mb(server.pid)

@@ -1,6 +1,6 @@
-"""How long the service takes from start to ready with the shipped model, and what it holds then.
+"""Measures the time from start to ready with the shipped model, and the memory afterwards.
 
-Its processes together; what they share counts once.
+Memory is that of all processes; shared memory is counted once.
 """
 
 import json
@@ -17,7 +17,7 @@ RUNS = 5
 
 
 def start_once() -> tuple[float, float]:
-    """Seconds from the start of the process to its ready line, and MB held at that moment."""
+    """Seconds from the start of the process to its ready line, and memory in MB at that time."""
     command = [sys.executable, "-m", "service", "--default-model", "mnist", "--port", "0"]
     started = time.perf_counter()
     server = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True)

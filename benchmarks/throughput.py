@@ -1,8 +1,8 @@
-"""Images per second and latency of the service, of a bare loop and of other servers.
+"""Measures images per second and latency of the service, a bare loop, and other servers.
 
-All run in turn on the same graphs, encode with the same function, and are loaded by wrk on the same
-machine, in several rounds; medians and ratios within a round count. The service runs as people get
-it, with a line in its log for each request, which goes to /dev/null; the peers run without access
+All servers use the same graphs and the same encoder, and are loaded in turn by wrk on the same
+machine, in several rounds. Compare medians and ratios within a round. The service runs with its
+defaults, including a log line per request, which goes to /dev/null; the peers run without access
 logs. `--flags "--log-level warning"`, or a server named "mirage --log-level warning", changes that.
 The peers need an environment:
 python -m venv .venv-peers && .venv-peers/bin/pip install -r benchmarks/peers/requirements.txt
@@ -56,7 +56,7 @@ def main() -> None:
 
 
 def measure_all(options: argparse.Namespace) -> Iterator[Row]:
-    """All rows, each also written down as soon as it is known."""
+    """All rows; each is also written as soon as it is measured."""
     with tempfile.TemporaryDirectory() as folder:
         graphs = make_models(Path(folder))
         for number in range(options.rounds):
@@ -72,7 +72,7 @@ def measure_all(options: argparse.Namespace) -> Iterator[Row]:
 
 
 def measure(server: str, graph: Path, options: argparse.Namespace) -> Iterator[Row]:
-    """What one server does at each number of clients and images; an error where it fails."""
+    """Measure one server at each number of clients and images; failures give an error."""
     if server == BARE:
         yield bare(graph, options.seconds)
         return
@@ -91,7 +91,7 @@ def measure(server: str, graph: Path, options: argparse.Namespace) -> Iterator[R
 
 
 def loaded(body: Path, images: int, clients: int, seconds: float, port: int) -> Row:
-    """What a load finds, or the error by which it fails."""
+    """The result of a load, or its error."""
     try:
         return load(body, images, clients, seconds, port)
     except ServerError as error:
@@ -99,7 +99,7 @@ def loaded(body: Path, images: int, clients: int, seconds: float, port: int) -> 
 
 
 def bare(graph: Path, seconds: float) -> Row:
-    """One single-threaded session per core, engine only, with each batch; and a call of one."""
+    """One single-threaded session per core at each batch size, and a single call of one image."""
     rates = {batch: bare_rate(graph, batch, seconds / 2) for batch in BATCHES}
     best = max(rates, key=rates.__getitem__)
     alone = statistics.median(call_times(graph))

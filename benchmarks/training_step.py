@@ -1,7 +1,7 @@
-"""Images per second of one training step with exact R1 and R2, written in several ways, in turn.
+"""Measures images per second of several implementations of one training step with exact R1 and R2.
 
-All variants train the same networks on the same images; those that promise the same numbers are
-held to it before the clock starts. Options choose the preset, the batch and what is compiled.
+All variants train the same networks on the same images. Before timing, variants that must give the
+same numbers are compared. Options select the preset, the batch size and compilation.
 """
 
 import argparse
@@ -23,20 +23,20 @@ from mirage.training.optim.losses import LOSSES, gradient_penalty
 from mirage.training.optim.optimizers import set_schedule
 from mirage.training.runs.device import resolve_precision
 from mirage.training.runs.state import TrainState
-from mirage.training.runs.step import Batch, Step
-from mirage.training.tasks.generate import architecture_of
+from mirage.training.runs.step import Step
+from mirage.training.tasks.generate import Batch, architecture_of
 
 BASE = "one gradient each"
 BARE: dict[str, object] = {"mismatch": 0.0, "noise": 0.0, "augment": ()}
-"""The game alone: what a preset adds to it would be paid by some variants and not by others."""
+"""Only the adversarial loss: additions of presets would affect variants differently."""
 
-Judged = tuple[Tensor, Tensor, Tensor, Tensor]  # real and fake logits [N], R1 and R2 [N]
-Form = Callable[[nn.Module, Tensor, Tensor, Tensor | None], Judged]
+Outputs = tuple[Tensor, Tensor, Tensor, Tensor]  # real and fake logits [N], R1 and R2 [N]
+Implementation = Callable[[nn.Module, Tensor, Tensor, Tensor | None], Outputs]
 Move = Callable[[int, Batch, Batch], dict[str, float]]
 
 
 def twice(labels: Tensor | None, chosen: Tensor | None = None) -> Tensor | None:
-    """Of both members of the pairs, or of the chosen pairs."""
+    """Gradient penalties of both members of all pairs, or of the chosen pairs."""
     if labels is None:
         return None
     return (labels if chosen is None else labels[chosen]).repeat(2)
@@ -44,22 +44,22 @@ def twice(labels: Tensor | None, chosen: Tensor | None = None) -> Tensor | None:
 
 def one_gradient_each(
     network: nn.Module, real: Tensor, fake: Tensor, labels: Tensor | None
-) -> Judged:
-    """The straightforward form: one shared forward, then a gradient for R1 and one for R2."""
+) -> Outputs:
+    """The reference: one shared forward pass, then one gradient for R1 and one for R2."""
     real.requires_grad_(), fake.requires_grad_()
     logits = network(torch.cat([real, fake]), twice(labels)).chunk(2)
     return *logits, gradient_penalty(real, logits[0]), gradient_penalty(fake, logits[1])
 
 
-def two_forwards(network: nn.Module, real: Tensor, fake: Tensor, labels: Tensor | None) -> Judged:
-    """Nothing shared: real and fake images pass by themselves."""
+def two_forwards(network: nn.Module, real: Tensor, fake: Tensor, labels: Tensor | None) -> Outputs:
+    """Separate forward passes of real and fake images."""
     real.requires_grad_(), fake.requires_grad_()
     logits = network(real, labels), network(fake, labels)
     return *logits, gradient_penalty(real, logits[0]), gradient_penalty(fake, logits[1])
 
 
-def functional(network: nn.Module, real: Tensor, fake: Tensor, labels: Tensor | None) -> Judged:
-    """One shared forward and one gradient, by `torch.func`: the form that compiles."""
+def functional(network: nn.Module, real: Tensor, fake: Tensor, labels: Tensor | None) -> Outputs:
+    """One shared forward pass and one gradient with `torch.func`, which can be compiled."""
 
     def total(images: Tensor) -> tuple[Tensor, Tensor]:
         logits = network(images, twice(labels))
@@ -71,8 +71,8 @@ def functional(network: nn.Module, real: Tensor, fake: Tensor, labels: Tensor | 
     return *logits.chunk(2), *penalties.chunk(2)
 
 
-def quarter(network: nn.Module, real: Tensor, fake: Tensor, labels: Tensor | None) -> Judged:
-    """Penalties of a random quarter of the pairs: other numbers, of the same mean."""
+def quarter(network: nn.Module, real: Tensor, fake: Tensor, labels: Tensor | None) -> Outputs:
+    """Penalties of a random quarter of the pairs: an unbiased estimate."""
     logits = network(torch.cat([real, fake]), twice(labels)).chunk(2)
     chosen = torch.randperm(len(real))[: max(1, len(real) // 4)]
     images = torch.cat([real[chosen], fake[chosen]]).requires_grad_()
@@ -81,9 +81,9 @@ def quarter(network: nn.Module, real: Tensor, fake: Tensor, labels: Tensor | Non
 
 
 class Plain:
-    """A training step with nothing but the recipe's formulas, and a form to fill in."""
+    """A training step with the formulas of the recipe and an exchangeable implementation."""
 
-    def __init__(self, config: TrainConfig, state: TrainState, form: Form) -> None:
+    def __init__(self, config: TrainConfig, state: TrainState, form: Implementation) -> None:
         self.config, self.state, self.form = config, state, form
         self.loss = LOSSES[config.loss]
 
@@ -106,8 +106,8 @@ class Plain:
         with self._precision():
             with torch.no_grad():
                 fakes = state.generator(batch.latents, batch.labels)
-            judged = self.form(state.discriminator, batch.images, fakes, batch.labels)
-        real, fake, r1, r2 = judged
+            outputs = self.form(state.discriminator, batch.images, fakes, batch.labels)
+        real, fake, r1, r2 = outputs
         loss = self.loss.discriminator(real, fake)
         state.discriminator_optimizer.zero_grad(set_to_none=True)
         (loss + gamma / 2 * (r1.mean() + r2.mean())).backward()
@@ -130,7 +130,7 @@ class Plain:
 
 @dataclass(frozen=True)
 class Variant:
-    """One way to write the step. same: it must give the same numbers as the others."""
+    """One implementation of the step. same: must give the same numbers as the reference."""
 
     make: Callable[[TrainConfig, TrainState], Move]
     same: bool = True
@@ -138,7 +138,7 @@ class Variant:
     channels_last: bool = True
 
 
-def plain(form: Form) -> Callable[[TrainConfig, TrainState], Move]:
+def plain(form: Implementation) -> Callable[[TrainConfig, TrainState], Move]:
     return lambda config, state: Plain(config, state, form)
 
 
@@ -156,7 +156,7 @@ VARIANTS = {
 
 
 class Subject:
-    """One variant, ready to step."""
+    """One variant with its networks and optimizers."""
 
     def __init__(self, variant: Variant, config: TrainConfig, architecture: Architecture) -> None:
         self.config, self.channels_last = config, variant.channels_last
@@ -185,7 +185,7 @@ class Subject:
         return found
 
     def images_per_s(self, steps: int) -> tuple[float, float]:
-        """By the clock, and by the processor's time, which other programs leave alone."""
+        """Wall-clock time and processor time; the latter does not include other programs."""
         images = steps * self.config.batch_size
         started, used = time.perf_counter(), time.process_time()
         self.advance(steps)
@@ -209,7 +209,7 @@ def make_subjects(options: argparse.Namespace) -> dict[str, Subject]:
 
 
 def check_numbers(subjects: dict[str, Subject]) -> None:
-    """The first step's statistics are the straightforward form's, up to rounding."""
+    """Check that the first step's statistics equal the reference up to rounding."""
     expected = subjects[BASE].advance(1)
     tolerance = 1e-3 if subjects[BASE].config.precision == "float32" else 2e-2
     for name, subject in subjects.items():

@@ -1,4 +1,4 @@
-"""Exits 0 when the service in this container is ready. It imports little, for it runs often."""
+"""Exits with 0 if the service in this container is ready. Runs often, so it imports little."""
 
 import os
 import socket
@@ -9,7 +9,7 @@ TIMEOUT_S = 4
 
 
 def ready(port: int) -> bool:
-    """Whether /readyz on this port answers 200."""
+    """Whether /readyz on a port responds with 200."""
     try:
         with socket.create_connection(("127.0.0.1", port), TIMEOUT_S) as connection:
             connection.sendall(REQUEST)

@@ -1,14 +1,14 @@
 #!/bin/sh
-# Replaces the replicas one after another by new ones of the present image and settings; no request is lost.
+# Replaces the replicas one by one with the current image and settings, without losing requests.
 set -eu
 cd "$(dirname "$0")/.."
-STOP_S=${STOP_S:-30} # as STOP_GRACE_PERIOD
+STOP_S=${STOP_S:-30} # same as STOP_GRACE_PERIOD
 READY_S=${READY_S:-120}
 
 compose() { docker compose --profile scale "$@"; }
 state() { docker inspect -f '{{.State.Status}} {{.State.Health.Status}}' "$1"; }
 
-wait_for() { # until it is healthy
+wait_for() { # wait until the container is healthy
     tries=0
     until [ "$(state "$1")" = "running healthy" ]; do
         tries=$((tries + 1))

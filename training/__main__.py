@@ -1,4 +1,4 @@
-"""The commands of training: train, evaluate, retrain, export, and some that prepare data."""
+"""Train image generators, evaluate them, and publish them as bundles."""
 
 import argparse
 import sys
@@ -23,7 +23,7 @@ from mirage.training.tasks.registry import TASKS
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; answers its exit code (`training.errors` lists them)."""
+    """Run one command and return its exit code; `training.errors` lists them."""
     options = _parser().parse_args(arguments)
     try:
         for line in options.command(options) or ():
@@ -31,7 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (TrainingError, BundleError) as error:
         print(f"error: {error}", file=sys.stderr)
         return exit_code_of(error)
-    except OSError as error:  # of the system: no room, no right, no such file
+    except OSError as error:  # such as a full disk, no permission, no such file
         print(f"error: {error}", file=sys.stderr)
         return TrainingError.exit_code
     return 0
@@ -40,11 +40,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m training", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    _add_train(commands.add_parser("train", help="train networks; the same command again goes on"))
+    _add_train(commands.add_parser("train", help="train networks; run again to resume"))
     evaluate.add_commands(commands.add_parser)
     retrain.add_command(commands.add_parser)
     export.add_command(commands.add_parser)
-    _add_classifier(commands.add_parser("judge", help="train the classifier of digits anew"))
+    _add_classifier(
+        commands.add_parser(
+            "train-classifier", aliases=["judge"], help="train the classifier that scores digits"
+        )
+    )
     _add_mnist(commands.add_parser("download-mnist", help="download the MNIST files"))
     stack_mnist.add_command(commands.add_parser)
     prepare.add_command(commands.add_parser)
@@ -56,10 +60,10 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
     add_recipe(parser)
     parser.add_argument("--run", type=Path, required=True, help="folder of the run")
     parser.add_argument(
-        "--dry-run", action="store_true", help="show what would be trained, and train nothing"
+        "--dry-run", action="store_true", help="show settings and data without training"
     )
     parser.add_argument(
-        "--tensorboard", action="store_true", help="write for TensorBoard, too (an extra)"
+        "--tensorboard", action="store_true", help="also log to TensorBoard (needs an extra)"
     )
 
 

@@ -1,38 +1,38 @@
-"""The errors that end a command with one line and an exit code of their own.
+"""Errors that end a command with a one-line message and an exit code.
 
 TrainingError (1)
-├── UsageError (2)       a setting or an argument that makes no sense
-├── DataError (3)        images, labels or a run's files that cannot be used
-├── LockedError (5)      another process works on the same run or model
+├── UsageError (2)       invalid setting or argument
+├── DataError (3)        invalid images, labels or run files
+├── LockedError (5)      another process uses the run or model
 ├── ExportError (3)      the exported graph does not reproduce the network
-├── GateError (4)        a model whose scores do not reach what was asked for
-├── CollapseError (6)    the generator makes one image, whatever its latents
-└── StoppedError (1)     a signal ended a job before it was done
+├── GateError (4)        the model does not reach the required scores
+├── CollapseError (6)    training collapsed or diverged
+└── StoppedError (1)     a signal stopped the job
 """
 
 from mirage.bundle.errors import BundleError
 
 
 class TrainingError(Exception):
-    """The message names the thing, its value and what is allowed."""
+    """Base class; the message names the thing, its value and what is allowed."""
 
     exit_code = 1
 
 
 class UsageError(TrainingError):
-    """A setting or an argument is outside of what is allowed."""
+    """A setting or an argument is invalid."""
 
     exit_code = 2
 
 
 class DataError(TrainingError):
-    """The data cannot be used as they are."""
+    """Images, labels or files of a run are invalid."""
 
     exit_code = 3
 
 
 class ExportError(TrainingError):
-    """The exported graph and the network disagree, so nothing is published."""
+    """The exported graph does not reproduce the network; nothing is published."""
 
     exit_code = 3
 
@@ -44,23 +44,23 @@ class LockedError(TrainingError):
 
 
 class GateError(TrainingError):
-    """The model is whole, but not good enough to be published."""
+    """The model is valid, but does not reach the required scores."""
 
     exit_code = 4
 
 
 class CollapseError(TrainingError):
-    """Training has ended in a generator that is of no use."""
+    """Training collapsed or diverged."""
 
     exit_code = 6
 
 
 class StoppedError(TrainingError):
-    """The job was asked to end; the same command goes on with it."""
+    """A signal stopped the job; the same command resumes it."""
 
 
 def exit_code_of(error: TrainingError | BundleError) -> int:
-    """What a command leaves with: a store in use is 5, a bundle or store that is broken 3."""
+    """The exit code of an error; a locked store is 5, other faults of bundles and stores are 3."""
     if isinstance(error, TrainingError):
         return error.exit_code
     return LockedError.exit_code if error.reason == "locked" else DataError.exit_code

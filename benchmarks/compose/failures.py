@@ -1,6 +1,7 @@
-"""What goes wrong around the containers: one line says what, and they end, or go on serving.
+"""Tests faults around the containers: each must be reported in one line.
 
-For each case: the exit code, and the lines of standard error that a person has to read.
+For each case it shows the exit code and the relevant lines of standard error. Containers that
+cannot start must exit; running services must keep serving.
 """
 
 import json
@@ -15,12 +16,12 @@ from training_killed import command, write_images
 
 NOISE = re.compile(r"^(Creating |\d+$|Pulling |\S* ?\.\.\. ?$)")
 SHIPPED = json.loads((ROOT / "models/mnist/release.json").read_text())["version"]
-ROOM_KIB = 1000  # for the folders of a file system that a store just fits into
+ROOM_KIB = 1000  # for the folders of a file system with just enough room for a store
 KEY = "a key that everybody knows"
 
 
 def attempt(stack: Stack, *arguments: str, **values: str) -> tuple[int, list[str]]:
-    """Run a container with other values in .env; its exit code and what it said."""
+    """Run a container with changed values in .env; returns exit code and output."""
     stack.set(**values)
     done = stack.compose("run", "--rm", "-T", *arguments, check=False, timeout=120)
     stack.set()
@@ -55,7 +56,7 @@ def broken_training(stack: Stack) -> dict[str, tuple[int, list[str]]]:
 
 
 def full_disk_release(stack: Stack) -> tuple[int, list[str]]:
-    """A release into a store whose disk has no room: the release before it stays."""
+    """A release on a full disk keeps the previous release."""
     files = [path for path in (stack.models / "mnist").rglob("*") if path.is_file()]
     size = sum(path.stat().st_size for path in files) // 1024 + ROOM_KIB
     script = (
@@ -70,7 +71,7 @@ def full_disk_release(stack: Stack) -> tuple[int, list[str]]:
 
 
 def train_into(stack: Stack, store: str) -> tuple[int, list[str]]:
-    """A job with another store than compose would give it."""
+    """A job with another store."""
     _, *arguments = command("new")
     folders = [f"{stack.folder / name}:/{name}" for name in ("data", "runs")]
     volumes = [text for folder in folders for text in ("-v", folder)]
@@ -80,14 +81,14 @@ def train_into(stack: Stack, store: str) -> tuple[int, list[str]]:
 
 
 def taken_port(stack: Stack) -> tuple[int, list[str]]:
-    """Another container on the port."""
+    """The port is used by another container."""
     done = stack.compose("-p", f"{stack.folder.name}-2", "up", "-d", "service", check=False)
     stack.compose("-p", f"{stack.folder.name}-2", "down", check=False)
     return done.returncode, [line for line in done.stderr.splitlines() if "ERROR: for" in line][:1]
 
 
 def no_driver(stack: Stack) -> tuple[int, list[str]]:
-    """The file for GPUs, on a machine without; the GPU's image is not needed to be told."""
+    """The compose file for GPUs on a machine without one; its image is not needed."""
     files = ("-f", "docker-compose.yml", "-f", "docker-compose.gpu.yml")
     stack.set(SERVICE_GPU_IMAGE="mirage:service", SERVICE_PORT="127.0.0.1:18001")
     name = f"{stack.folder.name}-3"
@@ -98,7 +99,7 @@ def no_driver(stack: Stack) -> tuple[int, list[str]]:
 
 
 def goes_on_serving(stack: Stack) -> dict[str, bool]:
-    """What breaks under a service that runs: it answers all the same."""
+    """Faults around a running service, which must keep serving."""
     release = stack.models / "mnist/release.json"
     survived = {}
     for name, path, text in (
@@ -108,14 +109,14 @@ def goes_on_serving(stack: Stack) -> dict[str, bool]:
     ):
         before = path.read_text()
         path.write_text(text)
-        time.sleep(4)  # it looks every second
+        time.sleep(4)  # it polls every second
         survived[name] = serves()
         path.write_text(before)
     return survived
 
 
 def serves() -> bool:
-    """Whether the shipped version makes images, for who has the key."""
+    """Whether the shipped version generates images for a client with the key."""
     headers = {"x-api-key": KEY, "content-type": "application/json"}
     request = urllib.request.Request(f"{SERVICE}/generate", b"{}", headers)
     with urllib.request.urlopen(request, timeout=10) as answer:

@@ -1,4 +1,4 @@
-"""Clients that keep a service busy and look at every answer."""
+"""Clients that keep a service busy and check every response."""
 
 import asyncio
 import hashlib
@@ -16,7 +16,7 @@ MODEL = re.compile(rb"x-model: (\S+)", re.IGNORECASE)
 
 @dataclass
 class Load:
-    """What the clients have seen. Any answer but 200, and other bytes for a seed, are errors."""
+    """Results of the clients; statuses other than 200 and changed bytes of a seed are errors."""
 
     port: int
     count: int = 1  # images of a request
@@ -28,7 +28,7 @@ class Load:
     stopped: bool = False
 
     async def client(self, number: int) -> None:
-        """Send one request after the other until stopped, over as few connections as it can."""
+        """Send requests one by one until stopped, reusing the connection."""
         connection = None
         seed = number
         while not self.stopped:
@@ -87,7 +87,7 @@ def quantiles_ms(seconds: list[float]) -> dict[str, float]:
 async def exchange(
     reader: asyncio.StreamReader, writer: asyncio.StreamWriter, request: bytes
 ) -> tuple[bytes, bytes]:
-    """Send a request; returns the answer's head and body."""
+    """Send a request; returns head and body of the response."""
     writer.write(request)
     head = await reader.readuntil(b"\r\n\r\n")
     found = LENGTH.search(head)
@@ -95,7 +95,7 @@ async def exchange(
 
 
 async def under_load(load: Load, clients: int, work: asyncio.Future[None]) -> None:
-    """Keep so many clients busy until the work is done."""
+    """Run clients in the background while the block runs."""
     tasks = [asyncio.create_task(load.client(number)) for number in range(clients)]
     try:
         await work

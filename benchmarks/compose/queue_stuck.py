@@ -1,6 +1,7 @@
-"""The alert for a stuck queue fires in a real Prometheus when the engine is made slow, and clears.
+"""Tests that the alert for a stuck queue fires in a real Prometheus, and clears afterwards.
 
-Prometheus scrapes under load; meanwhile every query of the dashboard and of the rules is put to it.
+The engine is slowed down under load. Prometheus must also answer every query of the dashboard and
+the rules.
 """
 
 import asyncio
@@ -15,11 +16,11 @@ from stack import PROMETHEUS, SERVICE, Stack, answers, fresh_stack, get_json, ru
 CLIENTS, IMAGES = 8, 128
 SLOW, FAST = "0.02", "1"  # CPUs of the service
 ALERT = "MirageQueueStuck"
-ABSENT = {"Refused releases", "Canaries", "Replicas that HAProxy uses"}  # there is nothing to show
+ABSENT = {"Refused releases", "Canaries", "Replicas that HAProxy uses"}  # panels without data here
 
 
 def query(expression: str) -> list[object]:
-    """What Prometheus finds; fails for an expression that it does not take."""
+    """The result of a query; fails for an invalid expression."""
     text = urllib.parse.urlencode({"query": expression})
     answer = get_json(f"{PROMETHEUS}/api/v1/query?{text}")
     assert answer["status"] == "success", answer
@@ -32,7 +33,7 @@ def firing(alert: str) -> bool:
 
 
 def empty_panels(dashboard: Path) -> set[str]:
-    """The titles of the panels without anything to show, each of whose queries is put."""
+    """Run the queries of all panels; returns the titles of panels without data."""
     panels = json.loads(dashboard.read_text())["panels"]
     shown = {
         panel["title"]: [query(target["expr"]) for target in panel["targets"]] for panel in panels

@@ -1,7 +1,7 @@
-"""20 releases and rollbacks under full load, then versions that are broken: nobody notices.
+"""Tests 20 releases and rollbacks under full load, and then releases of broken versions.
 
-Requests that overlap a switch, from the moment that release.json is replaced until a second after
-the new version's first answer, are compared with all others.
+Requests that overlap a switch, from the replacement of release.json until a second after the first
+response of the new version, are compared with all others.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ RESIDENT = re.compile(r"^mirage_memory_bytes (\S+)", re.MULTILINE)
 
 
 def add_version(stack: Stack, version: int) -> Path:
-    """The shipped release again under another number."""
+    """A copy of the shipped version under another number."""
     path = stack.models / "mnist" / str(version)
     shutil.copytree(stack.models / f"mnist/{SHIPPED}", path)
     manifest, number = path / "manifest.json", rf'("version": ){SHIPPED}\b'
@@ -64,7 +64,7 @@ def resident_mb() -> int:
 
 
 def switch(stack: Stack, load: Load, version: int, command: list[str]) -> tuple[float, float]:
-    """Change what is released as an operator does; when that began and when it was over."""
+    """Run a release or rollback; returns its start and end."""
     file, before = stack.models / "mnist/release.json", time.time_ns()
     stack.compose("run", "--rm", "-T", "bundle", *command)
     written_ago_s = (time.time_ns() - max(before, file.stat().st_mtime_ns)) / 1e9
@@ -75,7 +75,7 @@ def switch(stack: Stack, load: Load, version: int, command: list[str]) -> tuple[
 
 
 def break_releases(stack: Stack) -> dict[str, str]:
-    """Release each broken version past the command that would refuse it; what the service says."""
+    """Release each broken version by writing release.json; returns what the service reports."""
     told = {}
     for number, (name, damage) in enumerate(BROKEN.items(), SHIPPED + 2):
         damage(add_version(stack, number))

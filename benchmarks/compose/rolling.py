@@ -1,6 +1,6 @@
-"""Three replicas under 32 clients: one is killed, then all are replaced in turn, and none notices.
+"""Tests three replicas under 32 clients: one is killed, then all are replaced without errors.
 
-Run it as root on the machine of the engine: it kills a process of a container, as the kernel would.
+Run it as root on the machine of the Docker engine: it kills a process of a container.
 """
 
 import asyncio
@@ -26,7 +26,7 @@ def start(stack: Stack) -> None:
 
 
 def kill_one(stack: Stack) -> None:
-    """As if the process had crashed: the engine starts it again, which `docker kill` would stop."""
+    """Kill the process in a container; unlike `docker kill`, the engine restarts it."""
     victim = stack.containers("replica")[0]
     os.kill(int(run("docker", "inspect", "-f", "{{.State.Pid}}", victim).stdout), signal.SIGKILL)
     wait_until("the engine has started it again", lambda: healthy(victim))

@@ -1,4 +1,4 @@
-"""A clean copy of the checkout that runs on a real Docker engine, and is removed at the end."""
+"""A clean copy of the checkout that runs on a Docker engine, and is removed at the end."""
 
 import json
 import os
@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[2]
-OWNER = 1000  # who runs in the containers, unless .env says otherwise
+OWNER = 1000  # user of the containers unless set in .env
 PROFILES = "scale,train,tools,monitoring"
 PORTS = {
     "SERVICE_PORT": "127.0.0.1:18000",
@@ -31,7 +31,7 @@ class Stack:
         self.models = folder / "models"
 
     def compose(self, *arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
-        """Run `docker compose …`; what it prints is kept. Fails unless `check=False`."""
+        """Run `docker compose …` and capture its output; raises on failure unless `check=False`."""
         return run("docker", "compose", *arguments, cwd=self.folder, **options)
 
     def containers(self, service: str) -> list[str]:
@@ -48,7 +48,7 @@ class Stack:
 
 
 def run(*command: str, check: bool = True, **options: Any) -> subprocess.CompletedProcess[str]:
-    """Run a command to its end and keep what it prints."""
+    """Run a command and capture its output."""
     done = subprocess.run(command, text=True, capture_output=True, check=False, **options)
     if check and done.returncode:
         raise SystemExit(f"{' '.join(command)} ended with {done.returncode}\n{done.stderr[-2000:]}")
@@ -57,7 +57,7 @@ def run(*command: str, check: bool = True, **options: Any) -> subprocess.Complet
 
 @contextmanager
 def fresh_stack(name: str, settings: Mapping[str, str] | None = None) -> Iterator[Stack]:
-    """What a clone of the present files is, owned by user 1000, with nothing built in it."""
+    """Copy the files of the checkout, owned by user 1000, without build outputs."""
     folder = Path(tempfile.mkdtemp(prefix=f"mirage-{name}-"))
     stack = Stack(folder)
     try:
@@ -76,14 +76,14 @@ def fresh_stack(name: str, settings: Mapping[str, str] | None = None) -> Iterato
 
 
 def give_away(folder: Path) -> None:
-    """Make a folder and all in it the containers' user's, as if that user had cloned it."""
+    """Change the owner of a folder and its content to the user of the containers."""
     if os.getuid() == 0:
         for path in (folder, *folder.rglob("*")):
             os.chown(path, OWNER, OWNER, follow_symlinks=False)
 
 
 def wait_until(what: str, condition: Callable[[], bool], timeout_s: float = 120) -> float:
-    """Look twice a second; returns the seconds that it took."""
+    """Poll a condition twice a second; returns the seconds until it holds."""
     started = time.monotonic()
     while not condition():
         if time.monotonic() - started > timeout_s:
@@ -93,7 +93,7 @@ def wait_until(what: str, condition: Callable[[], bool], timeout_s: float = 120)
 
 
 def answers(url: str) -> bool:
-    """Whether a GET is answered with 200."""
+    """Whether a GET returns 200."""
     try:
         with urllib.request.urlopen(url, timeout=5) as answer:
             return bool(answer.status == 200)

@@ -1,8 +1,8 @@
-"""Retraining containers killed at random moments: the store stays whole, the same command goes on.
+"""Tests that killed retraining containers resume, and that the store stays complete.
 
-Each job is killed once, somewhere in the time that one takes, and started again; a service follows
-the store meanwhile and must answer with every model in the end. Weights and graphs must be those of
-a job that nobody killed.
+Each job is killed once at a random moment and restarted, while a service follows the store. The
+service must serve every model in the end. Weights and graphs must equal those of an uninterrupted
+job.
 """
 
 import argparse
@@ -25,7 +25,7 @@ OPEN_GATE = ["--min-agreement=0", "--min-coverage=0", "--max-frechet-ratio=1e9"]
 
 
 def write_images(stack: Stack) -> None:
-    """200 squares of 8x8 pixels, the class being the half that they lie in."""
+    """200 images of 8x8 pixels with a square; the class is the half of its position."""
     rng = np.random.default_rng(0)
     for number in range(200):
         image, left = np.zeros((8, 8), np.uint8), number % 2 * 4
@@ -43,7 +43,7 @@ def command(model: str) -> list[str]:
 
 
 def complete(stack: Stack, model: str) -> str:
-    """Run a job to its end; returns the hash of the graph that it released."""
+    """Run a job until it finishes; returns the hash of the released graph."""
     done = stack.compose("run", "--rm", *command(model))
     result = json.loads(done.stdout.strip().splitlines()[-1])
     assert result["outcome"] == "released", result
@@ -52,7 +52,7 @@ def complete(stack: Stack, model: str) -> str:
 
 
 def kill_after(stack: Stack, model: str, seconds: float) -> bool:
-    """Start a job and kill it; whether it was still at work."""
+    """Start a job and kill it; returns whether it was still running."""
     stack.compose("run", "-d", "--name", model, *command(model))
     time.sleep(seconds)
     killed = run("docker", "kill", model, check=False).returncode == 0
@@ -61,12 +61,12 @@ def kill_after(stack: Stack, model: str, seconds: float) -> bool:
 
 
 def sound(stack: Stack) -> bool:
-    """Whether every version that can be seen is whole."""
+    """Whether every visible version is complete."""
     return stack.compose("run", "--rm", "bundle", "verify", check=False).returncode == 0
 
 
 def stage(stack: Stack, model: str) -> str:
-    """How far the job says that it came."""
+    """The progress that the job reports."""
     found = list((stack.folder / "runs").glob(f"{model}-*/result.json"))
     return str(json.loads(found[0].read_text())["stage"]) if found else "start"
 

@@ -1,6 +1,6 @@
-"""What every peer does with a request: latents as JSON → one run of the graph → PNG.
+"""The work of a request for all peers: latents as JSON → one run of the graph → PNG.
 
-The encoder is the service's own, so that what is compared is the serving.
+The encoder is the service's, so that only the serving differs.
 """
 
 import json
@@ -19,7 +19,7 @@ from mirage.service.media.encoding import encode_png
 MODEL = os.environ.get("BENCH_MODEL", "")
 PORT = int(os.environ.get("BENCH_PORT", "8000"))
 WORKERS = int(os.environ.get("BENCH_WORKERS", "2"))
-MOST = 32  # images of a batch
+MOST = 32  # images per batch
 
 
 def open_session(threads: int = 1) -> onnxruntime.InferenceSession:
@@ -45,12 +45,12 @@ def generate(session: onnxruntime.InferenceSession, latents: np.ndarray) -> np.n
 
 
 def encode(images: np.ndarray) -> bytes:
-    """The PNGs of a request, one after the other."""
+    """The PNG files of a request, concatenated."""
     return b"".join(map(encode_png, images))
 
 
 def together(session: onnxruntime.InferenceSession, requests: list[np.ndarray]) -> list[bytes]:
-    """Many requests in one run."""
+    """Compute several requests in one run."""
     images = generate(session, np.concatenate(requests))
     ends = np.cumsum([len(request) for request in requests])[:-1]
     return [encode(part) for part in np.split(images, ends)]

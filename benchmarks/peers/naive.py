@@ -1,4 +1,4 @@
-"""FastAPI as tutorials show it: the session runs in the event loop, nothing is batched."""
+"""FastAPI as in tutorials: the session runs on the event loop, without batching."""
 
 import uvicorn
 from common import PORT, encode, generate, open_session, read

@@ -1,4 +1,4 @@
-"""BentoML: adaptive batching in worker processes, behind a front that answers with the PNG."""
+"""BentoML: adaptive batching in worker processes behind a front end that returns PNG."""
 
 import bentoml
 import numpy as np

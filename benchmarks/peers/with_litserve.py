@@ -1,4 +1,4 @@
-"""LitServe: batches in worker processes, over its queue without a wait."""
+"""LitServe: batches in worker processes, with no batch timeout."""
 
 import litserve
 import numpy as np

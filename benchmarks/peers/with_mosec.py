@@ -1,4 +1,4 @@
-"""mosec: a Rust front end, batches in worker processes; it may wait a millisecond for more."""
+"""mosec: a Rust front end and batches in worker processes, with a batch timeout of 1 ms."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""Ray Serve: two replicas that batch, behind HAProxy as its documentation advises."""
+"""Ray Serve: two batching replicas behind HAProxy, as its documentation recommends."""
 
 import os
 import time

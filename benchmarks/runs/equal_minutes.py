@@ -1,8 +1,8 @@
-"""Presets trained side by side on equal processor time, and their scores over it.
+"""Trains presets side by side for equal processor time, and scores their snapshots.
 
-The trainings take turns on the same cores, one stopped while another runs, so that all meet the
-same machine. Each snapshot is noted with the processor minutes of its training up to then, loading
-and checkpoints included. The watchdog is off. Interrupted, the same command goes on.
+The trainings alternate on the same cores; one is stopped while another runs, so that all have the
+same conditions. Each snapshot is recorded with the processor minutes of its training so far,
+including loading and checkpoints. The watchdog is off. Run the same command again to resume.
 """
 
 import argparse
@@ -27,18 +27,18 @@ from mirage.training.runs.run_dir import Run
 
 Row = dict[str, float | str]
 SLICE = 30.0
-"""Processor seconds of one turn."""
+"""Processor seconds per turn."""
 SCORES = ("agreement", "coverage", "frechet")
 
 
 @dataclass
 class Contestant:
-    """One preset's training: a process that runs only during its turns."""
+    """The training of one preset: a process that is stopped except during its turns."""
 
     preset: str
     run: Path
     process: subprocess.Popen[bytes]
-    spent: float  # minutes of earlier sittings
+    spent: float  # minutes of earlier sessions
     rows: list[Row] = field(default_factory=list)
 
     @property
@@ -47,7 +47,7 @@ class Contestant:
 
     @property
     def minutes(self) -> float:
-        """Processor time of the training, every sitting and thread of it."""
+        """Processor time of the training over all sessions and threads."""
         fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
         ticks = int(fields[11]) + int(fields[12])  # utime and stime, proc(5)
         return self.spent + ticks / os.sysconf("SC_CLK_TCK") / 60
@@ -62,7 +62,7 @@ class Contestant:
             self.process.send_signal(signal.SIGSTOP)
 
     def note(self) -> None:
-        """Write down what has been spent on snapshots that are new."""
+        """Record the processor time of new snapshots."""
         known = {row["kimg"] for row in self.rows}
         for path in sorted(Run(self.run).snapshots.glob("[0-9]*.safetensors")):
             kimg = int(path.stem) / 1000
@@ -77,7 +77,7 @@ def start(preset: str, options: argparse.Namespace) -> Contestant:
     rows = read(run / "minutes.jsonl")
     command = [sys.executable, "-m", "training", "train", "--preset", preset, "--run", str(run)]
     command += ["--data", str(options.data), "--threads", str(options.threads)]
-    command += ["--set", "watch.off=true"]  # a collapse is a result here, too
+    command += ["--set", "watch.off=true"]  # collapse is a valid result here
     run.mkdir(parents=True, exist_ok=True)
     with (run / "log").open("ab") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log)
@@ -87,7 +87,7 @@ def start(preset: str, options: argparse.Namespace) -> Contestant:
 
 
 def train(options: argparse.Namespace) -> None:
-    """Give the trainings their turns until each has had its minutes, or has ended."""
+    """Alternate the trainings until each has used its minutes or finished."""
     contestants = [start(preset, options) for preset in options.presets]
     try:
         while waiting := [
@@ -122,13 +122,13 @@ def score(options: argparse.Namespace) -> list[Row]:
 
 
 def chosen(rows: list[Row], minutes: float, every: float) -> list[Row]:
-    """The last snapshot within each `every` minutes, up to `minutes`."""
+    """The last snapshot in each interval of `every` minutes, up to `minutes`."""
     within = [row for row in rows if float(row["minutes"]) <= minutes]
     return list({int(float(row["minutes"]) // every): row for row in within}.values())
 
 
 def taught(model: bytes, data: Dataset, test: Dataset, epochs: int) -> float:
-    """What a classifier taught by 60,000 generated images gets right of the real test images."""
+    """Accuracy on real test images of a classifier trained on 60,000 generated images."""
     assert data.labels is not None
     assert test.labels is not None
     requested = proportional_labels(data.labels, len(data))

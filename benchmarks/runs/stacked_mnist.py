@@ -1,7 +1,7 @@
-"""How many of Stacked-MNIST's 1,000 modes a run makes, against the images that it has seen.
+"""Counts how many of Stacked-MNIST's 1,000 modes a run generates over the course of training.
 
-Of each snapshot: modes and reverse KL of 26,000 images, means over seeds, beside those of real
-triples. Rows go to --to as JSON lines, and a plot beside them.
+For each snapshot: modes and reverse KL of 26,000 images, averaged over seeds, next to those of real
+triples. Rows are written to --to as JSON lines, with a plot next to them.
 """
 
 import argparse

@@ -1,9 +1,9 @@
-"""Posts a request when it is due, whatever has been answered: arrivals of a Poisson process.
+"""Open-loop load: posts each request when it is due, with Poisson arrivals.
 
-`python arrivals.py PORT BODY RATE SECONDS DEADLINE_MS` asks for what the file BODY says so often in
-a second, and prints one JSON object: how many were answered with which status, and their times. An
-answer's time counts from when its request was due, so that no answer is flattered because this
-program or the service was late. It takes some 30 to 50 µs of a core for a request.
+`python arrivals.py PORT BODY RATE SECONDS DEADLINE_MS` posts the content of the file BODY at the
+given rate and prints one JSON object with the responses by status and their latency. Latency counts
+from the time at which a request was due, so delays of this program or the service are included. A
+request takes about 30 to 50 µs of one core.
 """
 
 import argparse
@@ -23,9 +23,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
-SETTLE_S = 1.0  # before what is counted
-END_S = 5.0  # for answers after the last arrival
-SOON_S = 0.0005  # until a request is due: answers that come meanwhile are read then
+SETTLE_S = 1.0  # before counting starts
+END_S = 5.0  # to receive responses after the last arrival
+SOON_S = 0.0005  # before a request is due; responses are then read later
 MOST = 6_000  # connections
 AHEAD = -10  # niceness, where that is allowed
 STAY_S = 0.015  # on one CPU
@@ -34,7 +34,7 @@ MADE, REFUSED = 200, 429
 
 
 class Answer(NamedTuple):
-    """When its request was due, seconds after the start; how long it took from then; its status."""
+    """A response: due time in seconds after the start, latency from then, and status."""
 
     due: float
     seconds: float
@@ -42,16 +42,16 @@ class Answer(NamedTuple):
 
 
 class Posts:
-    """Sends one request over connections that stay open, any of those that are free.
+    """Sends requests over persistent connections, using any free one.
 
-    Where none is, another is opened, as pools of connections do, up to `most`. Were there as many
-    from the start as overload takes, each request would find what belongs to its connection in no
-    cache, in the service and in the kernel.
+    If none is free, another connection is opened, up to `most`, as connection pools do. Opening all
+    of them at the start would change the result: with thousands of connections, each misses the
+    caches of the service and the kernel.
     """
 
     def __init__(self, port: int, request: bytes, most: int) -> None:
         self.answers: list[Answer] = []
-        self.unsent = 0  # for want of a connection
+        self.unsent = 0  # because no connection was free
         self._port = port
         self._request = request
         self._most = most
@@ -60,10 +60,10 @@ class Posts:
         self._sockets: dict[int, socket.socket] = {}  # by number
         self._free: list[int] = []
         self._due: dict[int, float] = {}  # by connection
-        self._parts: dict[int, bytes] = {}  # of answers that come in several
+        self._parts: dict[int, bytes] = {}  # of responses that arrive in several parts
 
     def run(self, arrivals: Iterator[float]) -> int:
-        """Send a request at each of these seconds; returns how many were not answered."""
+        """Send a request at each due time in seconds; returns the number of unanswered ones."""
         self._started = time.perf_counter()
         for due in arrivals:
             self._receive_until(due)
@@ -72,21 +72,23 @@ class Posts:
         return len(self._due)
 
     def close(self) -> None:
-        """End all connections."""
+        """Close all connections."""
         self._epoll.close()
         for each in self._sockets.values():
             each.close()
 
     def _receive_until(self, due: float, enough: Callable[[], bool] = lambda: False) -> None:
-        """Take in what comes; also what is there already if it is past due.
+        """Read responses until the deadline; reads available ones even if it has passed.
 
-        To be woken for each answer would take as much of the cores as to send a request, so answers
-        may wait a little, which counts.
+        Waking up for each response would cost as much as sending a request, so responses may wait a
+        little; this is included in the latency.
         """
         wait_s = due - self._now()
         while not enough():
             if wait_s > SOON_S:
-                select.select([self._epoll], [], [], wait_s)  # epoll's own counts whole ms
+                select.select(
+                    [self._epoll], [], [], wait_s
+                )  # epoll's timeout has a resolution of 1 ms
             elif wait_s > 0:
                 time.sleep(wait_s)
             self._receive_all()
@@ -108,7 +110,7 @@ class Posts:
         number, free[at] = free[at], free[-1]
         free.pop()
         self._due[number] = due
-        with suppress(ConnectionError):  # it has just ended: what is read next says so
+        with suppress(ConnectionError):  # the connection just ended; the next read reports it
             self._sockets[number].send(self._request)
 
     def _connect(self) -> None:
@@ -141,7 +143,7 @@ class Posts:
         self._free.append(number)
 
     def _drop(self, number: int) -> None:
-        """Leave a connection that has ended; what was just sent over it is sent again."""
+        """Close an ended connection, and resend the request that was just sent over it."""
         self._epoll.unregister(number)
         self._sockets.pop(number).close()
         if number in self._due:
@@ -151,7 +153,7 @@ class Posts:
 
 
 def length_of(answer: bytes) -> int:
-    """How many bytes an answer has, by what has come of it; more than those while it is unknown."""
+    """The size of a response from its first bytes; larger than received while unknown."""
     head = answer.find(b"\r\n\r\n")
     if head < 0:
         return len(answer) + 1
@@ -160,17 +162,17 @@ def length_of(answer: bytes) -> int:
 
 
 def poisson(rate: float, seconds: float, seed: int = 7) -> Iterator[float]:
-    """Seconds after the start at which something comes, `rate` times in a second on average."""
+    """Arrival times of a Poisson process in seconds after the start; rate: per second."""
     draw, now = random.Random(seed).expovariate, 0.0
     while (now := now + draw(rate)) < seconds:
         yield now
 
 
 def on_all_cpus(arrivals: Iterator[float]) -> Iterator[float]:
-    """The same arrivals, between which this process goes from CPU to CPU.
+    """Run the same arrivals while moving this process between CPUs.
 
-    A service of one worker for each CPU has to do with as much of each. If this process stayed on
-    one, as it mostly does, the worker there would be at its limit long before the others.
+    With one worker per CPU, each CPU should get the same share of this process. If it stayed on one
+    CPU, the worker there would saturate first.
     """
     if not hasattr(os, "sched_setaffinity"):
         yield from arrivals
@@ -185,7 +187,7 @@ def on_all_cpus(arrivals: Iterator[float]) -> Iterator[float]:
 
 
 def centiles_ms(seconds: Sequence[float]) -> dict[str, float]:
-    """Some of them in milliseconds; none of fewer than 100."""
+    """Percentiles in milliseconds; empty for fewer than 100 values."""
     if len(seconds) < 100:
         return {}
     cuts = statistics.quantiles(seconds, n=1000, method="inclusive")
@@ -194,9 +196,9 @@ def centiles_ms(seconds: Sequence[float]) -> dict[str, float]:
 
 
 def made_s(answers: Sequence[Answer], seconds: float) -> float:
-    """How many images came within a second of those that are counted.
+    """The number of images completed per second in the counted interval.
 
-    Not how many were due in them: of those, more than can be made would wait at the end.
+    It does not count by due time: in overload, requests that are due late would still be waiting.
     """
     came = (answer.due + answer.seconds for answer in answers if answer.status == MADE)
     return round(sum(SETTLE_S <= moment < SETTLE_S + seconds for moment in came) / seconds, 1)
@@ -210,7 +212,9 @@ def main() -> None:
     parser.add_argument("seconds", type=float)
     parser.add_argument("deadline_ms", type=int)
     options = parser.parse_args()
-    with suppress(PermissionError):  # a late generator would send what is overdue in bursts
+    with suppress(
+        PermissionError
+    ):  # a delayed load generator would send overdue requests in bursts
         os.nice(AHEAD)
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
@@ -221,7 +225,7 @@ def main() -> None:
     )
     most = min(MOST, 16 + int(options.rate * options.deadline_ms / 1000))
     posts = Posts(options.port, head.encode() + body, most)
-    gc.disable()  # nothing here is garbage
+    gc.disable()  # collections would delay requests
     lost = posts.run(on_all_cpus(poisson(options.rate, SETTLE_S + options.seconds)))
     posts.close()
     counted = [answer for answer in posts.answers if answer.due >= SETTLE_S]

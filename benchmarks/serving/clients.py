@@ -1,6 +1,6 @@
-"""Clients of every manner: orderly ones, and those that leave, dawdle, flood or talk nonsense.
+"""Clients for the soak test: well-behaved ones, and slow, disconnecting, flooding and invalid ones.
 
-Each takes a port, a random generator and what it is to report to, and does one thing once.
+Each takes a port, a random generator and a report, and performs one action once.
 """
 
 import asyncio
@@ -24,15 +24,15 @@ Connection = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 @dataclass
 class Report:
-    """What clients saw: answers by status, and the seconds that small requests waited."""
+    """Responses by status, and the latency of small requests."""
 
     statuses: Counter[str] = field(default_factory=Counter)
     waits_s: list[float] = field(default_factory=list)
 
     def summary(self) -> dict[str, object]:
-        """The faults, the answers by status, and how long small requests on kept connections took.
+        """Faults, responses by status, and latency of small requests on persistent connections.
 
-        The longest of those, p100, is what others can do to one who behaves.
+        The maximum, p100, shows how much other clients can affect a well-behaved one.
         """
         waits = sorted(self.waits_s)
         cuts = statistics.quantiles(waits, n=100) if len(waits) > 1 else waits * 99
@@ -49,14 +49,14 @@ class Report:
 
 @dataclass(frozen=True)
 class Request:
-    """A request: its path, its headers and its body."""
+    """A request with path, headers and body."""
 
     path: str
     headers: dict[str, str]
     body: bytes
 
     def encode(self, *, keep_alive: bool) -> bytes:
-        """The bytes that a client sends."""
+        """The bytes of the request."""
         lines = [f"POST {self.path} HTTP/1.1", "host: x"]
         lines += [f"{name}: {value}" for name, value in self.headers.items()]
         lines += [] if keep_alive else ["connection: close"]
@@ -115,9 +115,9 @@ KINDS: dict[Callable[[random.Random], Request], int] = {
 }
 LARGE = Request(
     "/generate", {**JSON, "accept": "application/x-npy"}, b'{"count": 256}'
-)  # the answer has megabytes
+)  # the response has megabytes
 
-# What no parser takes; each is answered with an error, and the connection is closed.
+# Invalid requests; each gets an error, and the connection is closed.
 MALFORMED = (
     b"nonsense\r\n\r\n",
     b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
@@ -133,7 +133,7 @@ MALFORMED = (
 
 @asynccontextmanager
 async def connected(port: int) -> AsyncIterator[Connection]:
-    """A connection, which is closed in the end."""
+    """Open a connection, and close it at the end."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     try:
         yield reader, writer
@@ -142,7 +142,7 @@ async def connected(port: int) -> AsyncIterator[Connection]:
 
 
 async def ask(connection: Connection, data: bytes) -> str:
-    """Send a request, and read its answer; returns the status. The connection stays open."""
+    """Send a request and read the response; returns the status and keeps the connection open."""
     reader, writer = connection
     writer.write(data)
     head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").lower()
@@ -156,20 +156,20 @@ async def ask(connection: Connection, data: bytes) -> str:
 
 
 async def one_request(port: int, rng: random.Random, report: Report) -> None:
-    """A request on a connection of its own."""
+    """Send a request on a new connection."""
     kind = rng.choices(list(KINDS), list(KINDS.values()))[0]
     request = kind(rng)
     try:
         async with asyncio.timeout(TIMEOUT_S), connected(port) as connection:
             status = await ask(connection, request.encode(keep_alive=False))
     except (ConnectionError, asyncio.IncompleteReadError, TimeoutError):
-        # A service that refuses a body early closes; a client that still sends may miss why.
+        # A service that rejects a body early closes; the client may then miss the response.
         status = "reset" if len(request.body) > 2**20 else f"{UNANSWERED}: {kind.__name__}"
     report.statuses[status] += 1
 
 
 async def kept_connection(port: int, rng: random.Random, report: Report) -> None:
-    """Several small requests on one connection, each of which is timed."""
+    """Send several small requests on one connection and time each."""
     try:
         async with connected(port) as connection:
             for _ in range(rng.randrange(1, 50)):
@@ -183,7 +183,7 @@ async def kept_connection(port: int, rng: random.Random, report: Report) -> None
 
 
 async def leaver(port: int, rng: random.Random, report: Report) -> None:
-    """A client that leaves: amid the head, the body, the batch or the answer."""
+    """Disconnect during the head, the body, the batch or the response."""
     data = single(rng).encode(keep_alive=True)
     head = data.index(b"\r\n\r\n") + 4
     with suppress(ConnectionError):
@@ -207,7 +207,7 @@ async def leaver(port: int, rng: random.Random, report: Report) -> None:
 
 
 async def silent(port: int, _rng: random.Random, report: Report) -> None:
-    """A client that says nothing, or half a head, until the service closes the connection."""
+    """Send nothing, or half a head, until the service closes the connection."""
     with suppress(ConnectionError):
         async with connected(port) as (reader, writer):
             if _rng.random() < 0.5:
@@ -218,7 +218,7 @@ async def silent(port: int, _rng: random.Random, report: Report) -> None:
 
 
 async def slow_sender(port: int, rng: random.Random, report: Report) -> None:
-    """A client that sends its request in small pieces; it is answered, or told that it is late."""
+    """Send a request in small pieces; expects a response or a timeout status."""
     data = single(rng).encode(keep_alive=False)
     pause_s = rng.choice((0.01, 0.2))
     status = UNANSWERED
@@ -232,7 +232,7 @@ async def slow_sender(port: int, rng: random.Random, report: Report) -> None:
 
 
 async def slow_reader(port: int, rng: random.Random, report: Report) -> None:
-    """A client that asks for a large answer and reads little of it."""
+    """Request a large response and read little of it."""
     with suppress(ConnectionError):
         async with asyncio.timeout(2 * TIMEOUT_S), connected(port) as (reader, writer):
             writer.write(LARGE.encode(keep_alive=False) * rng.choice((1, 20)))
@@ -242,7 +242,7 @@ async def slow_reader(port: int, rng: random.Random, report: Report) -> None:
 
 
 async def malformed(port: int, rng: random.Random, report: Report) -> None:
-    """Bytes that are no request, some of them behind one that is."""
+    """Send invalid bytes, some of them after a valid request."""
     before = single(rng).encode(keep_alive=True) * rng.randrange(3)
     status = UNANSWERED
     with suppress(ConnectionError):
@@ -254,7 +254,7 @@ async def malformed(port: int, rng: random.Random, report: Report) -> None:
 
 
 async def flood(port: int, rng: random.Random, report: Report) -> None:
-    """A head or a body that is far over the limits, sent whatever the service says."""
+    """Send a head or a body far over the limits, ignoring responses."""
     path = rng.choice((b"x: y\r\n" * 10_000, b"content-length: 50000000\r\n\r\n" + bytes(10**5)))
     with suppress(ConnectionError):
         async with asyncio.timeout(TIMEOUT_S), connected(port) as (reader, writer):
@@ -269,7 +269,7 @@ async def flood(port: int, rng: random.Random, report: Report) -> None:
 
 
 Manner = Callable[[int, random.Random, Report], Awaitable[None]]
-# How many clients of each manner there are at a time.
+# Number of concurrent clients of each kind.
 CLIENTS: dict[Manner, int] = {
     one_request: 10,
     kept_connection: 6,

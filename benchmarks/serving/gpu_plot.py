@@ -1,4 +1,4 @@
-"""Plots of what the GPU's benchmark measured."""
+"""Plots of the GPU benchmark."""
 
 from pathlib import Path
 from typing import Any
@@ -6,11 +6,11 @@ from typing import Any
 from .summary import Row
 
 COLOURS = {"float32": "#999999", "tensorfloat32": "#E69F00", "float16": "#0072B2"}
-SERVED = {1: "#009E73", 16: "#D55E00"}  # by images in a request
+SERVED = {1: "#009E73", 16: "#D55E00"}  # by images per request
 
 
 def plot_gpu(rows: list[Row], to: Path) -> None:
-    """A panel for each model: images per second by batch, and what is served of them."""
+    """A panel for each model: images per second by batch size, and served."""
     from matplotlib.figure import Figure
 
     models = list(dict.fromkeys(row["model"] for row in rows))
@@ -28,7 +28,7 @@ def plot_gpu(rows: list[Row], to: Path) -> None:
 
 
 def draw_model(axes: Any, rows: list[Row]) -> None:
-    """Lines of the engine, crosses of the compiler, and levels of the service."""
+    """Draw lines for the engine, crosses for the compiler, and levels for the service."""
     for precision, colour in COLOURS.items():
         for recorded, style in ((True, "o-"), (False, "o:")):
             label = f"{precision}, {'CUDA graphs' if recorded else 'without'}"
@@ -52,7 +52,7 @@ def draw_model(axes: Any, rows: list[Row]) -> None:
 
 
 def draw(axes: Any, label: str, style: str, colour: str, rows: list[Row], **wanted: Any) -> None:
-    """The rows that are as wanted, by batch."""
+    """The matching rows by batch size."""
     chosen = [row for row in rows if all(row.get(name) == it for name, it in wanted.items())]
     if points := sorted((row["batch"], row["images_s"]) for row in chosen):
         axes.plot(*zip(*points, strict=True), style, color=colour, label=label, markersize=5)

@@ -1,4 +1,4 @@
-"""Plots of what the serving benchmarks measured; matplotlib is the extra `bench`."""
+"""Plots of the serving benchmarks; matplotlib is in the extra `bench`."""
 
 import sys
 from collections.abc import Callable, Iterable
@@ -7,8 +7,8 @@ from typing import Any
 
 from .summary import BARE, SERVICE, Key, Row, bare_us, medians
 
-Axes = Any  # matplotlib has to be no dependency
-COLOURS = {  # after Okabe and Ito, whom most colour-blind people can follow
+Axes = Any  # matplotlib is an optional dependency
+COLOURS = {  # the colour-blind safe palette of Okabe and Ito
     "naive": "#999999",
     "litserve": "#E69F00",
     "mosec": "#D55E00",
@@ -20,7 +20,7 @@ HOLLOW = "with errors"
 
 
 def draw(plot: Callable[..., None], *arguments: Any) -> None:
-    """Draw if matplotlib is there; say so if not."""
+    """Draw the plots; prints a note if matplotlib is missing."""
     try:
         plot(*arguments)
     except ImportError:
@@ -28,7 +28,7 @@ def draw(plot: Callable[..., None], *arguments: Any) -> None:
 
 
 def plot_throughput(rows: list[Row], to: Path) -> None:
-    """Of each model `STEM_MODEL.png`, and of how cost grows `STEM_cost.png`, beside `to`."""
+    """Draw `STEM_MODEL.png` for each model and `STEM_cost.png`, next to `to`."""
     for model in unique(row["model"] for row in rows):
         of_model = [row for row in rows if row["model"] == model]
         plot_model(model, of_model, to.with_name(f"{to.stem}_{model}.png"))
@@ -59,14 +59,14 @@ def plot_model(model: str, rows: list[Row], path: Path) -> None:
     about = f"medians of up to {rounds} rounds" if rounds > 1 else "one round"
     figure.suptitle(f"{model}: {about}")
     lines = {line.get_label(): line for axes in panels.flat for line in axes.get_lines()}
-    labels = sorted(lines, key=HOLLOW.__eq__)  # that one last
+    labels = sorted(lines, key=HOLLOW.__eq__)  # hollow marks last
     handles = [lines[label] for label in labels]
     figure.legend(handles, labels, loc="outside right upper", frameon=False)
     figure.savefig(path, dpi=120)
 
 
 def draw_servers(axes: Axes, table: dict[Key, Row], images: int, field: str) -> None:
-    """A line for each server; hollow where some requests failed."""
+    """Draw a line for each server, with hollow marks where requests failed."""
     for server, colour in colours_of(table).items():
         points = {
             key[3]: values
@@ -90,7 +90,7 @@ def draw_line(axes: Axes, server: str, points: dict[int, float], colour: str) ->
 
 
 def colours_of(table: Iterable[Key]) -> dict[str, str]:
-    """A colour for each server that is not the bare loop, in their order."""
+    """A colour for each server except the bare loop."""
     servers = unique(server for _, server, _, _ in table if server != BARE)
     variants = iter(VARIANTS * len(servers))
     return {server: COLOURS.get(server) or next(variants) for server in servers}
@@ -101,7 +101,7 @@ def clients_of(table: Iterable[Key]) -> list[int]:
 
 
 def tick(axes: Axes, values: list[int]) -> None:
-    """Ticks at these places, at 1, 2 and 5 of each power of ten upwards, and a light grid."""
+    """Set the given x ticks, y ticks at 1, 2 and 5 of each power of ten, and a light grid."""
     from matplotlib.ticker import LogLocator, NullFormatter
 
     axes.set_xticks(values, [str(value) for value in values])
@@ -114,13 +114,13 @@ def tick(axes: Axes, values: list[int]) -> None:
 
 
 def level(axes: Axes, value: float | None, label: str, style: str) -> None:
-    """A horizontal line of the bare loop, where there is one."""
+    """Draw a horizontal line for the bare loop, if measured."""
     if value:
         axes.axhline(value, color="k", linestyle=style, linewidth=1.2, label=label, zorder=1)
 
 
 def plot_cost(rows: list[Row], path: Path) -> None:
-    """How the time of an image grows with clients, with the batch and with the resolution."""
+    """Draw the time per image against clients, batch size and resolution."""
     from matplotlib.figure import Figure
 
     bare = {model: bare_us(rows, model) for model in unique(row["model"] for row in rows)}
@@ -142,7 +142,7 @@ def plot_cost(rows: list[Row], path: Path) -> None:
 
 
 def draw_clients(axes: Axes, table: dict[Key, Row]) -> None:
-    """The time from one image to the next of the service, by model."""
+    """The time per image of the service, by model."""
     axes.set(title="the service, all cores", xlabel="clients, one image a request")
     axes.set(xscale="log", yscale="log")
     for model in unique(model for model, *_ in table):
@@ -156,7 +156,7 @@ def draw_clients(axes: Axes, table: dict[Key, Row]) -> None:
 
 
 def draw_sides(axes: Axes, bare: dict[str, dict[int, float]], sides: dict[str, int]) -> None:
-    """The time of an image in the bare loop against its side, in a batch of one and at best."""
+    """The time per image of the bare loop against its side, for batch 1 and the best batch."""
     models = sorted(bare, key=sides.__getitem__)
     at = [sides[model] for model in models]
     for label, times in {
@@ -170,5 +170,5 @@ def draw_sides(axes: Axes, bare: dict[str, dict[int, float]], sides: dict[str, i
 
 
 def unique(values: Iterable[str]) -> list[str]:
-    """Each once, in the order in which it came first."""
+    """Unique items in order of first occurrence."""
     return list(dict.fromkeys(values))

@@ -1,7 +1,7 @@
-"""The processes that a benchmark starts: who belongs to a server, what it holds, and its end.
+"""The processes of a benchmark: finding those of a server, their memory and time, and ending them.
 
-A server is known by the session that it begins, and by a mark in the environment, which also those
-carry that leave the session. Linux only: all is read from /proc.
+The processes of a server are found by their session, and by a mark in their environment if they
+left the session. Linux only: uses /proc.
 """
 
 import os
@@ -20,7 +20,7 @@ TICKS = os.sysconf("SC_CLK_TCK")
 
 
 class Process(NamedTuple):
-    """What proc(5) says of one; the time of its start tells it from a later one of this number."""
+    """A process from proc(5); its start time distinguishes it from a later one with the same id."""
 
     pid: int
     parent: int
@@ -29,19 +29,19 @@ class Process(NamedTuple):
 
 
 def processes() -> Iterator[Process]:
-    """All that run; those that have ended and wait for their parent are none."""
+    """All running processes, without zombies."""
     for stat in PROC.glob("[0-9]*/stat"):
         try:
             state, *fields = stat.read_text().rpartition(") ")[2].split()
         except OSError:
-            continue  # it has ended meanwhile
+            continue  # the process has ended
         if state not in "ZX":
             parent, _, session = map(int, fields[:3])
             yield Process(int(stat.parent.name), parent, session, int(fields[18]))
 
 
 def tree(roots: set[int], table: list[Process]) -> list[Process]:
-    """The processes of these numbers, and whatever these started."""
+    """The processes with these ids and their descendants."""
     numbers = set(roots)
     while more := {each.pid for each in table if each.parent in numbers} - numbers:
         numbers |= more
@@ -49,12 +49,12 @@ def tree(roots: set[int], table: list[Process]) -> list[Process]:
 
 
 def memory_mb(pid: int) -> float:
-    """Of a process and its descendants: what they share counts once (proportional set sizes)."""
+    """Memory of a process and its descendants in bytes; shared memory counts once (PSS)."""
     return round(sum(pss_kb(each.pid) for each in tree({pid}, list(processes()))) / 1024, 1)
 
 
 def pss_kb(pid: int) -> int:
-    """The proportional set size of one process; 0 when it has ended."""
+    """The proportional set size of one process; 0 if it has ended."""
     try:
         lines = (PROC / str(pid) / "smaps_rollup").read_text().splitlines()
     except OSError:
@@ -63,25 +63,25 @@ def pss_kb(pid: int) -> int:
 
 
 def cpu_s_of_threads(pid: int) -> dict[int, float]:
-    """Processor seconds of the threads of a process and its descendants, by their numbers."""
+    """Processor seconds of the threads of a process and its descendants, by thread id."""
     spent = {}
     for process in tree({pid}, list(processes())):
         for stat in (PROC / str(process.pid)).glob("task/[0-9]*/stat"):
-            with suppress(OSError):  # it has ended meanwhile
+            with suppress(OSError):  # the process has ended
                 fields = stat.read_text().rpartition(") ")[2].split()
                 spent[int(stat.parent.name)] = (int(fields[11]) + int(fields[12])) / TICKS
     return spent
 
 
 def members(session: int, mark: str) -> list[Process]:
-    """Who is in this session or carries this mark, and whatever these started."""
+    """The processes of a session or with a mark, and their descendants."""
     table = list(processes())
     begun = {each.pid for each in table if each.session == session or carries(each.pid, mark)}
     return tree(begun, table)
 
 
 def carries(pid: int, mark: str) -> bool:
-    """Whether the environment that a process began with has the mark."""
+    """Whether the initial environment of a process has the mark."""
     try:
         variables = (PROC / str(pid) / "environ").read_bytes().split(b"\0")
     except OSError:
@@ -90,7 +90,7 @@ def carries(pid: int, mark: str) -> bool:
 
 
 def end(process: subprocess.Popen[bytes], mark: str) -> None:
-    """Interrupt the session, and kill whoever is left of all that belonged to it."""
+    """Interrupt the session, and kill the processes that remain."""
     known = {(each.pid, each.started) for each in members(process.pid, mark)}
     with suppress(ProcessLookupError, subprocess.TimeoutExpired):
         os.killpg(process.pid, signal.SIGINT)
@@ -107,6 +107,6 @@ def end(process: subprocess.Popen[bytes], mark: str) -> None:
 
 
 def _left(session: int, mark: str, known: set[tuple[int, int]]) -> set[int]:
-    """Who runs still of those known, some of them orphans by now, and of those who came since."""
+    """The known processes that still run, including orphans, and new ones."""
     alive = {each.pid for each in processes() if (each.pid, each.started) in known}
     return alive | {each.pid for each in members(session, mark)}

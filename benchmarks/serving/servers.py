@@ -1,7 +1,7 @@
-"""The servers that are measured: this service in its variants, and others beside it.
+"""The servers that are measured: variants of this service, and others.
 
-A server is named by a word, and a variant of the service by the flags behind it:
-`mirage`, `mirage-openvino`, `mirage --log-level warning`, `mosec`.
+A server is named by a word; flags after it give a variant of the service: `mirage`,
+`mirage-openvino`, `mirage --log-level warning`, `mosec`.
 """
 
 import argparse
@@ -31,7 +31,7 @@ from .processes import MARK, end
 BENCHMARKS = Path(__file__).parent.parent
 ROOT = BENCHMARKS.parent
 SERVICES = ("mirage", "mirage-openvino")
-PEERS = {  # program, and how it is started
+PEERS = {  # program and command
     "naive": ["naive.py"],
     "litserve": ["with_litserve.py"],
     "mosec": ["with_mosec.py"],
@@ -44,19 +44,19 @@ Row = dict[str, Any]
 
 
 class ServerError(Exception):
-    """A server does not start, or does not answer."""
+    """A server does not start or does not respond."""
 
 
 @dataclass(frozen=True)
 class Server:
-    """One that runs; `pid` is its first process."""
+    """A running server; `pid` is its first process."""
 
     port: int
     pid: int
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """What decides how servers are started."""
+    """Options for starting servers."""
     parser.add_argument(
         "--flags", default="", help="of the service, as one text: '--log-level error'"
     )
@@ -65,7 +65,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def installed(options: argparse.Namespace) -> list[str]:
-    """The names of all servers that can be measured here."""
+    """The names of all servers available on this machine."""
     openvino = SERVICES[1:] if (options.openvino / "bin/python").exists() else ()
     peers = PEERS if (options.peers / "bin/python").exists() else ()
     return [SERVICES[0], *openvino, *peers]
@@ -73,7 +73,7 @@ def installed(options: argparse.Namespace) -> list[str]:
 
 @contextmanager
 def running(server: str, graph: Path, options: argparse.Namespace) -> Iterator[Server]:
-    """A server that answers, in a session of its own that is ended as one; raises ServerError."""
+    """Start a server in its own session and wait until it responds; raises ServerError."""
     port, mark = free_port(), uuid.uuid4().hex
     environment = {"BENCH_MODEL": str(graph), "BENCH_PORT": str(port), MARK: mark}
     try:
@@ -95,7 +95,7 @@ def running(server: str, graph: Path, options: argparse.Namespace) -> Iterator[S
 
 
 def command_of(server: str, graph: Path, port: int, options: argparse.Namespace) -> list[str]:
-    """How a server is started; `graph` is MODELS/NAME/VERSION/model.onnx."""
+    """The command of a server; `graph` is MODELS/NAME/VERSION/model.onnx."""
     name, *flags = shlex.split(server)
     if name in PEERS:
         arguments = [argument.format(port=port) for argument in PEERS[name]]
@@ -109,14 +109,14 @@ def command_of(server: str, graph: Path, port: int, options: argparse.Namespace)
 
 
 def free_port() -> int:
-    """A port that nobody listens on just now."""
+    """A free port."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port: int = listener.getsockname()[1]
     return port
 
 
 def wait_until_ready(process: subprocess.Popen[bytes], port: int, body: Path) -> None:
-    """Until it makes an image: then it is warm enough for what follows. Raises ServerError."""
+    """Wait until the server returns an image; raises ServerError."""
     until = time.monotonic() + START_S
     request = urllib.request.Request(
         f"http://127.0.0.1:{port}/generate", body.read_bytes(), {"content-type": "application/json"}
@@ -134,7 +134,7 @@ def wait_until_ready(process: subprocess.Popen[bytes], port: int, body: Path) ->
 
 
 def body_of(graph: Path, images: int) -> Path:
-    """A request for so many images, as JSON in a file beside the models."""
+    """Write the JSON body of a request for `images` images to a file next to the models."""
     path = graph.parents[2] / f"{graph.parents[1].name}-{images}.json"
     if not path.exists():
         session = onnxruntime.InferenceSession(str(graph), providers=["CPUExecutionProvider"])
@@ -147,16 +147,16 @@ def body_of(graph: Path, images: int) -> Path:
 
 
 def load(body: Path, images: int, clients: int, seconds: float, port: int) -> Row:
-    """What wrk sees of so many connections that ask again at once, after a second of the same.
+    """Measure a server with wrk and the given number of connections, after a second of warm-up.
 
-    Raises ServerError when nothing is answered.
+    Raises ServerError if there is no response.
     """
     run_wrk(body, images, clients, 1, port)
     return load_cold(body, images, clients, seconds, port)
 
 
 def load_cold(body: Path, images: int, clients: int, seconds: float, port: int) -> Row:
-    """As `load`, without the second before."""
+    """Like `load`, without warm-up."""
     done = run_wrk(body, images, clients, seconds, port)
     if done.returncode:
         raise ServerError((done.stdout + done.stderr).strip() or "wrk failed")
@@ -174,9 +174,9 @@ def run_wrk(
 
 
 def row_of(found: Row, images: int) -> Row:
-    """What wrk found as a row: only images count, and failed requests are told as an error.
+    """Convert the output of wrk to a row: only images count, failed requests give an `error`.
 
-    Raises ServerError when nothing is answered.
+    Raises ServerError if there is no response.
     """
     made = found["requests"] - found["refused"]
     row = {"images_s": round(images * made / found["seconds"], 1)}

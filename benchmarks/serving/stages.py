@@ -1,4 +1,4 @@
-"""Stages of a request, and which of them a sampled stack of the service is in."""
+"""The stages of a request, and the assignment of sampled stacks to them."""
 
 import re
 from collections import Counter, defaultdict
@@ -18,8 +18,8 @@ STAGES = (READ, CHECK, WORK, QUEUE, ENGINE, PNG, WRITE, LOG, METRICS, LOOP)
 
 THREAD = re.compile(r"\bthread \((\d+)\)")
 
-# A frame is looked up as file:function, then as file, then by its folders from the innermost out.
-# numpy, asyncio's futures and such are not here: they work for the frame around them.
+# A frame is looked up by file:function, then by file, then by its folders, innermost first.
+# numpy, asyncio futures and similar are not listed: they belong to the stage of their caller.
 WHERE = {
     "uvicorn": READ,
     "httptools": READ,
@@ -64,7 +64,7 @@ WHERE = {
     "prometheus_client": METRICS,
     "service/api/patience.py": LOOP,
     "service/api/pending_requests.py": LOOP,
-    "asyncio/runners.py": LOOP,  # uvloop shows no frames: what it reads and awaits is here
+    "asyncio/runners.py": LOOP,  # includes the work of uvloop, which has no Python frames
     "service/processes/server.py": LOOP,
     "service/processes/supervisor.py": LOOP,
     "service/processes/acceptor.py": LOOP,
@@ -74,15 +74,15 @@ WHERE = {
 }
 
 
-# What blocks there sleeps, which py-spy cannot always tell.
+# Frames that sleep, which py-spy does not always detect.
 WAITS = {"threading.py:wait", "concurrent/futures/thread.py:_worker"}
 
 
 def stage_of(stack: str) -> str | None:
-    """The stage of a stack, outermost frame first: that of the innermost frame that has one.
+    """The stage of a stack: that of its innermost frame with a stage; None for a waiting thread.
 
-    A frame is `function (file:line)`, as py-spy writes them, with semicolons between. None for a
-    thread that waits.
+    The stack lists frames `function (file:line)` from the outermost, separated by semicolons, as
+    written by py-spy.
     """
     frames = stack.split(";")
     if next(names(frames[-1])) in WAITS:
@@ -95,7 +95,7 @@ def stage_of(stack: str) -> str | None:
 
 
 def names(frame: str) -> Iterator[str]:
-    """What a frame is looked up as, the most exact first: classes are left out."""
+    """The lookup keys of a frame, most specific first, without classes."""
     function, _, place = frame.rpartition(")")[0].rpartition(" (")
     file = place.rpartition(":")[0]
     yield f"{file}:{function.rpartition('.')[2]}"
@@ -105,10 +105,10 @@ def names(frame: str) -> Iterator[str]:
 
 
 def spent_by_stage(lines: Iterable[str], cpu_s: dict[int, float]) -> dict[str, float]:
-    """Processor seconds by stage, in their order: each thread's shared out by its samples.
+    """Processor seconds by stage; the time of each thread is distributed over its samples.
 
-    `lines` are py-spy's `stack count` with threads. A thread that runs on but has to wait for a
-    core is sampled, too; so samples of one thread are not held against those of another.
+    `lines` are py-spy's `stack count` with threads. Threads waiting for a core are sampled too, so
+    samples are only compared within a thread.
     """
     samples: dict[int, Counter[str]] = defaultdict(Counter)
     for line in lines:
@@ -117,7 +117,7 @@ def spent_by_stage(lines: Iterable[str], cpu_s: dict[int, float]) -> dict[str, f
             samples[int(found[1])][stage] += int(count)
     spent = dict.fromkeys(STAGES, 0.0)
     for thread, seconds in cpu_s.items():
-        of_thread = samples.get(thread) or {LOOP: 1}  # too short for any sample
+        of_thread = samples.get(thread) or {LOOP: 1}  # threads without samples
         for stage, number in of_thread.items():
             spent[stage] += seconds * number / sum(of_thread.values())
     return spent

@@ -1,8 +1,8 @@
-"""What rows of many rounds say together: medians, and ratios within a round.
+"""Summary of rows of several rounds: medians, and ratios within a round.
 
-A row has `round`, `model` and `server`. That of the bare loop has `images_s` of its best batch,
+A row has `round`, `model` and `server`. Rows of the bare loop have `images_s` of the best batch,
 `call_ms`, `rates` by batch, `cores`, `side` and `channels`. The others have `images`, `clients`,
-`images_s`, `p50_ms` and `p99_ms`. Those that failed, wholly or in part, have an `error`.
+`images_s`, `p50_ms` and `p99_ms`. Rows of failed measurements have an `error`.
 """
 
 import statistics
@@ -11,11 +11,11 @@ from collections.abc import Iterable
 from typing import Any
 
 Row = dict[str, Any]
-Key = tuple[str, str, int, int]  # model, server, images of a request, clients; 0 of the bare loop
+Key = tuple[str, str, int, int]  # model, server, images per request, clients; 0 for the bare loop
 
 BARE, SERVICE, RIVAL = "bare", "mirage", "mosec"
 FIELDS = ("images_s", "images_s_1", "call_ms", "p50_ms", "p99_ms", "errors")
-CROWD = 64  # clients at which throughput is compared
+CLIENTS = 64  # clients at which throughput is compared
 
 
 def summary(rows: list[Row]) -> Row:
@@ -25,12 +25,12 @@ def summary(rows: list[Row]) -> Row:
 
 
 def medians(rows: Iterable[Row]) -> dict[Key, Row]:
-    """The median of each number over the rounds, and the first error."""
+    """The median of each number over the rounds, or the first error."""
     return {key: _median(found) for key, found in grouped(rows).items()}
 
 
 def grouped(rows: Iterable[Row]) -> dict[Key, list[Row]]:
-    """The rows of all rounds by what they are of, in the order in which that came first."""
+    """The rows of all rounds grouped by key, in order of first occurrence."""
     groups: dict[Key, list[Row]] = defaultdict(list)
     for row in rows:
         key = row["model"], row["server"], row.get("images", 0), row.get("clients", 0)
@@ -49,10 +49,11 @@ def _median(rows: list[Row]) -> Row:
 
 
 def ratios(rows: Iterable[Row]) -> dict[str, dict[str, float]]:
-    """Of each variant of the service by `model/server/images`; what was not measured is left out.
+    """Ratios of each variant of the service by `model/server/images`.
 
-    `to_mosec` and `to_bare` are of images per second with 64 clients, `p50_to_call` is of the
-    median time of one client that asks for one image, to that of the bare call.
+    `to_mosec` and `to_bare` compare images per second with 64 clients. `p50_to_call` compares the
+    median time of one client with one image per request to the bare call. Missing measurements are
+    left out.
     """
     rounds: dict[tuple[int, str], list[Row]] = defaultdict(list)
     for row in rows:
@@ -68,15 +69,15 @@ def ratios(rows: Iterable[Row]) -> dict[str, dict[str, float]]:
 
 
 def _within(rows: list[Row]) -> Iterable[tuple[str, int, str, float]]:
-    """Server, images, name and value of each ratio of one model in one round."""
+    """Yield server, images, name and value of each ratio of one model in one round."""
     place = {(row["server"], row.get("images", 0), row.get("clients", 0)): row for row in rows}
     bare = place.get((BARE, 0, 0), {})
     for (server, images, clients), row in place.items():
         if not server.startswith(SERVICE):
             continue
-        rival = place.get((RIVAL, images, CROWD), {})
+        rival = place.get((RIVAL, images, CLIENTS), {})
         compared = []
-        if clients == CROWD:
+        if clients == CLIENTS:
             compared += [("to_mosec", "images_s", rival.get("images_s"))]
             compared += [("to_bare", "images_s", bare.get("images_s"))]
         if clients == images == 1:
@@ -87,7 +88,7 @@ def _within(rows: list[Row]) -> Iterable[tuple[str, int, str, float]]:
 
 
 def bare_us(rows: Iterable[Row], model: str) -> dict[int, float]:
-    """Microseconds of one core for an image by batch, in the bare loop: medians over the rounds."""
+    """Microseconds of one core per image by batch size in the bare loop: medians over rounds."""
     found: dict[int, list[float]] = defaultdict(list)
     for row in rows:
         if row["model"] == model and row["server"] == BARE:

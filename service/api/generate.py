@@ -90,7 +90,7 @@ def _png(made: Made) -> Packed:
 def _webp(made: Made) -> Packed:
     pixels = _single(made)
     if max(pixels.shape) > WEBP_SIDE:
-        raise NotAcceptable(f"WebP holds at most {WEBP_SIDE} pixels a side; PNG holds more")
+        raise NotAcceptable(f"WebP supports at most {WEBP_SIDE} pixels per side; use PNG for more")
     return Packed(encode_webp(pixels), encoding.WEBP)
 
 

@@ -28,7 +28,7 @@ from mirage.service.media.animation import check_animation, encode_animation
 from mirage.service.media.archive import Archive
 from mirage.service.media.encoding import ZIP, encode_png
 from mirage.service.tasks.generate import GenerateJob
-from mirage.service.tasks.interpolate import make_walk, starting_seed
+from mirage.service.tasks.interpolate import build_interpolation, starting_seed
 from mirage.service.tasks.requests import DURATION_MS, InterpolateRequest
 from mirage.service.telemetry.logging import record_of
 from mirage.service.versions.version import LoadedVersion
@@ -111,7 +111,7 @@ async def _answer(request: Request, service: Service) -> Response:
     async with AsyncExitStack() as held:
         lease = service.models.lease(fields.model, fields.version, seed, "generate")
         served = held.enter_context(await before(deadline, lease)).member(seed, index)
-        work = make_walk(fields, served.manifest, settings)
+        work = build_interpolation(fields, served.manifest, settings)
         image, upscaler, charge = served.manifest.image, None, work.count
         if fields.upscale is not None:
             named = named_upscaler(service, deadline, fields.upscale)

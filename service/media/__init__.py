@@ -1,1 +1,1 @@
-"""Arrays to bytes and back: image files, archives, animations, tiles. Pure functions."""
+"""Converts arrays to bytes and back: image files, archives, animations, tiles. Pure functions."""

@@ -11,9 +11,9 @@ Floats = NDArray[np.float32]
 def bleed_colours(colour: Colour, alpha: Alpha) -> Colour:
     """Give fully transparent pixels the colours of the visible ones around them.
 
-    The colours of such pixels mean nothing, but a model would mix them into the edges. Each takes
-    the mean of the smallest square of a pyramid that holds something visible (push-pull: Gortler
-    et al., "The Lumigraph", 1996, section 3.4). The others stay as they are.
+    The colours of such pixels are arbitrary, but a model would mix them into the edges. Each takes
+    the mean of the smallest square of a pyramid that contains a visible pixel (push-pull: Gortler
+    et al., "The Lumigraph", 1996, section 3.4). Other pixels are unchanged.
     """
     visible = alpha > 0
     if visible.all() or not visible.any():
@@ -27,7 +27,7 @@ def bleed_colours(colour: Colour, alpha: Alpha) -> Colour:
 
 
 def _fill(sums: Floats, weights: Floats) -> Floats:
-    """Means `[H, W, C]` of sums by weights; where a weight is 0, of what is around."""
+    """Return the means `[H, W, C]` of sums by weights; where a weight is 0, those around it."""
     means = (sums / np.maximum(weights, 1)).astype(np.float32)
     if (weights > 0).all():
         return means
@@ -37,7 +37,7 @@ def _fill(sums: Floats, weights: Floats) -> Floats:
 
 
 def _halved(values: NDArray[np.generic]) -> Floats:
-    """The sums of squares of 2x2; what is missing at the end counts as 0."""
+    """Return the sums of 2x2 squares. Missing values at the end count as 0."""
     height, width, _ = values.shape
     sums = np.zeros((-(-height // 2), -(-width // 2), values.shape[2]), np.float32)
     for row in (0, 1):
@@ -48,7 +48,7 @@ def _halved(values: NDArray[np.generic]) -> Floats:
 
 
 def _doubled(values: Floats, height: int, width: int) -> Floats:
-    """Each value as a square of 2x2, cut to a size."""
+    """Repeat each value as a square of 2x2, and crop to a size."""
     return values.repeat(2, axis=0).repeat(2, axis=1)[:height, :width]
 
 

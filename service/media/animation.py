@@ -1,4 +1,4 @@
-"""Turns frames into an animation that repeats: GIF, APNG or lossless WebP."""
+"""Encodes frames as a looping animation: GIF, APNG or lossless WebP."""
 
 import io
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from mirage.service.errors import NotAcceptable
 from mirage.service.media.encoding import APNG, GIF, WEBP, WEBP_SIDE
 
-# Pillow's name of each format, and what it is told; every frame replaces the one before.
+# Pillow's name and options of each format. Every frame replaces the one before.
 FORMATS: Mapping[str, tuple[str, Mapping[str, Any]]] = MappingProxyType(
     {
         GIF: ("GIF", {"disposal": 2, "optimize": False}),
@@ -22,18 +22,18 @@ FORMATS: Mapping[str, tuple[str, Mapping[str, Any]]] = MappingProxyType(
 
 
 def check_animation(media: str, height: int, width: int) -> None:
-    """Raise NotAcceptable for frames, in pixels, that the type cannot hold."""
+    """Raise NotAcceptable if the format does not support the size of the frames."""
     if media == WEBP and max(height, width) > WEBP_SIDE:
-        raise NotAcceptable(f"WebP holds at most {WEBP_SIDE} pixels a side; PNG holds more")
+        raise NotAcceptable(f"WebP supports at most {WEBP_SIDE} pixels per side; use PNG for more")
 
 
 def encode_animation(media: str, frames: NDArray[np.uint8], duration_ms: int) -> bytes:
-    """Encode uint8 `[N, H, W, C]`, each frame shown for `duration_ms`; a GIF knows only tens.
+    """Encode uint8 `[N, H, W, C]`, with `duration_ms` per frame, in a GIF rounded to tens.
 
-    A GIF has at most 256 colours and no half-transparent pixels. The others lose nothing, but WebP
-    the colours of pixels that nobody sees.
+    A GIF has at most 256 colours and no partial transparency. APNG is lossless, and so is WebP
+    except for the colours of fully transparent pixels.
     """
-    from PIL import Image  # few requests need it, and it is memory
+    from PIL import Image  # imported here: it takes memory, and few requests need it
 
     pixels = frames[..., 0] if frames.shape[3] == 1 else frames
     first, *rest = (Image.fromarray(frame) for frame in pixels)

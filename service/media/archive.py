@@ -1,77 +1,77 @@
-"""Writes a ZIP of stored images, all at once or entry by entry, to the same bytes."""
+"""Writes ZIP archives of images, incrementally. The bytes do not depend on the increments."""
 
 import zipfile
 from collections.abc import Iterable
 
-ZIP_DATE = (1980, 1, 1, 0, 0, 0)  # the earliest that the format knows
+ZIP_DATE = (1980, 1, 1, 0, 0, 0)  # the earliest date of the format, for reproducible bytes
 
 
 class Archive:
-    """A ZIP whose bytes are handed out as they come to be; entries are `000.png`, `001.png` …"""
+    """A ZIP archive without compression. Its entries are `000.png`, `001.png` …"""
 
     def __init__(self) -> None:
-        self._window = Window()
-        self._zip = zipfile.ZipFile(self._window, "w", zipfile.ZIP_STORED)
+        self._buffer = TailBuffer()
+        self._zip = zipfile.ZipFile(self._buffer, "w", zipfile.ZIP_STORED)
         self._entries = 0
 
     def add(self, images: Iterable[bytes]) -> bytes:
         """Append images; returns the bytes that they add."""
         for image in images:
             self._write(f"{self._entries:03}.png", image)
-        return self._window.take()
+        return self._buffer.take()
 
     def add_file(self, name: str, data: bytes) -> bytes:
         """Append a file under a name of its own; returns the bytes that it adds."""
         self._write(name, data)
-        return self._window.take()
+        return self._buffer.take()
 
     def end(self) -> bytes:
-        """The directory, without which the ZIP cannot be read."""
+        """Finish the archive; returns the directory at its end."""
         self._zip.close()
-        return self._window.take()
+        return self._buffer.take()
 
     def _write(self, name: str, data: bytes) -> None:
         self._zip.writestr(zipfile.ZipInfo(name, ZIP_DATE), data)
         self._entries += 1
 
 
-class Window:
-    """The end of a file whose beginning was taken away; positions are those in the whole file.
+class TailBuffer:
+    """A writable file that forgets what was taken. Positions are those in the whole file.
 
-    `zipfile` goes back only within the entry that it is writing, to fill in its size. No BytesIO,
-    for those close on their own when an unfinished archive is given up, and `zipfile` complains.
+    `zipfile` seeks only within the entry that it is writing, to fill in its size. BytesIO does not
+    work: it is closed before an abandoned `zipfile`, which then warns.
     """
 
     def __init__(self) -> None:
-        self._start = 0  # in the whole file, of what is not taken yet
+        self._start = 0  # position of the data in the whole file
         self._data = bytearray()
-        self._place = 0  # in the data
+        self._offset = 0  # in the data
 
     def take(self) -> bytes:
-        """Take everything that was written and not yet taken."""
+        """Return the bytes written since the last call, and forget them."""
         data = bytes(self._data)
         self._start += len(data)
-        self._place -= len(data)
+        self._offset -= len(data)
         self._data.clear()
         return data
 
     def tell(self) -> int:
-        """The position in the whole file."""
-        return self._start + self._place
+        """Return the position in the whole file."""
+        return self._start + self._offset
 
     def seek(self, position: int) -> int:
-        """Go to a position in the whole file, which must not be taken yet."""
-        self._place = position - self._start
+        """Set the position in the whole file. It must not be before the data taken."""
+        self._offset = position - self._start
         return position
 
     def write(self, data: bytes) -> int:
         """Write at the position."""
-        self._data[self._place : self._place + len(data)] = data
-        self._place += len(data)
+        self._data[self._offset : self._offset + len(data)] = data
+        self._offset += len(data)
         return len(data)
 
     def flush(self) -> None:
-        """Nothing is held back."""
+        """Do nothing."""
 
     def close(self) -> None:
-        """Nothing is held open."""
+        """Do nothing."""

@@ -1,4 +1,4 @@
-"""Turns pixels into image bytes: PNG, lossless WebP, and contact sheets."""
+"""Encodes pixels as PNG or lossless WebP, and arranges images in contact sheets."""
 
 import io
 import math
@@ -16,36 +16,38 @@ Pixels = NDArray[np.uint8]  # [H, W, C] with C = 1, 3 or 4
 Compression = Literal["none", "fast", "small"]
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
-COLOUR_TYPES = {1: 0, 3: 2, 4: 6}  # PNG's numbers of grey, RGB and RGBA
+COLOUR_TYPES = {1: 0, 3: 2, 4: 6}  # PNG's colour types of grey, RGB and RGBA
 IEND = b"\0\0\0\0IEND\xaeB`\x82"
+# PNG's filter types. "fast" uses Up, a single subtraction of whole rows: measured with ISA-L, 23 %
+# fewer bytes than without filter on the golden images of icon-x4, 21 % more on 28x28 digits.
 FILTER_NONE, FILTER_SUB, FILTER_UP = 0, 1, 2
-ZLIB_LEVEL = 6  # higher ones take twice the time for a hundredth
-WEBP_SIDE = 16383  # pixels, WebP's own limit
+ZLIB_LEVEL = 6  # measured: higher levels take twice the time for 1 % fewer bytes
+WEBP_SIDE = 16383  # pixels, the limit of the format
 
 
 def encode_png(pixels: Pixels, compression: Compression = "fast") -> bytes:
     """Encode uint8 `[H, W, C]`, C = 1, 3 or 4, without metadata.
 
-    "fast" is many times quicker than Pillow's default for about a tenth more bytes; "none" stores
-    the pixels; "small" tries several ways and takes the shortest.
+    "fast" is many times faster than Pillow's default and takes about 10 % more bytes; "none" stores
+    the pixels; "small" tries several filters and compressors.
     """
     data = DEFLATERS[compression](pixels)
-    return b"".join((_opening(*pixels.shape), _chunk(b"IDAT", data), IEND))
+    return b"".join((_head(*pixels.shape), png_chunk(b"IDAT", data), IEND))
 
 
 def encode_webp(pixels: Pixels) -> bytes:
     """Encode uint8 `[H, W, C]`, C = 1, 3 or 4, losslessly and without metadata."""
-    from PIL import Image  # few requests need it, and it is memory
+    from PIL import Image  # imported here: it takes memory, and few requests need it
 
     picture = pixels[:, :, 0] if pixels.shape[2] == 1 else pixels
     buffer = io.BytesIO()
-    # `exact` keeps the colours of transparent pixels; effort 0 is ten times quicker than default.
+    # `exact` keeps the colours of transparent pixels. Method 0 is ten times as fast as the default.
     Image.fromarray(picture).save(buffer, "WEBP", lossless=True, exact=True, quality=0, method=0)
     return buffer.getvalue()
 
 
 def contact_sheet(images: NDArray[np.uint8]) -> Pixels:
-    """Lay uint8 `[N, H, W, C]` out row by row in ceil(√N) columns; unused cells are zero."""
+    """Arrange uint8 `[N, H, W, C]` row by row in ceil(√N) columns; unused cells are zero."""
     count, height, width, channels = images.shape
     rows, columns = sheet_shape(count)
     cells = np.zeros((rows * columns, height, width, channels), np.uint8)
@@ -55,16 +57,16 @@ def contact_sheet(images: NDArray[np.uint8]) -> Pixels:
 
 
 def sheet_shape(count: int) -> tuple[int, int]:
-    """The rows and columns of a sheet of `count` images."""
+    """Return the rows and columns of a sheet of `count` images."""
     columns = math.isqrt(count - 1) + 1
     return -(-count // columns), columns
 
 
-@lru_cache(64)  # a model's images are of one size, and its sheets of a few
-def _opening(height: int, width: int, channels: int) -> bytes:
-    """What stands before the pixels."""
+@lru_cache(64)  # the images of a model have one size, and its sheets a few
+def _head(height: int, width: int, channels: int) -> bytes:
+    """Return the bytes before the pixels."""
     header = struct.pack(">IIBBBBB", width, height, 8, COLOUR_TYPES[channels], 0, 0, 0)
-    return SIGNATURE + _chunk(b"IHDR", header)
+    return SIGNATURE + png_chunk(b"IHDR", header)
 
 
 def _store(pixels: Pixels) -> bytes:
@@ -76,7 +78,7 @@ def _deflate(pixels: Pixels) -> bytes:
 
 
 def _deflate_well(pixels: Pixels) -> bytes:
-    """The shortest of several: which filter helps, and which deflater, depends on the picture."""
+    # Which filter and which compressor is best depends on the image.
     filtered = [of(pixels).data for of in (_unfiltered, _filter_sub, _filter_up)]
     deflated = [isal_zlib.compress(lines, 1) for lines in filtered]
     best = min(range(len(filtered)), key=lambda number: len(deflated[number]))
@@ -91,7 +93,7 @@ DEFLATERS: dict[Compression, Callable[[Pixels], bytes]] = {
 
 
 def _unfiltered(pixels: Pixels) -> NDArray[np.uint8]:
-    """Scanlines `[H, 1 + W·C]`: the filter's number, then each byte as it is."""
+    """Return scanlines `[H, 1 + W·C]`: the number of the filter, then the bytes."""
     height, width, channels = pixels.shape
     lines = np.empty((height, 1 + width * channels), np.uint8)
     lines[:, 0] = FILTER_NONE
@@ -100,7 +102,7 @@ def _unfiltered(pixels: Pixels) -> NDArray[np.uint8]:
 
 
 def _filter_sub(pixels: Pixels) -> NDArray[np.uint8]:
-    """As `_unfiltered`, but each byte less that of the pixel to its left."""
+    """Like `_unfiltered`, minus the byte of the pixel to the left."""
     lines, channels = _unfiltered(pixels), pixels.shape[2]
     rows = lines[:, 1:].copy()
     lines[:, 0] = FILTER_SUB
@@ -109,7 +111,7 @@ def _filter_sub(pixels: Pixels) -> NDArray[np.uint8]:
 
 
 def _filter_up(pixels: Pixels) -> NDArray[np.uint8]:
-    """As `_unfiltered`, but each byte less the one above it."""
+    """Like `_unfiltered`, minus the byte above."""
     height, width, channels = pixels.shape
     rows = pixels.reshape(height, width * channels)
     lines = np.empty((height, 1 + width * channels), np.uint8)
@@ -119,9 +121,10 @@ def _filter_up(pixels: Pixels) -> NDArray[np.uint8]:
     return lines
 
 
-def _chunk(kind: bytes, data: bytes) -> bytes:
-    check = zlib.crc32(data, zlib.crc32(kind))
-    return b"".join((len(data).to_bytes(4), kind, data, check.to_bytes(4)))
+def png_chunk(kind: bytes, data: bytes) -> bytes:
+    """Return a chunk of a PNG file: length, type, data and checksum."""
+    checksum = zlib.crc32(data, zlib.crc32(kind))
+    return b"".join((len(data).to_bytes(4), kind, data, checksum.to_bytes(4)))
 
 
 PNG, JPEG, WEBP, ZIP = "image/png", "image/jpeg", "image/webp", "application/zip"

@@ -64,7 +64,7 @@ BROKEN = (
     IndexError,
     KeyError,
 )
-# The mode that each of Pillow's modes is read as; others are refused. 16-bit grey is apart.
+# The mode that each of Pillow's modes is converted to. Others are rejected, but for 16-bit grey.
 MODES = {
     "1": "L",
     "L": "L",
@@ -101,7 +101,7 @@ class Picture:
 def decode_picture(data: bytes, *, most_pixels: int, most_side: int = MOST_SIDE) -> Picture:
     """Decode one PNG, JPEG or WebP file.
 
-    The orientation that EXIF tells is applied. Of all metadata only the colour profile is kept.
+    EXIF's orientation is applied. Of the metadata, only the colour profile is kept.
     16-bit channels lose their lower byte; palettes become RGB.
 
     Raises Malformed for what is no picture or a broken one, UnsupportedBody for a kind that is not
@@ -148,7 +148,7 @@ def _opened(data: bytes, most_pixels: int, most_side: int) -> Iterator[ImageFile
 
 
 def _open(data: bytes, opener: type[ImageFile]) -> ImageFile:
-    """The file with its header read."""
+    """Open the file with the opener of its format, and read its header."""
     if opener is JpegImageFile and (scans := data.count(SCAN)) > MOST_SCANS:
         raise UnsupportedBody(
             f"the JPEG has {scans} scans; at most {MOST_SCANS} are allowed, so save it anew"
@@ -161,7 +161,7 @@ def _open(data: bytes, opener: type[ImageFile]) -> ImageFile:
 
 
 def _opener(data: bytes) -> type[ImageFile]:
-    """What opens a file, by its first bytes; raises Malformed and UnsupportedBody."""
+    """Return the opener of a file by its first bytes. Raises Malformed and UnsupportedBody."""
     # Not `Image.open`, which tries many formats, and only warns of twice too many pixels.
     if data.startswith(b"\x89PNG\r\n\x1a\n"):
         return PngImageFile
@@ -214,7 +214,7 @@ def _decode(opened: ImageFile) -> Picture:
 
 
 def _upright(opened: ImageFile) -> Image.Image:
-    """The decoded picture, turned as EXIF says; EXIF that cannot be read says nothing."""
+    """Decode the picture and apply EXIF's orientation, if EXIF can be read."""
     opened.load()
     try:
         turned = opened.getexif().get(Base.Orientation, UPRIGHT) != UPRIGHT

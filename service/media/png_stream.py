@@ -8,7 +8,7 @@ import numpy as np
 from isal import isal_zlib
 from numpy.typing import NDArray
 
-from mirage.service.media.encoding import COLOUR_TYPES, FILTER_UP, IEND, SIGNATURE
+from mirage.service.media.encoding import COLOUR_TYPES, FILTER_UP, IEND, SIGNATURE, png_chunk
 
 Pixels = NDArray[np.uint8]  # [H, W, C] with C = 1, 2 (grey and alpha), 3 or 4
 STREAM_COLOUR_TYPES = {**COLOUR_TYPES, 2: 4}
@@ -60,12 +60,12 @@ class PngWriter:
             raise ValueError(f"strips have {self._rows} rows; {self._height} are needed")
         if len(self._pending):
             self._deflate(self._pending)
-        self._ready.append(_chunk(b"IDAT", self._deflater.flush()) + IEND)
+        self._ready.append(png_chunk(b"IDAT", self._deflater.flush()) + IEND)
         return self._take()
 
     def _deflate(self, lines: NDArray[np.uint8]) -> None:
         if data := self._deflater.compress(_filtered(lines, self._above).data):
-            self._ready.append(_chunk(b"IDAT", data))
+            self._ready.append(png_chunk(b"IDAT", data))
         self._above = lines[-1:].copy()
 
     def _take(self) -> bytes:
@@ -89,19 +89,14 @@ def stream_png(
 def _head(height: int, width: int, channels: int, icc: bytes | None) -> bytes:
     colour = STREAM_COLOUR_TYPES[channels]
     header = struct.pack(">IIBBBBB", width, height, 8, colour, 0, 0, 0)
-    profile = _chunk(b"iCCP", b"icc\0\0" + zlib.compress(icc)) if icc else b""
-    return SIGNATURE + _chunk(b"IHDR", header) + profile
+    profile = png_chunk(b"iCCP", b"icc\0\0" + zlib.compress(icc)) if icc else b""
+    return SIGNATURE + png_chunk(b"IHDR", header) + profile
 
 
 def _filtered(lines: NDArray[np.uint8], above: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Scanlines `[h, 1 + W·C]` of the filter Up: each byte less the one above it."""
+    """Return scanlines `[h, 1 + W·C]` with the filter Up: each byte minus the byte above."""
     filtered = np.empty((len(lines), 1 + lines.shape[1]), np.uint8)
     filtered[:, 0] = FILTER_UP
     np.subtract(lines[:1], above, out=filtered[:1, 1:])
     np.subtract(lines[1:], lines[:-1], out=filtered[1:, 1:])
     return filtered
-
-
-def _chunk(kind: bytes, data: bytes) -> bytes:
-    check = zlib.crc32(data, zlib.crc32(kind))
-    return b"".join((len(data).to_bytes(4), kind, data, check.to_bytes(4)))

@@ -1,8 +1,8 @@
 """Cuts pictures into tiles of one shape, and puts the images of the tiles together.
 
-A fully convolutional model makes each pixel from those within its halo. A tile is a window on the
-picture; of its image only the core is used, which is a halo away from each edge of the window that
-is no border of the picture. So the whole is the same as without tiles.
+A fully convolutional model computes each pixel from those within its halo. A tile is a window on
+the picture. Of its image only the core is used, which is a halo away from each edge of the window
+that is not a border of the picture. Therefore the result is the same as without tiles.
 """
 
 from collections.abc import Iterator
@@ -32,11 +32,11 @@ class Tile:
     columns: Span
 
     def cut(self, picture: Pixels) -> Pixels:
-        """The window's pixels, `[h, w]` and its channels."""
+        """Return the pixels of the window, `[h, w]` or `[h, w, C]`."""
         return picture[self.rows.start : self.rows.stop, self.columns.start : self.columns.stop]
 
     def core(self, image: Pixels, scale: int) -> Pixels:
-        """The part of the window's image, `[scale·h, scale·w, C]`, that is used."""
+        """Return the part of the window's image that is used, `[scale·h, scale·w, C]`."""
         top = scale * (self.rows.core_start - self.rows.start)
         left = scale * (self.columns.core_start - self.columns.start)
         height = scale * (self.rows.core_stop - self.rows.core_start)
@@ -60,8 +60,8 @@ def _rounded_up(length: int, multiple: int) -> int:
 def plan_spans(length: int, tile: int, halo: int, multiple: int = 1) -> list[Span]:
     """Cover an axis of `length` pixels by windows of min(tile, length) pixels.
 
-    Windows begin at multiples of `multiple`, which `length` and `tile` must be too. Cores follow
-    each other without gaps. Raises ValueError for a tile that is no larger than two halos.
+    Windows start at multiples of `multiple`, as `length` and `tile` must be. Cores follow
+    each other without gaps. Raises ValueError if a tile is not larger than two halos.
     """
     if length % multiple or tile % multiple:
         raise ValueError(f"length {length} and tile {tile} must be multiples of {multiple}")
@@ -84,7 +84,7 @@ def plan_spans(length: int, tile: int, halo: int, multiple: int = 1) -> list[Spa
 def plan_tiles(
     height: int, width: int, tile: int, halo: int, multiple: int = 1
 ) -> list[list[Tile]]:
-    """The tiles of a picture in rows, all of one shape; raises as `plan_spans`."""
+    """Return the tiles of a picture in rows, all of one shape. Raises like `plan_spans`."""
     columns = plan_spans(width, tile, halo, multiple)
     return [
         [Tile(rows, each) for each in columns] for rows in plan_spans(height, tile, halo, multiple)
@@ -92,13 +92,13 @@ def plan_tiles(
 
 
 def join_row(tiles: list[Tile], images: list[Pixels], scale: int) -> Pixels:
-    """The image of one row of tiles: `[scale·h, scale·W, C]` of their cores side by side."""
+    """Concatenate the cores of a row of tiles: `[scale·h, scale·W, C]`."""
     cores = [tile.core(image, scale) for tile, image in zip(tiles, images, strict=True)]
     return np.concatenate(cores, axis=1)
 
 
 def padded_to(picture: Pixels, multiple: int) -> Pixels:
-    """The picture with its last row and column repeated until both sides are multiples."""
+    """Repeat the last row and column of a picture until both sides are multiples."""
     height, width, _ = picture.shape
     below, right = -height % multiple, -width % multiple
     if not below and not right:
@@ -107,7 +107,7 @@ def padded_to(picture: Pixels, multiple: int) -> Pixels:
 
 
 def tile_shapes(rows: list[list[Tile]]) -> Iterator[tuple[int, int]]:
-    """Height and width of each tile's window; all are the same."""
+    """Yield height and width of each tile's window. All are the same."""
     for row in rows:
         for tile in row:
             yield tile.rows.stop - tile.rows.start, tile.columns.stop - tile.columns.start

@@ -1,13 +1,13 @@
-/** The state of the page. It stands in the address, so that a link shows the same images. */
+/** The state of the page, stored in its URL, so that a link shows the same images. */
 
 const DEFAULTS = {
   tab: "generate",
   model: "", // name@version
   seed: "",
   count: "64",
-  class: "", // a class name; none: any
+  class: "", // class name; empty: any
   truncation: "1",
-  points: "", // of the walk: seed.index.label, …
+  points: "", // points of the walk: seed.index.label, …
   steps: "16",
   loop: "",
   at: "0", // index of the explored image
@@ -17,7 +17,7 @@ const DEFAULTS = {
 const READABLE = { "%40": "@", "%3A": ":", "%2C": "," };
 const listeners = new Set();
 
-/** All fields as text; those that the address does not name have their defaults. */
+/** Returns all fields as text. Fields that the URL lacks have their defaults. */
 export function read() {
   const given = new URLSearchParams(location.search);
   return Object.fromEntries(
@@ -26,7 +26,7 @@ export function read() {
 }
 
 /**
- * Change fields. `push` makes a step that the browser's back button undoes; `quiet` tells nobody.
+ * Change fields. `push` adds an entry to the browser's history; `quiet` calls no listeners.
  */
 export function change(fields, { push = false, quiet = false } = {}) {
   const before = location.search;
@@ -45,12 +45,12 @@ export function onChange(listener) {
   listeners.add(listener);
 }
 
-/** A seed that people can read and say. */
+/** Draws a seed that is short enough to read aloud. */
 export function randomSeed() {
   return String(crypto.getRandomValues(new Uint32Array(1))[0] % 1_000_000);
 }
 
-/** Whether a text is a seed: an integer of 64 bits. */
+/** Whether a text is a seed: an unsigned integer of 64 bits. */
 export function isSeed(text) {
   return /^[0-9]{1,20}$/.test(text) && BigInt(text) < 2n ** 64n;
 }

@@ -1,25 +1,25 @@
 /**
- * Asks the service. At most two requests are under way; busy, stopping and absent servers are
- * waited for, and the person is told so; only refusals that waiting cannot mend are thrown.
+ * Sends requests to the service, at most two at a time. While the server is busy, stopping or
+ * unreachable, it shows a message and retries. Other errors are thrown.
  */
 
 import { askKey, keyHeaders } from "./key.js";
-import { over, sentence, tell } from "./trouble.js";
+import { clearError, sentence, showError } from "./errors.js";
 
-const MOST_UNDER_WAY = 2;
-const LOOK_AGAIN_MS = 1000;
+const MAX_IN_FLIGHT = 2;
+const POLL_MS = 1000;
 const READERS = {
   "application/json": (response) => response.json(),
   "text/plain": (response) => response.text(),
   "text/markdown": (response) => response.text(),
   "application/zip": (response) => response.arrayBuffer(),
 };
-let underWay = 0;
+let inFlight = 0;
 const waiting = [];
-let returning = null;
+let recovery = null;
 
-/** What the service refused for good: `status`, and `message` in its own words. */
-export class Refusal extends Error {
+/** An error that a retry cannot solve: `status`, and the service's message. */
+export class RequestError extends Error {
   constructor(status, problem) {
     super(problem.detail ?? problem.title ?? `the server answered ${status}`);
     this.status = status;
@@ -27,28 +27,28 @@ export class Refusal extends Error {
 }
 
 /**
- * The body of an answer, read by its `accept` type: JSON, text, bytes of a ZIP, or a blob.
- * `json` makes it a POST. Throws Refusal, and AbortError when the signal says so.
+ * Returns the body of a response by its `accept` type: JSON, text, the bytes of a ZIP, or a blob.
+ * With `json` the request is a POST. Throws RequestError, and AbortError when the signal is aborted.
  */
 export async function ask(path, { json, accept = "application/json", signal } = {}) {
   const owner = Symbol(path);
-  const gone = () => over(owner);
-  signal?.addEventListener("abort", gone);
+  const clear = () => clearError(owner);
+  signal?.addEventListener("abort", clear);
   try {
     for (;;) {
       const answer = await attempt(path, json, accept, signal);
       if (answer.ok) return answer.body;
-      await outwait(owner, answer, signal);
+      await waitForRetry(owner, answer, signal);
     }
   } finally {
-    over(owner);
-    signal?.removeEventListener("abort", gone);
+    clearError(owner);
+    signal?.removeEventListener("abort", clear);
   }
 }
 
-/** One request: `{ ok, body }`, or what hinders it. */
+/** Sends one request. Returns `{ ok, body }`, or the error. */
 async function attempt(path, json, accept, signal) {
-  await turn(signal);
+  await acquire(signal);
   const headers = { Accept: accept, ...keyHeaders() };
   if (json !== undefined) headers["Content-Type"] = "application/json";
   const method = json === undefined ? "GET" : "POST";
@@ -59,39 +59,39 @@ async function attempt(path, json, accept, signal) {
     return { used, status: response.status, problem: await problemOf(response), response };
   } catch (error) {
     if (signal?.aborted) throw error;
-    if (error instanceof TypeError) return { status: 0 }; // nobody answers, or not to the end
+    if (error instanceof TypeError) return { status: 0 }; // no response, or an incomplete one
     throw error;
   } finally {
-    next();
+    release();
   }
 }
 
-/** Wait until another attempt may succeed; throws Refusal when none will. */
-async function outwait(owner, { status, problem, response, used }, signal) {
+/** Waits until a retry may succeed. Throws RequestError if none can. */
+async function waitForRetry(owner, { status, problem, response, used }, signal) {
   if (status === 0) {
-    tell(owner, "The server does not answer. This page goes on as soon as it does.");
-    await answering(signal);
+    showError(owner, "The server does not respond. This page continues as soon as it does.");
+    await serverUp(signal);
   } else if (status === 401 || status === 403) {
     await askKey(status === 401 ? "" : sentence(problem.detail ?? "the key is not valid"), used);
   } else if (status === 429 || status === 503) {
     const wait_s = Math.max(0.25, Number(response.headers.get("Retry-After")) || 1);
-    tell(owner, words(problem), performance.now() + 1000 * wait_s);
+    showError(owner, messageOf(problem), performance.now() + 1000 * wait_s);
     await pause(1000 * wait_s, signal);
   } else {
-    throw new Refusal(status, problem);
+    throw new RequestError(status, problem);
   }
 }
 
-function words({ type = "", detail = "" }) {
+function messageOf({ type = "", detail = "" }) {
   const slug = type.split(":").at(-1);
-  const said = {
+  const messages = {
     "queue-full": "The server is busy: its queue is full.",
-    "deadline-unreachable": "The server is busy: the images would come too late.",
-    "rate-limited": "You have had the images that a minute allows.",
-    "not-ready": "The server is starting: its models are being loaded.",
-    draining: "The server is stopping. This page goes on when one is back.",
+    "deadline-unreachable": "The server is busy: the images would be too late.",
+    "rate-limited": "You have reached the limit of images per minute.",
+    "not-ready": "The server is starting: it is loading its models.",
+    draining: "The server is stopping. This page continues when it is back.",
   };
-  return said[slug] ?? sentence(detail || "the server cannot do this now");
+  return messages[slug] ?? sentence(detail || "the server cannot do this now");
 }
 
 async function problemOf(response) {
@@ -106,26 +106,26 @@ function blob(response) {
   return response.blob();
 }
 
-/** Resolves when the server answers again; all who wait share one look-out. */
-async function answering(signal) {
-  returning ??= lookOut().finally(() => (returning = null));
-  await returning;
+/** Resolves when the server responds again. Concurrent calls share one poll. */
+async function serverUp(signal) {
+  recovery ??= pollServer().finally(() => (recovery = null));
+  await recovery;
   signal?.throwIfAborted();
 }
 
-async function lookOut() {
+async function pollServer() {
   for (;;) {
-    await pause(LOOK_AGAIN_MS);
+    await pause(POLL_MS);
     try {
       await fetch("healthz", { cache: "no-store" });
       return;
     } catch {
-      // it is still away
+      // still unreachable
     }
   }
 }
 
-/** Wait; throws AbortError at once when the signal says so. */
+/** Waits. Throws AbortError as soon as the signal is aborted. */
 function pause(ms, signal) {
   return new Promise((resolve, reject) => {
     const stop = () => {
@@ -140,20 +140,20 @@ function pause(ms, signal) {
   });
 }
 
-/** Wait for one's turn; the newest go last. */
-async function turn(signal) {
+/** Waits for a free slot, in order of the calls. */
+async function acquire(signal) {
   signal?.throwIfAborted();
-  if (underWay >= MOST_UNDER_WAY) await new Promise((resolve) => waiting.push(resolve));
-  else underWay += 1;
+  if (inFlight >= MAX_IN_FLIGHT) await new Promise((resolve) => waiting.push(resolve));
+  else inFlight += 1;
   if (signal?.aborted) {
-    next();
+    release();
     signal.throwIfAborted();
   }
 }
 
-/** Hand one's turn to whoever waits. */
-function next() {
+/** Frees a slot, or passes it to the next call. */
+function release() {
   const first = waiting.shift();
   if (first) first();
-  else underWay -= 1;
+  else inFlight -= 1;
 }

@@ -1,64 +1,64 @@
-/** The fourth view: two versions, or two models, on the same seeds. */
+/** The view "Compare": two versions, or two models, on the same seeds. */
 
 import { change } from "./address.js";
-import { choicesOf, describe } from "./catalogue.js";
+import { choicesOf, describe } from "./models.js";
 import { byId, element } from "./dom.js";
-import { drawWall } from "./images.js";
-import { Sheet } from "./sheet.js";
+import { fetchFrames } from "./images.js";
+import { Grid } from "./grid.js";
 import { openViewer } from "./viewer.js";
 
 let view = null;
 
-/** Show the same wall of both sides. */
+/** Show the same grid on both sides. */
 export async function showCompare({ state, models, version, signal }) {
   view ??= build();
   const against = state.against || otherThan(version, models);
   if (against !== state.against) change({ against }, { quiet: true });
   byId("against").value = against;
   const other = await describe(against, signal);
-  view.words.textContent = "";
+  view.summary.textContent = "";
   await Promise.all([
-    drawSide(view.left, version, state, signal),
-    drawSide(view.right, other, state, signal),
+    fillSide(view.left, version, state, signal),
+    fillSide(view.right, other, state, signal),
   ]);
-  view.words.textContent = verdict(version, other, view.left.frames, view.right.frames);
+  view.summary.textContent = summarize(version, other, view.left.frames, view.right.frames);
 }
 
 function build() {
-  const left = new Sheet("Chosen version", openViewer, { small: true });
-  const right = new Sheet("The other version", openViewer, { small: true });
-  const words = element("p", { className: "verdict", role: "status" });
-  for (const [side, twin] of [[left, right], [right, left]]) {
-    const follow = (event) => twin.point(positionOf(event.target));
+  const left = new Grid("Chosen version", openViewer, { small: true });
+  const right = new Grid("The other version", openViewer, { small: true });
+  const summary = element("p", { className: "summary", role: "status" });
+  for (const [side, counterpart] of [[left, right], [right, left]]) {
+    const follow = (event) => counterpart.highlight(positionOf(event.target));
     side.node.addEventListener("pointerover", follow);
     side.node.addEventListener("focusin", follow);
-    side.node.addEventListener("pointerleave", () => twin.point(null));
-    side.node.addEventListener("focusout", () => twin.point(null));
+    side.node.addEventListener("pointerleave", () => counterpart.highlight(null));
+    side.node.addEventListener("focusout", () => counterpart.highlight(null));
   }
-  byId("compare").append(words, element("div", { className: "pair" }, left.node, right.node));
-  return { left, right, words };
+  byId("compare").append(summary, element("div", { className: "pair" }, left.node, right.node));
+  return { left, right, summary };
 }
 
-async function drawSide(sheet, version, state, signal) {
+async function fillSide(grid, version, state, signal) {
   const { name: model, choice, image, labels } = version;
   const name = labels.includes(state.class) ? state.class : "";
-  sheet.lay(Number(state.count), image, [choice, `seed ${state.seed}`].join("  ·  "));
-  const asked = { ...state, model, version: version.version, class: name, count: Number(state.count) };
-  await drawWall(asked, (frame, position) => sheet.put(frame, position), signal);
-  sheet.finish();
+  grid.resize(Number(state.count), image, [choice, `seed ${state.seed}`].join("  ·  "));
+  const wanted = { ...state, model, version: version.version, class: name, count: Number(state.count) };
+  await fetchFrames(wanted, (frame, position) => grid.put(frame, position), signal);
+  grid.finish();
 }
 
-/** Another version of the model, or else another model, or else the same again. */
+/** Returns another version of the model, or else another model, or else the same version. */
 function otherThan({ choice, name }, models) {
   const others = choicesOf(models).map((each) => each.choice).filter((each) => each !== choice);
   return others.find((each) => each.startsWith(`${name}@`)) ?? others[0] ?? choice;
 }
 
-function verdict(version, other, left, right) {
-  if (version === other) return "Both sides are the same version; choose what to compare it with.";
+function summarize(version, other, left, right) {
+  if (version === other) return "Both sides show the same version. Choose another one to compare it with.";
   const same = left.filter((frame, position) => frame.src === right[position]?.src).length;
-  if (same === 0) return `None of the ${left.length} images is the same on both sides.`;
-  return `${same} of ${left.length} images are the same to the byte.`;
+  if (same === 0) return `No image is identical on both sides.`;
+  return `${same} of ${left.length} images are identical on both sides.`;
 }
 
 function positionOf(target) {

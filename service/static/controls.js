@@ -1,14 +1,14 @@
-/** The fields above the images: they show the state, and change it. */
+/** The fields above the images, which show and change the state. */
 
 import { change, isSeed, randomSeed } from "./address.js";
-import { choicesOf } from "./catalogue.js";
+import { choicesOf } from "./models.js";
 import { byId, element, fillTrack } from "./dom.js";
 
 const COUNTS = [1, 4, 16, 36, 64, 100, 144, 196, 256];
-const MOST_CHIPS = 16; // more classes are a list to choose from
-const SLIDE_MS = 120; // a slider that moves asks for images only when it rests so long
+const MAX_CHIPS = 16; // with more classes there is a list instead
+const SLIDE_MS = 120; // a slider changes the state once it has not moved for so long
 
-/** Let the fields change the state; once, at the start. */
+/** Add the listeners of the fields. Call it once. */
 export function prepareControls() {
   byId("controls").addEventListener("submit", (event) => event.preventDefault());
   byId("shuffle").addEventListener("click", () => change({ seed: randomSeed(), at: 0 }, { push: true }));
@@ -23,7 +23,7 @@ export function prepareControls() {
   slide("steps");
 }
 
-/** Show the state, and only the fields that a view has. */
+/** Show the state in the fields of the current view. */
 export function fillControls(state, models, version) {
   for (const field of byId("controls").querySelectorAll("[data-for]")) {
     field.hidden = !field.dataset.for.split(" ").includes(state.tab);
@@ -43,7 +43,7 @@ export function fillControls(state, models, version) {
   fillChoices("against", models, state.against);
 }
 
-/** Offer all versions of all models. */
+/** Fill a list with all versions of all models. */
 export function fillChoices(id, models, chosen) {
   const options = choicesOf(models).map(({ choice, text }) => new Option(text, choice));
   byId(id).replaceChildren(...options);
@@ -83,7 +83,7 @@ function fillClasses(chosen, labels) {
   const box = byId("classes");
   if (box.dataset.labels !== key) {
     box.dataset.labels = key;
-    box.replaceChildren(...(labels.length > MOST_CHIPS ? [listOf(labels)] : ["", ...labels].map(chip)));
+    box.replaceChildren(...(labels.length > MAX_CHIPS ? [listOf(labels)] : ["", ...labels].map(chip)));
   }
   for (const input of box.querySelectorAll("input")) input.checked = input.value === chosen;
   const list = box.querySelector("select");

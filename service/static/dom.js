@@ -1,10 +1,10 @@
-/** Makes elements; text is always text and never markup. */
+/** Creates elements. Text is inserted as text, never as markup. */
 
 const SVG = "http://www.w3.org/2000/svg";
 
 /**
- * An element with properties (`className`, `hidden` …), attributes (names with a dash, and `role`),
- * listeners (`on: { click }`) and children (nodes or text; null is left out).
+ * Creates an element with properties (`className`, `hidden` …), attributes (names with a dash, `role`),
+ * listeners (`on: { click }`) and children (nodes or text; null is skipped).
  */
 export function element(tag, { on = {}, ...properties } = {}, ...children) {
   const node = document.createElement(tag);
@@ -17,14 +17,14 @@ export function element(tag, { on = {}, ...properties } = {}, ...children) {
   return node;
 }
 
-/** The element of an id, which must exist. */
+/** Returns the element with an id, which must exist. */
 export function byId(id) {
   const node = document.getElementById(id);
   if (node === null) throw new Error(`the page has no element ${id}`);
   return node;
 }
 
-/** One of the icons at the end of the page. */
+/** Creates one of the icons that the page defines. */
 export function icon(name) {
   const svg = document.createElementNS(SVG, "svg");
   const use = document.createElementNS(SVG, "use");
@@ -34,12 +34,12 @@ export function icon(name) {
   return svg;
 }
 
-/** A button with an icon and a word. */
+/** Creates a button with an icon and a text. */
 export function button(name, text, click, properties = {}) {
   return element("button", { type: "button", on: { click }, ...properties }, icon(name), text);
 }
 
-/** Fill a slider's track from zero, or from its lower end, to where it stands. */
+/** Fills a slider's track from zero, or from its lower end, to its value. */
 export function fillTrack(slider) {
   const [low, high, value] = [slider.min, slider.max, slider.value].map(Number);
   const share = (number) => (high > low ? (100 * (number - low)) / (high - low) : 0);
@@ -48,7 +48,7 @@ export function fillTrack(slider) {
   slider.style.setProperty("--at", `${Math.max(from, at)}%`);
 }
 
-/** Lets the browser save bytes as a file. */
+/** Downloads a URL as a file. */
 export function save(href, name) {
   element("a", { href, download: name }).click();
 }

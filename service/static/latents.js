@@ -1,15 +1,15 @@
-/** Latents and directions that the page makes itself, for models that come without directions. */
+/** Latents and random directions, for models without directions of their own. */
 
 const AXES = 8;
 const AXES_SEED = 1;
 
-/** Rows of standard normal numbers `[count][size]`, determined by the seed's text. */
+/** Draws rows of standard normal numbers `[count][size]` from the text of a seed. */
 export function drawLatents(seed, count, size) {
   const random = generator(hash(seed));
   return Array.from({ length: count }, () => Array.from({ length: size }, () => normal(random)));
 }
 
-/** A few directions of length 1, at right angles to each other: the same for every seed. */
+/** Returns a few orthonormal directions, the same for every seed. */
 export function drawAxes(size) {
   const axes = [];
   for (const row of drawLatents(`axes ${AXES_SEED}`, Math.min(AXES, size), size)) {
@@ -20,12 +20,12 @@ export function drawAxes(size) {
   return axes;
 }
 
-/** A latent that is truncated, as the service truncates those of seeds. */
+/** Truncates a latent, as the service does for seeds. */
 export function shrink(latent, truncation) {
   return latent.map((value) => truncation * value);
 }
 
-/** A latent moved along directions: `moves` are the lengths by number. */
+/** Moves a latent along directions; `moves` maps their numbers to distances. */
 export function move(latent, axes, moves) {
   const moved = [...latent];
   for (const [number, length] of moves) add(moved, axes[number], length);
@@ -40,7 +40,7 @@ function dot(a, b) {
   return a.reduce((sum, value, i) => sum + value * b[i], 0);
 }
 
-/** Box and Muller's: two uniform numbers make a normal one. */
+/** Draws a normal number from two uniform ones (Box-Muller). */
 function normal(random) {
   return Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random());
 }
@@ -50,7 +50,7 @@ function hash(text) {
   return [...text].reduce((h, c) => Math.imul(h ^ c.codePointAt(0), 16777619), 2166136261);
 }
 
-/** Mulberry32: uniform numbers, 0 ≤ x < 1. */
+/** Mulberry32: uniform numbers in [0, 1). */
 function generator(state) {
   return () => {
     state = (state + 0x6d2b79f5) | 0;

@@ -1,27 +1,27 @@
-/** Puts the page in a row: the state of the address chooses a view, and the view shows it. */
+/** Entry point: shows the view that the state in the URL selects. */
 
 import { change, isSeed, onChange, randomSeed, read } from "./address.js";
-import { Refusal } from "./api.js";
-import { describe, firstChoice, listModels, parseChoice } from "./catalogue.js";
+import { RequestError } from "./api.js";
 import { showCompare } from "./compare.js";
 import { fillChoices, fillControls, prepareControls } from "./controls.js";
 import { byId } from "./dom.js";
+import { clearError, sentence, showError } from "./errors.js";
 import { showExplore } from "./explore.js";
-import { showModel } from "./model.js";
-import { startPulse } from "./pulse.js";
-import { over, sentence, tell } from "./trouble.js";
+import { showGenerate } from "./generate.js";
+import { startLiveMetrics } from "./live_metrics.js";
+import { showModelCard } from "./model_card.js";
+import { describe, firstChoice, listModels, parseChoice } from "./models.js";
 import { prepareViewer } from "./viewer.js";
 import { showWalk } from "./walk.js";
-import { showWall } from "./wall.js";
 
 const VIEWS = {
-  generate: showWall,
+  generate: showGenerate,
   walk: showWalk,
   explore: showExplore,
   compare: showCompare,
-  model: showModel,
+  model: showModelCard,
 };
-const REFUSED = Symbol("refused");
+const OWNER = Symbol("view");
 let controller = new AbortController();
 let models = null;
 
@@ -29,7 +29,7 @@ async function show() {
   controller.abort();
   controller = new AbortController();
   const { signal } = controller;
-  over(REFUSED);
+  clearError(OWNER);
   try {
     models ??= await listModels(signal);
     const state = settle(read());
@@ -40,12 +40,12 @@ async function show() {
     await VIEWS[state.tab]({ state, models, version, signal });
   } catch (error) {
     if (signal.aborted) return;
-    tell(REFUSED, sentence(error.message));
-    if (!(error instanceof Refusal)) throw error;
+    showError(OWNER, sentence(error.message));
+    if (!(error instanceof RequestError)) throw error;
   }
 }
 
-/** Fill what the address leaves open, and mend what cannot be; a link then says all. */
+/** Replaces missing and invalid fields, so that the link is complete. */
 function settle(state) {
   const settled = {
     ...state,
@@ -57,14 +57,14 @@ function settle(state) {
     at: within(state.at, 0, Number.MAX_SAFE_INTEGER, 0),
     truncation: state.truncation > 0 && state.truncation <= 1 ? state.truncation : "1",
   };
-  if (settled.model === null) throw new Error("This server has no model");
+  if (settled.model === null) throw new Error("this server has no model");
   change(settled, { quiet: true });
   return settled;
 }
 
-function within(text, least, most, otherwise) {
+function within(text, min, max, fallback) {
   const number = Number(text);
-  return String(Number.isInteger(number) && number >= least && number <= most ? number : otherwise);
+  return String(Number.isInteger(number) && number >= min && number <= max ? number : fallback);
 }
 
 function selectTab(name) {
@@ -95,5 +95,5 @@ prepareTabs();
 prepareControls();
 prepareViewer();
 onChange(show);
-startPulse();
+startLiveMetrics();
 show();

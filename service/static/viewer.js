@@ -1,9 +1,9 @@
-/** One frame, large, with what it is and what can be done with it. */
+/** The viewer: a single frame, its properties, and actions. */
 
 import { change, read } from "./address.js";
 import { button, byId, element, icon, save } from "./dom.js";
 import { curlOf, fileNameOf, shownWidth, spoken } from "./images.js";
-import { isPinned, togglePin } from "./pins.js";
+import { isFavourite, toggleFavourite } from "./favourites.js";
 
 const LARGE = 448; // CSS pixels
 
@@ -18,7 +18,7 @@ export function openViewer(all, at) {
   if (!byId("viewer").open) byId("viewer").showModal();
 }
 
-/** Let the viewer listen to its keys; once, at the start. */
+/** Add the listeners of the viewer. Call it once. */
 export function prepareViewer() {
   const dialog = byId("viewer");
   dialog.addEventListener("keydown", (event) => {
@@ -39,7 +39,7 @@ function fill() {
   const frame = frames[position];
   const dialog = byId("viewer");
   const focused = document.activeElement?.id;
-  dialog.replaceChildren(picture(frame), about(frame), closer());
+  dialog.replaceChildren(picture(frame), about(frame), navigation());
   dialog.querySelector(`#${focused || "viewer-close"}`)?.focus();
 }
 
@@ -50,7 +50,7 @@ function picture(frame) {
     image.style.width = `${width}px`;
     image.classList.toggle("pixels", width > image.naturalWidth);
   });
-  return element("figure", { className: "film" }, image);
+  return element("figure", { className: "panel" }, image);
 }
 
 function about(frame) {
@@ -72,20 +72,24 @@ function about(frame) {
     ),
     actions(frame),
     element("pre", { tabIndex: 0, "aria-label": "Command" }, curlOf(frame)),
-    element("p", { id: "viewer-said", className: "hint", role: "status" }),
+    element("p", { id: "viewer-status", className: "hint", role: "status" }),
   );
 }
 
 function actions(frame) {
-  const marked = isPinned(frame);
-  const pin = button("pin", marked ? "Unpin" : "Pin", () => (togglePin(frame), fill()), {
-    id: "viewer-pin",
+  const marked = isFavourite(frame);
+  const toggle = () => {
+    toggleFavourite(frame);
+    fill();
+  };
+  const favourite = button("favourite", marked ? "Remove favourite" : "Add favourite", toggle, {
+    id: "viewer-favourite",
     className: marked ? "on" : "",
   });
   return element(
     "div",
     { className: "actions" },
-    pin,
+    favourite,
     button("save", "Save PNG", () => save(frame.src, fileNameOf(frame)), { id: "viewer-save" }),
     button("copy", "Copy curl", () => copy(curlOf(frame)), { id: "viewer-copy" }),
     button("walk", "Add to walk", () => addToWalk(frame), { id: "viewer-walk" }),
@@ -93,8 +97,8 @@ function actions(frame) {
   );
 }
 
-function closer() {
-  const turn = (name, label, step) =>
+function navigation() {
+  const navigate = (name, label, step) =>
     element("button", { type: "button", "aria-label": label, on: { click: () => go(step) } }, icon(name));
   const close = element(
     "button",
@@ -104,9 +108,9 @@ function closer() {
   const many = frames.length > 1;
   return element(
     "div",
-    { className: "turn" },
-    many ? turn("left", "Image before", -1) : null,
-    many ? turn("right", "Image after", 1) : null,
+    { className: "navigation" },
+    many ? navigate("left", "Previous image", -1) : null,
+    many ? navigate("right", "Next image", 1) : null,
     close,
   );
 }
@@ -114,10 +118,10 @@ function closer() {
 async function copy(text) {
   try {
     await navigator.clipboard.writeText(text);
-    say("The command is in the clipboard.");
+    say("The command was copied.");
   } catch {
     getSelection().selectAllChildren(byId("viewer").querySelector("pre"));
-    say("This page may not use the clipboard: the command is selected.");
+    say("The clipboard is not available; the command is selected instead.");
   }
 }
 
@@ -125,7 +129,7 @@ function addToWalk(frame) {
   const points = read().points.split(",").filter(Boolean);
   points.push([frame.seed, frame.index, ...(frame.label === null ? [] : [frame.label])].join("."));
   change({ points: points.join() }, { quiet: true });
-  say(points.length === 1 ? "The walk begins here." : `The walk has ${points.length} points.`);
+  say(points.length === 1 ? "This is the first point of the walk." : `The walk has ${points.length} points.`);
 }
 
 function explore(frame) {
@@ -140,5 +144,5 @@ function explore(frame) {
 }
 
 function say(text) {
-  byId("viewer-said").textContent = text;
+  byId("viewer-status").textContent = text;
 }

@@ -1,4 +1,4 @@
-/** The second view: a walk between images, played and scrubbed, and saved as an animation. */
+/** The view "Walk": an interpolation between images that can be played, scrubbed and saved. */
 
 import { change, randomSeed, read } from "./address.js";
 import { ask } from "./api.js";
@@ -9,18 +9,18 @@ import { unzip } from "./zip.js";
 const LARGE = 392; // CSS pixels
 const SMALL = 56; // CSS pixels of a frame in the strip
 const FRAME_MS = 60;
-const MOST_FRAMES = 256;
+const MAX_FRAMES = 256;
 const DEFAULT_POINTS = 4;
 
-let stage = null;
+let player = null;
 
 /** Fetch the frames of the walk that the state describes, and play them. */
 export async function showWalk({ state, version, signal }) {
-  stage ??= new Stage();
-  await stage.show(state, version, signal);
+  player ??= new Player();
+  await player.show(state, version, signal);
 }
 
-class Stage {
+class Player {
   #state;
   #version;
   #request;
@@ -29,7 +29,7 @@ class Stage {
   #playing = !matchMedia("(prefers-reduced-motion: reduce)").matches;
   #last = 0;
   #key = "";
-  #edge = element("figcaption", { className: "film-edge" });
+  #caption = element("figcaption", { className: "caption" });
   #canvas = element("canvas", { role: "img", "aria-label": "The walk" });
   #strip = element("canvas", { "aria-hidden": "true" });
   #head = element("span", { className: "playhead", "aria-hidden": "true" });
@@ -44,30 +44,30 @@ class Stage {
       this.#goTo(Number(this.#scrub.value));
     });
     this.#strip.addEventListener("pointerdown", (event) => this.#jump(event));
-    const film = element(
+    const panel = element(
       "figure",
-      { className: "film stage" },
-      this.#edge,
+      { className: "panel stage" },
+      this.#caption,
       this.#canvas,
     );
     const strip = element(
       "div",
-      { className: "film" },
+      { className: "panel" },
       element("div", { className: "strip" }, this.#strip, this.#head),
       element("div", { className: "transport" }, this.#play, this.#scrub),
     );
-    const add = button("shuffle", "Add a point", () => this.#edit((points) => points.push([randomSeed(), "0"])));
+    const add = button("shuffle", "Add a random point", () => this.#edit((points) => points.push([randomSeed(), "0"])));
     const side = element(
       "div",
       { className: "side" },
       element("h2", {}, "Points"),
-      element("p", { className: "hint" }, "Add images from the wall, or let chance add one. The walk goes through them in order."),
+      element("p", { className: "hint" }, "Add images from the other views, or a random one. The walk passes through them in order."),
       this.#points,
       element("div", { className: "actions" }, add),
       element("h2", {}, "Save"),
       this.#saves,
     );
-    byId("walk").append(element("div", { className: "bench" }, film, side), strip);
+    byId("walk").append(element("div", { className: "split" }, panel, side), strip);
     this.#setPlaying(this.#playing);
   }
 
@@ -83,12 +83,12 @@ class Stage {
       const blobs = unzip(archive).map(({ bytes }) => new Blob([bytes], { type: "image/png" }));
       const frames = await Promise.all(blobs.map((blob) => createImageBitmap(blob)));
       signal.throwIfAborted();
-      this.#take(frames, key);
+      this.#setFrames(frames, key);
     }
     this.#run(signal);
   }
 
-  #take(frames, key) {
+  #setFrames(frames, key) {
     this.#frames = frames;
     this.#key = key;
     const { width, height } = frames[0];
@@ -102,7 +102,7 @@ class Stage {
     this.#goTo(Math.min(this.#at, frames.length - 1));
   }
 
-  /** Play until the signal: one frame each FRAME_MS. */
+  /** Play one frame every FRAME_MS until the signal is aborted. */
   #run(signal) {
     const step = (now) => {
       if (signal.aborted) return;
@@ -124,13 +124,13 @@ class Stage {
     fillTrack(this.#scrub);
     this.#head.style.left = `${(100 * (at + 0.5)) / this.#frames.length}%`;
     this.#scrub.setAttribute("aria-valuetext", `Frame ${at + 1} of ${this.#frames.length}`);
-    this.#edge.textContent = `${this.#version.choice}  ·  frame ${at + 1} of ${this.#frames.length}`;
+    this.#caption.textContent = `${this.#version.choice}  ·  frame ${at + 1} of ${this.#frames.length}`;
   }
 
   #drawStrip() {
     const { width, height } = this.#frames[0];
     const shown = shownWidth(width, SMALL);
-    const room = Math.floor(this.#strip.closest(".film").clientWidth / shown);
+    const room = Math.floor(this.#strip.closest(".panel").clientWidth / shown);
     const count = Math.min(room, this.#frames.length);
     Object.assign(this.#strip, { width: width * count, height });
     this.#strip.style.width = `${shown * count}px`;
@@ -178,12 +178,12 @@ class Stage {
       {},
       this.#thumbnail(number),
       element("span", { className: "mono" }, name),
-      act("left", "Earlier:", swap, number === 0),
+      act("left", "Move forward:", swap, number === 0),
       act("close", "Remove", (points) => points.splice(number, 1), many <= 2),
     );
   }
 
-  /** Of each point the frame that stands for it in the walk. */
+  /** Draws the frame of a point. */
   #thumbnail(number) {
     const canvas = element("canvas", { className: "pixels", "aria-hidden": "true" });
     const frame = this.#frames[number * this.#request.steps];
@@ -222,22 +222,22 @@ function requestOf(state, { name: model, version, labels }) {
     ...labelOf(state.class, label, labels),
   }));
   const segments = state.loop ? points.length : points.length - 1;
-  const steps = Math.min(Number(state.steps), Math.floor((MOST_FRAMES - 1) / segments));
+  const steps = Math.min(Number(state.steps), Math.floor((MAX_FRAMES - 1) / segments));
   const json = { model, version, points, steps, loop: state.loop !== "" };
   if (Number(state.truncation) !== 1) json.truncation = Number(state.truncation);
   return json;
 }
 
-/** The chosen class, or else the point's own, or else none: then the first point's holds. */
+/** Returns the chosen class, else the class of the point, else none: then the first point's applies. */
 function labelOf(chosen, label, labels) {
   if (chosen) return { label: chosen };
   return labels[label] === undefined ? {} : { label: Number(label) };
 }
 
-/** The points as `[seed, index, label?]`; without any in the address, the first of the wall. */
+/** Returns the points as `[seed, index, label?]`; by default the first images of the seed. */
 function pointsOf({ points, seed }) {
   const given = points.split(",").filter(Boolean).map((point) => point.split("."));
-  const wall = Array.from({ length: DEFAULT_POINTS }, (_, index) => [seed, String(index)]);
-  if (given.length === 0) return wall;
-  return given.length === 1 ? [...given, wall[0]] : given;
+  const defaults = Array.from({ length: DEFAULT_POINTS }, (_, index) => [seed, String(index)]);
+  if (given.length === 0) return defaults;
+  return given.length === 1 ? [...given, defaults[0]] : given;
 }

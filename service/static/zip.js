@@ -1,9 +1,9 @@
-/** Reads ZIP archives whose entries are stored, not compressed, as the service makes them. */
+/** Reads ZIP archives without compression, as the service makes them. */
 
 const END = 0x06054b50;
 const ENTRY = 0x02014b50;
 
-/** The entries of an archive in order, as `{ name, bytes }`; throws Error for what is none. */
+/** Returns the entries of an archive in order as `{ name, bytes }`. Throws Error for other data. */
 export function unzip(buffer) {
   const view = new DataView(buffer);
   const end = findEnd(view);
@@ -21,12 +21,12 @@ export function unzip(buffer) {
   return entries;
 }
 
-/** Where the directory's end record begins; a comment may follow it. */
+/** Returns the position of the end record of the directory; a comment may follow it. */
 function findEnd(view) {
   for (let at = view.byteLength - 22; at >= 0; at -= 1) {
     if (view.getUint32(at, true) === END) return at;
   }
-  throw new Error("the answer is no archive");
+  throw new Error("the response is not an archive");
 }
 
 function dataOf(buffer, view, entry) {

@@ -1,1 +1,1 @@
-"""A validated request to the arrays that a model takes, one file for each task. Pure functions."""
+"""Converts validated requests to the arrays of a model. One file per task; pure functions."""

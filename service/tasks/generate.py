@@ -1,4 +1,4 @@
-"""A validated request to the latents and labels that a generator takes."""
+"""The task `generate`: a validated request becomes latents and labels."""
 
 import secrets
 from collections.abc import Mapping
@@ -10,20 +10,17 @@ from numpy.typing import NDArray
 
 from mirage.bundle.format.latents import draw_latents
 from mirage.bundle.format.manifest import Manifest
-from mirage.service.errors import (
-    InvalidValue,
-    LimitExceeded,
-)
+from mirage.service.errors import InvalidValue, LimitExceeded
 from mirage.service.settings import Settings
-from mirage.service.tasks.requests import LATENT_BOUND, MOST, GenerateRequest
+from mirage.service.tasks.requests import LATENT_BOUND, MAX_UINT64, GenerateRequest
 
 
 def move_latents(
     latents: NDArray[np.float32], amounts: Mapping[str, float] | None, manifest: Manifest
 ) -> NDArray[np.float32]:
-    """z' = z + Σ aₖ·vₖ of float32 `[n, latent_dim]`, one direction after the other by index.
+    """Return z' = z + Σ aₖ·vₖ for latents float32 `[n, latent_dim]`, added by increasing index k.
 
-    `amounts` are aₖ by k in standard deviations of a latent; zeros change no bit. Raises
+    `amounts` maps k to aₖ in standard deviations of a latent; zeros change no bit. Raises
     InvalidValue for a direction that the model does not have.
     """
     if not amounts:
@@ -46,10 +43,10 @@ def _checked(key: str, manifest: Manifest) -> int:
 
 @dataclass(frozen=True)
 class GenerateInput:
-    """What a client asks for, well-formed but not yet held against a model.
+    """A well-formed request that is not checked against a model yet.
 
-    `latents` is float32 `[n, d]` from an array or `[n · d]` from bare octets. Labels from a query
-    are text: class names first, then indices.
+    `latents` is float32 `[n, d]` from an array or `[n · d]` from raw bytes. Labels from a query
+    are text: a class name or else an index.
     """
 
     fields: GenerateRequest
@@ -57,16 +54,16 @@ class GenerateInput:
     labels_are_text: bool = False
 
 
-DRAWN_SEEDS = 2**53  # what JavaScript can hold as a number
+DRAWN_SEEDS = 2**53  # numbers in JavaScript are exact below this
 Loc = tuple[str | int, ...]
 EXCLUDED_BY_LATENTS = ("count", "seed", "truncation")
 
 
 @dataclass(frozen=True)
 class GenerateJob:
-    """float32 latents `[n, latent_dim]`, int64 labels `[n]` or None, and where they come from.
+    """Latents float32 `[n, latent_dim]`, labels int64 `[n]` or None, and their origin.
 
-    `seed` is None for posted latents; image j has index `index + j`.
+    `seed` is None for posted latents. Image j has the index `index + j`.
     """
 
     latents: NDArray[np.float32]
@@ -76,7 +73,7 @@ class GenerateJob:
 
     @property
     def count(self) -> int:
-        """How many images."""
+        """Number of images."""
         return len(self.latents)
 
     @property
@@ -95,29 +92,29 @@ class GenerateJob:
         return 1
 
 
-def settle_seed(demand: GenerateInput) -> GenerateInput:
-    """The demand with a seed, drawn if it has none; posted latents have and need none."""
-    fields = demand.fields
-    if fields.seed is not None or fields.latents is not None or demand.latents is not None:
-        return demand
-    return replace(demand, fields=fields.model_copy(update={"seed": _seed(fields)}))
+def settle_seed(given: GenerateInput) -> GenerateInput:
+    """Return the input with a seed, drawn at random if it has neither a seed nor latents."""
+    fields = given.fields
+    if fields.seed is not None or fields.latents is not None or given.latents is not None:
+        return given
+    return replace(given, fields=fields.model_copy(update={"seed": _seed(fields)}))
 
 
-def build_job(demand: GenerateInput, manifest: Manifest, settings: Settings) -> GenerateJob:
-    """Check a demand against the model and the limits, and draw what it leaves open.
+def build_job(given: GenerateInput, manifest: Manifest, settings: Settings) -> GenerateJob:
+    """Check an input against the model and the limits, and draw latents and labels.
 
-    Raises InvalidValue, LimitExceeded.
+    Raises InvalidValue and LimitExceeded.
     """
-    fields = demand.fields
-    posted = _posted_latents(demand, manifest.latent_dim)
-    labels = _given_labels(demand, manifest)
+    fields = given.fields
+    posted = _posted_latents(given, manifest.latent_dim)
+    labels = _class_indices(given, manifest)
     count = _count(fields, posted, labels)
     check_limits(count, manifest, settings)
     index = _checked_index(fields.index or 0, count)
     spread = _spread(labels, count)
     if posted is not None:
         if manifest.num_classes and spread is None:
-            raise InvalidValue.of("labels", "labels are absent; posted latents need them")
+            raise InvalidValue.of("labels", "labels are absent; posted latents require labels")
         return GenerateJob(move_latents(posted, fields.directions, manifest), spread, None, index)
     seed = _seed(fields)
     latents, drawn = draw_latents(seed, index, count, manifest.latent_dim, manifest.num_classes)
@@ -131,21 +128,21 @@ def _seed(fields: GenerateRequest) -> int:
 
 
 def truncate(latents: NDArray[np.float32], truncation: float | None) -> NDArray[np.float32]:
-    """Scale float32 latents towards their mean, which is zero; None and 1 change no bit."""
+    """Scale float32 latents towards their mean, zero. None and 1 change no bit."""
     return latents if truncation in (None, 1.0) else np.float32(truncation) * latents
 
 
-def _posted_latents(demand: GenerateInput, latent_dim: int) -> NDArray[np.float32] | None:
-    """Posted latents as float32 `[n, latent_dim]`, checked; None when none are posted."""
-    fields = demand.fields
-    if demand.latents is None and fields.latents is None:
+def _posted_latents(given: GenerateInput, latent_dim: int) -> NDArray[np.float32] | None:
+    """Return posted latents as float32 `[n, latent_dim]`, or None if there are none."""
+    fields = given.fields
+    if given.latents is None and fields.latents is None:
         return None
     for name in EXCLUDED_BY_LATENTS:
         if (value := getattr(fields, name)) is not None:
-            raise InvalidValue.of(name, f"{name} is {value}; latents exclude it")
+            raise InvalidValue.of(name, f"{name} is {value}; it cannot be combined with latents")
     if fields.latents is not None:
         return _from_rows(fields.latents, latent_dim)
-    return checked_latents(demand.latents, latent_dim) if demand.latents is not None else None
+    return checked_latents(given.latents, latent_dim) if given.latents is not None else None
 
 
 def _from_rows(rows: list[list[float]], latent_dim: int) -> NDArray[np.float32]:
@@ -159,7 +156,10 @@ def _from_rows(rows: list[list[float]], latent_dim: int) -> NDArray[np.float32]:
 
 
 def checked_latents(array: NDArray[np.float32], latent_dim: int) -> NDArray[np.float32]:
-    """Latents `[n, latent_dim]` or `[n · latent_dim]` as the former; raises InvalidValue."""
+    """Check latents `[n, latent_dim]` or `[n · latent_dim]`, and return them as the former.
+
+    Raises InvalidValue.
+    """
     if array.ndim == 1 and array.size % latent_dim == 0:
         array = array.reshape(-1, latent_dim)
     if array.ndim != 2 or array.shape[1] != latent_dim or not len(array):
@@ -167,7 +167,7 @@ def checked_latents(array: NDArray[np.float32], latent_dim: int) -> NDArray[np.f
             "latents",
             f"latents have shape {list(array.shape)}; [n, {latent_dim}] with n ≥ 1 is allowed",
         )
-    bad = ~(np.abs(array) <= LATENT_BOUND)  # NaN is bad too
+    bad = ~(np.abs(array) <= LATENT_BOUND)  # also true for NaN
     if bad.any():
         row, column = np.argwhere(bad)[0]
         raise InvalidValue.of(
@@ -178,22 +178,22 @@ def checked_latents(array: NDArray[np.float32], latent_dim: int) -> NDArray[np.f
     return array
 
 
-def _given_labels(demand: GenerateInput, manifest: Manifest) -> int | list[int] | None:
-    """The labels of a demand as class indices: one for all, or a list."""
-    given = demand.fields.labels
-    if given is None:
+def _class_indices(given: GenerateInput, manifest: Manifest) -> int | list[int] | None:
+    """Return the labels as class indices: a single one, or a list."""
+    labels = given.fields.labels
+    if labels is None:
         return None
     if not manifest.num_classes:
         raise InvalidValue.of("labels", f"labels are given; {manifest.name} has no classes")
-    if isinstance(given, list):
-        return [class_index(label, manifest, demand.labels_are_text) for label in given]
-    return class_index(given, manifest, demand.labels_are_text)
+    if isinstance(labels, list):
+        return [class_index(label, manifest, given.labels_are_text) for label in labels]
+    return class_index(labels, manifest, given.labels_are_text)
 
 
 def class_index(
     label: int | str, manifest: Manifest, text: bool = False, loc: Loc = ("labels",)
 ) -> int:
-    """The index of a class by its index or name, or if `text` by its index as text too.
+    """Return the index of a class from its index or name, or if `text` from its index as text.
 
     Raises InvalidValue, for the field at `loc`.
     """
@@ -217,13 +217,14 @@ def _count(
     posted: NDArray[np.float32] | None,
     labels: int | list[int] | None,
 ) -> int:
-    """How many images: rows of latents, else count, else the length of a label list, else 1."""
-    wanted = fields.count if posted is None else len(posted)
+    """Return the number of latents, else count, else the length of a label list, else 1."""
+    count = fields.count if posted is None else len(posted)
     if not isinstance(labels, list):
-        return wanted or 1
-    if not labels or wanted not in (None, len(labels)):
+        return count or 1
+    if not labels or count not in (None, len(labels)):
         raise InvalidValue.of(
-            "labels", f"labels are {len(labels)}; one for all or {wanted or 'more'} are allowed"
+            "labels",
+            f"there are {len(labels)} labels; a single one or {count or 'at least 1'} are allowed",
         )
     return len(labels)
 
@@ -244,7 +245,7 @@ def check_count(count: int, settings: Settings, field: str = "count") -> None:
 
 
 def check_pixels(count: int, manifest: Manifest, settings: Settings, field: str = "count") -> None:
-    """Raise LimitExceeded for more pixels than one request may ask for."""
+    """Raise LimitExceeded for more pixels than a request may have."""
     image = manifest.image
     megapixels = count * image.height * image.width / 1e6
     if megapixels > settings.megapixels_per_request:
@@ -256,13 +257,13 @@ def check_pixels(count: int, manifest: Manifest, settings: Settings, field: str 
 
 
 def _checked_index(index: int, count: int) -> int:
-    if index + count > MOST + 1:
-        raise InvalidValue.of("index", f"index is {index}; with count {count} 2^64 is the end")
+    if index + count > MAX_UINT64 + 1:
+        raise InvalidValue.of("index", f"index is {index}; index + count may be at most 2^64")
     return index
 
 
 def _spread(labels: int | list[int] | None, count: int) -> NDArray[np.int64] | None:
-    """int64 `[count]` of given labels."""
+    """Return int64 `[count]` of a single label or a list."""
     if labels is None:
         return None
     return np.full(count, labels, np.int64) if isinstance(labels, int) else np.array(labels)

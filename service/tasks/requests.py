@@ -1,4 +1,4 @@
-"""What requests may say: fields, types and bounds, before anything is held against a model."""
+"""The schemas of requests: fields, types and bounds that do not depend on a model."""
 
 from itertools import islice
 from typing import Annotated, Literal
@@ -8,28 +8,28 @@ from pydantic_core import PydanticCustomError
 
 from mirage.bundle.format.manifest import MOST_DIRECTIONS
 
-MOST = 2**64 - 1  # of seeds and indices
-LATENT_BOUND = 100.0  # largest absolute value of a latent
-STEPS, DURATION_MS = 16, 80  # defaults of a walk
-AMOUNT_BOUND = 20.0  # largest way along a direction, in standard deviations of a latent
-MOST_MEMBERS = 32  # of an object that are looked at: its fields, and more errors than are told
+MAX_UINT64 = 2**64 - 1  # largest seed and index
+LATENT_BOUND = 100.0  # largest absolute value of a latent, far beyond a normal distribution
+STEPS, DURATION_MS = 16, 80  # defaults of an interpolation
+AMOUNT_BOUND = 20.0  # largest step along a direction, in standard deviations of a latent
+MAX_MEMBERS = 32  # of an object that are validated: more than there are fields
 
 
 def _seed(value: object) -> object:
-    """A decimal string is as good as an integer, for not every language has such integers."""
+    """Accept decimal strings, because not every language has 64-bit integers."""
     if isinstance(value, str):
         if not (value.isascii() and value.isdecimal() and len(value) <= 40):
             raise PydanticCustomError("seed", "Input should be an integer or a decimal string")
-        if int(value) > MOST:
-            raise PydanticCustomError("seed", f"Input should be less than or equal to {MOST}")
+        if int(value) > MAX_UINT64:
+            raise PydanticCustomError("seed", f"Input should be less than or equal to {MAX_UINT64}")
         return int(value)
     return value
 
 
-def _label(value: object, where: str = "Input") -> object:
+def _label(value: object, subject: str = "Input") -> object:
     if isinstance(value, bool) or not isinstance(value, int | str):
         raise PydanticCustomError(
-            "label", where + " should be a class index (integer) or a class name (string)"
+            "label", subject + " should be a class index (integer) or a class name (string)"
         )
     return value
 
@@ -40,8 +40,8 @@ def _labels(value: object) -> object:
     return _label(value)
 
 
-def _few_directions(value: object) -> object:
-    """Pydantic would count them after it had checked them all."""
+def _limit_directions(value: object) -> object:
+    """Check the number of directions first: pydantic checks it after all items."""
     if isinstance(value, dict) and len(value) > MOST_DIRECTIONS:
         raise PydanticCustomError(
             "too_many", "at most {most} are allowed", {"most": MOST_DIRECTIONS}
@@ -52,12 +52,12 @@ def _few_directions(value: object) -> object:
 ONE_LABEL = {"anyOf": [{"type": "integer", "minimum": 0}, {"type": "string"}]}
 Seed = Annotated[
     int,
-    Field(ge=0, le=MOST),  # before the next line, or its message would round them
+    Field(ge=0, le=MAX_UINT64),  # listed first: else the error message rounds the bounds
     BeforeValidator(_seed),
     WithJsonSchema(
         {
             "anyOf": [
-                {"type": "integer", "minimum": 0, "maximum": MOST},
+                {"type": "integer", "minimum": 0, "maximum": MAX_UINT64},
                 {"type": "string", "pattern": "^[0-9]{1,20}$"},
             ]
         }
@@ -71,7 +71,7 @@ Labels = Annotated[
     ),
 ]
 Latent = Annotated[float, Field(ge=-LATENT_BOUND, le=LATENT_BOUND, allow_inf_nan=False)]
-# Fail fast: thousands of bad numbers are one mistake, and would be as many error messages.
+# Fail fast: thousands of invalid numbers would be as many error messages.
 Row = Annotated[list[Latent], Field(min_length=1, fail_fast=True)]
 Latents = Annotated[list[Row], Field(min_length=1, fail_fast=True)]
 Amount = Annotated[float, Field(ge=-AMOUNT_BOUND, le=AMOUNT_BOUND, allow_inf_nan=False)]
@@ -79,12 +79,12 @@ DirectionIndex = Annotated[str, Field(pattern="^(0|[1-9][0-9]{0,3})$")]
 Directions = Annotated[
     dict[DirectionIndex, Amount],
     Field(max_length=MOST_DIRECTIONS),
-    BeforeValidator(_few_directions),
+    BeforeValidator(_limit_directions),
 ]
 ABOUT_DIRECTIONS = (
-    "how far to move along the model's latent directions, by direction index: standard deviations"
-    " of a latent, after truncation; in a query `0:1.5,3:-2`; GET /models/{name} tells how many"
-    " directions there are"
+    "distances to move along the model's latent directions, by direction index, in standard"
+    " deviations of a latent, after truncation; in a query `0:1.5,3:-2`; GET /models/{name} lists"
+    " the directions"
 )
 
 
@@ -96,21 +96,21 @@ ABOUT_UPSCALE = (
 
 
 class Fields(BaseModel):
-    """What the objects of requests share."""
+    """Base class of request objects."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
     @model_validator(mode="before")
     @classmethod
     def _first_members(cls, value: object) -> object:
-        """Of too many members, most of them unknown, the first ones are enough to refuse it."""
-        if isinstance(value, dict) and len(value) > MOST_MEMBERS:
-            return dict(islice(value.items(), MOST_MEMBERS))
+        """Drop members over the limit. Enough unknown ones are left to reject the object."""
+        if isinstance(value, dict) and len(value) > MAX_MEMBERS:
+            return dict(islice(value.items(), MAX_MEMBERS))
         return value
 
 
 class GenerateRequest(Fields):
-    """Which images to make. A field that is null counts as absent."""
+    """The images to make. Null fields count as absent."""
 
     model_config = ConfigDict(
         json_schema_extra={"examples": [{"seed": 7, "labels": 3}, {"count": 9, "layout": "grid"}]},
@@ -118,23 +118,23 @@ class GenerateRequest(Fields):
 
     latents: Latents | None = Field(
         None,
-        description="float32 [n, latent_dim]; excludes count, seed and truncation",
+        description="float32 [n, latent_dim]; cannot be combined with count, seed and truncation",
         examples=[[[0.5, -1.25]]],
     )
     count: int | None = Field(
-        None, ge=1, description="how many random images; default 1", examples=[4]
+        None, ge=1, description="number of random images; default 1", examples=[4]
     )
     seed: Seed | None = Field(
         None,
-        description="determines the images; drawn and returned when absent",
+        description="determines the images; default: drawn at random and returned",
         examples=[7, "18446744073709551615"],
     )
     index: int | None = Field(
-        None, ge=0, le=MOST, description="index of the first image; default 0", examples=[0]
+        None, ge=0, le=MAX_UINT64, description="index of the first image; default 0", examples=[0]
     )
     labels: Labels | None = Field(
         None,
-        description="class index or class name: one for all images, or one for each",
+        description="class index or class name, for all images or for each",
         examples=[3, "3", [0, 1, 2]],
     )
     truncation: float | None = Field(
@@ -142,7 +142,7 @@ class GenerateRequest(Fields):
         gt=0,
         le=1,
         allow_inf_nan=False,
-        description="factor of the latents: less variety, more typical images; default 1",
+        description="factor of the latents; lower: less variety, more typical images; default 1",
         examples=[0.7],
     )
     directions: Directions | None = Field(
@@ -155,7 +155,9 @@ class GenerateRequest(Fields):
         None, ge=1, description="default: the model's released version", examples=[1]
     )
     layout: Literal["separate", "grid"] | None = Field(
-        None, description="grid: one contact sheet; default separate", examples=["grid"]
+        None,
+        description="grid: all images in one contact sheet; default: separate",
+        examples=["grid"],
     )
     upscale: str | None = Field(
         None, pattern=UPSCALE, description=ABOUT_UPSCALE, examples=["icon-x4"]
@@ -175,7 +177,7 @@ class UpscaleRequest(BaseModel):
         examples=["icon-x4"],
     )
     version: int | None = Field(
-        None, ge=1, le=MOST, description="default: the model's released version", examples=[1]
+        None, ge=1, le=MAX_UINT64, description="default: the model's released version", examples=[1]
     )
     scale: float | None = Field(
         None,
@@ -189,14 +191,16 @@ class UpscaleRequest(BaseModel):
 
 
 class Point(Fields):
-    """A point of a walk: the latent of a seed and an index, or a latent itself."""
+    """A point of an interpolation: the latent of a seed and an index, or a latent itself."""
 
-    seed: Seed | None = Field(None, description="excludes latents", examples=[7])
+    seed: Seed | None = Field(None, description="cannot be combined with latents", examples=[7])
     index: int | None = Field(
-        None, ge=0, le=MOST, description="of the seed's image; default 0", examples=[0]
+        None, ge=0, le=MAX_UINT64, description="index of the seed's image; default 0", examples=[0]
     )
     latents: Row | None = Field(
-        None, description="float32 [latent_dim]; excludes seed and index", examples=[[0.5, -1.25]]
+        None,
+        description="float32 [latent_dim]; cannot be combined with seed and index",
+        examples=[[0.5, -1.25]],
     )
     label: Annotated[int | str, BeforeValidator(_label), WithJsonSchema(ONE_LABEL)] | None = Field(
         None, description="class index or class name", examples=[3, "3"]
@@ -204,7 +208,7 @@ class Point(Fields):
 
 
 class InterpolateRequest(Fields):
-    """A walk through the latents, as frames. A field that is null counts as absent."""
+    """A path through latent space, as frames. Null fields count as absent."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -219,23 +223,22 @@ class InterpolateRequest(Fields):
         min_length=2,
         fail_fast=True,
         description=(
-            "where the walk passes, two points at least; the label of the first one is held,"
-            " unless each point names one: then each frame has the label of the nearest"
+            "at least two points of the path; all frames have the label of the first point, unless"
+            " every point has a label: then each frame has the label of the nearest point"
         ),
         examples=[[{"seed": 7, "label": 3}, {"seed": 8, "index": 2}]],
     )
     steps: int | None = Field(
         None,
         ge=1,
-        le=MOST,
-        description="frames from one point to the next, with the first but not the last; default"
-        f" {STEPS}",
+        le=MAX_UINT64,
+        description=f"frames from one point (included) to the next (excluded); default {STEPS}",
         examples=[STEPS],
     )
     loop: bool | None = Field(
         None,
-        description="go back to the first point; the frames then end before it, not with the last"
-        " point; default false",
+        description="return to the first point; the last frame is then the one before it; default"
+        " false",
         examples=[True],
     )
     truncation: float | None = Field(
@@ -243,7 +246,7 @@ class InterpolateRequest(Fields):
         gt=0,
         le=1,
         allow_inf_nan=False,
-        description="factor of the latents of every frame; seeds only; default 1",
+        description="factor of the latents of every frame; requires seeds; default 1",
         examples=[0.7],
     )
     directions: Directions | None = Field(
@@ -253,7 +256,7 @@ class InterpolateRequest(Fields):
         None,
         ge=20,
         le=10_000,
-        description="milliseconds that an animation shows each frame, in a GIF tens of them;"
+        description="milliseconds per frame of an animation, in a GIF rounded to tens;"
         f" default {DURATION_MS}",
         examples=[DURATION_MS],
     )

@@ -42,7 +42,7 @@ def test_a_release_is_silent_and_leaves_its_log(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("code", "why"),
-    [(1, "goes on"), (3, "data"), (4, "gate"), (5, "another job"), (6, "collapsed")],
+    [(1, "resumes"), (3, "data"), (4, "gate"), (5, "another job"), (6, "collapsed")],
 )
 def test_any_other_end_is_told_with_its_code(tmp_path: Path, code: int, why: str) -> None:
     done = retrain(tmp_path, code, "data/mine", "models/mine")

@@ -1,4 +1,4 @@
-"""A real browser on a real server. Where there is no browser, these tests are left out.
+"""A real browser on a real server. Skipped where there is no browser.
 
 `BROWSER_TESTS=required` makes that an error; screenshots go to the folder `SCREENSHOTS`.
 """
@@ -27,7 +27,7 @@ QUIET = (
     " --disable-component-update --disable-sync"
 ).split()
 WIDE, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
-PATIENCE_MS = 120_000  # what a machine may need that does ten other things
+TIMEOUT_MS = 120_000  # enough for a busy machine
 CARD = """---
 license: cc-by-4.0
 ---
@@ -46,8 +46,8 @@ It knows ramps.
 PageOf = Callable[..., "Page"]
 
 
-def _hindrance() -> str | None:
-    """Why there is no browser here."""
+def _missing() -> str | None:
+    """Return why there is no browser, or None."""
     if importlib.util.find_spec("playwright") is None:
         return "playwright is not installed"
     return None if CHROMIUM else "there is no chromium"
@@ -55,11 +55,11 @@ def _hindrance() -> str | None:
 
 @pytest.fixture(scope="module")
 def browser() -> "Iterator[Browser]":
-    """One browser for a module; it may not live longer, for it keeps an event loop running."""
-    if hindrance := _hindrance():
+    """One browser for each module, because it keeps an event loop running."""
+    if reason := _missing():
         if os.environ.get("BROWSER_TESTS") == "required":
-            pytest.fail(hindrance)
-        pytest.skip(hindrance)
+            pytest.fail(reason)
+        pytest.skip(reason)
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
@@ -70,7 +70,7 @@ def browser() -> "Iterator[Browser]":
 
 @pytest.fixture(scope="session")
 def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """toy: 1 released, 2 not, with samples and a card; axes: no directions and no classes."""
+    """The models `toy`, with version 1 released, and `axes`, without directions and classes."""
     root = tmp_path_factory.mktemp("models")
     for seed in (0, 1):
         _publish(root, "toy", Toy(seed=seed))
@@ -97,43 +97,43 @@ def server(models: Path) -> Iterator[Server]:
 
 @pytest.fixture
 def page_of(browser: "Browser", server: Server) -> Iterator[PageOf]:
-    """Opens pages; in the end none may have complained or asked another host.
+    """A function that opens pages. They must log no errors and request no other host.
 
-    `expected` is the text that the complaints of a page with troubles may contain.
+    `expected` is a text that allowed errors contain.
     """
-    seen: list[str] = []
+    errors: list[str] = []
     contexts = []
 
     def open_page(query: str = "", *, expected: str = "", at: str = "", **options: Any) -> "Page":
         url = at or server.url
         context = browser.new_context(**{"viewport": WIDE, "reduced_motion": "reduce", **options})
-        context.set_default_timeout(PATIENCE_MS)
+        context.set_default_timeout(TIMEOUT_MS)
         contexts.append(context)
         page = context.new_page()
 
-        def complain(text: str) -> None:
+        def record(text: str) -> None:
             if not expected or expected not in text:
-                seen.append(text)
+                errors.append(text)
 
-        page.on("console", lambda message: complain(f"{message.type}: {message.text}"))
-        page.on("pageerror", lambda error: seen.append(str(error)))
+        page.on("console", lambda message: record(f"{message.type}: {message.text}"))
+        page.on("pageerror", lambda error: errors.append(str(error)))
         page.on("request", lambda request: check_host(request.url, url))
         page.goto(url + query)
         return page
 
     def check_host(address: str, url: str) -> None:
         if not address.startswith((url, "data:", "blob:")):
-            seen.append(f"asked {address}")
+            errors.append(f"requested {address}")
 
     yield open_page
     for context in contexts:
         context.close()
-    assert seen == []
+    assert errors == []
 
 
 @pytest.fixture
 def shoot() -> Callable[["Page", str], None]:
-    """Takes a screenshot of a state, if a folder for them is named."""
+    """A function that takes a screenshot, if there is a folder for them."""
     folder = os.environ.get("SCREENSHOTS")
 
     def take(page: "Page", name: str) -> None:

@@ -1,4 +1,4 @@
-"""The real service in a process of its own, which a test may kill and start again."""
+"""The real service in a process that a test can kill and restart."""
 
 import os
 import re
@@ -12,7 +12,7 @@ READY = re.compile(rb"ready host=\S+ port=(\d+)")
 
 
 class Server:
-    """A server of a folder of models, ready on a free port; the same one after `start`."""
+    """A server on a free port, which it keeps after a restart."""
 
     def __init__(self, root: Path, *flags: str) -> None:
         self._flags = ("--models", str(root), "--default-model", "toy", "--threads", "1", *flags)
@@ -21,11 +21,11 @@ class Server:
 
     @property
     def url(self) -> str:
-        """Where the playground is."""
+        """The address of the playground."""
         return f"http://127.0.0.1:{self.port}/"
 
     def start(self) -> None:
-        """Start it and wait until it listens."""
+        """Start the server and wait until it is ready."""
         self._popen = subprocess.Popen(
             [sys.executable, "-m", "service", "--port", str(self.port), *self._flags],
             cwd=ROOT,
@@ -38,14 +38,14 @@ class Server:
             log += line
             if found := READY.search(line):
                 self.port = int(found[1])
-                # A pipe that nobody reads would fill, and hold the server up.
+                # A full pipe would block the server.
                 self._reader = threading.Thread(target=self._popen.stderr.read)
                 self._reader.start()
                 return
         raise AssertionError(log)
 
     def kill(self) -> None:
-        """End it at once."""
+        """Kill the server."""
         self._popen.kill()
         self._reader.join()
         self._popen.communicate()

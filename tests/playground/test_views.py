@@ -1,4 +1,4 @@
-"""The five views in a real browser: what a person does, and what is on the screen then."""
+"""The five views in a real browser: what a person does, and what the page shows."""
 
 import base64
 import io
@@ -19,17 +19,17 @@ if TYPE_CHECKING:
 Shoot = Callable[["Page", str], None]
 
 
-def sources(page: "Page", sheet: str = "Wall") -> list[str]:
-    """The addresses of a sheet's images, once all of them are there."""
-    page.wait_for_selector(f'[aria-label="{sheet}"]:not([aria-busy]) img[src]')
+def sources(page: "Page", title: str = "Images") -> list[str]:
+    """Return the URLs of a grid's images, once all of them are loaded."""
+    page.wait_for_selector(f'[aria-label="{title}"]:not([aria-busy]) img[src]')
     images: list[str] = page.eval_on_selector_all(
-        f'[aria-label="{sheet}"] img', "images => images.map(image => image.src)"
+        f'[aria-label="{title}"] img', "images => images.map(image => image.src)"
     )
     return images
 
 
 def link_of(page: "Page") -> str:
-    """The query that stands in the address."""
+    """Return the query of the page's URL."""
     query: str = page.evaluate("location.search")
     return query
 
@@ -39,7 +39,7 @@ def png_of(source: str) -> bytes:
 
 
 def asked(server: Server, body: str) -> bytes:
-    """The service's own answer to a JSON body."""
+    """Return the service's response to a JSON body."""
     request = urllib.request.Request(
         f"{server.url}generate", body.encode(), {"content-type": "application/json"}
     )
@@ -49,12 +49,14 @@ def asked(server: Server, body: str) -> bytes:
 
 
 def frame(page: "Page") -> str:
-    """What the large canvas of the view shows."""
+    """Return the content of the large canvas of the view."""
     text: str = page.eval_on_selector("main > :not([hidden]) canvas", "c => c.toDataURL()")
     return text
 
 
-def test_a_wall_shows_the_images_of_its_seed(page_of: PageOf, server: Server, shoot: Shoot) -> None:
+def test_the_grid_shows_the_images_of_its_seed(
+    page_of: PageOf, server: Server, shoot: Shoot
+) -> None:
     page = page_of("?seed=7&count=36")
     images = sources(page)
     assert len(images) == 36
@@ -65,39 +67,39 @@ def test_a_wall_shows_the_images_of_its_seed(page_of: PageOf, server: Server, sh
     shoot(page, "generate")
 
 
-def test_a_link_shows_the_same_wall(page_of: PageOf) -> None:
-    """Model and version stand in it too, so that a later release does not change it."""
+def test_a_link_shows_the_same_images(page_of: PageOf) -> None:
+    """It contains model and version, so that a later release does not change it."""
     page = page_of()
     first = sources(page)
     page.click("#shuffle")
-    page.wait_for_selector(f'[aria-label="Wall"] li:first-child img:not([src="{first[0]}"])')
+    page.wait_for_selector(f'[aria-label="Images"] li:first-child img:not([src="{first[0]}"])')
     page.click("#classes label:has-text('3')")
-    page.wait_for_selector('.film-edge:has-text("class 3")')
+    page.wait_for_selector('.caption:has-text("class 3")')
     images = sources(page)
     assert images[0] != first[0]
     assert "model=toy@1" in link_of(page)
     assert sources(page_of(link_of(page))) == images
 
 
-def test_the_browsers_back_button_brings_the_last_wall_back(page_of: PageOf) -> None:
+def test_the_back_button_restores_the_last_images(page_of: PageOf) -> None:
     page = page_of("?seed=7&count=4")
     images = sources(page)
     page.fill("#seed", "8")
     page.press("#seed", "Enter")
-    page.wait_for_selector('.film-edge:has-text("seed 8")')
+    page.wait_for_selector('.caption:has-text("seed 8")')
     assert sources(page) != images
     page.go_back()
-    page.wait_for_selector('.film-edge:has-text("seed 7")')
+    page.wait_for_selector('.caption:has-text("seed 7")')
     assert sources(page) == images
 
 
-def test_the_largest_wall_comes_whole(page_of: PageOf, shoot: Shoot) -> None:
+def test_the_largest_grid_is_loaded_completely(page_of: PageOf, shoot: Shoot) -> None:
     page = page_of("?seed=7&count=256")
     assert len(set(sources(page))) == 256
     shoot(page, "generate-256")
 
 
-def test_an_image_is_enlarged_saved_and_made_again_by_its_command(
+def test_an_image_is_enlarged_saved_and_reproduced_by_its_command(
     page_of: PageOf, server: Server, shoot: Shoot
 ) -> None:
     page = page_of("?seed=18446744073709551615&count=16&truncation=0.5")
@@ -115,29 +117,29 @@ def test_an_image_is_enlarged_saved_and_made_again_by_its_command(
     assert asked(server, words[words.index("-d") + 1]) == png_of(images[4])
 
 
-def test_pins_stay_in_the_browser(page_of: PageOf, shoot: Shoot) -> None:
+def test_favourites_are_stored_in_the_browser(page_of: PageOf, shoot: Shoot) -> None:
     page = page_of("?seed=7&count=16")
     images = sources(page)
     page.click("#generate .frame >> nth=2")
-    page.click("#viewer-pin")
+    page.click("#viewer-favourite")
     page.click("#viewer-close")
     page.goto(page.url.replace("seed=7", "seed=8"))
-    assert sources(page, "Pinned") == [images[2]]
-    page.click(".shelf .frame")
-    shoot(page, "pins")
-    page.click("#viewer-pin")
-    page.wait_for_selector(".shelf", state="hidden")
+    assert sources(page, "Favourites") == [images[2]]
+    page.click(".favourites .frame")
+    shoot(page, "favourites")
+    page.click("#viewer-favourite")
+    page.wait_for_selector(".favourites", state="hidden")
 
 
 def test_a_walk_is_played_scrubbed_and_saved(page_of: PageOf, shoot: Shoot) -> None:
     page = page_of("?tab=walk&points=7.0.3,8.0.3,9.1.3&steps=8")
-    page.wait_for_selector('#walk .film-edge:has-text("frame 1 of 17")')
+    page.wait_for_selector('#walk .caption:has-text("frame 1 of 17")')
     first = frame(page)
     page.fill('[aria-label="Frame"]', "8")
-    page.wait_for_selector('.film-edge:has-text("frame 9 of 17")')
+    page.wait_for_selector('.caption:has-text("frame 9 of 17")')
     assert frame(page) != first
     page.click("#walk button:has-text('Play')")
-    page.wait_for_selector('#walk .film-edge:not(:has-text("frame 9 of"))')
+    page.wait_for_selector('#walk .caption:not(:has-text("frame 9 of"))')
     page.click("#walk button:has-text('Pause')")
     shoot(page, "walk")
     for name, kind in (("WebP", "WEBP"), ("GIF", "GIF")):
@@ -147,7 +149,7 @@ def test_a_walk_is_played_scrubbed_and_saved(page_of: PageOf, shoot: Shoot) -> N
             assert (animation.format, getattr(animation, "n_frames", 1)) == (kind, 17)
 
 
-def test_a_walk_goes_through_images_of_the_wall(page_of: PageOf) -> None:
+def test_a_walk_passes_through_images_of_the_grid(page_of: PageOf) -> None:
     page = page_of("?seed=7&count=16")
     sources(page)
     for at in (2, 5):
@@ -155,37 +157,37 @@ def test_a_walk_goes_through_images_of_the_wall(page_of: PageOf) -> None:
         page.click("#viewer-walk")
         page.click("#viewer-close")
     page.click("#tab-walk")
-    page.wait_for_selector('#walk .film-edge:has-text("of 17")')
+    page.wait_for_selector('#walk .caption:has-text("of 17")')
     assert page.locator(".points li").count() == 2
-    page.click("#walk button:has-text('Add a point')")
-    page.wait_for_selector('#walk .film-edge:has-text("of 33")')
+    page.click("#walk button:has-text('Add a random point')")
+    page.wait_for_selector('#walk .caption:has-text("of 33")')
     page.click('[aria-label^="Remove"] >> nth=0')
-    page.wait_for_selector('#walk .film-edge:has-text("of 17")')
+    page.wait_for_selector('#walk .caption:has-text("of 17")')
 
 
-def test_a_slider_moves_all_images_and_its_link_shows_where(
+def test_a_slider_moves_all_images_and_a_link_restores_it(
     page_of: PageOf, shoot: Shoot, record_property: Callable[[str, object], None]
 ) -> None:
     for model in ("toy@1", "axes@1"):
         page = page_of(f"?tab=explore&seed=7&model={model}")
         page.wait_for_selector("[data-frames]")
-        middle = frame(page)
+        origin = frame(page)
         shown = drag(page, "#direction-1")
         record_property(f"frames per second, {model}", round(shown, 1))
         moved = frame(page)
-        assert moved != middle
+        assert moved != origin
         shoot(page, f"explore-{model}")
         assert "moves=1:" in link_of(page)
         again = page_of(link_of(page))
         again.wait_for_selector("[data-frames]")
         assert frame(again) == moved
-        page.click("button:has-text('Back to the middle')")
-        page.wait_for_selector('canvas[aria-label$="the middle"]')
-        assert frame(page) == middle
+        page.click("button:has-text('Reset')")
+        page.wait_for_selector('canvas[aria-label$="the origin"]')
+        assert frame(page) == origin
 
 
 def drag(page: "Page", slider: str) -> float:
-    """Drag a slider to its end and half of the way back; images shown per second."""
+    """Drag a slider to its end and halfway back, and return the images shown per second."""
     box = page.locator(slider).bounding_box()
     assert box is not None
     count = "Number(document.querySelector('[data-frames]').dataset.frames)"
@@ -206,24 +208,24 @@ def drag(page: "Page", slider: str) -> float:
     return 1000 * float(frames) / float(elapsed_ms)
 
 
-def test_two_versions_stand_side_by_side_on_the_same_seeds(
+def test_two_versions_are_compared_on_the_same_seeds(
     page_of: PageOf, server: Server, shoot: Shoot
 ) -> None:
     page = page_of("?tab=compare&seed=7&count=16")
-    page.wait_for_selector(".verdict:has-text('on both sides')")
+    page.wait_for_selector(".summary:has-text('on both sides')")
     left, right = sources(page, "Chosen version"), sources(page, "The other version")
     assert "against=toy@2" in link_of(page)
     for version, images in ((1, left), (2, right)):
         body = json.dumps({"seed": 7, "index": 5, "model": "toy", "version": version})
         assert png_of(images[5]) == asked(server, body)
     page.hover("#compare .frame >> nth=5")
-    assert page.locator(".twin").count() == 1
+    assert page.locator(".counterpart").count() == 1
     shoot(page, "compare")
     page.select_option("#against", "axes@1")
-    page.wait_for_selector('#compare .film-edge:has-text("axes@1")')
+    page.wait_for_selector('#compare .caption:has-text("axes@1")')
 
 
-def test_the_card_tells_scores_data_licence_and_provenance(page_of: PageOf, shoot: Shoot) -> None:
+def test_the_card_shows_scores_data_licence_and_origin(page_of: PageOf, shoot: Shoot) -> None:
     page = page_of("?tab=model")
     page.wait_for_selector(".card img")
     text = page.inner_text(".card")
@@ -233,10 +235,10 @@ def test_the_card_tells_scores_data_licence_and_provenance(page_of: PageOf, shoo
     shoot(page, "model")
 
 
-def test_the_strip_counts_what_the_page_asks_for(page_of: PageOf) -> None:
+def test_live_metrics_count_the_requests_of_the_page(page_of: PageOf) -> None:
     page = page_of("?seed=7&count=64")
     sources(page)
-    page.wait_for_selector("#condition[data-condition=ready]")
+    page.wait_for_selector("#status[data-status=ready]")
     page.click("#shuffle")
-    page.wait_for_selector("#pulse div:has-text('p50'):has-text('ms')")
-    assert "cpu" in page.inner_text("#pulse")
+    page.wait_for_selector("#live-metrics div:has-text('p50'):has-text('ms')")
+    assert "cpu" in page.inner_text("#live-metrics")

@@ -48,7 +48,7 @@ def test_links_to_services_are_ignored_with_a_line_in_the_log(models_root: Path)
     )
     lines = [line for line in result.stderr.splitlines() if "Kubernetes" in line]
     assert len(lines) == 1
-    assert lines[0].endswith("of Services: MIRAGE_PORT, MIRAGE_SERVICE_HOST")
+    assert lines[0].endswith("Services ignored: MIRAGE_PORT, MIRAGE_SERVICE_HOST")
     assert "keys_file is" in result.stderr
     assert result.returncode == 3
 

@@ -1,1 +1,1 @@
-"""The commands of `python -m training`: arguments in, lines for people out."""
+"""The commands of `python -m training`: argument parsing and text output."""

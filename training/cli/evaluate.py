@@ -1,4 +1,4 @@
-"""The commands that score models: evaluate, report, compare."""
+"""The commands `evaluate`, `report` and `compare`."""
 
 import argparse
 from collections.abc import Callable, Iterable
@@ -30,7 +30,7 @@ Add = Callable[..., argparse.ArgumentParser]
 
 
 def add_commands(add: Add) -> None:
-    """Add the parsers; `add` is a sub-parsers' `add_parser`."""
+    """Add the parsers; `add` is the method `add_parser` of subparsers."""
     _add_evaluate(add("evaluate", help="score a run's last snapshot or a bundle"))
     _add_report(add("report", help="write a run's report.html"))
     _add_compare(add("compare", help="write a page with two runs or bundles side by side"))
@@ -41,20 +41,26 @@ def _add_evaluate(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("candidate", type=Path, metavar="RUN|BUNDLE")
     _add_sizes(parser, required=True)
     add_picture_flags(parser)
-    parser.add_argument("--cas", action="store_true", help="also train classifiers (an hour or so)")
-    parser.add_argument("--stacked", action="store_true", help="also count Stacked-MNIST's modes")
-    parser.add_argument("--inception", type=Path, metavar="FILE", help="TorchScript; also by it")
-    parser.add_argument("--to", type=Path, metavar="FILE.json", help="where a bundle's scores go")
     parser.add_argument(
-        "--only", default="", metavar="PREFIX", help="of pictures, those whose names begin so"
+        "--cas", action="store_true", help="also train classifiers; takes about an hour"
+    )
+    parser.add_argument("--stacked", action="store_true", help="also count the Stacked-MNIST modes")
+    parser.add_argument(
+        "--inception", type=Path, metavar="FILE", help="TorchScript network for further distances"
+    )
+    parser.add_argument(
+        "--to", type=Path, metavar="FILE.json", help="write the scores to this file"
+    )
+    parser.add_argument(
+        "--only", default="", metavar="PREFIX", help="score only pictures whose names have it"
     )
 
 
 def _add_sizes(parser: argparse._ActionsContainer, required: bool = False) -> None:
-    add_data_flags(parser, required, "what it was trained on")
-    parser.add_argument("--fast", action="store_true", help="a rough answer from 12,000 images")
-    parser.add_argument("--seeds", type=int, default=1, help="draws of latents; 3 tell the spread")
-    parser.add_argument("--threads", type=int, help="CPU threads; default: torch's choice")
+    add_data_flags(parser, required, "the data that the model was trained on")
+    parser.add_argument("--fast", action="store_true", help="estimate from 12,000 images")
+    parser.add_argument("--seeds", type=int, default=1, help="repetitions; 3 estimate the spread")
+    parser.add_argument("--threads", type=int, help="CPU threads; default: chosen by torch")
 
 
 def _add_report(parser: argparse.ArgumentParser) -> None:
@@ -69,7 +75,7 @@ def _add_compare(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("second", type=Path, metavar="RUN|BUNDLE")
     parser.add_argument("--to", type=Path, default=Path("compare.html"), metavar="FILE.html")
     _add_sizes(
-        parser.add_argument_group("to score both anew", "Else the scores are those recorded.")
+        parser.add_argument_group("scoring", "Without --data, recorded scores are compared.")
     )
 
 
@@ -83,7 +89,7 @@ def _evaluate(options: argparse.Namespace) -> Lines:
 
 
 def _task_of(path: Path) -> str:
-    """Of a bundle or of a run."""
+    """The task of a bundle or a run."""
     if is_bundle(path):
         return read_manifest(path).task
     return Run(path).read_config()[0].task
@@ -99,11 +105,11 @@ def _evaluate_images(options: argparse.Namespace) -> Lines:
     card = card.model_copy(update={"scores": card.scores | more, "spread": card.spread | spread})
     if file := options.to or candidate.scores_file:
         if file.exists() and not known_scorecard(file):
-            yield f"{file.name} was no scorecard that this Mirage reads; it is replaced"
+            yield f"{file.name} is not a scorecard of this version; it is replaced"
         write_scorecard(file, card)
         _write_sheets(file, evaluator, candidate.model)
     if candidate.data_fingerprint != evaluator.data_fingerprint:
-        yield "the model was trained on other data than these"
+        yield "the model was trained on other data"
     yield from table(card)
 
 
@@ -129,7 +135,7 @@ def _evaluator(options: argparse.Namespace, *candidates: Candidate) -> Evaluator
 
 
 def _check_extras(options: argparse.Namespace, candidate: Candidate, test: Dataset | None) -> None:
-    """Refuse at once what would fail after an hour."""
+    """Raise DataError before scoring, which takes long, rather than after it."""
     if options.cas and (test is None or not candidate.classes):
         raise DataError("--cas needs a model with classes and data with a test split")
     if options.stacked and (candidate.classes or candidate.image[2] != 3):
@@ -142,7 +148,7 @@ def _extras(
     evaluator: Evaluator,
     inception: FeatureNetwork | None,
 ) -> tuple[dict[str, Score], dict[str, float]]:
-    """The scores that are asked for by name, and the spread of those that have one."""
+    """The optional scores, and the spread of those that have one."""
     scores: dict[str, Score] = {}
     spread: dict[str, float] = {}
     if options.cas and evaluator.test:

@@ -1,4 +1,4 @@
-"""The command that publishes: a run's last snapshot, or a bundle once more."""
+"""The command `export`: publishes a run's last snapshot, or a bundle as a new version."""
 
 import argparse
 from collections.abc import Callable, Iterator
@@ -17,32 +17,34 @@ from mirage.training.runs.warm_start import is_bundle
 
 
 def add_command(add: Callable[..., argparse.ArgumentParser]) -> None:
-    """Add the parser; `add` is a sub-parsers' `add_parser`."""
-    parser = add("export", help="publish a run, or a bundle again")
+    """Add the parser; `add` is the method `add_parser` of subparsers."""
+    parser = add("export", help="publish a run, or republish a bundle")
     parser.set_defaults(command=_export)
     parser.add_argument("candidate", type=Path, metavar="RUN|BUNDLE")
     parser.add_argument("--to", type=Path, required=True, metavar="MODELS/NAME")
-    add_card(parser.add_argument_group("model card", "a bundle's is kept unless one is given"))
+    add_card(parser.add_argument_group("model card", "By default a bundle keeps its card."))
 
 
 def _export(options: argparse.Namespace) -> Iterator[str]:
-    again = is_bundle(options.candidate)
-    yield str(_again(options) if again else _of_run(Run(options.candidate), options))
+    if is_bundle(options.candidate):
+        yield str(_republish(options))
+    else:
+        yield str(_publish(Run(options.candidate), options))
 
 
-def _again(options: argparse.Namespace) -> Path:
+def _republish(options: argparse.Namespace) -> Path:
     card = card_of(options)
     if read_manifest(options.candidate).task != UPSCALE:
         return republish(options.candidate, options.to, card)
     if card:
         raise UsageError(
-            f"{options.candidate} enlarges pictures; the card of such a bundle is kept, and a new "
-            "one is made from its run"
+            f"{options.candidate} is an upscaler; its model card cannot be changed, export its "
+            "run instead"
         )
     return republish_upscaler(options.candidate, options.to)
 
 
-def _of_run(run: Run, options: argparse.Namespace) -> Path:
+def _publish(run: Run, options: argparse.Namespace) -> Path:
     config, data = run.read_config()
     path, card = run.latest_snapshot(), card_of(options) or ModelCard()
     if config.task == UPSCALE:

@@ -1,4 +1,4 @@
-"""Flags that several commands share, and what is made of them."""
+"""Flags shared by several commands, and their conversion to configurations and data."""
 
 import argparse
 from pathlib import Path
@@ -24,7 +24,7 @@ DATA = "a folder or ZIP of images, IDX, .npy or .npz files, or hf:NAME[:CONFIG][
 def add_data_flags(
     parser: argparse._ActionsContainer, required: bool = True, meaning: str = DATA
 ) -> None:
-    """--data, and the flags of every option; those that are not given are absent."""
+    """Add --data and the flags of `DataOptions`; flags that are not given are absent."""
     parser.add_argument("--data", required=required, metavar="PATH", help=meaning)
     if isinstance(parser, argparse.ArgumentParser):
         parser = parser.add_argument_group("how images are read")
@@ -37,35 +37,35 @@ def _flags() -> dict[str, dict[str, Any]]:
         "size": {
             "type": _size,
             "metavar": "WxH|N",
-            "help": "width and height, multiples of 4; default: as they are",
+            "help": "width and height, multiples of 4; default: unchanged",
         },
         "crop": {
             "choices": ("center", "none", "pad"),
-            "help": "cut to the shape of --size (center, the default), squeeze, or pad",
+            "help": "crop to the aspect ratio of --size (center, the default), stretch, or pad",
         },
         "upscale": {
             "action": argparse.BooleanOptionalAction,
             "help": "enlarge images smaller than --size; default: leave them out",
         },
-        "channels": {"type": int, "choices": (1, 3, 4), "help": "default: what the images have"},
+        "channels": {"type": int, "choices": (1, 3, 4), "help": "default: as in the images"},
         "alpha": {
             "choices": ("keep", "composite"),
-            "help": "transparency: a channel (the default), or put over --background",
+            "help": "keep transparency as a channel (default), or composite over --background",
         },
         "background": {"metavar": "COLOUR", "help": "a name or #rrggbb; default: white"},
         "labels": {
             "metavar": "FILE",
-            "help": "CSV `name,label` or JSON as StyleGAN's; a column of hf: data; or none. "
-            "Default: class folders, or what lies beside the images",
+            "help": "CSV `name,label` or JSON like StyleGAN; a column of hf: data; or none. "
+            "Default: class folders, or a labels file beside the images",
         },
         "mirror": {
             "action": argparse.BooleanOptionalAction,
-            "help": "train on every image mirrored as well",
+            "help": "also train on the mirror image of every image",
         },
         "max_broken": {
             "type": float,
             "metavar": "SHARE",
-            "help": "of images that may be unusable; default 0.01",
+            "help": "largest share of broken images; default 0.01",
         },
     }
 
@@ -75,60 +75,60 @@ def _size(text: str) -> tuple[int, int]:
     try:
         return int(width), int(height or width)
     except ValueError:
-        reason = f"{text} is no size; expected WIDTHxHEIGHT, or one number for a square"
+        reason = f"{text} is not a size; expected WIDTHxHEIGHT, or one number for a square"
         raise argparse.ArgumentTypeError(reason) from None
 
 
 def data_options(
     options: argparse.Namespace, recorded: dict[str, Any] | None = None
 ) -> DataOptions:
-    """What the flags ask for; those not given are as `recorded`, else as by default.
+    """Build DataOptions from the flags, then from `recorded`, then from defaults.
 
     Raises UsageError naming the flag.
     """
     given = {name: getattr(options, name) for name in _flags() if name in options}
     labels = given.get("labels", NONE)
     if labels not in (AUTO, NONE) and not options.data.startswith(PREFIX):
-        given["labels"] = str(Path(labels).resolve())  # it is recorded, and read again from there
+        given["labels"] = str(Path(labels).resolve())  # recorded with the run and read again
     return build_options({**(recorded or {}), **given})
 
 
 def read_data(options: argparse.Namespace) -> Dataset:
-    """The data to train on that the flags ask for; raises DataError or UsageError."""
+    """Load the training data; raises DataError or UsageError."""
     return load_dataset(options.data, options=data_options(options))
 
 
 def add_picture_flags(parser: argparse.ArgumentParser) -> None:
-    """How the pictures of task `upscale` are read; those that are not given are absent."""
+    """Add the flags of `PictureOptions`; flags that are not given are absent."""
     group = parser.add_argument_group("how pictures are read, for --task upscale")
-    group.add_argument("--low", metavar="PATH", help="low-resolution twins of the same names")
+    group.add_argument("--low", metavar="PATH", help="low resolution, under the same names")
     group.add_argument(
         "--shrink",
         type=lambda text: tuple(map(int, text.split(","))),
         metavar="N[,N …]",
         default=argparse.SUPPRESS,
-        help="make pictures smaller first, which removes the traces of JPEG; by each of several",
+        help="reduce pictures first, which removes JPEG artefacts; several add one copy for each",
     )
     group.add_argument(
         "--held-out",
         type=float,
         metavar="PERCENT",
         default=argparse.SUPPRESS,
-        help="kept for scores, by a hash of the folder or the content; default 5",
+        help="pictures held out for evaluation, by a hash of folder or content; default 5",
     )
 
 
 def picture_options(
     options: argparse.Namespace, recorded: dict[str, Any] | None = None
 ) -> PictureOptions:
-    """What the flags ask for; those not given are as `recorded`. Raises UsageError."""
+    """Build PictureOptions from the flags, then from `recorded`; raises UsageError."""
     names = PictureOptions.model_fields
     given = {name: getattr(options, name) for name in names if name in options}
     return options_of(PictureOptions, {**(recorded or {}), **given})
 
 
 def read_pictures(options: argparse.Namespace, config: TrainConfig) -> PictureSet:
-    """The pictures to train on that the flags ask for; raises DataError or UsageError."""
+    """Load the pictures to train on; raises DataError or UsageError."""
     least = (config.crop, config.scale * config.crop)
     return load_pictures(options.data, picture_options(options), least, options.low)
 
@@ -136,23 +136,23 @@ def read_pictures(options: argparse.Namespace, config: TrainConfig) -> PictureSe
 def read_splits(
     options: argparse.Namespace, recorded: dict[str, Any] | None = None
 ) -> tuple[Dataset, Dataset]:
-    """The data to train on and those held out; `recorded`: the options of a run's data."""
+    """Load the splits "train" and "test"; recorded: the data options of a run."""
     return load_splits(options.data, data_options(options, recorded))
 
 
 GENERATE, UPSCALE = "generate", "upscale"
 FIRST_PRESETS = {GENERATE: "mnist", UPSCALE: "photo-x4"}
-"""What a task is trained with unless another preset is named."""
+"""The default preset of each task."""
 MOST_CREDITS = 1_000_000
 CARD_FLAGS = (
-    ("--data-name", "data", "what the data are"),
-    ("--data-license", "data_license", "the licence of the data"),
-    ("--license", "license", "the licence of the model, e.g. cc-by-sa-3.0"),
+    ("--data-name", "data", "name of the data"),
+    ("--data-license", "data_license", "licence of the data"),
+    ("--license", "license", "licence of the model, e.g. cc-by-sa-3.0"),
 )
 
 
 def add_recipe(parser: argparse.ArgumentParser) -> None:
-    """What is trained, on what, for how long."""
+    """Add the flags of a training configuration."""
     add_data_flags(parser)
     add_picture_flags(parser)
     parser.add_argument("--task", choices=sorted(FIRST_PRESETS), help="default: the preset's")
@@ -161,7 +161,7 @@ def add_recipe(parser: argparse.ArgumentParser) -> None:
         help=f"one of {', '.join(sorted(PRESETS))}; auto: chosen from the data; default: "
         + ", ".join(f"{name} for task {task}" for task, name in FIRST_PRESETS.items()),
     )
-    parser.add_argument("--scale", help="how much larger pictures become, for --task upscale")
+    parser.add_argument("--scale", help="factor of enlargement, for --task upscale")
     parser.add_argument("--kimg", type=float, help="thousands of images to train for")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", dest="changes")
     parser.add_argument(
@@ -172,35 +172,35 @@ def add_recipe(parser: argparse.ArgumentParser) -> None:
         type=Path,
         dest="start",
         metavar="BUNDLE|RUN",
-        help="begin with its weights, without a warm start",
+        help="initialise with its weights; disables the warm start",
     )
     parser.add_argument(
-        "--keep-checkpoints", type=int, metavar="N", help="the newest so many; default: 2"
+        "--keep-checkpoints", type=int, metavar="N", help="checkpoints to keep; default: 2"
     )
     parser.add_argument(
         "--allow-restart",
         action="store_true",
-        help="begin at 0 when the run has checkpoints and none can be used; default: refuse",
+        help="restart at 0 if the run has checkpoints and none can be read; default: fail",
     )
     add_threads(parser)
 
 
 def check_recipe(options: argparse.Namespace) -> None:
-    """Raise UsageError for flags that are wrong whatever the data, before those are read."""
+    """Raise UsageError for invalid flags before the data are read."""
     resolve_device(options.device)
     if preset_of(options) != AUTO_PRESET:
         config_of(options, None)
 
 
 def preset_of(options: argparse.Namespace) -> str:
-    """The preset that is asked for, or the first of the task."""
+    """The named preset, else the default of the task."""
     return options.preset or FIRST_PRESETS[options.task or GENERATE]
 
 
 def read_recipe(options: argparse.Namespace) -> tuple[TrainConfig, Any]:
-    """The configuration that the flags of `add_recipe` ask for, and its data, of the task's kind.
+    """Build the configuration from the flags of `add_recipe`, and load the task's data.
 
-    Raises UsageError for what is wrong whatever the data before those are read, and DataError.
+    Raises UsageError, if possible before the data are read, and DataError.
     """
     check_recipe(options)
     if early := upscale_config(options):
@@ -229,7 +229,7 @@ def config_of(options: argparse.Namespace, data: Dataset | None) -> TrainConfig:
         changes["keep_checkpoints"] = options.keep_checkpoints
     if options.start is not None:
         changes["begun_from"] = name_of(options.start)
-        changes.setdefault("warm_start_kimg", 0)  # it would undo what was learnt
+        changes.setdefault("warm_start_kimg", 0)  # a warm start would overwrite the weights
     for name in ("task", "scale"):
         if getattr(options, name) is not None:
             changes[name] = getattr(options, name)
@@ -238,10 +238,9 @@ def config_of(options: argparse.Namespace, data: Dataset | None) -> TrainConfig:
 
 
 def facts_of(data: Dataset, device: str) -> Facts:
-    """What the preset `auto` chooses from."""
+    """The facts that the preset `auto` depends on."""
     images, height, width, channels = data.images.shape
-    classes, kind = len(data.classes), resolve_device(device).type
-    return Facts(images, height, width, channels, classes, kind)
+    return Facts(images, height, width, channels, len(data.classes), resolve_device(device).type)
 
 
 def _change(text: str) -> tuple[str, str]:
@@ -252,11 +251,13 @@ def _change(text: str) -> tuple[str, str]:
 
 
 def add_threads(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--threads", type=int, help="CPU threads; default: the run's, or torch's")
+    parser.add_argument(
+        "--threads", type=int, help="CPU threads; default: as recorded, or chosen by torch"
+    )
 
 
 def add_card(parser: argparse._ActionsContainer) -> None:
-    """What only a person knows of a model."""
+    """Add the flags of the model card."""
     for flag, field, meaning in CARD_FLAGS:
         parser.add_argument(
             flag, dest=f"card_{field}", default=argparse.SUPPRESS, metavar="TEXT", help=meaning
@@ -267,7 +268,7 @@ def add_card(parser: argparse._ActionsContainer) -> None:
         type=_credits,
         default=argparse.SUPPRESS,
         metavar="FILE.md",
-        help="names the authors of the data, as the commands prepare-… write it",
+        help="authors of the data, as written by the commands prepare-…",
     )
 
 
@@ -283,7 +284,7 @@ def _credits(path: str) -> str:
 
 
 def card_of(options: argparse.Namespace) -> ModelCard | None:
-    """The card that the flags of `add_card` ask for; None when none of them is given."""
+    """Build a model card from the flags of `add_card`; None if none is given."""
     names = [*(field for _, field, _ in CARD_FLAGS), "credits"]
     given = {name: getattr(options, f"card_{name}") for name in names if f"card_{name}" in options}
     return ModelCard(**given) if given else None

@@ -1,4 +1,4 @@
-"""The commands that make the data of shipped models, and the credits of their authors."""
+"""The commands `prepare-icons`, `prepare-avatars` and `prepare-credits`."""
 
 import argparse
 from collections.abc import Callable, Iterator
@@ -10,39 +10,39 @@ from mirage.training.data.prepare.icons import write_icons
 from mirage.training.data.sources.image_folder import open_folder
 
 ENDING = """Get the packages with: npm pack openmoji @svgmoji/noto
-OpenMoji's pictures are CC BY-SA 4.0, Noto's Apache-2.0."""
-AVATARS = """The archive holds PNG files named by code points, as emoji_u1f468_1f3fb.png; they are
-in the folder png/72 of https://github.com/googlefonts/noto-emoji, under Apache-2.0."""
+OpenMoji is licensed under CC BY-SA 4.0, Noto under Apache-2.0."""
+AVATARS = """The archive contains PNG files named by code points, such as emoji_u1f468_1f3fb.png:
+the folder png/72 of https://github.com/googlefonts/noto-emoji, licensed under Apache-2.0."""
 
 
 def add_command(add: Callable[..., argparse.ArgumentParser]) -> None:
-    """Add the parsers; `add` is a sub-parsers' `add_parser`."""
+    """Add the parsers; `add` is the method `add_parser` of subparsers."""
     _add_icons(add)
     _add_avatars(add)
     _add_credits(add)
 
 
 def _add_icons(add: Callable[..., argparse.ArgumentParser]) -> None:
-    summary = "draw the icons of npm packages as PNG, a folder per group"
+    summary = "render the icons of npm packages as PNG, a folder per group"
     parser = add("prepare-icons", help=summary, description=summary, epilog=ENDING)
     parser.set_defaults(command=_prepare_icons)
     parser.add_argument("openmoji", type=Path, metavar="OPENMOJI.tgz")
     parser.add_argument("noto", type=Path, nargs="?", metavar="SVGMOJI-NOTO.tgz")
     parser.add_argument("--to", type=Path, required=True, metavar="FOLDER")
-    parser.add_argument("--size", type=int, default=256, help="of a side in pixels; default 256")
+    parser.add_argument("--size", type=int, default=256, help="side in pixels; default 256")
 
 
 def _add_avatars(add: Callable[..., argparse.ArgumentParser]) -> None:
-    summary = "take the single persons from a ZIP of Noto's emoji, a folder per skin tone"
+    summary = "extract the single persons from a ZIP of Noto Emoji, a folder per skin tone"
     parser = add("prepare-avatars", help=summary, description=summary, epilog=AVATARS)
     parser.set_defaults(command=_prepare_avatars)
     parser.add_argument("emoji", type=Path, metavar="NOTO-EMOJI.zip")
     parser.add_argument("--to", type=Path, required=True, metavar="FOLDER")
-    parser.add_argument("--size", type=int, default=32, help="of a side in pixels; default 32")
+    parser.add_argument("--size", type=int, default=32, help="side in pixels; default 32")
 
 
 def _add_credits(add: Callable[..., argparse.ArgumentParser]) -> None:
-    summary = "list the authors of pictures by the copyright file of their Debian package"
+    summary = "list the authors of pictures from the copyright file of their Debian package"
     parser = add("prepare-credits", help=summary, description=summary)
     parser.set_defaults(command=_prepare_credits)
     parser.add_argument("copyright", type=Path, metavar="COPYRIGHT")

@@ -1,4 +1,4 @@
-"""Evaluation of runs and bundles of task `upscale`."""
+"""The command `evaluate` for runs and bundles of task `upscale`."""
 
 import argparse
 from collections.abc import Iterator, Sequence
@@ -27,12 +27,12 @@ from mirage.training.runs.run_dir import Run
 from mirage.training.runs.warm_start import is_bundle
 
 LEAST_SIDE = 48
-"""Pixels of a picture that can be scored: a window of SSIM and more, at every scale."""
+"""Smallest side of a picture in pixels; larger than the window of SSIM at every scale."""
 
 
 @dataclass(frozen=True)
 class _Upscaler:
-    """What is scored. data_options: how its data were read; snapshot: None of a bundle."""
+    """An upscaler to score. data_options: of its training data. snapshot: None for bundles."""
 
     name: str
     enlarge: Enlarge
@@ -43,11 +43,11 @@ class _Upscaler:
 
 
 def evaluate_upscaler(options: argparse.Namespace) -> Iterator[str]:
-    """Score an upscaler on its own held-out pictures, or on all of other ones.
+    """Score an upscaler on the held-out pictures of its data, or on all pictures of other data.
 
-    With --held-out only those held out of other ones count: what another model was trained on is
-    no measure of it beside this one. Writes scores and a sheet of pictures beside the snapshot,
-    unless --to says where; a bundle's are only written with --to.
+    With --held-out only the held-out pictures of other data are scored, which allows a comparison
+    with a model trained on the others. Writes scores and a sheet of pictures to --to, by default
+    beside the snapshot of a run.
     """
     if options.threads:
         torch.set_num_threads(options.threads)
@@ -88,7 +88,7 @@ def _of_run(options: argparse.Namespace) -> _Upscaler:
 def _of_bundle(options: argparse.Namespace) -> _Upscaler:
     bundle = load_bundle(options.candidate)
     manifest = bundle.manifest
-    if manifest.pictures is None:  # `evaluate` chose by the task
+    if manifest.pictures is None:  # for type checking: `evaluate` dispatches on the task
         raise UsageError(f"{options.candidate} is of task {manifest.task}, which has no pictures")
     return _Upscaler(
         name=f"{manifest.name}@{manifest.version}",
@@ -101,14 +101,14 @@ def _of_bundle(options: argparse.Namespace) -> _Upscaler:
 
 
 def _only(prefix: str, pictures: Sequence[Picture]) -> list[Picture]:
-    """Those whose names begin so; raises DataError when there are none."""
+    """The pictures whose names start with a prefix; raises DataError if there are none."""
     chosen = [picture for picture in pictures if picture.name.startswith(prefix)]
     if not chosen:
-        raise DataError(f"--only is {prefix}; no picture to be scored begins so")
+        raise DataError(f"--only is {prefix}; no picture has that prefix")
     return chosen
 
 
 def _set_name(options: argparse.Namespace) -> str:
-    """What a set of pictures is called in the name of a file."""
+    """The part of the file name that identifies the set of pictures."""
     words = [Path(options.data).stem, *PurePosixPath(options.only).parts]
     return "-".join(words).replace(".", "-")

@@ -1,4 +1,4 @@
-"""The command for a schedule: train, evaluate, gate, publish, release."""
+"""The command `retrain`: trains, evaluates, gates, publishes and releases, for schedules."""
 
 import argparse
 from collections.abc import Callable, Iterator
@@ -26,24 +26,24 @@ from mirage.training.publish.result import failure
 from mirage.training.retrain import Job, retrain
 from mirage.training.runs.device import resolve_device
 
-SUMMARY = "train, evaluate, gate, publish; the same command again goes on"
-ENDING = "The last line on standard output is the result as one JSON object, as in RUN/result.json."
+SUMMARY = "train, evaluate, gate, publish; run again to resume"
+ENDING = "The last line of standard output is the result as JSON, as in RUN/result.json."
 
 
 def add_command(add: Callable[..., argparse.ArgumentParser]) -> None:
-    """Add the parser; `add` is a sub-parsers' `add_parser`."""
+    """Add the parser; `add` is the method `add_parser` of subparsers."""
     parser = add("retrain", help=SUMMARY, description=SUMMARY, epilog=ENDING)
     parser.set_defaults(command=_retrain)
     add_recipe(parser)
     parser.add_argument("--to", type=Path, required=True, metavar="MODELS/NAME")
-    parser.add_argument("--run", type=Path, help="folder of the run; default: one under --runs")
+    parser.add_argument("--run", type=Path, help="folder of the run; default: a new one in --runs")
     parser.add_argument("--runs", type=Path, default=Path("runs"), help="default: ./runs")
     parser.add_argument(
-        "--keep-runs", type=_positive, metavar="N", help="of this model; default: all stay"
+        "--keep-runs", type=_positive, metavar="N", help="runs of this model to keep; default: all"
     )
-    parser.add_argument("--release", action="store_true", help="serve it, if the gate lets it pass")
-    parser.add_argument("--wait", action="store_true", help="for another job of this model to end")
-    _add_thresholds(parser.add_argument_group("gate", "What it takes to be published."))
+    parser.add_argument("--release", action="store_true", help="release it if it passes the gate")
+    parser.add_argument("--wait", action="store_true", help="wait for other jobs of this model")
+    _add_thresholds(parser.add_argument_group("gate", "Requirements for publishing."))
     add_card(parser.add_argument_group("model card"))
 
 
@@ -100,7 +100,7 @@ def _job(options: argparse.Namespace) -> Job:
 def _read(
     options: argparse.Namespace,
 ) -> tuple[TrainConfig, Dataset | PictureSet, Dataset | None]:
-    """The configuration, the data and their test split; pictures have none of their own."""
+    """The configuration, the training data and the test split; None for pictures."""
     check_recipe(options)
     if early := upscale_config(options):
         return early, read_pictures(options, early), None

@@ -1,4 +1,4 @@
-"""The command that makes Stacked-MNIST: data of 1,000 kinds in which collapse can be counted."""
+"""The command `stack-mnist`: writes Stacked-MNIST, a data set with 1,000 modes."""
 
 import argparse
 from collections.abc import Callable
@@ -7,15 +7,15 @@ from pathlib import Path
 from mirage.training.data.load import load_dataset
 from mirage.training.data.sources.mnist import IMAGES, write_stacked
 
-SUMMARY = "stack digits into the colours of images: 1,000 kinds of them"
+SUMMARY = "write Stacked-MNIST: images with a random digit in each colour channel"
 
 
 def add_command(add: Callable[..., argparse.ArgumentParser]) -> None:
-    """Add the parser; `add` is a sub-parsers' `add_parser`."""
+    """Add the parser; `add` is the method `add_parser` of subparsers."""
     parser = add("stack-mnist", help=SUMMARY, description=SUMMARY)
     parser.set_defaults(command=_stack)
-    parser.add_argument("data", type=Path, help="the digits, e.g. the folder of the MNIST files")
-    parser.add_argument("file", type=Path, metavar="FILE.npy", help="what `train --data` takes")
+    parser.add_argument("data", type=Path, help="digits, e.g. the folder of the MNIST files")
+    parser.add_argument("file", type=Path, metavar="FILE.npy", help="for `train --data`")
     parser.add_argument("--images", type=int, default=IMAGES, help=f"default {IMAGES:,}")
     parser.add_argument("--seed", type=int, default=0)
 

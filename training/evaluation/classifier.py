@@ -1,8 +1,8 @@
-"""Small networks whose features score generators; they never train one.
+"""Small classifiers whose features score generators; generators are never trained with them.
 
-The classifier of digits is the one that ships: made once by `python -m training judge`, pinned by
-hash, and committed before any generator that it scores. For other data its like is trained on the
-spot.
+The classifier of digits is part of the package. It was trained once by `python -m training
+train-classifier`, pinned by hash, and committed before the generators that it scores. For other
+data a classifier of the same architecture is trained before scoring.
 """
 
 import hashlib

@@ -1,1 +1,1 @@
-"""Pages for people: one file each, nothing loaded from elsewhere."""
+"""Reports as self-contained HTML pages."""

@@ -1,4 +1,4 @@
-"""What a run's page says of its data and its pictures: for each task in its own words."""
+"""The parts of a run's report that depend on the task."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,10 +14,11 @@ Sheet = dict[str, Any]
 
 @dataclass(frozen=True)
 class About:
-    """Functions of a run's data sheet, and of the snapshot that the page is about.
+    """Functions of the run's description of its data, and of the snapshot.
 
-    side: the longer side of one image in the sample grid, in pixels. grid: what the grid shows.
-    film: what changes in it over the training. scores: HTML, beyond the scorecard.
+    facts: key figures. data: rows of the table about the data. side: the longer side of one image
+    in the sample grid, in pixels. grid: caption of the grid. film: caption of the animation.
+    scores: HTML of scores that are not in the scorecard.
     """
 
     facts: Callable[[Sheet], dict[str, str]]
@@ -39,12 +40,12 @@ def _image_facts(sheet: Sheet) -> dict[str, str]:
 
 def _image_data(sheet: Sheet) -> dict[str, str]:
     height, width, channels = sheet["shape"]
-    kind = {1: "grey", 3: "RGB", 4: "RGBA"}[channels]
+    colour = {1: "grey", 3: "RGB", 4: "RGBA"}[channels]
     classes = sheet["classes"]
     listed = ", ".join(classes[:40]) + (" …" if len(classes) > 40 else "")
     return {
         "images": f"{sheet['images']:,}",
-        "form": f"{width} x {height} pixels, {kind}",
+        "shape": f"{width} x {height} pixels, {colour}",
         "classes": f"{len(classes)}: {listed}" if classes else "none",
         "fingerprint": sheet["fingerprint"],
     }
@@ -62,13 +63,13 @@ def _picture_data(sheet: Sheet) -> dict[str, str]:
     options = sheet["options"]
     return {
         "pictures": f"{sheet['images']:,}, and {sheet['held_out']:,} held out",
-        "made smaller first": "by " + ", ".join(map(str, options["shrink"])),
+        "reduced by": ", ".join(map(str, options["shrink"])),
         "fingerprint": sheet["fingerprint"],
     }
 
 
 def _restoration(snapshot: Path) -> str:
-    """A table and a sheet for each set of pictures that the snapshot was scored on."""
+    """A table and a sheet of pictures for each set that the snapshot was scored on."""
     return "".join(
         map(_scored_on, sorted(snapshot.parent.glob(f"{snapshot.stem}.*.restoration.json")))
     )
@@ -82,9 +83,9 @@ def _scored_on(file: Path) -> str:
     )
     name = file.name.split(".")[1]
     caption = (
-        f"{name}, {card.pictures} pictures; the least gain over bicubic is "
-        f"{card.worst_gain:+.2f} dB, {card.worst}, first in the sheet: low resolution, bicubic, "
-        "the model, the picture itself"
+        f"{name}, {card.pictures} pictures. Columns: low resolution, bicubic, the model, the "
+        f"original. The first row has the smallest gain over bicubic: {card.worst}, "
+        f"{card.worst_gain:+.2f} dB"
     )
     sheet = file.with_suffix(".png")
     shown = pictures({caption: still_of(sheet, caption)}, 256) if sheet.exists() else ""
@@ -108,7 +109,7 @@ ABOUT = {
         facts=_picture_facts,
         data=_picture_data,
         side=lambda sheet: 128,
-        grid=lambda sheet: "Low resolution, bicubic, the model, the picture itself; held out.",
+        grid=lambda sheet: "Held-out pictures: low resolution, bicubic, the model, the original.",
         film="The same pictures during training",
         scores=_restoration,
     ),

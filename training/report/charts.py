@@ -1,4 +1,4 @@
-"""Line charts as inline SVG: the statistics of a run, and the signs that the monitor watches."""
+"""Line charts as inline SVG: statistics of a run, and signals of the watchdog."""
 
 import json
 import math
@@ -13,13 +13,13 @@ from pydantic import BaseModel, ValidationError
 
 WIDTH, HEIGHT = 320, 150
 LEFT, RIGHT, TOP, BOTTOM = 44, 8, 8, 22
-MOST_POINTS = 240
+MAX_POINTS = 240
 COLOURS = ("var(--ink-1)", "var(--ink-2)", "var(--ink-3)")
 
 
 @dataclass(frozen=True)
 class Series:
-    """One curve: a name, and equally many x (kimg) and y."""
+    """A named curve; x (kimg) and y have the same length."""
 
     name: str
     x: Sequence[float]
@@ -27,7 +27,7 @@ class Series:
 
 
 def line_chart(title: str, explanation: str, series: Sequence[Series]) -> str:
-    """An HTML figure; values that are no numbers are left out. Empty when nothing can be drawn."""
+    """A chart as an HTML figure; omits non-finite values. Empty with fewer than two values."""
     curves = [(s.name, *_thinned(s)) for s in series]
     curves = [curve for curve in curves if len(curve[1]) > 1]
     if not curves:
@@ -52,18 +52,18 @@ def line_chart(title: str, explanation: str, series: Sequence[Series]) -> str:
 
 
 def _thinned(series: Series) -> tuple[np.ndarray, np.ndarray]:
-    """Means of as many equal stretches as fit, so that noise does not hide the course."""
+    """Average the series to at most `MAX_POINTS` points, which also reduces noise."""
     x, y = np.asarray(series.x, np.float64), np.asarray(series.y, np.float64)
     known = np.isfinite(y)
     x, y = x[known], y[known]
-    if len(x) <= MOST_POINTS:
+    if len(x) <= MAX_POINTS:
         return x, y
-    parts = np.array_split(np.arange(len(x)), MOST_POINTS)
+    parts = np.array_split(np.arange(len(x)), MAX_POINTS)
     return np.array([x[p[-1]] for p in parts]), np.array([y[p].mean() for p in parts])
 
 
 def _robust_range(values: np.ndarray) -> tuple[float, float]:
-    """From the least to the greatest value, without the outermost hundredth when it is far off."""
+    """The range of values, clipped to half its width beyond the 1 % and 99 % quantiles."""
     low, high = np.quantile(values, (0.01, 0.99))
     least, greatest = values.min(), values.max()
     room = 0.5 * (high - low)
@@ -74,7 +74,7 @@ def _robust_range(values: np.ndarray) -> tuple[float, float]:
 
 
 def _ticks(low: float, high: float, count: int) -> np.ndarray:
-    """Round numbers from at most `low` to at least `high`."""
+    """Round tick values that cover `low` to `high`."""
     if high <= low:
         high = low + (abs(low) or 1.0)
     rough = (high - low) / count
@@ -84,17 +84,18 @@ def _ticks(low: float, high: float, count: int) -> np.ndarray:
     return np.arange(first, last + 1) * step
 
 
-def _place(values: np.ndarray, axis: np.ndarray, start: float, end: float) -> np.ndarray:
+def _scale(values: np.ndarray, axis: np.ndarray, start: float, end: float) -> np.ndarray:
+    """Map values on an axis to coordinates between `start` and `end`."""
     return start + (values - axis[0]) / (axis[-1] - axis[0]) * (end - start)
 
 
 def _grid(x_axis: np.ndarray, y_axis: np.ndarray) -> list[str]:
     bottom, right = HEIGHT - BOTTOM, WIDTH - RIGHT
     parts = []
-    for tick, y in zip(y_axis, _place(y_axis, y_axis, bottom, TOP), strict=True):
+    for tick, y in zip(y_axis, _scale(y_axis, y_axis, bottom, TOP), strict=True):
         parts.append(f'<path class="rule" d="M{LEFT} {y:.1f}H{right}"/>')
         parts.append(f'<text x="{LEFT - 6}" y="{y + 3.5:.1f}" text-anchor="end">{tick:.4g}</text>')
-    for tick, x in zip(x_axis, _place(x_axis, x_axis, LEFT, right), strict=True):
+    for tick, x in zip(x_axis, _scale(x_axis, x_axis, LEFT, right), strict=True):
         anchor = "end" if tick == x_axis[-1] else "middle"
         label = f'<text x="{x:.1f}" y="{HEIGHT - 6}" text-anchor="{anchor}">{tick:g}</text>'
         parts.append(label)
@@ -102,8 +103,8 @@ def _grid(x_axis: np.ndarray, y_axis: np.ndarray) -> list[str]:
 
 
 def _path(x: np.ndarray, y: np.ndarray, x_axis: np.ndarray, y_axis: np.ndarray, colour: str) -> str:
-    across = _place(x, x_axis, LEFT, WIDTH - RIGHT)
-    up = np.clip(_place(y, y_axis, HEIGHT - BOTTOM, TOP), TOP, HEIGHT - BOTTOM)
+    across = _scale(x, x_axis, LEFT, WIDTH - RIGHT)
+    up = np.clip(_scale(y, y_axis, HEIGHT - BOTTOM, TOP), TOP, HEIGHT - BOTTOM)
     points = " ".join(f"{a:.1f},{b:.1f}" for a, b in zip(across, up, strict=True))
     return f'<polyline class="line" points="{points}" style="stroke:{colour}"/>'
 
@@ -114,50 +115,50 @@ CHARTS = (
     (
         "Losses",
         {"d_loss": "discriminator", "g_loss": "generator"},
-        "Both stay level when neither network overpowers the other.",
+        "Both are stable while the networks are balanced.",
     ),
     (
         "Margin",
         {"margin": "margin"},
-        "How surely real and generated images are told apart: falling is progress, a steep rise "
-        "a warning.",
+        "How confidently the discriminator separates real from generated images. A fall is "
+        "progress, a steep rise a warning.",
     ),
     (
         "Gradient penalties",
         {"r1": "R1, real images", "r2": "R2, generated images"},
-        "Of one size when training is balanced.",
+        "Similar values indicate balanced training.",
     ),
     (
         "Content",
         {"content": "content loss"},
-        "Distance to the true pictures; it falls, and rises a little once a game is played.",
+        "Distance to the original pictures. It rises slightly when adversarial training starts.",
     ),
     (
         "Fidelity",
         {"psnr": "PSNR in dB"},
-        "Of the luma of the sample grid, which is held out.",
+        "Of the luma of held-out pictures, those of the sample grid.",
     ),
     (
         "Gain",
         {"gain": "dB above bicubic"},
-        "What the network adds to plain interpolation.",
+        "PSNR gain over bicubic interpolation.",
     ),
-    ("The game's share", {"adversarial_ratio": "adversarial ratio"}, "As configured."),
+    ("Adversarial weight", {"adversarial_ratio": "adversarial ratio"}, "As configured."),
     ("Learning rate", {"lr": "learning rate"}, "As configured."),
     ("Penalty weight", {"gamma": "gamma"}, "As configured."),
     (
         "Averaging",
         {"ema_half_life_kimg": "half-life"},
-        "Half-life of the averaged generator, kimg.",
+        "Half-life of the generator's exponential moving average, in kimg.",
     ),
     ("Second moment", {"beta2": "beta 2"}, "Of the optimizers, as configured."),
-    ("Speed", {"kimg_per_s": "kimg/s"}, "Thousands of images per second, on this machine."),
+    ("Speed", {"kimg_per_s": "kimg/s"}, "Thousands of images per second."),
 )
 KNOWN = {key for _, keys, _ in CHARTS for key in keys} | {"nimg"}
 
 
 def charts(lines: Lines) -> str:
-    """Every statistic that the run recorded: the known ones explained, others by their names."""
+    """Charts of all recorded statistics; unknown ones are titled with their key."""
     drawn = [_chart(lines, *chart) for chart in CHARTS]
     drawn += [_chart(lines, key, {key: key}, "") for key in _others(lines)]
     return f'<div class="charts">{"".join(drawn)}</div>' if any(drawn) else ""
@@ -178,7 +179,7 @@ def _series(lines: Lines, key: str, name: str) -> Series:
 
 
 class Sign(BaseModel):
-    """One sign: what it tells, its limits, and pairs of images seen and value."""
+    """A signal: its explanation, its limits, and pairs of (images seen, value)."""
 
     text: str = ""
     least: float | None = None
@@ -187,7 +188,7 @@ class Sign(BaseModel):
 
 
 class Alarm(BaseModel):
-    """The first sign that left its limits, and what to change."""
+    """The first signal beyond its limits, and advice."""
 
     sign: str
     nimg: int
@@ -198,14 +199,14 @@ class Alarm(BaseModel):
 
 
 class Watch(BaseModel):
-    """The content of `watchdog.json`; what is missing there is empty here."""
+    """The content of `watchdog.json`; missing fields are empty."""
 
     first_sign: Alarm | None = None
     signs: dict[str, Sign] = {}
 
 
 def read_watch(path: Path) -> Watch | None:
-    """What the watchdog wrote; None when it wrote nothing that can be read."""
+    """Read `watchdog.json`; None if it is missing or invalid."""
     try:
         return Watch.model_validate(json.loads(path.read_bytes()))
     except (OSError, ValueError, ValidationError):
@@ -213,7 +214,7 @@ def read_watch(path: Path) -> Watch | None:
 
 
 def watched(watch: Watch | None) -> str:
-    """The alarm, if there was one, and a chart for each sign; empty without a watchdog."""
+    """The alarm, if there was one, and a chart of each signal; empty without a watchdog."""
     if not watch:
         return ""
     charts = "".join(_sign_chart(name, sign) for name, sign in watch.signs.items())
@@ -222,16 +223,18 @@ def watched(watch: Watch | None) -> str:
 
 def _alarm(alarm: Alarm | None) -> str:
     if not alarm:
-        return '<p class="banner real"><b>Healthy</b><span>No sign left its limits.</span></p>'
+        return (
+            '<p class="banner real"><b>Healthy</b><span>All signals are within limits.</span></p>'
+        )
     return (
         f'<p class="banner broken"><b>Stopped after {alarm.nimg / 1000:,.1f} kimg</b>'
-        f"<span>{escape(' '.join(_told(alarm)))}</span></p>"
+        f"<span>{escape(' '.join(_sentences(alarm)))}</span></p>"
     )
 
 
-def _told(alarm: Alarm) -> Iterator[str]:
+def _sentences(alarm: Alarm) -> Iterator[str]:
     limit = "" if alarm.threshold is None else f", the limit {alarm.threshold:.4g}"
-    value = "no number" if alarm.value is None else f"{alarm.value:.4g}"
+    value = "not a number" if alarm.value is None else f"{alarm.value:.4g}"
     yield f"{_name(alarm.sign).capitalize()} was {value}{limit}."
     yield alarm.text
     yield alarm.advice
@@ -241,19 +244,19 @@ def _sign_chart(name: str, sign: Sign) -> str:
     known = [(nimg / 1000, value) for nimg, value in sign.seen if value is not None]
     kimg, values = [x for x, _ in known], [y for _, y in known]
     limits = {"at least": sign.least, "at most": sign.most}
-    told = [f"{words} {limit:g}" for words, limit in limits.items() if limit is not None]
+    bounds = [f"{words} {limit:g}" for words, limit in limits.items() if limit is not None]
     drawn = [
         Series(words, [kimg[0], kimg[-1]], [limit, limit])
         for words, limit in limits.items()
         if limit is not None and kimg and _near(limit, values)
     ]
-    allowed = f"Allowed: {', '.join(told)}." if told else ""
+    allowed = f"Allowed: {', '.join(bounds)}." if bounds else ""
     explanation = f"{sign.text} {allowed}".strip()
     return line_chart(_name(name).capitalize(), explanation, [Series("seen", kimg, values), *drawn])
 
 
 def _near(limit: float, values: list[float]) -> bool:
-    """Whether a line at the limit would leave the curve room to be seen."""
+    """Whether a line at the limit fits in the chart without flattening the curve."""
     low, high = min(values), max(values)
     room = 2 * max(high - low, abs(high) / 4)
     return low - room <= limit <= high + room

@@ -1,4 +1,4 @@
-"""Two models side by side: the same seeds, their pictures and their scores."""
+"""A page that compares two models: images of the same seeds, and scores."""
 
 import math
 from collections.abc import Iterator, Mapping
@@ -18,7 +18,7 @@ from mirage.training.report.score_gauges import (
     in_order,
     legend,
     pill,
-    place_of_collapsed,
+    position_of_collapsed,
     quality,
     track,
     verdict,
@@ -30,24 +30,24 @@ STYLES = ("first", "second")
 
 @dataclass(frozen=True)
 class Side:
-    """One of the two: the model, and its scorecard if there is one."""
+    """One of the two models, with its scorecard if there is one."""
 
     candidate: Candidate
     card: Scorecard | None
 
     @property
     def scores(self) -> Mapping[str, Score]:
-        """Those of the scorecard, else what was recorded when the model was exported."""
+        """The scores of the scorecard, else those recorded at export."""
         return self.card.scores if self.card else self.candidate.scores
 
     @property
     def collapsed(self) -> Mapping[str, float]:
-        """What a generator without variety scores on the same data; empty when not known."""
+        """The scores of a collapsed generator on the same data; empty if unknown."""
         return self.card.collapsed if self.card else {}
 
 
 def write_comparison(first: Side, second: Side, to: Path) -> Path:
-    """Write one page about two models."""
+    """Write the page and return its path."""
     title = f"{first.candidate.name} and {second.candidate.name}"
     to.write_text(page(title, _body((first, second), title)), encoding="utf-8")
     return to
@@ -91,8 +91,8 @@ def _alike(sides: tuple[Side, Side]) -> str:
     cards = [side.card for side in sides]
     if cards[0] and cards[1]:
         if cards[0].compares_with(cards[1]):
-            return "Measured alike: on the same data, by the same network, with as many images."
-        return "Measured on other data, by another network or with other sizes: not comparable."
+            return "Comparable: same data, same feature network, same number of images."
+        return "Measured with different data, feature networks or sizes: not comparable."
     same = sides[0].candidate.data_fingerprint == sides[1].candidate.data_fingerprint
     return "As recorded at export, " + ("on the same data." if same else "each on its own data.")
 
@@ -101,16 +101,16 @@ def _scores(sides: tuple[Side, Side]) -> str:
     first, second = sides
     names = [name for name in in_order(first.scores) if name in second.scores]
     if not names:
-        return "<p>At least one of the two has no scores; give <code>--data</code>.</p>"
+        return "<p>At least one model has no scores; pass <code>--data</code>.</p>"
     key = [(css, side.candidate.name) for css, side in zip(STYLES, sides, strict=True)]
     return legend([*key, *BOUNDS]) + "".join(_row(name, sides) for name in names)
 
 
 def _row(name: str, sides: tuple[Side, Side]) -> str:
-    places = [quality(name, s.scores[name], s.collapsed.get(name)) for s in sides]
-    ring = place_of_collapsed(name, sides[0].scores[name], sides[0].collapsed.get(name))
-    marks = [*zip(STYLES, places, strict=True), ("ring", ring)]
-    pills = "".join(pill(p, s.candidate.name) for p, s in zip(places, sides, strict=True))
+    positions = [quality(name, s.scores[name], s.collapsed.get(name)) for s in sides]
+    ring = position_of_collapsed(name, sides[0].scores[name], sides[0].collapsed.get(name))
+    marks = [*zip(STYLES, positions, strict=True), ("ring", ring)]
+    pills = "".join(pill(p, s.candidate.name) for p, s in zip(positions, sides, strict=True))
     return (
         f'<section class="gauge"><h3>{escape(MEANINGS[name].question)}</h3>'
         f'<div class="pills">{pills}</div>{track(marks)}<p>{escape(_numbers(name, sides))}</p>'
@@ -119,7 +119,7 @@ def _row(name: str, sides: tuple[Side, Side]) -> str:
 
 
 def _numbers(name: str, sides: tuple[Side, Side]) -> str:
-    """Both values, the real one, and the difference with the spread that chance explains."""
+    """Both values, that of real data, and whether the difference exceeds the spread."""
     form = MEANINGS[name].form
     values = [side.scores[name].value for side in sides]
     parts = [
@@ -130,13 +130,13 @@ def _numbers(name: str, sides: tuple[Side, Side]) -> str:
     spreads = [side.card.spread.get(name, math.nan) if side.card else math.nan for side in sides]
     noise = math.hypot(*spreads)
     if not math.isnan(noise):
-        clear = "more" if abs(values[1] - values[0]) > 2 * noise else "no more"
-        parts.append(f"the difference is {clear} than chance explains")
+        clear = "exceeds" if abs(values[1] - values[0]) > 2 * noise else "is within"
+        parts.append(f"the difference {clear} two standard deviations")
     return f"{name.replace('_', ' ')}: {', '.join(parts)}."
 
 
 def table_of(sides: tuple[Side, Side]) -> str:
-    """What each is and where it comes from."""
+    """A table of preset, length of training and data of each model."""
     rows = {
         side.candidate.name: f"preset {side.candidate.preset}, "
         f"{side.candidate.kimg:,.0f} thousand images"

@@ -1,4 +1,4 @@
-"""Images inside a page: PNG for stills, animated WebP for the film of a training."""
+"""Images embedded in a page: PNG for stills, animated WebP for the progress of training."""
 
 import base64
 import io
@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-MOST_FRAMES = 48
+MAX_FRAMES = 48
 FILM_SIDE = 800
 FILM_BYTES = 2 << 20
 FRAME_MS = 160
@@ -19,27 +19,27 @@ Film = tuple[bytes, tuple[int, int]]
 
 
 def still(image: np.ndarray, description: str) -> str:
-    """uint8 [H, W, C] -> an HTML image."""
+    """An HTML image of uint8 [H, W, C]."""
     file = io.BytesIO()
     Image.fromarray(image.squeeze()).save(file, "PNG", optimize=True)
     return _img(file.getvalue(), "png", image.shape[1], image.shape[0], description)
 
 
 def still_of(path: Path, description: str) -> str:
-    """The PNG in a file as an HTML image."""
+    """An HTML image of a PNG file."""
     with Image.open(path) as image:
         return still(np.atleast_3d(np.asarray(image)), description)
 
 
-def film(frames: Sequence[Path], description: str, made: Path | None = None) -> str:
-    """Pictures of one size as an animation that repeats, at most 48 frames and 2 MiB.
+def film(frames: Sequence[Path], description: str, recorded: Path | None = None) -> str:
+    """A looping animation of PNG files of one size, at most 48 frames and 2 MiB.
 
-    made: an animated WebP of them, which is taken when it is there and not too large. Where the
-    reader asked for less motion, the last picture alone is shown. Empty without frames.
+    recorded: an animated WebP of the frames, used if it exists and is not too large. Readers who
+    prefer reduced motion see the last frame. Empty without frames.
     """
     if not frames:
         return ""
-    content, size = _read_film(made) or _make_film(frames)
+    content, size = _read_film(recorded) or _make_film(frames)
     last = base64.b64encode(frames[-1].read_bytes()).decode()
     source = (
         f'<source media="(prefers-reduced-motion: reduce)" srcset="data:image/png;base64,{last}">'
@@ -58,7 +58,7 @@ def _read_film(path: Path | None) -> Film | None:
 
 
 def _make_film(frames: Sequence[Path]) -> Film:
-    count = min(len(frames), MOST_FRAMES)
+    count = min(len(frames), MAX_FRAMES)
     while True:
         chosen = [frames[i] for i in np.linspace(0, len(frames) - 1, count).round().astype(int)]
         content, size = _animation(chosen)
@@ -84,9 +84,9 @@ def _frame(path: Path) -> Image.Image:
     return frame
 
 
-def _img(content: bytes, kind: str, width: int, height: int, description: str) -> str:
+def _img(content: bytes, format: str, width: int, height: int, description: str) -> str:
     data = base64.b64encode(content).decode()
     return (
-        f'<img src="data:image/{kind};base64,{data}" width="{width}" height="{height}" '
+        f'<img src="data:image/{format};base64,{data}" width="{width}" height="{height}" '
         f'alt="{escape(description)}">'
     )

@@ -1,4 +1,4 @@
-"""The frame and the look of every page: one file, light and dark, on screen and on paper."""
+"""HTML building blocks and the style sheet of all reports, for light, dark and print."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
@@ -90,11 +90,11 @@ code { font-size:.92em; } footer { margin-top:56px; font-size:13.5px; color:var(
 
 
 SMALL_SIDE = 64
-"""Images of at most this many pixels a side are enlarged without smoothing."""
+"""Images with sides up to this many pixels are enlarged without smoothing."""
 
 
 def page(title: str, body: Iterable[str]) -> str:
-    """A whole HTML document that loads nothing."""
+    """A complete HTML document without external resources."""
     return (
         "<!doctype html>\n"
         '<html lang="en"><head><meta charset="utf-8">'
@@ -105,14 +105,14 @@ def page(title: str, body: Iterable[str]) -> str:
 
 
 def section(title: str, introduction: str, content: str) -> str:
-    """A heading, a sentence and what follows; nothing at all without content."""
+    """A heading, an introduction and the content; empty if there is no content."""
     if not content:
         return ""
     return f'<h2>{escape(title)}</h2><p class="soft">{escape(introduction)}</p>{content}'
 
 
 def facts(items: Mapping[str, str]) -> str:
-    """Large figures with their names below."""
+    """Key figures: large values with their names below."""
     cells = "".join(
         f"<li><b>{escape(v)}</b><span>{escape(k)}</span></li>" for k, v in items.items()
     )
@@ -120,14 +120,14 @@ def facts(items: Mapping[str, str]) -> str:
 
 
 def table(rows: Mapping[str, str], columns: bool = False) -> str:
-    """Names and values; with `columns` in as many columns as the page is wide."""
+    """A table of names and values; columns: flow it in as many columns as fit."""
     body = "".join(f"<tr><th>{escape(k)}</th><td>{escape(v)}</td></tr>" for k, v in rows.items())
     css = "scroll columns" if columns else "scroll"
     return f'<div class="{css}"><table>{body}</table></div>'
 
 
 def grid(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A table with several columns of HTML values; its first is the rows' names."""
+    """A table of HTML cells with a header; the first cell of a row is its name."""
     top = "".join(f"<th>{escape(cell)}</th>" for cell in head)
     body = "".join(
         f"<tr><th>{name}</th>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>"
@@ -137,7 +137,7 @@ def grid(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def pictures(figures: Mapping[str, str], side: int) -> str:
-    """HTML images by caption, side by side; `side` is that of one image in them, in pixels."""
+    """Show HTML images with captions side by side; side: of one image in a grid, in pixels."""
     css = "pictures small" if side <= SMALL_SIDE else "pictures"
     parts = "".join(
         f"<figure>{image}<figcaption>{escape(caption)}</figcaption></figure>"
@@ -148,7 +148,7 @@ def pictures(figures: Mapping[str, str], side: int) -> str:
 
 
 def counted(number: int) -> str:
-    """812, 12.3 thousand, 1.45 million."""
+    """Format a count: 812, 12.3 thousand, 1.45 million."""
     if number < 1000:
         return str(number)
     unit, word = (1_000_000, "million") if number >= 1_000_000 else (1_000, "thousand")
@@ -156,7 +156,7 @@ def counted(number: int) -> str:
 
 
 def duration(seconds: float) -> str:
-    """45 s, 12 min, 3 h 05 min."""
+    """Format a duration: 45 s, 12 min, 3 h 05 min."""
     if seconds < 90:
         return f"{seconds:.0f} s"
     minutes = round(seconds / 60)

@@ -1,4 +1,4 @@
-"""The report of a run: what came of it, how it went, what it was made of."""
+"""The report of a run: result, scores, curves, data and configuration."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -33,7 +33,7 @@ STYLES = {"released": "real", "published": "real", "refused": "broken", "failed"
 
 
 def outcome(result: Result | None) -> str:
-    """The end of the job as a banner, then the gate's checks; empty for a run without a job."""
+    """The outcome of the job and the gate's checks; empty for a run without a job."""
     return f"{_banner(result)}{_checks(result)}" if result else ""
 
 
@@ -48,10 +48,10 @@ def _headline(result: Result) -> str:
         case "released" | "published":
             return f"{result.outcome.capitalize()} as {result.model}@{result.version}"
         case "refused":
-            return "Refused by the gate: not published"
+            return "Rejected by the gate: not published"
         case "failed":
             return f"Failed: stage {result.stage}" if result.stage else "Failed"
-    return f"Under way: stage {result.stage}" if result.stage else "Under way"
+    return f"Running: stage {result.stage}" if result.stage else "Running"
 
 
 def _checks(result: Result) -> str:
@@ -61,7 +61,7 @@ def _checks(result: Result) -> str:
     if result.released_version is not None:
         released = f"{result.model}@{result.released_version}"
         compared = f'<p class="soft below">Compared with the released {escape(released)}.</p>'
-    head = ("score", "value", "asked for", "", "threshold")
+    head = ("score", "value", "required", "", "threshold")
     return compared + grid(head, (tuple(_row(check)) for check in result.checks))
 
 
@@ -69,14 +69,14 @@ def _row(check: Check) -> Iterator[str]:
     yield escape(check.score)
     yield f"{check.value:.4g}"
     yield f"{'at most' if check.lower_is_better else 'at least'} {check.bound:.4g}"
-    css, word = ("real", "passed") if check.passed else ("broken", "not passed")
+    css, word = ("real", "passed") if check.passed else ("broken", "failed")
     yield f'<b class="grade {css}">{word}</b>'
     yield f"<code>{flag(check.threshold)} {check.limit:g}</code>"
 
 
 @dataclass(frozen=True)
-class Story:
-    """Everything of a run that its page tells."""
+class ReportContent:
+    """Everything that the report of a run shows."""
 
     run: Run
     config: TrainConfig
@@ -92,137 +92,138 @@ class Story:
 
     @property
     def nimg(self) -> int:
-        """Images seen by the snapshot that is shown."""
+        """Images seen by the snapshot."""
         return int(self.snapshot.stem)
 
     @property
     def about(self) -> About:
-        """The words of the run's task."""
+        """The parts of the report for the run's task."""
         return ABOUT[self.config.task]
 
 
 def write_report(run: Run, to: Path | None = None) -> Path:
-    """Write `report.html` of a run, about its newest scored snapshot, else its newest.
+    """Write the report of a run's newest scored snapshot, else of its newest; returns the path.
 
-    Raises DataError when the folder is no run or has no snapshot yet.
+    to: default `report.html` in the run. Raises DataError if the folder is not a run or has no
+    snapshot.
     """
-    story = _read(run)
+    content = _read(run)
     path = to or run.path / "report.html"
-    replace_file(path, page(story.name, _body(story)).encode())
+    replace_file(path, page(content.name, _body(content)).encode())
     return path
 
 
-def _read(run: Run) -> Story:
+def _read(run: Run) -> ReportContent:
     config, data = run.read_config()
     snapshot = run.latest_snapshot()
     scored = sorted(run.snapshots.glob("[0-9]*.scores.json"))
     if scored:
         snapshot = scored[-1].with_name(scored[-1].name.replace(".scores.json", ".safetensors"))
-    return Story(
+    return ReportContent(
         run, config, data, run.read_stats(), snapshot, known_scorecard(scores_file(snapshot))
     )
 
 
-def _body(story: Story) -> Iterator[str]:
-    yield f"<h1>{escape(story.name)}</h1>"
-    yield facts(_facts(story))
-    yield banner(_verdict(story))
-    yield section("The job", "What it decided.", outcome(read_result(story.run.path)))
-    yield section("Pictures", story.about.grid(story.data), _pictures(story))
-    yield section("Scores", SCORES, _scores(story))
-    yield section("Copies of the training images?", NEIGHBOURS, _neighbours(story))
-    yield section("How it went", "Over thousands of images seen (kimg).", _curves(story))
-    yield section("The watchdog", WATCHDOG, watched(read_watch(story.run.path / "watchdog.json")))
-    yield section("Data", "What it was trained on.", table(story.about.data(story.data)))
-    yield section("Configuration", "Enough to make it again.", _configuration(story))
-    yield f"<footer>About the snapshot after {story.nimg:,} images.</footer>"
+def _body(content: ReportContent) -> Iterator[str]:
+    yield f"<h1>{escape(content.name)}</h1>"
+    yield facts(_facts(content))
+    yield banner(_verdict(content))
+    yield section("Job", "Result of the retraining job.", outcome(read_result(content.run.path)))
+    yield section("Pictures", content.about.grid(content.data), _pictures(content))
+    yield section("Scores", SCORES, _scores(content))
+    yield section("Copies of the training images?", NEIGHBOURS, _neighbours(content))
+    yield section("Curves", "Over thousands of images seen (kimg).", _curves(content))
+    yield section("Watchdog", WATCHDOG, watched(read_watch(content.run.path / "watchdog.json")))
+    yield section("Data", "The training data.", table(content.about.data(content.data)))
+    yield section("Configuration", "All settings of the run.", _configuration(content))
+    yield f"<footer>Snapshot after {content.nimg:,} images.</footer>"
 
 
-SCORES = "The further right a dot, the nearer to real data; nothing can be better than the far end."
+SCORES = "The right end of each scale is the score of real data."
 NEIGHBOURS = (
-    "Samples, and under each the training image most like it. Alike is fine; the same is a copy."
+    "Samples, with the most similar training image below each. Identical images are copies."
 )
 
-WATCHDOG = "Signs of collapse, followed all the time; one beyond its limit ends the training."
+WATCHDOG = "Signals of collapse; training stops when one exceeds its limit."
 
 
-def _verdict(story: Story) -> Any:
-    return verdict(story.card.scores, story.card.collapsed) if story.card else None
+def _verdict(content: ReportContent) -> Any:
+    return verdict(content.card.scores, content.card.collapsed) if content.card else None
 
 
-def _facts(story: Story) -> dict[str, str]:
-    generator = parameter_counts(story.snapshot).get("generator", 0)
+def _facts(content: ReportContent) -> dict[str, str]:
+    generator = parameter_counts(content.snapshot).get("generator", 0)
     found = {
-        **story.about.facts(story.data),
-        "images seen in training": counted(story.nimg),
+        **content.about.facts(content.data),
+        "images seen in training": counted(content.nimg),
         "parameters of the generator": counted(generator),
     }
-    if story.lines:
-        found["time of training"] = duration(_training_seconds(story.lines, story.nimg))
+    if content.lines:
+        found["training time"] = duration(_training_seconds(content.lines, content.nimg))
     return found
 
 
 def _training_seconds(lines: Lines, until: int) -> float:
-    """Time spent in steps, without what lay between stops and resumptions."""
-    seconds, before = 0.0, 0
+    """Time spent in training steps, without interruptions."""
+    seconds, previous = 0.0, 0
     for line in lines:
         if line["nimg"] <= until and line.get("kimg_per_s"):
-            seconds += (line["nimg"] - before) / 1000 / line["kimg_per_s"]
-        before = line["nimg"]
+            seconds += (line["nimg"] - previous) / 1000 / line["kimg_per_s"]
+        previous = line["nimg"]
     return seconds
 
 
-def _pictures(story: Story) -> str:
-    grids = sorted(story.run.samples.glob("[0-9]*.png"))
-    shown = [file for file in grids if int(file.stem) <= story.nimg]
-    real = story.snapshot.with_suffix(".real.png")
+def _pictures(content: ReportContent) -> str:
+    grids = sorted(content.run.samples.glob("[0-9]*.png"))
+    shown = [file for file in grids if int(file.stem) <= content.nimg]
+    real = content.snapshot.with_suffix(".real.png")
     return pictures(
         {
             "Generated": still_of(shown[-1], "Generated images") if shown else "",
             "Real, from the training data": still_of(real, "Real images") if real.exists() else "",
-            story.about.film: film(
-                shown, "Samples over the training", story.run.path / "film.webp"
+            content.about.film: film(
+                shown, "Samples during training", content.run.path / "film.webp"
             ),
         },
-        story.about.side(story.data),
+        content.about.side(content.data),
     )
 
 
-def _scores(story: Story) -> str:
-    if told := story.about.scores(story.snapshot):
-        return told
-    if not story.card:
+def _scores(content: ReportContent) -> str:
+    if scores := content.about.scores(content.snapshot):
+        return scores
+    if not content.card:
         return "<p>Not scored: <code>python -m training evaluate RUN --data PATH</code></p>"
-    lines = [*notes(story.card), _spread(story.card)]
+    lines = [*notes(content.card), _spread(content.card)]
     remarks = "".join(f'<p class="soft">{line}</p>' for line in lines if line)
-    return gauges(story.card.scores, story.card.collapsed) + remarks
+    return gauges(content.card.scores, content.card.collapsed) + remarks
 
 
 def _spread(card: Scorecard) -> str:
     if not card.spread:
         return ""
     parts = (f"{name.replace('_', ' ')} ± {value:.2g}" for name, value in card.spread.items())
-    return f"Standard deviation over {card.seeds} draws of latents: {', '.join(parts)}."
+    return f"Standard deviation over {card.seeds} sets of latents: {', '.join(parts)}."
 
 
-def _neighbours(story: Story) -> str:
-    path = story.snapshot.with_suffix(".neighbours.png")
+def _neighbours(content: ReportContent) -> str:
+    path = content.snapshot.with_suffix(".neighbours.png")
     if not path.exists():
         return ""
     caption = (
-        "First and third row: ten samples as they come, and the ten of a thousand most like a "
-        "training image. Second and fourth row: those training images."
+        "Row 1: ten random samples. Row 3: of a thousand samples, the ten most similar to a "
+        "training image. Rows 2 and 4: the most similar training images."
     )
-    return pictures({caption: still_of(path, caption)}, story.about.side(story.data))
+    return pictures({caption: still_of(path, caption)}, content.about.side(content.data))
 
 
-def _curves(story: Story) -> str:
-    return _history(story) + charts(story.lines)
+def _curves(content: ReportContent) -> str:
+    return _history(content) + charts(content.lines)
 
 
-def _history(story: Story) -> str:
-    """Scores of every scored snapshot over images seen, where there are at least two."""
-    files = sorted(story.run.snapshots.glob("[0-9]*.scores.json"))
+def _history(content: ReportContent) -> str:
+    """Charts of the scores of all scored snapshots; empty with fewer than two."""
+    files = sorted(content.run.snapshots.glob("[0-9]*.scores.json"))
     cards = {int(file.name.partition(".")[0]) / 1000: known_scorecard(file) for file in files}
     drawn = [
         line_chart(title, "", [_history_of(cards, name) for name in names])
@@ -243,9 +244,11 @@ def _history_of(cards: dict[float, Scorecard | None], name: str) -> Series:
     return Series(name, list(known), list(known.values()))
 
 
-def _configuration(story: Story) -> str:
-    rows = {name: _setting(getattr(story.config, name)) for name in type(story.config).model_fields}
-    machine = {f"machine: {k}": str(v) for k, v in story.run.read_machine().items()}
+def _configuration(content: ReportContent) -> str:
+    rows = {
+        name: _setting(getattr(content.config, name)) for name in type(content.config).model_fields
+    }
+    machine = {f"machine: {k}": str(v) for k, v in content.run.read_machine().items()}
     return table(rows | machine, columns=True)
 
 

@@ -1,4 +1,4 @@
-"""Scores drawn between what is broken and what is real, each with a sentence for laymen."""
+"""Scores as gauges on a scale from broken to real data, each with an explanation."""
 
 import math
 from collections.abc import Iterable, Iterator, Mapping
@@ -10,7 +10,7 @@ from mirage.bundle.format.manifest import Score
 
 
 class Grade(Enum):
-    """How near a score comes to that of real data; the value is the word that people read."""
+    """How close a score is to that of real data; the value is the displayed text."""
 
     REAL = "close to real"
     GOOD = "good"
@@ -23,11 +23,12 @@ GRADES = ((0.95, Grade.REAL), (0.8, Grade.GOOD), (0.5, Grade.WEAK), (0.0, Grade.
 
 @dataclass(frozen=True)
 class Meaning:
-    """How one score is read.
+    """How a score is explained and scaled.
 
-    question: what it answers. text: a sentence with {value}, {floor} and {collapsed}. form: how
-    its numbers are written. worst: the value at the lower end of its scale; None is the collapsed
-    generator's. squared: the scale is that of the square root, as for squared distances.
+    question: the question that it answers. text: an explanation with the fields {value}, {floor}
+    and {collapsed}. form: format specification of numbers. worst: the value at the lower end of the
+    scale; None uses the score of a collapsed generator. squared: the score is a squared distance,
+    and the scale uses its square root.
     """
 
     question: str
@@ -39,22 +40,23 @@ class Meaning:
 
 MEANINGS = {
     "agreement": Meaning(
-        "Does it make what was asked for?",
+        "Does it generate the requested class?",
         "{value} of the images show the class that was requested. "
-        "The classifier recognises {floor} of real images, so more is not to be had.",
+        "The classifier recognises {floor} of real images, which is the upper limit.",
         ".1%",
         worst=0.5,
     ),
     "coverage": Meaning(
-        "Is the whole variety there?",
-        "Generated images come close to {value} of the real ones; new real images to {floor}.",
+        "Does it cover the variety of the data?",
+        "{value} of the real images have a generated image close to them; with new real images it "
+        "is {floor}.",
         ".1%",
         worst=0.0,
     ),
     "frechet": Meaning(
-        "Are the images, taken together, like the data?",
-        "Their statistics are {value} away from the data's (Fréchet distance). Two sets of real "
-        "images are {floor} apart; one image per class, repeated, would be {collapsed} away.",
+        "Is the distribution like the data's?",
+        "The Fréchet distance to the data is {value}. Between two sets of real images it is "
+        "{floor}; for one image per class, repeated, it is {collapsed}.",
         ".3g",
         worst=None,
         squared=True,
@@ -67,73 +69,74 @@ MEANINGS = {
     ),
     "precision": Meaning(
         "Does each image look real?",
-        "{value} lie where real images lie; of new real images {floor} do.",
+        "{value} are within the distribution of real images; of new real images {floor}.",
         ".1%",
         worst=0.0,
     ),
     "recall": Meaning(
-        "Could it have made the real images?",
-        "{value} of the real images lie where generated ones lie; for new real images {floor} do.",
+        "Can it generate the real images?",
+        "{value} of the real images are within the distribution of generated ones; for new real "
+        "images it is {floor}.",
         ".1%",
         worst=0.0,
     ),
     "density": Meaning(
         "Are they typical of the data?",
-        "{value} times as crowded by real images as usual; new real images: {floor}.",
+        "The density of real images around them is {value}; around new real images {floor}.",
         ".2f",
         worst=0.0,
     ),
     "kernel": Meaning(
-        "The same, by another measure",
-        "Kernel distance {value}; two sets of real images {floor}, one image per class, repeated, "
-        "{collapsed}.",
+        "Is the distribution like the data's? (second measure)",
+        "The kernel distance to the data is {value}; between two sets of real images {floor}; for "
+        "one image per class, repeated, {collapsed}.",
         ".3g",
         worst=None,
         squared=True,
     ),
     "swd_thumbnails": Meaning(
-        "Are colours and shapes right, as a whole?",
-        "Thumbnails are {value} thousandths of the range apart from real ones (sliced Wasserstein "
-        "distance); two sets of real ones {floor}.",
+        "Are colours and shapes right overall?",
+        "The sliced Wasserstein distance of thumbnails is {value} thousandths of the value range; "
+        "between two sets of real ones {floor}.",
         ".3g",
         worst=None,
     ),
     "swd_middle": Meaning(
         "Are larger details right?",
-        "Patches at half the resolution are {value} thousandths apart from real ones; two sets of "
-        "real ones {floor}.",
+        "The distance of patches at half the resolution is {value} thousandths; between two sets "
+        "of real ones {floor}.",
         ".3g",
         worst=None,
     ),
     "swd_fine": Meaning(
         "Are the finest details right?",
-        "Patches of pixels are {value} thousandths apart from real ones; two sets of real ones "
-        "{floor}.",
+        "The distance of patches at full resolution is {value} thousandths; between two sets of "
+        "real ones {floor}.",
         ".3g",
         worst=None,
     ),
     "translucent": Meaning(
         "Is transparency clean?",
-        "{value} of the pixels are neither clear nor opaque; of real ones {floor}.",
+        "{value} of the pixels are translucent; in real images {floor}.",
         ".1%",
         worst=0.5,
     ),
     "cas": Meaning(
-        "Can one learn from them?",
-        "A classifier that saw generated images alone reads {value} of real test images rightly; "
-        "one that saw the real ones {floor}.",
+        "Can a classifier learn from them?",
+        "A classifier trained only on generated images classifies {value} of the real test images "
+        "correctly; one trained on real images {floor}.",
         ".1%",
         worst=0.5,
     ),
     "modes": Meaning(
-        "How many of the 1,000 kinds does it make?",
-        "{value} kinds were found; among as many real images {floor}.",
+        "How many of the 1,000 modes does it generate?",
+        "{value} modes were found; among as many real images {floor}.",
         ".0f",
         worst=0.0,
     ),
     "reverse_kl": Meaning(
-        "Does it make all kinds equally often?",
-        "The kinds are {value} nats from equally frequent; those of real images {floor}.",
+        "Are all modes equally frequent?",
+        "The divergence from the uniform distribution is {value} nats; for real images {floor}.",
         ".4f",
         worst=math.log(1000),
         squared=True,
@@ -143,9 +146,9 @@ ESSENTIAL = ("agreement", "coverage", "frechet", "memorised")
 
 
 def quality(name: str, score: Score, collapsed: float | None, value: float | None = None) -> float:
-    """The place in [0, 1] of a score between its worst end (0) and real data (1).
+    """Position of a score in [0, 1], from the worst value (0) to real data (1); NaN if unknown.
 
-    value: None is the score's own; another value is placed on the same scale.
+    value: another value to position on the same scale; None uses the value of the score.
     """
     meaning = MEANINGS[name]
     worst = meaning.worst if meaning.worst is not None else collapsed
@@ -158,15 +161,15 @@ def quality(name: str, score: Score, collapsed: float | None, value: float | Non
     return min(max((here - low) / (high - low), 0.0), 1.0) if high != low else math.nan
 
 
-def grade(place: float) -> Grade | None:
-    """The word for a place on the scale; None where there is no scale."""
-    if math.isnan(place):
+def grade(position: float) -> Grade | None:
+    """The grade of a position; None for NaN."""
+    if math.isnan(position):
         return None
-    return next(grade for least, grade in GRADES if place >= least)
+    return next(grade for least, grade in GRADES if position >= least)
 
 
 def sentence(name: str, score: Score, collapsed: float | None) -> str:
-    """The score in words, with its numbers."""
+    """The explanation of a score with its numbers."""
     meaning = MEANINGS[name]
     numbers = {"value": score.value, "floor": score.floor, "collapsed": collapsed}
     texts = {key: written(number, meaning.form) for key, number in numbers.items()}
@@ -174,63 +177,61 @@ def sentence(name: str, score: Score, collapsed: float | None) -> str:
 
 
 def written(number: float | None, form: str) -> str:
-    """A number for people; None is `unknown`."""
+    """Format a number; None is `unknown`."""
     if number is None:
         return "unknown"
-    return format(max(number, 0.0), form)  # estimates of what cannot be negative may be
+    return format(max(number, 0.0), form)  # unbiased estimates may be slightly negative
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """The whole model in a word and a sentence."""
+    """The overall grade of a model, and a sentence that explains it."""
 
     grade: Grade
     sentence: str
 
 
 def verdict(scores: Mapping[str, Score], collapsed: Mapping[str, float]) -> Verdict | None:
-    """As good as its worst essential score; None without any that has a scale."""
-    places = {
+    """The grade of the worst essential score; None if no essential score has a scale."""
+    positions = {
         name: quality(name, scores[name], collapsed.get(name))
         for name in MEANINGS
         if name in scores
     }
-    graded = {name: grade(place) for name, place in places.items() if name in ESSENTIAL}
+    graded = {name: grade(position) for name, position in positions.items() if name in ESSENTIAL}
     known = {name: word for name, word in graded.items() if word}
     if not known:
         return None
     order = list(Grade)
-    worst = max(known, key=lambda name: (order.index(known[name]), -places[name]))
-    return Verdict(known[worst], _explain(known[worst], worst, places))
+    worst = max(known, key=lambda name: (order.index(known[name]), -positions[name]))
+    return Verdict(known[worst], _explain(known[worst], worst, positions))
 
 
-def _explain(word: Grade, worst: str, places: dict[str, float]) -> str:
+def _explain(word: Grade, worst: str, positions: dict[str, float]) -> str:
     if word is Grade.REAL:
-        return "On every count it comes nearly as close to the data as other real images do."
+        return "All essential scores are close to those of real images."
     if word is Grade.GOOD:
-        return f"Useful, and still short of real data; what it lacks most: {LACKS[worst]}."
-    if places.get("coverage", 1.0) < 0.5 <= places.get("precision", 0.0):
-        return (
-            "It has collapsed: single images look real, but it makes the same few again and again."
-        )
-    return f"Not fit for use; what it lacks most: {LACKS[worst]}."
+        return f"Usable, but below real data. Main weakness: {LACKS[worst]}."
+    if positions.get("coverage", 1.0) < 0.5 <= positions.get("precision", 0.0):
+        return "The generator has collapsed: single images look real, but it repeats the same few."
+    return f"Not usable. Main weakness: {LACKS[worst]}."
 
 
 LACKS = {
-    "agreement": "too many images show another class than the one asked for",
-    "coverage": "variety, as much of what the data show is never made",
-    "frechet": "likeness to the data as a whole",
-    "memorised": "novelty, as too many images are copies of training images",
+    "agreement": "too many images show another class than requested",
+    "coverage": "low variety, since many real images have no similar generated one",
+    "frechet": "the distribution differs from the data's",
+    "memorised": "too many images are copies of training images",
 }
 
 
 def in_order(scores: Mapping[str, Score]) -> Iterator[str]:
-    """Names of the scores that can be explained, the essential ones first."""
+    """The names of the scores in `MEANINGS`, in its order: essential ones first."""
     return (name for name in MEANINGS if name in scores)
 
 
 def banner(found: Verdict | None) -> str:
-    """The verdict as the first thing that one reads."""
+    """The verdict as HTML."""
     if not found:
         return '<p class="banner">Not scored yet.</p>'
     return (
@@ -240,7 +241,7 @@ def banner(found: Verdict | None) -> str:
 
 
 def gauges(scores: Mapping[str, Score], collapsed: Mapping[str, float]) -> str:
-    """Every score that can be explained: the essential ones first, the others folded away."""
+    """A gauge for each score: essential ones first, the others in a collapsible section."""
     rows = {name: _gauge(name, scores[name], collapsed.get(name)) for name in in_order(scores)}
     first = "".join(row for name, row in rows.items() if name in ESSENTIAL)
     rest = "".join(row for name, row in rows.items() if name not in ESSENTIAL)
@@ -250,7 +251,7 @@ def gauges(scores: Mapping[str, Score], collapsed: Mapping[str, float]) -> str:
 
 
 def legend(items: Iterable[tuple[str, str]]) -> str:
-    """What each mark of a scale is: pairs of its style and its words."""
+    """A legend of the marks of a scale; items: pairs of CSS class and text."""
     parts = (f'<span><i class="{css}"></i>{escape(words)}</span>' for css, words in items)
     return f'<p class="legend">{"".join(parts)}</p>'
 
@@ -262,33 +263,33 @@ BOUNDS = (
 
 
 def _gauge(name: str, score: Score, collapsed: float | None) -> str:
-    place = quality(name, score, collapsed)
-    marks = [("dot", place), ("ring", place_of_collapsed(name, score, collapsed))]
+    position = quality(name, score, collapsed)
+    marks = [("dot", position), ("ring", position_of_collapsed(name, score, collapsed))]
     return (
-        f'<section class="gauge"><h3>{escape(MEANINGS[name].question)}</h3>{pill(place)}'
+        f'<section class="gauge"><h3>{escape(MEANINGS[name].question)}</h3>{pill(position)}'
         f"{track(marks)}<p>{escape(sentence(name, score, collapsed))}</p></section>"
     )
 
 
-def place_of_collapsed(name: str, score: Score, collapsed: float | None) -> float:
-    """Where a generator without variety stands on the scale; NaN when that is not known."""
+def position_of_collapsed(name: str, score: Score, collapsed: float | None) -> float:
+    """The position of a collapsed generator on the scale; NaN if unknown."""
     return math.nan if collapsed is None else quality(name, score, collapsed, collapsed)
 
 
-def pill(place: float, label: str = "") -> str:
-    """The word for a place on the scale, in its colour."""
-    word = grade(place)
+def pill(position: float, label: str = "") -> str:
+    """The grade of a position as a coloured pill."""
+    word = grade(position)
     css = word.name.lower() if word else "unknown"
     text = (f"{label}: " if label else "") + (word.value if word else "no scale")
     return f'<b class="grade {css}">{escape(text)}</b>'
 
 
 def track(marks: Iterable[tuple[str, float]]) -> str:
-    """The scale from broken to real, with marks (style and place in [0, 1], or NaN for none)."""
+    """A scale with marks; marks: pairs of CSS class and position in [0, 1], NaN to omit it."""
     drawn = "".join(
-        f'<i class="{kind}" style="left:{place:.2%}"></i>'
-        for kind, place in marks
-        if not math.isnan(place)
+        f'<i class="{css}" style="left:{position:.2%}"></i>'
+        for css, position in marks
+        if not math.isnan(position)
     )
     (_, *bounds) = (f"{least:.0%}" for least, _ in reversed(GRADES))
     weak, good, real = bounds

@@ -16,7 +16,7 @@ def test_transparent_pixels_take_the_colours_around_them() -> None:
     assert not (bled == 255).all(axis=2).any()
 
 
-def test_opaque_and_invisible_pictures_stay_as_they_are() -> None:
+def test_opaque_and_fully_transparent_pictures_are_unchanged() -> None:
     colour = np.random.default_rng(0).integers(0, 256, (5, 4, 1), dtype=np.uint8)
     for value in (0, 255):
         alpha = np.full((5, 4), value, np.uint8)

@@ -1,4 +1,4 @@
-"""Animations, read again by Pillow."""
+"""Animations, decoded by Pillow."""
 
 import io
 
@@ -14,7 +14,7 @@ MODES = {1: "L", 3: "RGB", 4: "RGBA"}
 
 
 def frames(channels: int) -> np.ndarray:
-    """Five frames whose pixels all differ from frame to frame; transparent or opaque ones."""
+    """Return five frames in which every pixel changes, with or without transparency."""
     images = np.random.default_rng(0).integers(0, 256, (5, 8, 12, channels), dtype=np.uint8)
     if channels == 4:
         images[..., 3] = np.where(images[..., 3] > 127, 255, 0)
@@ -22,7 +22,7 @@ def frames(channels: int) -> np.ndarray:
 
 
 def read(raw: bytes, channels: int) -> tuple[np.ndarray, list[float]]:
-    """The frames of an animation and their milliseconds."""
+    """Decode the frames of an animation and their durations in milliseconds."""
     found, durations = [], []
     with Image.open(io.BytesIO(raw)) as picture:
         assert picture.info["loop"] == 0
@@ -35,7 +35,7 @@ def read(raw: bytes, channels: int) -> tuple[np.ndarray, list[float]]:
 
 @pytest.mark.parametrize("media", [APNG, WEBP])
 @pytest.mark.parametrize("channels", [1, 3, 4])
-def test_no_visible_pixel_is_lost(media: str, channels: int) -> None:
+def test_visible_pixels_are_lossless(media: str, channels: int) -> None:
     found, durations = read(encode_animation(media, frames(channels), 85), channels)
     seen = frames(channels)[..., -1:] > 0 if channels == 4 else True
     np.testing.assert_array_equal(np.where(seen, found, 0), np.where(seen, frames(channels), 0))
@@ -43,24 +43,24 @@ def test_no_visible_pixel_is_lost(media: str, channels: int) -> None:
 
 
 @pytest.mark.parametrize("channels", [1, 3])
-def test_a_gif_keeps_256_colours_and_tens_of_milliseconds(channels: int) -> None:
+def test_a_gif_has_256_colours_and_durations_in_tens(channels: int) -> None:
     found, durations = read(encode_animation(GIF, frames(channels), 87), channels)
     np.testing.assert_array_equal(found, frames(channels))
     assert durations == [90] * 5
 
 
-def test_a_gif_keeps_what_is_transparent() -> None:
+def test_a_gif_keeps_transparency() -> None:
     found, _ = read(encode_animation(GIF, frames(4), 80), 4)
     np.testing.assert_array_equal(found[..., 3], frames(4)[..., 3])
 
 
 @pytest.mark.parametrize("media", FORMATS)
-def test_the_same_frames_are_the_same_bytes(media: str) -> None:
+def test_the_same_frames_give_the_same_bytes(media: str) -> None:
     assert encode_animation(media, frames(3), 80) == encode_animation(media, frames(3), 80)
 
 
-def test_only_webp_has_a_longest_side() -> None:
+def test_only_webp_limits_the_side() -> None:
     check_animation(GIF, 20_000, 8)
     check_animation(WEBP, 16_383, 8)
-    with pytest.raises(NotAcceptable, match="at most 16383 pixels a side"):
+    with pytest.raises(NotAcceptable, match="at most 16383 pixels per side"):
         check_animation(WEBP, 8, 16_384)

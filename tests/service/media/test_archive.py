@@ -1,4 +1,4 @@
-"""The ZIP that is handed out while it is written."""
+"""ZIP archives that are sent while they are written."""
 
 import io
 import zipfile
@@ -11,7 +11,7 @@ IMAGES = [b"a" * 10, b"bb", b"", b"c" * 70_000]
 
 
 @pytest.mark.parametrize("sizes", [[4], [1, 1, 1, 1], [0, 3, 1]])
-def test_the_bytes_are_the_same_however_they_are_handed_out(sizes: list[int]) -> None:
+def test_the_bytes_do_not_depend_on_the_increments(sizes: list[int]) -> None:
     archive, images = Archive(), iter(IMAGES)
     parts = [archive.add([next(images) for _ in range(size)]) for size in sizes]
     raw = b"".join([*parts, archive.end()])
@@ -19,7 +19,7 @@ def test_the_bytes_are_the_same_however_they_are_handed_out(sizes: list[int]) ->
     assert raw == whole.add(IMAGES) + whole.end()
 
 
-def test_it_is_a_zip_of_stored_files_without_a_date() -> None:
+def test_entries_are_stored_without_a_date() -> None:
     archive = Archive()
     raw = archive.add(IMAGES[:2]) + archive.add(IMAGES[2:]) + archive.end()
     with zipfile.ZipFile(io.BytesIO(raw)) as found:
@@ -31,13 +31,13 @@ def test_it_is_a_zip_of_stored_files_without_a_date() -> None:
             assert info.flag_bits == 0  # sizes stand before the data
 
 
-def test_what_was_handed_out_is_not_kept() -> None:
+def test_bytes_that_were_taken_are_not_kept() -> None:
     archive = Archive()
     assert len(archive.add(IMAGES[3:])) > 70_000
     assert len(archive.add([b"x"])) < 100
 
 
-def test_cut_off_before_its_end_it_is_no_zip() -> None:
+def test_an_archive_without_its_end_is_not_a_zip() -> None:
     assert not zipfile.is_zipfile(io.BytesIO(Archive().add(IMAGES)))
 
 

@@ -32,7 +32,7 @@ def noise(*shape: int) -> NDArray[np.uint8]:
 
 
 def ramp(*shape: int) -> NDArray[np.uint8]:
-    """Grey levels that change along the rows, a little by chance."""
+    """Return a horizontal gradient with noise."""
     _, width, channels = shape
     levels = np.arange(width)[None, :, None] * 3 + np.arange(channels) * 40
     jitter = np.random.default_rng(0).integers(0, 2, shape)
@@ -53,7 +53,7 @@ def decoded(data: bytes) -> NDArray[np.uint8]:
     seed=st.integers(0, 2**32),
     compression=compressions,
 )
-def test_pillow_reads_back_what_png_was_made_of(
+def test_pillow_decodes_the_pixels_of_a_png(
     height: int,
     width: int,
     channels: int,
@@ -75,7 +75,7 @@ def test_pillow_reads_back_what_png_was_made_of(
 
 
 @each_compression
-def test_png_takes_pixels_that_are_not_contiguous(compression: Compression) -> None:
+def test_png_encodes_pixels_that_are_not_contiguous(compression: Compression) -> None:
     pixels = noise(9, 14, 3)[::2, ::2]
     assert np.array_equal(decoded(encode_png(pixels, compression)), pixels)
 
@@ -83,7 +83,7 @@ def test_png_takes_pixels_that_are_not_contiguous(compression: Compression) -> N
 @channels
 @each_compression
 @pytest.mark.skipif(shutil.which("pngcheck") is None, reason="pngcheck is not installed")
-def test_pngcheck_finds_no_fault(tmp_path: Path, channels: int, compression: Compression) -> None:
+def test_pngcheck_reports_no_error(tmp_path: Path, channels: int, compression: Compression) -> None:
     for number, pixels in enumerate((noise(300, 80, channels), ramp(9, 5, channels))):
         path = tmp_path / f"{number}.png"
         path.write_bytes(encode_png(pixels, compression))
@@ -94,7 +94,7 @@ def test_pngcheck_finds_no_fault(tmp_path: Path, channels: int, compression: Com
 
 @channels
 @pytest.mark.parametrize("turned", [False, True])
-def test_more_work_makes_fewer_bytes(channels: int, turned: bool) -> None:
+def test_stronger_compression_makes_fewer_bytes(channels: int, turned: bool) -> None:
     pixels = ramp(64, 64, channels)
     pixels = np.ascontiguousarray(pixels.transpose(1, 0, 2)) if turned else pixels
     stored, fast, small = (len(encode_png(pixels, name)) for name in COMPRESSIONS)
@@ -102,13 +102,13 @@ def test_more_work_makes_fewer_bytes(channels: int, turned: bool) -> None:
     assert stored > pixels.size
 
 
-def test_small_ones_are_not_filtered_where_that_makes_them_longer() -> None:
+def test_small_uses_no_filter_where_filters_make_more_bytes() -> None:
     pixels = np.random.default_rng(0).choice(np.array([0, 255], np.uint8), (64, 64, 1))
     assert len(encode_png(pixels, "small")) < 0.9 * len(encode_png(pixels, "fast"))
 
 
 @each_compression
-def test_png_holds_no_chunk_but_the_three_needed(compression: Compression) -> None:
+def test_png_has_only_the_required_chunks(compression: Compression) -> None:
     data = encode_png(noise(5, 6, 3), compression)
     kinds, at = [], 8
     while at < len(data):

@@ -51,7 +51,9 @@ def decode(data: bytes) -> Picture:
         (encoded("RGBA", "WEBP", lossless=True), 3, True),
     ],
 )
-def test_pictures_become_colours_and_alpha(data: bytes, colours: int, has_alpha: bool) -> None:
+def test_pictures_are_decoded_to_colour_and_alpha(
+    data: bytes, colours: int, has_alpha: bool
+) -> None:
     picture = decode(data)
     assert picture.colour.shape == (4, 6, colours)
     assert picture.colour.dtype == np.uint8
@@ -61,7 +63,7 @@ def test_pictures_become_colours_and_alpha(data: bytes, colours: int, has_alpha:
         assert (picture.alpha.shape, picture.alpha.dtype) == ((4, 6), np.uint8)
 
 
-def test_values_are_those_of_the_file() -> None:
+def test_pixel_values_are_unchanged() -> None:
     data = encoded("RGBA")
     expected = np.asarray(Image.open(io.BytesIO(data)))
     picture = decode(data)
@@ -76,7 +78,7 @@ def test_16_bit_grey_loses_its_lower_byte() -> None:
     assert decode(buffer.getvalue()).colour[:, :, 0].tolist() == [[0, 0, 1], [0x12, 0xFF, 0xFF]]
 
 
-def test_orientation_is_applied_and_the_profile_kept() -> None:
+def test_orientation_is_applied_and_the_profile_is_kept() -> None:
     image = Image.fromarray(RNG.integers(0, 256, (4, 6, 3), dtype=np.uint8))
     exif = Image.Exif()
     exif[0x0112] = 6
@@ -123,7 +125,7 @@ def png_that_says(width: int, height: int) -> bytes:
         (b"\xff\xd8\xff" + bytes(40), Malformed, "header"),
     ],
 )
-def test_what_is_not_taken_is_refused_in_words(
+def test_unsupported_pictures_are_rejected_with_a_reason(
     data: bytes, error: type[ServiceError], message: str
 ) -> None:
     with pytest.raises(error, match=message):
@@ -134,7 +136,9 @@ def test_what_is_not_taken_is_refused_in_words(
     st.sampled_from(["PNG", "JPEG", "WEBP"]),
     st.lists(st.tuples(st.floats(0, 1), st.integers(0, 255)), min_size=1, max_size=8),
 )
-def test_no_damage_breaks_the_decoder(kind: str, damage: list[tuple[float, int]]) -> None:
+def test_damaged_files_raise_only_documented_errors(
+    kind: str, damage: list[tuple[float, int]]
+) -> None:
     data = bytearray(encoded("RGB", kind, size=(20, 20)))
     for place, value in damage:
         data[int(place * (len(data) - 1))] = value
@@ -147,6 +151,6 @@ def test_no_damage_breaks_the_decoder(kind: str, damage: list[tuple[float, int]]
 
 
 @given(st.binary(max_size=200), st.sampled_from([b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff\xe0"]))
-def test_no_bytes_break_the_decoder(rest: bytes, head: bytes) -> None:
+def test_arbitrary_bytes_raise_only_documented_errors(rest: bytes, head: bytes) -> None:
     with pytest.raises(ServiceError):
         decode(head + rest)

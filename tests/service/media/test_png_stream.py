@@ -19,7 +19,7 @@ def strips_of(image: NDArray[np.uint8], rows: int) -> list[NDArray[np.uint8]]:
 
 @pytest.mark.parametrize("channels", [1, 2, 3, 4])
 @pytest.mark.parametrize(("height", "width"), [(1, 1), (7, 5), (300, 400)])
-def test_the_pixels_are_read_again(channels: int, height: int, width: int) -> None:
+def test_pillow_decodes_the_pixels(channels: int, height: int, width: int) -> None:
     image = pixels(height, width, channels)
     data = b"".join(stream_png(height, width, channels, strips_of(image, 100)))
     found = np.asarray(Image.open(io.BytesIO(data)))
@@ -34,7 +34,7 @@ def test_the_bytes_do_not_depend_on_the_strips(width: int) -> None:
         assert b"".join(stream_png(257, width, 3, strips_of(image, rows))) == whole
 
 
-def test_rows_are_written_before_the_last_have_come() -> None:
+def test_rows_are_written_before_the_last_strip() -> None:
     image = pixels(2000, 1000, 3)
     asked: list[int] = []
 
@@ -49,7 +49,7 @@ def test_rows_are_written_before_the_last_have_come() -> None:
     assert asked == [0]
 
 
-def test_a_colour_profile_goes_along() -> None:
+def test_a_colour_profile_is_included() -> None:
     data = b"".join(stream_png(2, 2, 3, [pixels(2, 2, 3)], icc=b"a profile"))
     assert Image.open(io.BytesIO(data)).info["icc_profile"] == b"a profile"
 
@@ -58,6 +58,6 @@ def test_a_colour_profile_goes_along() -> None:
     ("strips", "message"),
     [([(4, 3, 3)], "strips have 4 rows; 5 are needed"), ([(5, 2, 3)], "a strip has shape")],
 )
-def test_strips_that_do_not_fit_are_refused(strips: list[tuple[int, ...]], message: str) -> None:
+def test_strips_of_another_size_are_rejected(strips: list[tuple[int, ...]], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         list(stream_png(5, 3, 3, [pixels(*shape) for shape in strips]))

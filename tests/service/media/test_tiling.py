@@ -17,7 +17,7 @@ RADIUS = 2
 
 
 def enlarge(picture: NDArray[np.uint8], scale: int) -> NDArray[np.uint8]:
-    """A small convolutional model: box blur of radius 2 with zeros outside, each pixel repeated."""
+    """A small convolutional model: a box blur of radius 2 with zero padding, then upsampling."""
     height, width, _ = picture.shape
     padded = np.pad(picture.astype(np.int64), ((RADIUS, RADIUS), (RADIUS, RADIUS), (0, 0)))
     total = sum(
@@ -45,7 +45,7 @@ def enlarge_in_tiles(
     st.sampled_from([1, 3]),
     st.sampled_from([1, 2, 4]),
 )
-def test_tiles_make_the_same_image_as_the_whole(
+def test_tiles_give_the_same_image_as_the_whole(
     height: int, width: int, tile: int, channels: int, scale: int
 ) -> None:
     shape = (height, width, channels)
@@ -54,7 +54,7 @@ def test_tiles_make_the_same_image_as_the_whole(
     np.testing.assert_array_equal(enlarge_in_tiles(picture, tile, RADIUS, scale), whole)
 
 
-def test_a_halo_that_is_too_small_shows() -> None:
+def test_a_halo_that_is_too_small_changes_the_image() -> None:
     picture = np.random.default_rng(0).integers(0, 256, (40, 40, 1), dtype=np.uint8)
     assert (enlarge_in_tiles(picture, 16, RADIUS - 1, 1) != enlarge(picture, 1)).any()
 
@@ -87,7 +87,7 @@ def test_all_tiles_have_one_shape() -> None:
         ((30, 16, 1, 4), "length 30 and tile 16 must be multiples of 4"),
     ],
 )
-def test_what_cannot_be_cut_is_refused(arguments: tuple[int, ...], message: str) -> None:
+def test_an_impossible_plan_is_rejected(arguments: tuple[int, ...], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         plan_spans(*arguments)
 

@@ -25,7 +25,7 @@ def data(tmp_path: Path) -> Path:
     return folder
 
 
-def test_a_run_is_trained_evaluated_reported_and_exported(
+def test_trains_evaluates_reports_and_exports_a_run(
     tmp_path: Path, data: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run = tmp_path / "run"
@@ -45,9 +45,7 @@ def test_a_run_is_trained_evaluated_reported_and_exported(
     assert manifest["scores"]["coverage"]["value"] == card.scores["coverage"].value
 
 
-def test_data_that_are_also_mirrored_are_judged_by_their_originals(
-    tmp_path: Path, data: Path
-) -> None:
+def test_scores_mirrored_data_by_their_originals(tmp_path: Path, data: Path) -> None:
     model = publish_toy(tmp_path / "models", Toy(height=8, width=8, labels=("0", "1")))
     scores = tmp_path / "scores.json"
     flags = ["--data", str(data), "--mirror", "--threads", "1", "--to", str(scores)]
@@ -55,7 +53,7 @@ def test_data_that_are_also_mirrored_are_judged_by_their_originals(
     assert Scorecard.model_validate_json(scores.read_bytes()).sizes["reference"] == 80
 
 
-def test_a_scorecard_of_another_form_is_replaced_and_that_is_said(
+def test_replaces_an_unknown_scorecard_and_reports_it(
     tmp_path: Path, data: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     bundle = publish_toy(tmp_path / "models", Toy(labels=("1", "2"), width=8))
@@ -63,11 +61,11 @@ def test_a_scorecard_of_another_form_is_replaced_and_that_is_said(
     file.write_text('{"frechet": 1.5}')
     command = ["evaluate", str(bundle), "--data", str(data), "--to", str(file), "--threads", "1"]
     assert main(command) == 0
-    assert "scores.json was no scorecard" in capsys.readouterr().out
+    assert "scores.json is not a scorecard of this version" in capsys.readouterr().out
     assert Scorecard.model_validate_json(file.read_bytes()).scores
 
 
-def test_two_bundles_are_scored_on_the_same_data_and_compared(
+def test_compares_two_bundles_on_the_same_data(
     tmp_path: Path, data: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     first, second = (
@@ -80,10 +78,10 @@ def test_two_bundles_are_scored_on_the_same_data_and_compared(
     assert capsys.readouterr().out.strip() == str(page)
     assert "As recorded at export" in page.read_text()
     assert main([*command, "--data", str(data), "--threads", "1", "--seeds", "2"]) == 0
-    assert "Measured alike" in page.read_text()
+    assert "Comparable: same data" in page.read_text()
 
 
-def test_the_scores_of_a_bundle_go_where_they_are_told(tmp_path: Path, data: Path) -> None:
+def test_writes_the_scores_of_a_bundle_to_the_given_file(tmp_path: Path, data: Path) -> None:
     bundle = publish_toy(tmp_path / "models", Toy(labels=("1", "2"), width=8))
     before = sorted(bundle.iterdir())
     file = tmp_path / "scores.json"
@@ -97,7 +95,7 @@ def test_the_scores_of_a_bundle_go_where_they_are_told(tmp_path: Path, data: Pat
     assert sorted(bundle.iterdir()) == before
 
 
-def test_a_model_of_other_classes_than_the_data_is_refused(
+def test_rejects_a_model_with_other_classes_than_the_data(
     tmp_path: Path, data: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     bundle = publish_toy(tmp_path / "models", Toy(width=8))
@@ -114,7 +112,7 @@ def test_a_model_of_other_classes_than_the_data_is_refused(
         (["--inception", "none.pt"], 3, "no TorchScript can be read there"),
     ],
 )
-def test_what_makes_no_sense_is_one_line(
+def test_invalid_arguments_print_one_line(
     tmp_path: Path,
     data: Path,
     capsys: pytest.CaptureFixture[str],

@@ -11,7 +11,7 @@ def config_for(*flags: str) -> TrainConfig:
     return config_of(parser.parse_args(["--data", "pictures", "--preset", "avatars", *flags]), None)
 
 
-def test_weights_to_begin_with_need_no_warm_start_unless_told(tmp_path: Path) -> None:
+def test_initial_weights_disable_the_warm_start_by_default(tmp_path: Path) -> None:
     begun = ("--from", str(tmp_path))
     assert config_for().warm_start_kimg == 8
     assert config_for(*begun).warm_start_kimg == 0

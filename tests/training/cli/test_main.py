@@ -22,7 +22,7 @@ def test_trains_and_exports(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     models = tmp_path / "models"
     assert main(["export", str(run), "--to", str(models / "toy"), "--license", "mit"]) == 0
     published = str(models / "toy" / "1")
-    assert main(["export", published, "--to", str(models / "toy")]) == 0  # nothing new in it
+    assert main(["export", published, "--to", str(models / "toy")]) == 0  # no changes
     assert capsys.readouterr().out.split() == [published, published]
     assert list_versions(models, "toy") == [1]
 
@@ -38,7 +38,7 @@ def test_trains_and_exports(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
         ("evaluate {0}/none --data {0}", 3, ""),
     ],
 )
-def test_an_error_is_one_line_and_an_exit_code(
+def test_an_error_prints_one_line_and_sets_the_exit_code(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], command: str, code: int, said: str
 ) -> None:
     assert main(command.format(tmp_path).split()) == code
@@ -48,9 +48,7 @@ def test_an_error_is_one_line_and_an_exit_code(
     assert said in error
 
 
-def test_what_the_system_refuses_is_one_line_too(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_an_os_error_prints_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     data, file = tmp_path / "data", tmp_path / "file"
     data.mkdir()
     write_idx_folder(data)

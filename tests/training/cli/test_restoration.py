@@ -29,14 +29,14 @@ def train(folder: Path, run: Path, *more: str) -> int:
     return main(["train", "--task", "upscale", *common, *flags(), *more])
 
 
-def test_the_task_alone_names_a_preset(folder: Path, tmp_path: Path) -> None:
+def test_the_task_implies_a_preset(folder: Path, tmp_path: Path) -> None:
     assert train(folder, tmp_path / "run") == 0
     config, sheet = Run(tmp_path / "run").read_config()
     assert (config.task, config.preset, config.scale) == ("upscale", "photo-x4", 2)
     assert sheet["images"] + sheet["held_out"] == 6
 
 
-def test_flags_say_the_scale_and_how_pictures_are_read(folder: Path, tmp_path: Path) -> None:
+def test_flags_set_the_scale_and_how_pictures_are_read(folder: Path, tmp_path: Path) -> None:
     assert (
         train(folder, tmp_path / "run", "--scale", "3", "--shrink", "1,2", "--held-out", "40") == 0
     )
@@ -45,7 +45,7 @@ def test_flags_say_the_scale_and_how_pictures_are_read(folder: Path, tmp_path: P
     assert sheet["options"] == {"shrink": [1, 2], "held_out": 40, "channels": 3}
 
 
-def test_evaluate_scores_the_pictures_that_were_held_out(
+def test_evaluate_scores_the_held_out_pictures(
     folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     train(folder, tmp_path / "run")
@@ -60,7 +60,7 @@ def test_evaluate_scores_the_pictures_that_were_held_out(
     assert np.asarray(Image.open(file.with_suffix(".png"))).shape == (3 * 256, 4 * 256, 3)
 
 
-def test_evaluate_scores_all_of_other_pictures(
+def test_evaluate_scores_all_pictures_of_other_data(
     folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     train(folder, tmp_path / "run")
@@ -75,10 +75,10 @@ def test_evaluate_scores_all_of_other_pictures(
     assert json.loads((tmp_path / "scores.json").read_text())["pictures"] == 5
 
 
-def test_evaluate_scores_a_part_of_the_pictures(
+def test_evaluate_scores_a_subset_of_the_pictures(
     folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Never of those that were trained on, of which there are none in the folder left out."""
+    """Training pictures are never scored; the training folder has none that are held out."""
     train(folder, tmp_path / "run")
     evaluate = ["evaluate", str(tmp_path / "run"), "--data", str(folder), "--threads", "1"]
     (out,) = {"flat", "round"} - {_trained_on(tmp_path / "run")}
@@ -90,18 +90,18 @@ def test_evaluate_scores_a_part_of_the_pictures(
 
 
 def _trained_on(run: Path) -> str:
-    """The folder that was not held out, as a dry run of the data tells."""
+    """The folder that was not held out."""
     options = PictureOptions.model_validate(Run(run).read_config()[1]["options"])
     data = load_pictures(str(run.parent / "drawings"), options, (12, 24))
     return data.pictures[0].name.split("/")[0]
 
 
-def test_the_report_tells_of_pictures(folder: Path, tmp_path: Path) -> None:
+def test_the_report_shows_pictures(folder: Path, tmp_path: Path) -> None:
     train(folder, tmp_path / "run")
     main(["evaluate", str(tmp_path / "run"), "--data", str(folder), "--threads", "1"])
     assert main(["report", str(tmp_path / "run")]) == 0
     page = (tmp_path / "run" / "report.html").read_text()
-    for text in ("pictures held out", "the least gain over bicubic", "psnr y", "Gain"):
+    for text in ("pictures held out", "the smallest gain over bicubic", "psnr y", "Gain"):
         assert text in page
 
 

@@ -33,7 +33,7 @@ def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 def answer(captured: Captured) -> tuple[dict[str, Any], str]:
-    """The result on the last line of standard output, and the errors."""
+    """The result on the last line of standard output, and standard error."""
     output = captured.readouterr()
     errors = [line for line in output.err.splitlines() if line.startswith("error: ")]
     return json.loads(output.out.splitlines()[-1]), "\n".join(errors)
@@ -52,7 +52,7 @@ def test_publishes_and_releases_and_prints_the_result(
     assert answer(capsys)[0] == result | {"repeated": True}
 
 
-def test_a_refusal_is_exit_code_4_with_the_reason(
+def test_a_rejected_model_exits_with_4_and_the_reason(
     command: list[str], tmp_path: Path, capsys: Captured
 ) -> None:
     assert main([*command, *LENIENT, "--min-coverage", "1"]) == 4
@@ -63,7 +63,7 @@ def test_a_refusal_is_exit_code_4_with_the_reason(
     assert list_versions(tmp_path / "models", "toy") == []
 
 
-def test_a_busy_model_is_exit_code_5(command: list[str], tmp_path: Path, capsys: Captured) -> None:
+def test_a_locked_model_exits_with_5(command: list[str], tmp_path: Path, capsys: Captured) -> None:
     model = tmp_path / "models" / "toy"
     model.mkdir(parents=True)
     with lock_job(model, wait=False):
@@ -82,7 +82,7 @@ def test_a_busy_model_is_exit_code_5(command: list[str], tmp_path: Path, capsys:
         (["--max-frechet-ratio", "-1"], 2, "--max-frechet-ratio is -1.0"),
     ],
 )
-def test_every_failure_has_its_exit_code_and_a_result(
+def test_every_failure_has_an_exit_code_and_a_result(
     command: list[str], capsys: Captured, wrong: list[str], code: int, said: str
 ) -> None:
     assert main([*command, *wrong]) == code

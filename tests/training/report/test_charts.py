@@ -31,14 +31,14 @@ def test_a_rising_curve_rises_from_left_to_right() -> None:
     assert all(0 <= x <= WIDTH and 0 <= y <= HEIGHT for x, y in drawn)
 
 
-def test_is_well_formed_and_names_its_series_when_there_are_several() -> None:
+def test_is_well_formed_and_has_a_legend_for_several_series() -> None:
     html = line_chart("A < B", "Meaning.", [Series(n, [0, 1], [1, 2]) for n in ("one", "two")])
     root = ElementTree.fromstring(html)
     assert root.find("figcaption/b").text == "A < B"  # type: ignore[union-attr]
     assert [key.text for key in root.iter("span")] == ["one", "two"]
 
 
-def test_long_series_are_drawn_as_means() -> None:
+def test_averages_long_series() -> None:
     x = np.arange(10_000)
     drawn = points(line_chart("", "", [Series("a", x.tolist(), (x / 1000 + x % 2).tolist())]))
     assert len(drawn) <= 240
@@ -55,12 +55,12 @@ def test_one_outlier_does_not_flatten_the_curve() -> None:
 
 
 @pytest.mark.parametrize("values", [[], [1.0], [math.nan, math.nan, 3.0]])
-def test_what_has_fewer_than_two_values_is_not_drawn(values: list[float]) -> None:
+def test_omits_a_series_with_fewer_than_two_values(values: list[float]) -> None:
     assert line_chart("", "", [Series("a", list(range(len(values))), values)]) == ""
 
 
 @pytest.mark.parametrize("value", [0.0, 0.9, -3.0])
-def test_a_constant_is_a_level_line(value: float) -> None:
+def test_draws_a_constant_as_a_horizontal_line(value: float) -> None:
     heights = {y for _, y in points(line_chart("", "", [Series("a", [0, 1, 2], [value] * 3)]))}
     assert len(heights) == 1
 
@@ -71,7 +71,7 @@ LINES = [
 ]
 
 
-def test_what_a_run_recorded_is_drawn_and_nothing_else() -> None:
+def test_draws_only_recorded_statistics() -> None:
     html = charts(LINES)
     assert html.count("<svg") == 3
     assert "Losses" in html
@@ -79,16 +79,16 @@ def test_what_a_run_recorded_is_drawn_and_nothing_else() -> None:
     assert "Margin" not in html
 
 
-def test_a_statistic_without_an_explanation_is_drawn_by_its_name() -> None:
+def test_titles_an_unknown_statistic_with_its_key() -> None:
     assert "<b>entropy</b>" in charts(LINES)
 
 
-def test_lines_of_other_fields_may_stand_among_them() -> None:
+def test_lines_may_have_different_fields() -> None:
     lines = [*LINES, {"nimg": 9000, "d_loss": float("nan"), "note": "stopped"}]
     assert charts(lines).count("<svg") == 3
 
 
-def test_a_run_without_statistics_has_no_curves() -> None:
+def test_no_statistics_give_no_charts() -> None:
     assert charts([]) == ""
 
 
@@ -116,7 +116,7 @@ def section(folder: Path, content: object) -> Page:
     return Page(watched(read_watch(path)))
 
 
-def test_every_sign_has_a_chart_with_its_limits(tmp_path: Path) -> None:
+def test_every_signal_has_a_chart_with_its_limits(tmp_path: Path) -> None:
     page = section(tmp_path, HEALTHY)
     assert page.open_tags == []
     assert page.tags.count("svg") == 2
@@ -124,13 +124,13 @@ def test_every_sign_has_a_chart_with_its_limits(tmp_path: Path) -> None:
         assert words in page.text
 
 
-def test_a_limit_far_from_the_curve_is_told_and_not_drawn(tmp_path: Path) -> None:
+def test_does_not_draw_a_limit_far_from_the_curve(tmp_path: Path) -> None:
     margin, diversity = section(tmp_path, HEALTHY).html.split('<figure class="chart">')[1:]
     assert margin.count("<polyline") == 2
     assert diversity.count("<polyline") == 1
 
 
-def test_an_alarm_tells_the_value_the_limit_and_what_to_change(tmp_path: Path) -> None:
+def test_an_alarm_shows_value_limit_and_advice(tmp_path: Path) -> None:
     page = section(tmp_path, {**HEALTHY, "first_sign": ALARM})
     for words in (
         "Stopped after 12.0 kimg",
@@ -140,12 +140,12 @@ def test_an_alarm_tells_the_value_the_limit_and_what_to_change(tmp_path: Path) -
         assert words in page.text
 
 
-def test_a_value_that_is_no_number_is_told(tmp_path: Path) -> None:
+def test_an_alarm_shows_a_value_that_is_not_a_number(tmp_path: Path) -> None:
     page = section(tmp_path, {"first_sign": {"sign": "d_loss", "nimg": 32, "value": None}})
-    assert "D loss was no number." in page.text
+    assert "D loss was not a number." in page.text
 
 
 @pytest.mark.parametrize("content", [[], {"signs": 3}, {"first_sign": {"nimg": "soon"}}])
-def test_what_cannot_be_read_is_left_out(tmp_path: Path, content: object) -> None:
+def test_ignores_an_invalid_file(tmp_path: Path, content: object) -> None:
     assert section(tmp_path, content).text == ""
     assert watched(read_watch(tmp_path / "none.json")) == ""

@@ -25,7 +25,7 @@ def worse(**changes: object) -> Scorecard:
     return card(scores={"frechet": Score(value=60.0, floor=0.5, n=10)}, **changes)
 
 
-def test_two_bundles_side_by_side_on_one_page_that_loads_nothing(tmp_path: Path) -> None:
+def test_shows_two_bundles_on_a_self_contained_page(tmp_path: Path) -> None:
     page = compared(tmp_path)
     assert page.outside == []
     assert page.open_tags == []
@@ -35,23 +35,23 @@ def test_two_bundles_side_by_side_on_one_page_that_loads_nothing(tmp_path: Path)
     assert "As recorded at export, on the same data." in page.text
 
 
-def test_scores_measured_alike_tell_which_difference_is_more_than_chance(tmp_path: Path) -> None:
+def test_compares_differences_with_the_spread(tmp_path: Path) -> None:
     page = compared(tmp_path, card(), worse())
-    assert "Measured alike" in page.text
+    assert "Comparable: same data" in page.text
     assert "toy@1 2.5, toy@2 60, real data 0.5" in page.text
-    assert "the difference is more than chance explains" in page.text
+    assert "the difference exceeds two standard deviations" in page.text
     assert "toy@2: weak" in page.text or "toy@2: broken" in page.text
 
 
-def test_a_difference_within_the_spread_is_called_so(tmp_path: Path) -> None:
-    assert "no more than chance explains" in compared(tmp_path, card(), card()).text
+def test_reports_a_difference_within_the_spread(tmp_path: Path) -> None:
+    assert "is within two standard deviations" in compared(tmp_path, card(), card()).text
 
 
-def test_scores_on_other_data_are_not_called_comparable(tmp_path: Path) -> None:
+def test_scores_on_other_data_are_not_comparable(tmp_path: Path) -> None:
     page = compared(tmp_path, card(), worse(data_fingerprint="e" * 64))
     assert "not comparable" in page.text
 
 
-def test_without_common_scores_it_says_how_to_get_them(tmp_path: Path) -> None:
+def test_without_common_scores_explains_how_to_get_them(tmp_path: Path) -> None:
     page = compared(tmp_path, card(), card(scores={}))
-    assert "give --data" in page.text
+    assert "pass --data" in page.text

@@ -25,7 +25,7 @@ def frames(folder: Path, count: int, side: int = 40) -> list[Path]:
 
 
 @pytest.mark.parametrize("channels", [1, 3, 4])
-def test_a_still_holds_every_pixel(channels: int, tmp_path: Path) -> None:
+def test_a_still_keeps_every_pixel(channels: int, tmp_path: Path) -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (6, 9, channels), np.uint8)
     html = still(pixels, 'a "still"')
     np.testing.assert_array_equal(np.atleast_3d(np.asarray(decoded(html, "png"))), pixels)
@@ -35,17 +35,17 @@ def test_a_still_holds_every_pixel(channels: int, tmp_path: Path) -> None:
     assert still_of(tmp_path / "still.png", 'a "still"') == html
 
 
-def test_a_film_shows_the_first_and_the_last_picture_and_moves(tmp_path: Path) -> None:
+def test_an_animation_starts_with_the_first_and_ends_with_the_last_frame(tmp_path: Path) -> None:
     html = film(frames(tmp_path, 5), "film")
     animation = decoded(html, "webp")
     assert animation.n_frames == 5  # type: ignore[attr-defined]
     assert "prefers-reduced-motion" in html
 
 
-def test_a_film_is_bounded_in_frames_sides_and_bytes(
+def test_an_animation_is_bounded_in_frames_sides_and_bytes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(images, "MOST_FRAMES", 8)
+    monkeypatch.setattr(images, "MAX_FRAMES", 8)
     monkeypatch.setattr(images, "FILM_SIDE", 32)
     animation = decoded(film(frames(tmp_path, 12), "film"), "webp")
     assert animation.size == (32, 32)
@@ -55,11 +55,11 @@ def test_a_film_is_bounded_in_frames_sides_and_bytes(
     assert shorter.n_frames < 8  # type: ignore[attr-defined]
 
 
-def test_without_pictures_there_is_no_film() -> None:
+def test_no_frames_give_no_animation() -> None:
     assert film([], "film") == ""
 
 
-def test_a_film_that_training_made_is_shown_as_it_is(tmp_path: Path) -> None:
+def test_uses_a_recorded_animation(tmp_path: Path) -> None:
     made = tmp_path / "film.webp"
     first, second = (Image.open(path) for path in frames(tmp_path, 2, side=24))
     first.save(made, save_all=True, append_images=[second], lossless=True)
@@ -69,7 +69,7 @@ def test_a_film_that_training_made_is_shown_as_it_is(tmp_path: Path) -> None:
     assert decoded(film(pictures, "film", made), "webp").size == (40, 40)
 
 
-def test_a_film_that_is_too_large_for_a_page_is_made_smaller(
+def test_replaces_a_recorded_animation_that_is_too_large(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made = tmp_path / "film.webp"

@@ -21,7 +21,7 @@ SHEETS = ("real", "neighbours")
 
 @pytest.fixture
 def run(tmp_path: Path) -> Run:
-    """A run as training leaves it: 8,000 images seen, two sample grids, two lines of statistics."""
+    """A trained run: 8,000 images seen, two sample grids, two lines of statistics."""
     run = Run(tmp_path / "digits <1>")
     snapshot = make_snapshot(run.snapshot_path(0).parent)
     gamma = CosineSchedule(
@@ -49,18 +49,18 @@ def read(path: Path) -> Page:
     return Page(path.read_text(encoding="utf-8"))
 
 
-def test_a_page_loads_nothing_from_outside_and_is_closed(run: Run) -> None:
+def test_is_self_contained_and_well_formed(run: Run) -> None:
     page = read(write_report(evaluated(run)))
     assert page.outside == []
     assert page.open_tags == []
     assert "script" not in page.tags
 
 
-def test_tells_of_pictures_scores_curves_data_and_configuration(run: Run) -> None:
+def test_shows_pictures_scores_curves_data_and_configuration(run: Run) -> None:
     text = read(write_report(evaluated(run))).text
     for words in (
         "digits <1>",
-        "Their statistics are 2.5 away",
+        "Fréchet distance to the data is 2.5",
         "comparable only on data",
         "± 0.25",
         "Copies of the training images?",
@@ -73,18 +73,18 @@ def test_tells_of_pictures_scores_curves_data_and_configuration(run: Run) -> Non
         assert words in text
 
 
-def test_time_is_that_of_the_steps(run: Run) -> None:
+def test_shows_the_time_spent_in_steps(run: Run) -> None:
     assert "80 s" in read(write_report(run)).text
 
 
-def test_a_run_that_was_not_scored_says_how_to_score_it(run: Run) -> None:
+def test_explains_how_to_score_a_run(run: Run) -> None:
     page = read(write_report(run))
     assert "Not scored yet." in page.text
     assert "python -m training evaluate" in page.text
     assert page.outside == []
 
 
-def test_the_end_of_a_job_and_what_the_watchdog_saw_are_told(run: Run) -> None:
+def test_shows_the_outcome_of_the_job_and_the_watchdog(run: Run) -> None:
     write_result(run.path, Result(model="digits", outcome="refused", reasons=("too blurred",)))
     (run.path / "watchdog.json").write_text('{"first_sign": null}')
     text = read(write_report(run)).text
@@ -92,33 +92,33 @@ def test_the_end_of_a_job_and_what_the_watchdog_saw_are_told(run: Run) -> None:
     assert "Healthy" in text
 
 
-def test_a_scorecard_of_another_form_counts_as_none(run: Run) -> None:
+def test_ignores_an_unknown_scorecard(run: Run) -> None:
     (run.snapshots / "000008000.scores.json").write_text('{"frechet": 1.5}')
     assert "Not scored yet." in read(write_report(run)).text
 
 
-def test_the_machine_is_told_when_the_run_recorded_it(run: Run) -> None:
+def test_shows_the_recorded_machine(run: Run) -> None:
     run.write_machine({"processor": "Abacus 3000", "threads": 2})
     assert "Abacus 3000" in read(write_report(run)).text
 
 
-def test_a_line_that_is_being_written_is_left_out(run: Run) -> None:
+def test_ignores_an_incomplete_line_of_statistics(run: Run) -> None:
     with run.stats_file.open("a") as file:
         file.write(json.dumps({"nimg": 9000})[:-4])
     assert "Losses" in read(write_report(run)).text
 
 
-def test_scores_of_several_snapshots_become_a_curve(run: Run) -> None:
+def test_draws_a_curve_of_the_scores_of_several_snapshots(run: Run) -> None:
     write_scorecard(run.snapshots / "000004000.scores.json", card())
     assert "Fréchet distance" in read(write_report(evaluated(run))).text
 
 
-def test_goes_where_it_is_told(run: Run, tmp_path: Path) -> None:
+def test_writes_to_the_given_file(run: Run, tmp_path: Path) -> None:
     assert write_report(run) == run.path / "report.html"
     assert write_report(run, tmp_path / "page.html") == tmp_path / "page.html"
 
 
-def test_a_folder_that_is_no_run_is_refused(tmp_path: Path) -> None:
+def test_rejects_a_folder_that_is_not_a_run(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="is no run"):
         write_report(Run(tmp_path))
 
@@ -137,29 +137,29 @@ def test_a_run_without_a_job_has_no_outcome() -> None:
     assert outcome(None) == ""
 
 
-def test_a_refusal_tells_the_reason_and_every_check() -> None:
+def test_a_rejection_shows_the_reason_and_every_check() -> None:
     reasons = (str(CHECKS[0]),)
     refused = result(outcome="refused", checks=CHECKS, reasons=reasons, released_version=3)
     page = Page(outcome(refused))
     assert page.open_tags == []
     for words in (
-        "Refused by the gate: not published",
+        "Rejected by the gate: not published",
         "coverage is 0.25; --min-coverage 0.5 asks for at least 0.5.",
         "Compared with the released digits@3.",
         "at most 20",
         "--max-frechet-ratio 100",
     ):
         assert words in page.text
-    assert page.html.count(">not passed<") == page.html.count(">passed<") == 1
+    assert page.html.count(">failed<") == page.html.count(">passed<") == 1
 
 
-def test_a_failure_tells_where_and_why_without_taking_the_reason_for_html() -> None:
+def test_a_failure_shows_stage_and_escaped_reason() -> None:
     html = outcome(result(outcome="failed", stage="train", reasons=("<b> is no number",)))
     assert "Failed: stage train" in html
     assert "&lt;b&gt; is no number" in html
 
 
-def test_a_version_is_named() -> None:
+def test_names_the_published_version() -> None:
     assert "Published as digits@2" in outcome(result(outcome="published", version=2))
     assert "Released as digits@2" in outcome(result(outcome="released", version=2))
-    assert "Under way: stage gate" in outcome(result(stage="gate"))
+    assert "Running: stage gate" in outcome(result(stage="gate"))

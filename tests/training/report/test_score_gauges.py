@@ -25,29 +25,29 @@ SCORES = {
 }
 
 
-def test_a_score_is_a_question_a_word_and_a_dot_on_a_scale() -> None:
+def test_a_gauge_has_a_question_a_grade_and_a_mark() -> None:
     html = gauges(SCORES, {"coverage": 0.01})
-    assert "Is the whole variety there?" in html
+    assert "Does it cover the variety of the data?" in html
     assert '<b class="grade broken">broken</b>' in html
     assert 'class="dot" style="left:10.31%"' in html
     assert 'class="ring" style="left:1.03%"' in html
     ElementTree.fromstring(html.replace("<details open>", "<details>"))
 
 
-def test_what_is_not_essential_stands_below() -> None:
+def test_other_scores_are_in_a_collapsible_section() -> None:
     first, _, rest = gauges(SCORES, {}).partition("<details")
     assert "variety" in first
-    assert "Could it have made" in rest
+    assert "Can it generate the real images?" in rest
     assert "<details" not in gauges({"coverage": SCORES["coverage"]}, {})
 
 
-def test_a_place_that_is_not_known_is_not_drawn() -> None:
+def test_does_not_draw_an_unknown_position() -> None:
     assert "<i" not in track([("dot", float("nan"))])
     assert "no scale" in pill(float("nan"))
     assert pill(1.0, "toy@1") == '<b class="grade real">toy@1: close to real</b>'
 
 
-def test_the_verdict_is_the_first_thing_one_reads() -> None:
+def test_the_banner_shows_the_escaped_verdict() -> None:
     assert "<b>Weak</b><span>Why &lt;so&gt;</span>" in banner(Verdict(Grade.WEAK, "Why <so>"))
     assert "Not scored" in banner(None)
 
@@ -69,31 +69,31 @@ def scores(**values: float) -> dict[str, Score]:
     }
 
 
-def test_what_is_as_near_to_the_data_as_real_images_is_as_good_as_real() -> None:
+def test_scores_of_real_images_are_graded_real() -> None:
     found = verdict(REAL, COLLAPSED)
     assert found
     assert found.grade is Grade.REAL
 
 
-def test_collapse_is_told_although_single_images_look_real() -> None:
+def test_detects_collapse_with_realistic_images() -> None:
     found = verdict(scores(coverage=0.02, frechet=110), COLLAPSED)
     assert found
     assert found.grade is Grade.BROKEN
     assert "collapsed" in found.sentence
-    assert "the same few" in found.sentence
+    assert "repeats the same few" in found.sentence
 
 
 @pytest.mark.parametrize(
     ("changes", "word", "lack"),
     [
         ({"agreement": 0.6}, Grade.BROKEN, "another class"),
-        ({"frechet": 10.0}, Grade.WEAK, "likeness to the data"),
+        ({"frechet": 10.0}, Grade.WEAK, "differs from the data's"),
         ({"coverage": 0.85}, Grade.GOOD, "variety"),
         ({"memorised": 0.9}, Grade.BROKEN, "copies"),
         ({"coverage": 0.1, "precision": 0.1}, Grade.BROKEN, "variety"),
     ],
 )
-def test_a_model_is_as_good_as_its_worst_essential_score(
+def test_the_verdict_is_the_grade_of_the_worst_essential_score(
     changes: dict[str, float], word: Grade, lack: str
 ) -> None:
     found = verdict(scores(**changes), COLLAPSED)
@@ -102,7 +102,7 @@ def test_a_model_is_as_good_as_its_worst_essential_score(
     assert lack in found.sentence
 
 
-def test_without_a_scale_there_is_no_verdict() -> None:
+def test_no_verdict_without_a_scale() -> None:
     assert verdict({"frechet": Score(value=1.0, floor=0.5)}, {}) is None
     assert verdict({}, {}) is None
 
@@ -120,23 +120,23 @@ def test_the_scale_runs_from_the_worst_to_real_data() -> None:
 @pytest.mark.parametrize(
     ("place", "word"), [(1.0, Grade.REAL), (0.8, Grade.GOOD), (0.5, Grade.WEAK), (0, Grade.BROKEN)]
 )
-def test_a_place_has_a_word(place: float, word: Grade) -> None:
+def test_grades_a_position(place: float, word: Grade) -> None:
     assert grade(place) is word
     assert grade(math.nan) is None
 
 
 @pytest.mark.parametrize("name", MEANINGS)
-def test_every_score_can_be_told_in_words(name: str) -> None:
+def test_every_score_has_an_explanation(name: str) -> None:
     text = sentence(name, Score(value=0.5, floor=0.9, n=10), 0.1)
     assert "{" not in text
     assert "unknown" not in text
     assert MEANINGS[name].question
 
 
-def test_numbers_that_are_not_known_are_called_so_and_estimates_below_zero_are_zero() -> None:
+def test_shows_unknown_numbers_and_clips_negative_estimates() -> None:
     text = sentence("kernel", Score(value=0.2, floor=-0.03), None)
     assert "unknown" in text
-    assert "two sets of real images 0," in text
+    assert "two sets of real images 0;" in text
 
 
 def test_the_essential_scores_come_first() -> None:

@@ -30,7 +30,7 @@ from mirage.service.errors import (
 )
 from mirage.service.settings import Settings
 from mirage.service.tasks.generate import GenerateInput
-from mirage.service.tasks.requests import MOST_MEMBERS, GenerateRequest, InterpolateRequest
+from mirage.service.tasks.requests import MAX_MEMBERS, GenerateRequest, InterpolateRequest
 
 MOST = 10_000
 SETTINGS = Settings(body_bytes=2 * MOST, json_bytes=MOST, json_items=3000)
@@ -196,10 +196,10 @@ def test_of_an_object_with_too_many_members_the_first_ones_are_looked_at() -> No
     seen = GenerateRequest.__pydantic_validator__
     with pytest.raises(ValidationError) as caught:
         seen.validate_python(fields)
-    assert caught.value.error_count() == MOST_MEMBERS
+    assert caught.value.error_count() == MAX_MEMBERS
     with pytest.raises(ValidationError) as caught:
         InterpolateRequest.model_validate({"points": [fields] * 256})
-    assert caught.value.error_count() == MOST_MEMBERS  # those of the first point
+    assert caught.value.error_count() == MAX_MEMBERS  # those of the first point
 
 
 def test_the_first_bad_point_ends_the_check() -> None:

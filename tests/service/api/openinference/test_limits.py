@@ -14,7 +14,7 @@ from starlette.testclient import TestClient
 from mirage.service.app import create_app
 from mirage.service.batching.queue import Array, Arrays
 from mirage.service.settings import Settings
-from mirage.service.versions.version import Runner
+from mirage.service.versions.version import EngineRun
 from tests.bundles import Toy
 from tests.service.api.openinference.requests import (
     LABELS,
@@ -110,9 +110,9 @@ def test_a_client_that_leaves_is_not_waited_for(
     arriving = [{"type": "http.request", "body": body}, {"type": "http.disconnect"}]
     sent: list[Any] = []
     answered = threading.Event()
-    run = Runner.__call__
+    run = EngineRun.__call__
 
-    def run_after_the_answer(runner: Runner, arrays: Arrays) -> Array:
+    def run_after_the_answer(runner: EngineRun, arrays: Arrays) -> Array:
         assert answered.wait(60)
         return run(runner, arrays)
 
@@ -130,7 +130,7 @@ def test_a_client_that_leaves_is_not_waited_for(
             finally:
                 answered.set()
 
-    monkeypatch.setattr(Runner, "__call__", run_after_the_answer)
+    monkeypatch.setattr(EngineRun, "__call__", run_after_the_answer)
     asyncio.run(ask())
     assert sent[0]["status"] == 499
     assert app.state.service.metrics.registry.get_sample_value("mirage_abandoned_total") == 1

@@ -89,7 +89,8 @@ def test_a_page_of_an_origin_that_is_named_may_call_and_read(client_of: ClientOf
     assert response.headers["access-control-allow-origin"] == PAGE
     assert response.headers["vary"] == "Accept, Origin"
     exposed = response.headers["access-control-expose-headers"]
-    assert exposed == "X-Seed, X-Model, Server-Timing, Retry-After, X-Request-Id"
+    own = "X-Seed, X-Model, X-Upscale, X-Scale, Server-Timing, Retry-After, X-Request-Id"
+    assert exposed == own
     assert "access-control-allow-credentials" not in response.headers
 
 

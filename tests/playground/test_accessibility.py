@@ -1,4 +1,4 @@
-"""Who cannot use a mouse, sees little, or holds a phone, reaches everything."""
+"""Accessibility: WCAG rules, phones, and use by keyboard alone."""
 
 import os
 from collections.abc import Callable
@@ -16,18 +16,18 @@ Shoot = Callable[["Page", str], None]
 ROOT = Path(__file__).parents[2]
 AXE = ROOT / ".browser" / "node_modules" / "axe-core" / "axe.min.js"
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
-THERE = {
-    "generate": '[aria-label="Wall"]:not([aria-busy]) img[src]',
-    "walk": '#walk .film-edge:has-text("frame 1 of")',
+LOADED = {
+    "generate": '[aria-label="Images"]:not([aria-busy]) img[src]',
+    "walk": '#walk .caption:has-text("frame 1 of")',
     "explore": "[data-frames]",
-    "compare": ".verdict:has-text('on both sides')",
+    "compare": ".summary:has-text('on both sides')",
     "model": ".card img",
 }
 
 
 @pytest.fixture(scope="module")
 def axe() -> str:
-    """The program that looks for what hinders people."""
+    """The source of axe-core."""
     if not AXE.exists():
         if os.environ.get("BROWSER_TESTS") == "required":
             pytest.fail(f"there is no {AXE.relative_to(ROOT)}")
@@ -48,44 +48,44 @@ def violations(page: "Page", axe: str) -> list[str]:
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("view", THERE)
+@pytest.mark.parametrize("view", LOADED)
 def test_axe_finds_no_violation(page_of: PageOf, axe: str, view: str, scheme: str) -> None:
     page = page_of(f"?seed=7&count=16&tab={view}", color_scheme=scheme)
-    page.wait_for_selector(THERE[view])
+    page.wait_for_selector(LOADED[view])
     assert violations(page, axe) == []
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_no_violation_in_the_viewer(page_of: PageOf, axe: str, scheme: str) -> None:
     page = page_of("?seed=7&count=16", color_scheme=scheme)
-    page.wait_for_selector(THERE["generate"])
+    page.wait_for_selector(LOADED["generate"])
     page.click("#generate .frame >> nth=3")
-    page.click("#viewer-pin")
+    page.click("#viewer-favourite")
     assert violations(page, axe) == []
 
 
-@pytest.mark.parametrize("view", THERE)
+@pytest.mark.parametrize("view", LOADED)
 def test_a_phone_shows_every_view_without_scrolling_sideways(
     page_of: PageOf, axe: str, shoot: Shoot, view: str
 ) -> None:
     page = page_of(f"?seed=7&count=16&tab={view}", viewport=PHONE, has_touch=True, is_mobile=True)
-    page.wait_for_selector(THERE[view])
+    page.wait_for_selector(LOADED[view])
     assert page.evaluate("document.documentElement.scrollWidth") == PHONE["width"]
     assert violations(page, axe) == []
     shoot(page, f"phone-{view}")
 
 
-def test_everything_is_done_without_a_mouse(page_of: PageOf, shoot: Shoot) -> None:
-    """Views, fields, wall, viewer, pins and sliders, by keys alone."""
+def test_everything_works_by_keyboard(page_of: PageOf, shoot: Shoot) -> None:
+    """Views, fields, grid, viewer, favourites and sliders."""
     page = page_of("?seed=7&count=16")
-    page.wait_for_selector(THERE["generate"])
+    page.wait_for_selector(LOADED["generate"])
     keys = page.keyboard
     tab_to(page, "#seed")
     keys.press("Control+a")
     keys.type("9")
     keys.press("Enter")
-    page.wait_for_selector('.film-edge:has-text("seed 9")')
-    page.wait_for_selector(THERE["generate"])
+    page.wait_for_selector('.caption:has-text("seed 9")')
+    page.wait_for_selector(LOADED["generate"])
     tab_to(page, "#generate .frame")
     keys.press("ArrowRight")
     keys.press("ArrowDown")
@@ -93,16 +93,16 @@ def test_everything_is_done_without_a_mouse(page_of: PageOf, shoot: Shoot) -> No
     keys.press("Enter")
     page.wait_for_selector("#viewer[open]")
     chosen = page.inner_text("#viewer-title")
-    tab_to(page, "#viewer-pin")
+    tab_to(page, "#viewer-favourite")
     keys.press("Enter")
     keys.press("Escape")
     page.wait_for_selector("#viewer", state="hidden")
     assert page.evaluate("document.activeElement.textContent") == chosen
-    assert page.text_content(".shelf .frame") == chosen
+    assert page.text_content(".favourites .frame") == chosen
     tab_to(page, "#tab-generate", back=True)
     keys.press("ArrowRight")
     keys.press("ArrowRight")
-    page.wait_for_selector(THERE["explore"])
+    page.wait_for_selector(LOADED["explore"])
     tab_to(page, "#direction-0")
     keys.press("ArrowRight")
     page.wait_for_selector('canvas[aria-label$=" 0:0.1"]')

@@ -1,45 +1,45 @@
-/** A contact sheet: frames in a grid, moved through with the arrow keys. */
+/** A grid of frames that the arrow keys move through. */
 
 import { element } from "./dom.js";
 import { shownWidth, spoken } from "./images.js";
-import { isPinned, onPins } from "./pins.js";
+import { isFavourite, onFavourites } from "./favourites.js";
 
-const WIDTHS = [[4, 280], [16, 140], [64, 112], [Infinity, 84]]; // most frames, a frame's CSS pixels
-const SMALL = 84; // where there is little room
+const WIDTHS = [[4, 280], [16, 140], [64, 112], [Infinity, 84]]; // up to so many frames, CSS pixels
+const SMALL = 84; // CSS pixels in small grids and narrow windows
 const NARROW_WINDOW = 720;
 
-/** One sheet; `node` is its element. */
-export class Sheet {
+/** A grid; `node` is its element. */
+export class Grid {
   #frames = [];
   #tiles = [];
-  #edge = element("figcaption", { className: "film-edge" });
+  #caption = element("figcaption", { className: "caption" });
   #list = element("ul", { className: "frames" });
   #onOpen;
   #small;
 
-  /** `onOpen(frames, position)` is called when a frame is chosen; `title` names the sheet. */
+  /** `onOpen(frames, position)` is called when a frame is clicked; `title` is the accessible name. */
   constructor(title, onOpen, { small = false } = {}) {
     this.#onOpen = onOpen;
     this.#small = small;
     this.#list.setAttribute("aria-label", title);
     this.#list.addEventListener("keydown", (event) => this.#move(event));
-    this.node = element("figure", { className: "film" }, this.#edge, this.#list);
-    onPins(() => this.#tiles.forEach((_, position) => this.#mark(position)));
+    this.node = element("figure", { className: "panel" }, this.#caption, this.#list);
+    onFavourites(() => this.#tiles.forEach((_, position) => this.#mark(position)));
   }
 
-  /** The frames that are there, by position. */
+  /** The frames by position, as far as they are loaded. */
   get frames() {
     return this.#frames;
   }
 
-  /** Make room for frames of a model's images; what is on the sheet stays until it is replaced. */
-  lay(count, image, words) {
-    const little = this.#small || innerWidth <= NARROW_WINDOW;
-    const target = little ? SMALL : WIDTHS.find(([most]) => count <= most)[1];
+  /** Set the number and size of the frames. Old frames are shown until they are replaced. */
+  resize(count, image, words) {
+    const small = this.#small || innerWidth <= NARROW_WINDOW;
+    const target = small ? SMALL : WIDTHS.find(([limit]) => count <= limit)[1];
     this.#list.style.setProperty("--frame", `${shownWidth(image.width, target)}px`);
     this.#list.style.setProperty("--ratio", `${image.width} / ${image.height}`);
     this.#list.classList.toggle("pixels", image.width <= target);
-    this.#edge.textContent = words;
+    this.#caption.textContent = words;
     this.#frames.length = Math.min(this.#frames.length, count);
     while (this.#tiles.length > count) this.#tiles.pop().parentNode.remove();
     while (this.#tiles.length < count) this.#add(this.#tiles.length);
@@ -48,25 +48,25 @@ export class Sheet {
     if (this.#tiles[0]) this.#tiles[0].tabIndex = 0;
   }
 
-  /** Put a frame into its place. */
+  /** Set the frame at a position. */
   put(frame, position) {
     this.#frames[position] = frame;
     const tile = this.#tiles[position];
-    const [picture, edge] = tile.children;
+    const [picture, number] = tile.children;
     picture.src = frame.src;
     tile.classList.remove("stale");
-    edge.replaceChildren(element("i", {}, frame.seed), `·${frame.index}`);
+    number.replaceChildren(element("i", {}, frame.seed), `·${frame.index}`);
     this.#mark(position);
   }
 
-  /** All frames are there. */
+  /** Mark the grid as completely loaded. */
   finish() {
     this.#list.removeAttribute("aria-busy");
   }
 
-  /** Show which frame is meant elsewhere; null for none. */
-  point(position) {
-    this.#tiles.forEach((tile, at) => tile.classList.toggle("twin", at === position));
+  /** Highlight a frame; null for none. */
+  highlight(position) {
+    this.#tiles.forEach((tile, at) => tile.classList.toggle("counterpart", at === position));
   }
 
   #add(position) {
@@ -76,11 +76,11 @@ export class Sheet {
         type: "button",
         className: "frame",
         tabIndex: -1,
-        "aria-label": "Not there yet",
+        "aria-label": "Loading",
         on: { click: () => this.#frames[position] && this.#onOpen(this.#frames, position) },
       },
       element("img", { alt: "", decoding: "async", draggable: false }),
-      element("span", { className: "edge" }),
+      element("span", { className: "number" }),
     );
     this.#tiles.push(tile);
     this.#list.append(element("li", {}, tile));
@@ -90,12 +90,12 @@ export class Sheet {
     const frame = this.#frames[position];
     const tile = this.#tiles[position];
     if (!frame || !tile) return;
-    const marked = isPinned(frame);
-    tile.classList.toggle("pinned", marked);
-    tile.setAttribute("aria-label", spoken(frame) + (marked ? ", pinned" : ""));
+    const marked = isFavourite(frame);
+    tile.classList.toggle("favourite", marked);
+    tile.setAttribute("aria-label", spoken(frame) + (marked ? ", favourite" : ""));
   }
 
-  /** The arrow keys go through the grid; only one frame stands in the order of the tab key. */
+  /** Move the focus with the arrow keys. Only one frame is in the tab order. */
   #move(event) {
     const from = this.#tiles.indexOf(document.activeElement);
     const columns = getComputedStyle(this.#list).gridTemplateColumns.split(" ").length;

@@ -1,21 +1,21 @@
-/** The strip of live numbers, from the service's metrics, and whether it is well. */
+/** Shows request rates, latencies and the status of the service from its metrics. */
 
 import { byId, element } from "./dom.js";
 import { keyHeaders } from "./key.js";
 
-const EVERY_MS = 2000;
-const WINDOW = 6; // looks back so many samples
+const POLL_MS = 2000;
+const WINDOW = 6; // samples that rates and quantiles are computed from
 const LINE = /^(mirage_\w+)(?:\{(.*)\})? (\S+)$/;
-const CONDITIONS = { ready: "ready", stopping: "not ready", gone: "gone", closed: "closed" };
+const STATUSES = { ready: "ready", stopping: "not ready", unreachable: "unreachable", closed: "no access" };
 const samples = [];
 
-/** Look at the metrics from now on, as long as the page is seen. */
-export function startPulse() {
-  void look();
-  setInterval(() => document.hidden || void look(), EVERY_MS);
+/** Poll the metrics while the page is visible. */
+export function startLiveMetrics() {
+  void poll();
+  setInterval(() => document.hidden || void poll(), POLL_MS);
 }
 
-async function look() {
+async function poll() {
   try {
     const response = await fetch("metrics", { headers: keyHeaders(), cache: "no-store" });
     if (!response.ok) return show("closed", []);
@@ -24,11 +24,11 @@ async function look() {
     show(total(samples.at(-1), "mirage_ready") ? "ready" : "stopping", numbers());
   } catch {
     samples.length = 0;
-    show("gone", []);
+    show("unreachable", []);
   }
 }
 
-/** Prometheus' text as `[{ name, labels, value }]`. */
+/** Parses Prometheus' text format to `[{ name, labels, value }]`. */
 export function parseMetrics(text) {
   return text.split("\n").flatMap((line) => {
     const found = LINE.exec(line);
@@ -64,19 +64,19 @@ function providers({ metrics }) {
   return [...new Set(loaded.map(({ labels }) => labels.provider))].join(", ") || "–";
 }
 
-/** Seconds below which a share of the requests between two samples stayed, by their buckets. */
+/** Estimates a quantile of the request durations between two samples in seconds, from buckets. */
 export function quantile(first, last, share) {
   const before = bucketsOf(first);
   const buckets = [...bucketsOf(last)]
     .map(([bound, count]) => [bound, count - (before.get(bound) ?? 0)])
     .sort(([a], [b]) => a - b);
-  const wanted = share * (buckets.at(-1)?.[1] ?? 0);
-  if (!wanted) return null;
-  const at = buckets.findIndex(([, count]) => count >= wanted);
+  const rank = share * (buckets.at(-1)?.[1] ?? 0);
+  if (!rank) return null;
+  const at = buckets.findIndex(([, count]) => count >= rank);
   const [low, below] = at > 0 ? buckets[at - 1] : [0, 0];
   const [high, count] = buckets[at];
   if (high === Infinity) return low;
-  return low + ((high - low) * (wanted - below)) / (count - below);
+  return low + ((high - low) * (rank - below)) / (count - below);
 }
 
 function bucketsOf({ metrics }) {
@@ -92,13 +92,13 @@ function milliseconds(seconds) {
   return `${ms < 10 ? ms.toFixed(1) : Math.round(ms)} ms`;
 }
 
-function show(condition, facts) {
-  const node = byId("condition");
-  if (node.dataset.condition !== condition) {
-    node.dataset.condition = condition;
-    node.textContent = CONDITIONS[condition];
+function show(status, facts) {
+  const node = byId("status");
+  if (node.dataset.status !== status) {
+    node.dataset.status = status;
+    node.textContent = STATUSES[status];
   }
-  byId("pulse").replaceChildren(
+  byId("live-metrics").replaceChildren(
     ...facts.map(([name, value]) =>
       element("div", {}, element("dt", {}, name), element("dd", {}, value)),
     ),

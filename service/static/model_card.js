@@ -1,4 +1,4 @@
-/** The fifth view: the model card. What it is, how good it is, of what and when it was made. */
+/** The view "Model card": what the model makes, its scores, its data and its origin. */
 
 import { ask } from "./api.js";
 import { byId, element } from "./dom.js";
@@ -7,23 +7,23 @@ import { shownWidth } from "./images.js";
 const LARGE = 560; // CSS pixels of the samples
 const PERCENT = (value) => `${(100 * value).toFixed(1)} %`;
 const NUMBER = (value) => value.toPrecision(3);
-/** What each score says, in plain words; `more`: whether more is better. */
+/** The title and explanation of each score; `more`: whether higher is better. */
 const SCORES = {
-  agreement: { title: "Shows what was asked for", more: true, text: PERCENT, about: "of the images are judged to be of the class that was asked for" },
-  coverage: { title: "Leaves little out", more: true, text: PERCENT, about: "of the real images have a generated one close by" },
-  density: { title: "Stays close", more: true, text: NUMBER, about: "generated images lie where real ones lie; about 1 is like real data" },
-  precision: { title: "Looks real", more: true, text: PERCENT, about: "of the generated images lie among real ones" },
-  recall: { title: "Shows variety", more: true, text: PERCENT, about: "of the real images lie among generated ones" },
-  frechet: { title: "Distance to real images", more: false, text: NUMBER, about: "Fréchet distance of features; smaller is better" },
-  kernel: { title: "Distance to real images, by kernels", more: false, text: NUMBER, about: "unbiased kernel distance of features; smaller is better" },
-  memorised: { title: "Copies little", more: false, text: PERCENT, about: "of the images lie nearer to a training image than unseen real ones do; smaller is better" },
-  cas: { title: "Fit to learn from", more: true, text: PERCENT, about: "accuracy gained or lost by a classifier that learns from generated images alone" },
+  agreement: { title: "Shows the requested class", more: true, text: PERCENT, about: "of the images are classified as the requested class" },
+  coverage: { title: "Covers the data", more: true, text: PERCENT, about: "of the real images have a generated image close to them" },
+  density: { title: "Stays close to the data", more: true, text: NUMBER, about: "how densely real images surround generated ones; real data reaches about 1" },
+  precision: { title: "Looks real", more: true, text: PERCENT, about: "of the generated images lie within the real data" },
+  recall: { title: "Shows variety", more: true, text: PERCENT, about: "of the real images lie within the generated data" },
+  frechet: { title: "Distance to real images", more: false, text: NUMBER, about: "Fréchet distance of features; lower is better" },
+  kernel: { title: "Kernel distance to real images", more: false, text: NUMBER, about: "unbiased kernel distance of features; lower is better" },
+  memorised: { title: "Copies little", more: false, text: PERCENT, about: "of the images are closer to a training image than unseen real images are; lower is better" },
+  cas: { title: "Useful as training data", more: true, text: PERCENT, about: "change in accuracy of a classifier trained on generated images only" },
 };
 
 let shown = null;
 
-/** Show the card of a version. */
-export async function showModel({ version, signal }) {
+/** Show the model card of a version. */
+export async function showModelCard({ version, signal }) {
   if (shown === version) return;
   const [samples, card] = await Promise.all([
     version.samples ? attachment(version, "samples", "image/png", signal) : null,
@@ -41,15 +41,15 @@ function attachment({ name, version }, what, accept, signal) {
 }
 
 async function pictureOf(samples, { choice }) {
-  const edge = element("figcaption", { className: "film-edge" }, `${choice}  ·  samples`);
-  if (samples === null) return element("p", { className: "hint" }, "This version comes without samples.");
+  const caption = element("figcaption", { className: "caption" }, `${choice}  ·  samples`);
+  if (samples === null) return element("p", { className: "hint" }, "This version has no samples.");
   const src = URL.createObjectURL(samples);
   const image = element("img", { src, alt: `Samples of ${choice}` });
   await image.decode();
   const width = shownWidth(image.naturalWidth, LARGE);
   image.style.width = `${width}px`;
   image.classList.toggle("pixels", width > image.naturalWidth);
-  return element("figure", { className: "film" }, edge, image);
+  return element("figure", { className: "panel" }, caption, image);
 }
 
 function wordsOf(version, card) {
@@ -60,23 +60,23 @@ function wordsOf(version, card) {
     { className: "words" },
     element("h2", {}, choice),
     element("p", { className: "lead" }, lead(image, labels)),
-    element("h3", {}, "How good it is"),
+    element("h3", {}, "Scores"),
     scoresOf(version.scores),
     ...["Data and licence", "Limits"].flatMap((title) => section(title, sections.get(title))),
-    element("h3", {}, "Where it comes from"),
+    element("h3", {}, "Origin"),
     facts([
       ["Published", new Date(version.created).toLocaleString(undefined, { dateStyle: "long", timeStyle: "short" })],
       ["Training", `${training.kimg} thousand images, preset ${training.preset}, seed ${training.seed}`],
-      ["Made with", `Mirage ${training.code_version}, PyTorch ${training.torch_version}`],
+      ["Trained with", `Mirage ${training.code_version}, PyTorch ${training.torch_version}`],
       ["Data fingerprint", training.data_fingerprint, "mono"],
-      ["Graph's SHA-256", version.sha256, "mono"],
+      ["SHA-256 of the graph", version.sha256, "mono"],
     ]),
-    element("h3", {}, "How it runs here"),
+    element("h3", {}, "Runtime"),
     facts([
-      ["Latents", `${size} numbers`],
+      ["Latents", `${size} dimensions`],
       ["Provider", `${runtime.provider}, ${runtime.precision}`],
       ["onnxruntime", runtime.onnxruntime],
-      ["Instructions", runtime.instruction_set],
+      ["Instruction sets", runtime.instruction_set],
       ["Mirage", runtime.mirage],
     ]),
   );
@@ -90,14 +90,14 @@ function lead({ width, height, channels }, labels) {
 
 function scoresOf(scores) {
   const names = Object.keys(scores);
-  if (names.length === 0) return element("p", {}, "Nobody has scored this version yet.");
+  if (names.length === 0) return element("p", {}, "This version has no scores.");
   return element("ul", { className: "scores" }, ...names.map((name) => scoreOf(name, scores[name])));
 }
 
 function scoreOf(name, { value, floor, n }) {
   const known = SCORES[name] ?? { title: name, more: null, text: NUMBER, about: "" };
   const parts = [known.about];
-  if (floor !== null && floor !== undefined) parts.push(besideFloor(known, value, floor));
+  if (floor !== null && floor !== undefined) parts.push(comparedToFloor(known, value, floor));
   if (n) parts.push(`measured on ${n.toLocaleString()} images`);
   return element(
     "li",
@@ -107,14 +107,14 @@ function scoreOf(name, { value, floor, n }) {
   );
 }
 
-/** The floor is what real images reach when they are held against other real images. */
-function besideFloor({ more, text }, value, floor) {
-  const reached = `real images against real ones reach ${text(floor)}`;
+/** Compares a score with its floor: the score of real images against other real images. */
+function comparedToFloor({ more, text }, value, floor) {
+  const reached = `real images reach ${text(floor)} against other real images`;
   if (more !== false || text === PERCENT || floor <= 0) return reached;
-  return `${reached}, so this is ${(value / floor).toFixed(1)} times as far`;
+  return `${reached}; this is ${(value / floor).toFixed(1)} times as far`;
 }
 
-/** The parts of a card's Markdown by their headings. */
+/** Splits a card's Markdown into sections by heading. */
 function sectionsOf(card) {
   const parts = card.split(/^## +/m).slice(1);
   return new Map(parts.map((part) => [part.split("\n", 1)[0].trim(), part.replace(/^.*\n/, "").trim()]));
@@ -125,7 +125,7 @@ function section(title, text) {
   return [element("h3", {}, title), ...text.split(/\n{2,}/).map((paragraph) => element("p", {}, plain(paragraph)))];
 }
 
-/** Markdown's marks would only disturb here. */
+/** Removes Markdown's code marks and links. */
 function plain(paragraph) {
   return paragraph.replaceAll("`", "").replace(/\[([^\]]*)\]\([^)]*\)/g, "$1");
 }

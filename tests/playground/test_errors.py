@@ -1,4 +1,4 @@
-"""What goes wrong is said in words, and the page goes on by itself."""
+"""Errors are shown, and the page recovers by itself."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -15,34 +15,36 @@ if TYPE_CHECKING:
     from playwright.sync_api import Page, Route
 
 Shoot = Callable[["Page", str], None]
-WALL = '[aria-label="Wall"]:not([aria-busy]) img[src]'
+IMAGES = '[aria-label="Images"]:not([aria-busy]) img[src]'
 
 
 @pytest.fixture
-def mortal(models: Path) -> Iterator[Server]:
-    """A server of its own for a test that kills it."""
+def own_server(models: Path) -> Iterator[Server]:
+    """A server for a test that kills it."""
     server = Server(models)
     yield server
     server.kill()
 
 
-def test_a_server_that_is_gone_is_waited_for(page_of: PageOf, mortal: Server, shoot: Shoot) -> None:
-    page = page_of("?seed=7&count=4", at=mortal.url, expected="net::ERR_")
-    page.wait_for_selector(WALL)
-    mortal.kill()
+def test_the_page_waits_for_an_unreachable_server(
+    page_of: PageOf, own_server: Server, shoot: Shoot
+) -> None:
+    page = page_of("?seed=7&count=4", at=own_server.url, expected="net::ERR_")
+    page.wait_for_selector(IMAGES)
+    own_server.kill()
     page.click("#shuffle")
-    page.wait_for_selector("#trouble-text:has-text('does not answer')")
-    page.wait_for_selector("#condition[data-condition=gone]")
-    shoot(page, "gone")
-    mortal.start()
-    page.wait_for_selector("#trouble", state="hidden")
-    page.wait_for_selector(WALL)
-    page.wait_for_selector("#condition[data-condition=ready]")
+    page.wait_for_selector("#error-text:has-text('does not respond')")
+    page.wait_for_selector("#status[data-status=unreachable]")
+    shoot(page, "unreachable")
+    own_server.start()
+    page.wait_for_selector("#error", state="hidden")
+    page.wait_for_selector(IMAGES)
+    page.wait_for_selector("#status[data-status=ready]")
 
 
-def test_a_busy_server_is_asked_again_when_it_says(page_of: PageOf, shoot: Shoot) -> None:
+def test_a_rejected_request_is_retried_after_the_stated_time(page_of: PageOf, shoot: Shoot) -> None:
     page = page_of("?seed=7&count=4", expected="429")
-    page.wait_for_selector(WALL)
+    page.wait_for_selector(IMAGES)
     refusals = iter([2, 1])
     asked = []
 
@@ -57,32 +59,32 @@ def test_a_busy_server_is_asked_again_when_it_says(page_of: PageOf, shoot: Shoot
 
     page.route("**/generate", refuse_twice)
     page.click("#shuffle")
-    page.wait_for_selector("#trouble-text:has-text('busy')")
+    page.wait_for_selector("#error-text:has-text('busy')")
     shoot(page, "busy")
-    page.wait_for_selector("#trouble", state="hidden")
-    page.wait_for_selector(WALL)
+    page.wait_for_selector("#error", state="hidden")
+    page.wait_for_selector(IMAGES)
     assert len(asked) == 3
     assert len(set(asked)) == 1
 
 
-def test_what_the_server_refuses_for_good_is_said_in_its_words(page_of: PageOf) -> None:
+def test_other_errors_are_shown_with_the_message_of_the_server(page_of: PageOf) -> None:
     page = page_of("?seed=7&model=absent@1", expected="404")
-    page.wait_for_selector("#trouble-text:has-text('absent')")
+    page.wait_for_selector("#error-text:has-text('absent')")
     page.select_option("#model-choice", "axes@1")
-    page.wait_for_selector(WALL)
-    assert page.is_hidden("#trouble")
+    page.wait_for_selector(IMAGES)
+    assert page.is_hidden("#error")
 
 
-def test_a_wrong_seed_is_told_at_its_field(page_of: PageOf) -> None:
+def test_an_invalid_seed_is_reported_at_its_field(page_of: PageOf) -> None:
     page = page_of("?seed=7&count=4")
-    page.wait_for_selector(WALL)
+    page.wait_for_selector(IMAGES)
     page.fill("#seed", "18446744073709551616")
     page.press("#seed", "Enter")
     page.wait_for_selector("#seed-hint:has-text('18446744073709551615')")
     assert "seed=7" in page.evaluate("location.search")
 
 
-def test_a_key_is_asked_for_and_kept_until_the_tab_closes(
+def test_the_page_asks_for_a_key_and_keeps_it_until_the_tab_is_closed(
     page_of: PageOf, models: Path, tmp_path: Path, shoot: Shoot
 ) -> None:
     key = add_key(tmp_path / "keys", "page")
@@ -95,9 +97,9 @@ def test_a_key_is_asked_for_and_kept_until_the_tab_closes(
         shoot(page, "key")
         page.fill("#key-text", key)
         page.press("#key-text", "Enter")
-        page.wait_for_selector(WALL)
+        page.wait_for_selector(IMAGES)
         page.reload()
-        page.wait_for_selector(WALL)
+        page.wait_for_selector(IMAGES)
         assert page.is_hidden("#key")
     finally:
         server.kill()
