@@ -45,9 +45,9 @@ class Tile:
 
 
 def tile_side(wanted: int, halo: int, multiple: int) -> int:
-    """Return the side of tiles in pixels: `wanted`, or more if halos took up more than half of it.
+    """Return the side of tiles in pixels: `wanted`, or more if halos would take over half of it.
 
-    Along each axis, the tiles of a picture thus have at most twice the pixels of the picture.
+    Tiles then cover at most twice the pixels of a picture along each axis.
     """
     halo = _rounded_up(halo, multiple)
     return _rounded_up(max(wanted, 4 * halo, 2 * halo + multiple), multiple)
