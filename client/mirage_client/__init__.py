@@ -1,4 +1,4 @@
-"""Client library for a Mirage server: generates images and enlarges pictures over HTTP, with retries."""
+"""Client library for a Mirage server: generates images and enlarges pictures, with retries."""
 
 from mirage_client.async_client import AsyncClient
 from mirage_client.client import Client

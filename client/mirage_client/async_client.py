@@ -93,7 +93,8 @@ class AsyncClient(BaseClient):
         for image in images:
             yield image
         if rest:
-            rest = rest.pinned(images[0])
+            first = images[0]
+            rest = rest.pinned(first.model, first.version, first.upscale)
             async with aclosing(self._ahead(rest)) as ahead:
                 async for image in ahead:
                     yield image

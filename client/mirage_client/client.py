@@ -106,7 +106,9 @@ class Client(BaseClient):
         images = self._run(generate_images(head, self._patience))
         yield from images
         if rest:
-            yield from self._ahead(rest.pinned(images[0]))
+            first = images[0]
+            rest = rest.pinned(first.model, first.version, first.upscale)
+            yield from self._ahead(rest)
 
     def _ahead(self, call: GenerateCall) -> Iterator[GeneratedImage]:
         """Generate pages on threads; one extra page is queued, so that no thread is idle."""

@@ -87,7 +87,7 @@ def send_with_retries(request: Request, patience: Patience) -> Exchange[httpx.Re
 
 def generate_images(call: GenerateCall, patience: Patience) -> Exchange[list[GeneratedImage]]:
     """Generate the images of a call; splits it in halves if it exceeds the server's limits."""
-    request = Request("POST", "/generate", IMAGES, call.body())
+    request = Request("POST", "/generate", IMAGES, body=call.body())
     try:
         response = yield from send_with_retries(request, patience)
     except Refused as error:

@@ -5,8 +5,6 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol, TypedDict, TypeGuard
 
-from mirage_client.image import GeneratedImage
-
 SEED_END = 2**64  # exclusive upper bound of seeds and indices
 RANDOM_SEEDS = 2**53  # random seeds are exact as JSON numbers in every language
 
@@ -69,9 +67,9 @@ class GenerateCall:
         rest = slice(size, self.count)
         return next(self.parts(size)), self._part(rest) if size < self.count else None
 
-    def pinned(self, image: GeneratedImage) -> "GenerateCall":
-        """The same call for the versions that made an image."""
-        return replace(self, model=image.model, version=image.version, upscale=image.upscale)
+    def pinned(self, model: str, version: int, upscale: str | None = None) -> "GenerateCall":
+        """The same call for specific versions; `upscale` is `name@version`."""
+        return replace(self, model=model, version=version, upscale=upscale)
 
     def body(self) -> dict[str, object]:
         """The JSON body of the request."""
