@@ -72,6 +72,10 @@ class TrainConfig(BaseModel):
     )
     warm_start_lr: float = Field(2e-3, gt=0, description="decays to a tenth during the warm start")
 
+    grow_kimg: tuple[Annotated[float, Field(gt=0)], ...] = Field(
+        (), description="when to add each finer stage; training starts at a smaller size"
+    )
+
     scale: int = Field(4, ge=2, le=4, description="factor of enlargement")
     crop: int = Field(40, ge=8, le=1024, description="side of a low-resolution crop in pixels")
     degrade: tuple[str, ...] = Field((), description="degradations of the low resolution, in order")
@@ -83,6 +87,10 @@ class TrainConfig(BaseModel):
 
     transparency: Literal["straight", "on-white"] = Field(
         "straight", description="representation of RGBA: stored colours, or composited over white"
+    )
+    background: Literal["white", "random"] = Field(
+        "white",
+        description="background of RGBA images, on-white only, in the discriminator's input",
     )
     clamp_slope: float = Field(
         1.0, ge=0, le=1, description="slope of outputs outside of [-1, 1] in training; 1: no clamp"
@@ -163,10 +171,44 @@ class TrainConfig(BaseModel):
             raise ValueError("warm_start_kimg is of task generate; for upscale only 0 is allowed")
         return self
 
+    @model_validator(mode="after")
+    def _background_of_planes(self) -> "TrainConfig":
+        if self.background == "random" and self.transparency != "on-white":
+            raise ValueError("background random requires transparency on-white")
+        return self
+
+    @model_validator(mode="after")
+    def _growth_of_stages(self) -> "TrainConfig":
+        if not self.grow_kimg:
+            return self
+        if self.family != "strided":
+            raise ValueError(
+                f"grow_kimg requires family strided; it must be empty for {self.family}"
+            )
+        images = [self._whole(kimg) for kimg in self.grow_kimg]
+        if len(images) >= len(self.widths) or images != sorted(set(images)):
+            raise ValueError(
+                f"grow_kimg has at most {len(self.widths) - 1} entries, each at least one batch "
+                "larger than the previous one"
+            )
+        return self
+
     @property
     def warm_start_images(self) -> int:
         """Images of the warm start, rounded to whole batches."""
-        return math.ceil(1000 * self.warm_start_kimg / self.batch_size) * self.batch_size
+        return self._whole(self.warm_start_kimg)
+
+    @property
+    def growth_images(self) -> tuple[int, ...]:
+        """Images seen when each stage is added, in whole batches; empty with `begun_from`."""
+        return () if self.begun_from else tuple(map(self._whole, self.grow_kimg))
+
+    def stages_left(self, nimg: int) -> int:
+        """Number of stages still to be added after `nimg` images."""
+        return sum(nimg < images for images in self.growth_images)
+
+    def _whole(self, kimg: float) -> int:
+        return math.ceil(1000 * kimg / self.batch_size) * self.batch_size
 
     @property
     def warm_start_schedule(self) -> CosineSchedule:
@@ -176,7 +218,8 @@ class TrainConfig(BaseModel):
 
 
 LISTS = {
-    *("widths", "blocks", "augment", "further_half_lives_kimg", "degrade", "discriminator_widths")
+    *("widths", "blocks", "augment", "further_half_lives_kimg", "degrade", "discriminator_widths"),
+    "grow_kimg",
 }
 PROGRESS_FIELDS = {
     *("kimg", "status_kimg", "snapshot_kimg", "checkpoint_kimg", "keep_checkpoints", "watch")

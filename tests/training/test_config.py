@@ -46,13 +46,20 @@ def test_part_of_a_constant_can_change() -> None:
     ("changes", "said"),
     [
         ({"loss": "wishful"}, "loss is 'wishful'.*allowed are hinge, .*, wasserstein"),
-        ({"family": "forest"}, "family is 'forest'.*allowed are dcgan, residual, strided"),
+        (
+            {"family": "forest"},
+            "family is 'forest'.*allowed are dcgan, direct, projected, residual, strided",
+        ),
         ({"generator_optimizer": "hope"}, "generator_optimizer is 'hope'.*allowed are adam"),
         ({"bacth_size": 64}, "bacth_size is 64"),
         ({"batch_size": 1}, "batch_size is 1.*greater than or equal to 2"),
         ({"lr.strat": 1}, "lr.strat is 1"),
         ({"widths": "a,b"}, "widths.0 is 'a'"),
         ({"precision": "float16"}, "precision is 'float16'"),
+        ({"grow_kimg": "1,2,3"}, "grow_kimg has at most 2 entries"),
+        ({"grow_kimg": "2,1"}, "grow_kimg has at most 2 entries, each at least"),
+        ({"grow_kimg": "1", "family": "residual"}, "grow_kimg requires family strided"),
+        ({"background": "random"}, "background random requires transparency on-white"),
         ({"augment": "flip,melt"}, "melt is unknown; allowed are flip, translate"),
     ],
 )

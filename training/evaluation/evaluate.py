@@ -3,7 +3,8 @@
 import hashlib
 import json
 import time
-from dataclasses import asdict
+from collections.abc import Sequence
+from dataclasses import asdict, replace
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
@@ -23,9 +24,11 @@ from mirage.training.evaluation.reference import (
 )
 from mirage.training.evaluation.samples import generate_images, proportional_labels, takes_labels
 from mirage.training.evaluation.scorecard import Scorecard, Sizes, read_scorecard, write_scorecard
+from mirage.training.evaluation.scores.memorisation import Memorisation
 from mirage.training.evaluation.scores.metrics import agreement, translucent_share
 from mirage.training.evaluation.scores.sliced_wasserstein import MOST_IMAGES, SlicedWasserstein
 
+SELF_SUPERVISED = ("frechet", "kernel", "precision", "recall", "coverage", "memorised")
 COVERED_SCORES = {"precision", "recall", "density", "coverage", "memorised"}
 
 
@@ -46,13 +49,18 @@ class Evaluator:
         network: FeatureNetwork | None = None,
         cache: Path | None = None,
     ) -> None:
-        self.data_fingerprint = train.fingerprint
+        self.shown = train
         self.train = train.original
         self.test = test if test and test.fingerprint != self.train.fingerprint else None
         self.sizes = sizes or Sizes.of(len(self.train))
         self.cache = cache
         self.split = split(len(self.train), self.sizes)
         self.network = network or features_for(self.train, self.split.reference, self.sizes, cache)
+
+    @property
+    def data_fingerprint(self) -> str:
+        """Of the data as used for training, including mirroring."""
+        return self.shown.fingerprint
 
     @cached_property
     def reference(self) -> Reference:
@@ -67,6 +75,17 @@ class Evaluator:
         parts = self.split.reference, self.split.held_out
         return SlicedWasserstein(*(self.train.images[self._some(part)] for part in parts))
 
+    @cached_property
+    def memorisation(self) -> Memorisation | None:
+        """Scores of memorisation by groups; None for data without groups."""
+        grouped = self.shown.groups is not None
+        return Memorisation(self.shown, self._held_out_groups) if grouped else None
+
+    @property
+    def _held_out_groups(self) -> Dataset | None:
+        """Held-out images in other groups than the training images; None for other test splits."""
+        return self.test if self.train.options.held_out else None
+
     def _some(self, items: np.ndarray) -> np.ndarray:
         """A random subset of at most the number of images that sliced distances use."""
         return items[scatter(len(items))[: min(self.sizes.generated, MOST_IMAGES)]]
@@ -74,7 +93,9 @@ class Evaluator:
     @cached_property
     def floor(self) -> dict[str, float]:
         """The scores of real images."""
-        floor = self.reference.floor | (self.sliced.floor if self.sliced else {})
+        floor = self.reference.floor.copy()
+        for side in (self.sliced, self.memorisation):
+            floor |= side.floor if side else {}
         return floor | self._translucent(self.train.images[self.split.held_out])
 
     def _translucent(self, images: np.ndarray) -> dict[str, float]:
@@ -118,6 +139,8 @@ class Evaluator:
         scores = self.reference.compare(features)
         if self.sliced:
             scores |= self.sliced.compare(self._some(images))
+        if self.memorisation:
+            scores |= self.memorisation.compare(images)
         scores |= self._translucent(images)
         if predicted is not None and requested is not None and takes_labels(model):
             return {"agreement": agreement(predicted, requested), **scores}
@@ -153,10 +176,14 @@ def _spread(draws: list[dict[str, float]]) -> dict[str, float]:
     return {name: float(np.std([draw[name] for draw in draws], ddof=1)) for name in draws[0]}
 
 
-def distances_by(
-    network: FeatureNetwork, evaluator: Evaluator, model: bytes, suffix: str
+def scores_by(
+    network: FeatureNetwork,
+    evaluator: Evaluator,
+    model: bytes,
+    suffix: str,
+    names: Sequence[str] = ("frechet", "kernel"),
 ) -> dict[str, Score]:
-    """Fréchet and kernel distance in another network's features, named `frechet_{suffix}`."""
+    """Scores in the features of another network, named `frechet_{suffix}` and so on."""
     other = Evaluator(
         evaluator.train,
         evaluator.test,
@@ -165,7 +192,18 @@ def distances_by(
         cache=evaluator.cache,
     )
     scores = other.score(model).scores
-    return {f"{name}_{suffix}": scores[name] for name in ("frechet", "kernel")}
+    return {f"{name}_{suffix}": scores[name] for name in names}
+
+
+def self_supervised_scores(evaluator: Evaluator, model: bytes) -> dict[str, Score]:
+    """Scores in the features of a network that was trained without the classes of the data.
+
+    Features of a classifier ignore all differences within a class.
+    """
+    unlabelled = replace(evaluator.train, labels=None)
+    shown, sizes = evaluator.split.reference, evaluator.sizes
+    network = features_for(unlabelled, shown, sizes, evaluator.cache)
+    return scores_by(network, evaluator, model, "self_supervised", SELF_SUPERVISED)
 
 
 class Scoring:

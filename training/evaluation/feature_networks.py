@@ -19,7 +19,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from mirage.bundle.store.durable import replace_durably
-from mirage.training.data.cache import default_cache
+from mirage.training.cache_folder import default_cache
 from mirage.training.data.dataset import Dataset
 from mirage.training.errors import DataError
 from mirage.training.evaluation.classifier import (

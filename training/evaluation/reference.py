@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from mirage.bundle.store.durable import replace_durably, sync_file
-from mirage.training.data.cache import default_cache
+from mirage.training.cache_folder import default_cache
 from mirage.training.data.dataset import Dataset
 from mirage.training.evaluation.feature_networks import FeatureNetwork
 from mirage.training.evaluation.scorecard import Sizes

@@ -14,7 +14,7 @@ from pydantic import (
 )
 from torch import Tensor, nn
 
-LATER_FIELDS = {"normalize", "transparency"}
+LATER_FIELDS = {"normalize", "transparency", "skips"}
 """Fields added after the first files were written."""
 
 
@@ -23,16 +23,19 @@ class Architecture(BaseModel):
 
     widths: channels of the generator's stages from coarse to fine; each stage doubles the size, and
     the discriminator mirrors them. blocks: residual blocks per stage (families `strided`, default
-    none, and `residual`, default two). mapping: layers between the latents and the coarsest stage
-    (family `strided`). hidden: units of dense layers, and of the projection of conditional
-    discriminators. latent_gain: factor of the latents; 1 during training. normalize: `rms` divides
-    the mapped latents of each sample by their root mean square (families `strided` and
-    `residual`). transparency: how networks represent RGBA images (`sources/pixels`).
+    none, and `residual`, default two; `direct` has them in the discriminator only). mapping: layers
+    between the latents and the coarsest stage (family `strided`). hidden: units of dense layers,
+    and of the projection of conditional discriminators. latent_gain: factor of the latents; 1
+    during training. normalize: `rms` divides the mapped latents of each sample by their root mean
+    square (families `strided` and `residual`), or the latents themselves (`direct`, `projected`).
+    transparency: how networks represent RGBA images (`sources/pixels`). skips: number of stages
+    before the finest that output an image of their own, to which the finer stages add (family
+    `strided`); at most so many stages can be added during training.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    family: Literal["strided", "residual", "dcgan"]
+    family: Literal["strided", "residual", "dcgan", "direct", "projected"]
     latent_dim: int = Field(ge=1, le=4096)
     widths: tuple[int, ...] = Field(min_length=1, max_length=10)
     blocks: tuple[int, ...] = ()
@@ -41,6 +44,7 @@ class Architecture(BaseModel):
     latent_gain: float = Field(1.0, gt=0, le=10)
     normalize: Literal["none", "rms"] = "none"
     transparency: Literal["straight", "on-white"] = "straight"
+    skips: int = Field(0, ge=0, le=9)
     height: int = Field(ge=4, le=4096)
     width: int = Field(ge=4, le=4096)
     channels: Literal[1, 3, 4]
@@ -56,6 +60,19 @@ class Architecture(BaseModel):
         """The architecture during training; only the averages have a latent gain."""
         return self.model_copy(update={"latent_gain": 1.0})
 
+    def before_growth(self, stages: int) -> "Architecture":
+        """The architecture of the networks before the last `stages` stages were added."""
+        if not stages:
+            return self
+        values = self.model_dump() | {
+            "widths": self.widths[:-stages],
+            "blocks": self.blocks[:-stages],
+            "height": self.height // 2**stages,
+            "width": self.width // 2**stages,
+            "skips": self.skips - stages,
+        }
+        return Architecture.model_validate(values)
+
     @model_validator(mode="after")
     def _check_sizes(self) -> "Architecture":
         scale = 2 ** (len(self.widths) - 1)
@@ -68,6 +85,9 @@ class Architecture(BaseModel):
             raise ValueError(f"blocks has {len(self.blocks)} entries, widths {len(self.widths)}")
         if self.normalize != "none" and self.family == "dcgan":
             raise ValueError(f"normalize is {self.normalize}; family dcgan allows none")
+        most = len(self.widths) - 1 if self.family == "strided" else 0
+        if self.skips > most:
+            raise ValueError(f"skips is {self.skips}; allowed is at most {most}")
         return self
 
     @model_serializer(mode="wrap", when_used="json")
@@ -95,6 +115,10 @@ class Generator(nn.Module):
         self.normalize = a.normalize
         self.transparency = a.transparency
 
+    def folded(self) -> "Generator":
+        """The same network for inference, with batch norms folded; itself if it has none."""
+        return self
+
     @abstractmethod
     def latent_weight(self) -> Tensor:
         """The part of the first layer's weight for latents: float32 [outputs, latent_dim]."""
@@ -121,7 +145,8 @@ def normalized(x: Tensor, how: str) -> Tensor:
 class Discriminator(nn.Module):
     """Images float32 [N, C, H, W] in [-1, 1] and labels int64 [N] or None -> logits float32 [N].
 
-    Split in two parts, so that the same images can be scored with several labels.
+    Family `projected` has several heads: [N, heads]. Split in two parts, so that the same images
+    can be scored with several labels.
     """
 
     def forward(self, images: Tensor, labels: Tensor | None = None) -> Tensor:

@@ -8,7 +8,7 @@ import torch
 from pydantic import Field, TypeAdapter
 from torch import nn
 
-from mirage.training.networks import compact, dcgan, patch, residual, strided
+from mirage.training.networks import compact, dcgan, direct, patch, projected, residual, strided
 from mirage.training.networks.base import Architecture, Discriminator, Generator
 from mirage.training.networks.picture_architecture import PictureArchitecture
 
@@ -36,6 +36,8 @@ FAMILIES = {
     "strided": Family(strided.Generator, strided.Discriminator),
     "residual": Family(residual.Generator, residual.Discriminator),
     "dcgan": Family(dcgan.Generator, dcgan.Discriminator),
+    "direct": Family(direct.Generator, strided.Discriminator),
+    "projected": Family(direct.Generator, projected.Discriminator),
     "compact": Family(compact.Upscaler, patch.Discriminator, "upscale"),
 }
 

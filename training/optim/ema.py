@@ -22,8 +22,15 @@ def young_half_life(half_life_kimg: float, nimg: int) -> float:
 
 @torch.no_grad()
 def update_ema(average: nn.Module, network: nn.Module, beta: float) -> None:
-    """average <- beta * average + (1 - beta) * network; buffers are copied."""
+    """average <- beta * average + (1 - beta) * network.
+
+    Floating-point buffers, which are the running averages of batch norms, are averaged like the
+    weights, so that they fit them; other buffers are copied.
+    """
     means: list[Tensor] = list(average.parameters())
     torch._foreach_lerp_(means, list(network.parameters()), 1 - beta)
     for mean, value in zip(average.buffers(), network.buffers(), strict=True):
-        mean.copy_(value)
+        if mean.is_floating_point():
+            mean.lerp_(value, 1 - beta)
+        else:
+            mean.copy_(value)

@@ -150,7 +150,7 @@ class ServedGenerator(nn.Module):
 
     def __init__(self, generator: Generator) -> None:
         super().__init__()
-        self.generator = generator
+        self.generator = generator.folded()
 
     def forward(self, latents: Tensor, labels: Tensor | None = None) -> Tensor:
         return to_pixels(self.generator(latents, labels), self.generator.transparency)

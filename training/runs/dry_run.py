@@ -79,7 +79,8 @@ def _seconds_per_step(
 ) -> float:
     step, loader = Step(config, state), BatchLoader(config, data, device)
     try:
-        start = config.warm_start_images  # time adversarial steps, which dominate
+        # time adversarial steps at full size, which dominate
+        start = max((config.warm_start_images, *config.growth_images))
         step(start, *loader.batches(start))
         started = time.perf_counter()
         for _ in range(STEPS):

@@ -20,6 +20,7 @@ from mirage.training.data.dataset import Dataset
 from mirage.training.data.latent_codes import latent_codes
 from mirage.training.data.sources.pixels import contact_sheet
 from mirage.training.errors import CollapseError, DataError, UsageError
+from mirage.training.networks.base import Architecture
 from mirage.training.optim.distributed import all_have, any_of, average, rank, together
 from mirage.training.runs.batches import BatchLoader
 from mirage.training.runs.checkpoint import (
@@ -29,6 +30,7 @@ from mirage.training.runs.checkpoint import (
     set_damaged_aside,
 )
 from mirage.training.runs.device import machine_sheet, resolve_precision
+from mirage.training.runs.growth import take_over
 from mirage.training.runs.monitor import Watchdog
 from mirage.training.runs.recorders import TensorBoardRecorder, make_film
 from mirage.training.runs.run_dir import Run
@@ -97,10 +99,10 @@ class _Loop:
     ) -> None:
         self.config, self.run = config, run
         task = TASKS[config.task]
-        self.architecture = task.architecture(config, data.sheet())
+        self.final = task.architecture(config, data.sheet())
         self.device = device
-        self.state = self._new_state()
         self.nimg = 0
+        self.state = self._new_state(0)
         self.stopping = False
         self.saved_at: int | None = None
         self.statistics: list[dict[str, float]] = []
@@ -142,13 +144,20 @@ class _Loop:
 
     def _take(self, checkpoint: dict[str, Any]) -> None:
         try:
+            step_before = max(0, checkpoint["nimg"] - self.config.batch_size)
+            self.state = self._new_state(step_before)
             self.state.load_state_dict(checkpoint["players"])
         except Exception:  # of other networks: what it has moved must not stay
-            self.state = self._new_state()
+            self.state = self._new_state(0)
             raise
 
-    def _new_state(self) -> TrainState:
-        return TrainState(self.config, self.architecture).to(self.device)
+    def _new_state(self, nimg: int) -> TrainState:
+        """Untrained, with the stages that networks have in the step after `nimg` images."""
+        architecture, self.stages_left = self.final, self.config.stages_left(nimg)
+        if self.stages_left:
+            architecture = cast(Architecture, self.final).before_growth(self.stages_left)
+        self.architecture = architecture
+        return TrainState(self.config, architecture).to(self.device)
 
     def go(self) -> None:
         try:
@@ -166,7 +175,7 @@ class _Loop:
     def _go(self, bar: tqdm) -> None:
         while True:
             done = self.nimg >= self.config.kimg * 1000 or any_of(self.stopping)
-            now = done or self.nimg == self.config.warm_start_images
+            now = done or self.nimg in (self.config.warm_start_images, *self.config.growth_images)
             report, snapshot, checkpoint = (now or self._due(every) for every in self._intervals())
             if report or snapshot or checkpoint:
                 self._check_weights()
@@ -181,7 +190,15 @@ class _Loop:
             self._advance()
             bar.update(min(self.nimg / 1000, bar.total) - bar.n)
 
+    def _grow(self) -> None:
+        """Add the stage that is due."""
+        before, self.state = self.state, self._new_state(self.nimg)
+        take_over(self.state, before)
+        self.step = Step(self.config, self.state)
+
     def _advance(self) -> None:
+        if self.stages_left > self.config.stages_left(self.nimg):
+            self._grow()
         torch.manual_seed(int(self._random(Stream.NETWORK).integers(2**63)))
         self.state.generator.train()
         try:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mirage.training.data.dataset import Dataset, check_enough
@@ -22,6 +23,7 @@ from mirage.training.tasks.randomness import (
     StepRandomness,
     Stream,
     draw_augment,
+    draw_background,
     draw_for_all,
     draw_noise,
     draw_step_latents,
@@ -90,12 +92,23 @@ def architecture_of(config: "TrainConfig", data: dict[str, Any]) -> Architecture
             "latent_gain": config.latent_gain,
             "normalize": config.normalize,
             "transparency": config.transparency,
+            "skips": len(config.grow_kimg),
             "height": height,
             "width": width,
             "channels": channels,
             "num_classes": len(data["classes"]),
         }
     )
+
+
+def shown(images: np.ndarray, config: "TrainConfig", nimg: int) -> Tensor:
+    """Images uint8 [N, H, W, C] as networks see them after `nimg` images.
+
+    float32 [N, C, H, W] in [-1, 1], halved by means of areas for every stage that is to come.
+    """
+    planes = to_planes(images, config.transparency)
+    left = config.stages_left(nimg)
+    return F.avg_pool2d(planes, 2**left) if left else planes
 
 
 class Batches:
@@ -118,7 +131,7 @@ class Batches:
         latents = draw_step_latents(self.config.seed, stream, nimg, shape)[part]
         labels, own = self.dataset.labels, indices[part]
         return Batch(
-            images=to_planes(self.dataset.images[own], self.config.transparency),
+            images=shown(self.dataset.images[own], self.config, nimg),
             latents=torch.from_numpy(latents),
             labels=None if labels is None else torch.from_numpy(labels[own]),
         )
@@ -186,7 +199,9 @@ class Rules:
     ) -> StepRandomness:
         numbers = draw_augment(self.config, len(batch))
         noise = draw_noise(batch.images, now.noise)
-        return StepRandomness(numbers, noise, wrong, between).to(self.state.device)
+        background = draw_background(self.config, batch.images.shape[1], len(batch))
+        drawn = StepRandomness(numbers, noise, wrong, between, background)
+        return drawn.to(self.state.device)
 
     def _reconstruction(self, batch: Batch) -> tuple[Tensor, Statistics]:
         with precision(self.config, self.state.device):
@@ -273,10 +288,16 @@ class Samples:
         self.labels = np.arange(count, dtype=np.int64) % min(classes, GRID) if classes else None
         chosen = np.unique(np.linspace(0, len(dataset) - 1, REAL).astype(np.int64))
         labels = None if dataset.labels is None else dataset.labels[chosen]
+        self._shape = dataset.images.shape[1:3]
         self._yardstick = DiversityMonitor(shrink(dataset.images, chosen), labels, self.labels)
 
     def draw(self, network: nn.Module) -> np.ndarray:
-        return generate(network, self.latents, self.labels)
+        """Images of the data's size; networks that are to grow make smaller ones."""
+        images = generate(network, self.latents, self.labels)
+        rows, columns = (
+            side // own for side, own in zip(self._shape, images.shape[1:3], strict=True)
+        )
+        return images.repeat(rows, axis=1).repeat(columns, axis=2)
 
     def measure(self, images: np.ndarray) -> dict[str, float]:
         return self._yardstick.measure(images)

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from mirage.training.config import TrainConfig
 from mirage.training.optim.augment import augment, columns
+from mirage.training.optim.background import over_background
 from mirage.training.optim.distributed import rank, world_size
 
 
@@ -22,13 +23,14 @@ class StepRandomness:
     """Random numbers of a move, the same for both members of a pair; None if unused.
 
     augment: float32 [N, columns] in [0, 1). noise: float32 [N, C, H, W], normal. wrong: int64 [N],
-    labels of other classes. between: float32 [N] in [0, 1).
+    labels of other classes. between: float32 [N] in [0, 1). background: float32 [N, 3] in [0, 1).
     """
 
     augment: Tensor | None = None
     noise: Tensor | None = None
     wrong: Tensor | None = None
     between: Tensor | None = None
+    background: Tensor | None = None
 
     def __getitem__(self, part: slice) -> "StepRandomness":
         drawn = {field.name: getattr(self, field.name) for field in fields(self)}
@@ -43,6 +45,9 @@ class StepRandomness:
         if self.augment is not None:
             random = self.augment.repeat(len(images) // len(self.augment), 1)
             images = augment(images, config.augment, probability, random)
+        if self.background is not None:
+            colours = self.background.repeat(len(images) // len(self.background), 1)
+            images = over_background(images, colours)
         if self.noise is not None:
             images = images + sigma * self.noise.repeat(len(images) // len(self.noise), 1, 1, 1)
         return images
@@ -57,6 +62,13 @@ def draw_augment(config: TrainConfig, count: int) -> Tensor | None:
     """Draw the random numbers for the augmentation of a move."""
     width = columns(config.augment)
     return draw_for_all(lambda n: torch.rand(n, width), count) if width else None
+
+
+def draw_background(config: TrainConfig, channels: int, count: int) -> Tensor | None:
+    """Draw a background colour for each image, if configured and if images have four channels."""
+    if config.background == "white" or channels != 4:
+        return None
+    return draw_for_all(lambda n: torch.rand(n, 3), count)
 
 
 def draw_noise(images: Tensor, sigma: float) -> Tensor | None:

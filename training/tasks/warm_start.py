@@ -12,8 +12,7 @@ import numpy as np
 import torch
 
 from mirage.training.data.dataset import Dataset
-from mirage.training.data.sources.pixels import to_planes
-from mirage.training.tasks.generate import Batch
+from mirage.training.tasks.generate import Batch, shown
 from mirage.training.tasks.randomness import Sampler, Stream, draw_step_latents
 
 if TYPE_CHECKING:
@@ -38,7 +37,7 @@ class WarmStartBatches:
         noise = draw_step_latents(config.seed, Stream.WARM_START, nimg, shape)[part]
         latents = (self.codes[own] + NOISE * noise) / math.hypot(1, NOISE)
         batch = Batch(
-            images=to_planes(self.dataset.images[own], config.transparency),
+            images=shown(self.dataset.images[own], config, nimg),
             latents=torch.from_numpy(latents.astype(np.float32)),
             labels=None if labels is None else torch.from_numpy(labels[own]),
         )

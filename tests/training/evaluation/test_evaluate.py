@@ -1,11 +1,13 @@
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from mirage.bundle.format.manifest import Score
+from mirage.training.data.options import DataOptions
 from mirage.training.errors import DataError
-from mirage.training.evaluation.evaluate import distances_by
+from mirage.training.evaluation.evaluate import scores_by, self_supervised_scores
 from mirage.training.evaluation.scorecard import Scorecard
 from tests.bundles import Toy
 from tests.training.helpers.toys import SIZES, digit_features, digits_like, evaluator_of
@@ -74,9 +76,9 @@ class Brightness:
         return quarters.reshape(len(images), 4).astype(np.float32), None
 
 
-def test_distances_of_another_network_have_its_name(tmp_path: Path) -> None:
+def test_scores_of_another_network_have_its_name(tmp_path: Path) -> None:
     evaluator = evaluator_of(digits_like(), tmp_path)
-    found = distances_by(Brightness(), evaluator, MODEL, "brightness")
+    found = scores_by(Brightness(), evaluator, MODEL, "brightness")
     assert found.keys() == {"frechet_brightness", "kernel_brightness"}
     assert isinstance(found["frechet_brightness"], Score)
     assert found["frechet_brightness"].value > found["frechet_brightness"].floor
@@ -84,3 +86,29 @@ def test_distances_of_another_network_have_its_name(tmp_path: Path) -> None:
 
 def test_defaults_to_the_feature_network_of_the_data(tmp_path: Path) -> None:
     assert evaluator_of(digits_like(), tmp_path).network.sha256 == digit_features().sha256
+
+
+def test_data_with_groups_tell_copies_among_kin(tmp_path: Path) -> None:
+    data = replace(digits_like(), groups=np.arange(120) % 12)
+    card = evaluator_of(data, tmp_path).score(MODEL)
+    score = card.scores["memorised_groups"]
+    assert score.n == SIZES.generated
+    assert 0 <= score.value <= 1
+    assert score.floor is not None
+    assert "memorised_unseen" not in card.scores
+
+
+def test_held_out_groups_are_compared_with_too(tmp_path: Path) -> None:
+    options = DataOptions(held_out=10)
+    data = replace(digits_like(), groups=np.arange(120) % 12, options=options)
+    test = replace(digits_like(24), groups=np.arange(24) % 2 + 12, options=options)
+    scores = evaluator_of(data, tmp_path, test).score(MODEL).scores
+    assert scores["memorised_unseen"].floor is not None
+
+
+def test_features_without_classes_score_data_with_classes(tmp_path: Path) -> None:
+    evaluator = evaluator_of(digits_like(), tmp_path)
+    found = self_supervised_scores(evaluator, MODEL)
+    assert {"recall_self_supervised", "coverage_self_supervised"} <= found.keys()
+    assert found["frechet_self_supervised"].value != evaluator.score(MODEL).scores["frechet"].value
+    assert list((tmp_path / "features").glob("*-orientations-*.safetensors"))

@@ -5,10 +5,13 @@ import torch
 from pydantic import ValidationError
 from torch import nn
 
-from mirage.training.networks import dcgan, residual
+from mirage.training.networks import dcgan, residual, strided
 from mirage.training.networks.base import Architecture, normalized
 from mirage.training.networks.families import FAMILIES, families_of, read_architecture
 from mirage.training.optim.losses import gradient_penalty
+
+SELF_CONTAINED = [name for name in families_of("generate") if name != "projected"]
+"""Families without weights of others; test_projected.py is about the one that has them."""
 
 
 def architecture(family: str = "strided", **changes: Any) -> Architecture:
@@ -24,7 +27,7 @@ def architecture(family: str = "strided", **changes: Any) -> Architecture:
     return Architecture(family=family, **{**sizes, **changes})
 
 
-@pytest.mark.parametrize("family", families_of("generate"))
+@pytest.mark.parametrize("family", SELF_CONTAINED)
 @pytest.mark.parametrize("channels", [1, 3, 4])
 @pytest.mark.parametrize("num_classes", [0, 4])
 @pytest.mark.parametrize("widths", [(8,), (16, 8), (16, 8, 4)])
@@ -38,7 +41,7 @@ def test_families_fit_any_shape(
     assert FAMILIES[family].discriminator(a)(images, labels).shape == (5,)
 
 
-@pytest.mark.parametrize("family", families_of("generate"))
+@pytest.mark.parametrize("family", SELF_CONTAINED)
 def test_both_networks_depend_on_the_class(family: str) -> None:
     torch.manual_seed(0)
     a = architecture(family)
@@ -69,7 +72,7 @@ def test_residual_blocks_are_initialised_as_the_identity() -> None:
     torch.testing.assert_close(deep(latents, labels), plain(latents, labels))
 
 
-@pytest.mark.parametrize("family", families_of("generate"))
+@pytest.mark.parametrize("family", SELF_CONTAINED)
 def test_initial_activations_neither_vanish_nor_explode(family: str) -> None:
     torch.manual_seed(0)
     a = architecture(family, widths=(64, 32, 16), height=16, width=16, hidden=64, latent_dim=32)
@@ -83,6 +86,8 @@ def test_initial_activations_neither_vanish_nor_explode(family: str) -> None:
         ({"height": 10, "widths": (8, 8, 8)}, "images are 12x10; .* must be divisible by 4"),
         ({"blocks": (1, 1, 1)}, "blocks has 3 entries, widths 2"),
         ({"channels": 2}, "channels"),
+        ({"skips": 2}, "skips is 2; allowed is at most 1"),
+        ({"skips": 1, "family": "residual"}, "skips is 1; allowed is at most 0"),
         ({"family": "dcgan", "normalize": "rms"}, "normalize is rms; family dcgan allows none"),
     ],
 )
@@ -91,7 +96,26 @@ def test_names_invalid_sizes(changes: dict[str, Any], said: str) -> None:
         architecture(**changes)
 
 
-@pytest.mark.parametrize("family", families_of("generate"))
+@pytest.mark.parametrize("skips", [1, 2])
+def test_stages_before_the_finest_can_have_images_of_their_own(skips: int) -> None:
+    torch.manual_seed(0)
+    a = architecture(widths=(16, 8, 4), skips=skips, num_classes=0)
+    generator, discriminator = strided.Generator(a), strided.Discriminator(a)
+    images = generator(torch.randn(3, 6))
+    assert images.shape == (3, 3, 8, 12)
+    discriminator(images).sum().backward()
+    for layer in (*generator.small, generator.to_image):
+        assert layer.weight.grad is not None
+
+
+def test_networks_before_growth_have_the_same_coarsest_stage() -> None:
+    a = architecture(widths=(16, 8, 4), blocks=(1, 0, 1), skips=2, height=16, width=24)
+    smaller = a.before_growth(2)
+    assert (smaller.widths, smaller.blocks, smaller.skips) == ((16,), (1,), 0)
+    assert (smaller.height, smaller.width) == a.base == smaller.base == (4, 6)
+
+
+@pytest.mark.parametrize("family", SELF_CONTAINED)
 def test_the_latent_gain_scales_only_latents(family: str) -> None:
     torch.manual_seed(0)
     plain = FAMILIES[family].generator(architecture(family)).eval()
@@ -101,7 +125,7 @@ def test_the_latent_gain_scales_only_latents(family: str) -> None:
     torch.testing.assert_close(wide(latents, labels), plain(1.5 * latents, labels))
 
 
-@pytest.mark.parametrize("family", families_of("generate"))
+@pytest.mark.parametrize("family", SELF_CONTAINED)
 def test_features_can_be_scored_with_several_labels(family: str) -> None:
     torch.manual_seed(0)
     discriminator = FAMILIES[family].discriminator(architecture(family)).eval()

@@ -10,14 +10,16 @@ def test_beta_halves_the_average_after_its_half_life(half_life_kimg: float, beta
     assert ema_beta(half_life_kimg, batch_size=64) == pytest.approx(beta)
 
 
-def test_moves_parameters_and_copies_buffers() -> None:
+def test_moves_parameters_and_running_averages_and_copies_counts() -> None:
     average, network = nn.BatchNorm1d(1), nn.BatchNorm1d(1)
     nn.init.constant_(average.weight, 0.0)
     nn.init.constant_(network.weight, 1.0)
-    network.running_mean.fill_(5.0)
+    network.running_mean.fill_(4.0)
+    network.num_batches_tracked.fill_(7)
     update_ema(average, network, beta=0.75)
     assert average.weight.item() == pytest.approx(0.25)
-    assert average.running_mean.item() == 5.0
+    assert average.running_mean.item() == pytest.approx(1.0)
+    assert average.num_batches_tracked.item() == 7
 
 
 def test_beta_zero_copies() -> None:

@@ -7,6 +7,7 @@ from mirage.training.tasks.randomness import (
     StepRandomness,
     Stream,
     draw_augment,
+    draw_background,
     draw_noise,
     draw_step_latents,
     draw_wrong_labels,
@@ -41,6 +42,31 @@ def test_both_members_of_a_pair_get_the_same_augmentation() -> None:
     seen = randomness.see(torch.cat([images, images]), settings, probability=0.8, sigma=0.5)
     assert torch.equal(seen[:3], seen[3:])
     assert not torch.equal(seen[:3], images)
+
+
+def test_both_members_of_a_pair_are_seen_over_one_colour_after_augmentation() -> None:
+    torch.manual_seed(0)
+    settings = config(
+        transparency="on-white",
+        background="random",
+        augment=["cutout-white"],
+        augment_probability=1,
+    )
+    clear = torch.ones(4, 4, 8, 8)
+    clear[:, 3] = -1
+    drawn = StepRandomness(
+        augment=draw_augment(settings, 4), background=draw_background(settings, 4, 4)
+    )
+    seen = drawn.see(torch.cat([clear, clear]), settings, probability=1.0, sigma=0.0)
+    assert torch.equal(seen[:4], seen[4:])
+    assert torch.equal(seen[:, :3].amin((2, 3)), seen[:, :3].amax((2, 3)))  # no white hole
+    assert len(seen[:, 0, 0, 0].unique()) == 4
+
+
+def test_what_has_no_opacity_has_no_background() -> None:
+    settings = config(transparency="on-white", background="random")
+    assert draw_background(settings, 3, 4) is None
+    assert draw_background(config(), 4, 4) is None
 
 
 def test_noise_has_the_configured_deviation() -> None:
