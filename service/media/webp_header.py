@@ -1,8 +1,8 @@
-"""The size in a WebP's header, for libwebp's decoder allocates by it as soon as it is opened."""
+"""Reads the size in a WebP's header: libwebp allocates memory for it when a file is opened."""
 
 
 def read_webp_size(data: bytes) -> tuple[int, int] | None:
-    """Width and height in pixels; None if the header tells none.
+    """Return width and height in pixels, or None if the header has none.
 
     The three forms of a file: RFC 9649, sections 2.5 to 2.7.
     """
