@@ -191,7 +191,8 @@ LADDERS = {  # inside a room, from the bottom: a rung imports from rungs below i
     "bundle": ({"errors"}, {"format"}, {"store"}, {"__main__"}),
     "service": (
         *({"errors"}, {"settings"}, {"host"}, {"sharing", "media"}, {"telemetry"}, {"tasks"}),
-        *({"batching"}, {"engines"}, {"versions"}, {"api"}, {"app"}, {"processes"}, {"__main__"}),
+        *({"batching"}, {"engines"}, {"versions"}, {"api", "drawing"}),
+        *({"app"}, {"processes"}, {"__main__"}),
     ),
     "training": (
         *({"errors", "cache_folder"}, {"data"}, {"networks"}, {"optim"}, {"presets"}),
@@ -199,7 +200,7 @@ LADDERS = {  # inside a room, from the bottom: a rung imports from rungs below i
         *({"runs"}, {"evaluation"}, {"publish"}, {"report"}, {"retrain"}, {"cli"}, {"__main__"}),
     ),
 }
-SIBLINGS = {"training": {"data", "networks", "optim"}}
+SIBLINGS = {"training": {"data", "networks", "optim"}, "service": {"api", "drawing"}}
 """Rungs that do not import each other, whatever their order."""
 
 

@@ -88,6 +88,10 @@ class Client(BaseClient):
         """Describe a model and its versions in the server's memory."""
         return self._run(describe_model(name, self._patience))
 
+    def cancel(self) -> None:
+        """Make calls on other threads raise CancelledError instead of retrying, for good."""
+        self._cancelled.set()
+
     def close(self) -> None:
         """Close the connections."""
         self._http.close()
@@ -99,6 +103,7 @@ class Client(BaseClient):
         self.close()
 
     def _connect(self) -> None:
+        self._cancelled = Event()
         self._http = httpx.Client(**self._http_settings())
 
     def _stream(self, call: GenerateCall) -> Iterator[GeneratedImage]:
@@ -128,7 +133,7 @@ class Client(BaseClient):
 
     def _run(self, exchange: Exchange[T], stopped: Event | None = None) -> T:
         """Run an exchange; raises CancelledError if `stopped` is set during a pause."""
-        stopped = stopped or Event()
+        stopped = stopped or self._cancelled
         try:
             attempt = next(exchange)
             while not stopped.wait(attempt.pause_s):
