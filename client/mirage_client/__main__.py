@@ -21,7 +21,6 @@ from mirage_client.tar import SUFFIX, Tar
 DONE, CRASHED, BAD_DATA, LOCKED = 0, 1, 3, 5  # argparse itself leaves with 2
 CLIENT_SETTINGS = ("page_size", "parallel", "patience_s", "timeout_s")
 UPSCALE_TIMEOUT_S = 180.0  # longer than a server's deadline for pictures, by default 120 s
-PARALLEL_HELP = "concurrent requests; default 4"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -116,7 +115,7 @@ def _add_upscale(parser: argparse.ArgumentParser) -> None:
     add_arguments(parser)
     _add_server(parser, None, "of the server; default: none, pictures are enlarged in this process")
     _add_model(parser)
-    _add_effort(parser, None)
+    _add_effort(parser, None, "pictures at once; default 4, without a server the number of CPUs")
 
 
 def _add_models(parser: argparse.ArgumentParser) -> None:
@@ -147,19 +146,19 @@ def _add_generate(parser: argparse.ArgumentParser) -> None:
     add("--by-class", action="store_true", default=None, help="write a folder per class")
     add("--shard-size", type=_at_least_one, metavar="N", help="images per tar file")
     add("--page-size", type=_at_least_one, default=64, metavar="N", help="images per request")
-    _add_effort(parser, 4)
+    _add_effort(parser, 4, "concurrent requests; default 4")
 
 
 def _add_model(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--model", help="default: the server's")
+    parser.add_argument("--model", help="default: the default model, else the only released one")
     parser.add_argument(
         "--version", type=_at_least_one, help="of the model; default: the released one"
     )
 
 
-def _add_effort(parser: argparse.ArgumentParser, parallel: int | None) -> None:
+def _add_effort(parser: argparse.ArgumentParser, parallel: int | None, text: str) -> None:
     add = parser.add_argument
-    add("--parallel", type=_at_least_one, default=parallel, metavar="N", help=PARALLEL_HELP)
+    add("--parallel", type=_at_least_one, default=parallel, metavar="N", help=text)
     add(
         "--patience-s",
         type=float,

@@ -69,8 +69,8 @@ def _enlarger(client: Client | None, options: argparse.Namespace) -> Enlarger:
 def _report(outcome: Outcome, enlarger: Enlarger, output: Path) -> None:
     """Print a summary; raises PictureError if pictures failed."""
     print(
-        f"{output}: {outcome.enlarged} pictures enlarged by {enlarger.name},"
-        f" {outcome.existing} there before, {len(outcome.failed)} failed"
+        f"{output}: {outcome.enlarged} enlarged by {enlarger.name},"
+        f" {outcome.existing} existing, {len(outcome.failed)} failed"
     )
     for job, error in outcome.failed.items():
         print(f"{job.picture}: {error}", file=sys.stderr)

@@ -49,10 +49,10 @@ def find_jobs(source: Path, output: Path) -> list[Job]:
     Hidden files are left out, and so is `output` if it is inside. Raises PictureError if there are
     no pictures or `output` is `source`, and OSError if a folder cannot be read.
     """
+    if output.resolve() == source.resolve():
+        raise PictureError(f"output is {output}, which is the source; choose another")
     if source.is_file():
         return [Job(source, output if output.suffix == ".png" else _target(source.name, output))]
-    if output.resolve() == source.resolve():
-        raise PictureError(f"output is {output}, the folder of the pictures; choose another")
     jobs = [
         Job(picture, _target(picture.relative_to(source), output))
         for picture in _walk(source, output.resolve())
