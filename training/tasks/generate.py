@@ -292,7 +292,7 @@ class Samples:
         self._yardstick = DiversityMonitor(shrink(dataset.images, chosen), labels, self.labels)
 
     def draw(self, network: nn.Module) -> np.ndarray:
-        """Generate images, enlarged to the size of the data while the networks are still smaller."""
+        """Generate images, enlarged to the size of the data while networks are smaller."""
         images = generate(network, self.latents, self.labels)
         rows, columns = (
             side // own for side, own in zip(self._shape, images.shape[1:3], strict=True)
