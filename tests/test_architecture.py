@@ -194,7 +194,7 @@ LADDERS = {  # inside a room, from the bottom: a rung imports from rungs below i
         *({"batching"}, {"engines"}, {"versions"}, {"api"}, {"app"}, {"processes"}, {"__main__"}),
     ),
     "training": (
-        *({"errors"}, {"data"}, {"networks"}, {"optim"}, {"presets"}),
+        *({"errors", "cache_folder"}, {"data"}, {"networks"}, {"optim"}, {"presets"}),
         *({"auto"}, {"config"}, {"tasks"}),
         *({"runs"}, {"evaluation"}, {"publish"}, {"report"}, {"retrain"}, {"cli"}, {"__main__"}),
     ),

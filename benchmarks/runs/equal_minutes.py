@@ -7,13 +7,10 @@ including loading and checkpoints. The watchdog is off. Run the same command aga
 
 import argparse
 import json
-import os
-import signal
-import subprocess
 import sys
-import time
-from dataclasses import dataclass, field
 from pathlib import Path
+
+from turns import Row, chosen, read, start, take_turns
 
 from mirage.training.data.dataset import Dataset
 from mirage.training.data.load import load_splits
@@ -25,83 +22,21 @@ from mirage.training.publish.export import export_onnx
 from mirage.training.runs.checkpoint import load_snapshot
 from mirage.training.runs.run_dir import Run
 
-Row = dict[str, float | str]
-SLICE = 30.0
-"""Processor seconds per turn."""
 SCORES = ("agreement", "coverage", "frechet")
 
 
-@dataclass
-class Contestant:
-    """The training of one preset: a process that is stopped except during its turns."""
-
-    preset: str
-    run: Path
-    process: subprocess.Popen[bytes]
-    spent: float  # minutes of earlier sessions
-    rows: list[Row] = field(default_factory=list)
-
-    @property
-    def notes(self) -> Path:
-        return self.run / "minutes.jsonl"
-
-    @property
-    def minutes(self) -> float:
-        """Processor time of the training over all sessions and threads."""
-        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
-        ticks = int(fields[11]) + int(fields[12])  # utime and stime, proc(5)
-        return self.spent + ticks / os.sysconf("SC_CLK_TCK") / 60
-
-    def turn(self) -> None:
-        began = self.minutes
-        self.process.send_signal(signal.SIGCONT)
-        while self.process.poll() is None and self.minutes - began < SLICE / 60:
-            time.sleep(0.5)
-            self.note()
-        if self.process.poll() is None:
-            self.process.send_signal(signal.SIGSTOP)
-
-    def note(self) -> None:
-        """Record the processor time of new snapshots."""
-        known = {row["kimg"] for row in self.rows}
-        for path in sorted(Run(self.run).snapshots.glob("[0-9]*.safetensors")):
-            kimg = int(path.stem) / 1000
-            if kimg not in known:
-                self.rows.append({"kimg": kimg, "minutes": round(self.minutes, 2)})
-                with self.notes.open("a") as file:
-                    file.write(json.dumps(self.rows[-1]) + "\n")
-
-
-def start(preset: str, options: argparse.Namespace) -> Contestant:
-    run = options.runs / preset
-    rows = read(run / "minutes.jsonl")
-    command = [sys.executable, "-m", "training", "train", "--preset", preset, "--run", str(run)]
-    command += ["--data", str(options.data), "--threads", str(options.threads)]
-    command += ["--set", "watch.off=true"]  # collapse is a valid result here
-    run.mkdir(parents=True, exist_ok=True)
-    with (run / "log").open("ab") as log:
-        process = subprocess.Popen(command, stdout=log, stderr=log)
-    process.send_signal(signal.SIGSTOP)
-    spent = float(rows[-1]["minutes"]) if rows else 0.0
-    return Contestant(preset, run, process, spent, rows)
-
-
 def train(options: argparse.Namespace) -> None:
-    """Alternate the trainings until each has used its minutes or finished."""
-    contestants = [start(preset, options) for preset in options.presets]
-    try:
-        while waiting := [
-            each
-            for each in contestants
-            if each.process.poll() is None and each.minutes < options.minutes
-        ]:
-            for each in waiting:
-                each.turn()
-    finally:
-        for each in contestants:
-            each.process.send_signal(signal.SIGCONT)
-            each.process.terminate()
-            each.process.wait()
+    contestants = [
+        start(options.runs / preset, command(preset, options)) for preset in options.presets
+    ]
+    take_turns(contestants, options.minutes)
+
+
+def command(preset: str, options: argparse.Namespace) -> list[str]:
+    run = options.runs / preset
+    words = [sys.executable, "-m", "training", "train", "--preset", preset, "--run", str(run)]
+    words += ["--data", str(options.data), "--threads", str(options.threads)]
+    return [*words, "--set", "watch.off=true"]  # collapse is a valid result here
 
 
 def score(options: argparse.Namespace) -> list[Row]:
@@ -119,12 +54,6 @@ def score(options: argparse.Namespace) -> list[Row]:
             rows[-1]["cas"] = round(taught(model, data, test, options.epochs), 4)
             print(json.dumps(rows[-1]), flush=True)
     return rows
-
-
-def chosen(rows: list[Row], minutes: float, every: float) -> list[Row]:
-    """The last snapshot in each interval of `every` minutes, up to `minutes`."""
-    within = [row for row in rows if float(row["minutes"]) <= minutes]
-    return list({int(float(row["minutes"]) // every): row for row in within}.values())
 
 
 def taught(model: bytes, data: Dataset, test: Dataset, epochs: int) -> float:
@@ -155,10 +84,6 @@ def plot(rows: list[Row], path: Path) -> None:
             axes.set_yscale("log")
     axes.legend()
     figure.savefig(path, dpi=110)
-
-
-def read(path: Path) -> list[Row]:
-    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
 
 def main() -> None:

@@ -8,7 +8,7 @@ from mirage.training.presets import PRESETS
 
 
 @pytest.mark.parametrize("preset", PRESETS)
-def test_presets_are_complete_and_survive_json(preset: str) -> None:
+def test_presets_are_complete_and_round_trip_as_json(preset: str) -> None:
     config = build_config(preset, {})
     assert TrainConfig.model_validate_json(config.model_dump_json()) == config
 
@@ -23,14 +23,14 @@ def test_settings_change_one_by_one() -> None:
     assert config.kimg == 3
 
 
-def test_what_a_preset_sets_can_be_taken_away() -> None:
+def test_settings_of_a_preset_can_be_removed() -> None:
     config = build_config("emoji", {"augment": "", "augment_target": "none"})
     assert (config.augment, config.augment_target) == ((), None)
     with pytest.raises(UsageError, match="loss is 'none'"):
         build_config("emoji", {"loss": "none"})
 
 
-def test_a_later_ramp_changes_by_its_path() -> None:
+def test_a_following_schedule_changes_by_its_path() -> None:
     then = {"start": 1e-5, "end": 1e-6, "from_kimg": 1800, "to_kimg": 1900}
     config = build_config("mnist", {"lr.then": then, "lr.then.end": "1e-7"})
     assert config.lr.at(10**9) == 1e-7
@@ -46,13 +46,20 @@ def test_part_of_a_constant_can_change() -> None:
     ("changes", "said"),
     [
         ({"loss": "wishful"}, "loss is 'wishful'.*allowed are hinge, .*, wasserstein"),
-        ({"family": "forest"}, "family is 'forest'.*allowed are dcgan, residual, strided"),
+        (
+            {"family": "forest"},
+            "family is 'forest'.*allowed are dcgan, direct, projected, residual, strided",
+        ),
         ({"generator_optimizer": "hope"}, "generator_optimizer is 'hope'.*allowed are adam"),
         ({"bacth_size": 64}, "bacth_size is 64"),
         ({"batch_size": 1}, "batch_size is 1.*greater than or equal to 2"),
         ({"lr.strat": 1}, "lr.strat is 1"),
         ({"widths": "a,b"}, "widths.0 is 'a'"),
         ({"precision": "float16"}, "precision is 'float16'"),
+        ({"grow_kimg": "1,2,3"}, "grow_kimg has at most 2 entries"),
+        ({"grow_kimg": "2,1"}, "grow_kimg has at most 2 entries, each at least"),
+        ({"grow_kimg": "1", "family": "residual"}, "grow_kimg requires family strided"),
+        ({"background": "random"}, "background random requires transparency on-white"),
         ({"augment": "flip,melt"}, "melt is unknown; allowed are flip, translate"),
     ],
 )

@@ -17,6 +17,7 @@ from mirage.training.errors import DataError
 from mirage.training.retrain import Job, retrain
 from mirage.training.runs.checkpoint import load_upscaler, load_weights, save_weights
 from mirage.training.runs.run_dir import Run
+from mirage.training.runs.warm_start import name_of
 from tests.bundles import Toy, publish_toy
 from tests.training.helpers.upscalers import (
     picture_set,
@@ -112,17 +113,19 @@ def test_a_model_of_another_kind_is_refused_before_training(
     assert not list(job.runs.glob("*/checkpoints"))
 
 
-def test_fine_tuning_begins_with_exactly_the_images_of_the_bundle(
+def test_fine_tuning_starts_with_exactly_the_images_of_the_bundle(
     data: PictureSet, tmp_path: Path
 ) -> None:
     run = trained_run(tmp_path / "run", data, kimg=0.1, lr=3e-3)
     bundle = publish_run(run, tmp_path / "models" / "toy")
-    job = replace(job_of(tmp_path, data, seed=5), start=bundle)
+    job = replace(job_of(tmp_path, data, seed=5, begun_from=name_of(bundle)), start=bundle)
     begun = Run(Path(retrain(job).run or ""))
     first, published = (
         load_upscaler(path)
         for path in (begun.snapshots / "000000000.safetensors", bundle / "weights.safetensors")
     )
+    text = (job.to / "2" / "README.md").read_text()
+    assert "Training began with the weights of `toy@1`; its licence and credits hold." in text
     for case in load_bundle(bundle).golden.cases:
         np.testing.assert_array_equal(first.enlarge(case.inputs["pictures"]), case.images)
     for key, value in published.upscaler.state_dict().items():

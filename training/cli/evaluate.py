@@ -1,6 +1,7 @@
-"""The commands `evaluate`, `report` and `compare`."""
+"""The commands `evaluate`, `report`, `blind-sheet` and `compare`."""
 
 import argparse
+import json
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -9,12 +10,20 @@ from PIL import Image
 
 from mirage.bundle.format.manifest import Score
 from mirage.bundle.format.verify import read_manifest
-from mirage.training.cli.flags import add_data_flags, add_picture_flags, read_splits
+from mirage.bundle.store.durable import atomic_write
+from mirage.training.cli.flags import (
+    add_data_flags,
+    add_picture_flags,
+    data_options,
+    read_splits,
+)
 from mirage.training.cli.restoration import evaluate_upscaler
 from mirage.training.data.dataset import Dataset
+from mirage.training.data.load import load_dataset
 from mirage.training.errors import DataError, UsageError
+from mirage.training.evaluation.blind_sheet import blind_sheet
 from mirage.training.evaluation.contact_sheets import neighbour_sheet, real_sheet
-from mirage.training.evaluation.evaluate import Evaluator, distances_by
+from mirage.training.evaluation.evaluate import Evaluator, scores_by, self_supervised_scores
 from mirage.training.evaluation.feature_networks import FeatureNetwork, ScriptFeatures
 from mirage.training.evaluation.scorecard import Sizes, known_scorecard, table, write_scorecard
 from mirage.training.evaluation.scores.cas import classification_accuracy
@@ -22,7 +31,7 @@ from mirage.training.evaluation.scores.stacked_mnist import stacked_scores
 from mirage.training.publish.candidate import Candidate, open_candidate
 from mirage.training.report.compare_page import Side, write_comparison
 from mirage.training.report.run_page import write_report
-from mirage.training.runs.run_dir import Run
+from mirage.training.runs.run_dir import Run, write_text
 from mirage.training.runs.warm_start import is_bundle
 
 Lines = Iterable[str]
@@ -33,6 +42,7 @@ def add_commands(add: Add) -> None:
     """Add the parsers; `add` is the method `add_parser` of subparsers."""
     _add_evaluate(add("evaluate", help="score a run's last snapshot or a bundle"))
     _add_report(add("report", help="write a run's report.html"))
+    _add_blind_sheet(add("blind-sheet", help="draw real and generated images for a blind test"))
     _add_compare(add("compare", help="write a page with two runs or bundles side by side"))
 
 
@@ -45,6 +55,11 @@ def _add_evaluate(parser: argparse.ArgumentParser) -> None:
         "--cas", action="store_true", help="also train classifiers; takes about an hour"
     )
     parser.add_argument("--stacked", action="store_true", help="also count the Stacked-MNIST modes")
+    parser.add_argument(
+        "--self-supervised",
+        action="store_true",
+        help="also score in features trained without the classes of the data",
+    )
     parser.add_argument(
         "--inception", type=Path, metavar="FILE", help="TorchScript network for further distances"
     )
@@ -67,6 +82,14 @@ def _add_report(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(command=lambda options: [str(write_report(Run(options.run), options.to))])
     parser.add_argument("run", type=Path, metavar="RUN")
     parser.add_argument("--to", type=Path, metavar="FILE.html", help="default: RUN/report.html")
+
+
+def _add_blind_sheet(parser: argparse.ArgumentParser) -> None:
+    parser.set_defaults(command=_blind_sheet)
+    parser.add_argument("candidate", type=Path, metavar="RUN|BUNDLE")
+    add_data_flags(parser, meaning="the data that the model was trained on")
+    parser.add_argument("--to", type=Path, required=True, metavar="FOLDER")
+    parser.add_argument("--seed", type=int, default=0, help="decides the images and their order")
 
 
 def _add_compare(parser: argparse.ArgumentParser) -> None:
@@ -126,18 +149,25 @@ def _evaluator(options: argparse.Namespace, *candidates: Candidate) -> Evaluator
         torch.set_num_threads(options.threads)
     train, test = read_splits(options, candidates[0].data_options)
     for candidate in candidates:
-        if candidate.classes and len(candidate.classes) != len(train.classes):
-            raise DataError(
-                f"{candidate.name} has {len(candidate.classes)} classes "
-                f"and --data {len(train.classes)}"
-            )
+        _check_classes(candidate, train)
     return Evaluator(train, test, sizes=Sizes.of(len(train.original), options.fast))
+
+
+def _check_classes(candidate: Candidate, data: Dataset) -> None:
+    if candidate.classes and len(candidate.classes) != len(data.classes):
+        raise DataError(
+            f"{candidate.name} has {len(candidate.classes)} classes and --data {len(data.classes)}"
+        )
 
 
 def _check_extras(options: argparse.Namespace, candidate: Candidate, test: Dataset | None) -> None:
     """Raise DataError before scoring, which takes long, rather than after it."""
     if options.cas and (test is None or not candidate.classes):
         raise DataError("--cas needs a model with classes and data with a test split")
+    if options.self_supervised and not candidate.classes:
+        raise DataError(
+            "--self-supervised needs a model with classes; others are scored so already"
+        )
     if options.stacked and (candidate.classes or candidate.image[2] != 3):
         raise DataError("--stacked needs a model of RGB images without classes")
 
@@ -153,8 +183,10 @@ def _extras(
     spread: dict[str, float] = {}
     if options.cas and evaluator.test:
         scores["cas"] = classification_accuracy(model, evaluator.train, evaluator.test)
+    if options.self_supervised:
+        scores |= self_supervised_scores(evaluator, model)
     if inception:
-        scores |= distances_by(inception, evaluator, model, "inception")
+        scores |= scores_by(inception, evaluator, model, "inception")
     if options.stacked:
         found, spread = stacked_scores(model, evaluator.train)
         scores |= found
@@ -169,6 +201,21 @@ def _write_sheets(file: Path, evaluator: Evaluator, model: bytes) -> None:
     }
     for name, sheet in sheets.items():
         Image.fromarray(sheet.squeeze()).save(f"{stem}.{name}.png")
+
+
+def _blind_sheet(options: argparse.Namespace) -> Lines:
+    if options.seed < 0:
+        raise UsageError(f"--seed is {options.seed}; it must be at least 0")
+    candidate = open_candidate(options.candidate)
+    data = load_dataset(options.data, options=data_options(options, candidate.data_options))
+    _check_classes(candidate, data)
+    drawn = blind_sheet(candidate.model, data, options.seed)
+    options.to.mkdir(parents=True, exist_ok=True)
+    for name, picture in {"sheet": drawn.sheet, "neighbours": drawn.neighbours}.items():
+        with atomic_write(options.to / f"{name}.png") as file:
+            picture.save(file, "PNG")
+    write_text(options.to / "key.json", json.dumps(drawn.key, indent=2) + "\n")
+    yield f"show only {options.to / 'sheet.png'}; key.json and neighbours.png hold the answers"
 
 
 def _compare(options: argparse.Namespace) -> Lines:

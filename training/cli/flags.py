@@ -8,6 +8,7 @@ from mirage.training.auto import Facts
 from mirage.training.config import AUTO as AUTO_PRESET
 from mirage.training.config import TrainConfig, build_config
 from mirage.training.data.dataset import Dataset
+from mirage.training.data.groups import RULES
 from mirage.training.data.load import load_dataset, load_splits
 from mirage.training.data.options import AUTO, NONE, DataOptions, build_options, options_of
 from mirage.training.data.sources.huggingface import PREFIX
@@ -67,6 +68,17 @@ def _flags() -> dict[str, dict[str, Any]]:
             "metavar": "SHARE",
             "help": "largest share of broken images; default 0.01",
         },
+        "groups": {
+            "metavar": "RULE|FILE",
+            "help": "which images are related: folder; emoji, by file names of code points without "
+            "skin tones and genders; or a file like that of --labels. Default: none",
+        },
+        "held_out": {
+            "type": float,
+            "metavar": "PERCENT",
+            "help": "held out for evaluation, in whole groups, chosen by a hash; default 0, and 5 "
+            "for --task upscale, where groups are folders or else contents",
+        },
     }
 
 
@@ -90,6 +102,8 @@ def data_options(
     labels = given.get("labels", NONE)
     if labels not in (AUTO, NONE) and not options.data.startswith(PREFIX):
         given["labels"] = str(Path(labels).resolve())  # recorded with the run and read again
+    if (groups := given.get("groups", NONE)) not in (NONE, *RULES):
+        given["groups"] = str(Path(groups).resolve())
     return build_options({**(recorded or {}), **given})
 
 
@@ -108,13 +122,6 @@ def add_picture_flags(parser: argparse.ArgumentParser) -> None:
         metavar="N[,N …]",
         default=argparse.SUPPRESS,
         help="reduce pictures first, which removes JPEG artefacts; several add one copy for each",
-    )
-    group.add_argument(
-        "--held-out",
-        type=float,
-        metavar="PERCENT",
-        default=argparse.SUPPRESS,
-        help="pictures held out for evaluation, by a hash of folder or content; default 5",
     )
 
 

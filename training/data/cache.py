@@ -16,17 +16,13 @@ import numpy as np
 from numpy.lib import format as npy
 
 from mirage.bundle.store.durable import replace_durably, sync_file, sync_folder
+from mirage.training.cache_folder import default_cache
 from mirage.training.data.dataset import Dataset
 from mirage.training.data.options import DataOptions
 from mirage.training.errors import DataError
 
 SPARE_BYTES = 64 << 20
 """Kept free on the disk beside the decoded images."""
-
-
-def default_cache() -> Path:
-    """The default cache folder: mirage/ in $XDG_CACHE_HOME, or in ~/.cache."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "mirage"
 
 
 def cached(
@@ -72,6 +68,7 @@ def _read(folder: Path, options: DataOptions) -> Dataset | None:
             fingerprint=summary["fingerprint"],
             options=options,
             broken=len(summary["broken"]),
+            left_out=tuple(name for name, _ in summary["broken"]),
         )
     except (OSError, ValueError, KeyError, EOFError):
         return None

@@ -1,6 +1,7 @@
-"""Decoded images with their class labels, optionally doubled by mirroring."""
+"""Decoded images with their class labels, optionally doubled by mirroring, and subsets of them."""
 
 import hashlib
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, cast
@@ -11,29 +12,30 @@ from mirage.training.data.options import DataOptions
 from mirage.training.errors import DataError
 
 
-class MirroredImages:
-    """A read-only array uint8 [2 N, H, W, C]: stored images [N, H, W, C], then their mirror images.
+class ImageView(ABC):
+    """A read-only array uint8 [N, H, W, C] whose images are computed from stored images on access.
 
     The first index may be an integer, a slice, or an array of integers or booleans. Indexing
     returns a copy.
     """
 
-    def __init__(self, stored: np.ndarray) -> None:
+    def __init__(self, stored: np.ndarray, count: int) -> None:
         self.stored = stored
-        self.shape = (2 * len(stored), *stored.shape[1:])
+        self.shape = (count, *stored.shape[1:])
         self.dtype = stored.dtype
         self.ndim = stored.ndim
-        self.nbytes = 2 * stored.nbytes
+        self.nbytes = count * stored[:1].nbytes
+
+    @abstractmethod
+    def _read(self, indices: np.ndarray) -> np.ndarray:
+        """Copies of the images with these indices int64 [M]."""
 
     def __len__(self) -> int:
         return self.shape[0]
 
     def __getitem__(self, index: Any) -> np.ndarray:
         first, *rest = index if isinstance(index, tuple) else (index,)
-        indices = self._indices(first)
-        images = np.array(self.stored[indices % len(self.stored)])
-        mirrored = indices >= len(self.stored)
-        images[mirrored] = images[mirrored, :, ::-1]
+        images = self._read(self._indices(first))
         kept = 0 if np.ndim(first) == 0 and not isinstance(first, slice) else slice(None)
         return images[(kept, *rest)]
 
@@ -51,8 +53,32 @@ class MirroredImages:
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         if copy is False:
-            raise ValueError("mirrored images are computed on access and cannot be shared uncopied")
+            raise ValueError("these images are computed on access and cannot be shared uncopied")
         return self[:].astype(dtype or self.dtype, copy=False)
+
+
+class MirroredImages(ImageView):
+    """Stored images [N, H, W, C], then their mirror images: uint8 [2 N, H, W, C]."""
+
+    def __init__(self, stored: np.ndarray) -> None:
+        super().__init__(stored, 2 * len(stored))
+
+    def _read(self, indices: np.ndarray) -> np.ndarray:
+        images = np.array(self.stored[indices % len(self.stored)])
+        mirrored = indices >= len(self.stored)
+        images[mirrored] = images[mirrored, :, ::-1]
+        return images
+
+
+class SelectedImages(ImageView):
+    """The stored images with the indices `selected`, int64 [M]: uint8 [M, H, W, C]."""
+
+    def __init__(self, stored: np.ndarray, selected: np.ndarray) -> None:
+        super().__init__(stored, len(selected))
+        self._selected = selected
+
+    def _read(self, indices: np.ndarray) -> np.ndarray:
+        return np.array(self.stored[self._selected[indices]])
 
 
 HASHED_BYTES = 64 << 20
@@ -66,7 +92,8 @@ class Dataset:
     images: uint8 [N, H, W, C], memory-mapped. labels: int64 [N], or None without classes.
     classes: class names in code-point order. fingerprint: sha256 of the fields above.
     options: how the pictures were read. broken: number of pictures that could not be read.
-    unmirrored: the data set before mirroring, or None if it is not mirrored; scores use it.
+    left_out: their names. unmirrored: the data set before mirroring, or None if it is not mirrored;
+    scores use it. groups: int64 [N], equal for related images, or None if nothing is known.
     """
 
     images: np.ndarray
@@ -75,7 +102,9 @@ class Dataset:
     fingerprint: str
     options: DataOptions = field(default_factory=DataOptions)
     broken: int = 0
+    left_out: tuple[str, ...] = ()
     unmirrored: "Dataset | None" = None
+    groups: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.images)
@@ -101,13 +130,27 @@ def mirror(dataset: Dataset) -> Dataset:
 
     Mirror images are computed on access; nothing is written.
     """
-    labels = dataset.labels
+    labels, groups = dataset.labels, dataset.groups
     return replace(
         dataset,
         images=cast(np.ndarray, MirroredImages(dataset.images)),
         labels=None if labels is None else np.concatenate([labels, labels]),
+        groups=None if groups is None else np.concatenate([groups, groups]),
         fingerprint=hashlib.sha256(f"{dataset.fingerprint} mirrored".encode()).hexdigest(),
         unmirrored=dataset,
+    )
+
+
+def subset(dataset: Dataset, selected: np.ndarray) -> Dataset:
+    """The images with the indices `selected`, int64 [M], and all class names; copies no pixels."""
+    digest = hashlib.sha256(f"subset of {dataset.fingerprint}".encode())
+    digest.update(np.ascontiguousarray(selected).data)
+    return replace(
+        dataset,
+        images=cast(np.ndarray, SelectedImages(dataset.images, selected)),
+        labels=None if dataset.labels is None else dataset.labels[selected],
+        groups=None if dataset.groups is None else dataset.groups[selected],
+        fingerprint=digest.hexdigest(),
     )
 
 

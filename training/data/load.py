@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from mirage.training.data.cache import ArrayWriter, cached, check_room
-from mirage.training.data.dataset import Dataset, fingerprint, mirror
+from mirage.training.data.dataset import Dataset, fingerprint, mirror, subset
+from mirage.training.data.groups import RULES, content_hash, group_names, groups_of_share
 from mirage.training.data.labels import match_labels, number_classes, read_labels
 from mirage.training.data.options import AUTO, NONE, DataOptions
 from mirage.training.data.sources import image_folder
@@ -75,7 +76,7 @@ def _open_file(path: Path, split: str) -> Source:
 
 FORMAT = 1
 """Version of the decoding; increment it when the same pictures decode to other pixels."""
-NOT_PIXELS = {"mirror", "max_broken"}
+NOT_PIXELS = {"mirror", "max_broken", "groups", "held_out"}
 """Options that do not change the decoded pixels, and so are not part of the cache key."""
 COPIED = 1024
 """Images copied per write."""
@@ -91,18 +92,21 @@ def load_dataset(
     """Decode the data set once and memory-map the result.
 
     data: a path, or hf:NAME. split: "train" or "test"; data without splits return the same for
-    both. cache: folder of decoded data; None uses `default_cache`. workers: decoding threads; None
+    both. With `options.held_out`, "train" is the training data without the held-out groups, and
+    "test" is these groups; without `options.groups`, only identical images form a group. cache:
+    folder of decoded data; None uses `default_cache`. workers: decoding threads; None
     uses one per CPU. Only the split "train" is mirrored. Raises DataError if there is nothing to
     read or more than `max_broken` of the pictures are broken.
     """
     options = options or DataOptions()
-    source = open_source(str(data), split, options.labels)
+    source = open_source(str(data), "train" if options.held_out else split, options.labels)
     labels = _labels_file(source, options)
     key = _key(source, options, labels)
     dataset = cached(
         key, options, cache, lambda folder: _build(folder, source, options, labels, workers)
     )
     check_broken(source.place, dataset.broken, len(dataset) + dataset.broken, options)
+    dataset = _split(dataset, _groups(source, options, dataset.left_out), options, split)
     return mirror(dataset) if options.mirror and split == "train" else dataset
 
 
@@ -126,17 +130,50 @@ def load_splits(
     return train, test
 
 
+def _groups(source: Source, options: DataOptions, left_out: Sequence[str]) -> Sequence[str] | None:
+    """The group of every readable picture, or None if the options name no groups."""
+    if options.groups == NONE:
+        return None
+    if options.groups in RULES:
+        groups: Sequence[str] = group_names(options.groups, source.names)
+    else:
+        name, content = options.groups, _read_file("groups", options.groups)
+        groups = _matched(source, read_labels(name, content) or {}, name)
+    out = set(left_out)
+    return [group for name, group in zip(source.names, groups, strict=True) if name not in out]
+
+
+def _split(
+    dataset: Dataset, groups: Sequence[str] | None, options: DataOptions, split: str
+) -> Dataset:
+    """Attach the groups, and reduce a data set of which some is held out to one split."""
+    if groups is not None:
+        dataset = replace(dataset, groups=number_classes(groups)[0])
+    if not options.held_out:
+        return dataset
+    names = [content_hash(image) for image in dataset.images] if groups is None else groups
+    out = groups_of_share(names, options.held_out)
+    if not out:
+        raise DataError(f"--held-out is {options.held_out:g}; the data have only one group")
+    selected = [index for index, name in enumerate(names) if (name in out) == (split == "test")]
+    return subset(dataset, np.array(selected, np.int64))
+
+
 def _labels_file(source: Source, options: DataOptions) -> tuple[str, bytes] | None:
     """Name and content of the labels file to use, or None."""
     if options.labels == AUTO:
         return source.labels_file
     if options.labels == NONE or source.place.startswith(PREFIX):
         return None
+    return options.labels, _read_file("labels", options.labels)
+
+
+def _read_file(flag: str, path: str) -> bytes:
     try:
-        return options.labels, read_file(Path(options.labels))
+        return read_file(Path(path))
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
-        raise DataError(f"--labels is {options.labels}: {reason}") from error
+        raise DataError(f"--{flag} is {path}: {reason}") from error
 
 
 def _key(source: Source, options: DataOptions, labels: tuple[str, bytes] | None) -> str:
@@ -192,9 +229,14 @@ def _classes(
         return None
     if options.labels == AUTO:
         return match_labels(named, source.names, labels[0])
+    return _matched(source, named, labels[0])
+
+
+def _matched(source: Source, named: dict[str, str], file: str) -> list[str]:
+    """What a labels file says about every picture; it may also name pictures of other splits."""
     others = tuple(f"{name}/" for name in SPLITS if source.prefix and f"{name}/" != source.prefix)
     here = {name: label for name, label in named.items() if not name.startswith(others)}
-    return match_labels(here, [source.prefix + name for name in source.names], labels[0])
+    return match_labels(here, [source.prefix + name for name in source.names], file)
 
 
 def _kept(source: Source, classes: Sequence[str], broken: list[tuple[int, str]]) -> list[str]:

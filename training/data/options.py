@@ -30,6 +30,8 @@ class DataOptions(BaseModel):
     labels: str = Field(AUTO, description="a labels file, a column's name, `none`, or `auto`")
     mirror: bool = Field(False, description="add the mirror image of every image")
     max_broken: float = Field(0.01, ge=0, lt=1, description="largest share of broken pictures")
+    groups: str = Field(NONE, description="related images: `folder`, `emoji`, `none`, or a file")
+    held_out: float = Field(0, ge=0, lt=100, description="per cent held out, in whole groups")
 
     @field_validator("size")
     @classmethod

@@ -59,6 +59,8 @@ def describe(dataset: Dataset) -> list[str]:
         lines.append(f"mirrored       {len(dataset):,} with their mirror images")
     if original.broken:
         lines.append(f"left out       {original.broken:,} that cannot be read")
+    if share := original.options.held_out:
+        lines.append(f"held out       {share:g} % more images, groups: {original.options.groups}")
     lines.append(f"classes        {_classes(original)}")
     lines.append(f"decoded        {original.images.nbytes / 1e6:,.1f} MB")
     return [*lines, f"fingerprint    {dataset.fingerprint}"]

@@ -1,9 +1,10 @@
-"""How good a model is: its exported graph scored beside real data, and each score made once."""
+"""Evaluation of exported graphs relative to real data."""
 
 import hashlib
 import json
 import time
-from dataclasses import asdict
+from collections.abc import Sequence
+from dataclasses import asdict, replace
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
@@ -23,18 +24,20 @@ from mirage.training.evaluation.reference import (
 )
 from mirage.training.evaluation.samples import generate_images, proportional_labels, takes_labels
 from mirage.training.evaluation.scorecard import Scorecard, Sizes, read_scorecard, write_scorecard
+from mirage.training.evaluation.scores.memorisation import Memorisation
 from mirage.training.evaluation.scores.metrics import agreement, translucent_share
 from mirage.training.evaluation.scores.sliced_wasserstein import MOST_IMAGES, SlicedWasserstein
 
+SELF_SUPERVISED = ("frechet", "kernel", "precision", "recall", "coverage", "memorised")
 COVERED_SCORES = {"precision", "recall", "density", "coverage", "memorised"}
 
 
 class Evaluator:
-    """Real data made ready once, and then any number of models scored against them.
+    """Scores models against real data, whose features are computed once.
 
-    network, sizes and cache: None takes what `features_for`, `Sizes.of` and `default_cache` answer.
-    A test split that is the training data (a folder has no other) counts as none. Of data that are
-    also mirrored only the original images are taken, lest an image be held out and shown mirrored.
+    network, sizes, cache: None uses `features_for`, `Sizes.of` and `default_cache`. A test split
+    equal to the training data is ignored. Of mirrored data only the originals are used, so that no
+    image is held out while its mirror image is in the reference.
     """
 
     def __init__(
@@ -46,7 +49,7 @@ class Evaluator:
         network: FeatureNetwork | None = None,
         cache: Path | None = None,
     ) -> None:
-        self.data_fingerprint = train.fingerprint
+        self.shown = train
         self.train = train.original
         self.test = test if test and test.fingerprint != self.train.fingerprint else None
         self.sizes = sizes or Sizes.of(len(self.train))
@@ -54,27 +57,45 @@ class Evaluator:
         self.split = split(len(self.train), self.sizes)
         self.network = network or features_for(self.train, self.split.reference, self.sizes, cache)
 
+    @property
+    def data_fingerprint(self) -> str:
+        """Of the data as used for training, including mirroring."""
+        return self.shown.fingerprint
+
     @cached_property
     def reference(self) -> Reference:
-        """The real side, for this network."""
+        """Features and scores of the real images."""
         return load_reference(self.network, self.train, self.test, self.sizes, self.cache)
 
     @cached_property
     def sliced(self) -> SlicedWasserstein | None:
-        """The real side of distances that know no network; None for grey images."""
+        """Sliced distances of the real images; None for grey images."""
         if self.train.images.shape[3] == 1:
             return None
         parts = self.split.reference, self.split.held_out
         return SlicedWasserstein(*(self.train.images[self._some(part)] for part in parts))
 
+    @cached_property
+    def memorisation(self) -> Memorisation | None:
+        """Scores of memorisation by groups; None for data without groups."""
+        grouped = self.shown.groups is not None
+        return Memorisation(self.shown, self._held_out_groups) if grouped else None
+
+    @property
+    def _held_out_groups(self) -> Dataset | None:
+        """Held-out images in other groups than the training images; None for other test splits."""
+        return self.test if self.train.options.held_out else None
+
     def _some(self, items: np.ndarray) -> np.ndarray:
-        """As many of them, from all over, as sliced distances take."""
+        """A random subset of at most the number of images that sliced distances use."""
         return items[scatter(len(items))[: min(self.sizes.generated, MOST_IMAGES)]]
 
     @cached_property
     def floor(self) -> dict[str, float]:
-        """What real images score."""
-        floor = self.reference.floor | (self.sliced.floor if self.sliced else {})
+        """The scores of real images."""
+        floor = self.reference.floor.copy()
+        for side in (self.sliced, self.memorisation):
+            floor |= side.floor if side else {}
         return floor | self._translucent(self.train.images[self.split.held_out])
 
     def _translucent(self, images: np.ndarray) -> dict[str, float]:
@@ -82,7 +103,7 @@ class Evaluator:
 
     @cached_property
     def collapsed(self) -> dict[str, float]:
-        """What one real image of each class scores, repeated."""
+        """The scores of one real image per class, repeated."""
         if self.sliced is None:
             return self.reference.collapsed
         held_out, labels = self._some(self.split.held_out), self.train.labels
@@ -92,8 +113,8 @@ class Evaluator:
     def score(self, model: bytes, seeds: int = 1) -> Scorecard:
         """Score an exported graph: seeds 0 … 9,999 with index 0, truncation 1.
 
-        seeds: how many such draws are scored, the later ones for the spread alone. Raises DataError
-        when the model's images are of another size than the data's.
+        seeds: number of repetitions with other seeds; all but the first only determine the spread.
+        Raises DataError if the model's images have another size than the data's.
         """
         began = time.perf_counter()
         draws = [self._measure(model, draw) for draw in range(seeds)]
@@ -118,20 +139,22 @@ class Evaluator:
         scores = self.reference.compare(features)
         if self.sliced:
             scores |= self.sliced.compare(self._some(images))
+        if self.memorisation:
+            scores |= self.memorisation.compare(images)
         scores |= self._translucent(images)
         if predicted is not None and requested is not None and takes_labels(model):
             return {"agreement": agreement(predicted, requested), **scores}
         return scores
 
     def requested_labels(self, count: int) -> np.ndarray | None:
-        """Labels int64 [count] in the data's proportions; None for data without classes."""
+        """Labels int64 [count] in the proportions of the data; None for data without classes."""
         labels = self.train.labels
         return None if labels is None else proportional_labels(labels, count)
 
     def generate(
         self, model: bytes, requested: np.ndarray | None, first_seed: int, count: int = 0
     ) -> np.ndarray:
-        """Images uint8 [N, H, W, C] of the data's own size."""
+        """Generate images uint8 [N, H, W, C] of the size of the data."""
         images = generate_images(model, count or self.sizes.generated, requested, first_seed)
         if images.shape[1:] != self.train.images.shape[1:]:
             raise DataError(
@@ -147,16 +170,20 @@ class Evaluator:
 
 
 def _spread(draws: list[dict[str, float]]) -> dict[str, float]:
-    """The standard deviation of each score over at least two draws."""
+    """The standard deviation of each score over the seeds; empty for one."""
     if len(draws) < 2:
         return {}
     return {name: float(np.std([draw[name] for draw in draws], ddof=1)) for name in draws[0]}
 
 
-def distances_by(
-    network: FeatureNetwork, evaluator: Evaluator, model: bytes, suffix: str
+def scores_by(
+    network: FeatureNetwork,
+    evaluator: Evaluator,
+    model: bytes,
+    suffix: str,
+    names: Sequence[str] = ("frechet", "kernel"),
 ) -> dict[str, Score]:
-    """Fréchet and kernel distance in another network's features, named `frechet_{suffix}`."""
+    """Scores in the features of another network, named `frechet_{suffix}` and so on."""
     other = Evaluator(
         evaluator.train,
         evaluator.test,
@@ -165,7 +192,18 @@ def distances_by(
         cache=evaluator.cache,
     )
     scores = other.score(model).scores
-    return {f"{name}_{suffix}": scores[name] for name in ("frechet", "kernel")}
+    return {f"{name}_{suffix}": scores[name] for name in names}
+
+
+def self_supervised_scores(evaluator: Evaluator, model: bytes) -> dict[str, Score]:
+    """Scores in the features of a network that was trained without the classes of the data.
+
+    Features of a classifier ignore all differences within a class.
+    """
+    unlabelled = replace(evaluator.train, labels=None)
+    shown, sizes = evaluator.split.reference, evaluator.sizes
+    network = features_for(unlabelled, shown, sizes, evaluator.cache)
+    return scores_by(network, evaluator, model, "self_supervised", SELF_SUPERVISED)
 
 
 class Scoring:

@@ -1,4 +1,4 @@
-"""What the networks of every family have in common: sizes, and the two base classes."""
+"""Architecture and base classes of all families of generators and discriminators."""
 
 from abc import abstractmethod
 from typing import Any, Literal
@@ -14,25 +14,28 @@ from pydantic import (
 )
 from torch import Tensor, nn
 
-LATER_FIELDS = {"normalize", "transparency"}
-"""Added since the first files were written, which hold every other field."""
+LATER_FIELDS = {"normalize", "transparency", "skips"}
+"""Fields added after the first files were written."""
 
 
 class Architecture(BaseModel):
-    """Everything that decides the networks' weights' shapes; stored beside the weights as JSON.
+    """All parameters that determine the shapes of the weights; stored with the weights as JSON.
 
-    widths: channels of the generator's stages from coarse to fine, each twice the size of the one
-    before; the discriminator mirrors them. blocks: residual blocks per stage (families `strided`,
-    none unless told, and `residual`, two). mapping: layers between the latents and the coarsest
-    stage (family `strided`). hidden: units of its dense layers, and of a conditional projection.
-    latent_gain: what the generator multiplies its latents with; 1 while it is trained. normalize:
-    `rms` divides what the mapping makes of each sample by its root mean square (families `strided`
-    and `residual`). transparency: what the networks see of images with four channels (`pixels`).
+    widths: channels of the generator's stages from coarse to fine; each stage doubles the size, and
+    the discriminator mirrors them. blocks: residual blocks per stage (families `strided`, default
+    none, and `residual`, default two; `direct` has them in the discriminator only). mapping: layers
+    between the latents and the coarsest stage (family `strided`). hidden: units of dense layers,
+    and of the projection of conditional discriminators. latent_gain: factor of the latents; 1
+    during training. normalize: `rms` divides the mapped latents of each sample by their root mean
+    square (families `strided` and `residual`), or the latents themselves (`direct`, `projected`).
+    transparency: how networks represent RGBA images (`sources/pixels`). skips: number of stages
+    before the finest that output an image of their own, to which the finer stages add (family
+    `strided`); at most so many stages can be added during training.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    family: Literal["strided", "residual", "dcgan"]
+    family: Literal["strided", "residual", "dcgan", "direct", "projected"]
     latent_dim: int = Field(ge=1, le=4096)
     widths: tuple[int, ...] = Field(min_length=1, max_length=10)
     blocks: tuple[int, ...] = ()
@@ -41,6 +44,7 @@ class Architecture(BaseModel):
     latent_gain: float = Field(1.0, gt=0, le=10)
     normalize: Literal["none", "rms"] = "none"
     transparency: Literal["straight", "on-white"] = "straight"
+    skips: int = Field(0, ge=0, le=9)
     height: int = Field(ge=4, le=4096)
     width: int = Field(ge=4, le=4096)
     channels: Literal[1, 3, 4]
@@ -53,8 +57,21 @@ class Architecture(BaseModel):
         return self.height // scale, self.width // scale
 
     def as_trained(self) -> "Architecture":
-        """Of the network that is trained; the gain belongs to its averages alone."""
+        """The architecture during training; only the averages have a latent gain."""
         return self.model_copy(update={"latent_gain": 1.0})
+
+    def before_growth(self, stages: int) -> "Architecture":
+        """The architecture of the networks before the last `stages` stages were added."""
+        if not stages:
+            return self
+        values = self.model_dump() | {
+            "widths": self.widths[:-stages],
+            "blocks": self.blocks[:-stages],
+            "height": self.height // 2**stages,
+            "width": self.width // 2**stages,
+            "skips": self.skips - stages,
+        }
+        return Architecture.model_validate(values)
 
     @model_validator(mode="after")
     def _check_sizes(self) -> "Architecture":
@@ -68,11 +85,14 @@ class Architecture(BaseModel):
             raise ValueError(f"blocks has {len(self.blocks)} entries, widths {len(self.widths)}")
         if self.normalize != "none" and self.family == "dcgan":
             raise ValueError(f"normalize is {self.normalize}; family dcgan allows none")
+        most = len(self.widths) - 1 if self.family == "strided" else 0
+        if self.skips > most:
+            raise ValueError(f"skips is {self.skips}; allowed is at most {most}")
         return self
 
     @model_serializer(mode="wrap", when_used="json")
     def _without_later_defaults(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Files of networks that use no later field keep their bytes."""
+        """Omit later fields at their default, so that files without them keep their bytes."""
         fields = type(self).model_fields
         return {
             name: value
@@ -82,7 +102,7 @@ class Architecture(BaseModel):
 
 
 TINY = 1e-8
-"""Keeps the normalisation of zeros a number (Karras et al. 2018)."""
+"""Avoids division by zero (Karras et al. 2018)."""
 
 
 class Generator(nn.Module):
@@ -95,22 +115,26 @@ class Generator(nn.Module):
         self.normalize = a.normalize
         self.transparency = a.transparency
 
+    def folded(self) -> "Generator":
+        """The same network for inference, with batch norms folded; itself if it has none."""
+        return self
+
     @abstractmethod
     def latent_weight(self) -> Tensor:
-        """The first layer's weight as far as it sees latents: float32 [outputs, latent_dim]."""
+        """The part of the first layer's weight for latents: float32 [outputs, latent_dim]."""
 
 
 def gained(latents: Tensor, gain: float) -> Tensor:
-    """Latents spread wider than in training; above 1 this buys variety with certainty of class."""
+    """Scale latents; factors above 1 increase variety and reduce agreement with the class."""
     return latents if gain == 1 else latents * gain
 
 
 def normalized(x: Tensor, how: str) -> Tensor:
-    """float [N, D], for `rms` as float32 with a root mean square of 1 in each sample.
+    """Normalise float [N, D] to a root mean square of 1 per sample if `rms`; returns float32.
 
-    Without normalisation a network of leaky ReLUs is nearly homogeneous: the size of a sample's
-    vector becomes the contrast of its image. StyleGAN's mapping divides so, too (Karras et al.,
-    "Progressive Growing of GANs", ICLR 2018, section 4.2: pixelwise feature normalisation).
+    Without normalisation a network of leaky ReLUs is nearly homogeneous: the norm of a sample's
+    vector becomes the contrast of its image. StyleGAN normalises its latents the same way (Karras
+    et al., "Progressive Growing of GANs", ICLR 2018, section 4.2: pixelwise feature normalisation).
     """
     if how == "none":
         return x
@@ -121,7 +145,8 @@ def normalized(x: Tensor, how: str) -> Tensor:
 class Discriminator(nn.Module):
     """Images float32 [N, C, H, W] in [-1, 1] and labels int64 [N] or None -> logits float32 [N].
 
-    In two parts, so that the same images can be scored under several labels.
+    Family `projected` has several heads: [N, heads]. Split in two parts, so that the same images
+    can be scored with several labels.
     """
 
     def forward(self, images: Tensor, labels: Tensor | None = None) -> Tensor:
@@ -129,8 +154,8 @@ class Discriminator(nn.Module):
 
     @abstractmethod
     def features(self, images: Tensor) -> Tensor:
-        """What does not depend on labels: [N, ...]."""
+        """Features that do not depend on labels: [N, ...]."""
 
     @abstractmethod
     def logits(self, features: Tensor, labels: Tensor | None = None) -> Tensor:
-        """Logits float32 [N] of `features` under these labels."""
+        """Logits float32 [N] of `features` for labels int64 [N] or None."""

@@ -1,9 +1,9 @@
-"""Norm-free networks of dense strided convolutions: the modern recipe at a CPU's price.
+"""Normalisation-free networks of dense strided convolutions, for CPUs.
 
-Grouped convolutions and their double backward are what CPUs are worst at, so width is spent in
-dense 4x4 convolutions that change the resolution; residual blocks are optional per stage. There is
-no normalisation anywhere, as R1, R2 and relativistic pairing need samples to be independent (Huang
-et al., "The GAN is dead; long live the GAN!", NeurIPS 2024).
+CPUs are slow at grouped convolutions and their double backward, so the width is spent on dense 4x4
+convolutions that change the resolution; residual blocks are optional per stage. There is no
+normalisation, because R1, R2 and relativistic pairing need independent samples (Huang et al., "The
+GAN is dead; long live the GAN!", NeurIPS 2024).
 """
 
 import math
@@ -27,7 +27,7 @@ def activate(x: Tensor) -> Tensor:
 
 
 class Block(nn.Module):
-    """x + conv(act(conv(act(x)))), beginning as the identity: the last convolution starts at 0."""
+    """x + conv(act(conv(act(x)))); the last convolution starts at 0, which is the identity."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -39,7 +39,7 @@ class Block(nn.Module):
 
 
 def scaled(layer: Layer, gain: float = 1.0) -> Layer:
-    """Start so that activations keep their variance (He et al. 2015, for leaky ReLU)."""
+    """Initialise a layer to preserve variance (He et al. 2015, for leaky ReLU)."""
     weight = layer.weight
     fan_in = weight.shape[1] * math.prod(weight.shape[2:])
     if isinstance(layer, nn.ConvTranspose2d):
@@ -74,7 +74,13 @@ class Generator(base.Generator):
             scaled(nn.ConvTranspose2d(coarse, fine, 4, stride=2, padding=1))
             for coarse, fine in pairwise(a.widths)
         )
-        self.to_image = scaled(nn.Conv2d(a.widths[-1], a.channels, 3, padding=1), gain=0.5)
+        # the coarsest image begins as any other does, and what refines it at 0
+        layers = [
+            scaled(nn.Conv2d(width, a.channels, 3, padding=1), gain=0.0 if finer else 0.5)
+            for finer, width in enumerate(a.widths[-1 - a.skips :])
+        ]
+        self.small = nn.ModuleList(layers[:-1])
+        self.to_image = layers[-1]
 
     def forward(self, latents: Tensor, labels: Tensor | None = None) -> Tensor:
         x = gained(latents, self.latent_gain)
@@ -84,18 +90,34 @@ class Generator(base.Generator):
         for layer in self.mapping:
             x = layer(activate(x))
         x = self.base(normalized(activate(x), self.normalize))
-        x = self.stages[0](x.view(-1, *self.shape))
+        maps = [self.stages[0](x.view(-1, *self.shape))]
         for up, blocks in zip(self.ups, self.stages[1:], strict=True):
-            x = blocks(up(activate(x)))
-        with torch.autocast(x.device.type, enabled=False):  # bfloat16 is coarser than a grey level
-            return self.to_image(activate(x).float())
+            maps.append(blocks(up(activate(maps[-1]))))
+        return self._image(maps[-1 - len(self.small) :])
+
+    def _image(self, maps: list[Tensor]) -> Tensor:
+        """What the last stages show, each enlarged under the next."""
+        layers = [*self.small, self.to_image]
+        with torch.autocast(maps[0].device.type, enabled=False):  # bfloat16 has not 256 grey levels
+            image, *details = (
+                layer(activate(x).float()) for layer, x in zip(layers, maps, strict=True)
+            )
+            for detail in details:
+                image = detail + F.interpolate(
+                    image, scale_factor=2, mode="bilinear", align_corners=False
+                )
+        return image
+
+    def name_when_grown(self, name: str) -> str:
+        """What a weight is called once a finer stage has been added."""
+        return name.replace("to_image.", f"small.{len(self.small)}.")
 
     def latent_weight(self) -> Tensor:
         return self.hidden.weight[:, : self.latent_dim]
 
 
 class Discriminator(base.Discriminator):
-    """The generator's mirror image; the class enters as a projection (Miyato & Koyama 2018)."""
+    """Mirror image of the generator, with a class projection (Miyato & Koyama 2018)."""
 
     def __init__(self, a: Architecture) -> None:
         super().__init__()
@@ -103,8 +125,13 @@ class Discriminator(base.Discriminator):
         self.from_image = scaled(nn.Conv2d(a.channels, widths[0], 3, padding=1))
         self.stages = nn.ModuleList(stage(w, n) for w, n in zip(widths, blocks, strict=True))
         self.downs = nn.ModuleList(
-            scaled(nn.Conv2d(fine, coarse, 4, stride=2, padding=1))
-            for fine, coarse in pairwise(widths)
+            scaled(
+                nn.Conv2d(fine, coarse, 4, stride=2, padding=1), gain=0.0 if n < a.skips else 1.0
+            )
+            for n, (fine, coarse) in enumerate(pairwise(widths))
+        )
+        self.small = nn.ModuleList(
+            scaled(nn.Conv2d(a.channels, width, 3, padding=1)) for width in widths[1 : 1 + a.skips]
         )
         self.hidden = scaled(nn.Linear(widths[-1] * math.prod(a.base), a.hidden))
         self.logit = nn.Linear(a.hidden, 1)
@@ -112,9 +139,23 @@ class Discriminator(base.Discriminator):
 
     def features(self, images: Tensor) -> Tensor:
         x = self.stages[0](self.from_image(images))
-        for down, blocks in zip(self.downs, self.stages[1:], strict=True):
-            x = blocks(down(activate(x)))
+        for number, (down, blocks) in enumerate(zip(self.downs, self.stages[1:], strict=True)):
+            x = down(activate(x))
+            if number < len(self.small):
+                images = F.avg_pool2d(images, 2)
+                x = x + self.small[number](images)
+            x = blocks(x)
         return activate(self.hidden(activate(x).flatten(1)))
+
+    def name_when_grown(self, name: str) -> str:
+        """What a weight is called once a finer stage has been added, before all others."""
+        part, _, rest = name.partition(".")
+        if part == "from_image":
+            return f"small.0.{rest}"
+        if part not in ("stages", "downs", "small"):
+            return name
+        number, _, rest = rest.partition(".")
+        return f"{part}.{int(number) + 1}.{rest}"
 
     def logits(self, features: Tensor, labels: Tensor | None = None) -> Tensor:
         with torch.autocast(features.device.type, enabled=False):  # margins of pairs are small

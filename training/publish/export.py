@@ -86,7 +86,7 @@ def publish(
     `publish_contents`. Raises ExportError on a mismatch, and BundleError when the store refuses it.
     """
     description = _describe(snapshot, config, data, scores)
-    text = partial(model_card, description=description, card=card)
+    text = partial(model_card, description=description, card=card, begun_from=config.begun_from)
     return publish_graph(snapshot, model or export_onnx(snapshot), description, to, text)
 
 

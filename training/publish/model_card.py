@@ -27,8 +27,14 @@ class ModelCard:
     credits: str = ""
 
 
-def model_card(name: str, version: int, description: Description, card: ModelCard) -> str:
-    """The text of the bundle's README.md."""
+def model_card(
+    name: str,
+    version: int,
+    description: Description,
+    card: ModelCard,
+    begun_from: str | None = None,
+) -> str:
+    """The text of the bundle's README.md; begun_from: the model whose weights it began with."""
     return "\n".join(
         [
             *front_matter(card, "unconditional-image-generation", "gan"),
@@ -40,7 +46,7 @@ def model_card(name: str, version: int, description: Description, card: ModelCar
             *_what(description),
             "",
             *_directions(description),
-            *data_and_licence(card),
+            *data_and_licence(card, begun_from),
             "## Scores",
             "",
             *_scores(description),
@@ -64,15 +70,22 @@ def front_matter(card: ModelCard, pipeline: str, kind: str) -> list[str]:
     return [*lines, f"tags: [{kind}, onnx]", f"license: {card.license}", "---"]
 
 
-def data_and_licence(card: ModelCard) -> list[str]:
-    """Where the data come from, and what may be done with them and with the model."""
+def data_and_licence(card: ModelCard, begun_from: str | None) -> list[str]:
+    """Where data and weights come from, and what may be done with them and with the model."""
     return [
         "## Data and licence",
         "",
         f"Data: {card.data}. Licence of the data: {card.data_license}. "
         f"Licence of the model: {card.license}.",
         "",
+        *_beginning(begun_from),
     ]
+
+
+def _beginning(begun_from: str | None) -> list[str]:
+    if not begun_from:
+        return []
+    return [f"Training began with the weights of `{begun_from}`; its licence and credits hold.", ""]
 
 
 def credits_of(card: ModelCard) -> list[str]:

@@ -67,6 +67,13 @@ MEANINGS = {
         ".1%",
         worst=0.25,
     ),
+    "memorised_groups": Meaning(
+        "Are they new compared with groups of related images?",
+        "{value} are closer to a training image than all images unrelated to it; of real images of "
+        "other groups {floor} are.",
+        ".1%",
+        worst=0.5,
+    ),
     "precision": Meaning(
         "Does each image look real?",
         "{value} are within the distribution of real images; of new real images {floor}.",

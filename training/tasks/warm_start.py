@@ -1,8 +1,8 @@
-"""The warm start of task `generate`: which image is to come out of which latents.
+"""The warm start of task `generate`: reconstruction of training images from latent codes.
 
-Before the game, the generator learns to reconstruct the images from codes of their own, after
-Bojanowski et al., "Optimizing the Latent Space of Generative Networks", ICML 2018, with codes that
-are computed once instead of learnt.
+Before adversarial training, the generator learns to reconstruct each image from its own code, after
+Bojanowski et al., "Optimizing the Latent Space of Generative Networks", ICML 2018, but with codes
+that are computed once instead of learned.
 """
 
 import math
@@ -12,15 +12,14 @@ import numpy as np
 import torch
 
 from mirage.training.data.dataset import Dataset
-from mirage.training.data.sources.pixels import to_planes
-from mirage.training.tasks.generate import Batch
+from mirage.training.tasks.generate import Batch, shown
 from mirage.training.tasks.randomness import Sampler, Stream, draw_step_latents
 
 if TYPE_CHECKING:
     from mirage.training.config import TrainConfig
 
 NOISE = 0.2
-"""Standard deviation of what is added to codes, so that latents between them mean something."""
+"""Standard deviation of noise added to codes, so that the space between codes is trained too."""
 
 
 class WarmStartBatches:
@@ -38,7 +37,7 @@ class WarmStartBatches:
         noise = draw_step_latents(config.seed, Stream.WARM_START, nimg, shape)[part]
         latents = (self.codes[own] + NOISE * noise) / math.hypot(1, NOISE)
         batch = Batch(
-            images=to_planes(self.dataset.images[own], config.transparency),
+            images=shown(self.dataset.images[own], config, nimg),
             latents=torch.from_numpy(latents.astype(np.float32)),
             labels=None if labels is None else torch.from_numpy(labels[own]),
         )

@@ -8,7 +8,7 @@ from PIL import Image
 from mirage.training.__main__ import main
 from mirage.training.evaluation.scorecard import Scorecard
 from tests.bundles import Toy, publish_toy
-from tests.training.helpers.datasets import write_idx_folder
+from tests.training.helpers.datasets import shapes, write_idx_folder
 from tests.training.runs.test_loop import arguments
 
 
@@ -123,3 +123,36 @@ def test_invalid_arguments_print_one_line(
     bundle = publish_toy(tmp_path / "models", Toy(labels=("1", "2"), width=8))
     assert main(["evaluate", str(bundle), "--data", str(data), *flags]) == code
     assert said in capsys.readouterr().err
+
+
+def test_a_blind_sheet_keeps_its_key_in_another_file(
+    tmp_path: Path, data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = publish_toy(tmp_path / "models", Toy(height=8, width=8, labels=("0", "1")))
+    folder = tmp_path / "blind"
+    flags = ["--data", str(data), "--to", str(folder)]
+    assert main(["blind-sheet", str(model), *flags]) == 0
+    assert "show only" in capsys.readouterr().out
+    assert sorted(path.name for path in folder.iterdir()) == [
+        *("key.json", "neighbours.png", "sheet.png")
+    ]
+    assert len(json.loads((folder / "key.json").read_text())["real"]) == 20
+    assert main(["blind-sheet", str(model), *flags, "--seed", "-1"]) == 2
+    assert "--seed is -1" in capsys.readouterr().err
+
+
+def test_a_run_is_scored_by_groups_of_kin_that_were_held_out(tmp_path: Path) -> None:
+    folder = tmp_path / "pictures"
+    images, _ = shapes(120)
+    for number, image in enumerate(images):
+        target = folder / str(number % 12)
+        target.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image.squeeze()).save(target / f"{number:03}.png")
+    kin = ["--labels", "none", "--groups", "folder", "--held-out", "10"]
+    run = tmp_path / "run"
+    assert main([*arguments(folder, run), *kin, "--threads", "1"]) == 0
+    assert main(["evaluate", str(run), "--data", str(folder), "--threads", "1"]) == 0
+    (file,) = (run / "snapshots").glob("*.scores.json")
+    scores = Scorecard.model_validate_json(file.read_bytes()).scores
+    for name in ("memorised_groups", "memorised_unseen"):
+        assert scores[name].floor is not None

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from mirage.training.data.dataset import check_enough, mirror
+from mirage.training.data.dataset import check_enough, mirror, subset
 from mirage.training.errors import DataError
 from mirage.training.tasks.randomness import Sampler
 from tests.training.helpers.datasets import shapes_dataset
@@ -32,7 +32,7 @@ def test_indexes_like_the_concatenated_array(index: object) -> None:
     np.testing.assert_array_equal(images[index], BOTH[index])
 
 
-def test_has_shape_and_content_of_the_concatenated_array() -> None:
+def test_has_shape_and_content_hash_the_concatenated_array() -> None:
     images = mirror(DATA).images
     assert (images.shape, images.dtype, images.ndim) == (BOTH.shape, BOTH.dtype, BOTH.ndim)
     np.testing.assert_array_equal(np.asarray(images), BOTH)
@@ -74,3 +74,20 @@ def test_rejects_fewer_images_than_one_batch() -> None:
     check_enough(DATA, COUNT)
     with pytest.raises(DataError, match=rf"has {COUNT} images, fewer than one batch of 256"):
         check_enough(DATA, 256)
+
+
+def test_a_part_reads_as_the_chosen_images() -> None:
+    chosen = np.array([5, 2, 2, 90])
+    part = subset(DATA, chosen)
+    np.testing.assert_array_equal(np.asarray(part.images), DATA.images[chosen])
+    np.testing.assert_array_equal(part.images[1:, 2:4], DATA.images[chosen][1:, 2:4])
+    np.testing.assert_array_equal(part.labels, DATA.labels[chosen])
+    assert part.classes == DATA.classes
+    assert part.images.nbytes == DATA.images[chosen].nbytes
+
+
+def test_parts_are_other_data_and_can_be_mirrored() -> None:
+    parts = [subset(DATA, np.array(chosen)) for chosen in ([0, 1], [1, 0])]
+    assert len({DATA.fingerprint, *(part.fingerprint for part in parts)}) == 3
+    both = mirror(parts[0]).images
+    np.testing.assert_array_equal(both[3], DATA.images[1, :, ::-1])

@@ -12,6 +12,7 @@ from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field
 from tqdm import tqdm
 
+from mirage.training.data.groups import held_out_groups
 from mirage.training.data.load import open_source
 from mirage.training.data.options import NONE, DataOptions
 from mirage.training.data.sources.decode import cpu_count
@@ -23,8 +24,6 @@ MAX_BYTES = 16 << 30
 """Of all decoded pictures, which are kept in memory."""
 NAMED = 5
 """Pictures listed in an error."""
-HASHES = 2**256
-"""Number of values of a sha256."""
 
 
 class PictureOptions(BaseModel):
@@ -200,23 +199,15 @@ def _hold_out(
     source: Source, pictures: list[Picture], per_cent: float
 ) -> tuple[list[Picture], list[Picture]]:
     """Split into training and held-out pictures; raises DataError if either would be empty."""
-    groups: dict[str, list[Picture]] = {}
-    for picture in pictures:
-        groups.setdefault(picture.group, []).append(picture)
-    order = sorted(groups, key=_hash)
-    if len(order) < 2:
+    groups = {picture.group for picture in pictures}
+    if len(groups) < 2:
         raise DataError(
             f"{source.place} has only one picture or one folder of pictures; some must be held "
             "out, so at least two are needed"
         )
-    out = [group for group in order if _hash(group) < per_cent / 100 * HASHES] or order[:1]
-    out = out[: len(order) - 1]
+    out = held_out_groups(groups, per_cent)
     kept = [p for p in pictures if p.group not in out]
     return kept, [p for p in pictures if p.group in out]
-
-
-def _hash(text: str) -> int:
-    return int(hashlib.sha256(text.encode()).hexdigest(), 16)
 
 
 def _fingerprint(pictures: Sequence[Picture]) -> str:

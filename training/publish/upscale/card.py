@@ -25,8 +25,12 @@ def upscaler_card(
     description: Description,
     card: ModelCard,
     scores: Mapping[str, RestorationCard],
+    begun_from: str | None = None,
 ) -> str:
-    """The text of the bundle's README.md; scores: by the names of the sets of pictures."""
+    """The text of the bundle's README.md; scores: by the names of the sets of pictures.
+
+    begun_from: the model whose weights training began with.
+    """
     caption = "Rows of low resolution, bicubic, this model, and the picture"
     return "\n".join(
         [
@@ -38,7 +42,7 @@ def upscaler_card(
             "",
             *_what(description),
             "",
-            *data_and_licence(card),
+            *data_and_licence(card, begun_from),
             "## Scores",
             "",
             *_scores(description, scores),

@@ -50,7 +50,13 @@ def publish_upscaler(
     own = own_set(cards, data["fingerprint"])
     scores = manifest_scores(cards[own]) if own else {}
     description = describe_upscaler(snapshot, config, data, scores)
-    text = partial(upscaler_card, description=description, card=card, scores=cards)
+    text = partial(
+        upscaler_card,
+        description=description,
+        card=card,
+        scores=cards,
+        begun_from=config.begun_from,
+    )
     samples = _samples(snapshot, own)
     return _publish(snapshot, model or export_upscaler(snapshot), description, to, text, samples)
 

@@ -11,6 +11,7 @@ from mirage.bundle.format.golden import PICTURE_SIZES
 from mirage.bundle.format.verify import load_bundle
 from mirage.bundle.store.layout import list_versions
 from mirage.training.data.sources.pictures import PictureSet
+from mirage.training.errors import DataError
 from mirage.training.evaluation.graph_upscaler import open_upscaler
 from mirage.training.evaluation.restoration import (
     RestorationCard,
@@ -18,6 +19,7 @@ from mirage.training.evaluation.restoration import (
     score_restoration,
     write_card,
 )
+from mirage.training.publish.candidate import open_candidate
 from mirage.training.publish.model_card import ModelCard
 from mirage.training.publish.upscale.publish import republish_upscaler
 from mirage.training.runs.checkpoint import load_upscaler
@@ -146,3 +148,9 @@ def test_a_bundle_is_published_again_with_its_card_and_samples(
     title = (first / "README.md").read_text().replace("# toy@1", "# other@1")
     assert (again / "README.md").read_text() == title
     assert (again / "samples.png").read_bytes() == (first / "samples.png").read_bytes()
+
+
+def test_a_bundle_of_pictures_is_no_candidate_among_generators(run: Run, tmp_path: Path) -> None:
+    path = publish_run(run, tmp_path / "models" / "toy")
+    with pytest.raises(DataError, match="is of task upscale; only generators are compared so"):
+        open_candidate(path)
