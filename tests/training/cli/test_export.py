@@ -48,4 +48,4 @@ def test_a_bundle_of_pictures_is_published_again_and_keeps_its_card(
     assert main(again) == 0
     assert load_bundle(tmp_path / "models" / "other" / "1").model == load_bundle(first).model
     assert main([*again, "--license", "mit"]) == 2
-    assert "the card of such a bundle is kept" in capsys.readouterr().err
+    assert "its model card cannot be changed" in capsys.readouterr().err

@@ -51,7 +51,7 @@ def test_each_picture_has_the_authors_and_the_licence_of_the_last_stanza_that_fi
 def test_a_picture_without_an_author_is_named(tmp_path: Path) -> None:
     path = tmp_path / "copyright"
     path.write_text(COPYRIGHT.replace("Files: *", "Files: README"))
-    with pytest.raises(DataError, match=r"tells nothing of 1 of 2 pictures: sky\.jpg"):
+    with pytest.raises(DataError, match=r"does not cover 1 of 2 pictures: sky\.jpg"):
         write_credits(path, ["lake_by_Ann.jpg", "sky.jpg"], tmp_path / "CREDITS.md")
     assert not (tmp_path / "CREDITS.md").exists()
 
