@@ -178,7 +178,10 @@ class Settings(BaseSettings):
         " a proxy in front of the service",
     )
     drain_delay_s: float = Field(
-        2, ge=0, le=600, description="time to continue serving after SIGTERM, while not ready"
+        2,
+        ge=0,
+        le=600,
+        description="time to continue serving after SIGTERM or SIGHUP, while not ready",
     )
     grace_s: float = Field(
         25,

@@ -1,17 +1,17 @@
-"""The preset `auto`: a recipe for data that no preset was made for."""
+"""The preset `auto`: chooses a recipe from the data and the device."""
 
 from dataclasses import dataclass
 from typing import Any
 
 LEAST_BASE = 4
-"""Pixels of the coarsest stage's shorter side, at least."""
+"""Minimum shorter side of the coarsest stage, in pixels."""
 SMALL_DATA = 20_000
-"""Images below which a discriminator soon knows them by heart (Karras et al. 2020, figure 1)."""
+"""With fewer images the discriminator soon memorises them (Karras et al. 2020, figure 1)."""
 
 
 @dataclass(frozen=True)
 class Facts:
-    """What settings are chosen from. device: `cpu` or `cuda`."""
+    """Properties of the data and the device. device: `cpu` or `cuda`."""
 
     images: int
     height: int
@@ -22,10 +22,10 @@ class Facts:
 
 
 def choose(facts: Facts) -> tuple[dict[str, Any], tuple[str, ...]]:
-    """A complete recipe, as a preset is one, and a sentence on each choice.
+    """Choose a complete preset, with a reason for each choice.
 
-    Between the presets' own sizes it follows R3GAN's table 9: gamma grows with the square of the
-    resolution, and stages finer than 32 pixels halve their width.
+    Interpolates between the other presets following R3GAN's table 9: gamma grows with the square of
+    the resolution, and stages finer than 32 pixels halve their width.
     """
     recipe: dict[str, Any] = {"latent_dim": 64, "loss": "relativistic", "beta1": 0.0}
     reasons: list[str] = []
@@ -45,7 +45,7 @@ def _family(facts: Facts) -> tuple[dict[str, Any], str]:
 
 
 def _stages(facts: Facts) -> int:
-    """How often both sides can be halved before the shorter one falls below the least base."""
+    """How often both sides can be halved before the shorter one is below the minimum."""
     height, width, stages = facts.height, facts.width, 1
     while height % 2 == width % 2 == 0 and min(height, width) // 2 >= LEAST_BASE:
         height, width, stages = height // 2, width // 2, stages + 1
@@ -53,7 +53,7 @@ def _stages(facts: Facts) -> int:
 
 
 def _most_on_cpu(facts: Facts) -> int:
-    """A coarsest stage of about 8 pixels: finer stages cost, coarser ones add weights alone."""
+    """Stages down to about 8 pixels: coarser stages add weights but little quality."""
     stages = 1
     while min(facts.height, facts.width) // 2**stages >= 7:
         stages += 1

@@ -1,4 +1,4 @@
-"""What a run is made of: one frozen configuration, written to the run's folder, and the presets."""
+"""The frozen configuration of a run, which is written to its folder."""
 
 import math
 from collections.abc import Iterable, Mapping
@@ -19,12 +19,12 @@ from mirage.training.presets import PRESETS
 
 
 class Limits(BaseModel):
-    """What a healthy run keeps to; `off` looks at nothing but numbers that are none.
+    """The limits of a healthy run; with `off` only non-finite numbers stop it.
 
-    margin: of real logits over fake ones. ratio: of R1 to R2, either way. gradient: norm. spread
-    and entropy: of generated images against real ones, from `from_kimg` on, for an average begins
-    as one grey image. gain: dB above bicubic interpolation. patience: looks in a row outside the
-    limits.
+    margin: of real over fake logits. ratio: of R1 to R2, or R2 to R1. gradient: norm. spread,
+    entropy: of generated images relative to real ones, from `from_kimg` on, because averages start
+    as one grey image. gain: dB above bicubic interpolation. patience: reports in a row beyond a
+    limit.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -44,14 +44,14 @@ NONE = CosineSchedule(start=0, end=0)
 
 
 class TrainConfig(BaseModel):
-    """Every setting of a run. Progress is counted in images: `kimg` is thousands of them."""
+    """All settings of a run; `kimg` counts images in thousands."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     preset: str
-    begun_from: str | None = Field(None, description="name@version whose weights a run began with")
+    begun_from: str | None = Field(None, description="name@version or run with the initial weights")
     seed: int = Field(0, ge=0, lt=2**63)
-    kimg: float = Field(gt=0, description="thousands of images after which the run is done")
+    kimg: float = Field(gt=0, description="length of training in thousands of images")
 
     task: Literal["generate", "upscale"] = "generate"
     family: str
@@ -61,39 +61,39 @@ class TrainConfig(BaseModel):
     hidden: int = Field(256, ge=1, le=8192)
     mapping: int = Field(1, ge=1, le=16)
     latent_gain: float = Field(
-        1.0, gt=0, le=10, description="what the averaged generator multiplies its latents with"
+        1.0, gt=0, le=10, description="factor of the latents of the averaged generator"
     )
     normalize: Literal["none", "rms"] = Field(
-        "none", description="rms: what the mapping makes of each sample has a root mean square of 1"
+        "none", description="rms: normalise mapped latents to a root mean square of 1 per sample"
     )
 
     warm_start_kimg: float = Field(
-        0, ge=0, description="reconstructed by the generator before the game begins"
+        0, ge=0, description="thousands of images to reconstruct before adversarial training"
     )
-    warm_start_lr: float = Field(2e-3, gt=0, description="falls to a tenth meanwhile")
+    warm_start_lr: float = Field(2e-3, gt=0, description="decays to a tenth during the warm start")
 
-    scale: int = Field(4, ge=2, le=4, description="how much larger pictures become")
+    scale: int = Field(4, ge=2, le=4, description="factor of enlargement")
     crop: int = Field(40, ge=8, le=1024, description="side of a low-resolution crop in pixels")
-    degrade: tuple[str, ...] = Field((), description="what low resolution went through, in order")
-    content: str = Field("charbonnier", description="how far a picture is from the true one")
+    degrade: tuple[str, ...] = Field((), description="degradations of the low resolution, in order")
+    content: str = Field("charbonnier", description="loss between a picture and its original")
     adversarial_ratio: CosineSchedule = Field(
-        NONE, description="the game's gradient at the picture, as a share of the content's"
+        NONE, description="adversarial gradient at the output relative to the content gradient"
     )
     discriminator_widths: tuple[int, ...] = (32, 64)
 
     transparency: Literal["straight", "on-white"] = Field(
-        "straight", description="of RGBA: colours as they are stored, or put over white"
+        "straight", description="representation of RGBA: stored colours, or composited over white"
     )
     clamp_slope: float = Field(
-        1.0, ge=0, le=1, description="of generated values beyond [-1, 1] in training; 1: no clamp"
+        1.0, ge=0, le=1, description="slope of outputs outside of [-1, 1] in training; 1: no clamp"
     )
     loss: str
     gamma: CosineSchedule = Field(description="weight of R1 and of R2, applied as gamma / 2")
     mismatch: CosineSchedule = Field(
-        NONE, description="weight of real images under wrong labels, as fakes"
+        NONE, description="weight of real images with wrong labels as fakes"
     )
     noise: CosineSchedule = Field(
-        NONE, description="standard deviation of noise on what the discriminator sees"
+        NONE, description="standard deviation of noise on the discriminator's input"
     )
     augment: tuple[str, ...] = ()
     augment_probability: CosineSchedule = Field(
@@ -103,9 +103,11 @@ class TrainConfig(BaseModel):
         None,
         ge=-1,
         le=1,
-        description="certainty of the discriminator that the probability adapts to",
+        description="target certainty of the discriminator for adapting the probability",
     )
-    augment_speed_kimg: float = Field(500, gt=0, description="for the probability to move by 1")
+    augment_speed_kimg: float = Field(
+        500, gt=0, description="time for the probability to change by 1"
+    )
     generator_optimizer: str = "adam"
     discriminator_optimizer: str = "adam"
     lr: CosineSchedule
@@ -163,7 +165,7 @@ class TrainConfig(BaseModel):
 
     @property
     def warm_start_images(self) -> int:
-        """Images after which the game begins: whole batches."""
+        """Images of the warm start, rounded to whole batches."""
         return math.ceil(1000 * self.warm_start_kimg / self.batch_size) * self.batch_size
 
     @property
@@ -179,17 +181,17 @@ LISTS = {
 PROGRESS_FIELDS = {
     *("kimg", "status_kimg", "snapshot_kimg", "checkpoint_kimg", "keep_checkpoints", "watch")
 }
-"""What may differ when a run is resumed: how far it goes, how often it reports, what ends it."""
+"""Settings that may change when a run is resumed: its length, its reports, and its limits."""
 
 
 AUTO, NOTHING = "auto", "none"
 
 
 def build_config(preset: str, changes: dict[str, Any], facts: Facts | None = None) -> TrainConfig:
-    """The preset with `changes` applied: {"lr.end": "1e-4", "batch_size": 64}.
+    """Build a preset's configuration with `changes`, such as {"lr.end": "1e-4", "batch_size": 64}.
 
-    facts: what the preset `auto` chooses from. Raises UsageError naming the setting, its value and
-    what is allowed.
+    facts: input of the preset `auto`. Raises UsageError naming the setting, its value and what is
+    allowed.
     """
     values: dict[str, Any] = {"preset": preset, **_recipe(preset, facts)}
     for key, value in changes.items():
@@ -221,7 +223,7 @@ def _set(values: dict[str, Any], key: str, value: Any) -> None:
 
 
 def _or_none(field: str, value: Any) -> Any:
-    """The word none is nothing where a setting may be absent."""
+    """Parse the text `none` as None for optional settings."""
     known = TrainConfig.model_fields.get(field)
     return None if value == NOTHING and known and known.default is None else value
 

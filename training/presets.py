@@ -1,12 +1,12 @@
-"""Recipes as data, changed setting by setting with --set key=value."""
+"""Presets: complete settings by name, which --set key=value changes."""
 
 from typing import Any
 
 MNIST: dict[str, Any] = {
-    # The recipe of R3GAN (NeurIPS 2024): relativistic pairing, exact R1 and R2 in every step, no
-    # momentum, a cosine burn-in of gamma, beta 2 and EMA; at a size for two CPU cores. Small
-    # batches learn most from each image. Real images under wrong labels keep the classes apart,
-    # and latents spread wider than in training give back the variety that this costs.
+    # The recipe of R3GAN (NeurIPS 2024) at a size for two CPU cores: relativistic pairing, exact R1
+    # and R2 in every step, no momentum, a cosine burn-in of gamma, beta 2 and EMA. Small batches
+    # learn most per image. Real images with wrong labels as additional fakes improve the classes;
+    # the latent gain restores the variety that this costs.
     "kimg": 1800,
     "family": "strided",
     "latent_dim": 64,
@@ -26,7 +26,7 @@ MNIST: dict[str, Any] = {
 }
 
 DCGAN: dict[str, Any] = {
-    # What tutorials teach, to compare with: cross-entropy, Adam as Radford et al. 2015 chose it, no
+    # A baseline as in tutorials: cross-entropy, Adam with the settings of Radford et al. 2015, no
     # penalty, no EMA.
     "kimg": 2000,
     "family": "dcgan",
@@ -42,7 +42,7 @@ DCGAN: dict[str, Any] = {
 }
 
 STACKED_MNIST: dict[str, Any] = {
-    # Table 9 of the R3GAN paper: three digits in the colours, 1,000 modes, 20 M weights each.
+    # Table 9 of the R3GAN paper: a digit per colour channel, 1,000 modes, 20 M weights per network.
     "kimg": 10_000,
     "family": "residual",
     "latent_dim": 64,
@@ -61,7 +61,7 @@ STACKED_MNIST: dict[str, Any] = {
 }
 
 STACKED_MNIST_SMALL: dict[str, Any] = {
-    # The same game for a CPU.
+    # The same data with networks for a CPU.
     "kimg": 2_500,
     "family": "strided",
     "latent_dim": 64,
@@ -80,7 +80,7 @@ STACKED_MNIST_SMALL: dict[str, Any] = {
 }
 
 CIFAR10: dict[str, Any] = {
-    # Table 9 of the paper again; 250 million images are days on several GPUs.
+    # Table 9 of the R3GAN paper; 250 million images take days on several GPUs.
     "kimg": 250_000,
     "family": "residual",
     "latent_dim": 64,
@@ -102,7 +102,7 @@ CIFAR10: dict[str, Any] = {
 }
 
 EMOJI: dict[str, Any] = {
-    # A few thousand pictures with transparency at 64x64: augmented as the discriminator overfits.
+    # A few thousand transparent pictures at 64x64, with adaptive augmentation.
     "kimg": 3_000,
     "family": "strided",
     "latent_dim": 64,
@@ -123,10 +123,10 @@ EMOJI: dict[str, Any] = {
 }
 
 AVATARS: dict[str, Any] = {
-    # Some 950 transparent pictures at 32x32, mirrored as well (--mirror), and five hours of a core.
-    # The generator first learns to reconstruct them. Flat paper and opacities come from the soft
-    # clamp, without which the discriminator lives off planes that are not exactly flat. Gamma
-    # begins high, as variety is lost early where it is low, and falls for the details.
+    # About 950 transparent pictures at 32x32, with --mirror; five hours on one core. The generator
+    # first learns to reconstruct them. The soft clamp gives flat backgrounds and alpha; without it
+    # the discriminator detects planes that are not exactly flat. Gamma starts high, because a low
+    # one loses variety early, and falls for details.
     "kimg": 1608,
     "family": "strided",
     "latent_dim": 64,
@@ -146,7 +146,7 @@ AVATARS: dict[str, Any] = {
     "lr": {"start": 3e-4, "end": 3e-5, "from_kimg": 648, "to_kimg": 1608},
     "beta1": 0.0,
     "beta2": 0.99,
-    "ema_half_life_kimg": {  # nearly a twentieth of the images of the game so far
+    "ema_half_life_kimg": {  # about a twentieth of the images of adversarial training so far
         "start": 0.5,
         "end": 5.0,
         "from_kimg": 8,
@@ -158,8 +158,8 @@ AVATARS: dict[str, Any] = {
 }
 
 UPSCALE: dict[str, Any] = {
-    # The network of 0.11 M weights that a CPU serves fast. Crops are wide beside the radius of 12
-    # pixels that it sees, so that many of their pixels see no border.
+    # A network of 0.11 M weights for fast serving on a CPU. Crops are larger than its receptive
+    # radius of 12 pixels, so that many pixels do not see the border.
     "task": "upscale",
     "family": "compact",
     "scale": 4,
@@ -180,15 +180,15 @@ UPSCALE: dict[str, Any] = {
 }
 
 ICON_X4: dict[str, Any] = UPSCALE | {
-    # Drawings are learnt soon: after a tenth of this they are ten decibels above bicubic.
+    # Drawings are learned quickly: after a tenth of this they are ten decibels above bicubic.
     "kimg": 200,
     "lr": {"start": 1e-3, "end": 1e-6, "from_kimg": 30, "to_kimg": 200},
 }
 
 PHOTO_X4: dict[str, Any] = UPSCALE | {
-    # Faithful after 3,200 kimg, some four and a half hours of one core. Trained on with --kimg 3300
-    # it learns to look real. The discriminator begins with the ratio, which rises slowly, so that
-    # it has learnt something by the time that it is listened to.
+    # Content loss for 3,200 kimg, about four and a half hours on one core. --kimg 3300 adds
+    # adversarial training. The discriminator starts with the adversarial ratio, which rises slowly,
+    # so that the discriminator has learned something before it affects the generator.
     "kimg": 3_200,
     "lr": {
         "start": 1e-3,
@@ -209,7 +209,7 @@ PHOTO_X4: dict[str, Any] = UPSCALE | {
 }
 
 PHOTO_X4_LARGE: dict[str, Any] = PHOTO_X4 | {
-    # For a GPU, and for pictures that came out of phones and web pages rather than of a resize.
+    # For a GPU, and for pictures from phones and web pages rather than from a resize.
     "kimg": 30_000,
     "widths": [64],
     "blocks": [16],

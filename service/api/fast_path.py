@@ -27,6 +27,7 @@ from mirage.service.telemetry.logging import (
     REQUEST_ID,
     Record,
     client_of,
+    has_client,
     log_request,
     request_id,
 )
@@ -72,7 +73,10 @@ class Generate:
         try:
             response = await self._response(scope, receive, headers, record, arrived)
             await self._send(scope, send, response, record)
-            status = response.status_code
+            if has_client(scope):
+                status = response.status_code
+            else:
+                metrics.abandoned.inc()
         except (ClientDisconnect, asyncio.CancelledError) as left:
             metrics.abandoned.inc()
             if not isinstance(left, ClientDisconnect):
@@ -80,9 +84,15 @@ class Generate:
         finally:
             service.unanswered.discard(id(scope))
             metrics.in_flight -= 1
-            took_s = time.monotonic() - arrived
-            metrics.count_request(status, took_s)
-            log_request(scope, record, status, status == CLIENT_LEFT, took_s)
+            # In the next iteration, behind those of the other answers of this one: what is done for
+            # one after the other stays in the CPU's caches, and costs half.
+            call_soon = asyncio.get_running_loop().call_soon
+            call_soon(self._record, scope, record, status, time.monotonic() - arrived)
+
+    def _record(self, scope: Scope, record: Record, status: int, took_s: float) -> None:
+        """Count and log a request that has ended."""
+        self._service.metrics.count_request(status, took_s)
+        log_request(scope, record, status, status == CLIENT_LEFT, took_s)
 
     async def _response(
         self,

@@ -220,7 +220,8 @@ async def answer_order(order: GenerateCall, service: Service) -> Response:
     outcome = EntryResult(outcome.rows, order.waited_s + outcome.queue_s, outcome.run_s)
     made = Made(served.manifest, work, outcome.rows, settings.compression, enlarged_by)
     packed, encode_s = await _packed(service, media, made, fields.layout)
-    observe(service.metrics, made.manifest, work.count, outcome, encode_s)
+    call_soon = asyncio.get_running_loop().call_soon  # the images of several answers together
+    call_soon(observe, service.metrics, made.manifest, work.count, outcome, encode_s)
     order.record.note(made.model, work.count, outcome.queue_s, outcome.run_s, encode_s)
     return Answer(packed.body, _headers(made, packed, outcome, encode_s))
 

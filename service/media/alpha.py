@@ -1,4 +1,4 @@
-"""Transparency that a model for pictures must not see, or change, as it is."""
+"""Transparency: prepares it for models of pictures, and keeps it exact."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,10 +53,10 @@ def _doubled(values: Floats, height: int, width: int) -> Floats:
 
 
 def keep_plateaus(enlarged: Alpha, alpha: Alpha, start: int, stop: int, scale: int) -> None:
-    """Make the alpha of enlarged rows exact, in place, where a picture's is all 0 or all 255.
+    """Set the alpha of enlarged rows, in place, where the picture's alpha is uniformly 0 or 255.
 
     `enlarged` is uint8 `[scale·(stop - start), scale·W]`, of rows `start` to `stop` of `alpha`
-    `[H, W]`. A pixel counts where its 3x3 neighbours have the same value.
+    `[H, W]`. A pixel is uniform if its 3x3 neighbours have the same value.
     """
     around = alpha[max(0, start - 1) : stop + 1]
     missing = (int(start == 0), int(stop == len(alpha)))
@@ -67,6 +67,6 @@ def keep_plateaus(enlarged: Alpha, alpha: Alpha, start: int, stop: int, scale: i
 
 
 def _all_around(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Where a mask `[h + 2, w + 2]` is true for a pixel and its 8 neighbours, bool `[h, w]`."""
+    """Return where a mask `[h + 2, w + 2]` is true for all 3x3 neighbours, bool `[h, w]`."""
     rows = mask[:-2] & mask[1:-1] & mask[2:]
     return rows[:, :-2] & rows[:, 1:-1] & rows[:, 2:]

@@ -1,7 +1,7 @@
 """Decodes the pictures that clients send: PNG, JPEG or WebP bytes to uint8 arrays.
 
-Every byte is hostile. The kind is told by the first bytes, and the sizes in the header are checked
-before anything is decoded.
+The files may be malicious. The first bytes determine the format, and the size in the header is
+checked before anything is decoded.
 """
 
 import io
@@ -26,7 +26,7 @@ from mirage.service.errors import LimitExceeded, Malformed, UnsupportedBody
 Plane = NDArray[np.uint8]
 
 KINDS = "PNG, JPEG and WebP"
-# What other files begin with, to tell people what theirs is.
+# First bytes of other formats, to name them in errors.
 OTHERS: tuple[tuple[bytes, str], ...] = (
     (b"GIF8", "a GIF"),
     (b"BM", "a BMP"),
@@ -44,14 +44,14 @@ OTHERS: tuple[tuple[bytes, str], ...] = (
     (b"PK\3\4", "a ZIP"),
 )
 BOXED = {b"avif": "an AVIF", b"avis": "an AVIF"}  # others of this container: HEIC
-# Of a JPEG. Each goes through the whole picture, so that thousands of them would take minutes;
+# Scans of a JPEG. Each is a pass over the whole picture, so thousands of them would take minutes;
 # cameras and editors write 12 at most, and thumbnails within the file have some of their own.
 MOST_SCANS = 64
 SCAN = b"\xff\xda"
 ICC_BYTES = 2**20  # of a colour profile that is kept; larger ones are dropped
 MOST_SIDE = 16384  # pixels
 UPRIGHT = 1  # of EXIF's orientations
-HEAD_BYTES = 64  # that tell the kind
+HEAD_BYTES = 64  # enough to determine the format
 # What Pillow raises of broken files, besides OSError.
 BROKEN = (
     OSError,
@@ -111,9 +111,9 @@ def decode_picture(data: bytes, *, most_pixels: int, most_side: int = MOST_SIDE)
 
 
 def read_size(data: bytes, *, most_pixels: int, most_side: int = MOST_SIDE) -> tuple[int, int]:
-    """Width and height in pixels, as the header says; nothing is decoded. Raises as the above.
+    """Read width and height in pixels from the header. Raises the errors of `decode_picture`.
 
-    They are those before an orientation is applied.
+    EXIF's orientation is not applied.
     """
     with _opened(data, most_pixels, most_side) as opened:
         width, height = opened.size
@@ -122,7 +122,7 @@ def read_size(data: bytes, *, most_pixels: int, most_side: int = MOST_SIDE) -> t
 
 @contextmanager
 def _opened(data: bytes, most_pixels: int, most_side: int) -> Iterator[ImageFile]:
-    """A file of a kind and a size that are taken; what breaks within the block is Malformed."""
+    """Open a file of a supported format and size. Errors in the block become Malformed."""
     opened = _open(data)
     try:
         _check_size(opened.size, most_pixels, most_side)

@@ -1,4 +1,4 @@
-"""Writes a PNG row by row: memory for a few rows, whatever the size of the image."""
+"""Writes PNG files incrementally, with memory for a few rows."""
 
 import struct
 import zlib
@@ -12,15 +12,15 @@ from mirage.service.media.encoding import COLOUR_TYPES, FILTER_UP, IEND, SIGNATU
 
 Pixels = NDArray[np.uint8]  # [H, W, C] with C = 1, 2 (grey and alpha), 3 or 4
 STREAM_COLOUR_TYPES = {**COLOUR_TYPES, 2: 4}
-PIECE_BYTES = 2**18  # that are deflated at once: a few milliseconds
-LEVEL = 1  # of ISA-L: as for whole images
+PIECE_BYTES = 2**18  # compressed at once, in a few milliseconds
+LEVEL = 1  # of ISA-L, as for whole images
 
 
 class PngWriter:
-    """A PNG of uint8 rows that come in strips; each call returns the bytes that are ready by then.
+    """Encodes strips of rows, uint8, as a PNG. Each call returns the bytes that are ready.
 
-    `icc` is a colour profile that goes along. The same rows give the same bytes in whatever strips
-    they come.
+    `icc` is a colour profile to include. The bytes depend on the rows, not on how they are divided
+    into strips.
     """
 
     def __init__(self, height: int, width: int, channels: int, icc: bytes | None = None) -> None:
@@ -28,18 +28,18 @@ class PngWriter:
         self._head = _head(height, width, channels, icc)
         self._ready: list[bytes] = []
         self._deflater = isal_zlib.compressobj(LEVEL)
-        # Always as many lines at once, for the deflater's blocks end with what it is given.
+        # Always the same number of lines: the compressed blocks end where the input of a call ends.
         self._at_once = max(1, PIECE_BYTES // (width * channels))
         self._above = np.zeros((1, width * channels), np.uint8)
         self._waiting: list[NDArray[np.uint8]] = []
-        self._count = self._rows = 0  # lines that wait, and all so far
+        self._count = self._rows = 0  # lines that wait, and lines so far
 
     def begin(self) -> bytes:
-        """What stands before the rows."""
+        """Return the bytes before the rows."""
         return self._head
 
     def add(self, strip: Pixels) -> bytes:
-        """Take the next rows, `[h, width, channels]`; raises ValueError for another shape."""
+        """Add rows `[h, width, channels]`. Raises ValueError for another shape."""
         if strip.shape[1:] != self._shape:
             raise ValueError(f"a strip has shape {strip.shape}; [h, *{self._shape}] is needed")
         self._waiting.append(strip.reshape(len(strip), -1))
@@ -50,7 +50,7 @@ class PngWriter:
         return self._take()
 
     def end(self) -> bytes:
-        """The last bytes; raises ValueError unless there were as many rows as announced."""
+        """Return the last bytes. Raises ValueError if the number of rows is not the height."""
         if self._rows != self._height:
             raise ValueError(f"strips have {self._rows} rows; {self._height} are needed")
         self._deflate(self._count)
@@ -58,7 +58,7 @@ class PngWriter:
         return self._take()
 
     def _deflate(self, whole: int) -> None:
-        """Deflate the first `whole` lines of those that wait."""
+        """Compress the first `whole` waiting lines."""
         if not whole:
             return
         lines = np.concatenate(self._waiting)
@@ -79,7 +79,7 @@ class PngWriter:
 def stream_png(
     height: int, width: int, channels: int, strips: Iterable[Pixels], icc: bytes | None = None
 ) -> Iterator[bytes]:
-    """The bytes of a PNG whose rows come in strips; raises as `PngWriter`."""
+    """Yield the bytes of a PNG whose rows come in strips. Raises the errors of `PngWriter`."""
     writer = PngWriter(height, width, channels, icc)
     yield writer.begin()
     for strip in strips:

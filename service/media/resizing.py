@@ -1,4 +1,4 @@
-"""Whole pictures in other sizes and types than rows of a PNG."""
+"""Resizes pictures, and encodes them as WebP."""
 
 import io
 
@@ -10,10 +10,10 @@ Pixels = NDArray[np.uint8]  # [H, W, C] with C = 1, 2 (grey and alpha), 3 or 4
 
 
 def resize(pixels: Pixels, height: int, width: int, *, has_alpha: bool) -> Pixels:
-    """Resize each channel: colours with Lanczos' filter, and alpha with Hamming's.
+    """Resize the channels: colours with a Lanczos filter, alpha with a Hamming filter.
 
-    The latter has no negative lobes, so that opaque and transparent areas have no rims. Colours of
-    transparent pixels must be those of what is visible beside them.
+    The Hamming filter has no negative lobes, which would add edges around transparent areas. The
+    colours of transparent pixels must be those of the visible pixels around them.
     """
     channels = pixels.shape[2]
     resized = np.empty((height, width, channels), np.uint8)
@@ -26,11 +26,11 @@ def resize(pixels: Pixels, height: int, width: int, *, has_alpha: bool) -> Pixel
 
 
 def encode_picture_webp(pixels: Pixels, icc: bytes | None) -> bytes:
-    """Encode losslessly as WebP, with a colour profile; grey becomes RGB, which is all it has."""
+    """Encode losslessly as WebP, with a colour profile. Grey becomes RGB: WebP has no grey."""
     grey = {1: [0, 0, 0], 2: [0, 0, 0, 1]}.get(pixels.shape[2])
     colours = pixels if grey is None else pixels[:, :, grey]
     buffer = io.BytesIO()
-    # Effort 0 is ten times quicker than default; `exact` keeps colours of transparent pixels.
+    # `exact` keeps the colours of transparent pixels. Method 0 is ten times as fast as the default.
     options = {"lossless": True, "exact": True, "quality": 0, "method": 0}
     Image.fromarray(np.ascontiguousarray(colours)).save(buffer, "WEBP", icc_profile=icc, **options)
     return buffer.getvalue()

@@ -45,9 +45,9 @@ class Tile:
 
 
 def tile_side(wanted: int, halo: int, multiple: int) -> int:
-    """The side of tiles, in pixels: as wanted, or more where halos would take more than half of it.
+    """Return the side of tiles in pixels: `wanted`, or more if halos would take over half of it.
 
-    So the tiles of a picture have at most twice its pixels along each axis.
+    Tiles then cover at most twice the pixels of a picture along each axis.
     """
     return -(-max(wanted, 4 * halo) // multiple) * multiple
 

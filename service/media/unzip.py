@@ -1,7 +1,7 @@
-"""Reads ZIP archives that clients send; every byte is hostile.
+"""Reads ZIP archives that clients send. They may be malicious.
 
-The list of the entries is bounded before Python's `zipfile` makes an object of each, and nothing is
-decompressed beyond the size that the list tells.
+The directory is bounded before Python's `zipfile` creates an object for each entry, and no entry is
+decompressed beyond the size that the directory states.
 """
 
 import io
@@ -12,11 +12,11 @@ from pathlib import PurePosixPath
 
 from mirage.service.errors import BodyTooLarge, InvalidValue, LimitExceeded, Malformed
 
-END_BYTES = 22  # the record that ends an archive without a comment
+END_BYTES = 22  # size of the end record of an archive without a comment
 END = b"PK\x05\x06"
 ZIP64 = b"PK\x06\x07"
-ENTRY_BYTES = 2**10  # of the list, for one entry: names and what programs add to them
-MOST_NAME = 200  # characters
+ENTRY_BYTES = 2**10  # most bytes of the directory per entry: names and extra fields
+MAX_NAME = 200  # characters
 METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 BROKEN = (
     *(zipfile.BadZipFile, zlib.error, OSError, EOFError, RuntimeError, NotImplementedError),
@@ -25,10 +25,10 @@ BROKEN = (
 
 
 class Unzip:
-    """The files of an archive, each read when it is asked for; close it in the end.
+    """The files of an archive, read on demand. Close it after use.
 
-    Raises Malformed for no archive, LimitExceeded for more than `most_entries`, BodyTooLarge for
-    entries that are over `most_bytes` together when decompressed, InvalidValue for none.
+    Raises Malformed for other data, LimitExceeded for more than `most_entries`, BodyTooLarge if the
+    files exceed `most_bytes` when decompressed, and InvalidValue if there are none.
     """
 
     def __init__(self, data: bytes, most_entries: int, most_bytes: int) -> None:
@@ -52,11 +52,11 @@ class Unzip:
         return len(self._entries)
 
     def names(self) -> Iterator[str]:
-        """The names as the archive has them, in its order."""
+        """Yield the names of the entries in order."""
         return (entry.filename for entry in self._entries)
 
     def read(self, number: int) -> bytes:
-        """The bytes of an entry; raises Malformed."""
+        """Decompress an entry. Raises Malformed."""
         entry = self._entries[number]
         if entry.compress_type not in METHODS:
             raise Malformed(
@@ -70,15 +70,15 @@ class Unzip:
             raise Malformed(f"the entry cannot be read: {error}"[:200]) from None
 
     def close(self) -> None:
-        """Give the memory back."""
+        """Free the memory."""
         self._zip.close()
 
 
 def check_name(name: str) -> str:
-    """The name of an entry; raises InvalidValue for one that an archive should not give back."""
+    """Return the name of an entry. Raises InvalidValue for names that are unsafe in an archive."""
     parts = name.split("/")
     if (
-        not 0 < len(name) <= MOST_NAME
+        not 0 < len(name) <= MAX_NAME
         or not name.isprintable()
         or "\\" in name
         or ":" in name
@@ -86,14 +86,14 @@ def check_name(name: str) -> str:
     ):
         raise InvalidValue.of(
             "picture",
-            f"the entry is named {name!r:.100}; up to {MOST_NAME} printable characters are allowed,"
+            f"the entry is named {name!r:.100}; up to {MAX_NAME} printable characters are allowed,"
             " without backslashes, colons, and parts that are empty, . or ..",
         )
     return name
 
 
 def enlarged_name(name: str, taken: set[str]) -> str:
-    """What the PNG of an entry is called: its name with another ending, or with one more."""
+    """Return an unused name for the PNG of an entry: with its suffix replaced, or appended."""
     renamed = str(PurePosixPath(name).with_suffix(".png"))
     while renamed in taken:
         renamed = f"{name}.png" if renamed != f"{name}.png" else f"{renamed}.png"

@@ -18,6 +18,7 @@ from mirage.service.errors import HeadTooLarge, Malformed, RequestTimeout, Servi
 from mirage.service.processes.connection import ClientTransport, ConnectionTimer
 from mirage.service.processes.request_head import check_head, unreadable
 from mirage.service.settings import Settings
+from mirage.service.telemetry.logging import LEFT
 
 HEAD_BYTES = 64 * 1024  # of a head, and of the trailers of a chunked body
 # Parsed at once. The parser cannot pause, so this bounds the pipelined requests that are kept.
@@ -275,6 +276,7 @@ class HttpProtocol(HttpToolsProtocol):
         """Tell the running request that nobody waits for its answer."""
         if self._running is not None and not self._running.response_complete:
             self._running.disconnected = True
+            self._running.scope["state"][LEFT] = True
             self._running.message_event.set()
         self._running = None
 

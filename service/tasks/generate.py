@@ -78,17 +78,17 @@ class GenerateJob:
 
     @property
     def arrays(self) -> tuple[NDArray[Any], ...]:
-        """The model's inputs, in its manifest's order."""
+        """The inputs of the model, in the order of its manifest."""
         return (self.latents,) if self.labels is None else (self.latents, self.labels)
 
     @property
     def charge(self) -> int:
-        """As how many images they count."""
+        """Number of images that count towards rate limits."""
         return self.count
 
     @property
     def weight(self) -> int:
-        """The work of an image beside another's of the same model."""
+        """Work of an image: all images of a model are alike."""
         return 1
 
 
@@ -230,17 +230,17 @@ def _count(
 
 
 def check_limits(count: int, manifest: Manifest, settings: Settings) -> None:
-    """Raise LimitExceeded for more images, or more pixels, than one request may ask for."""
+    """Raise LimitExceeded for more images or pixels than a request may have."""
     check_count(count, settings)
     check_pixels(count, manifest, settings)
 
 
 def check_count(count: int, settings: Settings, field: str = "count") -> None:
-    """Raise LimitExceeded for more images than one request may ask for."""
-    most = settings.images_per_request
-    if count > most:
+    """Raise LimitExceeded for more images than a request may have."""
+    limit = settings.images_per_request
+    if count > limit:
         raise LimitExceeded.of(
-            field, f"{field} is {count}; at most {most} images per request are allowed"
+            field, f"{field} is {count}; at most {limit} images per request are allowed"
         )
 
 

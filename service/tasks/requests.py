@@ -90,8 +90,8 @@ ABOUT_DIRECTIONS = (
 
 UPSCALE = r"^[a-z0-9][a-z0-9_-]{0,62}(@[1-9][0-9]{0,8})?$"
 ABOUT_UPSCALE = (
-    "name, or name@version, of a model that enlarges the images; its released version by default."
-    " Limits of pixels hold for the enlarged images"
+    "name or name@version of a model that enlarges the images; default: its released version."
+    " Limits on pixels apply to the enlarged images"
 )
 
 
@@ -165,7 +165,7 @@ class GenerateRequest(Fields):
 
 
 class UpscaleRequest(BaseModel):
-    """How a picture is enlarged; the fields come as text, in a query or in a form."""
+    """How to enlarge a picture. The fields are text, in a query or a form."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -184,8 +184,8 @@ class UpscaleRequest(BaseModel):
         ge=1,
         le=8,
         allow_inf_nan=False,
-        description="how many times as large; up to the model's, which is the default: what it"
-        " makes is resized to others",
+        description="factor; default: that of the model. For smaller factors, its images are"
+        " resized",
         examples=[2],
     )
 

@@ -1,6 +1,6 @@
-"""Pictures to the tiles that a model takes, and the images of the tiles to rows of larger pictures.
+"""The task `upscale`: pictures become tiles, and the images of tiles become larger pictures.
 
-Whatever the tiles are, the rows are the same: of each image only what lies a halo within is used.
+The result does not depend on the tiles: of each image only the core within the halo is used.
 """
 
 from collections.abc import Iterator, Sequence
@@ -17,17 +17,18 @@ from mirage.service.media.tiling import Tile, padded_to, plan_tiles, tile_shapes
 from mirage.service.settings import Settings
 
 Pixels = NDArray[np.uint8]
-Plane = tuple[int, ...]  # which channel of a picture each channel of the model's input is
+Plane = tuple[int, ...]  # for each input channel of the model, a channel of the picture
 
-OPAQUE = -1  # an alpha that the model wants and the picture lacks
-PIXELS_OF_AN_IMAGE = 10**6  # an enlarged picture counts as one image for each of them begun
+OPAQUE = -1  # stands for the alpha of a picture without one
+PIXELS_OF_AN_IMAGE = 10**6  # rate limits count an enlarged picture as one image per 10^6 pixels
 
 
 def plan_planes(colours: int, has_alpha: bool, wanted: int) -> list[Plane]:
-    """How a picture goes through a model of `wanted` channels: the channels of each of its planes.
+    """Return the planes in which a picture goes through a model of `wanted` channels.
 
-    A picture has 1 or 3 colours, then its alpha. A model of grey takes channel by channel; one of
-    RGB takes the colours, and the alpha as a picture in grey; one of RGBA takes all at once.
+    A picture has 1 or 3 colour channels, then its alpha. A grey model takes each channel on
+    its own, an RGB model the colours and then the alpha as a grey picture, an RGBA model all
+    channels at once.
     """
     if wanted == 1:
         return [(channel,) for channel in range(colours + has_alpha)]
@@ -38,7 +39,7 @@ def plan_planes(colours: int, has_alpha: bool, wanted: int) -> list[Plane]:
 
 
 class Place(NamedTuple):
-    """Which picture, and what of it, an item is."""
+    """The picture, row of tiles, plane and column of an item."""
 
     picture: int
     row: int
@@ -47,10 +48,10 @@ class Place(NamedTuple):
 
 
 class UpscaleJob:
-    """Pictures of one size and kind as items for a model: tiles that are cut when a batch is made.
+    """Pictures of equal size and channels as items of a model: tiles, cut when a batch is formed.
 
-    The items of a row of tiles follow each other, plane by plane. `side` is that of the largest
-    tile; the model has `channels`.
+    Items are ordered by picture, row of tiles, plane and column. `side` is the side of the largest
+    tile in pixels, `channels` the number of channels of the model.
     """
 
     def __init__(
@@ -67,17 +68,17 @@ class UpscaleJob:
 
     @property
     def shape(self) -> tuple[int, int, int, int]:
-        """Items, then height, width and channels of each."""
+        """Number of items, then height, width and channels of each."""
         return (len(self), *next(tile_shapes(self.tiles)), self.channels)
 
     @property
     def arrays(self) -> tuple["UpscaleJob"]:
-        """The model's only input."""
+        """The only input of the model."""
         return (self,)
 
     @property
     def weight(self) -> int:
-        """The pixels of an item."""
+        """Pixels of an item."""
         height, width = next(tile_shapes(self.tiles))
         return height * width
 
@@ -94,7 +95,7 @@ class UpscaleJob:
         return np.stack([self._cut(self.place(number)) for number in range(len(self))[items]])
 
     def place(self, number: int) -> Place:
-        """What an item is."""
+        """Return the place of an item."""
         number, column = divmod(number, len(self.tiles[0]))
         number, plane = divmod(number, len(self.planes))
         picture, row = divmod(number, len(self.tiles))
@@ -111,7 +112,7 @@ class UpscaleJob:
 
 
 def _split(picture: Picture, multiple: int) -> list[NDArray[np.uint8]]:
-    """The channels `[H, W]` of a picture, with sides that are multiples of a number."""
+    """Return the channels `[H, W]` of a picture, padded to multiples of a number."""
     colour, alpha = picture.colour, picture.alpha
     if alpha is not None:
         colour = padded_to(bleed_colours(colour, alpha), multiple)
@@ -125,7 +126,7 @@ def _opaque(tile: Tile) -> Pixels:
 
 
 class StripJoiner:
-    """Puts the images of a job's items, which come in order, together to strips of its pictures."""
+    """Joins the images of a job's items, added in order, to strips of its pictures."""
 
     def __init__(self, job: UpscaleJob) -> None:
         self._job = job
@@ -133,9 +134,9 @@ class StripJoiner:
         self._strip: Pixels | None = None
 
     def add(self, images: Pixels) -> Iterator[Pixels]:
-        """Take the next images; yields the strips, uint8 `[h, scale·W, channels]`, that they end.
+        """Add images, and yield the strips that are complete, uint8 `[h, scale·W, channels]`.
 
-        The strips of a picture follow each other from the top, those of the next one after them.
+        Strips are ordered by picture, from top to bottom.
         """
         job = self._job
         for image in images:
@@ -146,7 +147,7 @@ class StripJoiner:
                 yield self._finish(place)
 
     def _put(self, place: Place, image: Pixels) -> None:
-        """Copy what is used of an image; a channel that went in several times is their mean."""
+        """Copy the core of an image. If a channel was input several times, use the mean."""
         job, scale = self._job, self._job.model.scale
         tile = job.tiles[place.row][place.column]
         core = tile.core(image, scale)
@@ -164,7 +165,7 @@ class StripJoiner:
         assert self._strip is not None
         job, scale = self._job, self._job.model.scale
         rows = job.tiles[place.row][0].rows
-        stop = min(rows.core_stop, job.height)  # behind it is what was added to the picture
+        stop = min(rows.core_stop, job.height)  # the rows after it are padding
         strip = self._strip[: scale * (stop - rows.core_start), : scale * job.width]
         self._strip = None
         if (alpha := job.alphas[place.picture]) is not None:
@@ -173,7 +174,7 @@ class StripJoiner:
 
 
 def _mean(values: list[NDArray[np.uint8]]) -> NDArray[np.uint8]:
-    """The mean of several channels, rounded half up."""
+    """Return the mean of several channels, rounded half up."""
     total = np.full(values[0].shape, len(values) // 2, np.uint16)
     for each in values:
         total += each
@@ -181,13 +182,13 @@ def _mean(values: list[NDArray[np.uint8]]) -> NDArray[np.uint8]:
 
 
 def join_pictures(job: UpscaleJob, images: Pixels) -> Pixels:
-    """All enlarged pictures of a job, uint8 `[n, scale·H, scale·W, channels]`."""
+    """Return all enlarged pictures of a job, uint8 `[n, scale·H, scale·W, channels]`."""
     strips = list(StripJoiner(job).add(images))
     return np.concatenate(strips).reshape(-1, *job.result_shape)
 
 
 def as_pictures(images: Pixels) -> list[Picture]:
-    """Images that a model made, uint8 `[n, H, W, C]` with C = 1, 3 or 4, as pictures."""
+    """Convert images of a model, uint8 `[n, H, W, C]` with C = 1, 3 or 4, to pictures."""
     if images.shape[3] == 4:
         return [Picture(image[:, :, :3], image[:, :, 3]) for image in images]
     return [Picture(image) for image in images]
@@ -196,19 +197,19 @@ def as_pictures(images: Pixels) -> list[Picture]:
 def check_enlarged(
     height: int, width: int, count: int, scale: int, settings: Settings, field: str = "picture"
 ) -> None:
-    """Raise LimitExceeded for pictures, in pixels, whose enlargements are over the limit."""
+    """Raise LimitExceeded if enlarged pictures exceed the limit on pixels."""
     megapixels = count * height * width * scale**2 / 1e6
-    most = settings.megapixels_per_request
-    if megapixels > most:
+    limit = settings.megapixels_per_request
+    if megapixels > limit:
         size = f"{width}x{height} pixels" + (f" each, {count} of them" if count > 1 else "")
         raise LimitExceeded.of(
             field,
             f"{field} has {size}, enlarged {scale} times {scale * width}x{scale * height} and"
-            f" {megapixels:.1f} megapixels in all; at most {most:g} are allowed, which are"
-            f" {most / scale**2:g} before",
+            f" {megapixels:.1f} megapixels in all; at most {limit:g} are allowed, which are"
+            f" {limit / scale**2:g} before",
         )
 
 
 def count_images(height: int, width: int, scale: int) -> int:
-    """As how many images an enlarged picture counts, where images are limited in a minute."""
+    """Return how many images an enlarged picture counts as in rate limits."""
     return max(1, -(-height * width * scale**2 // PIXELS_OF_AN_IMAGE))

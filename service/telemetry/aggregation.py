@@ -17,6 +17,8 @@ from pathlib import Path
 from prometheus_client import CollectorRegistry, generate_latest, values
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
+from mirage.service.telemetry.deferred_values import deferred_values
+
 log = logging.getLogger(__name__)
 
 MEMORY = Path("/dev/shm")
@@ -60,7 +62,7 @@ class SharedMetrics:
             log.warning("worker is missing from the metrics number=%d: %s", worker, error)
             return False
         os.environ[DIRECTORY_VARIABLE] = str(self.path)
-        values.ValueClass = values.MultiProcessValue(lambda: worker)  # type: ignore[no-untyped-call]
+        values.ValueClass = deferred_values(worker)
         return True
 
     def forget(self, worker: int) -> None:

@@ -34,14 +34,14 @@ class UnblockedStderr(io.RawIOBase):
         return self._descriptor
 
     def write(self, data: Any, /) -> int:
-        """Write the bytes of a line, or count it as dropped; never raises and never waits."""
-        line = bytes(data)
+        """Write the bytes of lines, or count them as dropped; never raises and never waits."""
+        lines = bytes(data)
         self._rest = self._send(self._rest)
-        if self._rest or len(rest := self._send(line)) == len(line):
-            self.dropped += line.count(b"\n")
+        if self._rest or len(rest := self._send(lines)) == len(lines):
+            self.dropped += lines.count(b"\n")
         else:
             self._rest = rest
-        return len(line)
+        return len(lines)
 
     def _send(self, data: bytes) -> bytes:
         """Write; returns what did not fit."""
@@ -49,12 +49,19 @@ class UnblockedStderr(io.RawIOBase):
             while data and not self._may_wait:
                 data = data[os.write(self._descriptor, data) :]
             while data and self._has_room():
-                # A pipe takes so many bytes at once, or none, if it has room at all.
-                data = data[os.write(self._descriptor, data[: select.PIPE_BUF]) :]
+                data = data[os.write(self._descriptor, data[: _whole_lines(data)]) :]
         return data
 
     def _has_room(self) -> bool:
         return bool(select.select([], [self._descriptor], [], 0)[1])
+
+
+def _whole_lines(data: bytes) -> int:
+    """The bytes that a pipe takes at once, or not at all, if it has room: whole lines if possible.
+
+    Otherwise other processes could write into the middle of a line.
+    """
+    return data.rfind(b"\n", 0, select.PIPE_BUF) + 1 or select.PIPE_BUF
 
 
 def unblock_stderr() -> None:

@@ -1,4 +1,4 @@
-"""Small pictures with edges, for the tests of networks that take pictures."""
+"""Small drawings with edges, for the tests of upscalers."""
 
 from pathlib import Path
 
@@ -24,7 +24,7 @@ TINY_UPSCALE = {
 
 
 def drawing(number: int, side: int = 48, alpha: bool = False) -> np.ndarray:
-    """Ellipses and lines in colours, anti-aliased: uint8 [side, side, 3 or 4]."""
+    """Random ellipses and lines in colours, anti-aliased: uint8 [side, side, 3 or 4]."""
     rng = np.random.default_rng(number)
     size = 4 * side
     image = Image.new("RGBA", (size, size), (0, 0, 0, 0) if alpha else (200, 220, 240, 255))
@@ -39,7 +39,7 @@ def drawing(number: int, side: int = 48, alpha: bool = False) -> np.ndarray:
 
 
 def write_drawings(folder: Path, count: int = 6, side: int = 48, alpha: bool = False) -> Path:
-    """Drawings as PNG in two folders, `round` and `flat`."""
+    """Write drawings as PNG to two folders, `round` and `flat`."""
     for number in range(count):
         group = folder / ("round", "flat")[number % 2]
         group.mkdir(parents=True, exist_ok=True)
@@ -48,7 +48,7 @@ def write_drawings(folder: Path, count: int = 6, side: int = 48, alpha: bool = F
 
 
 def drawings(folder: Path, **options: object) -> PictureSet:
-    """Of such a folder, which is written if it is empty."""
+    """Load the drawings of a folder, which is filled if it is empty."""
     if not any(folder.iterdir()):
         write_drawings(folder)
     return load_pictures(str(folder), PictureOptions.model_validate(options), (12, 24))

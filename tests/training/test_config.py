@@ -8,7 +8,7 @@ from mirage.training.presets import PRESETS
 
 
 @pytest.mark.parametrize("preset", PRESETS)
-def test_presets_are_complete_and_survive_json(preset: str) -> None:
+def test_presets_are_complete_and_round_trip_as_json(preset: str) -> None:
     config = build_config(preset, {})
     assert TrainConfig.model_validate_json(config.model_dump_json()) == config
 
@@ -23,14 +23,14 @@ def test_settings_change_one_by_one() -> None:
     assert config.kimg == 3
 
 
-def test_what_a_preset_sets_can_be_taken_away() -> None:
+def test_settings_of_a_preset_can_be_removed() -> None:
     config = build_config("emoji", {"augment": "", "augment_target": "none"})
     assert (config.augment, config.augment_target) == ((), None)
     with pytest.raises(UsageError, match="loss is 'none'"):
         build_config("emoji", {"loss": "none"})
 
 
-def test_a_later_ramp_changes_by_its_path() -> None:
+def test_a_following_schedule_changes_by_its_path() -> None:
     then = {"start": 1e-5, "end": 1e-6, "from_kimg": 1800, "to_kimg": 1900}
     config = build_config("mnist", {"lr.then": then, "lr.then.end": "1e-7"})
     assert config.lr.at(10**9) == 1e-7

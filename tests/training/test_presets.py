@@ -16,7 +16,7 @@ def chosen(**facts: object) -> TrainConfig:
 
 @pytest.mark.parametrize("device", ["cpu", "cuda"])
 @pytest.mark.parametrize(("height", "width"), [(28, 28), (32, 32), (64, 96), (20, 12), (256, 256)])
-def test_its_networks_fit_the_images(device: str, height: int, width: int) -> None:
+def test_networks_fit_the_images(device: str, height: int, width: int) -> None:
     config = chosen(device=device, height=height, width=width)
     sheet = {"shape": [height, width, 1], "classes": list("0123456789")}
     architecture = architecture_of(config, sheet)
@@ -47,11 +47,11 @@ def test_few_images_are_augmented_and_many_are_not() -> None:
     assert "colour" not in chosen(images=3_000, channels=1).augment
 
 
-def test_a_batch_is_a_part_of_the_data() -> None:
+def test_the_batch_is_limited_by_the_data() -> None:
     assert chosen(images=40).batch_size == 10
 
 
-def test_says_why() -> None:
+def test_gives_reasons() -> None:
     settings, reasons = choose(replace(DIGITS, images=3_000))
     assert settings["family"] == "strided"
     told = "\n".join(reasons)

@@ -218,7 +218,7 @@ def test_a_run_of_other_data_is_left_alone(job: Job, tmp_path: Path) -> None:
     ours = replace(job, run=tmp_path / "run")
     retrain(ours)
     before = read_result(tmp_path / "run")
-    with pytest.raises(UsageError, match="begun with other data"):
+    with pytest.raises(UsageError, match="started with other data"):
         retrain(replace(ours, data=replace(job.data, fingerprint="other")))
     with pytest.raises(UsageError, match="seed was 0 and is 1"):
         retrain(replace(ours, config=build_config("mnist", {**_settings(ours), "seed": 1})))

@@ -113,7 +113,7 @@ def test_a_model_of_another_kind_is_refused_before_training(
     assert not list(job.runs.glob("*/checkpoints"))
 
 
-def test_fine_tuning_begins_with_exactly_the_images_of_the_bundle(
+def test_fine_tuning_starts_with_exactly_the_images_of_the_bundle(
     data: PictureSet, tmp_path: Path
 ) -> None:
     run = trained_run(tmp_path / "run", data, kimg=0.1, lr=3e-3)

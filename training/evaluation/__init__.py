@@ -1,1 +1,1 @@
-"""How good a graph is, beside real data."""
+"""Scores of exported graphs, relative to real data."""

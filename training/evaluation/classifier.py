@@ -23,11 +23,11 @@ from mirage.training.runs.device import resolve_precision
 
 FEATURES = 128
 ORIENTATIONS = 8
-"""Four right angles, mirrored or not: what is to be told apart where data have no classes."""
+"""Four right angles, mirrored or not: the classes to predict for data without labels."""
 SMALL_SIDE, MAX_SIDE = 32, 64
 WEIGHTS = Path(__file__).with_name("classifiers") / "mnist.safetensors"
 SHA256 = "abe9a2a2c95eb541e91ea239da684ca01f0152d560e1c628b3822040d3f127fd"
-"""sha256 of WEIGHTS; a classifier that changed would make scores incomparable."""
+"""sha256 of WEIGHTS; scores of another classifier would not be comparable."""
 
 
 class Classifier(nn.Module):
@@ -55,7 +55,7 @@ class Classifier(nn.Module):
         self.head = nn.Linear(FEATURES, num_classes)
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Images in [-1, 1] -> features float32 [N, 128] and class logits [N, num_classes]."""
+        """Map images in [-1, 1] to features float32 [N, 128] and class logits [N, num_classes]."""
         features = self.body(images)
         return features, self.head(features)
 
@@ -71,10 +71,10 @@ def _block(inputs: int, outputs: int, size: int, stride: int = 1) -> nn.Sequenti
 def fit(
     images: np.ndarray, labels: np.ndarray | None, epochs: int, seed: int, batch: int = 128
 ) -> Classifier:
-    """Train a classifier on uint8 [N, H, W, C] and int64 [N], slightly rotated, scaled and moved.
+    """Train a classifier on uint8 [N, H, W, C] and int64 [N] with random rotation, scale and shift.
 
-    Without labels it learns how an image was turned and mirrored (`orient`). The same arguments on
-    the same machine with the same thread count give the same weights.
+    Without labels it learns to predict the orientation of an image (`orient`). The same arguments
+    on the same machine with the same number of threads give the same weights.
     """
     torch.manual_seed(seed)
     batch = min(batch, len(images))
@@ -104,7 +104,7 @@ def fit(
 def _lesson(
     images: np.ndarray, labels: np.ndarray | None, chosen: np.ndarray
 ) -> tuple[Tensor, Tensor]:
-    """One batch: distorted pixels float32 [N, C, S, S], and what is to be told of them [N]."""
+    """One batch: distorted pixels float32 [N, C, S, S], and their targets [N]."""
     pixels = _distort(to_view(images[chosen]))
     if labels is not None:
         return pixels, torch.from_numpy(labels[chosen])
@@ -113,7 +113,7 @@ def _lesson(
 
 
 def orient(images: Tensor, orientations: Tensor) -> Tensor:
-    """Turn image i of [N, C, S, S] by orientations[i] % 4 right angles; mirror it from 4 on."""
+    """Rotate image i of [N, C, S, S] by orientations[i] % 4 right angles; mirror it from 4 on."""
     turned = [
         torch.rot90(image.flip(2) if way >= 4 else image, way % 4, (1, 2))
         for image, way in zip(images, orientations.tolist(), strict=True)
@@ -122,12 +122,12 @@ def orient(images: Tensor, orientations: Tensor) -> Tensor:
 
 
 def input_side(images: np.ndarray) -> int:
-    """The side in pixels at which images [N, H, W, C] are seen: the shorter one, at most 64."""
+    """The input side in pixels for images [N, H, W, C]: the shorter side, at most 64."""
     return min(*images.shape[1:3], MAX_SIDE)
 
 
 def to_view(images: np.ndarray) -> Tensor:
-    """uint8 [N, H, W, C] -> float32 [N, C, S, S] in [-1, 1], resized where it is not that size."""
+    """Convert uint8 [N, H, W, C] to float32 [N, C, S, S] in [-1, 1], resized if necessary."""
     side = input_side(images)
     pixels = to_float(images)
     if images.shape[1:3] == (side, side):
@@ -136,7 +136,7 @@ def to_view(images: np.ndarray) -> Tensor:
 
 
 def _distort(images: Tensor, angle: float = 0.2, zoom: float = 0.1, shift: float = 0.1) -> Tensor:
-    """Rotate by up to 0.2 rad, scale by up to 10 %, move by up to 10 % of half a side."""
+    """Rotate by up to 0.2 rad, scale by up to 10 %, shift by up to 10 % of half a side."""
     n = len(images)
     turn = (torch.rand(n) * 2 - 1) * angle
     scale = 1 + (torch.rand(n) * 2 - 1) * zoom
@@ -153,9 +153,9 @@ def _distort(images: Tensor, angle: float = 0.2, zoom: float = 0.1, shift: float
 def classify(
     network: Classifier, images: np.ndarray, batch: int = 50
 ) -> tuple[np.ndarray, np.ndarray]:
-    """uint8 [N, H, W, C] -> features float32 [N, 128] and the predicted class int64 [N].
+    """Map uint8 [N, H, W, C] to features float32 [N, 128] and predicted classes int64 [N].
 
-    batch: small ones, whose activations stay in the processor's caches, take half the time.
+    batch: small batches, whose activations stay in the processor's caches, take half the time.
     """
     network = channels_last(network)
     features, classes = [], []
@@ -170,7 +170,7 @@ def classify(
 
 
 def save_classifier(network: Classifier, path: Path, test_accuracy: float | None = None) -> str:
-    """Write the weights and answer their sha256."""
+    """Write the weights and return their sha256."""
     path.parent.mkdir(parents=True, exist_ok=True)
     state = {key: value.contiguous() for key, value in network.state_dict().items()}
     known = {} if test_accuracy is None else {"test_accuracy": f"{test_accuracy:.4f}"}
@@ -181,7 +181,7 @@ def save_classifier(network: Classifier, path: Path, test_accuracy: float | None
 
 
 def load_digit_classifier(path: Path = WEIGHTS, sha256: str = SHA256) -> Classifier:
-    """Read the committed classifier; raises DataError when it is not the pinned one."""
+    """Load the committed classifier; raises DataError if its hash differs from the pinned one."""
     found = hashlib.sha256(path.read_bytes()).hexdigest()
     if found != sha256:
         raise DataError(f"{path.name} has sha256 {found}; the pinned classifier has {sha256}")

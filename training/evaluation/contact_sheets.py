@@ -1,4 +1,4 @@
-"""Contact sheets that show what the scores count: samples, real images, and nearest neighbours."""
+"""Contact sheets of samples, real images, and nearest neighbours."""
 
 import numpy as np
 
@@ -11,7 +11,7 @@ from mirage.training.evaluation.scores.metrics import nearest
 COLUMNS = 10
 ROWS = 10
 SOUGHT = 1_000
-"""Samples among which the ones most like a training image are sought."""
+"""Number of samples searched for those most similar to a training image."""
 
 
 def columns_of(num_classes: int) -> np.ndarray:
@@ -40,10 +40,10 @@ def real_sheet(images: np.ndarray, labels: np.ndarray | None) -> np.ndarray:
 
 
 def neighbour_sheet(evaluator: Evaluator, model: bytes) -> np.ndarray:
-    """Four rows of ten: samples, under each its nearest training image, twice: uint8 [H, W, C].
+    """Four rows of ten: samples with their nearest training images below: uint8 [H, W, C].
 
-    First ten samples as they come, then, of a thousand samples, the ten that lie nearest to a
-    training image for their surroundings: where copies would show first.
+    Rows 1 and 2 show ten random samples; rows 3 and 4 show, of a thousand samples, the ten nearest
+    to a training image relative to its neighbourhood, where copies would appear first.
     """
     count = min(SOUGHT, evaluator.sizes.generated)
     requested = evaluator.requested_labels(count)

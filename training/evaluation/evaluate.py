@@ -1,4 +1,4 @@
-"""How good a model is: its exported graph scored beside real data, and each score made once."""
+"""Evaluation of exported graphs relative to real data."""
 
 import hashlib
 import json
@@ -30,11 +30,11 @@ COVERED_SCORES = {"precision", "recall", "density", "coverage", "memorised"}
 
 
 class Evaluator:
-    """Real data made ready once, and then any number of models scored against them.
+    """Scores models against real data, whose features are computed once.
 
-    network, sizes and cache: None takes what `features_for`, `Sizes.of` and `default_cache` answer.
-    A test split that is the training data (a folder has no other) counts as none. Of data that are
-    also mirrored only the original images are taken, lest an image be held out and shown mirrored.
+    network, sizes, cache: None uses `features_for`, `Sizes.of` and `default_cache`. A test split
+    equal to the training data is ignored. Of mirrored data only the originals are used, so that no
+    image is held out while its mirror image is in the reference.
     """
 
     def __init__(
@@ -56,24 +56,24 @@ class Evaluator:
 
     @cached_property
     def reference(self) -> Reference:
-        """The real side, for this network."""
+        """Features and scores of the real images."""
         return load_reference(self.network, self.train, self.test, self.sizes, self.cache)
 
     @cached_property
     def sliced(self) -> SlicedWasserstein | None:
-        """The real side of distances that know no network; None for grey images."""
+        """Sliced distances of the real images; None for grey images."""
         if self.train.images.shape[3] == 1:
             return None
         parts = self.split.reference, self.split.held_out
         return SlicedWasserstein(*(self.train.images[self._some(part)] for part in parts))
 
     def _some(self, items: np.ndarray) -> np.ndarray:
-        """As many of them, from all over, as sliced distances take."""
+        """A random subset of at most the number of images that sliced distances use."""
         return items[scatter(len(items))[: min(self.sizes.generated, MOST_IMAGES)]]
 
     @cached_property
     def floor(self) -> dict[str, float]:
-        """What real images score."""
+        """The scores of real images."""
         floor = self.reference.floor | (self.sliced.floor if self.sliced else {})
         return floor | self._translucent(self.train.images[self.split.held_out])
 
@@ -82,7 +82,7 @@ class Evaluator:
 
     @cached_property
     def collapsed(self) -> dict[str, float]:
-        """What one real image of each class scores, repeated."""
+        """The scores of one real image per class, repeated."""
         if self.sliced is None:
             return self.reference.collapsed
         held_out, labels = self._some(self.split.held_out), self.train.labels
@@ -92,8 +92,8 @@ class Evaluator:
     def score(self, model: bytes, seeds: int = 1) -> Scorecard:
         """Score an exported graph: seeds 0 … 9,999 with index 0, truncation 1.
 
-        seeds: how many such draws are scored, the later ones for the spread alone. Raises DataError
-        when the model's images are of another size than the data's.
+        seeds: number of repetitions with other seeds; all but the first only determine the spread.
+        Raises DataError if the model's images have another size than the data's.
         """
         began = time.perf_counter()
         draws = [self._measure(model, draw) for draw in range(seeds)]
@@ -124,14 +124,14 @@ class Evaluator:
         return scores
 
     def requested_labels(self, count: int) -> np.ndarray | None:
-        """Labels int64 [count] in the data's proportions; None for data without classes."""
+        """Labels int64 [count] in the proportions of the data; None for data without classes."""
         labels = self.train.labels
         return None if labels is None else proportional_labels(labels, count)
 
     def generate(
         self, model: bytes, requested: np.ndarray | None, first_seed: int, count: int = 0
     ) -> np.ndarray:
-        """Images uint8 [N, H, W, C] of the data's own size."""
+        """Generate images uint8 [N, H, W, C] of the size of the data."""
         images = generate_images(model, count or self.sizes.generated, requested, first_seed)
         if images.shape[1:] != self.train.images.shape[1:]:
             raise DataError(
@@ -147,7 +147,7 @@ class Evaluator:
 
 
 def _spread(draws: list[dict[str, float]]) -> dict[str, float]:
-    """The standard deviation of each score over at least two draws."""
+    """The standard deviation of each score over the seeds; empty for one."""
     if len(draws) < 2:
         return {}
     return {name: float(np.std([draw[name] for draw in draws], ddof=1)) for name in draws[0]}

@@ -1,7 +1,7 @@
-"""Which feature network scores which data; made once for a data set, kept in the cache.
+"""Feature networks for scores: one per data set, cached.
 
-Scores compare only where network and data are the same: both are told with every score. A
-TorchScript file of the user's own, such as an Inception network, is one too.
+Scores are only comparable for the same network and data; both are recorded with every score.
+TorchScript files, such as an Inception network, can be used too.
 """
 
 import hashlib
@@ -34,28 +34,28 @@ from mirage.training.evaluation.classifier import (
 from mirage.training.evaluation.scorecard import Sizes
 
 MNIST = "01aca49e52d1910d4e2ce2537fe1146546dec5bd99af91d95f1729620d498d3f"
-"""Fingerprint of the 60,000 training digits, which the shipped classifier is for."""
+"""Fingerprint of the 60,000 training digits, for which the shipped classifier is used."""
 SEED = 0
 
 
 class FeatureNetwork(Protocol):
-    """Images -> features. `sha256` tells one network from any other."""
+    """Maps images to features; `sha256` identifies the network."""
 
     @property
     def name(self) -> str:
-        """What it is, in a few words."""
+        """A short description."""
 
     @property
     def sha256(self) -> str:
-        """Of its weights."""
+        """The hash of its weights."""
 
     def __call__(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
-        """uint8 [N, H, W, C] -> features float32 [N, D]; classes int64 [N] if it knows."""
+        """Map uint8 [N, H, W, C] to features float32 [N, D]; and classes int64 [N], or None."""
 
 
 @dataclass(frozen=True)
 class ClassifierFeatures:
-    """A classifier's penultimate layer; `classes` when what it predicts are the data's classes."""
+    """A classifier's penultimate layer; returns classes if they are those of the data."""
 
     name: str
     sha256: str
@@ -70,11 +70,11 @@ class ClassifierFeatures:
 def features_for(
     train: Dataset, shown: np.ndarray, sizes: Sizes, cache: Path | None = None
 ) -> FeatureNetwork:
-    """The network for a data set.
+    """The feature network of a data set.
 
-    The shipped classifier for MNIST; else a classifier of the data's own labels, or, without
-    labels, one that tells four rotations and mirroring apart. It is trained, once, on the images
-    `shown` (indices int64), so that the others are new to it.
+    The shipped classifier for MNIST; otherwise a classifier of the data's labels, or, without
+    labels, of the orientation of images. It is trained once on the images `shown` (indices int64),
+    so that the others are unseen.
     """
     if train.fingerprint == MNIST:
         return ClassifierFeatures(
@@ -94,7 +94,7 @@ def features_for(
 
 
 def _cached(folder: Path, key: str) -> Path | None:
-    """The network of that key whose content is what its name says."""
+    """Load the cached network of a key; its file name has the hash of its content."""
     found = sorted(folder.glob(f"{key}.*.safetensors"))
     return next((path for path in found if path.suffixes[0] == f".{_hash(path)}"), None)
 
@@ -102,7 +102,7 @@ def _cached(folder: Path, key: str) -> Path | None:
 def _make(
     folder: Path, key: str, images: np.ndarray, labels: np.ndarray | None, sizes: Sizes
 ) -> Path:
-    """Train it and write it beside, then rename: the name holds the hash of the content."""
+    """Train the network, and write it to a file named by the hash of its content."""
     network = fit(images, labels, max(1, round(sizes.fit_images / len(images))), SEED)
     folder.mkdir(parents=True, exist_ok=True)
     handle, draft = tempfile.mkstemp(prefix=".making-", dir=folder)
@@ -131,14 +131,14 @@ BATCH = 64
 
 
 class ScriptFeatures:
-    """A TorchScript module that takes uint8 [N, 3, H, W] and answers features float [N, D].
+    """A TorchScript module that maps uint8 [N, 3, H, W] to features float [N, D].
 
-    One whose forward knows `return_features` (as NVIDIA's file of Inception v3 does) is called with
-    it. Grey images are given three equal channels; alpha is dropped.
+    Modules with an argument `return_features` (such as NVIDIA's file of Inception v3) are called
+    with it. Grey images are repeated to three channels; alpha is dropped.
     """
 
     def __init__(self, path: Path) -> None:
-        """Raises DataError when the file is no TorchScript."""
+        """Load the file; raises DataError if it is not TorchScript."""
         self.name = f"the network in {path.name}"
         self._device = "cuda" if torch.cuda.is_available() else "cpu"
         try:
@@ -154,7 +154,7 @@ class ScriptFeatures:
 
     @torch.inference_mode()
     def __call__(self, images: np.ndarray) -> tuple[np.ndarray, None]:
-        """uint8 [N, H, W, C] -> features float32 [N, D], and None: it predicts no classes."""
+        """Map uint8 [N, H, W, C] to features float32 [N, D], and None for classes."""
         features = []
         with tqdm(total=len(images), desc=self.name, unit="img", leave=False) as bar:
             for start in range(0, len(images), BATCH):

@@ -1,4 +1,4 @@
-"""An exported graph of pictures in onnxruntime, as the service runs it."""
+"""Runs the exported graph of an upscaler with onnxruntime, as the service does."""
 
 from collections.abc import Callable
 
@@ -9,9 +9,9 @@ Upscale = Callable[[np.ndarray], np.ndarray]
 
 
 def open_upscaler(model: bytes, threads: int = 0) -> Upscale:
-    """The graph on the CPU: uint8 [N, H, W, C] -> uint8 [N, s * H, s * W, C].
+    """Open the graph on the CPU: a function uint8 [N, H, W, C] -> uint8 [N, s * H, s * W, C].
 
-    threads: of its own; 0 leaves the choice to onnxruntime.
+    threads: of the session; 0 uses onnxruntime's default.
     """
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
@@ -25,6 +25,6 @@ def open_upscaler(model: bytes, threads: int = 0) -> Upscale:
 
 
 def enlarger(model: bytes, threads: int = 0) -> Upscale:
-    """The same for one picture: uint8 [H, W, C] -> uint8 [s * H, s * W, C]."""
+    """Open the graph for single pictures: uint8 [H, W, C] -> uint8 [s * H, s * W, C]."""
     upscale = open_upscaler(model, threads)
     return lambda low: upscale(low[None])[0]

@@ -1,4 +1,4 @@
-"""The real side of every score: features of real images, and what they score against each other."""
+"""Features of real images, and scores of real images against each other."""
 
 import hashlib
 import json
@@ -23,38 +23,38 @@ from mirage.training.evaluation.scores.metrics import (
 )
 
 METHOD = 2
-"""Part of the cache's key: raised when the scores of the same features change."""
+"""Part of the cache key: increment it when scores of the same features change."""
 ARRAYS = ("reference", "held_out", "unseen")
 BOUNDS = ("floor", "collapsed")
 
 
 @dataclass(frozen=True)
 class Split:
-    """Indices int64 of training images on the real side: the reference, and others held out."""
+    """Indices int64 of training images: the reference, and held-out images."""
 
     reference: np.ndarray
     held_out: np.ndarray
 
 
 def split(images: int, sizes: Sizes) -> Split:
-    """The same images every time, in the order of the data, none on both sides."""
+    """Split the data deterministically into disjoint parts, in the order of the data."""
     order = np.random.Generator(np.random.Philox(0)).permutation(images)
     end = sizes.reference + sizes.generated
     return Split(np.sort(order[: sizes.reference]), np.sort(order[sizes.reference : end]))
 
 
 def scatter(count: int) -> np.ndarray:
-    """A fixed permutation int64 [count]: images that come class by class are taken from it."""
+    """A fixed permutation int64 [count], for data that are sorted by class."""
     return np.random.Generator(np.random.Philox(0)).permutation(count)
 
 
 @dataclass(frozen=True)
 class Reference:
-    """Features float32 of real images, and the scores between which models lie.
+    """Features float32 of real images, and the lower and upper limits of scores.
 
-    reference [R, D]; held_out [G, D] in random order; unseen float64 [U]: nearness (`nearest`) of
-    real images outside the reference to those in it. floor: real images scored against real ones.
-    collapsed: one real image of each class, repeated: a generator without any variety.
+    reference: [R, D]. held_out: [G, D] in random order. unseen: float64 [U], nearness (`nearest`)
+    to the reference of real images outside of it. floor: scores of real images. collapsed: scores
+    of one real image per class, repeated, which is a generator without variety.
     """
 
     sizes: Sizes
@@ -71,7 +71,7 @@ class Reference:
         return self._distances(features) | self._neighbours(covered, nearness)
 
     def compare_held_out(self) -> dict[str, float]:
-        """The floor: the held-out images in the place of generated ones."""
+        """The floor: scores of the held-out images."""
         others = self.held_out[self.sizes.covered : 2 * self.sizes.covered]
         later = self.unseen[len(self.unseen) // 2 :]
         return self._distances(self.held_out) | self._neighbours(others, later)
@@ -98,7 +98,7 @@ def load_reference(
     sizes: Sizes,
     cache: Path | None = None,
 ) -> Reference:
-    """Compute it, or read what an earlier call left in the cache for the same network and data."""
+    """Compute the reference, or read it from the cache for the same network and data."""
     path = _cache_file(network, train, test, sizes, cache)
     if not path.exists():
         _write(path, _compute(network, train, test, sizes))
@@ -130,7 +130,7 @@ def _compute(
 
 
 def one_per_class(labels: np.ndarray | None, count: int) -> np.ndarray:
-    """Indices int64 [count]: the first image of each class instead of every other of its class."""
+    """Indices int64 [count]: every image replaced by the first image of its class."""
     if labels is None:
         return np.zeros(count, np.int64)
     _, first, which = np.unique(labels, return_index=True, return_inverse=True)
@@ -151,7 +151,7 @@ def _cache_file(
 
 
 def _write(path: Path, real: Reference) -> None:
-    """Write beside, then rename, durably."""
+    """Write a temporary file, flush and rename it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     arrays = {name: getattr(real, name) for name in ARRAYS}
     arrays |= {name: np.array(json.dumps(getattr(real, name))) for name in BOUNDS}

@@ -1,4 +1,4 @@
-"""How well pictures are enlarged, beside what needs no network: bicubic, Lanczos, sharpened."""
+"""Scores of upscalers, next to bicubic, Lanczos and sharpened bicubic."""
 
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -25,9 +25,9 @@ Enlarge = Callable[[np.ndarray], np.ndarray]
 CARD_SUFFIX = ".restoration.json"
 OURS, BICUBIC, REAL = "model", "bicubic", "real"
 SHARPEN = ImageFilter.UnsharpMask(radius=2, percent=80, threshold=0)
-"""What lifts bicubic's PSNR on photographs, and what anyone can do."""
+"""Raises bicubic's PSNR on photographs, as a stronger baseline."""
 ROWS, VIEW = 8, 256
-"""Of the sheet of pictures: how many, and pixels of a side of each."""
+"""Rows of the sheet, and side of each picture in pixels."""
 WHITE = np.full(3, 255, np.uint8)
 COLUMNS: dict[str, tuple[str, bool]] = {
     "psnr_y": ("PSNR of luma in dB, borders of the scale cut off", True),
@@ -36,13 +36,13 @@ COLUMNS: dict[str, tuple[str, bool]] = {
     "consistency": ("grey levels between the input and the answer made small again", False),
     "natural_scenes": ("distance of scene statistics to those of other real pictures", False),
 }
-"""What is measured, and whether more is better."""
+"""The scores, and whether larger is better."""
 
 
 class RestorationCard(BaseModel):
-    """Means over the pictures by method and score, and the picture where the model gains least.
+    """Mean scores by method, and the picture with the smallest gain of the model over bicubic.
 
-    natural_scenes of `real`: real pictures against other real ones, which nothing can be below.
+    natural_scenes of `real`: real pictures compared with other real ones, which is the lower limit.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -60,7 +60,7 @@ class RestorationCard(BaseModel):
 
 @dataclass(frozen=True)
 class Restored:
-    """One picture by one method. quality: by score, without those of sets of pictures."""
+    """One picture enlarged by one method. quality: scores of single pictures by name."""
 
     luma: np.ndarray
     quality: dict[str, float]
@@ -69,11 +69,11 @@ class Restored:
 def score_restoration(
     model: Enlarge, pictures: Sequence[Picture], scale: int, fingerprint: str
 ) -> RestorationCard:
-    """Reduce each picture, let every method enlarge it, and compare with the picture.
+    """Reduce each picture, enlarge it with every method, and compare with the original.
 
-    model: uint8 [H, W, C] -> uint8 [s * H, s * W, C]. Transparent pictures lie on white. Lumas are
-    of uint8 pixels, with a border of the scale cut off, as the literature has it. A picture's own
-    low-resolution twin is taken where it has one.
+    model: uint8 [H, W, C] -> uint8 [s * H, s * W, C]. Transparent pictures are composited over
+    white. Scores use the luma of uint8 pixels without a border of `scale` pixels, the convention of
+    the literature. Given low-resolution pictures are used instead of reduced ones.
     """
     began = time.perf_counter()
     methods = {OURS: model} | _plain_methods(scale)
@@ -100,7 +100,7 @@ def score_restoration(
 
 
 def table(card: RestorationCard) -> Iterator[str]:
-    """Lines for people: one per score, one column per method."""
+    """Lines of text: one row per score, one column per method."""
     yield f"{'score':<16}" + "".join(f"{name:>11}" for name in card.scores)
     for column, (meaning, more) in COLUMNS.items():
         cells = [card.scores[name].get(column) for name in card.scores]
@@ -116,7 +116,7 @@ def table(card: RestorationCard) -> Iterator[str]:
 def comparison_sheet(
     model: Enlarge, pictures: Sequence[Picture], worst: str, scale: int
 ) -> np.ndarray:
-    """Rows of low, bicubic, ours, high, at full size: the worst picture, then some of the others.
+    """Rows of low resolution, bicubic, model and original: the worst picture, then some others.
 
     uint8 [rows * side, 4 * side, C]
     """
@@ -135,7 +135,7 @@ def comparison_sheet(
 
 
 def _busiest(pixels: np.ndarray) -> tuple[slice, slice]:
-    """The square of a picture with most to see, of some that lie evenly in it."""
+    """Of some evenly spaced squares of a picture, the one with the most detail."""
     height, width = pixels.shape[:2]
     side = min(VIEW, height, width)
     tops, lefts = (np.linspace(0, n - side, 5).astype(int) for n in (height, width))
@@ -144,14 +144,14 @@ def _busiest(pixels: np.ndarray) -> tuple[slice, slice]:
 
 
 def _padded(pixels: np.ndarray) -> np.ndarray:
-    """On a white square of the sheet's size."""
+    """Paste a picture on a white square of the sheet's size."""
     square = np.full((VIEW, VIEW, pixels.shape[2]), 255, np.uint8)
     square[: pixels.shape[0], : pixels.shape[1]] = pixels
     return square
 
 
 def restoration_file(snapshot: Path, pictures: str) -> Path:
-    """Where the card of a snapshot's scores on a set of pictures belongs; its sheet is a PNG."""
+    """The path of a snapshot's scores on a set of pictures; its sheet is a PNG next to it."""
     return snapshot.with_suffix(f".{pictures}{CARD_SUFFIX}")
 
 
@@ -163,17 +163,17 @@ def read_cards(snapshot: Path) -> dict[str, RestorationCard]:
 
 
 def write_card(path: Path, card: RestorationCard) -> None:
-    """As JSON; beside, then renamed."""
+    """Write the card as JSON, atomically."""
     write_text(path, card.model_dump_json(indent=2) + "\n")
 
 
 def read_card(path: Path) -> RestorationCard:
-    """What `write_card` wrote."""
+    """Read a card of `write_card`."""
     return RestorationCard.model_validate_json(path.read_bytes())
 
 
 def _plain_methods(scale: int) -> dict[str, Enlarge]:
-    """Those that need no network, by Pillow."""
+    """The methods without a network, implemented by Pillow."""
 
     def bicubic(low: np.ndarray) -> np.ndarray:
         return enlarge(low, scale, Image.Resampling.BICUBIC)
@@ -190,7 +190,7 @@ def _plain_methods(scale: int) -> dict[str, Enlarge]:
 
 
 def _twins(picture: Picture, scale: int) -> tuple[np.ndarray, np.ndarray]:
-    """The picture, cut to a multiple of the scale, and its low-resolution twin."""
+    """The picture, cropped to a multiple of the scale, and its low resolution."""
     height, width = (side // scale * scale for side in picture.pixels.shape[:2])
     high = over(picture.pixels[:height, :width], WHITE)
     return high, reduce(high, scale) if picture.low is None else picture.low
@@ -222,7 +222,7 @@ def _gains(made: dict[str, list[Restored]]) -> np.ndarray:
 def _means(
     made: dict[str, list[Restored]], truths: Sequence[np.ndarray]
 ) -> dict[str, dict[str, float]]:
-    """By method and score; scene statistics of every other picture against the real others."""
+    """Means by method and score; scene statistics compare even pictures with odd real ones."""
     scores = {
         name: {key: float(np.mean([e.quality[key] for e in each])) for key in each[0].quality}
         for name, each in made.items()

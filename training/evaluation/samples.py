@@ -1,4 +1,4 @@
-"""Images of an exported graph, as the scores see them: one per seed, truncation 1."""
+"""Images of an exported graph for scores: one per seed, truncation 1."""
 
 import numpy as np
 import onnxruntime
@@ -14,10 +14,10 @@ BATCH = 100
 def generate_images(
     model: bytes, count: int, labels: np.ndarray | None = None, first_seed: int = 0
 ) -> np.ndarray:
-    """Images of seeds first_seed … first_seed + count - 1, index 0: uint8 [count, H, W, C].
+    """Generate images of `count` seeds from `first_seed` on, index 0: uint8 [count, H, W, C].
 
-    labels: int64 [count], which a model without classes ignores. Raises DataError when the model
-    needs labels and there are none.
+    labels: int64 [count], ignored by a model without classes. Raises DataError if the model needs
+    labels and there are none.
     """
     session = _session(model)
     inputs = {item.name: item for item in session.get_inputs()}
@@ -38,12 +38,12 @@ def generate_images(
 
 
 def takes_labels(model: bytes) -> bool:
-    """Whether the graph is of a conditional model."""
+    """Whether the graph has an input for labels."""
     return "labels" in {item.name for item in _session(model).get_inputs()}
 
 
 def _session(model: bytes) -> onnxruntime.InferenceSession:
-    """On as many threads as PyTorch has; they sleep while they wait: spinning doubles the cost."""
+    """A session with as many threads as PyTorch, without spinning, which would double the cost."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = torch.get_num_threads()
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
@@ -51,5 +51,5 @@ def _session(model: bytes) -> onnxruntime.InferenceSession:
 
 
 def proportional_labels(labels: np.ndarray, count: int) -> np.ndarray:
-    """`count` labels int64 in the proportions of the data's, the same every time."""
+    """`count` labels int64 in the proportions of the data; deterministic."""
     return np.sort(labels)[np.arange(count) * len(labels) // count]

@@ -1,4 +1,4 @@
-"""The outcome of one evaluation: scores, their bounds, and how many images they took."""
+"""The result of an evaluation: scores, their bounds, and the number of images."""
 
 import json
 from collections.abc import Iterator
@@ -15,9 +15,9 @@ from mirage.training.runs.run_dir import write_text
 class Scorecard(BaseModel):
     """Scores by name, each with its floor and its number of images.
 
-    spread: standard deviation over `seeds` draws of latents (empty for one). collapsed: the score
-    of one real image per class, repeated. network, network_sha256, data_fingerprint and sizes: two
-    scorecards compare only where these are equal. seconds: how long the evaluation took.
+    spread: standard deviation over `seeds` sets of latents (empty for one). collapsed: the score of
+    one real image per class, repeated. network, network_sha256, data_fingerprint, sizes: scorecards
+    are comparable only if these are equal. seconds: duration of the evaluation.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -34,23 +34,23 @@ class Scorecard(BaseModel):
     seconds: float
 
     def compares_with(self, other: "Scorecard") -> bool:
-        """Whether the two were measured alike, so that a difference is one of the models."""
+        """Whether two scorecards are comparable."""
         keys = ("network_sha256", "data_fingerprint", "sizes")
         return all(getattr(self, key) == getattr(other, key) for key in keys)
 
 
 def scores_file(snapshot: Path) -> Path:
-    """Where a run keeps the scorecard of a snapshot: beside it."""
+    """The path of the scorecard of a snapshot, next to it."""
     return snapshot.with_suffix(".scores.json")
 
 
 def write_scorecard(path: Path, card: Scorecard) -> None:
-    """Write beside, then rename."""
+    """Write the scorecard atomically."""
     write_text(path, json.dumps(card.model_dump(), indent=2) + "\n")
 
 
 def read_scorecard(path: Path) -> Scorecard | None:
-    """A scorecard by `write_scorecard`; None when there is none. Raises DataError if broken."""
+    """Read a scorecard; None if there is none. Raises DataError if it is invalid."""
     if not path.exists():
         return None
     try:
@@ -60,7 +60,7 @@ def read_scorecard(path: Path) -> Scorecard | None:
 
 
 def known_scorecard(path: Path) -> Scorecard | None:
-    """A scorecard as `read_scorecard`; None also for one that another Mirage wrote otherwise."""
+    """Like `read_scorecard`, but returns None for an invalid or older scorecard."""
     try:
         return read_scorecard(path)
     except DataError:
@@ -68,7 +68,7 @@ def known_scorecard(path: Path) -> Scorecard | None:
 
 
 def table(card: Scorecard) -> Iterator[str]:
-    """One line per score, for people, and what they were measured with."""
+    """One line of text per score, and the conditions of the measurement."""
     yield f"{'score':<18}{'model':>10}{'spread':>10}{'real':>10}{'collapsed':>11}{'images':>9}"
     for name, score in card.scores.items():
         numbers = (score.value, card.spread.get(name), score.floor, card.collapsed.get(name))
@@ -81,7 +81,7 @@ def table(card: Scorecard) -> Iterator[str]:
 
 
 def notes(card: Scorecard) -> Iterator[str]:
-    """What one must know to compare these scores with others."""
+    """Conditions that matter for comparisons with other scores."""
     yield (
         f"features: {card.network} ({card.network_sha256[:12]}); "
         f"comparable only on data {card.data_fingerprint[:12]}"
@@ -98,17 +98,17 @@ LEAST_DATA = 96
 FAST_DATA = 12_000
 MOST_EPOCHS = 30
 LEAST_FIT = 10_000
-"""Images seen without which a feature network has learned little, however few data there are."""
+"""Minimum number of images shown to a feature network in training, however small the data."""
 
 
 @dataclass(frozen=True)
 class Sizes:
-    """Numbers of images; scores compare only at equal sizes.
+    """Numbers of images; scores are comparable only for equal sizes.
 
-    generated: made by a model, and real ones held out for the floors. reference: real images that
-    both are compared with. covered: of each side where neighbours are sought. kernel_subsets draws
-    of kernel_subset images make the kernel distance. fit_images: seen by a feature network while it
-    is trained.
+    generated: generated images, and held-out real ones for the floors. reference: real images that
+    both are compared with. covered: images of each side for scores of nearest neighbours.
+    kernel_subsets, kernel_subset: number and size of the random subsets of the kernel distance.
+    fit_images: images shown to a feature network in training.
     """
 
     generated: int = 10_000
@@ -125,9 +125,9 @@ class Sizes:
 
     @classmethod
     def of(cls, images: int, fast: bool = False) -> "Sizes":
-        """The sizes for a data set: in proportion below 60,000 images, and of 12,000 when `fast`.
+        """The sizes for a data set, proportional below 60,000 images; `fast` limits them to 12,000.
 
-        Raises DataError below 96 images: then no neighbours are left to look at.
+        Raises DataError below 96 images, which are too few for scores of neighbours.
         """
         if images < LEAST_DATA:
             raise DataError(f"{images} images; scores need at least {LEAST_DATA}")

@@ -1,4 +1,4 @@
-"""What the networks of every family have in common: sizes, and the two base classes."""
+"""Architecture and base classes of all families of generators and discriminators."""
 
 from abc import abstractmethod
 from typing import Any, Literal
@@ -15,19 +15,19 @@ from pydantic import (
 from torch import Tensor, nn
 
 LATER_FIELDS = {"normalize", "transparency"}
-"""Added since the first files were written, which hold every other field."""
+"""Fields added after the first files were written."""
 
 
 class Architecture(BaseModel):
-    """Everything that decides the networks' weights' shapes; stored beside the weights as JSON.
+    """All parameters that determine the shapes of the weights; stored with the weights as JSON.
 
-    widths: channels of the generator's stages from coarse to fine, each twice the size of the one
-    before; the discriminator mirrors them. blocks: residual blocks per stage (families `strided`,
-    none unless told, and `residual`, two). mapping: layers between the latents and the coarsest
-    stage (family `strided`). hidden: units of its dense layers, and of a conditional projection.
-    latent_gain: what the generator multiplies its latents with; 1 while it is trained. normalize:
-    `rms` divides what the mapping makes of each sample by its root mean square (families `strided`
-    and `residual`). transparency: what the networks see of images with four channels (`pixels`).
+    widths: channels of the generator's stages from coarse to fine; each stage doubles the size, and
+    the discriminator mirrors them. blocks: residual blocks per stage (families `strided`, default
+    none, and `residual`, default two). mapping: layers between the latents and the coarsest stage
+    (family `strided`). hidden: units of dense layers, and of the projection of conditional
+    discriminators. latent_gain: factor of the latents; 1 during training. normalize: `rms` divides
+    the mapped latents of each sample by their root mean square (families `strided` and
+    `residual`). transparency: how networks represent RGBA images (`sources/pixels`).
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -53,7 +53,7 @@ class Architecture(BaseModel):
         return self.height // scale, self.width // scale
 
     def as_trained(self) -> "Architecture":
-        """Of the network that is trained; the gain belongs to its averages alone."""
+        """The architecture during training; only the averages have a latent gain."""
         return self.model_copy(update={"latent_gain": 1.0})
 
     @model_validator(mode="after")
@@ -72,7 +72,7 @@ class Architecture(BaseModel):
 
     @model_serializer(mode="wrap", when_used="json")
     def _without_later_defaults(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Files of networks that use no later field keep their bytes."""
+        """Omit later fields at their default, so that files without them keep their bytes."""
         fields = type(self).model_fields
         return {
             name: value
@@ -82,7 +82,7 @@ class Architecture(BaseModel):
 
 
 TINY = 1e-8
-"""Keeps the normalisation of zeros a number (Karras et al. 2018)."""
+"""Avoids division by zero (Karras et al. 2018)."""
 
 
 class Generator(nn.Module):
@@ -97,20 +97,20 @@ class Generator(nn.Module):
 
     @abstractmethod
     def latent_weight(self) -> Tensor:
-        """The first layer's weight as far as it sees latents: float32 [outputs, latent_dim]."""
+        """The part of the first layer's weight for latents: float32 [outputs, latent_dim]."""
 
 
 def gained(latents: Tensor, gain: float) -> Tensor:
-    """Latents spread wider than in training; above 1 this buys variety with certainty of class."""
+    """Scale latents; factors above 1 increase variety and reduce agreement with the class."""
     return latents if gain == 1 else latents * gain
 
 
 def normalized(x: Tensor, how: str) -> Tensor:
-    """float [N, D], for `rms` as float32 with a root mean square of 1 in each sample.
+    """Normalise float [N, D] to a root mean square of 1 per sample if `rms`; returns float32.
 
-    Without normalisation a network of leaky ReLUs is nearly homogeneous: the size of a sample's
-    vector becomes the contrast of its image. StyleGAN's mapping divides so, too (Karras et al.,
-    "Progressive Growing of GANs", ICLR 2018, section 4.2: pixelwise feature normalisation).
+    Without normalisation a network of leaky ReLUs is nearly homogeneous: the norm of a sample's
+    vector becomes the contrast of its image. StyleGAN normalises its latents the same way (Karras
+    et al., "Progressive Growing of GANs", ICLR 2018, section 4.2: pixelwise feature normalisation).
     """
     if how == "none":
         return x
@@ -121,7 +121,7 @@ def normalized(x: Tensor, how: str) -> Tensor:
 class Discriminator(nn.Module):
     """Images float32 [N, C, H, W] in [-1, 1] and labels int64 [N] or None -> logits float32 [N].
 
-    In two parts, so that the same images can be scored under several labels.
+    Split in two parts, so that the same images can be scored with several labels.
     """
 
     def forward(self, images: Tensor, labels: Tensor | None = None) -> Tensor:
@@ -129,8 +129,8 @@ class Discriminator(nn.Module):
 
     @abstractmethod
     def features(self, images: Tensor) -> Tensor:
-        """What does not depend on labels: [N, ...]."""
+        """Features that do not depend on labels: [N, ...]."""
 
     @abstractmethod
     def logits(self, features: Tensor, labels: Tensor | None = None) -> Tensor:
-        """Logits float32 [N] of `features` under these labels."""
+        """Logits float32 [N] of `features` for labels int64 [N] or None."""

@@ -1,7 +1,7 @@
 """The family `compact`: 3x3 convolutions at low resolution, added to exact bicubic interpolation.
 
-No normalisation and no global operation, so each pixel depends on a fixed neighbourhood: tiles with
-a halo of `radius` pixels give the bytes of the whole picture.
+It has neither normalisation nor global operations, so each pixel depends on a fixed neighbourhood:
+tiles with a halo of `radius` pixels give the same bytes as the whole picture.
 """
 
 import torch
@@ -12,15 +12,15 @@ from mirage.training.networks.picture_architecture import PictureArchitecture
 
 SLOPE = 0.1
 BICUBIC = -0.5
-"""The free parameter of the cubic kernel; Pillow, MATLAB and so the literature take this."""
+"""The free parameter of the cubic kernel, as in Pillow, MATLAB and the literature."""
 RESIDUAL_GAIN = 0.1
-"""What the last convolution of a block begins with, so that depth does not add to the variance."""
+"""Initial scale of the last convolution of a block, so that variance does not grow with depth."""
 
 
 class Upscaler(nn.Module):
     """Pictures float32 [N, C, H, W] in [-1, 1] -> [N, C, scale * H, scale * W].
 
-    Begins as bicubic interpolation: what is added to it comes from a convolution of zeros.
+    Initialised as bicubic interpolation: the last convolution of the correction is zero.
     """
 
     def __init__(self, architecture: PictureArchitecture) -> None:
@@ -36,7 +36,7 @@ class Upscaler(nn.Module):
 
     @property
     def radius(self) -> int:
-        """How far, in pixels of the input, a pixel of the output sees."""
+        """Radius of the receptive field, in pixels of the input."""
         return max(2 * len(self.blocks) + 2, Bicubic.RADIUS)
 
     def forward(self, pictures: Tensor) -> Tensor:
@@ -64,8 +64,8 @@ class Residual(nn.Module):
 class Bicubic(nn.Module):
     """Bicubic enlargement before depth-to-space: [N, C, H, W] -> [N, C * scale**2, H, W].
 
-    One 5x5 convolution whose output channels are the phases within a pixel; always in float32, for
-    bfloat16 has not even the 256 grey levels.
+    One 5x5 convolution with one output channel per phase. It runs in float32, because bfloat16
+    cannot represent 256 grey levels.
     """
 
     RADIUS = 2
@@ -92,7 +92,7 @@ def _phases(scale: int) -> Tensor:
 
 
 def _cubic(distance: Tensor) -> Tensor:
-    """Keys' cubic convolution kernel (1981) at these distances."""
+    """Keys' cubic convolution kernel (1981) at the given distances."""
     a, x = BICUBIC, distance
     near = ((a + 2) * x - (a + 3)) * x * x + 1
     far = (((x - 5) * x + 8) * x - 4) * a

@@ -1,4 +1,4 @@
-"""The classic that every tutorial shows, made conditional: batch norm, 5x5 kernels, dropout.
+"""A conditional DCGAN as in tutorials: batch norm, 5x5 kernels, dropout.
 
 After Radford et al. 2015 in the form that tutorials made popular for MNIST: a dense layer to
 7x7x256, transposed 5x5 convolutions, a convolutional discriminator with dropout 0.3.
@@ -17,10 +17,10 @@ from mirage.training.networks.base import Architecture, gained
 SLOPE = 0.3
 DROPOUT = 0.3
 DEVIATION = 0.02
-"""Of all weights at first (Radford et al. 2015, section 4)."""
+"""Initial standard deviation of all weights (Radford et al. 2015, section 4)."""
 CLASSES = 0.05
-"""The largest value of a class's embedding at first: with PyTorch's own, the standard normal one,
-the generator soon makes one image for each class, whatever the latents are."""
+"""Largest initial value of class embeddings. With PyTorch's default, a standard normal one,
+the generator soon makes one image per class regardless of the latents."""
 
 
 class Generator(base.Generator):
@@ -57,7 +57,7 @@ class Generator(base.Generator):
 
 
 class Discriminator(base.Discriminator):
-    """Strided 5x5 convolutions with dropout; the class enters as one more image channel."""
+    """Strided 5x5 convolutions with dropout; the class is an additional image channel."""
 
     def __init__(self, a: Architecture) -> None:
         super().__init__()

@@ -19,11 +19,12 @@ Network = TypeVar("Network", bound=nn.Module)
 
 @dataclass(frozen=True)
 class Family:
-    """A generator and a discriminator made for each other.
+    """A generator and the discriminator it is trained with.
 
-    Of task `generate`: latents float32 [N, latent_dim] and labels int64 [N] or None -> images
-    float32 [N, C, H, W], nominally in [-1, 1]; such images and labels -> logits [N]. Of `upscale`:
-    pictures [N, C, H, W] -> [N, C, s * H, s * W]; pairs of such pictures -> maps of logits.
+    Task `generate`: the generator maps latents float32 [N, latent_dim] and labels int64 [N] or None
+    to images float32 [N, C, H, W], nominally in [-1, 1]; the discriminator maps images and labels
+    to logits [N]. Task `upscale`: pictures [N, C, H, W] -> [N, C, s * H, s * W]; pairs of enlarged
+    pictures -> maps of logits.
     """
 
     generator: Callable[[Any], nn.Module]
@@ -40,7 +41,7 @@ FAMILIES = {
 
 
 def families_of(task: str) -> list[str]:
-    """The names of the families that a task can be trained with."""
+    """The names of the families for a task."""
     return [name for name, family in FAMILIES.items() if family.task == task]
 
 
@@ -50,12 +51,12 @@ _ARCHITECTURES: TypeAdapter[AnyArchitecture] = TypeAdapter(
 
 
 def read_architecture(text: str) -> AnyArchitecture:
-    """The architecture that stands as JSON beside weights; raises ValueError."""
+    """Parse the architecture stored as JSON with the weights; raises ValueError."""
     return _ARCHITECTURES.validate_json(text)
 
 
 def channels_last(network: Network) -> Network:
-    """The same network with its convolutions' weights laid out for channels-last images."""
+    """Convert the weights of convolutions to the channels-last memory format."""
     return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 

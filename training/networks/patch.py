@@ -1,4 +1,4 @@
-"""The family `patch`: a discriminator that judges every neighbourhood by itself."""
+"""The family `patch`: a discriminator with one logit per neighbourhood."""
 
 from itertools import pairwise
 
@@ -12,10 +12,10 @@ SLOPE = 0.2
 
 
 class Discriminator(nn.Module):
-    """Enlarged pictures beside what they were enlarged from -> a map of logits.
+    """Enlarged pictures and their low resolution -> a map of logits.
 
-    pictures float32 [N, C, H, W] in [-1, 1], given of the same shape: the low-resolution picture,
-    enlarged by interpolation -> logits float32 [N, H / 2**stages, W / 2**stages].
+    pictures: float32 [N, C, H, W] in [-1, 1]. given: the low-resolution picture, enlarged by
+    interpolation to the same shape. Returns logits float32 [N, H / 2**stages, W / 2**stages].
     """
 
     def __init__(self, architecture: PictureArchitecture) -> None:

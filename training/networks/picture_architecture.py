@@ -1,4 +1,4 @@
-"""What networks that take pictures are built from."""
+"""The architecture of networks that take pictures."""
 
 from typing import Literal
 
@@ -6,11 +6,10 @@ from pydantic import BaseModel, ConfigDict, Field
 
 
 class PictureArchitecture(BaseModel):
-    """Everything that decides these networks' weights' shapes; stored beside the weights as JSON.
+    """All parameters that determine the shapes of the weights; stored with the weights as JSON.
 
-    width and blocks: channels and residual blocks of the network that is served.
-    discriminator_widths: channels of the discriminator's strided stages. Pictures may be of any
-    height and width.
+    width, blocks: channels and residual blocks of the generator. discriminator_widths: channels of
+    the discriminator's strided stages. Pictures may have any height and width.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -28,5 +27,5 @@ class PictureArchitecture(BaseModel):
         return 0
 
     def as_trained(self) -> "PictureArchitecture":
-        """The same: what is trained is what is served."""
+        """The architecture itself: training and serving use the same."""
         return self

@@ -1,10 +1,9 @@
-"""Norm-free residual networks of grouped bottlenecks: the modern recipe at a GPU's price.
+"""Normalisation-free residual networks of grouped bottlenecks, for GPUs.
 
-After Huang et al., "The GAN is dead; long live the GAN!", NeurIPS 2024, section 3 and appendix D,
-from the paper: per resolution a transition and residual blocks 1x1 -> grouped 3x3 -> 1x1, leaky
-ReLU, no normalisation, the last convolution of a block beginning at 0 and the others scaled by the
-number of blocks (Zhang et al., "Fixup Initialization", ICLR 2019). Resolutions change by bilinear
-enlargement and by the mean of 2x2 pixels.
+After Huang et al., "The GAN is dead; long live the GAN!", NeurIPS 2024, section 3 and appendix D:
+ReLU, no normalisation, the last convolution of a block initialised with 0 and the others scaled by
+the number of blocks (Zhang et al., "Fixup Initialization", ICLR 2019). Resolution changes by
+bilinear enlargement and by 2x2 average pooling.
 """
 
 import math
@@ -21,15 +20,15 @@ from mirage.training.networks.strided import activate, scaled
 GROUP = 16
 """Channels of one group of a 3x3 convolution."""
 EXPANSION = 2
-"""How much wider the middle of a block is."""
+"""Width of the middle of a block relative to its input."""
 BLOCKS = 2
-"""Residual blocks per resolution, unless the architecture says otherwise."""
+"""Default number of residual blocks per resolution."""
 
 
 class Block(nn.Module):
-    """x + 1x1(act(grouped 3x3(act(1x1(x))))), beginning as the identity.
+    """x + 1x1(act(grouped 3x3(act(1x1(x))))), initialised as the identity.
 
-    depth: blocks of the whole network, by which the first two convolutions are scaled down.
+    depth: number of blocks of the whole network, which scales the first two convolutions.
     """
 
     def __init__(self, width: int, depth: int) -> None:
@@ -58,7 +57,7 @@ class Change(nn.Module):
 
 
 def linear(before: int, after: int) -> nn.Conv2d:
-    """A 1x1 convolution without an activation: its variance is kept as it is."""
+    """A 1x1 convolution without activation, initialised to preserve variance."""
     layer = nn.Conv2d(before, after, 1, bias=False)
     nn.init.normal_(layer.weight, std=before**-0.5)
     return layer
@@ -75,7 +74,7 @@ def stages(a: Architecture) -> list[nn.Sequential]:
 
 
 class Generator(base.Generator):
-    """Latents and labels weigh the channels of a learnt coarse map, which grows to an image."""
+    """Latents and labels weight the channels of a learned coarse map, then enlarge it."""
 
     def __init__(self, a: Architecture) -> None:
         super().__init__(a)
@@ -105,7 +104,7 @@ class Generator(base.Generator):
 
 
 class Discriminator(base.Discriminator):
-    """The generator's mirror image; the class enters as a projection (Miyato & Koyama 2018)."""
+    """Mirror image of the generator, with a class projection (Miyato & Koyama 2018)."""
 
     def __init__(self, a: Architecture) -> None:
         super().__init__()

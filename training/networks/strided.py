@@ -1,9 +1,9 @@
-"""Norm-free networks of dense strided convolutions: the modern recipe at a CPU's price.
+"""Normalisation-free networks of dense strided convolutions, for CPUs.
 
-Grouped convolutions and their double backward are what CPUs are worst at, so width is spent in
-dense 4x4 convolutions that change the resolution; residual blocks are optional per stage. There is
-no normalisation anywhere, as R1, R2 and relativistic pairing need samples to be independent (Huang
-et al., "The GAN is dead; long live the GAN!", NeurIPS 2024).
+CPUs are slow at grouped convolutions and their double backward, so the width is spent on dense 4x4
+convolutions that change the resolution; residual blocks are optional per stage. There is no
+normalisation, because R1, R2 and relativistic pairing need independent samples (Huang et al., "The
+GAN is dead; long live the GAN!", NeurIPS 2024).
 """
 
 import math
@@ -27,7 +27,7 @@ def activate(x: Tensor) -> Tensor:
 
 
 class Block(nn.Module):
-    """x + conv(act(conv(act(x)))), beginning as the identity: the last convolution starts at 0."""
+    """x + conv(act(conv(act(x)))); the last convolution starts at 0, which is the identity."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -39,7 +39,7 @@ class Block(nn.Module):
 
 
 def scaled(layer: Layer, gain: float = 1.0) -> Layer:
-    """Start so that activations keep their variance (He et al. 2015, for leaky ReLU)."""
+    """Initialise a layer to preserve variance (He et al. 2015, for leaky ReLU)."""
     weight = layer.weight
     fan_in = weight.shape[1] * math.prod(weight.shape[2:])
     if isinstance(layer, nn.ConvTranspose2d):
@@ -95,7 +95,7 @@ class Generator(base.Generator):
 
 
 class Discriminator(base.Discriminator):
-    """The generator's mirror image; the class enters as a projection (Miyato & Koyama 2018)."""
+    """Mirror image of the generator, with a class projection (Miyato & Koyama 2018)."""
 
     def __init__(self, a: Architecture) -> None:
         super().__init__()

@@ -1,1 +1,1 @@
-"""What a training step is made of, as pure functions: losses, augmentation, schedules."""
+"""Losses, penalties, augmentation, schedules, averages and optimizers as pure functions."""

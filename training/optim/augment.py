@@ -1,6 +1,6 @@
-"""Differentiable augmentation of what the discriminator sees, real and fake alike.
+"""Differentiable augmentation of the discriminator's input, for real and fake images alike.
 
-How often images are augmented follows a schedule, or adapts to how far the discriminator overfits.
+The probability of augmentation follows a schedule, or adapts to overfitting of the discriminator.
 """
 
 import math
@@ -25,12 +25,12 @@ class Augmentation:
 
 
 def _flip(images: Tensor, random: Tensor) -> Tensor:
-    """Mirror every other image left to right."""
+    """Mirror images left to right with probability 1/2."""
     return torch.where(random[:, :1, None, None] < 0.5, images.flip(3), images)
 
 
 def _translate(images: Tensor, random: Tensor) -> Tensor:
-    """Shift by whole pixels, an eighth of the side at most; the border is repeated."""
+    """Shift by whole pixels, at most an eighth of the side; border pixels are repeated."""
     count, _, height, width = images.shape
     rows = _shifted(random[:, 0], height)
     columns = _shifted(random[:, 1], width)
@@ -39,7 +39,7 @@ def _translate(images: Tensor, random: Tensor) -> Tensor:
 
 
 def _shifted(random: Tensor, side: int) -> Tensor:
-    """Where each pixel of a side comes from: int64 [N, side]."""
+    """The source of each pixel of a side: int64 [N, side]."""
     most = math.ceil(SHIFT * side)
     shift = (random * (2 * most + 1)).long() - most
     places = torch.arange(side, device=random.device) + shift[:, None]
@@ -47,26 +47,26 @@ def _shifted(random: Tensor, side: int) -> Tensor:
 
 
 def _cutout(images: Tensor, random: Tensor) -> Tensor:
-    """Cover a rectangle of half the sides, anywhere, with the mean grey 0."""
+    """Cover a random rectangle of half the sides with mean grey, 0."""
     return images.masked_fill(_hole(images, random), 0.0)
 
 
 def _cutout_white(images: Tensor, random: Tensor) -> Tensor:
-    """Cut out a rectangle as `cutout` does; what is left there is white, and transparent."""
+    """Like `cutout`, but fill the rectangle with white and transparent."""
     empty = images.new_ones(images.shape[1])
     empty[3:] = -1  # the opacity, where there is one
     return torch.where(_hole(images, random), empty[:, None, None], images)
 
 
 def _hole(images: Tensor, random: Tensor) -> Tensor:
-    """Which pixels a rectangle covers that may reach over the sides: bool [N, 1, H, W]."""
+    """Mask of a random rectangle that may extend beyond the border: bool [N, 1, H, W]."""
     rows = _covered(random[:, 0], images.shape[2])
     columns = _covered(random[:, 1], images.shape[3])
     return rows[:, None, :, None] & columns[:, None, None, :]
 
 
 def _covered(random: Tensor, side: int) -> Tensor:
-    """Which pixels of a side lie in the hole: bool [N, side]."""
+    """Mask of the covered pixels of a side: bool [N, side]."""
     length = round(HOLE * side)
     centre = (random * (side + 1)).long()[:, None]
     places = torch.arange(side, device=random.device)
@@ -74,7 +74,7 @@ def _covered(random: Tensor, side: int) -> Tensor:
 
 
 def _colour(images: Tensor, random: Tensor) -> Tensor:
-    """Brightness +-0.5, saturation 0 ... 2, contrast 0.5 ... 1.5; opacity stays as it is."""
+    """Random brightness +-0.5, saturation 0 ... 2 and contrast 0.5 ... 1.5; alpha is unchanged."""
     colours, opacity = (images[:, :3], images[:, 3:]) if images.shape[1] == 4 else (images, None)
     brightness, saturation, contrast = random.to(images.dtype)[:, :, None, None, None].unbind(1)
     colours = colours + (brightness - 0.5)
@@ -95,15 +95,15 @@ AUGMENTATIONS = {
 
 
 def columns(names: tuple[str, ...]) -> int:
-    """How many random numbers an image needs: its choices, and what the chosen do."""
+    """The number of random numbers per image: one choice per augmentation, and its parameters."""
     return sum(1 + AUGMENTATIONS[name].randoms for name in names)
 
 
 def augment(images: Tensor, names: tuple[str, ...], probability: float, random: Tensor) -> Tensor:
-    """Each augmentation befalls each image with this probability, in the order of `names`.
+    """Apply each augmentation to each image with the given probability, in the order of `names`.
 
-    images float32 or bfloat16 [N, C, H, W] in [-1, 1]; random float32 [N, columns(names)] in
-    [0, 1) decides everything, so that equal rows treat images equally.
+    images: float32 or bfloat16 [N, C, H, W] in [-1, 1]. random: float32 [N, columns(names)] in
+    [0, 1); equal rows give equal augmentations.
     """
     start = 0
     for name in names:
@@ -116,16 +116,16 @@ def augment(images: Tensor, names: tuple[str, ...], probability: float, random: 
 
 
 MOST = 0.8
-"""Beyond it augmentation shows in what is generated (Karras et al. 2020, section 2.2)."""
+"""Above it augmentations leak into generated images (Karras et al. 2020, section 2.2)."""
 
 
 class AdaptiveProbability:
     """The probability of each augmentation.
 
-    schedule: the probability by images seen. target: None keeps to the schedule; else the
-    probability begins at the schedule's start and rises while the discriminator is more certain
-    than this, in -1 ... 1, and falls while it is less: by 1 within `speed_kimg` thousand images
-    (Karras et al., "Training Generative Adversarial Networks with Limited Data", 2020).
+    schedule: the probability by images seen. target: None uses the schedule. Otherwise the
+    probability starts at the schedule's start, rises while the `certainty` of the discriminator
+    exceeds the target, in -1 ... 1, and falls while it is below: by 1 within `speed_kimg` thousand
+    images (Karras et al., "Training Generative Adversarial Networks with Limited Data", 2020).
     """
 
     def __init__(self, schedule: CosineSchedule, target: float | None, speed_kimg: float) -> None:
@@ -143,7 +143,7 @@ class AdaptiveProbability:
         return self._adapted if self.adapts else self._schedule.at(nimg)
 
     def follow(self, certainty: float, images: int) -> None:
-        """Move by what the discriminator showed on this many images."""
+        """Adapt to the certainty that the discriminator showed on `images` images."""
         if self._target is None:
             return
         step = images / (1000 * self._speed_kimg)
@@ -158,8 +158,8 @@ class AdaptiveProbability:
 
 
 def certainty(real: Tensor, fake: Tensor, paired: bool) -> Tensor:
-    """How surely the discriminator tells real images by heart: a mean sign, in -1 ... 1.
+    """The overfitting signal: the mean sign of logits of real images, in -1 ... 1.
 
-    Of logits [N]: of the real ones, or where only pairs mean something, of their margins.
+    real, fake: logits [N]. paired: use the sign of real minus fake, for relativistic losses.
     """
     return (real - fake if paired else real).sign().mean()

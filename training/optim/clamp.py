@@ -1,13 +1,13 @@
-"""A clamp of generated images that still has a gradient."""
+"""A clamp with a gradient outside of its range."""
 
 from torch import Tensor
 
 
 def soft_clamp(images: Tensor, slope: float) -> Tensor:
-    """Images as they are within [-1, 1], with this slope beyond; 1 changes nothing.
+    """Identity within [-1, 1], with slope `slope` outside; a slope of 1 is the identity.
 
-    What a generator drives beyond the range, as empty paper, comes out almost flat, so that a
-    discriminator cannot tell it by noise that no served image has.
+    Generators push flat backgrounds beyond the range. A small slope compresses the noise there,
+    which a discriminator could otherwise detect although served images do not have it.
     """
     if slope == 1:
         return images

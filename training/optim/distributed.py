@@ -1,7 +1,8 @@
-"""Several processes that train as one, as `torchrun` starts them; alone, nothing of it acts.
+"""Data-parallel training with `torchrun`; without it all functions are trivial.
 
-Networks are not wrapped: a wrapper's hooks would fight the double backward of the penalties. Every
-process has all weights and a share of each batch, and gradients are averaged in one flat sum.
+Networks are not wrapped in DistributedDataParallel, because its hooks conflict with the double
+backward of gradient penalties. Each process has all weights and a part of each batch; gradients are
+averaged in one all-reduce.
 """
 
 import os
@@ -15,7 +16,7 @@ from torch import Tensor, nn
 
 @contextmanager
 def together(device: str = "cpu") -> Iterator[None]:
-    """Join the other processes of `torchrun`, if it started this one, and leave them at the end."""
+    """Join the process group of `torchrun`, if there is one, and leave it at the end."""
     if "WORLD_SIZE" not in os.environ or dist.is_initialized():
         yield
         return
@@ -29,17 +30,17 @@ def together(device: str = "cpu") -> Iterator[None]:
 
 
 def rank() -> int:
-    """Which of the processes this is, from 0; the one with 0 writes and reports."""
+    """The rank of this process; rank 0 writes and reports."""
     return dist.get_rank() if dist.is_initialized() else 0
 
 
 def local_rank() -> int:
-    """Which of the processes on this machine it is: the number of its GPU."""
+    """The rank of this process on its machine, which is the index of its GPU."""
     return int(os.environ.get("LOCAL_RANK", "0"))
 
 
 def world_size() -> int:
-    """How many processes train together."""
+    """The number of processes."""
     return dist.get_world_size() if dist.is_initialized() else 1
 
 
@@ -54,7 +55,7 @@ def average_gradients(network: nn.Module) -> None:
 
 
 def average(value: Tensor) -> Tensor:
-    """The mean of a tensor over the processes; the same tensor for one."""
+    """The mean of a tensor over the processes."""
     if world_size() == 1:
         return value
     total = value.detach().clone()
@@ -63,12 +64,12 @@ def average(value: Tensor) -> Tensor:
 
 
 def any_of(flag: bool) -> bool:
-    """Whether it is true in any of the processes, so that all of them stop at the same step."""
+    """Whether the flag is true in any process; all processes get the same result."""
     return _mean(flag) > 0
 
 
 def all_have(value: int) -> bool:
-    """Whether the processes have the same number."""
+    """Whether all processes have the same value."""
     return not any_of(_mean(value) != value)
 
 

@@ -1,4 +1,4 @@
-"""How far pictures are from those that they should be: losses, and the literature's PSNR."""
+"""Content losses and PSNR for comparing pictures with their originals."""
 
 from collections.abc import Callable
 
@@ -8,9 +8,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 EPSILON = 2e-3
-"""Half a grey level in [-1, 1]: Charbonnier's loss is quadratic below it."""
+"""Half a grey level in [-1, 1]; below it the Charbonnier loss is quadratic."""
 LUMA = np.array([65.481, 128.553, 24.966]) / 255
-"""BT.601 as MATLAB's rgb2ycbcr has it: 16 for black, 235 for white."""
+"""BT.601 weights as in MATLAB's rgb2ycbcr: 16 for black, 235 for white."""
 
 ContentLoss = Callable[[Tensor, Tensor], Tensor]
 
@@ -28,13 +28,13 @@ CONTENT_LOSSES: dict[str, ContentLoss] = {
 
 
 def luma(pixels: np.ndarray) -> np.ndarray:
-    """uint8 [..., H, W, C] -> float64 [..., H, W], 16 to 235 for colours, grey as it is."""
+    """Convert uint8 [..., H, W, C] to luma float64 [..., H, W], 16 to 235; grey is unchanged."""
     if pixels.shape[-1] == 1:
         return pixels[..., 0].astype(np.float64)
     return pixels[..., :3] @ LUMA + 16
 
 
 def psnr(a: np.ndarray, b: np.ndarray) -> float:
-    """Peak signal-to-noise ratio in dB of two pictures in grey levels; 100 for equal ones."""
+    """Peak signal-to-noise ratio in dB of two pictures in grey levels; 100 if they are equal."""
     error = float(np.mean(np.square(a.astype(np.float64) - b)))
     return 100.0 if error == 0 else float(10 * np.log10(255**2 / error))

@@ -1,4 +1,4 @@
-"""Adversarial losses by name and the gradient penalty; pure functions that log nothing."""
+"""Adversarial losses by name, and gradient penalties."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,10 +12,10 @@ LogitsLoss = Callable[[Tensor, Tensor], Tensor]
 
 @dataclass(frozen=True)
 class Loss:
-    """A pair of functions of (real logits [N], fake logits [N]) -> scalar.
+    """Loss functions of (real logits [N], fake logits [N]) -> scalar.
 
-    paired: the generator's loss needs the logits of real images too. slope: weight of the
-    `slope_penalty` that the loss cannot do without; 0 where it can.
+    paired: the generator's loss uses the logits of real images. slope: weight of `slope_penalty`,
+    which the Wasserstein loss requires; otherwise 0.
     """
 
     discriminator: LogitsLoss
@@ -25,7 +25,7 @@ class Loss:
 
 
 def _relativistic_discriminator(real: Tensor, fake: Tensor) -> Tensor:
-    """E softplus(D(G(z)) - D(x)), each fake against its pair (Jolicoeur-Martineau 2019)."""
+    """E softplus(D(G(z)) - D(x)) over pairs of real and fake (Jolicoeur-Martineau 2019)."""
     return F.softplus(fake - real).mean()
 
 
@@ -44,7 +44,7 @@ def _non_saturating_generator(_: Tensor, fake: Tensor) -> Tensor:
 
 
 def _saturating_generator(_: Tensor, fake: Tensor) -> Tensor:
-    """E log(1 - sigmoid(D(G(z)))): the minimax game as it was first written (the same, eq. 1)."""
+    """E log(1 - sigmoid(D(G(z)))): the original minimax loss (the same paper, eq. 1)."""
     return -F.softplus(fake).mean()
 
 
@@ -67,7 +67,7 @@ def _least_squares_generator(_: Tensor, fake: Tensor) -> Tensor:
 
 
 def _wasserstein_discriminator(real: Tensor, fake: Tensor) -> Tensor:
-    """E D(G(z)) - E D(x): the dual of the earth mover's distance (Arjovsky et al. 2017)."""
+    """E D(G(z)) - E D(x): the dual form of the earth mover's distance (Arjovsky et al. 2017)."""
     return fake.mean() - real.mean()
 
 
@@ -82,19 +82,19 @@ LOSSES = {
 
 
 def gradient_penalty(images: Tensor, logits: Tensor) -> Tensor:
-    """Squared norm of each image's gradient of its own logit: R1 on reals, R2 on fakes.
+    """Squared gradient norm of each image's logit: R1 for real images, R2 for fakes.
 
-    images [N, C, H, W] with requires_grad, logits [N] that depend on them sample by sample ->
-    float32 [N], differentiable once more (Mescheder et al. 2018).
+    images: [N, C, H, W] with requires_grad. logits: [N], each a function of its own image only.
+    Returns float32 [N], differentiable once more (Mescheder et al. 2018).
     """
     (gradient,) = torch.autograd.grad(logits.sum(), images, create_graph=True)
     return gradient.float().square().flatten(1).sum(1)
 
 
 def slope_penalty(images: Tensor, logits: Tensor) -> Tensor:
-    """How far each image's gradient of its own logit is from length 1, squared: float32 [N].
+    """Squared deviation from 1 of the gradient norm of each image's logit: float32 [N].
 
-    Of images between a real and a fake one; differentiable once more (Gulrajani et al. 2017).
+    For interpolations of real and fake images; differentiable once more (Gulrajani et al. 2017).
     """
     lengths = gradient_penalty(images, logits).clamp(min=1e-12).sqrt()
     return (lengths - 1).square()

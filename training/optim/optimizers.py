@@ -19,12 +19,12 @@ def _adamw(parameters: Iterable[Tensor], beta1: float) -> Optimizer:
 
 
 def _rmsprop(parameters: Iterable[Tensor], beta1: float) -> Optimizer:
-    """Adam without the correction of its start; beta 1 is the momentum."""
+    """Adam without bias correction; beta 1 is the momentum."""
     return torch.optim.RMSprop(parameters, LATER, momentum=beta1)
 
 
 def _sgd(parameters: Iterable[Tensor], beta1: float) -> Optimizer:
-    """Beta 1 is the momentum; beta 2 has no meaning."""
+    """Beta 1 is the momentum; beta 2 is unused."""
     return torch.optim.SGD(parameters, LATER, momentum=beta1)
 
 
@@ -37,12 +37,12 @@ OPTIMIZERS: dict[str, Build] = {
 
 
 def build_optimizer(name: str, parameters: Iterable[Tensor], beta1: float) -> Optimizer:
-    """One parameter group; the learning rate and beta 2 are set before each step."""
+    """Build an optimizer with one parameter group; `set_schedule` sets the learning rate."""
     return OPTIMIZERS[name](parameters, beta1)
 
 
 def set_schedule(optimizer: Optimizer, lr: float, beta2: float) -> None:
-    """Set what changes with the images seen, as far as the optimizer knows it."""
+    """Set learning rate and beta 2, if the optimizer has it."""
     for group in optimizer.param_groups:
         group["lr"] = lr
         if "betas" in group:

@@ -1,15 +1,15 @@
-"""How far generated images are from those that they should be."""
+"""The reconstruction loss of the warm start."""
 
 import torch.nn.functional as F
 from torch import Tensor
 
 POOL = 4
-"""Pixels of a side whose mean counts as much as they do: where something is, and its colour, are
-learnt before its outlines."""
+"""Side of the averaged blocks in pixels; their loss has the same weight as that of pixels, so
+positions and colours are learned before outlines."""
 
 
 def reconstruction_loss(images: Tensor, targets: Tensor) -> Tensor:
-    """Mean absolute difference of pixels, and that of means of 4x4 pixels: [N, C, H, W] twice."""
+    """Mean absolute difference of pixels, plus that of 4x4 averages, of two [N, C, H, W]."""
     fine = (images - targets).abs().mean()
     coarse = (F.avg_pool2d(images, POOL) - F.avg_pool2d(targets, POOL)).abs().mean()
     return fine + coarse

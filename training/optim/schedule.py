@@ -1,4 +1,4 @@
-"""Values that change over training: pure functions of the images seen."""
+"""Schedules: values as functions of the images seen."""
 
 import math
 from typing import Any
@@ -7,9 +7,9 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 
 class CosineSchedule(BaseModel):
-    """`start` until `from_kimg`, `end` from `to_kimg`, half a cosine between; or a constant.
+    """`start` until `from_kimg`, `end` from `to_kimg`, half a cosine in between; or a constant.
 
-    then: what follows it, from its own `from_kimg` on.
+    then: a schedule that replaces this one from its own `from_kimg` on.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

@@ -1,4 +1,4 @@
-"""What each step sees, made ready while the step before it runs."""
+"""Batches of each step, prepared on a thread during the previous step."""
 
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
@@ -13,10 +13,10 @@ from mirage.training.tasks.task import Batches, Data
 
 
 class BatchLoader:
-    """Batches as pure functions of the seed and of the images seen.
+    """Loads batches, which are pure functions of the seed and of the images seen.
 
-    Several processes take equal parts of what one would have taken. Raises UsageError when the
-    batch cannot be divided among them. warm_start: what steps see before the game begins.
+    With several processes, each loads an equal part of the batch. warm_start: batches of the warm
+    start. Raises UsageError if the batch cannot be divided by the number of processes.
     """
 
     def __init__(
@@ -37,7 +37,7 @@ class BatchLoader:
         self._ahead: tuple[int, Future[tuple[Any, ...]]] | None = None
 
     def batches(self, nimg: int) -> tuple[Any, ...]:
-        """What the moves of the step after `nimg` images see, as the task has it."""
+        """The batches of the step after `nimg` images; their form depends on the task."""
         if self._ahead is None or self._ahead[0] != nimg:
             self._make(nimg)
         assert self._ahead is not None
@@ -50,7 +50,7 @@ class BatchLoader:
         self._thread.shutdown(cancel_futures=True)
 
     def _choose_gpu(self) -> None:
-        """A thread has a GPU of its own choice, the first unless told."""
+        """Select the GPU of this process: the current GPU is a property of each thread."""
         if self.device.type == "cuda":
             torch.cuda.set_device(self.device)
 

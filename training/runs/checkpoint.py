@@ -1,4 +1,4 @@
-"""Checkpoints (everything needed to go on) and snapshots (the EMA generator, for use)."""
+"""Checkpoints (the full state for resuming) and snapshots (the averaged generator)."""
 
 import json
 import math
@@ -29,12 +29,12 @@ from mirage.training.networks.families import (
 
 KEPT = 2
 DAMAGED = ".damaged"
-"""Added to the name of a checkpoint that cannot be used."""
+"""Suffix of checkpoints that cannot be read."""
 _NAME = re.compile(r"checkpoint-(\d{9})\.pt")
 
 
 def save_checkpoint(folder: Path, nimg: int, state: dict[str, Any], keep: int = KEPT) -> Path:
-    """Write atomically, then drop all but the newest `keep`; OSError leaves those of before."""
+    """Write atomically, then delete all but the newest `keep`; on OSError the old ones remain."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"checkpoint-{nimg:09d}.pt"
     with atomic_write(path) as file:
@@ -55,10 +55,10 @@ def load_latest(
     accept: Callable[[dict[str, Any]], None] = lambda _: None,
     allow_restart: bool = False,
 ) -> dict[str, Any] | None:
-    """The newest checkpoint that can be read and is accepted; a warning names those passed over.
+    """Load the newest checkpoint that can be read and is accepted; skipped ones give a warning.
 
-    accept: raises an exception for a checkpoint that is of no use. Returns None without any
-    checkpoint; raises DataError when there are some and none can be used, unless `allow_restart`.
+    accept: raises an exception to reject a checkpoint. Returns None if there is no checkpoint.
+    Raises DataError if there are checkpoints but none can be used, unless `allow_restart`.
     """
     reason = ""
     for path in checkpoints(folder):
@@ -67,7 +67,7 @@ def load_latest(
             accept(checkpoint)
         except Exception as error:  # torch raises many kinds for a damaged file
             reason = str(error).partition("\n")[0] or type(error).__name__
-            warnings.warn(f"{path.name} is damaged and passed over: {reason}", stacklevel=2)
+            warnings.warn(f"{path.name} is damaged and skipped: {reason}", stacklevel=2)
         else:
             return checkpoint
     if reason and not allow_restart:
@@ -79,9 +79,9 @@ def load_latest(
 
 
 def set_damaged_aside(folder: Path, nimg: int) -> None:
-    """Rename the checkpoints after `nimg` images, which `load_latest` passed over.
+    """Rename checkpoints after `nimg` images, which `load_latest` skipped.
 
-    They would count as the newest for ever, and every new one be dropped as older than they are.
+    Otherwise they would always count as the newest, and new checkpoints would be deleted.
     """
     for path in list(checkpoints(folder)):
         if int(path.stem[-9:]) > nimg:
@@ -94,7 +94,7 @@ def save_weights(
     metadata: dict[str, str],
     **networks: dict[str, Tensor],
 ) -> None:
-    """Networks' weights in one safetensors file (`generator.…`), the architecture in its header."""
+    """Write networks to a safetensors file (`generator.…`) with the architecture in its header."""
     tensors = {
         f"{network}.{key}": value.contiguous()
         for network, state in networks.items()
@@ -107,7 +107,7 @@ def save_weights(
 
 
 def _in_order(content: bytes) -> bytes:
-    """The same safetensors file with its metadata sorted, so that equal weights are equal bytes."""
+    """Sort the metadata of a safetensors file, so that equal weights give equal bytes."""
     end = 8 + int.from_bytes(content[:8], "little")
     header = json.loads(content[8:end])
     header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
@@ -119,7 +119,7 @@ def _in_order(content: bytes) -> bytes:
 def load_weights(
     path: Path, network: str
 ) -> tuple[AnyArchitecture, dict[str, Tensor], dict[str, str]]:
-    """The architecture, one network's weights and the header of a file by `save_weights`."""
+    """Read architecture, weights of one network, and header of a file by `save_weights`."""
     try:
         with safe_open(path, framework="pt") as file:
             header = file.metadata() or {}
@@ -136,7 +136,7 @@ def load_weights(
 
 
 def parameter_counts(path: Path) -> dict[str, int]:
-    """How many numbers each network of a file by `save_weights` has, by the network's name."""
+    """The number of parameters of each network in a file by `save_weights`, by name."""
     counts: dict[str, int] = {}
     with safe_open(path, framework="pt") as file:
         for key in file.keys():  # noqa: SIM118  (not a mapping)
@@ -146,7 +146,7 @@ def parameter_counts(path: Path) -> dict[str, int]:
 
 
 class ServedGenerator(nn.Module):
-    """The generator as it is served: latents (and labels) in, uint8 [N, H, W, C] out."""
+    """The exported generator: latents (and labels) -> uint8 [N, H, W, C]."""
 
     def __init__(self, generator: Generator) -> None:
         super().__init__()
@@ -157,7 +157,7 @@ class ServedGenerator(nn.Module):
 
 
 class ServedUpscaler(nn.Module):
-    """The upscaler as it is served: pictures uint8 [N, H, W, C] in, [N, s * H, s * W, C] out."""
+    """The exported upscaler: pictures uint8 [N, H, W, C] -> uint8 [N, s * H, s * W, C]."""
 
     def __init__(self, upscaler: nn.Module) -> None:
         super().__init__()
@@ -169,7 +169,7 @@ class ServedUpscaler(nn.Module):
 
 @dataclass(frozen=True)
 class Snapshot:
-    """A snapshot as it comes from a run or a bundle."""
+    """A snapshot of a run or a bundle."""
 
     path: Path
     architecture: Architecture
@@ -178,7 +178,7 @@ class Snapshot:
 
     @torch.inference_mode()
     def generate(self, latents: np.ndarray, labels: np.ndarray | None) -> np.ndarray:
-        """float32 [N, latent_dim] and int64 [N] or None -> uint8 [N, H, W, C], by PyTorch."""
+        """Generate uint8 [N, H, W, C] from float32 [N, latent_dim] and int64 [N] or None."""
         chosen = None if labels is None else torch.from_numpy(labels)
         images = ServedGenerator(self.generator)(torch.from_numpy(latents), chosen)
         return np.ascontiguousarray(images.numpy())
@@ -186,7 +186,7 @@ class Snapshot:
 
 @dataclass(frozen=True)
 class UpscalerSnapshot:
-    """A snapshot of task `upscale` as it comes from a run."""
+    """A snapshot of a run of task `upscale`."""
 
     path: Path
     architecture: PictureArchitecture
@@ -195,13 +195,13 @@ class UpscalerSnapshot:
 
     @torch.inference_mode()
     def enlarge(self, pictures: np.ndarray) -> np.ndarray:
-        """uint8 [N, H, W, C] -> uint8 [N, s * H, s * W, C], by PyTorch."""
+        """Enlarge uint8 [N, H, W, C] to uint8 [N, s * H, s * W, C], with PyTorch."""
         images = ServedUpscaler(self.upscaler)(torch.from_numpy(pictures.copy()))
         return np.ascontiguousarray(images.numpy())
 
 
 def load_upscaler(path: Path) -> UpscalerSnapshot:
-    """Read the averaged upscaler of a file by `save_weights`; raises DataError."""
+    """Load the averaged upscaler of a file by `save_weights`; raises DataError."""
     architecture, state, header = load_weights(path, "generator")
     if not isinstance(architecture, PictureArchitecture):
         raise DataError(f"{path.name} is of family {architecture.family}, which takes no pictures")
@@ -211,7 +211,7 @@ def load_upscaler(path: Path) -> UpscalerSnapshot:
 
 
 def load_snapshot(path: Path) -> Snapshot:
-    """Read the EMA generator of a file by `save_weights`; raises DataError."""
+    """Load the averaged generator of a file by `save_weights`; raises DataError."""
     architecture, state, header = load_weights(path, "generator")
     if not isinstance(architecture, Architecture):
         raise DataError(f"{path.name} is of family {architecture.family}, which has no latents")

@@ -1,4 +1,4 @@
-"""Where training runs, in which precision, and a record of the machine."""
+"""Device and precision of training, and a description of the machine."""
 
 import os
 import platform
@@ -13,9 +13,9 @@ DEVICES = ("auto", "cpu", "cuda")
 
 
 def resolve_device(name: str) -> torch.device:
-    """`auto` -> CUDA where there is one, else the CPU; each process of several its own GPU.
+    """Resolve `auto` to CUDA if available, else the CPU; each of several processes has its own GPU.
 
-    Raises UsageError for CUDA on a machine, or with a PyTorch, without it.
+    Raises UsageError for CUDA if PyTorch finds none.
     """
     if name not in DEVICES:
         raise UsageError(f"--device is {name}; allowed are {', '.join(DEVICES)}")
@@ -28,7 +28,7 @@ def resolve_device(name: str) -> torch.device:
 
 
 def resolve_precision(precision: str, device: torch.device | str = "cpu") -> str:
-    """`auto` -> bfloat16 where the device multiplies it natively, else float32."""
+    """Resolve `auto` to bfloat16 if the device supports it natively, else float32."""
     if precision != "auto":
         return precision
     if torch.device(device).type == "cuda":
@@ -54,7 +54,7 @@ def machine_sheet() -> dict[str, str | int]:
 
 
 def _processor() -> str:
-    """The name that Linux tells, else what Python knows."""
+    """The name of the processor from /proc/cpuinfo, else from Python."""
     try:
         lines = CPU_INFO.read_text().splitlines()
     except OSError:

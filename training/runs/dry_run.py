@@ -1,4 +1,4 @@
-"""What a training run would be: its settings, sizes and times, and the data as it will see them."""
+"""A preview of a training run: settings, sizes, estimated times, and the data."""
 
 import json
 import time
@@ -20,16 +20,16 @@ from mirage.training.tasks.registry import TASKS
 from mirage.training.tasks.task import Data
 
 STEPS = 3
-"""Steps that are timed, after one that is not."""
+"""Timed steps, after one warm-up step."""
 SHEET = "data.png"
 
 
 def dry_run(
     config: TrainConfig, data: Data, run: Path, device: torch.device, facts: Facts | None
 ) -> Iterator[str]:
-    """Lines for people; writes a sheet of real samples into the run's folder, and trains nothing.
+    """Yield lines of text, and write a sheet of real samples to the run's folder, without training.
 
-    Raises what training would raise for settings and data that do not fit.
+    Raises the errors that training would raise for invalid settings and data.
     """
     config = config.model_copy(update={"precision": resolve_precision(config.precision, device)})
     task = TASKS[config.task]
@@ -57,7 +57,7 @@ def _parameters(network: nn.Module) -> int:
 def _costs(
     config: TrainConfig, state: TrainState, data: Data, device: torch.device
 ) -> Iterator[str]:
-    """Memory and disk from the weights, time from a few real steps."""
+    """Estimate memory and disk from the weights, and time from a few real steps."""
     both = _parameters(state.generator) + _parameters(state.discriminator)
     averages = (1 + len(state.further)) * _parameters(state.generator)
     memory = 4 * (3 * both + averages)  # weights and two moments
@@ -79,11 +79,11 @@ def _seconds_per_step(
 ) -> float:
     step, loader = Step(config, state), BatchLoader(config, data, device)
     try:
-        begun = config.warm_start_images  # nearly all steps are the game's
-        step(begun, *loader.batches(begun))
+        start = config.warm_start_images  # time adversarial steps, which dominate
+        step(start, *loader.batches(start))
         started = time.perf_counter()
         for _ in range(STEPS):
-            step(begun, *loader.batches(begun))
+            step(start, *loader.batches(start))
         return (time.perf_counter() - started) / STEPS
     finally:
         loader.close()

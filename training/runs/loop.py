@@ -1,6 +1,6 @@
 """The training loop: status -> sample grid -> checkpoint -> stop if done -> step.
 
-What must be reported or saved stands before the step, so the end needs no second copy of it.
+Reports and checkpoints come before the step, so the end of training needs no extra copy of them.
 """
 
 import errno
@@ -41,7 +41,7 @@ from mirage.training.tasks.task import Data
 from mirage.training.tasks.warm_start import WarmStartBatches
 
 SHOWN = ("reconstruction", "d_loss", "g_loss", "psnr")
-"""Statistics beside the progress bar."""
+"""Statistics shown with the progress bar."""
 FULL = {errno.ENOSPC, errno.EDQUOT}
 
 
@@ -55,16 +55,16 @@ def train(
     tensorboard: bool = False,
     allow_restart: bool = False,
 ) -> Run:
-    """Train until `config.kimg`, going on from the run's last checkpoint if it has one.
+    """Train until `config.kimg`, resuming from the run's last checkpoint if there is one.
 
-    threads: CPU threads; None takes the checkpoint's, else torch's choice. start: a bundle or a run
-    whose weights a new run begins with. tensorboard: whether to write for it, too. allow_restart:
-    begin at 0 when the run has checkpoints and none can be used. Processes that
-    `torchrun` started train as one, in one folder that all of them see. A resumed run follows an
-    unbroken one to the bit on the same CPU with the same threads. SIGINT and SIGTERM end it with a
-    checkpoint. Raises UsageError when the run was begun with another configuration or other data,
-    LockedError when another process trains it, CollapseError when it fails, DataError when no
-    checkpoint can be used or the disk is full.
+    threads: CPU threads; None uses those of the checkpoint, else torch's default. start: a bundle
+    or run with the initial weights of a new run. tensorboard: also log to TensorBoard.
+    allow_restart: restart at 0 if there are checkpoints but none can be used. Processes started by
+    `torchrun` train together in one shared folder. On the same CPU with the same threads, a resumed
+    run is bit-identical to an uninterrupted one. SIGINT and SIGTERM write a checkpoint and stop.
+    Raises UsageError if the run was started with another configuration or other data, LockedError
+    if another process trains it, CollapseError if it fails, DataError if no checkpoint can be used
+    or the disk is full.
     """
     run, device = Run(run_dir), torch.device(device)
     with (
@@ -129,7 +129,7 @@ class _Loop:
         torch.set_num_threads(threads or torch.get_num_threads())
 
     def _warm_start(self, data: Data) -> WarmStartBatches | None:
-        """What the steps before the game see; the codes of the images are a part of the run."""
+        """Batches of the warm start, or None after it; the latent codes are stored in the run."""
         if self.nimg >= self.config.warm_start_images:
             return None
         dataset = cast(Dataset, data)
@@ -214,7 +214,7 @@ class _Loop:
         )
 
     def _check_weights(self) -> None:
-        """Weights that are no numbers are never kept."""
+        """Raise CollapseError for weights that are not finite, before they are saved."""
         for network in (self.state.generator, self.state.discriminator, self.state.ema):
             norm = torch.nn.utils.get_total_norm(list(network.parameters()))
             if not torch.isfinite(norm):
@@ -237,9 +237,9 @@ class _Loop:
         self.watchdog.look(self.nimg, {**means, **measured})
 
     def _means(self) -> dict[str, float]:
-        """The statistics since the last report: means over steps and processes.
+        """Means of the statistics since the last report, over steps and processes.
 
-        Of those that the last step has; a step before it may have lacked some.
+        Only statistics of the last step are included; earlier steps may lack some.
         """
         means = {
             name: np.mean([line[name] for line in self.statistics if name in line])
@@ -274,7 +274,7 @@ class _Loop:
         save_weights(path, self.architecture, metadata, **self.state.networks())
 
     def _set_aside(self) -> None:
-        """Leave the last healthy snapshot as the run's result, and what failed beside it."""
+        """Keep the last healthy snapshot as the result, and move later files to `unhealthy/`."""
         if rank() == 0:
             self._save(self.run.unhealthy_path(self.nimg))
             self.run.set_aside(self.watchdog.healthy_until)
@@ -288,21 +288,19 @@ class _Loop:
 
 @contextmanager
 def _told_when_full(run: Run) -> Iterator[None]:
-    """A full disk as a DataError; nothing that is half written is left."""
+    """Convert the OSError of a full disk to DataError; no partial files remain."""
     try:
         yield
     except OSError as error:
         if error.errno not in FULL:
             raise
-        text = (
-            f"the disk of {run.path} is full; checkpoints are whole, and the same command goes on"
-        )
+        text = f"the disk of {run.path} is full; free some space and run the same command to resume"
         raise DataError(text) from error
 
 
 @contextmanager
 def _stop_on_signal(loop: _Loop) -> Iterator[None]:
-    """SIGINT and SIGTERM finish the step, save and end; a second one ends at once."""
+    """On SIGINT or SIGTERM finish the step, save and stop; a second signal stops at once."""
 
     def stop(number: int, _frame: object) -> None:
         if loop.stopping:

@@ -1,7 +1,7 @@
-"""Follows the signs by which a run shows that it is failing, and ends it with advice.
+"""A watchdog that detects failing runs from their statistics and stops them with advice.
 
-Every sign has limits; one that stays outside them for several looks in a row ends the run. What was
-seen is kept in the run's `watchdog.json`.
+Each signal has limits; a signal beyond its limits for several reports in a row stops the run.
+The history is kept in the run's `watchdog.json`.
 """
 
 import json
@@ -15,48 +15,48 @@ from mirage.training.errors import CollapseError
 
 SIGNS: dict[str, tuple[str, str]] = {
     "margin": (
-        "Mean logit of real images minus that of fakes: how easily they are told apart.",
+        "Mean logit of real images minus that of fakes: how easily they can be distinguished.",
         "The discriminator wins: raise gamma, lower its learning rate, or augment.",
     ),
     "r1_to_r2": (
-        "Steepness of the discriminator at real images against that at fakes.",
-        "The two sides drift apart: raise gamma, or lower the learning rate.",
+        "Squared gradient norm of the discriminator at real images relative to fakes.",
+        "The two penalties diverge: raise gamma, or lower the learning rate.",
     ),
     "d_gradient": (
         "Norm of the discriminator's gradient.",
-        "The discriminator diverges or stands still: lower the learning rate, or raise gamma.",
+        "The discriminator diverges or stalls: lower the learning rate, or raise gamma.",
     ),
     "g_gradient": (
         "Norm of the generator's gradient.",
-        "The generator diverges or is told nothing: lower the learning rate, or raise gamma.",
+        "The generator diverges or gets no gradient: lower the learning rate, or raise gamma.",
     ),
     "spread": (
-        "Standard deviation of pixels within a class, generated against real.",
-        "The generator makes the same image again and again: raise gamma, lower the learning rate,"
-        " or use the relativistic loss.",
+        "Standard deviation of pixels within a class, relative to real images.",
+        "The generator repeats the same image: raise gamma, lower the learning rate, or use the"
+        " relativistic loss.",
     ),
     "entropy": (
-        "How evenly generated images fall upon kinds of real ones, against real images.",
-        "The generator makes a few kinds of images only: raise gamma, use the relativistic loss, or"
+        "Entropy of the distribution over clusters of real images, relative to real images.",
+        "The generator covers only a few clusters: raise gamma, use the relativistic loss, or"
         " augment.",
     ),
     "gain": (
         "PSNR of held-out pictures above that of bicubic interpolation, in dB.",
-        "The network spoils pictures: lower the learning rate, or adversarial_ratio.",
+        "The network degrades pictures: lower the learning rate, or adversarial_ratio.",
     ),
     "finite": (
-        "Whether every loss, penalty and gradient is a number.",
-        "Training diverged: lower the learning rate, or raise gamma; use float32 if it was not.",
+        "Whether every loss, penalty and gradient is finite.",
+        "Training diverged: lower the learning rate, raise gamma, or use float32.",
     ),
 }
 VANISHED = 1e-12
-"""A gradient below it moves nothing."""
+"""A smaller gradient has no effect."""
 LOGISTIC = {"relativistic", "non-saturating", "saturating"}
-"""Losses whose logits mean log-odds, so that a margin can be too large."""
+"""Losses whose logits are log-odds, so that a margin can be too large."""
 
 
 class Watchdog:
-    """Looks at the statistics of a run; the same whatever has been resumed."""
+    """Checks the statistics of a run; resuming does not change the result."""
 
     def __init__(self, path: Path, limits: Limits, loss: str, resumed_at: int = 0) -> None:
         self.path, self.limits = path, limits
@@ -69,7 +69,7 @@ class Watchdog:
         self._remember(resumed_at)
 
     def look(self, nimg: int, statistics: Mapping[str, float]) -> None:
-        """Take in the means of some steps; raises CollapseError when a sign says so for long."""
+        """Check the means of some steps; raises CollapseError if signals stay beyond limits."""
         signs = _signs(statistics)
         for name, value in signs.items():
             self._seen[name].append((nimg, value))
@@ -79,11 +79,11 @@ class Watchdog:
                 self._end(name, nimg, signs[name])
 
     def diverged(self, nimg: int, text: str) -> None:
-        """End a run whose numbers are none any more; raises CollapseError."""
+        """Stop a run with non-finite numbers; raises CollapseError."""
         self._end("finite", nimg, None, text)
 
     def write(self) -> None:
-        """Keep what was seen, for the report and for a resumed run."""
+        """Write the history, for the report and for resuming."""
         signs = {
             name: {
                 "text": SIGNS[name][0],
@@ -98,7 +98,7 @@ class Watchdog:
         replace_file(self.path, content.encode())
 
     def _count(self, nimg: int, signs: Mapping[str, float]) -> None:
-        """How many looks in a row each sign has been outside its limits."""
+        """Count the reports in a row for which each signal was beyond its limits."""
         bad = [] if self.limits.off else [n for n, v in signs.items() if self._is_bad(n, nimg, v)]
         self._bad = {name: self._bad.get(name, 0) + 1 for name in bad}
         if not bad:
@@ -125,7 +125,7 @@ class Watchdog:
         raise CollapseError(f"stopped after {nimg / 1000:g} kimg: {told}. {SIGNS[name][1]}")
 
     def _remember(self, nimg: int) -> None:
-        """Go on from what an earlier process saw up to its last checkpoint."""
+        """Restore the history up to the last checkpoint."""
         try:
             signs = json.loads(self.path.read_bytes())["signs"]
             seen = {name: [(n, v) for n, v in signs[name]["seen"] if n <= nimg] for name in signs}
@@ -156,7 +156,7 @@ def _bounds(limits: Limits, loss: str) -> dict[str, tuple[float | None, float | 
 
 
 def _signs(statistics: Mapping[str, float]) -> dict[str, float]:
-    """The signs that these statistics tell of."""
+    """The signals that are present in these statistics."""
     signs = {name: statistics[name] for name in SIGNS if name in statistics}
     r1, r2 = statistics.get("r1", 0.0), statistics.get("r2", 0.0)
     if r1 > 0 and r2 > 0:

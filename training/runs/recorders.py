@@ -1,4 +1,4 @@
-"""Records for people: a film of the sample grids, and event files for TensorBoard."""
+"""An animation of the sample grids, and TensorBoard event files."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,10 +13,10 @@ from mirage.training.runs.run_dir import Run
 
 
 class TensorBoardRecorder:
-    """Event files in one folder, by images seen.
+    """Writes event files to one folder, with images seen as the step.
 
-    resumed_at: what an earlier process wrote after so many images is not shown. Raises UsageError
-    where TensorBoard is not installed.
+    resumed_at: hides events that an earlier process wrote after this many images. Raises UsageError
+    if TensorBoard is not installed.
     """
 
     def __init__(self, folder: Path, resumed_at: int) -> None:
@@ -28,16 +28,16 @@ class TensorBoardRecorder:
         self._writer: Any = SummaryWriter(folder, purge_step=resumed_at + 1)
 
     def add(self, nimg: int, statistics: Mapping[str, float]) -> None:
-        """One point of each curve."""
+        """Write one point of each curve."""
         for name, value in statistics.items():
             self._writer.add_scalar(name, value, nimg)
 
     def add_sheet(self, nimg: int, sheet: np.ndarray) -> None:
-        """A sample grid: uint8 [H, W, C]."""
+        """Write a sample grid uint8 [H, W, C]."""
         self._writer.add_image("samples", sheet, nimg, dataformats="HWC")
 
     def close(self) -> None:
-        """Have everything in the files."""
+        """Flush and close the files."""
         self._writer.close()
 
 
@@ -45,13 +45,13 @@ FRAMES = 60
 FRAME_MS = 120
 LAST_MS = 2000
 MOST_SIDE = 480
-"""Pixels of the longer side, so that the film stays small."""
+"""Longer side in pixels, which bounds the size of the file."""
 
 
 def make_film(run: Run, frames: int = FRAMES) -> Path | None:
-    """Write `film.webp` of the same latents over time; None below two grids.
+    """Write `film.webp`, an animation of the sample grids; returns None with fewer than two.
 
-    frames: how many grids are shown at most, evenly chosen, the first and the last among them.
+    frames: maximum number of grids, evenly spaced, including the first and the last.
     """
     grids = sorted(run.samples.glob("[0-9]*.png"))
     if len(grids) < 2:

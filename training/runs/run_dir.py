@@ -1,9 +1,9 @@
-"""A run's folder: configuration, statistics, sample grids, snapshots and checkpoints.
+"""The folder of a run: configuration, statistics, sample grids, snapshots and checkpoints.
 
 config.json  machine.json  stats.jsonl  watchdog.json  film.webp  checkpoints/
 codes.npy      (of a warm start)
 samples/000050048.png  snapshots/000050048.safetensors      (named by images seen)
-snapshots/unhealthy/  checkpoints/unhealthy/      (what was saved while the run was failing)
+snapshots/unhealthy/  checkpoints/unhealthy/      (saved while the run was failing)
 """
 
 import fcntl
@@ -26,7 +26,7 @@ UNHEALTHY = "unhealthy"
 
 
 class Run:
-    """Paths and small files of one run; knows no networks."""
+    """Paths and small files of one run."""
 
     def __init__(self, path: Path) -> None:
         self.path = Path(path)
@@ -43,7 +43,7 @@ class Run:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Only one process trains a run; raises LockedError when another does."""
+        """Lock the run for training; raises LockedError if another process trains it."""
         self.path.mkdir(parents=True, exist_ok=True)
         with (self.path / ".lock").open("w") as file:
             try:
@@ -53,23 +53,23 @@ class Run:
             yield
 
     def write_config(self, config: TrainConfig, data: dict[str, Any]) -> None:
-        """Write the configuration, or check that a resumed run's is the one it began with."""
+        """Write the configuration, or check that it matches that of the existing run."""
         self.check_config(config, data)
         self.path.mkdir(parents=True, exist_ok=True)
         content = {"config": config.model_dump(), "data": data}
         write_text(self.config_file, json.dumps(content, indent=2) + "\n")
 
     def check_config(self, config: TrainConfig, data: dict[str, Any]) -> None:
-        """Raise UsageError when the run was begun with another configuration or other data."""
+        """Raise UsageError if the run was started with another configuration or other data."""
         if not self.config_file.exists():
             return
         before, data_before = self.read_config()
         _check_same(before, config)
         if data["fingerprint"] != data_before["fingerprint"]:
-            raise UsageError(f"{self.path} was begun with other data; use a new --run")
+            raise UsageError(f"{self.path} was started with other data; use a new --run")
 
     def read_config(self) -> tuple[TrainConfig, dict[str, Any]]:
-        """The run's configuration and its data sheet (fingerprint, classes, image shape)."""
+        """Read the run's configuration and the description of its data."""
         try:
             content = json.loads(self.config_file.read_text())
             return TrainConfig.model_validate(content["config"]), content["data"]
@@ -77,15 +77,15 @@ class Run:
             raise DataError(f"{self.path} is no run: config.json cannot be read") from error
 
     def write_machine(self, sheet: dict[str, str | int]) -> None:
-        """Record what the run trains on; the newest start stands."""
+        """Record the machine; a later start overwrites it."""
         write_text(self.machine_file, json.dumps(sheet, indent=2) + "\n")
 
     def read_machine(self) -> dict[str, str | int]:
-        """What `write_machine` recorded; empty for a run that did not."""
+        """Read the record of `write_machine`; empty if there is none."""
         return json.loads(self.machine_file.read_text()) if self.machine_file.exists() else {}
 
     def rewind_stats(self, nimg: int) -> None:
-        """Drop the lines that a killed process wrote after its last checkpoint, and broken ones."""
+        """Remove incomplete lines, and lines that a killed process wrote after its checkpoint."""
         if self.stats_file.exists():
             kept = (line for line in self.read_stats() if line["nimg"] <= nimg)
             write_text(self.stats_file, "".join(map(_stats_line, kept)))
@@ -97,13 +97,13 @@ class Run:
             os.fsync(file.fileno())
 
     def read_stats(self) -> list[dict[str, Any]]:
-        """The whole lines of `append_stats`; lost power may leave NULs or half a line."""
+        """Read all complete lines; after a power loss the file may have NULs or a partial line."""
         content = self.stats_file.read_bytes() if self.stats_file.exists() else b""
         found = (_parse_stats(line) for line in content.split(b"\n")[:-1])
         return [line for line in found if line is not None]
 
     def save_grid(self, nimg: int, images: np.ndarray, columns: int) -> Path:
-        """uint8 [N, H, W, C] -> one PNG, `columns` to a row."""
+        """Write uint8 [N, H, W, C] as one PNG with `columns` images per row."""
         self.samples.mkdir(parents=True, exist_ok=True)
         path = self.grid_path(nimg)
         with atomic_write(path) as file:
@@ -111,17 +111,19 @@ class Run:
         return path
 
     def grid_path(self, nimg: int) -> Path:
-        """Where the sample grid drawn after so many images is."""
+        """The path of the sample grid after `nimg` images."""
         return self.samples / f"{nimg:09d}.png"
 
     def write_codes(self, codes: np.ndarray) -> None:
-        """Keep the warm start's latent codes float32 [N, latent_dim]: another machine that computed
-        them again would find others."""
+        """Keep the warm start's latent codes float32 [N, latent_dim].
+
+        Computed on another machine they would differ.
+        """
         with atomic_write(self.codes_file) as file:
             np.save(file, codes)
 
     def read_codes(self) -> np.ndarray:
-        """What `write_codes` kept; raises DataError."""
+        """Read the codes of `write_codes`; raises DataError."""
         try:
             return np.load(self.codes_file, allow_pickle=False)
         except (OSError, ValueError) as error:
@@ -132,13 +134,13 @@ class Run:
         return self.snapshots / f"{nimg:09d}.safetensors"
 
     def unhealthy_path(self, nimg: int) -> Path:
-        """Where a snapshot goes that nobody should take for the run's result."""
+        """The path of a snapshot that is not a result of the run."""
         aside = self.snapshots / UNHEALTHY
         aside.mkdir(parents=True, exist_ok=True)
         return aside / f"{nimg:09d}.safetensors"
 
     def set_aside(self, healthy_until: int) -> None:
-        """Move later snapshots and checkpoints out of the way: the run was failing."""
+        """Move later snapshots and checkpoints to `unhealthy/`."""
         snapshots = self.snapshots.glob("[0-9]*.safetensors")
         for path in (*snapshots, *self.checkpoints.glob("checkpoint-*.pt")):
             if int(path.stem.removeprefix("checkpoint-")) > healthy_until:
@@ -147,7 +149,7 @@ class Run:
                 replace_durably(path, aside / path.name)
 
     def latest_snapshot(self) -> Path:
-        """The newest snapshot; raises DataError when there is none."""
+        """The newest snapshot; raises DataError if there is none."""
         found = sorted(self.snapshots.glob("[0-9]*.safetensors"))
         if not found:
             raise DataError(f"{self.path} has no snapshot yet")
@@ -159,7 +161,7 @@ def _stats_line(line: dict[str, Any]) -> str:
 
 
 def _parse_stats(line: bytes) -> dict[str, Any] | None:
-    """What a line holds; None for one that no `append_stats` has written whole."""
+    """Parse a line of statistics; None if it is incomplete."""
     try:
         found = json.loads(line)
     except ValueError:
@@ -172,10 +174,12 @@ def _check_same(before: TrainConfig, now: TrainConfig) -> None:
     changed = [key for key in old if key not in PROGRESS_FIELDS and old[key] != new[key]]
     if changed:
         listed = ", ".join(f"{key} was {old[key]} and is {new[key]}" for key in changed)
-        raise UsageError(f"the run was begun with another configuration: {listed}; use a new --run")
+        raise UsageError(
+            f"the run was started with another configuration: {listed}; use a new --run"
+        )
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write beside, then rename, durably; OSError leaves what was there."""
+    """Write a temporary file, flush and rename it; on OSError the old file remains."""
     with atomic_write(path) as file:
         file.write(text.encode())

@@ -1,4 +1,4 @@
-"""The two networks, the generator's averages and the optimizers: the whole state of a run."""
+"""The state of a run: the two networks, the generator's averages, and the optimizers."""
 
 from typing import Any
 
@@ -13,13 +13,14 @@ from mirage.training.optim.ema import ema_beta, update_ema, young_half_life
 from mirage.training.optim.optimizers import build_optimizer, set_schedule
 
 WARM_START_BETAS = 0.5, 0.99
-"""Reconstruction has a fixed target, so that momentum helps, as it does not in the game."""
+"""Reconstruction has a fixed target, so momentum helps; adversarial training has none."""
 
 
 class TrainState:
-    """Made on the CPU from the configuration's seed, so that they begin alike on every device.
+    """Networks, averages and optimizers, initialised on the CPU from the seed of the configuration.
 
-    ema is the average that is published; `further` holds those of other half-lives, by their kimg.
+    Initialising on the CPU gives the same weights on every device. ema: the average that is
+    published. further: averages of other half-lives, by their kimg.
     """
 
     def __init__(self, config: TrainConfig, architecture: AnyArchitecture) -> None:
@@ -55,33 +56,33 @@ class TrainState:
         return next(self.generator.parameters()).device
 
     def to(self, device: torch.device | str) -> "TrainState":
-        """Move the networks; optimizers follow with their first step or with `load_state_dict`."""
+        """Move the networks to a device; optimizer state follows with the first step."""
         for network in (self.generator, self.discriminator, self.ema, *self.further.values()):
             network.to(device)
         return self
 
     def of(self, kind: str) -> tuple[nn.Module, Optimizer]:
-        """The network that a move is of, `d`, `g` or `w`, and its optimizer."""
+        """The network that a move trains, `d`, `g` or `w`, and its optimizer."""
         if kind == "d":
             return self.discriminator, self.discriminator_optimizer
         optimizers = {"g": self.generator_optimizer, "w": self.warm_start_optimizer}
         return self.generator, optimizers[kind]
 
     def set_schedules(self, nimg: int) -> None:
-        """Learning rates and beta 2 after `nimg` images."""
+        """Set learning rates and beta 2 for the step after `nimg` images."""
         config = self.config
         if nimg < config.warm_start_images:
             lr = config.warm_start_schedule.at(nimg)
             set_schedule(self.warm_start_optimizer, lr, WARM_START_BETAS[1])
             return
-        self.warm_start_optimizer.state.clear()  # nobody needs its moments any more
+        self.warm_start_optimizer.state.clear()  # its moments are no longer needed
         lr, beta2 = config.lr.at(nimg), config.beta2.at(nimg)
         own = config.discriminator_lr
         set_schedule(self.discriminator_optimizer, lr if own is None else own.at(nimg), beta2)
         set_schedule(self.generator_optimizer, lr, beta2)
 
     def update_averages(self, nimg: int) -> None:
-        """Follow the generator's step that began after `nimg` images."""
+        """Update the averages after the generator's step at `nimg` images."""
         if nimg < self.config.warm_start_images:
             for average in (self.ema, *self.further.values()):
                 update_ema(average, self.generator, beta=0.0)
@@ -92,7 +93,7 @@ class TrainState:
             update_ema(average, self.generator, ema_beta(young_half_life(half_life, nimg), size))
 
     def state_dict(self) -> dict[str, dict]:
-        """Everything needed to go on, as nested dicts of tensors and numbers."""
+        """The state for resuming, as nested dicts of tensors and numbers."""
         return {name: part.state_dict() for name, part in self._parts().items()}
 
     def load_state_dict(self, state: dict[str, dict]) -> None:
@@ -100,7 +101,7 @@ class TrainState:
             part.load_state_dict(state[name])
 
     def networks(self) -> dict[str, dict[str, Tensor]]:
-        """The weights that a snapshot holds: the averages by name, and the discriminator."""
+        """The networks of a snapshot: the averages by name, and the discriminator."""
         return {
             "generator": self.ema.state_dict(),
             "discriminator": self.discriminator.state_dict(),

@@ -1,4 +1,4 @@
-"""One step of the game: the networks move in the order of the task, then the averages follow."""
+"""One training step: the networks move in the order of the task, then the averages follow."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ from mirage.training.tasks.task import Move, Statistics
 
 
 class Step:
-    """Moves the networks by one batch; what changes over time is read off the images seen."""
+    """Trains the networks on one batch; schedules are functions of the images seen."""
 
     def __init__(self, config: TrainConfig, state: TrainState) -> None:
         self.config = config
@@ -22,11 +22,10 @@ class Step:
         self.rules = TASKS[config.task].rules(config, state)
 
     def __call__(self, nimg: int, *batches: Any) -> dict[str, float]:
-        """Play one round; which network moves on which batch is the task's to say.
+        """Run one step; the task defines the moves and their batches.
 
-        Answers the step's statistics: losses, mean R1 and R2, mean logit margin of the pairs, norms
-        of the gradients. Raises CollapseError, with nothing moved by it, when a gradient is no
-        number.
+        Returns the statistics: losses, mean R1 and R2, mean margin of the logits, and gradient
+        norms. Raises CollapseError if a gradient is not finite; that network is then unchanged.
         """
         state = self.state
         state.set_schedules(nimg)
@@ -40,7 +39,7 @@ class Step:
         return {name: value.item() for name, value in statistics.items()}
 
     def _move(self, move: Move) -> Statistics:
-        """Move one network on the mean gradient of its batch, taken in parts that fit memory."""
+        """Update one network with the mean gradient of its batch, in parts that fit into memory."""
         network, optimizer = self.state.of(move.kind)
         self.state.discriminator.requires_grad_(move.kind == "d")
         optimizer.zero_grad(set_to_none=True)
@@ -60,10 +59,10 @@ class Step:
 
 
 def _checked_norm(network: nn.Module, kind: str) -> Tensor:
-    """The norm of all gradients together; raises CollapseError when it is no number."""
+    """The norm of all gradients; raises CollapseError if it is not finite."""
     gradients = [p.grad for p in network.parameters() if p.grad is not None]
     norm = torch.nn.utils.get_total_norm(gradients)
     if not torch.isfinite(norm):
-        player = {"d": "discriminator"}.get(kind, "generator")
-        raise CollapseError(f"the gradient of the {player} is {norm.item()}")
+        network_name = {"d": "discriminator"}.get(kind, "generator")
+        raise CollapseError(f"the gradient of the {network_name} is {norm.item()}")
     return norm

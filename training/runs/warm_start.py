@@ -1,4 +1,4 @@
-"""A new run begins with the weights of a published model, or of another run."""
+"""Initialisation of a new run with the weights of a bundle or another run."""
 
 import logging
 from pathlib import Path
@@ -16,11 +16,12 @@ from mirage.training.runs.state import TrainState
 log = logging.getLogger(__name__)
 
 FREE = {"num_classes", "latent_gain", "discriminator_widths"}
-"""What may differ: classes and judges are learnt anew, and the gain is not a weight."""
+"""Parameters that may differ: embeddings and discriminators are reinitialised, and the gain is
+not a weight."""
 
 
 def name_of(start: Path) -> str:
-    """What a run notes of where it began: name@version of a bundle, or the folder of a run."""
+    """The recorded name of the initial weights: name@version, or the folder of a run."""
     if not is_bundle(start):
         return start.resolve().name
     manifest = read_manifest(start)
@@ -40,10 +41,10 @@ def _weights_of(start: Path) -> Path:
 
 
 def warm_start(start: Path, state: TrainState, architecture: AnyArchitecture) -> None:
-    """Give the networks the weights of a bundle, which is verified first, or of a run's snapshot.
+    """Initialise the networks with the weights of a verified bundle, or of a run's snapshot.
 
-    Embeddings of classes start anew where their number differs. Raises BundleError for a bundle
-    that does not verify, DataError for one without weights, UsageError for other networks.
+    Class embeddings are reinitialised if the number of classes differs. Raises BundleError for an
+    invalid bundle, DataError for one without weights, UsageError for other architectures.
     """
     weights = _weights_of(start)
     published, generator, _ = load_weights(weights, "generator")
@@ -66,5 +67,5 @@ def _fill(network: nn.Module, state: dict[str, Tensor]) -> None:
     own = network.state_dict()
     fitting = {k: v for k, v in state.items() if k in own and v.shape == own[k].shape}
     for key in state.keys() - fitting.keys():
-        log.warning("%s begins anew: the classes are others, or its shape", key)
+        log.warning("%s is reinitialised: its classes or its shape differ", key)
     network.load_state_dict(own | fitting)

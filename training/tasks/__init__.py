@@ -1,1 +1,1 @@
-"""One file for each task: what is trained, on which batches, shown and scored how."""
+"""One file per task: what is trained, on which batches, and which samples and statistics it has."""

@@ -1,25 +1,25 @@
-"""How various generated images are, measured against real ones without any judge."""
+"""Diversity of generated images relative to real ones, without a feature network."""
 
 import numpy as np
 
 KINDS = 16
-"""Kinds of images where there are no classes to tell them apart."""
+"""Number of clusters if there are no classes."""
 MAX_SIDE = 32
-"""Images are compared at no more than this many pixels a side, so that 2,000 take 33 MB at most."""
+"""Images are compared at most at this many pixels a side, so that 2,000 take at most 33 MB."""
 BLOCK_BYTES = 4 << 20
-"""Of images that are shrunk at once; one image if it is larger."""
+"""Bytes of images reduced at a time; at least one image."""
 LEAST = 1e-3
-"""Real images that vary by less, in grey levels or nats, are no measure."""
+"""Real images that vary by less, in grey levels or nats, cannot serve as a reference."""
 
 
 class DiversityMonitor:
-    """Real images by which generated ones are measured, all of them shrunk to `MAX_SIDE`.
+    """Measures generated images relative to real ones, at most `MAX_SIDE` pixels a side.
 
-    images: uint8 or float32 [N, H, W, C]; labels int64 [N] or None; requested: labels int64 of the
-    fixed samples that will be measured, or None. Kinds are the mean images of the requested
-    classes, or where there are none a few of the real images. An image is of the kind that it
-    resembles most once the mean of all is taken away: by direction, so that blurred and pale
-    images, as an average makes them early on, are no single kind.
+    images: uint8 or float32 [N, H, W, C]. labels: int64 [N] or None. requested: labels int64 of the
+    fixed samples to be measured, or None. Clusters are the mean image of each requested class, or
+    some real images if there are no classes. Each sample belongs to the cluster with the highest
+    cosine similarity after the overall mean is subtracted; similarity of directions does not depend
+    on contrast, which is low in early, averaged samples.
     """
 
     def __init__(
@@ -36,9 +36,9 @@ class DiversityMonitor:
         self._entropy = self._entropy_of(pixels)
 
     def measure(self, samples: np.ndarray) -> dict[str, float]:
-        """Spread and entropy of uint8 [N, H, W, C], as shares of the real images'.
+        """Spread and entropy of uint8 [N, H, W, C] as ratios to the real images'.
 
-        What real images have none of is left out.
+        Omits statistics for which the real images have no variation.
         """
         pixels, measured = _pixels(samples), {}
         if self._spread > LEAST:
@@ -48,7 +48,7 @@ class DiversityMonitor:
         return measured
 
     def _kinds_of(self, pixels: np.ndarray, labels: np.ndarray | None) -> np.ndarray:
-        """Directions float32 [K, H * W * C] of length 1."""
+        """The cluster directions, float32 [K, H * W * C] of length 1."""
         classes = () if labels is None else np.unique(labels)
         if len(classes) > 1:
             kinds = np.stack([pixels[labels == k].mean(0) for k in classes])
@@ -58,7 +58,7 @@ class DiversityMonitor:
         return kinds / np.maximum(np.linalg.norm(kinds, axis=1, keepdims=True), 1e-9)
 
     def _entropy_of(self, pixels: np.ndarray) -> float:
-        """Of the kinds, in nats."""
+        """The entropy of cluster frequencies, in nats."""
         found = ((pixels - self._mean) @ self._kinds.T).argmax(1)
         counts = np.bincount(found, minlength=len(self._kinds))
         shares = counts[counts > 0] / len(pixels)
@@ -66,10 +66,9 @@ class DiversityMonitor:
 
 
 def shrink(images: np.ndarray, indices: np.ndarray | None = None) -> np.ndarray:
-    """[N, H, W, C] -> float32 [N, h, w, C] with sides of at most `MAX_SIDE`: means of areas.
+    """Reduce [N, H, W, C] to float32 [N, h, w, C] of at most `MAX_SIDE` by averaging areas.
 
-    indices: which images, int64; None takes all. They are read a few at a time, so that memory
-    does not grow with H and W.
+    indices: of the images, int64; None uses all. Images are read in blocks, which bounds memory.
     """
     chosen = np.arange(len(images)) if indices is None else indices
     at_once = max(1, BLOCK_BYTES // max(1, images[:1].nbytes))
@@ -78,7 +77,7 @@ def shrink(images: np.ndarray, indices: np.ndarray | None = None) -> np.ndarray:
 
 
 def _means(images: np.ndarray, axis: int) -> np.ndarray:
-    """Means over equal parts of an axis, as float32; the axis as it is where it is short enough."""
+    """Average over equal parts of an axis, as float32; short axes are unchanged."""
     size = images.shape[axis]
     if size <= MAX_SIDE:
         return images.astype(np.float32)
@@ -93,6 +92,6 @@ def _pixels(images: np.ndarray) -> np.ndarray:
 
 
 def _spread(pixels: np.ndarray, labels: np.ndarray | None) -> float:
-    """Mean over classes and pixels of the standard deviation, in grey levels."""
+    """Standard deviation in grey levels, averaged over classes and pixels."""
     groups = [pixels] if labels is None else [pixels[labels == k] for k in np.unique(labels)]
     return float(np.mean([group.std(0).mean() for group in groups if len(group) > 1] or [0.0]))

@@ -1,4 +1,4 @@
-"""Task `generate`: latents, and labels where there are classes, in; images out."""
+"""Task `generate`: images from latents, and from labels if there are classes."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -37,14 +37,14 @@ if TYPE_CHECKING:
 GRID = 10
 """Sample grids are 10 x 10: one column per class when there are ten."""
 FEW = 50
-"""Images of a class below which it is named."""
+"""Classes with fewer images are reported."""
 REAL = 2_000
 """Real images that the watchdog compares the grid with."""
 
 
 @dataclass(frozen=True)
 class Batch:
-    """What one network's move sees.
+    """The input of one network's move.
 
     images: float32 [N, C, H, W] in [-1, 1]. latents: float32 [N, latent_dim]. labels: int64 [N] of
     both, or None.
@@ -68,7 +68,7 @@ class Batch:
 
 @dataclass(frozen=True)
 class Weights:
-    """What changes over time, as it is in one step."""
+    """Values of the schedules in one step."""
 
     gamma: float
     mismatch: float
@@ -77,7 +77,7 @@ class Weights:
 
 
 def architecture_of(config: "TrainConfig", data: dict[str, Any]) -> Architecture:
-    """The networks that a configuration makes for data of this shape."""
+    """The architecture for a configuration and data of this shape."""
     height, width, channels = data["shape"]
     return Architecture.model_validate(
         {
@@ -99,7 +99,7 @@ def architecture_of(config: "TrainConfig", data: dict[str, Any]) -> Architecture
 
 
 class Batches:
-    """Each network moves on its own real images, labels and latents."""
+    """Draws separate real images, labels and latents for each network."""
 
     def __init__(self, config: "TrainConfig", dataset: Dataset) -> None:
         self.config, self.dataset = config, dataset
@@ -125,7 +125,7 @@ class Batches:
 
 
 class Rules:
-    """The game of a GAN: the discriminator moves, then the generator."""
+    """GAN training: the discriminator moves, then the generator."""
 
     def __init__(self, config: "TrainConfig", state: "TrainState") -> None:
         self.config, self.state = config, state
@@ -204,9 +204,9 @@ class Rules:
     def _discriminator(
         self, batch: Batch, randomness: StepRandomness, now: Weights
     ) -> tuple[Tensor, Statistics]:
-        """One pass over both members of the pairs, and one gradient for both penalties.
+        """One forward pass over both members of the pairs, and one gradient for both penalties.
 
-        The penalties are taken with respect to the images before augmentation, as R3GAN does.
+        The penalties are taken with respect to the images before augmentation, as in R3GAN.
         """
         discriminator = self._discriminator_network
         with precision(self.config, self.state.device):
@@ -226,7 +226,7 @@ class Rules:
             objective = objective + now.gamma / 2 * (r1 + r2)
             statistics |= {"r1": r1.detach(), "r2": r2.detach()}
         if randomness.wrong is not None:
-            # real images under other classes' labels are one more kind of fake (Reed et al. 2016)
+            # real images with labels of other classes are additional fakes (Reed et al. 2016)
             with precision(self.config, self.state.device):
                 mismatched = discriminator.logits(features.chunk(2)[0], randomness.wrong)
             objective = objective + now.mismatch * self.loss.discriminator(real, mismatched)
@@ -240,7 +240,7 @@ class Rules:
     def _slope(
         self, images: Tensor, labels: Tensor | None, randomness: StepRandomness, now: Weights
     ) -> Tensor:
-        """The mean slope penalty at these images, between the members of the pairs."""
+        """The mean slope penalty at random interpolations between the members of the pairs."""
         images.requires_grad_()
         with precision(self.config, self.state.device):
             logits = self._discriminator_network(self._see(images, randomness, now), labels)
@@ -261,7 +261,7 @@ class Rules:
 
 
 class Samples:
-    """Fixed latents and labels, and what the images' variety is beside that of real ones."""
+    """Fixed latents and labels, and diversity of the images relative to real ones."""
 
     columns = GRID
 
@@ -284,7 +284,7 @@ class Samples:
 
 @torch.inference_mode()
 def generate(network: nn.Module, latents: np.ndarray, labels: np.ndarray | None) -> np.ndarray:
-    """float32 [N, latent_dim] and int64 [N] or None -> uint8 [N, H, W, C], in float32."""
+    """Generate uint8 [N, H, W, C] from float32 [N, latent_dim] and int64 [N] or None."""
     network.eval()
     device = next(network.parameters()).device
     chosen = None if labels is None else torch.from_numpy(labels).to(device)

@@ -1,6 +1,6 @@
-"""What chance decides: images, latents, augmentation and noise.
+"""Random numbers of training: order of images, latents, augmentation and noise.
 
-Pure functions of the seed and of the images seen, so that a resumed run draws the same.
+Pure functions of the seed and of the images seen, so that a resumed run has the same.
 """
 
 from collections.abc import Callable
@@ -19,10 +19,10 @@ from mirage.training.optim.distributed import rank, world_size
 
 @dataclass(frozen=True)
 class StepRandomness:
-    """Drawn for real and fake members of a pair alike; None where nothing asks for it.
+    """Random numbers of a move, the same for both members of a pair; None if unused.
 
     augment: float32 [N, columns] in [0, 1). noise: float32 [N, C, H, W], normal. wrong: int64 [N],
-    classes that are not the image's. between: float32 [N] in [0, 1).
+    labels of other classes. between: float32 [N] in [0, 1).
     """
 
     augment: Tensor | None = None
@@ -39,7 +39,7 @@ class StepRandomness:
         return StepRandomness(**{k: None if v is None else v.to(device) for k, v in drawn.items()})
 
     def see(self, images: Tensor, config: TrainConfig, probability: float, sigma: float) -> Tensor:
-        """The images as the discriminator sees them: [M * N, C, H, W], the N draws M times."""
+        """The discriminator's input: [M * N, C, H, W], with the N random numbers used M times."""
         if self.augment is not None:
             random = self.augment.repeat(len(images) // len(self.augment), 1)
             images = augment(images, config.augment, probability, random)
@@ -49,24 +49,24 @@ class StepRandomness:
 
 
 def draw_for_all(draw: Callable[[int], Tensor], count: int) -> Tensor:
-    """`count` rows for this process, of those that all processes draw alike for all of them."""
+    """Draw for all processes and return the `count` rows of this one."""
     return draw(count * world_size()).chunk(world_size())[rank()]
 
 
 def draw_augment(config: TrainConfig, count: int) -> Tensor | None:
-    """The random numbers of a move's augmentation."""
+    """Draw the random numbers for the augmentation of a move."""
     width = columns(config.augment)
     return draw_for_all(lambda n: torch.rand(n, width), count) if width else None
 
 
 def draw_noise(images: Tensor, sigma: float) -> Tensor | None:
-    """Noise for each image, where there is to be any."""
+    """Draw noise for each image, if configured."""
     shape = images.shape[1:]
     return draw_for_all(lambda n: torch.randn(n, *shape), len(images)) if sigma > 0 else None
 
 
 def draw_wrong_labels(labels: Tensor, num_classes: int) -> Tensor:
-    """For each label int64 [N] another class, all others equally likely."""
+    """Draw another class for each label int64 [N], uniformly."""
     shift = draw_for_all(lambda n: torch.randint(1, num_classes, (n,)), len(labels))
     return (labels + shift.to(labels.device)) % num_classes
 
@@ -90,12 +90,12 @@ def random_stream(seed: int, stream: Stream, position: int) -> np.random.Generat
 
 
 def draw_step_latents(seed: int, stream: Stream, nimg: int, shape: tuple[int, int]) -> np.ndarray:
-    """float32 [N, latent_dim] of the step that begins after `nimg` images."""
+    """Draw latents float32 [N, latent_dim] of the step after `nimg` images."""
     return random_stream(seed, stream, nimg).standard_normal(shape, dtype=np.float32)
 
 
 class Sampler:
-    """An endless shuffled walk over `size` images: every image once before any comes again."""
+    """Endless shuffled passes over `size` images; each pass has every image once."""
 
     def __init__(self, size: int, seed: int) -> None:
         self.size = size
@@ -106,7 +106,7 @@ class Sampler:
         return random_stream(self.seed, Stream.ORDER, epoch).permutation(self.size)
 
     def indices(self, position: int, count: int) -> np.ndarray:
-        """int64 [count]: the images at `position` … `position + count - 1` of the walk."""
+        """Indices int64 [count] at positions `position` … `position + count - 1`."""
         places = np.arange(position, position + count)
         epochs, offsets = np.divmod(places, self.size)
         chosen = np.empty(count, np.int64)

@@ -1,4 +1,4 @@
-"""What networks can be trained to do, by name: one file per task."""
+"""All tasks by name."""
 
 from mirage.training.tasks import generate, upscale
 from mirage.training.tasks.task import Task

@@ -1,4 +1,4 @@
-"""What a run asks its task for; everything else about training is the same for all tasks."""
+"""The interface of tasks; the rest of training is the same for all tasks."""
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -20,9 +20,9 @@ Objective = Callable[[slice], tuple[Tensor, Statistics]]
 
 @dataclass(frozen=True)
 class Move:
-    """One network's step: the discriminator's `d`, the generator's `g`, or its warm start `w`.
+    """One network's update: of the discriminator `d`, the generator `g`, or its warm start `w`.
 
-    objective: the mean loss over this part of the batch of `size`, and what is recorded of it.
+    objective: the mean loss over a part of the batch of `size`, with its statistics.
     """
 
     kind: Literal["d", "g", "w"]
@@ -31,13 +31,13 @@ class Move:
 
 
 class Batch(Protocol):
-    """What one step's moves see."""
+    """The input of one step's moves."""
 
     def to(self, device: torch.device) -> "Batch": ...
 
 
 class Data(Protocol):
-    """What a run trains on."""
+    """The data of a run."""
 
     @property
     def fingerprint(self) -> str: ...
@@ -48,37 +48,37 @@ class Data(Protocol):
 
 
 class Batches(Protocol):
-    """Batches as pure functions of the seed and of the images seen."""
+    """Draws batches as pure functions of the seed and of the images seen."""
 
     def draw(self, nimg: int, part: slice) -> tuple[Any, ...]:
-        """What the moves after `nimg` images see, on the CPU: this part of each batch."""
+        """Draw the batches of the step after `nimg` images on the CPU: this process's part."""
 
 
 class Rules(Protocol):
-    """The game: which networks move in a step, on what objective."""
+    """The training procedure: which networks move in a step, with which objective."""
 
     def moves(self, nimg: int, *batches: Any) -> Iterator[Move]:
-        """The moves of the step after `nimg` images, each begun when the one before is done."""
+        """Yield the moves of the step after `nimg` images; each sees the previous one applied."""
 
     def schedule(self, nimg: int) -> dict[str, float]:
-        """What changes over time, as it is then; for the statistics."""
+        """Current values of all schedules, for the statistics."""
 
 
 class Samples(Protocol):
-    """The sample grid: the same inputs throughout a run. columns: images to its row."""
+    """The sample grid, with fixed inputs. columns: images per row."""
 
     columns: int
 
     def draw(self, network: nn.Module) -> np.ndarray:
-        """The grid's images, uint8 [N, H, W, C]."""
+        """Compute the images of the grid, uint8 [N, H, W, C]."""
 
     def measure(self, images: np.ndarray) -> dict[str, float]:
-        """What is measured on such images for the statistics."""
+        """Statistics of such images."""
 
 
 @dataclass(frozen=True)
 class Task:
-    """Makes the parts of a run from its configuration; data and sheets are of the task's kind."""
+    """Builds the parts of a run from its configuration."""
 
     architecture: Callable[["TrainConfig", dict[str, Any]], AnyArchitecture]
     batches: Callable[["TrainConfig", Any], Batches]
@@ -93,12 +93,12 @@ class Task:
 
 
 def precision(config: "TrainConfig", device: torch.device) -> torch.autocast:
-    """The context in which networks compute in the precision of the run."""
+    """The autocast context for the precision of the run."""
     return torch.autocast(device.type, torch.bfloat16, enabled=config.precision == "bfloat16")
 
 
 def moved(tensor: Tensor, device: torch.device) -> Tensor:
-    """The tensor on this device; the copy to a GPU does not hold up the caller."""
+    """Copy a tensor to a device; copies to a GPU are asynchronous."""
     if device.type == "cpu":
         return tensor
     return tensor.pin_memory().to(device, non_blocking=True)

@@ -1,8 +1,8 @@
-"""The warm start of task `generate`: which image is to come out of which latents.
+"""The warm start of task `generate`: reconstruction of training images from latent codes.
 
-Before the game, the generator learns to reconstruct the images from codes of their own, after
-Bojanowski et al., "Optimizing the Latent Space of Generative Networks", ICML 2018, with codes that
-are computed once instead of learnt.
+Before adversarial training, the generator learns to reconstruct each image from its own code, after
+Bojanowski et al., "Optimizing the Latent Space of Generative Networks", ICML 2018, but with codes
+that are computed once instead of learned.
 """
 
 import math
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from mirage.training.config import TrainConfig
 
 NOISE = 0.2
-"""Standard deviation of what is added to codes, so that latents between them mean something."""
+"""Standard deviation of noise added to codes, so that the space between codes is trained too."""
 
 
 class WarmStartBatches:

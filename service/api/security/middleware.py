@@ -10,7 +10,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from mirage.service.api.problems import problem_response
 from mirage.service.api.state import Service
 from mirage.service.errors import Draining
-from mirage.service.telemetry.logging import PROBES
+from mirage.service.telemetry.logging import CLIENT_LEFT, PROBES, has_client
 from mirage.service.telemetry.metrics import Metrics
 
 
@@ -57,7 +57,7 @@ class CountRequests:
         self._metrics = metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """An answer that never began counts as 500."""
+        """An answer that never began counts as 500, one that began without its client as 499."""
         status = 500
         started = time.perf_counter()
 
@@ -65,6 +65,9 @@ class CountRequests:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
+                if status != CLIENT_LEFT and not has_client(scope):
+                    status = CLIENT_LEFT
+                    self._metrics.abandoned.inc()
             await send(message)
 
         self._metrics.in_flight += 1

@@ -1,5 +1,6 @@
 """Requests and answers of the tests: how they are sent, read and checked."""
 
+import asyncio
 import io
 from typing import Any
 
@@ -38,3 +39,9 @@ def pixels(response: Any) -> np.ndarray:
     assert response.status_code == 200, response.text
     with Image.open(io.BytesIO(response.content)) as image:
         return np.asarray(image)
+
+
+def settle(client: TestClient) -> None:
+    """Let the event loop go round once, in which the last request is counted and logged."""
+    assert client.portal is not None
+    client.portal.call(asyncio.sleep, 0)

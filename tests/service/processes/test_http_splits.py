@@ -15,6 +15,7 @@ from uvicorn.server import ServerState
 from mirage.service.processes.http_protocol import HEAD_BYTES, PIECE_BYTES, HttpProtocol
 from mirage.service.processes.parser_errors import answer_errors
 from mirage.service.settings import Settings
+from mirage.service.telemetry.logging import has_client
 from mirage.service.telemetry.metrics import Metrics
 
 HOST = b" HTTP/1.1\r\nhost: x\r\n"
@@ -215,6 +216,30 @@ def test_requests_of_a_client_that_has_left_are_not_started() -> None:
 
     asyncio.run(run())
     assert started == ended == ["/0"]
+
+
+def test_a_request_whose_client_has_left_is_told() -> None:
+    """However soon it left: what is sent from then on reaches nobody."""
+    there: list[bool] = []
+
+    async def run() -> None:
+        left = asyncio.Event()
+
+        async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+            there.append(has_client(scope))
+            await left.wait()
+            await send({"type": "http.response.start", "status": 200, "headers": []})
+            there.append(has_client(scope))
+
+        protocol = connection(answer, Wire())
+        protocol.data_received(PARTS["a body"])
+        await turn()
+        protocol.connection_lost(ConnectionResetError())
+        left.set()
+        await turn()
+
+    asyncio.run(run())
+    assert there == [True, False]
 
 
 def test_a_connection_that_has_ended_is_freed_without_the_garbage_collector() -> None:

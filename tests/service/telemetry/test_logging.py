@@ -20,6 +20,7 @@ from starlette.types import Message
 
 from mirage.service.settings import Settings
 from mirage.service.telemetry.logging import (
+    LEFT,
     LINES_S,
     REQUEST_ID,
     RESERVED,
@@ -33,7 +34,7 @@ from mirage.service.telemetry.logging import (
     log_uncaught,
 )
 from tests.service.conftest import ClientOf
-from tests.service.helpers.requests import post, problem
+from tests.service.helpers.requests import post, problem, settle
 
 
 @pytest.fixture
@@ -238,6 +239,7 @@ def test_even_a_fault_of_the_service_answers_and_logs_the_id(
 
 def test_a_line_tells_what_was_made_and_how_long_it_took(client: TestClient, lines: Any) -> None:
     post(client, count=3, seed=7)
+    settle(client)
     (line,) = lines()
     times = {name: line.pop(name) for name in [*line] if name.endswith("_ms")}
     assert line == {
@@ -256,6 +258,7 @@ def test_a_line_tells_what_was_made_and_how_long_it_took(client: TestClient, lin
 
 def test_a_refused_request_has_a_line_too(client: TestClient, lines: Any) -> None:
     client.post("/generate?seed=secret", json={"count": 0})
+    settle(client)
     (line,) = lines()
     assert (line["status"], line["path"], line["model"]) == (422, "/generate", None)
     assert line["queue_ms"] is None
@@ -290,3 +293,21 @@ def test_a_client_that_leaves_is_told(left: str, lines: Any) -> None:
     scope = {"type": "http", "method": "GET", "path": "/", "headers": []}
     asyncio.run(LogRequests(app)(scope, swallow, swallow))  # type: ignore[arg-type]
     assert lines()[0]["client_gone"] == (left != "not")
+
+
+def test_an_answer_to_nobody_is_no_success(lines: Any) -> None:
+    """Of a client that leaves before the answer begins, and of one that leaves amid it."""
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        for name in ("start", "body"):
+            scope["state"][LEFT] = scope["path"] == f"/{name}"
+            await send({"type": f"http.response.{name}", "status": 200})
+
+    async def swallow(message: Message) -> None:
+        pass
+
+    for path in ("/start", "/body"):
+        scope = {"type": "http", "method": "GET", "path": path, "headers": [], "state": {}}
+        asyncio.run(LogRequests(app)(scope, swallow, swallow))  # type: ignore[arg-type]
+    assert [line["status"] for line in lines()] == [499, 200]
+    assert [line["client_gone"] for line in lines()] == [True, True]

@@ -63,6 +63,20 @@ def test_a_long_line_is_finished_before_the_next(pipe: Pipe) -> None:
     assert (text + os.read(pipe[0], 10**6)).startswith(line)
 
 
+def test_lines_are_written_whole_where_they_fit(pipe: Pipe) -> None:
+    """So that other processes, which hold the same end, do not write into the middle of one."""
+    line = b"x" * 999 + b"\n"
+    stream = UnblockedStderr(pipe[1])
+    stream.write(6 * line)
+    assert os.read(pipe[0], 10**6) == 4 * line
+    os.write(pipe[1], b"of another\n")
+    assert os.read(pipe[0], 10**6) == b"of another\n"
+    stream.write(b"next\n")
+    stream.write(b"next\n")
+    assert os.read(pipe[0], 10**6) == 2 * line
+    assert stream.dropped == 2
+
+
 def test_who_holds_the_same_end_is_not_affected(pipe: Pipe) -> None:
     own = os.dup(pipe[1])
     reopen_unblocked(own)

@@ -26,7 +26,7 @@ def test_the_pinned_classifier_loads_and_gives_features() -> None:
     assert classes.shape == (3,)
 
 
-def test_the_classifier_sees_each_image_alone() -> None:
+def test_the_classifier_processes_images_independently() -> None:
     images = np.random.default_rng(0).integers(0, 256, (5, 28, 28, 1), np.uint8)
     network = load_digit_classifier()
     together, _ = classify(network, images)
@@ -34,14 +34,14 @@ def test_the_classifier_sees_each_image_alone() -> None:
     np.testing.assert_allclose(together, alone, rtol=1e-4, atol=1e-4)
 
 
-def test_another_classifier_than_the_pinned_one_is_refused(tmp_path: Path) -> None:
+def test_rejects_another_classifier_than_the_pinned_one(tmp_path: Path) -> None:
     changed = tmp_path / "mnist.safetensors"
     changed.write_bytes(WEIGHTS.read_bytes()[:-1] + b"\0")
     with pytest.raises(DataError, match="the pinned classifier has"):
         load_digit_classifier(changed)
 
 
-def test_learns_and_reproduces_itself(tmp_path: Path) -> None:
+def test_training_is_deterministic(tmp_path: Path) -> None:
     images, labels = shapes(count=512, side=28)
     torch.set_num_threads(1)
     networks = [fit(images, labels, epochs=3, seed=0, batch=32) for _ in range(2)]

@@ -32,7 +32,7 @@ def test_real_images_without_classes() -> None:
     assert len(np.unique(real_sheet(images, None))) == 100
 
 
-def test_under_each_sample_stands_its_nearest_training_image(tmp_path: Path) -> None:
+def test_each_sample_has_its_nearest_training_image_below(tmp_path: Path) -> None:
     data = digits_like()
     evaluator = evaluator_of(data, tmp_path)
     model = Toy(height=28, width=28).model().SerializeToString()

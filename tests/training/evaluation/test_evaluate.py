@@ -19,7 +19,7 @@ def scorecard(tmp_path_factory: pytest.TempPathFactory) -> Scorecard:
     return evaluator_of(digits_like(), tmp_path_factory.mktemp("cache")).score(MODEL, seeds=2)
 
 
-def test_scores_every_model_beside_its_floor_and_collapse(scorecard: Scorecard) -> None:
+def test_scores_a_model_with_floor_and_collapsed_score(scorecard: Scorecard) -> None:
     scores = scorecard.scores
     assert next(iter(scores)) == "agreement"
     assert scores["frechet"].value > 2 * scores["frechet"].floor > 0
@@ -29,14 +29,14 @@ def test_scores_every_model_beside_its_floor_and_collapse(scorecard: Scorecard) 
     assert scorecard.collapsed["recall"] == 0
 
 
-def test_tells_with_what_it_was_measured(scorecard: Scorecard) -> None:
+def test_records_the_conditions_of_measurement(scorecard: Scorecard) -> None:
     assert scorecard.network == "the classifier of digits"
     assert scorecard.data_fingerprint == digits_like().fingerprint
     assert scorecard.sizes["generated"] == SIZES.generated
     assert not scorecard.full
 
 
-def test_later_draws_are_for_the_spread_alone(scorecard: Scorecard, tmp_path: Path) -> None:
+def test_further_seeds_affect_only_the_spread(scorecard: Scorecard, tmp_path: Path) -> None:
     once = evaluator_of(digits_like(), tmp_path).score(MODEL)
     assert once.scores == scorecard.scores
     assert once.spread == {}
@@ -51,13 +51,13 @@ def test_data_without_classes_have_no_agreement(tmp_path: Path) -> None:
     assert "frechet" in card.scores
 
 
-def test_a_test_split_that_is_the_training_data_counts_as_none(tmp_path: Path) -> None:
+def test_ignores_a_test_split_equal_to_the_training_data(tmp_path: Path) -> None:
     data = digits_like()
     assert evaluator_of(data, tmp_path, test=data).test is None
     assert evaluator_of(data, tmp_path, test=digits_like(200)).test is not None
 
 
-def test_images_of_another_size_are_refused(tmp_path: Path) -> None:
+def test_rejects_images_of_another_size(tmp_path: Path) -> None:
     model = Toy().model().SerializeToString()
     with pytest.raises(DataError, match=r"the model makes images \(8, 12, 1\)"):
         evaluator_of(digits_like(), tmp_path).score(model)
@@ -74,7 +74,7 @@ class Brightness:
         return quarters.reshape(len(images), 4).astype(np.float32), None
 
 
-def test_distances_by_another_network_bear_its_name(tmp_path: Path) -> None:
+def test_distances_of_another_network_have_its_name(tmp_path: Path) -> None:
     evaluator = evaluator_of(digits_like(), tmp_path)
     found = distances_by(Brightness(), evaluator, MODEL, "brightness")
     assert found.keys() == {"frechet_brightness", "kernel_brightness"}
@@ -82,5 +82,5 @@ def test_distances_by_another_network_bear_its_name(tmp_path: Path) -> None:
     assert found["frechet_brightness"].value > found["frechet_brightness"].floor
 
 
-def test_the_network_of_the_data_is_taken_unless_another_is_given(tmp_path: Path) -> None:
+def test_defaults_to_the_feature_network_of_the_data(tmp_path: Path) -> None:
     assert evaluator_of(digits_like(), tmp_path).network.sha256 == digit_features().sha256

@@ -29,9 +29,7 @@ def test_mnist_is_scored_by_the_shipped_classifier(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("labelled", [True, False])
-def test_other_data_get_a_network_of_their_own_which_is_made_once(
-    tmp_path: Path, labelled: bool
-) -> None:
+def test_other_data_have_their_own_cached_network(tmp_path: Path, labelled: bool) -> None:
     data = shapes_dataset(channels=3)
     if not labelled:
         data = Dataset(data.images, None, (), "f" * 64)
@@ -47,7 +45,7 @@ def test_other_data_get_a_network_of_their_own_which_is_made_once(
     np.testing.assert_array_equal(again(data.images)[0], features)
 
 
-def test_a_damaged_network_in_the_cache_is_made_anew(tmp_path: Path) -> None:
+def test_retrains_a_damaged_network_in_the_cache(tmp_path: Path) -> None:
     data = shapes_dataset()
     first = features_for(data, SHOWN, SIZES, tmp_path)
     (file,) = (tmp_path / "features").iterdir()
@@ -82,9 +80,7 @@ def script(network: nn.Module, path: Path) -> ScriptFeatures:
 
 @pytest.mark.parametrize("network", [Means(), Choosy()])
 @pytest.mark.parametrize("channels", [1, 3, 4])
-def test_images_of_every_kind_become_features(
-    tmp_path: Path, network: nn.Module, channels: int
-) -> None:
+def test_accepts_images_of_all_shapes(tmp_path: Path, network: nn.Module, channels: int) -> None:
     images = np.full((70, 4, 5, channels), 100, np.uint8)
     features, predicted = script(network, tmp_path / "network.pt")(images)
     assert features.dtype == np.float32
@@ -98,7 +94,7 @@ def test_networks_differ_by_their_hash(tmp_path: Path) -> None:
     assert first.name == "the network in a.pt"
 
 
-def test_a_file_that_is_no_torchscript_is_refused(tmp_path: Path) -> None:
+def test_rejects_a_file_that_is_not_torchscript(tmp_path: Path) -> None:
     path = tmp_path / "network.pt"
     with pytest.raises(DataError, match="no TorchScript can be read there"):
         ScriptFeatures(path)

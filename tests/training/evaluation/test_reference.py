@@ -7,7 +7,7 @@ from mirage.training.evaluation.reference import load_reference, split
 from tests.training.helpers.toys import SIZES, digit_features, digits_like
 
 
-def test_the_split_is_the_same_every_time_and_no_image_is_on_both_sides() -> None:
+def test_the_split_is_deterministic_and_disjoint() -> None:
     parts = split(120, SIZES)
     assert len(parts.reference) == 80
     assert len(parts.held_out) == 40
@@ -15,7 +15,7 @@ def test_the_split_is_the_same_every_time_and_no_image_is_on_both_sides() -> Non
     np.testing.assert_array_equal(parts.reference, split(120, SIZES).reference)
 
 
-def test_real_data_beat_a_generator_without_variety(tmp_path: Path) -> None:
+def test_real_data_score_better_than_a_collapsed_generator(tmp_path: Path) -> None:
     real = load_reference(digit_features(), digits_like(), None, SIZES, tmp_path)
     assert real.floor["frechet"] < real.collapsed["frechet"]
     assert real.floor["coverage"] > real.collapsed["coverage"]
@@ -23,7 +23,7 @@ def test_real_data_beat_a_generator_without_variety(tmp_path: Path) -> None:
     assert 0 <= real.floor["agreement"] <= 1
 
 
-def test_the_cache_gives_back_the_same_numbers(tmp_path: Path) -> None:
+def test_the_cache_returns_the_same_numbers(tmp_path: Path) -> None:
     network, data = digit_features(), digits_like()
     first = load_reference(network, data, None, SIZES, tmp_path)
     again = load_reference(network, data, None, SIZES, tmp_path)
@@ -33,7 +33,7 @@ def test_the_cache_gives_back_the_same_numbers(tmp_path: Path) -> None:
     assert len(list((tmp_path / "references").iterdir())) == 1
 
 
-def test_a_test_split_is_what_is_unseen(tmp_path: Path) -> None:
+def test_unseen_images_are_the_test_split(tmp_path: Path) -> None:
     network, data = digit_features(), digits_like()
     own = load_reference(network, data, None, SIZES, tmp_path)
     tested = load_reference(network, data, digits_like(200), SIZES, tmp_path)

@@ -14,7 +14,7 @@ bicubic = partial(enlarge, scale=2, filter=Image.Resampling.BICUBIC)
 nearest = partial(enlarge, scale=2, filter=Image.Resampling.NEAREST)
 
 
-def test_bicubic_gains_nothing_over_itself() -> None:
+def test_bicubic_has_no_gain_over_itself() -> None:
     card = score_restoration(bicubic, PICTURES, 2, "f")
     assert card.scores["model"] == card.scores["bicubic"]
     assert card.worst_gain == 0
@@ -22,7 +22,7 @@ def test_bicubic_gains_nothing_over_itself() -> None:
     assert card.pictures == 4
 
 
-def test_the_true_pictures_are_perfect() -> None:
+def test_the_original_pictures_are_perfect() -> None:
     known = {reduce(p.pixels, 2).tobytes(): p.pixels for p in PICTURES}
     card = score_restoration(lambda low: known[low.tobytes()], PICTURES, 2, "f")
     assert card.scores["model"]["psnr_y"] == 100
@@ -30,7 +30,7 @@ def test_the_true_pictures_are_perfect() -> None:
     assert card.scores["model"]["consistency"] == 0
 
 
-def test_the_worst_picture_is_named_and_those_below_bicubic_are_counted() -> None:
+def test_names_the_worst_picture_and_counts_those_below_bicubic() -> None:
     spoilt = reduce(PICTURES[2].pixels, 2).tobytes()
 
     def model(low: np.ndarray) -> np.ndarray:
@@ -42,14 +42,14 @@ def test_the_worst_picture_is_named_and_those_below_bicubic_are_counted() -> Non
     assert any("worst of 4: 2.png" in line for line in table(card))
 
 
-def test_a_twin_of_ones_own_is_what_is_enlarged() -> None:
+def test_uses_given_low_resolution() -> None:
     dark = Picture("dark", PICTURES[0].pixels, np.zeros((32, 32, 3), np.uint8))
     seen = []
     score_restoration(lambda low: (seen.append(int(low.max())), bicubic(low))[1], [dark], 2, "f")
     assert seen == [0]
 
 
-def test_transparent_pictures_of_odd_sizes_are_scored_on_white() -> None:
+def test_scores_transparent_pictures_of_odd_sizes_on_white() -> None:
     odd = Picture("odd", drawing(1, 65, alpha=True))
     card = score_restoration(bicubic, [odd, odd], 2, "f")
     assert 10 < card.scores["model"]["psnr_y"] < 60

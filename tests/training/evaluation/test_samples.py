@@ -13,7 +13,7 @@ def test_labels_come_in_the_proportions_of_the_data() -> None:
     assert chosen.tolist() == [0, 0, 1, 1, 1, 1, 1, 1]
 
 
-def test_image_i_is_that_of_seed_i() -> None:
+def test_image_i_has_seed_i() -> None:
     toy = Toy()
     labels = np.arange(130) % 10
     images = generate_images(toy.model().SerializeToString(), 130, labels, first_seed=1000)

@@ -31,7 +31,7 @@ def card(**changes: object) -> Scorecard:
     return Scorecard.model_validate(fields | changes)
 
 
-def test_survives_its_file(tmp_path: Path) -> None:
+def test_round_trips_through_its_file(tmp_path: Path) -> None:
     path = scores_file(tmp_path / "000001000.safetensors")
     assert path.name == "000001000.scores.json"
     assert read_scorecard(path) is None
@@ -39,7 +39,7 @@ def test_survives_its_file(tmp_path: Path) -> None:
     assert read_scorecard(path) == card()
 
 
-def test_a_file_that_is_no_scorecard_is_refused(tmp_path: Path) -> None:
+def test_rejects_a_file_that_is_not_a_scorecard(tmp_path: Path) -> None:
     path = tmp_path / "000001000.scores.json"
     path.write_text('{"frechet": 1}')
     with pytest.raises(DataError, match="evaluate again"):
@@ -49,7 +49,7 @@ def test_a_file_that_is_no_scorecard_is_refused(tmp_path: Path) -> None:
     assert known_scorecard(path) == card()
 
 
-def test_the_table_has_all_numbers_and_says_what_they_compare_with() -> None:
+def test_the_table_has_all_numbers_and_conditions() -> None:
     lines = list(table(card()))
     assert lines[1].split() == ["frechet", "2.5000", "0.2500", "0.5000", "99.0000", "10"]
     text = "\n".join(lines)
@@ -62,7 +62,7 @@ def test_the_table_has_all_numbers_and_says_what_they_compare_with() -> None:
     "changes",
     [{"network_sha256": "b" * 64}, {"data_fingerprint": "e" * 64}, {"sizes": {"generated": 9}}],
 )
-def test_compares_only_what_was_measured_alike(changes: dict[str, object]) -> None:
+def test_compares_only_equal_conditions(changes: dict[str, object]) -> None:
     assert card().compares_with(card(scores={}))
     assert not card().compares_with(card(**changes))
 
@@ -73,7 +73,7 @@ def test_from_60000_images_on_the_sizes_are_the_full_ones() -> None:
 
 
 @pytest.mark.parametrize("images", [96, 3583, 59_999])
-def test_smaller_data_are_split_in_proportion(images: int) -> None:
+def test_smaller_data_have_proportional_sizes(images: int) -> None:
     sizes = Sizes.of(images)
     assert sizes.reference + sizes.generated == images
     assert 5 * sizes.generated <= sizes.reference <= 5 * sizes.generated + 5
@@ -81,7 +81,7 @@ def test_smaller_data_are_split_in_proportion(images: int) -> None:
     assert not sizes.full
 
 
-def test_fast_takes_a_fifth_of_60000_images_and_all_of_fewer() -> None:
+def test_fast_uses_the_sizes_of_12000_images() -> None:
     sizes = Sizes.of(60_000, fast=True)
     assert (sizes.generated, sizes.reference, sizes.covered) == (2_000, 10_000, 1_000)
     assert not sizes.full
@@ -91,13 +91,11 @@ def test_fast_takes_a_fifth_of_60000_images_and_all_of_fewer() -> None:
 @pytest.mark.parametrize(
     ("images", "seen"), [(96, 10_000), (500, 15_000), (3_583, 100_000), (60_000, 100_000)]
 )
-def test_feature_networks_learn_from_few_images_longer_but_not_forever(
-    images: int, seen: int
-) -> None:
+def test_feature_networks_train_longer_on_few_images_within_bounds(images: int, seen: int) -> None:
     assert Sizes.of(images).fit_images == seen
     assert Sizes.of(images, fast=True).fit_images == min(seen, 25_000)
 
 
-def test_too_few_images_are_refused() -> None:
+def test_rejects_too_few_images() -> None:
     with pytest.raises(DataError, match="95 images; scores need at least 96"):
         Sizes.of(95)

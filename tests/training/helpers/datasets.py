@@ -1,4 +1,4 @@
-"""Small real data for the training tests: shapes that a network can learn in seconds."""
+"""Small data for the training tests: shapes that a network learns in seconds."""
 
 import gzip
 import struct
@@ -11,7 +11,7 @@ from mirage.training.data.dataset import Dataset, fingerprint
 
 
 def shapes(count: int = 96, side: int = 8, channels: int = 1) -> tuple[np.ndarray, np.ndarray]:
-    """Bright squares whose corner and size vary; the class is the half that they lie in."""
+    """Bright squares of random position and size; the class is the half with the square."""
     rng = np.random.default_rng(0)
     images = np.zeros((count, side, side, channels), np.uint8)
     labels = np.arange(count, dtype=np.int64) % 2
@@ -29,7 +29,7 @@ def shapes_dataset(side: int = 8, channels: int = 1) -> Dataset:
 
 
 def write_idx(path: Path, array: np.ndarray) -> None:
-    """Write uint8 of any shape as IDX, compressed when the name ends in .gz."""
+    """Write uint8 of any shape as IDX, compressed if the name ends in .gz."""
     header = struct.pack(f">4B{array.ndim}I", 0, 0, 8, array.ndim, *array.shape)
     content = header + array.astype(np.uint8).tobytes()
     path.write_bytes(gzip.compress(content) if path.suffix == ".gz" else content)
@@ -44,7 +44,7 @@ def write_idx_folder(folder: Path, count: int = 20, side: int = 8) -> tuple[np.n
 
 
 def write_image_folder(folder: Path, count: int = 8, channels: int = 3) -> np.ndarray:
-    """PNG files in the class folders `left` and `right`; answers the images as written."""
+    """Write PNG files to the class folders `left` and `right`; returns the images."""
     images, labels = shapes(count, 8, channels)
     for number, (image, label) in enumerate(zip(images, labels, strict=True)):
         target = folder / ("left", "right")[label]
@@ -67,7 +67,7 @@ TINY = {
 
 
 def tiny_flags() -> list[str]:
-    """TINY on the command line."""
+    """TINY as command-line flags."""
     values = {
         key: ",".join(map(str, value)) if isinstance(value, list) else value
         for key, value in TINY.items()

@@ -1,4 +1,4 @@
-"""Small pictures and archives of them, written as their owners would."""
+"""Small pictures, and archives of them."""
 
 import io
 import struct
@@ -23,7 +23,7 @@ def encode(picture: Image.Image, form: str = "PNG", **settings: object) -> bytes
 
 
 def ramp(width: int, height: int, channels: int = 3) -> np.ndarray:
-    """uint8 [height, width, channels] that differs everywhere and has no symmetry."""
+    """uint8 [height, width, channels] with distinct values and without symmetry."""
     return np.random.default_rng(0).integers(0, 256, (height, width, channels), np.uint8)
 
 
@@ -42,7 +42,7 @@ def write_tree(folder: Path, files: Mapping[str, bytes]) -> Path:
 
 
 def claims(side: int) -> bytes:
-    """A PNG of a few bytes whose header tells of an enormous picture."""
+    """A PNG of a few bytes whose header declares an enormous picture."""
     chunks = b"IHDR" + struct.pack(">II5B", side, side, 8, 0, 0, 0, 0), b"IDAT" + zlib.compress(b"")
     framed = (
         struct.pack(">I", len(chunk) - 4) + chunk + struct.pack(">I", zlib.crc32(chunk))

@@ -1,4 +1,4 @@
-"""Retraining jobs that take a second or two: tiny data, networks and scores, a lenient gate."""
+"""Retraining jobs that take a second or two: tiny data, networks and scores, and a lenient gate."""
 
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ OPEN = Thresholds(
 
 
 def make_job(folder: Path, settings: dict[str, Any] | None = None, **changes: Any) -> Job:
-    """A job for the model `toy` in folder/models; settings: of its configuration."""
+    """A job for the model `toy` in folder/models; settings: changes of its configuration."""
     data = shapes_dataset()
     config = build_config("mnist", {**TINY, "kimg": 0.048, **(settings or {})})
     job: dict[str, Any] = {

@@ -1,8 +1,8 @@
-"""A retraining job that is killed and repeated until it ends, beside one that nobody kills.
+"""Kills a retraining job until it ends, and compares it with an uninterrupted one.
 
-`python -m tests.training.helpers.kills FOLDER` kills it before every file that it puts in place;
-with `--random 20` it kills 20 jobs, each at a random moment instead. The last line is one JSON
-object. All jobs are forks of one process, for importing torch takes longer than a job.
+`python -m tests.training.helpers.kills FOLDER` kills it before every file that it renames into
+place; with `--random 20` it kills 20 jobs, each at a random time instead. The last line is one JSON
+object. All jobs are forks of one process, because importing torch takes longer than a job.
 """
 
 import argparse
@@ -30,7 +30,7 @@ from tests.training.helpers.jobs import make_job
 
 Move = Callable[..., None]
 LASTING = {"000000032.safetensors", "1", "release.json"}
-"""Last snapshot, version, release: what must not be made twice, so it is killed after them too."""
+"""Last snapshot, version, release: must not be repeated, so the job is also killed after them."""
 
 
 def main() -> None:
@@ -54,7 +54,7 @@ def main() -> None:
 
 
 def kill_everywhere(folder: Path) -> tuple[int, list[str]]:
-    """Answers how many processes it took, and the files at which all but one were killed."""
+    """Kill a job before every new file; returns the number of processes and the files."""
     marks = folder / "marks"
     marks.mkdir(parents=True)
     processes = 1
@@ -66,7 +66,7 @@ def kill_everywhere(folder: Path) -> tuple[int, list[str]]:
 def kill_at_random(
     folder: Path, count: int, seed: int, took_s: float, whole: dict[str, Any]
 ) -> list[dict[str, Any]]:
-    """Kill so many jobs, each somewhere in the seconds that one takes."""
+    """Kill the given number of jobs at random times within the duration of a job."""
     moments = random.Random(seed)
     kills: list[dict[str, Any]] = []
     while sum(kill["killed"] for kill in kills) < count:
@@ -77,7 +77,7 @@ def kill_at_random(
 
 
 def kill_once(folder: Path, after_s: float, whole: dict[str, Any]) -> dict[str, Any]:
-    """Kill a job after so many seconds, repeat it, and compare it with an unbroken one."""
+    """Kill a job after a time, repeat it, and compare it with an uninterrupted one."""
     status = run(folder, kill_after_s=after_s)
     past = read_result(next(iter((folder / "runs").glob("*")), folder))
     stage = past.stage if past else None
@@ -93,7 +93,7 @@ def kill_once(folder: Path, after_s: float, whole: dict[str, Any]) -> dict[str, 
 def run(
     folder: Path, prepare: Callable[[], None] = lambda: None, kill_after_s: float | None = None
 ) -> int:
-    """One process with the job in `folder`; its exit code, negative for a signal."""
+    """Run the job in `folder` in one process; returns its exit code, negative for a signal."""
     pid = os.fork()
     if not pid:
         os._exit(_work(folder, prepare))
@@ -143,7 +143,7 @@ def die_at_new_files(marks: Path) -> None:
 
 
 def outcome(folder: Path) -> dict[str, Any]:
-    """What is published in the end, all that must not depend on kills."""
+    """The published result, as far as it must not depend on kills."""
     root = folder / "models"
     bundle = load_bundle(root / "toy" / "1")
     weights = load_file(bundle.path / "weights.safetensors")

@@ -1,4 +1,4 @@
-"""Reading a page as a browser would, to see what it loads and says."""
+"""Parses a page to check what it loads and shows."""
 
 import re
 from dataclasses import dataclass, field
@@ -10,7 +10,7 @@ VOID = {"meta", "img", "source", "br"}
 
 @dataclass
 class Page(HTMLParser):
-    """What a page loads, its text, and the tags that were never closed."""
+    """The resources that a page loads, its text, and unclosed tags."""
 
     html: str
     loads: list[str] = field(default_factory=list)
@@ -39,6 +39,6 @@ class Page(HTMLParser):
 
     @property
     def outside(self) -> list[str]:
-        """Everything that is not within the page itself."""
+        """All references to external resources."""
         styled = re.findall(r"url\(|@import", self.html)
         return [link for link in self.loads if not link.startswith("data:image/")] + styled

@@ -1,4 +1,4 @@
-"""Untrained snapshots of every kind, for what comes after training."""
+"""Untrained snapshots of all families."""
 
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from mirage.training.runs.checkpoint import Snapshot, load_snapshot, save_weight
 
 
 def make_snapshot(folder: Path, family: str = "strided", **changes: Any) -> Snapshot:
-    """A snapshot of 8x12 images with random weights, written to disk and read back."""
+    """A snapshot of 8x12 images with random weights, written to disk and loaded again."""
     sizes = {
         "latent_dim": 6,
         "widths": (16, 8),
@@ -41,7 +41,7 @@ def make_snapshot(folder: Path, family: str = "strided", **changes: Any) -> Snap
 
 @torch.no_grad()
 def _wake(network: nn.Module) -> None:
-    """Give what begins at 0 weights, as training does: residual blocks are hidden before."""
+    """Replace zero-initialised weights by random ones, so that residual blocks have an effect."""
     for parameter in network.parameters():
         if not parameter.any():
             parameter.normal_(std=0.1)

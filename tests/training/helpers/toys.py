@@ -1,4 +1,4 @@
-"""Small real data and a small real network for the tests of scores."""
+"""Small data and a small network for the tests of scores."""
 
 from pathlib import Path
 
@@ -15,7 +15,7 @@ SIZES = Sizes(
 
 
 def digits_like(count: int = 120, labelled: bool = True) -> Dataset:
-    """28x28 grey shapes of two classes, which the classifier of digits takes."""
+    """28x28 grey shapes of two classes, a valid input of the classifier of digits."""
     images, labels = shapes(count, side=28)
     classes = ("left", "right") if labelled else ()
     labels = labels if labelled else None

@@ -31,7 +31,7 @@ def served(network: Upscaler, pictures: np.ndarray) -> np.ndarray:
 
 @pytest.mark.parametrize("scale", [2, 3, 4])
 @pytest.mark.parametrize("shape", [(48, 48), (37, 61), (1, 1), (5, 3)])
-def test_begins_as_bicubic_interpolation(scale: int, shape: tuple[int, int]) -> None:
+def test_is_initialised_as_bicubic_interpolation(scale: int, shape: tuple[int, int]) -> None:
     low = 64 + drawing(1, 64)[: shape[0], : shape[1]] // 2  # Pillow clips between its two passes
     made = served(Upscaler(architecture(scale=scale)), low[None])[0]
     bicubic = enlarge(low, scale, Image.Resampling.BICUBIC)
@@ -42,7 +42,7 @@ def test_begins_as_bicubic_interpolation(scale: int, shape: tuple[int, int]) -> 
 
 
 @pytest.mark.parametrize("tile", [5, 16, 24])
-def test_tiles_with_a_halo_of_the_radius_are_the_whole_picture(tile: int) -> None:
+def test_tiles_with_a_halo_of_the_radius_equal_the_whole_picture(tile: int) -> None:
     network, picture = trained_like(), drawing(2, 64)
     whole, radius = served(network, picture[None])[0], network.radius
     for y in range(0, 64, tile):
@@ -54,7 +54,7 @@ def test_tiles_with_a_halo_of_the_radius_are_the_whole_picture(tile: int) -> Non
             assert np.array_equal(inner, whole[4 * y : 4 * (y + tile), 4 * x : 4 * (x + tile)])
 
 
-def test_less_than_the_radius_is_not_enough() -> None:
+def test_a_smaller_halo_than_the_radius_differs() -> None:
     network = trained_like()
     low = torch.zeros(1, 3, 41, 41, requires_grad=True)
     (slope,) = torch.autograd.grad(network(low)[0, :, 80:84, 80:84].sum(), low)
@@ -63,14 +63,14 @@ def test_less_than_the_radius_is_not_enough() -> None:
     assert reach == network.radius == 6
 
 
-def test_pictures_of_a_batch_do_not_touch_each_other() -> None:
+def test_pictures_in_a_batch_are_independent() -> None:
     network, pictures = trained_like(), np.stack([drawing(k) for k in range(3)])
     together = served(network, pictures)
     for each, alone in zip(together, pictures, strict=True):
         assert np.array_equal(each, served(network, alone[None])[0])
 
 
-def test_in_bfloat16_the_picture_itself_stays_float32() -> None:
+def test_bfloat16_keeps_the_interpolation_in_float32() -> None:
     low = to_float(drawing(4)[None])
     network = Upscaler(architecture())
     with torch.autocast("cpu", torch.bfloat16):
@@ -79,12 +79,12 @@ def test_in_bfloat16_the_picture_itself_stays_float32() -> None:
     assert torch.equal(made, network(low))
 
 
-def test_an_architecture_is_read_back_as_its_own_kind() -> None:
+def test_an_architecture_round_trips_with_its_type() -> None:
     written = architecture(blocks=3)
     assert read_architecture(written.model_dump_json()) == written
 
 
-def test_the_discriminator_judges_neighbourhoods() -> None:
+def test_the_discriminator_has_a_logit_per_neighbourhood() -> None:
     network = FAMILIES["compact"].discriminator(architecture(discriminator_widths=[8, 8]))
     pictures = torch.rand(2, 3, 32, 48)
     logits = network(pictures, pictures)

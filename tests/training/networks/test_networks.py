@@ -39,7 +39,7 @@ def test_families_fit_any_shape(
 
 
 @pytest.mark.parametrize("family", families_of("generate"))
-def test_the_class_matters_to_both_networks(family: str) -> None:
+def test_both_networks_depend_on_the_class(family: str) -> None:
     torch.manual_seed(0)
     a = architecture(family)
     latents, images = torch.randn(2, 6), torch.rand(2, 3, 8, 12)
@@ -51,7 +51,7 @@ def test_the_class_matters_to_both_networks(family: str) -> None:
     assert not torch.equal(discriminator(images, zeros), discriminator(images, ones))
 
 
-def test_strided_networks_see_each_sample_alone() -> None:
+def test_strided_networks_process_samples_independently() -> None:
     torch.manual_seed(0)
     a = architecture(blocks=(1, 1))
     discriminator = FAMILIES["strided"].discriminator(a)
@@ -60,7 +60,7 @@ def test_strided_networks_see_each_sample_alone() -> None:
     torch.testing.assert_close(discriminator(images, labels), alone)
 
 
-def test_residual_blocks_begin_as_the_identity() -> None:
+def test_residual_blocks_are_initialised_as_the_identity() -> None:
     plain, deep = (
         FAMILIES["strided"].generator(architecture(blocks=blocks)) for blocks in ((0, 0), (2, 1))
     )
@@ -70,7 +70,7 @@ def test_residual_blocks_begin_as_the_identity() -> None:
 
 
 @pytest.mark.parametrize("family", families_of("generate"))
-def test_activations_neither_vanish_nor_explode_at_the_start(family: str) -> None:
+def test_initial_activations_neither_vanish_nor_explode(family: str) -> None:
     torch.manual_seed(0)
     a = architecture(family, widths=(64, 32, 16), height=16, width=16, hidden=64, latent_dim=32)
     images = FAMILIES[family].generator(a)(torch.randn(64, 32), torch.arange(64) % 4)
@@ -86,13 +86,13 @@ def test_activations_neither_vanish_nor_explode_at_the_start(family: str) -> Non
         ({"family": "dcgan", "normalize": "rms"}, "normalize is rms; family dcgan allows none"),
     ],
 )
-def test_says_which_sizes_do_not_fit(changes: dict[str, Any], said: str) -> None:
+def test_names_invalid_sizes(changes: dict[str, Any], said: str) -> None:
     with pytest.raises(ValidationError, match=said):
         architecture(**changes)
 
 
 @pytest.mark.parametrize("family", families_of("generate"))
-def test_the_latent_gain_multiplies_the_latents_alone(family: str) -> None:
+def test_the_latent_gain_scales_only_latents(family: str) -> None:
     torch.manual_seed(0)
     plain = FAMILIES[family].generator(architecture(family)).eval()
     wide = FAMILIES[family].generator(architecture(family, latent_gain=1.5)).eval()
@@ -102,7 +102,7 @@ def test_the_latent_gain_multiplies_the_latents_alone(family: str) -> None:
 
 
 @pytest.mark.parametrize("family", families_of("generate"))
-def test_the_same_features_are_scored_under_several_labels(family: str) -> None:
+def test_features_can_be_scored_with_several_labels(family: str) -> None:
     torch.manual_seed(0)
     discriminator = FAMILIES[family].discriminator(architecture(family)).eval()
     images, labels = torch.rand(4, 3, 8, 12), torch.arange(4)
@@ -111,7 +111,7 @@ def test_the_same_features_are_scored_under_several_labels(family: str) -> None:
         assert torch.equal(discriminator.logits(features, given), discriminator(images, given))
 
 
-def test_normalized_samples_have_a_root_mean_square_of_one_each() -> None:
+def test_normalized_samples_have_root_mean_square_one() -> None:
     x = torch.randn(4, 32) * torch.tensor([[0.01], [1.0], [30.0], [0.0]])
     squares = normalized(x, "rms").square().mean(1)
     torch.testing.assert_close(squares[:3], torch.ones(3), rtol=1e-3, atol=0)
@@ -121,7 +121,7 @@ def test_normalized_samples_have_a_root_mean_square_of_one_each() -> None:
 
 
 @pytest.mark.parametrize("family", ["strided", "residual"])
-def test_normalized_networks_keep_their_contrast_whatever_the_size_of_the_latents(
+def test_contrast_of_normalized_networks_is_independent_of_latent_scale(
     family: str,
 ) -> None:
     latents = torch.randn(16, 6, generator=torch.Generator().manual_seed(1))
@@ -138,7 +138,7 @@ def test_normalized_networks_keep_their_contrast_whatever_the_size_of_the_latent
     assert large > 3 * small
 
 
-def test_the_normalization_is_written_beside_weights_where_there_is_one() -> None:
+def test_the_normalization_is_stored_only_if_set() -> None:
     plain, normal = architecture(), architecture(normalize="rms")
     assert "normalize" not in plain.model_dump_json()
     for a in (plain, normal):
@@ -153,7 +153,7 @@ def test_mapping_adds_layers_between_the_latents_and_the_coarsest_stage() -> Non
     assert size(3) - size(1) == 2 * (12 * 12 + 12)
 
 
-def test_a_grouped_block_begins_as_the_identity_at_any_width() -> None:
+def test_a_grouped_block_is_initialised_as_the_identity_at_any_width() -> None:
     for width in (8, 20, 28, 96):
         x = torch.randn(2, width, 4, 4)
         assert torch.equal(residual.Block(width, depth=4)(x), x)
@@ -171,7 +171,7 @@ def test_penalties_reach_every_weight_of_the_discriminator(family: str) -> None:
     assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in weights.values())
 
 
-def test_the_classic_begins_as_its_paper_says() -> None:
+def test_dcgan_is_initialised_as_in_its_paper() -> None:
     classic = architecture("dcgan", latent_dim=100, widths=(64, 32, 16), height=28, width=28)
     for network in (dcgan.Generator(classic), dcgan.Discriminator(classic)):
         for module in network.modules():

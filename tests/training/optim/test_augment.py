@@ -33,7 +33,7 @@ def test_keeps_the_shape_and_changes_something(name: str, channels: int) -> None
     assert not torch.equal(after, before)
 
 
-def test_nothing_happens_at_probability_nought() -> None:
+def test_probability_zero_is_the_identity() -> None:
     assert torch.equal(augment(images(), ALL, 0.0, random(ALL)), images())
 
 
@@ -41,20 +41,20 @@ def test_no_names_mean_no_change() -> None:
     assert augment(before := images(), (), 1.0, random(())) is before
 
 
-def test_equal_random_numbers_treat_images_equally() -> None:
+def test_equal_random_numbers_give_equal_augmentations() -> None:
     """Both members of a pair are shifted, mirrored and covered alike."""
     pair = torch.cat([images(), images()])
     after = augment(pair, ALL, 0.7, random(ALL).repeat(2, 1))
     assert torch.equal(after[:4], after[4:])
 
 
-def test_an_image_does_not_depend_on_its_neighbours() -> None:
+def test_an_image_does_not_depend_on_its_batch() -> None:
     drawn = random(ALL)
     alone = torch.cat([augment(images()[i : i + 1], ALL, 0.7, drawn[i : i + 1]) for i in range(4)])
     torch.testing.assert_close(augment(images(), ALL, 0.7, drawn), alone)
 
 
-def test_befalls_the_share_of_images_that_it_should() -> None:
+def test_applies_with_the_given_probability() -> None:
     before = images(count=2000, height=4, width=4)
     after = augment(before, ("colour",), 0.3, random(("colour",), 2000))
     changed = (after != before).flatten(1).any(1).float().mean()
@@ -62,7 +62,7 @@ def test_befalls_the_share_of_images_that_it_should() -> None:
 
 
 @pytest.mark.parametrize("name", ALL)
-def test_can_be_differentiated_twice(name: str) -> None:
+def test_is_twice_differentiable(name: str) -> None:
     def slope(x: Tensor) -> Tensor:
         shown = augment(x, (name,), 1.0, drawn)
         (gradient,) = torch.autograd.grad(shown.pow(3).sum(), x, create_graph=True)
@@ -89,13 +89,13 @@ def test_translate_shifts_and_repeats_the_border(drawn: float, shift: int) -> No
     assert torch.equal(after[0, 0, 0], expected)
 
 
-def test_cutout_covers_a_quarter_when_the_hole_lies_inside() -> None:
+def test_cutout_covers_a_quarter_inside_of_the_image() -> None:
     after = augment(torch.ones(1, 3, 8, 12), ("cutout",), 1.0, torch.tensor([[0.0, 0.5, 0.5]]))
     assert (after == 0).sum() == 3 * 4 * 6
     assert (after[0, 0, 2:6, 3:9] == 0).all()
 
 
-def test_cutout_white_leaves_white_and_nothing_of_an_opacity() -> None:
+def test_cutout_white_fills_with_transparent_white() -> None:
     drawn = torch.tensor([[0.0, 0.5, 0.5]])
     after = augment(torch.zeros(1, 4, 8, 12), ("cutout-white",), 1.0, drawn)
     hole = after[0, :, 2:6, 3:9]
@@ -106,7 +106,7 @@ def test_cutout_white_leaves_white_and_nothing_of_an_opacity() -> None:
     assert (after == 1).sum() == 3 * 4 * 6
 
 
-def test_colour_leaves_opacity_and_the_middle_of_its_range_alone() -> None:
+def test_colour_keeps_alpha_and_is_the_identity_at_mid_range() -> None:
     before = images(channels=4)
     after = augment(before, ("colour",), 1.0, random(("colour",)))
     assert torch.equal(after[:, 3], before[:, 3])
@@ -124,7 +124,7 @@ def test_bfloat16_stays_bfloat16() -> None:
     assert augment(images().bfloat16(), ALL, 0.7, random(ALL)).dtype == torch.bfloat16
 
 
-def test_without_a_target_the_schedule_decides() -> None:
+def test_without_a_target_follows_the_schedule() -> None:
     probability = AdaptiveProbability(
         CosineSchedule(start=0, end=0.4, to_kimg=10), None, speed_kimg=500
     )
@@ -134,7 +134,7 @@ def test_without_a_target_the_schedule_decides() -> None:
     assert probability.at(10_000) == 0.4
 
 
-def test_rises_while_the_discriminator_is_too_certain_and_falls_else() -> None:
+def test_adapts_to_the_certainty_of_the_discriminator() -> None:
     probability = AdaptiveProbability(CosineSchedule(start=0.1, end=0.1), 0.6, speed_kimg=100)
     probability.follow(0.7, 10_000)
     assert probability.at(0) == pytest.approx(0.2)

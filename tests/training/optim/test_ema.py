@@ -6,7 +6,7 @@ from mirage.training.optim.ema import ema_beta, update_ema, young_half_life
 
 
 @pytest.mark.parametrize(("half_life_kimg", "beta"), [(0, 0.0), (0.064, 0.5), (0.128, 0.5**0.5)])
-def test_beta_halves_after_its_half_life(half_life_kimg: float, beta: float) -> None:
+def test_beta_halves_the_average_after_its_half_life(half_life_kimg: float, beta: float) -> None:
     assert ema_beta(half_life_kimg, batch_size=64) == pytest.approx(beta)
 
 
@@ -27,5 +27,5 @@ def test_beta_zero_copies() -> None:
 
 
 @pytest.mark.parametrize(("nimg", "half_life_kimg"), [(0, 0.0), (1000, 0.05), (10**6, 20.0)])
-def test_an_early_half_life_is_a_share_of_the_images_seen(nimg: int, half_life_kimg: float) -> None:
+def test_an_early_half_life_is_limited_by_the_images_seen(nimg: int, half_life_kimg: float) -> None:
     assert young_half_life(20.0, nimg) == pytest.approx(half_life_kimg)

@@ -10,7 +10,7 @@ def test_black_and_white_are_16_and_235() -> None:
     assert luma(pixels)[0].tolist() == pytest.approx([16, 235])
 
 
-def test_grey_is_as_it_is() -> None:
+def test_luma_of_grey_is_unchanged() -> None:
     assert luma(np.array([[[7], [200]]], np.uint8)).tolist() == [[7, 200]]
 
 

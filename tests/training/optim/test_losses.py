@@ -35,14 +35,14 @@ def softplus(x: float) -> float:
         ("wasserstein", (0.5 + 1) / 2 - (2 - 1) / 2, -(0.5 + 1) / 2),
     ],
 )
-def test_losses_are_their_formulas(name: str, discriminator: float, generator: float) -> None:
+def test_losses_equal_their_formulas(name: str, discriminator: float, generator: float) -> None:
     loss = LOSSES[name]
     assert loss.discriminator(REAL, FAKE).item() == pytest.approx(discriminator, rel=1e-6)
     assert loss.generator(REAL, FAKE).item() == pytest.approx(generator, rel=1e-6)
 
 
 @pytest.mark.parametrize("name", LOSSES)
-def test_each_player_is_drawn_to_win(name: str) -> None:
+def test_gradients_favour_each_network(name: str) -> None:
     """The discriminator's loss falls when fakes look less real; the generator's when more."""
     loss = LOSSES[name]
     real, fake = REAL.clone().requires_grad_(), FAKE.clone().requires_grad_()
@@ -53,7 +53,7 @@ def test_each_player_is_drawn_to_win(name: str) -> None:
     assert (to_fake < 0).any()
 
 
-def test_the_penalty_of_a_linear_function_is_the_square_of_its_weights() -> None:
+def test_the_penalty_of_a_linear_function_is_its_squared_weight_norm() -> None:
     weights = torch.randn(1, 2, 3, generator=torch.Generator().manual_seed(0))
     images = torch.zeros(4, 1, 2, 3, requires_grad=True)
     logits = (images * weights).sum((1, 2, 3))
@@ -82,12 +82,12 @@ def test_the_penalty_of_a_bfloat16_network_is_squared_in_float32() -> None:
     assert layer.weight.grad is not None
 
 
-def test_the_slope_penalty_is_nought_where_the_slope_is_one() -> None:
+def test_the_slope_penalty_is_zero_for_slope_one() -> None:
     images = torch.zeros(3, 1, 1, 2, requires_grad=True)
     weights = torch.tensor([[0.6, 0.8], [3.0, 4.0], [0.0, 0.0]])  # of lengths 1, 5 and 0
     penalty = slope_penalty(images, (images.flatten(1) * weights).sum(1))
     torch.testing.assert_close(penalty, torch.tensor([0.0, 16.0, 1.0]), atol=1e-5, rtol=1e-5)
 
 
-def test_only_the_loss_that_needs_a_slope_asks_for_it() -> None:
+def test_only_wasserstein_has_a_slope_penalty() -> None:
     assert [name for name, loss in LOSSES.items() if loss.slope] == ["wasserstein"]

@@ -14,7 +14,7 @@ def test_follows_half_a_cosine_between_its_ends(nimg: int, value: float) -> None
     assert SCHEDULE.at(nimg) == pytest.approx(value)
 
 
-def test_one_ramp_may_follow_another() -> None:
+def test_a_schedule_may_follow_another() -> None:
     later = CosineSchedule(start=0.5, end=0.25, from_kimg=30, to_kimg=40)
     both = SCHEDULE.model_copy(update={"then": later})
     kimg = (0, 15, 20, 29.999, 30, 35, 40)
@@ -29,6 +29,6 @@ def test_a_number_is_constant(constant: float | str) -> None:
     assert {schedule.at(nimg) for nimg in (0, 1, 10**9)} == {0.25}
 
 
-def test_refuses_what_it_does_not_know() -> None:
+def test_rejects_unknown_augmentations() -> None:
     with pytest.raises(ValidationError):
         CosineSchedule.model_validate({"start": 1, "end": 0, "shape": "linear"})

@@ -16,7 +16,7 @@ def equal(one: Batch, other: Batch) -> bool:
     return all(torch.equal(getattr(one, name), getattr(other, name)) for name in vars(one))
 
 
-def test_batches_depend_on_the_images_seen_alone() -> None:
+def test_batches_depend_only_on_the_images_seen() -> None:
     straight, jumping = loader(), loader()
     walked = [straight.batches(nimg) for nimg in range(0, 40, 8)]
     for nimg in (32, 0, 16):
@@ -26,7 +26,7 @@ def test_batches_depend_on_the_images_seen_alone() -> None:
     jumping.close()
 
 
-def test_the_two_players_see_other_images_and_latents() -> None:
+def test_the_networks_get_different_images_and_latents() -> None:
     source = loader()
     first, second = source.batches(0)
     assert not torch.equal(first.latents, second.latents)
@@ -44,7 +44,7 @@ def test_images_come_with_their_labels() -> None:
     source.close()
 
 
-def test_what_fails_in_the_thread_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_raises_errors_of_the_thread(monkeypatch: pytest.MonkeyPatch) -> None:
     source = loader()
     monkeypatch.setattr(source, "drawer", None)
     with pytest.raises(AttributeError):

@@ -33,9 +33,7 @@ def test_keeps_the_newest_two(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("damage", [b"", b"PK not a zip", None])
-def test_a_damaged_checkpoint_is_passed_over_with_a_warning(
-    tmp_path: Path, damage: bytes | None
-) -> None:
+def test_skips_a_damaged_checkpoint_with_a_warning(tmp_path: Path, damage: bytes | None) -> None:
     save_checkpoint(tmp_path, 8, {})
     newest = save_checkpoint(tmp_path, 16, {"weight": torch.arange(1000)})
     newest.write_bytes(newest.read_bytes()[:-100] if damage is None else damage)
@@ -43,24 +41,24 @@ def test_a_damaged_checkpoint_is_passed_over_with_a_warning(
         assert load_latest(tmp_path)["nimg"] == 8
 
 
-def test_keeps_as_many_as_it_is_told(tmp_path: Path) -> None:
+def test_keeps_the_given_number(tmp_path: Path) -> None:
     for nimg in range(8, 80, 8):
         save_checkpoint(tmp_path, nimg, {}, keep=4)
     assert [int(path.stem[-9:]) for path in checkpoints(tmp_path)] == [72, 64, 56, 48]
 
 
-def test_a_checkpoint_that_is_not_accepted_is_passed_over(tmp_path: Path) -> None:
+def test_skips_a_checkpoint_that_is_not_accepted(tmp_path: Path) -> None:
     for nimg in (8, 16):
         save_checkpoint(tmp_path, nimg, {"weight": torch.zeros(nimg)})
 
     def accept(checkpoint: dict) -> None:
         torch.nn.Linear(8, 1, bias=False).load_state_dict({"weight": checkpoint["weight"][None]})
 
-    with pytest.warns(UserWarning, match="checkpoint-000000016.pt is damaged and passed over"):
+    with pytest.warns(UserWarning, match="checkpoint-000000016.pt is damaged and skipped"):
         assert load_latest(tmp_path, accept)["nimg"] == 8
 
 
-def test_without_any_that_can_be_used_it_refuses_unless_told(tmp_path: Path) -> None:
+def test_fails_without_a_usable_checkpoint_unless_restart_is_allowed(tmp_path: Path) -> None:
     save_checkpoint(tmp_path, 8, {}).write_bytes(b"")
     with (
         pytest.warns(UserWarning, match="checkpoint-000000008.pt is damaged"),
@@ -72,7 +70,7 @@ def test_without_any_that_can_be_used_it_refuses_unless_told(tmp_path: Path) -> 
     assert [path.name for path in tmp_path.iterdir()] == ["checkpoint-000000008.pt"]
 
 
-def test_damaged_ones_set_aside_do_not_count_as_the_newest(tmp_path: Path) -> None:
+def test_renamed_damaged_checkpoints_do_not_count_as_newest(tmp_path: Path) -> None:
     save_checkpoint(tmp_path, 8, {})
     for nimg in (80, 88):
         save_checkpoint(tmp_path, nimg, {}, keep=3).write_bytes(b"damaged")
@@ -89,9 +87,7 @@ def test_damaged_ones_set_aside_do_not_count_as_the_newest(tmp_path: Path) -> No
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full, a disk without room")
 @pytest.mark.parametrize("numbers", [1, 100_000])
-def test_a_full_disk_leaves_the_checkpoint_of_before_and_no_half(
-    tmp_path: Path, numbers: int
-) -> None:
+def test_a_full_disk_keeps_the_previous_checkpoint(tmp_path: Path, numbers: int) -> None:
     save_checkpoint(tmp_path, 8, {})
     (tmp_path / ".checkpoint-000000016.pt").symlink_to("/dev/full")
     with pytest.raises(OSError, match="No space left on device"):
@@ -99,18 +95,18 @@ def test_a_full_disk_leaves_the_checkpoint_of_before_and_no_half(
     assert [path.name for path in tmp_path.iterdir()] == ["checkpoint-000000008.pt"]
 
 
-def test_nothing_to_load_is_no_error(tmp_path: Path) -> None:
+def test_returns_none_without_checkpoints(tmp_path: Path) -> None:
     assert load_latest(tmp_path / "nowhere") is None
 
 
-def test_a_half_written_checkpoint_is_not_seen(tmp_path: Path) -> None:
+def test_ignores_a_partial_checkpoint(tmp_path: Path) -> None:
     (tmp_path / ".checkpoint-000000008.pt").write_bytes(b"half")
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert load_latest(tmp_path) is None
 
 
-def test_weights_carry_their_architecture(tmp_path: Path) -> None:
+def test_weights_include_their_architecture(tmp_path: Path) -> None:
     generator = FAMILIES["strided"].generator(ARCHITECTURE)
     path = tmp_path / "weights.safetensors"
     save_weights(path, ARCHITECTURE, {"nimg": "8"}, generator=generator.state_dict())
@@ -121,14 +117,14 @@ def test_weights_carry_their_architecture(tmp_path: Path) -> None:
         assert torch.equal(state[name], value)
 
 
-def test_weights_can_be_read_by_whoever_may_read_the_folder(tmp_path: Path) -> None:
+def test_weights_have_default_permissions(tmp_path: Path) -> None:
     path, plain = tmp_path / "weights.safetensors", tmp_path / "plain"
     save_weights(path, ARCHITECTURE, {}, generator={"weight": torch.zeros(1)})
     plain.touch()
     assert path.stat().st_mode == plain.stat().st_mode
 
 
-def test_weights_that_cannot_be_read_are_a_data_error(tmp_path: Path) -> None:
+def test_unreadable_weights_raise_data_error(tmp_path: Path) -> None:
     path = tmp_path / "weights.safetensors"
     path.write_bytes(b"\xff" * 16)
     with pytest.raises(DataError, match=r"weights\.safetensors holds no generator"):
@@ -136,7 +132,7 @@ def test_weights_that_cannot_be_read_are_a_data_error(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", ["checkpoint", "weights"])
-def test_what_was_saved_is_on_the_disk_before_its_name(
+def test_files_are_flushed_before_they_are_renamed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
     """Renamed first, it could be an empty file after lost power."""

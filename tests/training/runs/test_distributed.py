@@ -84,7 +84,7 @@ def alone(folder: Path) -> dict[str, torch.Tensor]:
     return trained(folder, 1)
 
 
-def test_two_processes_follow_one(folder: Path, alone: dict[str, torch.Tensor]) -> None:
+def test_two_processes_train_like_one(folder: Path, alone: dict[str, torch.Tensor]) -> None:
     both = trained(folder, 2)
     assert both.keys() == alone.keys()
     for part in ("generator", "discriminator", "ema"):
@@ -121,7 +121,7 @@ def test_one_process_writes_for_both(folder: Path, alone: dict[str, torch.Tensor
     assert lines[0] == lines[1]
 
 
-def test_a_restart_goes_on_from_the_last_checkpoint(
+def test_a_restart_resumes_from_the_last_checkpoint(
     folder: Path, alone: dict[str, torch.Tensor]
 ) -> None:
     longer = trained(folder, 2, steps=STEPS + 2)
@@ -184,13 +184,13 @@ def test_a_signal_to_any_process_stops_all_with_a_checkpoint(folder: Path) -> No
     assert load_latest(run / "checkpoints")["nimg"] == 48
 
 
-def test_a_process_that_fails_ends_all(folder: Path) -> None:
+def test_a_failing_process_ends_all(folder: Path) -> None:
     code, run = launched(folder, "failed", "raise SystemExit(9)")
     assert code != 0
     assert load_latest(run / "checkpoints")["nimg"] <= 40
 
 
-def test_alone_nothing_is_shared() -> None:
+def test_one_process_is_trivial() -> None:
     with together():
         assert (rank(), world_size()) == (0, 1)
         value = torch.ones(2)

@@ -24,7 +24,7 @@ def shown(
     return code, said.out, said.err, run
 
 
-def test_shows_what_would_be_trained_and_trains_nothing(
+def test_shows_settings_without_training(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     code, out, _, run = shown(tmp_path, capsys, *tiny_flags(), "--kimg", "10")
@@ -42,7 +42,7 @@ def test_names_classes_with_few_images(tmp_path: Path, capsys: pytest.CaptureFix
     assert "warning        class 0 has 10 images only" in out
 
 
-def test_gives_the_reasons_of_auto(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_shows_the_reasons_of_auto(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     flags = ("--preset", "auto", "--set", "batch_size=4", "--set", "widths=16,8")
     code, out, error, _ = shown(tmp_path, capsys, *flags)
     assert code == 0, error
@@ -50,9 +50,7 @@ def test_gives_the_reasons_of_auto(tmp_path: Path, capsys: pytest.CaptureFixture
     assert "8x8" in out
 
 
-def test_refuses_what_training_would_refuse(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_raises_the_errors_of_training(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code, _, error, run = shown(tmp_path, capsys, "--set", "batch_size=1000")
     assert code == 3
     assert "1000" in error

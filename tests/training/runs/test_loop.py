@@ -73,7 +73,7 @@ def unbroken(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 
 
 @pytest.mark.parametrize("killed_at", [8, 40, 88])
-def test_a_killed_run_ends_with_the_same_bits(
+def test_a_killed_run_resumes_bit_identically(
     tmp_path: Path, unbroken: tuple[Path, Path], killed_at: int
 ) -> None:
     data, whole = unbroken
@@ -87,7 +87,7 @@ def test_a_killed_run_ends_with_the_same_bits(
     ]
 
 
-def test_sigterm_saves_and_ends_well(tmp_path: Path, unbroken: tuple[Path, Path]) -> None:
+def test_sigterm_saves_and_exits(tmp_path: Path, unbroken: tuple[Path, Path]) -> None:
     data, whole = unbroken
     assert run_training(data, tmp_path / "run", kill=(40, "SIGTERM")) == 0
     assert load_latest(tmp_path / "run" / "checkpoints")["nimg"] == 48
@@ -100,7 +100,7 @@ def read_stats(run: Path) -> list[dict]:
     return [json.loads(line) for line in (run / "stats.jsonl").read_text().splitlines()]
 
 
-def test_leaves_statistics_grids_and_a_snapshot(unbroken: tuple[Path, Path]) -> None:
+def test_writes_statistics_grids_and_a_snapshot(unbroken: tuple[Path, Path]) -> None:
     _, run = unbroken
     lines = read_stats(run)
     assert lines[-1]["nimg"] == 96
@@ -110,7 +110,7 @@ def test_leaves_statistics_grids_and_a_snapshot(unbroken: tuple[Path, Path]) -> 
     assert load_snapshot(Run(run).latest_snapshot()).nimg == 96
 
 
-def test_learns_which_half_a_class_lies_in(tmp_path: Path) -> None:
+def test_learns_the_classes(tmp_path: Path) -> None:
     changes = {
         **TINY,
         "batch_size": 16,
@@ -129,14 +129,14 @@ def test_learns_which_half_a_class_lies_in(tmp_path: Path) -> None:
     assert np.mean((right > left) == (np.arange(40) % 2 == 1)) > 0.9
 
 
-def test_auto_precision_is_resolved_and_written_down(tmp_path: Path) -> None:
+def test_auto_precision_is_resolved_and_recorded(tmp_path: Path) -> None:
     config = build_config("mnist", {**TINY, "precision": "auto", "kimg": 0.008})
     run = train(config, shapes_dataset(), tmp_path / "run", threads=1)
     assert run.read_config()[0].precision == resolve_precision("auto")
     assert resolve_precision("auto") in ("float32", "bfloat16")
 
 
-def test_a_checkpoint_of_other_networks_is_passed_over(tmp_path: Path) -> None:
+def test_skips_a_checkpoint_of_other_networks(tmp_path: Path) -> None:
     config = build_config("mnist", {**TINY, "kimg": 0.016})
     run = train(config, shapes_dataset(), tmp_path / "run", threads=1)
     other = build_config("mnist", {**TINY, "kimg": 0.008, "widths": [8, 8]})
@@ -144,7 +144,7 @@ def test_a_checkpoint_of_other_networks_is_passed_over(tmp_path: Path) -> None:
     [path] = list(checkpoints(strange.checkpoints))[:1]
     path.rename(run.checkpoints / "checkpoint-000000024.pt")
     config = build_config("mnist", {**TINY, "kimg": 0.032})
-    with pytest.warns(UserWarning, match="checkpoint-000000024.pt is damaged and passed over"):
+    with pytest.warns(UserWarning, match="checkpoint-000000024.pt is damaged and skipped"):
         train(config, shapes_dataset(), tmp_path / "run", threads=1)
     whole = train(config, shapes_dataset(), tmp_path / "whole", threads=1)
     state, expected = final_state(tmp_path / "run"), final_state(whole.path)
@@ -160,7 +160,7 @@ def damaged_run(folder: Path) -> Run:
 
 
 @pytest.mark.filterwarnings("ignore:checkpoint-.* is damaged")
-def test_a_run_without_a_usable_checkpoint_is_not_begun_anew_unless_told(tmp_path: Path) -> None:
+def test_does_not_restart_without_a_usable_checkpoint_unless_allowed(tmp_path: Path) -> None:
     config = build_config("mnist", {**TINY, "kimg": 0.016})
     run = damaged_run(tmp_path)
     statistics = run.stats_file.read_bytes()
@@ -177,19 +177,19 @@ def test_a_run_without_a_usable_checkpoint_is_not_begun_anew_unless_told(tmp_pat
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full, a disk without room")
-def test_a_full_disk_is_told_and_the_same_command_goes_on(tmp_path: Path) -> None:
+def test_a_full_disk_is_reported_and_training_can_resume(tmp_path: Path) -> None:
     config = build_config("mnist", {**TINY, "kimg": 0.032})
     run = Run(tmp_path / "run")
     run.checkpoints.mkdir(parents=True)
     (run.checkpoints / ".checkpoint-000000032.pt").symlink_to("/dev/full")
-    with pytest.raises(DataError, match="is full; checkpoints are whole"):
+    with pytest.raises(DataError, match="is full; free some space"):
         train(config, shapes_dataset(), run.path, threads=1)
     assert load_latest(run.checkpoints)["nimg"] == 16
     train(config, shapes_dataset(), run.path, threads=1)
     assert load_latest(run.checkpoints)["nimg"] == 32
 
 
-def test_augmentation_and_further_averages_resume_to_the_bit(tmp_path: Path) -> None:
+def test_augmentation_and_further_averages_resume_bit_identically(tmp_path: Path) -> None:
     changes = {
         **TINY,
         "augment": "flip,translate",

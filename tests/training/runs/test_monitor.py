@@ -34,7 +34,7 @@ def written(folder: Path) -> dict:
     return json.loads((folder / "watchdog.json").read_text())
 
 
-def test_a_healthy_run_is_left_alone_and_told_of(tmp_path: Path) -> None:
+def test_a_healthy_run_is_not_stopped_and_recorded(tmp_path: Path) -> None:
     watchdog = dog(tmp_path)
     for look in range(100):
         watchdog.look(look * 2000, HEALTHY)
@@ -59,7 +59,7 @@ def test_a_healthy_run_is_left_alone_and_told_of(tmp_path: Path) -> None:
         ("gain", {"gain": -3.5}),
     ],
 )
-def test_each_sign_ends_a_run_after_some_patience_and_says_what_to_change(
+def test_each_signal_stops_a_run_after_its_patience_with_advice(
     tmp_path: Path, sign: str, statistics: dict[str, float]
 ) -> None:
     watchdog = dog(tmp_path)
@@ -77,33 +77,33 @@ def test_each_sign_ends_a_run_after_some_patience_and_says_what_to_change(
     assert (alarm["sign"], alarm["nimg"], alarm["advice"]) == (sign, 104_000, SIGNS[sign][1])
 
 
-def test_a_sign_that_comes_back_within_its_limits_begins_anew(tmp_path: Path) -> None:
+def test_a_signal_within_its_limits_resets_the_count(tmp_path: Path) -> None:
     watchdog = dog(tmp_path)
     for look in range(50):
         watchdog.look(100_000 + look, HEALTHY | {"margin": 80.0 if look % 3 else 1.0})
     assert watchdog.healthy_until == 100_048
 
 
-def test_variety_is_not_asked_of_a_run_that_has_just_begun(tmp_path: Path) -> None:
+def test_diversity_is_not_checked_early(tmp_path: Path) -> None:
     watchdog = dog(tmp_path, from_kimg=50)
     for look in range(10):
         watchdog.look(look * 4000, HEALTHY | {"spread": 0.0, "entropy": 0.0})
     assert watchdog.healthy_until == 36_000
 
 
-def test_a_margin_means_nothing_to_losses_without_odds(tmp_path: Path) -> None:
+def test_the_margin_is_checked_only_for_logistic_losses(tmp_path: Path) -> None:
     watchdog = dog(tmp_path, loss="wasserstein")
     for look in range(10):
         watchdog.look(100_000 + look, HEALTHY | {"margin": 1000.0})
 
 
-def test_can_be_told_to_look_only(tmp_path: Path) -> None:
+def test_can_be_disabled(tmp_path: Path) -> None:
     watchdog = dog(tmp_path, off=True)
     for look in range(10):
         watchdog.look(100_000 + look, HEALTHY | {"margin": 80.0})
 
 
-def test_a_resumed_run_remembers_what_it_saw_up_to_its_checkpoint(tmp_path: Path) -> None:
+def test_a_resumed_run_restores_its_history_up_to_the_checkpoint(tmp_path: Path) -> None:
     watchdog = dog(tmp_path)
     for nimg in (1000, 2000, 3000):
         watchdog.look(nimg, HEALTHY)
@@ -114,7 +114,7 @@ def test_a_resumed_run_remembers_what_it_saw_up_to_its_checkpoint(tmp_path: Path
     assert [nimg for nimg, _ in written(tmp_path)["signs"]["margin"]["seen"]] == [1000, 2000, 3000]
 
 
-def test_a_resumed_run_goes_on_counting(tmp_path: Path) -> None:
+def test_a_resumed_run_continues_counting(tmp_path: Path) -> None:
     watchdog = dog(tmp_path)
     watchdog.look(100_000, HEALTHY)
     watchdog.look(102_000, HEALTHY | {"margin": 80.0})
@@ -126,14 +126,14 @@ def test_a_resumed_run_goes_on_counting(tmp_path: Path) -> None:
         resumed.look(106_000, HEALTHY | {"margin": 80.0})
 
 
-def test_a_value_that_is_no_number_is_outside_every_limit(tmp_path: Path) -> None:
+def test_nan_is_beyond_every_limit(tmp_path: Path) -> None:
     watchdog = dog(tmp_path, patience=1)
     with pytest.raises(CollapseError, match="margin was nan"):
         watchdog.look(1000, HEALTHY | {"margin": float("nan")})
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"signs": {"margin": 3}}'])
-def test_a_damaged_memory_is_no_obstacle(tmp_path: Path, content: str) -> None:
+def test_ignores_a_damaged_history(tmp_path: Path, content: str) -> None:
     (tmp_path / "watchdog.json").write_text(content)
     watchdog = dog(tmp_path, resumed_at=500)
     assert watchdog.healthy_until == 500
@@ -157,7 +157,7 @@ NO_IMAGES = {"watch.entropy": 0.0, "watch.spread": 0.0}
     ],
     ids=["a huge step", "a crushing penalty", "no penalty", "a saturated discriminator"],
 )
-def test_a_run_that_really_fails_is_ended_and_told_of(
+def test_stops_and_records_a_failing_run(
     tmp_path: Path, sign: str, changes: dict[str, object]
 ) -> None:
     settings = {**TINY, "kimg": 3, "watch.from_kimg": 0.2, "beta2": 0.99, **changes}
@@ -173,7 +173,7 @@ def test_a_run_that_really_fails_is_ended_and_told_of(
     assert all(np.isfinite(p.detach().numpy()).all() for p in healthy.generator.parameters())
 
 
-def test_without_any_healthy_snapshot_there_is_no_result(tmp_path: Path) -> None:
+def test_without_a_healthy_snapshot_there_is_no_result(tmp_path: Path) -> None:
     run = Run(tmp_path)
     run.snapshot_path(8).write_bytes(b"")
     run.set_aside(0)

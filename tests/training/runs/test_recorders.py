@@ -34,7 +34,7 @@ def test_shows_the_grids_in_order(tmp_path: Path, channels: int) -> None:
     assert shades == pytest.approx([0, 20, 40, 60], abs=4)
 
 
-def test_many_grids_are_shortened_to_the_first_the_last_and_some_between(tmp_path: Path) -> None:
+def test_many_grids_are_sampled_evenly_with_first_and_last(tmp_path: Path) -> None:
     run = Run(tmp_path)
     grids(run, 12)
     with Image.open(make_film(run, frames=3)) as film:
@@ -43,13 +43,13 @@ def test_many_grids_are_shortened_to_the_first_the_last_and_some_between(tmp_pat
         assert film.convert("L").getpixel((40, 40)) == pytest.approx(220, abs=4)
 
 
-def test_one_grid_is_no_film(tmp_path: Path) -> None:
+def test_one_grid_gives_no_animation(tmp_path: Path) -> None:
     run = Run(tmp_path)
     grids(run, 1)
     assert make_film(run) is None
 
 
-def test_says_what_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_names_the_missing_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
     with pytest.raises(UsageError, match=r"needs TensorBoard: pip install"):
         TensorBoardRecorder(tmp_path, 0)

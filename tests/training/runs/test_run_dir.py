@@ -19,23 +19,23 @@ def test_keeps_its_configuration(tmp_path: Path) -> None:
     assert Run(tmp_path / "run").read_config() == (config, DATA)
 
 
-def test_may_go_further_but_not_elsewhere(tmp_path: Path) -> None:
+def test_may_train_longer_but_not_with_other_settings(tmp_path: Path) -> None:
     run = Run(tmp_path)
     run.write_config(build_config("mnist", TINY), DATA)
     run.write_config(build_config("mnist", {**TINY, "kimg": 9, "status_kimg": 3}), DATA)
     with pytest.raises(UsageError, match=r"latent_dim was 8 and is 16; use a new --run"):
         run.write_config(build_config("mnist", {**TINY, "latent_dim": 16}), DATA)
-    with pytest.raises(UsageError, match="begun with other data"):
+    with pytest.raises(UsageError, match="started with other data"):
         run.write_config(build_config("mnist", TINY), {**DATA, "fingerprint": "other"})
 
 
-def test_only_one_process_trains_it(tmp_path: Path) -> None:
+def test_locks_the_run(tmp_path: Path) -> None:
     first, second = Run(tmp_path).locked(), Run(tmp_path).locked()
     with first, pytest.raises(LockedError, match="by another process"), second:
         raise AssertionError("two at once")
 
 
-def test_rewinding_drops_what_came_after_and_what_was_cut_short(tmp_path: Path) -> None:
+def test_rewinding_drops_later_and_incomplete_lines(tmp_path: Path) -> None:
     run = Run(tmp_path)
     for nimg in (8, 16, 24):
         run.append_stats({"nimg": nimg})
@@ -49,9 +49,7 @@ def test_rewinding_drops_what_came_after_and_what_was_cut_short(tmp_path: Path) 
 @pytest.mark.parametrize(
     "end", [b"\0" * 300, b'{"nimg": 24}\n' + b"\0" * 40 + b"\n", b'{"ni\n', b"\xff\xfe\n", b"[]\n"]
 )
-def test_what_lost_power_leaves_at_the_end_of_the_statistics_is_dropped(
-    tmp_path: Path, end: bytes
-) -> None:
+def test_drops_remains_of_a_power_loss_in_statistics(tmp_path: Path, end: bytes) -> None:
     run = Run(tmp_path)
     run.append_stats({"nimg": 8})
     run.append_stats({"nimg": 16})
@@ -72,7 +70,7 @@ def test_saves_grids_that_open(tmp_path: Path, channels: int) -> None:
         assert image.size == (24, 8)
 
 
-def test_a_folder_that_is_no_run_is_a_data_error(tmp_path: Path) -> None:
+def test_a_folder_that_is_not_a_run_raises_data_error(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="is no run"):
         Run(tmp_path).read_config()
     with pytest.raises(DataError, match="has no snapshot yet"):

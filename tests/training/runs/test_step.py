@@ -43,7 +43,7 @@ def test_one_step_moves_both_networks_and_the_average(preset: str) -> None:
     assert all(value == value for value in statistics.values())  # no NaN
 
 
-def test_the_penalties_are_measured_where_gamma_asks_for_them() -> None:
+def test_penalties_are_computed_only_with_gamma() -> None:
     config, state = make()
     assert {"r1", "r2"} <= Step(config, state)(0, *batches(config)).keys()
     config, state = make(gamma=0.0)
@@ -88,7 +88,7 @@ def test_state_survives_loading() -> None:
     assert Step(config, other)(8, *batches(config)) == first
 
 
-def test_mismatch_teaches_the_discriminator_which_label_is_whose() -> None:
+def test_mismatch_trains_the_discriminator_on_wrong_labels() -> None:
     def advantage(mismatch: float) -> float:
         """How much higher real images score under their own labels than under the other one."""
         torch.manual_seed(0)
@@ -105,7 +105,7 @@ def test_mismatch_teaches_the_discriminator_which_label_is_whose() -> None:
     assert advantage(1.0) > 2 * advantage(0.0)
 
 
-def test_the_latent_gain_is_the_averages_alone() -> None:
+def test_only_averages_have_a_latent_gain() -> None:
     config, state = make(latent_gain=1.5)
     latents, labels = torch.randn(3, config.latent_dim), torch.tensor([0, 1, 0])
     state.generator.eval()
@@ -138,7 +138,7 @@ ALL_OF_IT = {
 
 
 @pytest.mark.parametrize("loss", ["relativistic", "wasserstein"])
-def test_a_batch_in_parts_moves_as_the_whole(loss: str) -> None:
+def test_a_batch_in_parts_gives_the_same_update(loss: str) -> None:
     # Adam would make whole steps of the smallest differences
     plain = {"generator_optimizer": "sgd", "discriminator_optimizer": "sgd", "lr": 0.01}
     whole, seen = played(loss=loss, **plain, **ALL_OF_IT)
@@ -160,7 +160,7 @@ def test_a_batch_in_parts_moves_as_the_whole(loss: str) -> None:
     ],
     ids=str,
 )
-def test_every_part_of_the_recipe_moves_both_networks_in_its_own_way(
+def test_every_part_of_the_recipe_affects_both_networks(
     changes: dict[str, object],
 ) -> None:
     plain, _ = played()
@@ -170,14 +170,14 @@ def test_every_part_of_the_recipe_moves_both_networks_in_its_own_way(
     assert all(value == value for value in statistics.values())
 
 
-def test_what_is_not_asked_for_draws_nothing() -> None:
+def test_unused_randomness_is_not_drawn() -> None:
     """A setting that is off leaves the bits of a run as they were before it existed."""
     plain, _ = played(mismatch=0.0)
     off, _ = played(augment="flip", augment_probability=0.0, noise=0.0, mismatch=0.0)
     assert torch.equal(weights(off), weights(plain))
 
 
-def test_the_strength_of_augmentation_follows_the_discriminator_and_is_kept() -> None:
+def test_the_probability_of_augmentation_adapts_and_is_saved() -> None:
     adaptive = {"augment": "flip,colour", "augment_target": 1.0, "augment_speed_kimg": 0.1}
     adaptive["augment_probability"] = 0.5
     state, _ = played(**adaptive)
@@ -189,7 +189,7 @@ def test_the_strength_of_augmentation_follows_the_discriminator_and_is_kept() ->
     assert other.augment_probability.at(0) == state.augment_probability.at(0)
 
 
-def test_further_averages_follow_at_their_own_pace_and_are_kept() -> None:
+def test_further_averages_have_their_own_half_life_and_are_saved() -> None:
     state, _ = played(further_half_lives_kimg=[0.001, 1000.0])
     networks = state.networks()
     assert set(networks) == {"generator", "discriminator", "generator-0.001", "generator-1000"}

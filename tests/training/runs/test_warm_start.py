@@ -39,7 +39,7 @@ def begun(bundle: Path, folder: Path, data: Dataset, **changes: object) -> Run:
     return train(config, data, folder / "run", threads=1, start=bundle)
 
 
-def test_fine_tuning_begins_with_exactly_the_images_of_the_bundle(
+def test_fine_tuning_starts_with_exactly_the_images_of_the_bundle(
     bundle: Path, tmp_path: Path
 ) -> None:
     run = begun(bundle, tmp_path, shapes_dataset(), seed=5)
@@ -51,7 +51,7 @@ def test_fine_tuning_begins_with_exactly_the_images_of_the_bundle(
         assert np.array_equal(np.asarray(grid), sheet)
 
 
-def test_a_resumed_run_goes_on_instead_of_beginning_anew(bundle: Path, tmp_path: Path) -> None:
+def test_a_resumed_run_does_not_reload_initial_weights(bundle: Path, tmp_path: Path) -> None:
     begun(bundle, tmp_path, shapes_dataset())
     whole = begun(bundle, tmp_path / "whole", shapes_dataset(), kimg=0.016)
     resumed = begun(bundle, tmp_path, shapes_dataset(), kimg=0.016)
@@ -59,22 +59,22 @@ def test_a_resumed_run_goes_on_instead_of_beginning_anew(bundle: Path, tmp_path:
     assert contents[0] == contents[1]
 
 
-def test_other_networks_are_a_usage_error(bundle: Path, tmp_path: Path) -> None:
+def test_other_architectures_raise_usage_error(bundle: Path, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="latent_dim is 8 there and 9 here"):
         begun(bundle, tmp_path, shapes_dataset(), latent_dim=9)
 
 
-def test_other_classes_begin_anew_and_the_log_says_so(
+def test_other_classes_are_reinitialised_and_logged(
     bundle: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     data = shapes_dataset()
     three = replace(data, labels=np.arange(len(data)) % 3, classes=("a", "b", "c"))
     with caplog.at_level(logging.WARNING):
         begun(bundle, tmp_path, three)
-    assert "begins anew: the classes are others" in caplog.text
+    assert "is reinitialised: its classes" in caplog.text
 
 
-def test_a_bundle_that_does_not_verify_is_refused(bundle: Path, tmp_path: Path) -> None:
+def test_rejects_an_invalid_bundle(bundle: Path, tmp_path: Path) -> None:
     copy = tmp_path / "toy" / "1"
     copy.mkdir(parents=True)
     for file in bundle.iterdir():

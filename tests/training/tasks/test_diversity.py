@@ -7,14 +7,14 @@ from mirage.training.tasks.diversity import BLOCK_BYTES, MAX_SIDE, DiversityMoni
 from tests.training.helpers.datasets import shapes
 
 
-def test_real_images_measure_as_much_variety_as_themselves() -> None:
+def test_real_images_have_diversity_one() -> None:
     images, labels = shapes(200)
     measured = DiversityMonitor(images, labels, labels).measure(images)
     assert measured == pytest.approx({"spread": 1.0, "entropy": 1.0})
 
 
 @pytest.mark.parametrize("labelled", [True, False])
-def test_one_image_again_and_again_measures_none(labelled: bool) -> None:
+def test_one_repeated_image_has_no_diversity(labelled: bool) -> None:
     images, labels = shapes(200)
     given = labels if labelled else None
     repeated = np.repeat(images[:1], 100, axis=0)
@@ -23,7 +23,7 @@ def test_one_image_again_and_again_measures_none(labelled: bool) -> None:
     assert measured == pytest.approx({"spread": 0.0, "entropy": 0.0})
 
 
-def test_one_image_for_each_class_has_kinds_but_no_spread() -> None:
+def test_one_image_per_class_has_entropy_but_no_spread() -> None:
     images, labels = shapes(200)
     measured = DiversityMonitor(images, labels, labels[:100]).measure(images[np.arange(100) % 2])
     assert measured["spread"] == 0
@@ -31,7 +31,7 @@ def test_one_image_for_each_class_has_kinds_but_no_spread() -> None:
 
 
 @pytest.mark.parametrize("labelled", [True, False])
-def test_pale_images_are_no_single_kind(labelled: bool) -> None:
+def test_low_contrast_images_belong_to_several_clusters(labelled: bool) -> None:
     images, labels = shapes(200)
     mean = images.mean(0)
     pale = (mean + (images - mean) / 3).astype(np.uint8)
@@ -41,7 +41,7 @@ def test_pale_images_are_no_single_kind(labelled: bool) -> None:
     assert measured["spread"] == pytest.approx(1 / 3, abs=0.02)
 
 
-def test_only_the_classes_that_were_asked_for_are_compared() -> None:
+def test_compares_only_requested_classes() -> None:
     images, _ = shapes(200, channels=3)
     many = np.arange(200, dtype=np.int64) % 50
     asked = np.arange(100) % 10
@@ -49,7 +49,7 @@ def test_only_the_classes_that_were_asked_for_are_compared() -> None:
     assert DiversityMonitor(images, many, asked).measure(samples)["entropy"] > 0.7
 
 
-def test_what_real_images_have_none_of_is_left_out() -> None:
+def test_omits_statistics_without_real_variation() -> None:
     images = np.full((50, 8, 8, 1), 7, np.uint8)
     assert DiversityMonitor(images, None, None).measure(images) == {}
 
@@ -61,7 +61,7 @@ def test_one_class_is_compared_by_its_images() -> None:
     assert measured["entropy"] > 0.8
 
 
-def test_large_images_measure_as_small_ones() -> None:
+def test_large_images_are_measured_like_small_ones() -> None:
     images, labels = shapes(200)
     large = images.repeat(13, axis=1).repeat(13, axis=2)
     measured = DiversityMonitor(large, labels, labels[:100]).measure(large[:100])
@@ -69,7 +69,7 @@ def test_large_images_measure_as_small_ones() -> None:
     assert measured == pytest.approx(expected, rel=0.1)
 
 
-def test_shrinking_takes_the_means_of_areas() -> None:
+def test_shrinking_averages_areas() -> None:
     images = np.arange(3 * 64 * 48, dtype=np.uint8).reshape(3, 64, 48, 1)
     small = shrink(images, np.array([2, 0]))
     assert small.shape == (2, MAX_SIDE, MAX_SIDE, 1)

@@ -27,14 +27,14 @@ def test_wrong_labels_are_all_the_others() -> None:
         assert set(drawn.tolist()) == {0, 1, 2, 3} - {label}
 
 
-def test_nothing_is_drawn_that_is_not_asked_for() -> None:
+def test_draws_nothing_unless_configured() -> None:
     before = torch.random.get_rng_state()
     assert draw_augment(config(), 8) is None
     assert draw_noise(torch.zeros(8, 1, 4, 4), 0.0) is None
     assert torch.equal(torch.random.get_rng_state(), before)
 
 
-def test_both_members_of_a_pair_are_seen_alike() -> None:
+def test_both_members_of_a_pair_get_the_same_augmentation() -> None:
     torch.manual_seed(0)
     settings, images = config(augment="flip,colour"), torch.rand(3, 1, 4, 4)
     randomness = StepRandomness(augment=draw_augment(settings, 3), noise=draw_noise(images, 0.5))
@@ -43,14 +43,14 @@ def test_both_members_of_a_pair_are_seen_alike() -> None:
     assert not torch.equal(seen[:3], images)
 
 
-def test_the_noise_has_the_deviation_that_is_asked_for() -> None:
+def test_noise_has_the_configured_deviation() -> None:
     torch.manual_seed(0)
     images = torch.zeros(200, 1, 8, 8)
     seen = StepRandomness(noise=draw_noise(images, 0.3)).see(images, config(), 0.0, sigma=0.3)
     assert abs(seen.std() - 0.3) < 0.01
 
 
-def test_a_part_of_the_draws_is_that_part_of_each() -> None:
+def test_a_process_gets_its_part_of_the_numbers() -> None:
     randomness = StepRandomness(augment=torch.arange(6.0).view(3, 2), wrong=torch.arange(3))
     part = randomness[1:]
     assert part.augment.tolist() == [[2.0, 3.0], [4.0, 5.0]]
@@ -64,13 +64,13 @@ def test_shows_every_image_once_per_epoch() -> None:
     assert not (walk[0] == walk[1]).all()
 
 
-def test_the_walk_does_not_depend_on_how_it_is_cut() -> None:
+def test_indices_do_not_depend_on_the_batch_size() -> None:
     whole = Sampler(7, seed=3).indices(0, 50)
     cut = [Sampler(7, seed=3).indices(start, 5) for start in range(0, 50, 5)]
     assert whole.tolist() == np.concatenate(cut).tolist()
 
 
-def test_seeds_walk_differently() -> None:
+def test_seeds_give_different_orders() -> None:
     assert Sampler(100, 0).indices(0, 100).tolist() != Sampler(100, 1).indices(0, 100).tolist()
 
 

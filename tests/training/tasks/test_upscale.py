@@ -57,7 +57,7 @@ def assert_same(one: object, other: object) -> None:
         assert one == other
 
 
-def test_batches_depend_on_the_images_seen_alone(data: PictureSet) -> None:
+def test_batches_depend_only_on_the_images_seen(data: PictureSet) -> None:
     config = config_of()
     whole, (one, other) = Batches(config, data), (Batches(config, data) for _ in range(2))
     (batch,) = whole.draw(8, slice(0, 4))
@@ -68,7 +68,7 @@ def test_batches_depend_on_the_images_seen_alone(data: PictureSet) -> None:
     assert batch.high.shape == (4, 3, 24, 24)
 
 
-def test_first_the_content_alone_is_learnt(data: PictureSet) -> None:
+def test_trains_on_content_first(data: PictureSet) -> None:
     config = config_of()
     state = players_of(config, data)
     classify = weights(state.discriminator)
@@ -79,7 +79,7 @@ def test_first_the_content_alone_is_learnt(data: PictureSet) -> None:
     assert torch.equal(weights(state.discriminator), classify)
 
 
-def test_then_both_networks_move(data: PictureSet) -> None:
+def test_adversarial_training_updates_both_networks(data: PictureSet) -> None:
     config = config_of(**FROM_START)
     state = players_of(config, data)
     before = weights(state.generator), weights(state.discriminator)
@@ -108,7 +108,7 @@ def test_the_ratio_is_of_the_gradients_at_the_picture(data: PictureSet) -> None:
     assert 0.01 < game.norm() / gradients[0.0].norm() < 100
 
 
-def test_a_run_learns_to_be_more_faithful_than_bicubic(data: PictureSet, tmp_path: Path) -> None:
+def test_a_run_becomes_better_than_bicubic(data: PictureSet, tmp_path: Path) -> None:
     config = config_of(kimg=1.2, status_kimg=0.4, snapshot_kimg=1.2, checkpoint_kimg=1.2)
     lines = statistics(train(config, data, tmp_path / "run", threads=1))
     assert lines[-1]["gain"] > lines[0]["gain"]
@@ -116,9 +116,7 @@ def test_a_run_learns_to_be_more_faithful_than_bicubic(data: PictureSet, tmp_pat
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
-def test_a_resumed_run_follows_an_unbroken_one_to_the_bit(
-    data: PictureSet, tmp_path: Path, precision: str
-) -> None:
+def test_a_resumed_run_is_bit_identical(data: PictureSet, tmp_path: Path, precision: str) -> None:
     """Through both stages: the game begins between the two halves."""
     game = {"adversarial_ratio": {"start": 0.0, "end": 0.5, "from_kimg": 0.02, "to_kimg": 0.03}}
     config = config_of(precision=precision, **game)
@@ -154,7 +152,7 @@ def test_a_snapshot_enlarges_pictures_of_any_size(data: PictureSet, tmp_path: Pa
     assert made.shape == (2, 10, 18, 3)
 
 
-def test_a_run_can_begin_with_the_weights_of_another(data: PictureSet, tmp_path: Path) -> None:
+def test_a_run_can_start_with_the_weights_of_another(data: PictureSet, tmp_path: Path) -> None:
     first = train(config_of(), data, tmp_path / "first", threads=1)
     config = config_of(kimg=0.004, discriminator_widths=[4])
     second = train(config, data, tmp_path / "second", threads=1, start=first.path)
@@ -163,13 +161,13 @@ def test_a_run_can_begin_with_the_weights_of_another(data: PictureSet, tmp_path:
     assert torch.equal(weights(begun.upscaler), weights(learnt.upscaler))
 
 
-def test_a_run_of_other_sizes_cannot_be_begun_with(data: PictureSet, tmp_path: Path) -> None:
+def test_rejects_initial_weights_of_other_sizes(data: PictureSet, tmp_path: Path) -> None:
     first = train(config_of(), data, tmp_path / "first", threads=1)
     with pytest.raises(UsageError, match="width is 8 there and 16 here"):
         train(config_of(widths=[16]), data, tmp_path / "second", threads=1, start=first.path)
 
 
-def test_other_pictures_make_another_run(data: PictureSet, tmp_path: Path) -> None:
+def test_rejects_resuming_with_other_pictures(data: PictureSet, tmp_path: Path) -> None:
     train(config_of(kimg=0.008), data, tmp_path / "run", threads=1)
     other = drawings(tmp_path / "drawings", shrink=[2])
     with pytest.raises(UsageError, match="other data"):
@@ -186,6 +184,6 @@ def test_other_pictures_make_another_run(data: PictureSet, tmp_path: Path) -> No
         ({"blocks": [1, 2]}, "widths and blocks hold one number each"),
     ],
 )
-def test_a_wrong_setting_is_told(changes: dict[str, object], said: str) -> None:
+def test_names_an_invalid_setting(changes: dict[str, object], said: str) -> None:
     with pytest.raises(UsageError, match=said):
         config_of(**changes)

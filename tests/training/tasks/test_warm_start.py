@@ -41,14 +41,14 @@ def test_images_come_with_their_labels_and_latents_near_their_codes() -> None:
     assert batch.latents.dtype is torch.float32
 
 
-def test_a_part_of_a_batch_is_the_part_of_the_whole() -> None:
+def test_a_part_of_a_batch_equals_that_part_of_the_whole() -> None:
     (whole,) = batches().draw(8, slice(None))
     (part,) = batches().draw(8, slice(4, 8))
     assert torch.equal(part.images, whole.images[4:])
     assert torch.equal(part.latents, whole.latents[4:])
 
 
-def test_the_generator_alone_moves_and_its_average_follows_at_once() -> None:
+def test_only_the_generator_is_trained_and_copied_to_its_average() -> None:
     config = config_of(augment="translate", augment_target=0.6)
     state = TrainState(config, architecture_of(config, shapes_dataset().sheet()))
     before = {name: value.clone() for name, value in state.discriminator.state_dict().items()}
@@ -74,7 +74,7 @@ def test_every_family_learns_to_reconstruct(changes: dict[str, str]) -> None:
     assert np.mean(losses[-10:]) < 0.8 * np.mean(losses[:3])
 
 
-def test_the_game_begins_where_the_warm_start_ends(tmp_path: Path) -> None:
+def test_adversarial_training_starts_after_the_warm_start(tmp_path: Path) -> None:
     run = train(config_of(kimg=0.064), shapes_dataset(), tmp_path / "run", threads=1)
     lines = run.read_stats()
     warm = [line["nimg"] for line in lines if "reconstruction" in line]
@@ -85,7 +85,7 @@ def test_the_game_begins_where_the_warm_start_ends(tmp_path: Path) -> None:
     assert np.load(run.codes_file).shape == (96, 8)
 
 
-def test_a_warm_start_resumes_to_the_bit(tmp_path: Path) -> None:
+def test_a_warm_start_resumes_bit_identically(tmp_path: Path) -> None:
     for name, kimgs in (("broken", (0.016, 0.04, 0.056)), ("whole", (0.056,))):
         for kimg in kimgs:
             train(config_of(kimg=kimg), shapes_dataset(), tmp_path / name, threads=1)
@@ -96,7 +96,7 @@ def test_a_warm_start_resumes_to_the_bit(tmp_path: Path) -> None:
     assert not one["warm_start_optimizer"]["state"]
 
 
-def test_codes_that_are_lost_are_not_made_anew(tmp_path: Path) -> None:
+def test_lost_codes_are_not_recomputed(tmp_path: Path) -> None:
     run = train(config_of(kimg=0.016), shapes_dataset(), tmp_path / "run", threads=1)
     run.codes_file.unlink()
     with pytest.raises(DataError, match=r"codes\.npy cannot be read; use a new --run"):

@@ -1,1 +1,1 @@
-"""Scores, each a function of images or features."""
+"""Scores as functions of images or features."""

@@ -1,4 +1,4 @@
-"""Classification accuracy score: can a classifier learn the real classes from generated images?"""
+"""Classification accuracy score: how well a classifier trained on generated images performs."""
 
 import numpy as np
 
@@ -17,10 +17,11 @@ EPOCHS = 10
 def classification_accuracy(
     model: bytes, train: Dataset, test: Dataset, epochs: int = EPOCHS
 ) -> Score:
-    """CAS: test accuracy of classifiers trained on generated images; the floor: on the real ones.
+    """CAS: accuracy on real test images of classifiers trained on generated images.
 
-    As many images as the training data, at most 60,000; the classifier's own network and schedule,
-    the mean of 3 seeds each (Ravuri & Vinyals 2019). Raises DataError for data without classes.
+    The floor is the accuracy of classifiers trained on real images. Uses as many images as the
+    training data, at most 60,000, and the mean of 3 seeds (Ravuri & Vinyals 2019). Raises DataError
+    for data without classes.
     """
     if train.labels is None or test.labels is None:
         raise DataError("the data have no classes; CAS needs them")

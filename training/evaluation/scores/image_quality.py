@@ -1,4 +1,4 @@
-"""How like a picture is to the true one, as the literature measures it: pure functions of luma."""
+"""Similarity of a picture to its original: SSIM and GMSD of luma."""
 
 import numpy as np
 import torch
@@ -15,10 +15,9 @@ GRADIENT = 170.0
 
 
 def ssim(a: np.ndarray, b: np.ndarray) -> float:
-    """Structural similarity of two lumas float [H, W], as MATLAB's code has it: 1 for equal ones.
+    """Structural similarity of two lumas float [H, W], as in MATLAB; 1 if equal.
 
-    A Gaussian window of 11 pixels, at places where it lies within the picture. Raises DataError for
-    pictures smaller than that.
+    Uses a Gaussian window of 11 pixels, without padding. Raises DataError for smaller pictures.
     """
     if min(a.shape) < WINDOW:
         raise DataError(f"a picture is {a.shape[1]}x{a.shape[0]}; SSIM needs {WINDOW} pixels")
@@ -33,7 +32,7 @@ def ssim(a: np.ndarray, b: np.ndarray) -> float:
 
 
 def gmsd(a: np.ndarray, b: np.ndarray) -> float:
-    """Deviation of the similarity of gradients of two lumas float [H, W]: 0 for equal ones."""
+    """Gradient magnitude similarity deviation of two lumas float [H, W]; 0 if equal."""
     x, y = (_gradient(F.avg_pool2d(_image(v), 2)) for v in (a, b))
     likeness = (2 * x * y + GRADIENT) / (x * x + y * y + GRADIENT)
     return float(likeness.std(correction=0))
@@ -56,7 +55,7 @@ def _blurred(image: Tensor) -> Tensor:
 
 
 def _gradient(image: Tensor) -> Tensor:
-    """Its magnitude, by Prewitt's filters."""
+    """Gradient magnitude by Prewitt filters."""
     rows = torch.tensor([[1.0, 0, -1]] * 3, dtype=torch.float64) / 3
     filters = torch.stack([rows, rows.T])[:, None]
     return F.conv2d(F.pad(image, (1, 1, 1, 1), mode="replicate"), filters).square().sum(1).sqrt()

@@ -1,11 +1,11 @@
-"""Scores as pure functions of features: distances, shares, and counts of nearest neighbours."""
+"""Scores as pure functions of features: distances, and statistics of nearest neighbours."""
 
 import numpy as np
 import torch
 from tqdm import tqdm
 
 CLEAR = 5
-"""Grey levels of opacity that no eye tells from none, nor from all."""
+"""Differences of alpha, in grey levels, that are not visible."""
 
 
 def agreement(predicted: np.ndarray, requested: np.ndarray) -> float:
@@ -14,18 +14,18 @@ def agreement(predicted: np.ndarray, requested: np.ndarray) -> float:
 
 
 def translucent_share(images: np.ndarray) -> float:
-    """The share in [0, 1] of pixels of RGBA uint8 [N, H, W, 4] that are neither clear nor opaque.
+    """The share in [0, 1] of pixels of RGBA uint8 [N, H, W, 4] that are translucent.
 
-    Outlines of real pictures have such opacities; a model whose paper is not clean has more.
+    Real images have such pixels at outlines; models with unclean backgrounds have more.
     """
     opacity = images[..., 3]
     return float(np.mean((opacity > CLEAR) & (opacity < 255 - CLEAR)))
 
 
 def frechet_distance(a: np.ndarray, b: np.ndarray) -> float:
-    """Between Gaussians fitted to features float [N, D] and [M, D] (Heusel et al. 2017, eq. 6).
+    """Fréchet distance of features float [N, D] and [M, D] (Heusel et al. 2017, eq. 6).
 
-    |mean_a - mean_b|^2 + tr(A + B - 2 (A B)^(1/2)); 0 for equal ones, no upper bound.
+    |mean_a - mean_b|^2 + tr(A + B - 2 (A B)^(1/2)) of fitted Gaussians; 0 if equal, unbounded.
     """
     mean_a, mean_b = a.mean(0, dtype=np.float64), b.mean(0, dtype=np.float64)
     cov_a, cov_b = (np.cov(x.astype(np.float64), rowvar=False) for x in (a, b))
@@ -45,8 +45,8 @@ def _symmetric_root(matrix: np.ndarray) -> np.ndarray:
 def kernel_distance(a: np.ndarray, b: np.ndarray, subset: int, subsets: int) -> float:
     """Squared maximum mean discrepancy of features [N, D] and [M, D], with (x.y / D + 1)^3.
 
-    The unbiased estimate, so 0 in the mean for equal distributions and at times below; the mean of
-    `subsets` seeded draws of `subset` features from each (Binkowski et al. 2018).
+    The unbiased estimate: 0 on average for equal distributions, and sometimes negative. The mean
+    over `subsets` seeded random subsets of size `subset` (Binkowski et al. 2018).
     """
     rng = np.random.Generator(np.random.Philox(2))
     draws = [
@@ -73,9 +73,9 @@ def _kernel(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 
 def reverse_kl(modes: np.ndarray, count: int) -> float:
-    """KL in nats from the modes int64 [N] that were found to `count` equally likely ones.
+    """KL divergence in nats from the frequencies of modes int64 [N] to `count` equally likely ones.
 
-    Biased up by about (count - 1) / 2N: it says nothing without N, nor without that of real data.
+    Biased upwards by about (count - 1) / 2N; compare it only with real data of the same N.
     """
     shares = np.bincount(modes, minlength=count) / len(modes)
     found = shares[shares > 0]
@@ -84,17 +84,17 @@ def reverse_kl(modes: np.ndarray, count: int) -> float:
 
 SEARCHED_ROWS = 128
 SPARE = 4
-"""More candidates than are asked for, lest rounding leave out one that is as near."""
+"""Extra candidates, so that rounding cannot exclude an equally near one."""
 
 
 @torch.inference_mode()
 def find_nearest(
     features: np.ndarray, among: np.ndarray, count: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The `count` features [M, D] of `among` that lie nearest to each of float [N, D].
+    """Find the `count` nearest features in `among` [M, D] for each of float [N, D].
 
-    Answers squared distances float64 [N, count], least first, and indices int64 [N, count]; of
-    equals the first stands first. At no time are more than 128 x M distances held.
+    Returns squared distances float64 [N, count], ascending, and indices int64 [N, count]; ties are
+    ordered by index. Holds at most 128 x M distances at a time.
     """
     centre = among.mean(0, dtype=np.float64)  # differences of small numbers lose the least
     sought, found = (torch.from_numpy(side - centre).float() for side in (features, among))
@@ -125,10 +125,11 @@ SMALLEST = 1e-6
 def manifold_scores(real: np.ndarray, generated: np.ndarray, k: int = K) -> dict[str, float]:
     """Precision, recall, density and coverage of features float [N, D] and [M, D].
 
-    A feature's ball reaches to its k-th neighbour on its own side. precision: share of generated
-    features in some real ball; recall: share of real ones in some generated ball (Kynkäänniemi et
-    al. 2019). density: real balls around a generated feature, over k, so that 1 is usual and more
-    is possible; coverage: share of real balls that hold a generated feature (Naeem et al. 2020).
+    The ball of a feature extends to its k-th neighbour on its own side. precision: share of
+    generated features in a real ball; recall: share of real features in a generated ball
+    (Kynkäänniemi et al. 2019). density: number of real balls around a generated feature, divided by
+    k, which is 1 for equal distributions; coverage: share of real balls that contain a generated
+    feature (Naeem et al. 2020).
     """
     real_radius, generated_radius = radii(real, k), radii(generated, k)
     inside, held = np.zeros(len(generated), np.int64), np.zeros(len(real), bool)
@@ -189,5 +190,5 @@ def squared_distances(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 
 def _chunks(count: int) -> list[slice]:
-    """Slices of rows, so that a distance matrix is never held whole."""
+    """Slices of rows, so that the whole distance matrix is never in memory."""
     return [slice(start, start + COMPARED_ROWS) for start in range(0, count, COMPARED_ROWS)]

@@ -1,7 +1,7 @@
-"""Statistics of natural scenes: how lifelike pictures are, without looking at the true ones.
+"""Natural-scene statistics: how natural pictures look, without a reference picture.
 
-The 36 features of Mittal et al., "Making a Completely Blind Image Quality Analyzer", 2013, of
-patches; two sets of patches are compared by the Fréchet distance between Gaussians.
+The 36 features per patch of Mittal et al., "Making a Completely Blind Image Quality Analyzer",
+2013; two sets of patches are compared by the Fréchet distance between Gaussians.
 """
 
 from collections.abc import Sequence
@@ -17,22 +17,22 @@ from mirage.training.evaluation.scores.metrics import frechet_distance
 
 PATCH = 96
 LEAST_PATCHES = 72
-"""Twice as many as features, without which a covariance says nothing."""
+"""Twice the number of features, for a usable covariance."""
 WINDOW, SIGMA = 7, 7 / 6
 SHIFTS = ((0, 1), (1, 0), (1, 1), (1, -1))
-"""Neighbours whose products are looked at: right, below, and both diagonals."""
+"""Directions of the neighbours in products: right, below, and both diagonals."""
 
 
 def natural_scene_features(lumas: Sequence[np.ndarray]) -> np.ndarray:
-    """Features float64 [patches, 36] of all whole patches of lumas float [H, W], 0 to 255."""
+    """Features float64 [patches, 36] of all complete patches of lumas float [H, W], 0 to 255."""
     rows = [_features(luma) for luma in lumas if min(luma.shape) >= PATCH]
     return np.concatenate(rows) if rows else np.empty((0, 36))
 
 
 def natural_scene_distance(made: np.ndarray, real: np.ndarray) -> float | None:
-    """Fréchet distance of features [N, 36] and [M, 36] in units of the real ones' deviations.
+    """Fréchet distance of features [N, 36] and [M, 36], scaled by the real features' deviations.
 
-    None where there are too few patches to tell.
+    None if there are too few patches.
     """
     if min(len(made), len(real)) < LEAST_PATCHES:
         return None
@@ -41,7 +41,7 @@ def natural_scene_distance(made: np.ndarray, real: np.ndarray) -> float | None:
 
 
 def _features(luma: np.ndarray) -> np.ndarray:
-    """Of two scales, the second half as large: float64 [patches, 36]."""
+    """Features at two scales, the second with half the size: float64 [patches, 36]."""
     height, width = (side // PATCH * PATCH for side in luma.shape)
     image = torch.from_numpy(np.ascontiguousarray(luma[:height, :width], np.float64))[None, None]
     scales = [_of_patches(image, PATCH), _of_patches(F.avg_pool2d(image, 2), PATCH // 2)]
@@ -49,7 +49,7 @@ def _features(luma: np.ndarray) -> np.ndarray:
 
 
 def _of_patches(image: Tensor, side: int) -> Tensor:
-    """Shapes of the distributions of normalised luma and of products of neighbours: [P, 18]."""
+    """Distribution parameters of normalised luma and of products of neighbours: [P, 18]."""
     normal = _normalised(image)
     maps = [normal] + [normal * torch.roll(normal, shift, (2, 3)) for shift in SHIFTS]
     patches = [F.unfold(each, side, stride=side)[0].T for each in maps]
@@ -58,7 +58,7 @@ def _of_patches(image: Tensor, side: int) -> Tensor:
 
 
 def _normalised(image: Tensor) -> Tensor:
-    """Less the local mean, over the local deviation."""
+    """Subtract the local mean and divide by the local deviation."""
     weights, edge = gaussian(WINDOW, SIGMA), WINDOW // 2
 
     def local(values: Tensor) -> Tensor:
@@ -97,7 +97,7 @@ def _asymmetric_gaussian(values: Tensor) -> Tensor:
 
 @cache
 def _table() -> tuple[Tensor, Tensor, Tensor]:
-    """Shapes 0.2 ... 10, the moment ratio of each, and the mean of each at unit deviations."""
+    """Shapes 0.2 ... 10 with the moment ratio and the mean of each at unit deviation."""
     shape = torch.arange(0.2, 10.001, 0.001, dtype=torch.float64)
     one, two, three = (torch.lgamma(n / shape) for n in (1, 2, 3))
     ratio = torch.exp(one + three - 2 * two)
@@ -105,7 +105,7 @@ def _table() -> tuple[Tensor, Tensor, Tensor]:
 
 
 def _nearest(answers: Tensor, keys: Tensor, wanted: Tensor) -> Tensor:
-    """The answers of the keys nearest to the wanted ones; the keys rise or fall throughout."""
+    """The values whose keys are nearest to the wanted ones; keys are monotonic."""
     if keys[0] > keys[-1]:
         answers, keys = answers.flip(0), keys.flip(0)
     after = torch.searchsorted(keys, wanted).clamp(1, len(keys) - 1)

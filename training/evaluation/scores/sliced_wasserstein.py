@@ -1,7 +1,8 @@
-"""How far colours, shapes and details of images are from real ones; knows no network.
+"""Distance of colours, shapes and details from real images, without a feature network.
 
-Sliced Wasserstein distances of 7x7 patches on two levels of a Laplacian pyramid, as Karras et al.,
-"Progressive Growing of GANs", ICLR 2018, section 5, and of thumbnails, which see the whole image.
+Sliced Wasserstein distances of 7x7 patches at two levels of a Laplacian pyramid, as in Karras et
+al., "Progressive Growing of GANs", ICLR 2018, section 5, and of thumbnails, which cover the whole
+image.
 """
 
 import numpy as np
@@ -10,22 +11,22 @@ import torch.nn.functional as F
 from torch import Tensor
 
 MOST_IMAGES = 2_000
-"""Of each side: 64,000 patches, in about 40 MB for each level."""
+"""Images of each side: 64,000 patches, about 40 MB per level."""
 PATCH = 7
 PATCHES = 32
-"""Of each image and level."""
+"""Patches per image and level."""
 DIRECTIONS = 256
 AT_ONCE = 32
-"""Directions that are looked along together, which bounds the memory."""
+"""Directions projected at a time, which bounds memory."""
 THUMBNAIL = 16
 LEVELS = ("swd_fine", "swd_middle")
 PER_MILLE = 1_000
 
 
 class SlicedWasserstein:
-    """Two sets of real images uint8 [N, H, W, 3 or 4], and what generated ones score beside them.
+    """Compares images with two sets of real images uint8 [N, H, W, 3 or 4].
 
-    floor: what the two score against each other.
+    floor: the distances between the two sets.
     """
 
     def __init__(self, reference: np.ndarray, held_out: np.ndarray) -> None:
@@ -33,16 +34,16 @@ class SlicedWasserstein:
         self.floor = sliced_distances(reference, held_out)
 
     def compare(self, images: np.ndarray) -> dict[str, float]:
-        """The means of the distances to both sets, of as many images as each has."""
+        """Mean distances to both sets, for as many images as each has."""
         first, second = (sliced_distances(side, images) for side in self._sides)
         return {name: (first[name] + second[name]) / 2 for name in first}
 
 
 def sliced_distances(a: np.ndarray, b: np.ndarray) -> dict[str, float]:
-    """Distances of images uint8 [N, H, W, 3 or 4] over white, in thousandths of the range.
+    """Distances of two sets uint8 [N, H, W, 3 or 4] over white, in thousandths of the range.
 
-    `swd_fine` and, of sides of at least 14 pixels, `swd_middle` are of patches, `swd_thumbnails` of
-    whole images; 0 for equal sets. Both have the same number of images.
+    `swd_fine` and, for sides of at least 14 pixels, `swd_middle` use patches; `swd_thumbnails` uses
+    whole images. 0 for equal sets.
     """
     rng = np.random.Generator(np.random.Philox(3))
     first, second = over_white(a), over_white(b)
@@ -55,7 +56,7 @@ def sliced_distances(a: np.ndarray, b: np.ndarray) -> dict[str, float]:
 
 
 def over_white(images: np.ndarray) -> Tensor:
-    """uint8 [N, H, W, 3 or 4] -> float32 [N, 3, H, W] in [0, 1]; what is transparent is white."""
+    """Composite uint8 [N, H, W, 3 or 4] over white: float32 [N, 3, H, W] in [0, 1]."""
     shares = torch.from_numpy(np.array(images)).permute(0, 3, 1, 2) / 255
     if images.shape[3] == 3:
         return shares
@@ -63,7 +64,7 @@ def over_white(images: np.ndarray) -> Tensor:
 
 
 def pyramid(images: Tensor) -> list[Tensor]:
-    """What each level adds to the next smaller one [N, 3, H, W], as far as patches fit on it."""
+    """The Laplacian pyramid of [N, 3, H, W], down to the smallest level with room for patches."""
     levels: list[Tensor] = []
     while len(levels) < len(LEVELS) and min(images.shape[2:]) >= PATCH:
         smaller = F.avg_pool2d(images, 2)

@@ -1,4 +1,4 @@
-"""Stacked-MNIST: three digits in the colour channels, 1,000 modes; how many a model makes."""
+"""Stacked-MNIST: three digits in the colour channels, 1,000 modes; counts the modes of a model."""
 
 from collections.abc import Callable
 
@@ -14,7 +14,7 @@ from mirage.training.evaluation.scores.metrics import reverse_kl
 
 MODES = 1_000
 SAMPLES = 26_000
-"""As VEEGAN and PacGAN counted; the KL of N real triples is biased up, so N is part of it."""
+"""As in VEEGAN and PacGAN; the KL of N triples is biased, so N must be fixed."""
 SEEDS = 3
 SIDE = 28
 
@@ -22,11 +22,10 @@ SIDE = 28
 def stacked_scores(
     model: bytes, data: Dataset, samples: int = SAMPLES, seeds: int = SEEDS
 ) -> tuple[dict[str, Score], dict[str, float]]:
-    """Modes found and reverse KL to 1,000 equal modes, means of several seeds, and their spread.
+    """Number of modes and reverse KL to 1,000 equal modes, averaged over seeds, and their spread.
 
-    data: Stacked-MNIST itself (RGB), or MNIST, whose digits are then stacked by chance. Every
-    channel is classified by the classifier of digits. The floor is that of real triples, equally
-    many.
+    data: Stacked-MNIST (RGB), or MNIST, whose digits are then stacked at random. Each channel is
+    classified by the classifier of digits. The floor uses the same number of real triples.
     """
     of_model = _measure(lambda seed: _generated_modes(model, samples, seed), seeds)
     real = _predicted_digits(data.images)
@@ -58,7 +57,7 @@ def _generated_modes(model: bytes, samples: int, seed: int) -> np.ndarray:
 
 
 def _real_modes(digits: np.ndarray, samples: int, seed: int) -> np.ndarray:
-    """Modes of `samples` real images; grey digits are stacked by chance."""
+    """Modes of `samples` real images; grey digits are stacked at random."""
     if digits.shape[1] == 1:
         return triples(digits[triples_of(len(digits), samples, seed), 0])
     rng = np.random.Generator(np.random.Philox(seed))
@@ -66,7 +65,7 @@ def _real_modes(digits: np.ndarray, samples: int, seed: int) -> np.ndarray:
 
 
 def triples(digits: np.ndarray) -> np.ndarray:
-    """Digits int64 [N, 3] -> modes 0 … 999."""
+    """Convert digits int64 [N, 3] to modes 0 … 999."""
     return digits @ np.array([100, 10, 1])
 
 

@@ -12,7 +12,7 @@ from starlette.testclient import TestClient
 from mirage.service.api.security.auth import add_key, is_open
 from mirage.service.telemetry.logging import JsonFormatter, TextFormatter
 from tests.service.conftest import ClientOf
-from tests.service.helpers.requests import problem
+from tests.service.helpers.requests import problem, settle
 
 
 @pytest.fixture
@@ -99,6 +99,7 @@ def test_wrong_keys_leave_nothing_in_the_log_that_could_be_replayed(
     for number, text in enumerate(wrong):
         headers = {"X-Api-Key": text} if number % 2 else {"Authorization": f"Bearer {text}"}
         assert guarded.post("/generate", headers=headers).status_code == 403
+    settle(guarded)
     lines = [
         formatter.format(record)
         for formatter in (TextFormatter(), JsonFormatter())

@@ -12,6 +12,7 @@ from starlette.testclient import TestClient
 
 from mirage.service.api.security.middleware import CountRequests, HeadAsGet
 from mirage.service.api.state import Service
+from mirage.service.telemetry.logging import LEFT
 from mirage.service.telemetry.metrics import Metrics
 from tests.service.conftest import ClientOf
 from tests.service.helpers.requests import problem
@@ -41,6 +42,19 @@ def test_an_answer_that_never_began_counts_as_500() -> None:
     assert 'mirage_requests_total{code="200"} 1.0' in text
     assert 'mirage_requests_total{code="500"} 1.0' in text
     assert "mirage_requests_in_flight 0.0" in text
+
+
+def test_an_answer_to_nobody_counts_as_499() -> None:
+    metrics = Metrics()
+
+    async def leave(request: Request) -> Response:
+        request.scope["state"][LEFT] = True
+        return PlainTextResponse("too late")
+
+    counted = [Middleware(CountRequests, metrics=metrics)]
+    TestClient(Starlette(routes=[Route("/", leave, middleware=counted)])).get("/")
+    assert metrics.registry.get_sample_value("mirage_requests_total", {"code": "499"}) == 1
+    assert metrics.registry.get_sample_value("mirage_abandoned_total") == 1
 
 
 def test_while_it_drains_clients_are_let_go(app: FastAPI, client: TestClient) -> None:

@@ -18,7 +18,7 @@ def test_a_classifier_of_generated_images_is_tested_on_real_ones() -> None:
     assert score.n == 20
 
 
-def test_data_without_classes_are_refused() -> None:
+def test_rejects_data_without_classes() -> None:
     model = Toy(labels=(), height=28, width=28).model().SerializeToString()
     data = digits_like(20, labelled=False)
     with pytest.raises(DataError, match="CAS needs them"):

@@ -16,7 +16,7 @@ def noisy(picture: np.ndarray, by: float) -> np.ndarray:
     return picture + np.random.default_rng(0).normal(0, by, picture.shape)
 
 
-def test_equal_pictures_are_best(picture: np.ndarray) -> None:
+def test_equal_pictures_have_the_best_score(picture: np.ndarray) -> None:
     assert ssim(picture, picture) == pytest.approx(1)
     assert gmsd(picture, picture) == pytest.approx(0)
 
@@ -33,12 +33,12 @@ def test_both_are_symmetric(picture: np.ndarray) -> None:
     assert gmsd(picture, other) == pytest.approx(gmsd(other, picture))
 
 
-def test_ssim_of_two_flat_pictures_is_the_term_of_brightness() -> None:
+def test_ssim_of_flat_pictures_is_the_luminance_term() -> None:
     dark, bright = np.full((16, 16), 50.0), np.full((16, 16), 100.0)
     c1 = 6.5025
     assert ssim(dark, bright) == pytest.approx((2 * 5000 + c1) / (2500 + 10000 + c1))
 
 
-def test_a_picture_smaller_than_the_window_is_refused() -> None:
+def test_rejects_a_picture_smaller_than_the_window() -> None:
     with pytest.raises(DataError, match="12x5"):
         ssim(np.zeros((5, 12)), np.zeros((5, 12)))

@@ -16,7 +16,7 @@ from mirage.training.evaluation.scores.metrics import (
 )
 
 
-def test_outlines_are_translucent_and_what_is_clear_or_opaque_is_not() -> None:
+def test_counts_translucent_pixels() -> None:
     images = np.zeros((1, 1, 6, 4), np.uint8)
     images[0, 0, :, 3] = [0, 5, 6, 249, 250, 255]
     assert translucent_share(images) == 2 / 6
@@ -32,19 +32,19 @@ def test_the_same_distribution_scores_high_everywhere() -> None:
     assert scores["density"] == pytest.approx(1, abs=0.1)
 
 
-def test_one_mode_looks_real_and_covers_nothing() -> None:
+def test_one_mode_has_precision_but_no_coverage() -> None:
     scores = manifold_scores(normal(0), normal(0)[:1].repeat(1000, axis=0))
     assert scores["precision"] == 1
     assert scores["recall"] == 0
     assert scores["coverage"] < 0.1
 
 
-def test_what_is_far_from_the_data_scores_zero() -> None:
+def test_distant_features_score_zero() -> None:
     scores = manifold_scores(normal(0), normal(1) + 100)
     assert scores == {"precision": 0, "recall": 0, "density": 0, "coverage": 0}
 
 
-def test_counts_the_balls_that_hold_something() -> None:
+def test_counts_balls_with_features() -> None:
     real = np.array([[0.0], [1.0], [10.0], [11.0]])
     generated = np.array([[0.1], [0.3]])
     scores = manifold_scores(real, generated, k=1)
@@ -56,14 +56,14 @@ def test_the_radius_reaches_to_the_kth_neighbour() -> None:
     assert radii(np.array([[0.0], [1.0], [3.0]]), 2).tolist() == [9, 4, 9]
 
 
-def test_finds_the_nearest_and_how_near_it_is_for_its_surroundings() -> None:
+def test_finds_the_nearest_image_and_its_relative_distance() -> None:
     training = np.array([[0.0], [1.0], [10.0], [14.0]])
     nearness, indices = nearest(np.array([[0.5], [12.0], [14.0]]), training)
     np.testing.assert_allclose(nearness, [0.25, 0.25, 0])
     assert indices.tolist() == [0, 2, 3]
 
 
-def test_copies_are_told_from_new_images() -> None:
+def test_distinguishes_copies_from_new_images() -> None:
     training = normal(0, 2000)
     unseen, _ = nearest(normal(1), training)
     new, _ = nearest(normal(2), training)
@@ -72,7 +72,7 @@ def test_copies_are_told_from_new_images() -> None:
     assert memorised_share(copies, unseen) > 0.97
 
 
-def test_a_training_image_that_occurs_twice_is_no_division_by_zero() -> None:
+def test_duplicate_training_images_do_not_divide_by_zero() -> None:
     training = np.array([[0.0], [0.0], [5.0], [7.0]])
     nearness, _ = nearest(np.array([[0.0], [5.0]]), training)
     assert nearness.tolist() == [0, 0]
@@ -107,7 +107,7 @@ def test_frechet_of_gaussians_is_the_closed_form(mean: float, std: float, expect
     assert distance == pytest.approx(expected, rel=0.03)
 
 
-def test_frechet_sees_correlation() -> None:
+def test_frechet_depends_on_correlation() -> None:
     rng = np.random.default_rng(0)
     free = rng.normal(size=(20_000, 2))
     tied = free @ np.linalg.cholesky(np.array([[1, 0.8], [0.8, 1]])).T
@@ -116,7 +116,7 @@ def test_frechet_sees_correlation() -> None:
     assert frechet_distance(free, tied) == pytest.approx(expected, rel=0.05)
 
 
-def test_frechet_works_where_a_feature_is_always_zero() -> None:
+def test_frechet_accepts_constant_features() -> None:
     features = normal_float64(0, 1, 0)
     features[:, 0] = 0
     assert frechet_distance(features, features) == pytest.approx(0, abs=1e-9)
@@ -135,7 +135,7 @@ def test_kernel_distance_of_points_is_the_closed_form() -> None:
     assert kernel_distance(zeros, ones, 8, 3) == pytest.approx(1 + 8 - 2)
 
 
-def test_kernel_distance_is_the_same_every_time() -> None:
+def test_kernel_distance_is_deterministic() -> None:
     a, b = normal_float64(0, 1, 0, 200), normal_float64(1, 1, 1, 200)
     assert kernel_distance(a, b, 50, 5) == kernel_distance(a, b, 50, 5)
 
@@ -151,7 +151,7 @@ def normal_around(seed: int, count: int, mean: float = 0.0) -> np.ndarray:
 
 
 @pytest.mark.parametrize("mean", [0.0, 1e4])
-def test_finds_what_comparing_everything_finds(mean: float) -> None:
+def test_finds_the_same_as_a_full_comparison(mean: float) -> None:
     features, among = normal_around(0, 300, mean), normal_around(1, 500, mean)
     distances, indices = find_nearest(features, among, 3)
     everything = np.square(features[:, None].astype(np.float64) - among).sum(2)
@@ -166,6 +166,6 @@ def test_a_feature_among_them_is_at_distance_zero() -> None:
     np.testing.assert_array_equal(indices[:, 0], np.arange(300))
 
 
-def test_of_equals_the_first_stands_first() -> None:
+def test_ties_are_ordered_by_index() -> None:
     _, indices = find_nearest(np.zeros((1, 2)), np.zeros((3, 2)), 3)
     assert indices.tolist() == [[0, 1, 2]]

@@ -26,12 +26,12 @@ def test_a_picture_has_36_features_for_each_whole_patch() -> None:
     assert natural_scene_features([np.zeros((PATCH - 1, 500))]).shape == (0, 36)
 
 
-def test_features_are_numbers_even_of_a_flat_picture() -> None:
+def test_features_of_a_flat_picture_are_finite() -> None:
     assert np.isfinite(natural_scene_features([np.full((PATCH, PATCH), 128.0)])).all()
 
 
 @pytest.mark.parametrize("shape", [1.0, 2.0])
-def test_the_shape_of_a_known_distribution_is_found(shape: float) -> None:
+def test_estimates_the_shape_of_a_known_distribution(shape: float) -> None:
     rng = np.random.default_rng(1)
     draws = rng.laplace(size=(1, 200_000)) if shape == 1 else rng.normal(size=(1, 200_000))
     found, variance = _generalised_gaussian(torch.from_numpy(draws))[0].tolist()
@@ -39,7 +39,7 @@ def test_the_shape_of_a_known_distribution_is_found(shape: float) -> None:
     assert variance == pytest.approx(draws.var(), rel=0.01)
 
 
-def test_other_pictures_of_the_kind_are_near_and_coarser_ones_far() -> None:
+def test_similar_pictures_are_nearer_than_coarser_ones() -> None:
     real, others, coarse = (
         natural_scene_features(lumas) for lumas in (textures(0), textures(1), textures(2, blur=2))
     )
@@ -49,6 +49,6 @@ def test_other_pictures_of_the_kind_are_near_and_coarser_ones_far() -> None:
     assert 0 <= near < far / 4
 
 
-def test_a_few_patches_tell_nothing() -> None:
+def test_too_few_patches_give_none() -> None:
     few = natural_scene_features(textures(0, 3))
     assert natural_scene_distance(few, few) is None

@@ -31,20 +31,20 @@ def squares(count: int, seed: int, channels: int = 3, side: int = 32) -> np.ndar
     return images
 
 
-def test_equal_sets_are_no_distance_apart() -> None:
+def test_the_distance_of_equal_sets_is_zero() -> None:
     images = squares(50, seed=0)
     found = sliced_distances(images, images)
     assert found == {"swd_fine": 0, "swd_middle": 0, "swd_thumbnails": 0}
 
 
-def test_more_of_the_same_scores_as_the_floor_does() -> None:
+def test_images_of_the_same_distribution_score_like_the_floor() -> None:
     real = SlicedWasserstein(squares(200, seed=0), squares(200, seed=1))
     more = real.compare(squares(200, seed=2))
     for name, floor in real.floor.items():
         assert 0 < more[name] < 1.5 * floor
 
 
-def test_wrong_colours_show_in_thumbnails_and_wrong_details_in_patches() -> None:
+def test_thumbnails_detect_colours_and_patches_detect_details() -> None:
     images = squares(200, seed=0)
     real = SlicedWasserstein(images, squares(200, seed=1))
     noisy = images ^ np.random.default_rng(0).integers(0, 16, images.shape, np.uint8)
@@ -54,12 +54,12 @@ def test_wrong_colours_show_in_thumbnails_and_wrong_details_in_patches() -> None
     assert found["swd_thumbnails"] < 3 * real.floor["swd_thumbnails"]
 
 
-def test_scores_are_the_same_every_time() -> None:
+def test_scores_are_deterministic() -> None:
     a, b = squares(50, seed=0), squares(50, seed=1)
     assert sliced_distances(a, b) == sliced_distances(a, b)
 
 
-def test_what_is_transparent_is_white_whatever_its_colour() -> None:
+def test_transparent_pixels_are_white() -> None:
     images = squares(4, seed=0, channels=4)
     images[..., 3] = np.where((images[..., :3] == 255).all(-1), 0, 255)
     hidden = images.copy()
@@ -69,7 +69,7 @@ def test_what_is_transparent_is_white_whatever_its_colour() -> None:
 
 
 @pytest.mark.parametrize(("side", "levels"), [(32, 2), (14, 2), (12, 1), (4, 0)])
-def test_levels_are_as_many_as_patches_fit_on(side: int, levels: int) -> None:
+def test_the_pyramid_ends_when_patches_do_not_fit(side: int, levels: int) -> None:
     assert len(pyramid(torch.zeros(1, 3, side, side))) == levels
 
 
@@ -91,7 +91,7 @@ def evaluate(tmp_path: Path, channels: int) -> dict:
     return evaluator.score(model).model_dump()
 
 
-def test_models_of_colour_images_are_scored_beside_the_floor(tmp_path: Path) -> None:
+def test_scores_colour_images_with_a_floor(tmp_path: Path) -> None:
     card = evaluate(tmp_path, channels=3)
     for name in ("swd_fine", "swd_middle", "swd_thumbnails"):
         score = card["scores"][name]
@@ -100,12 +100,12 @@ def test_models_of_colour_images_are_scored_beside_the_floor(tmp_path: Path) -> 
         assert card["collapsed"][name] > score["floor"]
 
 
-def test_grey_images_have_no_such_scores(tmp_path: Path) -> None:
+def test_grey_images_have_no_sliced_distances(tmp_path: Path) -> None:
     scores = evaluate(tmp_path, channels=1)["scores"]
     assert not any(name.startswith(("swd", "translucent")) for name in scores)
 
 
-def test_transparency_is_scored_beside_that_of_real_images(tmp_path: Path) -> None:
+def test_scores_translucency_with_a_floor(tmp_path: Path) -> None:
     scores = evaluate(tmp_path, channels=4)["scores"]
     assert scores["translucent"]["floor"] == 0
     assert 0 <= scores["translucent"]["value"] <= 1

@@ -8,7 +8,7 @@ from tests.bundles import Toy
 from tests.training.helpers.toys import digits_like
 
 
-def test_three_digits_are_one_of_a_thousand_modes() -> None:
+def test_three_digits_give_one_of_a_thousand_modes() -> None:
     assert triples(np.array([[0, 0, 7], [9, 9, 9]])).tolist() == [7, 999]
 
 
@@ -32,13 +32,13 @@ def test_stacked_data_are_classified_channel_by_channel() -> None:
     assert scores["modes"].floor <= 10  # all three channels are the same digit
 
 
-def test_a_grey_model_has_no_stacked_digits() -> None:
+def test_rejects_a_grey_model() -> None:
     model = Toy(labels=(), height=28, width=28).model().SerializeToString()
     with pytest.raises(DataError, match="1 channels; stacked digits have 3"):
         stacked_scores(model, digits_like(), samples=4, seeds=2)
 
 
-def test_images_smaller_than_digits_are_refused() -> None:
+def test_rejects_images_smaller_than_digits() -> None:
     model = Toy(labels=(), channels=3).model().SerializeToString()
     with pytest.raises(DataError, match="12x8; digits are 28x28 or more"):
         stacked_scores(model, digits_like(), samples=4, seeds=2)
