@@ -289,7 +289,7 @@ class Queue:
             items = min(max(share, entry.weight), room) // entry.weight
             if room and not slices:
                 items = max(1, items)
-            if not items:
+            if items < 1:
                 self._entries.appendleft(entry)
                 break
             part = entry.take(items, now)

@@ -39,6 +39,9 @@ SHORT_TOLERANCE, LONG_TOLERANCE = 1.15, 1.05  # time per image, relative to the 
 CUDA_BATCH_PIXELS = 2**19
 
 
+MAX_WARM_SIDE = 256  # pixels; larger pictures take as long per pixel, so they show nothing new
+
+
 class Graph(Protocol):
     """A loaded graph; `is_lost` is true once only a new process can run it again."""
 
@@ -154,8 +157,8 @@ class Engine:
         """Return inputs by their work."""
         if self._pictures is None:
             return {size: self._zeros(size) for size in self.sizes}
-        multiple = self._pictures.multiple
-        sides = {max(1, part * self._tile // (4 * multiple)) * multiple for part in (1, 2, 4)}
+        multiple, largest = self._pictures.multiple, min(self._tile, MAX_WARM_SIDE)
+        sides = {max(1, part * largest // (4 * multiple)) * multiple for part in (1, 2, 4)}
         return {side * side: self._zeros(1, side) for side in sorted(sides)}
 
     def _zeros(self, size: int, side: int | None = None) -> list[Array]:

@@ -22,6 +22,7 @@ from PIL.PngImagePlugin import PngImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
 from mirage.service.errors import LimitExceeded, Malformed, UnsupportedBody
+from mirage.service.media.webp_header import read_webp_size
 
 Plane = NDArray[np.uint8]
 
@@ -123,7 +124,10 @@ def read_size(data: bytes, *, most_pixels: int, most_side: int = MOST_SIDE) -> t
 @contextmanager
 def _opened(data: bytes, most_pixels: int, most_side: int) -> Iterator[ImageFile]:
     """Open a file of a supported format and size. Errors in the block become Malformed."""
-    opened = _open(data)
+    opener = _opener(data)
+    if opener is WebPImageFile:
+        _check_size(read_webp_size(data) or (0, 0), most_pixels, most_side)
+    opened = _open(data, opener)
     try:
         _check_size(opened.size, most_pixels, most_side)
         if opened.mode not in (*MODES, *DEEP_GREY):
@@ -143,11 +147,8 @@ def _opened(data: bytes, most_pixels: int, most_side: int) -> Iterator[ImageFile
         opened.close()
 
 
-def _open(data: bytes) -> ImageFile:
+def _open(data: bytes, opener: type[ImageFile]) -> ImageFile:
     """Open the file with the opener of its format, and read its header."""
-    opener = _opener(data[:HEAD_BYTES])
-    if opener is None:
-        _refuse(data[:HEAD_BYTES])
     if opener is JpegImageFile and (scans := data.count(SCAN)) > MOST_SCANS:
         raise UnsupportedBody(
             f"the JPEG has {scans} scans; at most {MOST_SCANS} are allowed, so save it anew"
@@ -159,15 +160,16 @@ def _open(data: bytes) -> ImageFile:
         raise Malformed(f"the header of the picture cannot be read: {_reason(error)}") from None
 
 
-def _opener(head: bytes) -> type[ImageFile] | None:
-    # `Image.open` would try many formats, and only warn of up to twice too many pixels.
-    if head.startswith(b"\x89PNG\r\n\x1a\n"):
+def _opener(data: bytes) -> type[ImageFile]:
+    """Return the opener of a file by its first bytes. Raises Malformed and UnsupportedBody."""
+    # Not `Image.open`, which tries many formats, and only warns of twice too many pixels.
+    if data.startswith(b"\x89PNG\r\n\x1a\n"):
         return PngImageFile
-    if head.startswith(b"\xff\xd8\xff"):
+    if data.startswith(b"\xff\xd8\xff"):
         return JpegImageFile
-    if head.startswith(b"RIFF") and head[8:12] == b"WEBP":
+    if data.startswith(b"RIFF") and data[8:12] == b"WEBP":
         return WebPImageFile
-    return None
+    _refuse(data[:HEAD_BYTES])
 
 
 def _refuse(head: bytes) -> NoReturn:
@@ -217,7 +219,7 @@ def _upright(opened: ImageFile) -> Image.Image:
     try:
         turned = opened.getexif().get(Base.Orientation, UPRIGHT) != UPRIGHT
         return ImageOps.exif_transpose(opened) if turned else opened
-    except BROKEN:
+    except (*BROKEN, UserWarning):  # Pillow warns of broken tags, which tests take for errors
         return opened
 
 

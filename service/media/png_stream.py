@@ -28,11 +28,11 @@ class PngWriter:
         self._head = _head(height, width, channels, icc)
         self._ready: list[bytes] = []
         self._deflater = isal_zlib.compressobj(LEVEL)
-        # Always the same number of lines: the compressed blocks end where the input of a call ends.
+        # Always the same number of lines at once: the blocks of the deflater end with its input.
         self._at_once = max(1, PIECE_BYTES // (width * channels))
         self._above = np.zeros((1, width * channels), np.uint8)
-        self._waiting: list[NDArray[np.uint8]] = []
-        self._count = self._rows = 0  # lines that wait, and lines so far
+        self._pending = np.empty((0, width * channels), np.uint8)  # fewer than `_at_once`
+        self._rows = 0
 
     def begin(self) -> bytes:
         """Return the bytes before the rows."""
@@ -42,33 +42,31 @@ class PngWriter:
         """Add rows `[h, width, channels]`. Raises ValueError for another shape."""
         if strip.shape[1:] != self._shape:
             raise ValueError(f"a strip has shape {strip.shape}; [h, *{self._shape}] is needed")
-        self._waiting.append(strip.reshape(len(strip), -1))
-        self._count += len(strip)
-        self._rows += len(strip)
-        if self._count >= self._at_once:
-            self._deflate(self._count // self._at_once * self._at_once)
+        lines = strip.reshape(len(strip), -1)
+        self._rows += len(lines)
+        start = min(self._at_once - len(self._pending), len(lines))
+        self._pending = np.concatenate((self._pending, lines[:start]))
+        while len(self._pending) == self._at_once:
+            self._deflate(self._pending)
+            stop = start + self._at_once
+            # A slice of whole lines is not copied, for the strips of a large picture are large.
+            self._pending = lines[start:stop] if stop <= len(lines) else lines[start:].copy()
+            start = min(stop, len(lines))
         return self._take()
 
     def end(self) -> bytes:
         """Return the last bytes. Raises ValueError if the number of rows is not the height."""
         if self._rows != self._height:
             raise ValueError(f"strips have {self._rows} rows; {self._height} are needed")
-        self._deflate(self._count)
+        if len(self._pending):
+            self._deflate(self._pending)
         self._ready.append(png_chunk(b"IDAT", self._deflater.flush()) + IEND)
         return self._take()
 
-    def _deflate(self, whole: int) -> None:
-        """Compress the first `whole` waiting lines."""
-        if not whole:
-            return
-        lines = np.concatenate(self._waiting)
-        for start in range(0, whole, self._at_once):
-            part = lines[start : min(start + self._at_once, whole)]
-            if data := self._deflater.compress(_filtered(part, self._above).data):
-                self._ready.append(png_chunk(b"IDAT", data))
-            self._above = part[-1:].copy()
-        self._count -= whole
-        self._waiting = [lines[whole:].copy()] if self._count else []
+    def _deflate(self, lines: NDArray[np.uint8]) -> None:
+        if data := self._deflater.compress(_filtered(lines, self._above).data):
+            self._ready.append(png_chunk(b"IDAT", data))
+        self._above = lines[-1:].copy()
 
     def _take(self) -> bytes:
         data = b"".join(self._ready)

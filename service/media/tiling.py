@@ -49,7 +49,12 @@ def tile_side(wanted: int, halo: int, multiple: int) -> int:
 
     Tiles then cover at most twice the pixels of a picture along each axis.
     """
-    return -(-max(wanted, 4 * halo) // multiple) * multiple
+    halo = _rounded_up(halo, multiple)
+    return _rounded_up(max(wanted, 4 * halo, 2 * halo + multiple), multiple)
+
+
+def _rounded_up(length: int, multiple: int) -> int:
+    return -(-length // multiple) * multiple
 
 
 def plan_spans(length: int, tile: int, halo: int, multiple: int = 1) -> list[Span]:

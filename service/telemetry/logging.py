@@ -8,6 +8,7 @@ import re
 import sys
 import threading
 import time
+import warnings
 from collections import defaultdict
 from collections.abc import Mapping
 from contextvars import ContextVar
@@ -50,6 +51,7 @@ def configure_logging(settings: Settings) -> None:
 def log_uncaught() -> None:
     """Log warnings and exceptions that nobody handles, instead of printing them."""
     logging.captureWarnings(True)
+    warnings.filterwarnings("ignore", module="PIL")  # about the pictures of clients
     sys.excepthook = _log_exception
     threading.excepthook = lambda args: _log_exception(
         args.exc_type, args.exc_value, args.exc_traceback

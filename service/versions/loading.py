@@ -10,7 +10,7 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from mirage.bundle.errors import BundleError
-from mirage.bundle.format.golden import Case, Golden
+from mirage.bundle.format.golden import Case, Golden, golden_tile
 from mirage.bundle.format.manifest import Manifest
 from mirage.bundle.format.verify import Bundle, load_bundle
 from mirage.service.batching.admission import CostModel
@@ -74,7 +74,7 @@ def tiling_check(engine: Engine, golden: Golden) -> Deviation:
     """
     model = engine.manifest.pictures
     assert model is not None
-    side = 4 * model.halo + 8 * model.multiple
+    side = golden_tile(model)
     picture = _repeated(golden.cases[-1].inputs[engine.manifest.inputs[0].name][0], side)
     height, width, _ = picture.shape
     strips = []

@@ -1,4 +1,4 @@
-"""The memory that requests with large bodies may hold at once."""
+"""Limits the memory of requests with large bodies."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,7 +9,7 @@ RETRY_S = 2.0  # by when some of the others are answered
 
 
 class MemoryBudget:
-    """At most so many bytes are held at once; one request alone may hold what it needs."""
+    """A limit on the bytes held at the same time. A single request may exceed it."""
 
     def __init__(self, most_bytes: int) -> None:
         self._most_bytes = most_bytes
@@ -17,7 +17,7 @@ class MemoryBudget:
 
     @contextmanager
     def held(self, size_bytes: int) -> Iterator[None]:
-        """Hold so many bytes within the block; raises Overloaded when others hold too many."""
+        """Hold bytes during the block. Raises Overloaded if the total would exceed the limit."""
         if self.held_bytes and self.held_bytes + size_bytes > self._most_bytes:
             raise Overloaded(
                 f"other requests hold {self.held_bytes} bytes of pictures, and {size_bytes} more"

@@ -1,6 +1,6 @@
-"""Reads `multipart/form-data` (RFC 7578) from a body that is in memory and bounded.
+"""Parses `multipart/form-data` (RFC 7578).
 
-Each part is found by its boundary in one pass, whatever its bytes are, and copied once.
+The body is bounded and in memory. One pass finds the boundaries, and each part is copied once.
 """
 
 from email.message import Message
@@ -16,9 +16,9 @@ BREAK = b"\r\n"
 
 
 def parse_form(body: bytes, content_type: str) -> dict[str, bytes]:
-    """The fields of a form by their names; raises Malformed, and InvalidValue for one given twice.
+    """Return the fields of a form. Raises Malformed, and InvalidValue for a repeated name.
 
-    `content_type` is the whole header.
+    `content_type` is the complete header.
     """
     delimiter = b"--" + _boundary(content_type)
     fields: dict[str, bytes] = {}
@@ -47,7 +47,7 @@ def _boundary(content_type: str) -> bytes:
 
 
 def _after(body: bytes, delimiter: bytes, start: int) -> int:
-    """Where the first part begins."""
+    """Return the position after the first boundary."""
     if body.startswith(delimiter, start):
         return start + len(delimiter)
     found = body.find(BREAK + delimiter, start)
@@ -57,7 +57,7 @@ def _after(body: bytes, delimiter: bytes, start: int) -> int:
 
 
 def _part(body: bytes, start: int, end: int) -> tuple[str, bytes]:
-    """Name and value of the part between two boundaries."""
+    """Return name and value of the part between two positions."""
     head_end = body.find(2 * BREAK, start, min(end, start + MOST_HEAD_BYTES))
     if head_end < 0:
         raise Malformed(f"a part of the form has no head of up to {MOST_HEAD_BYTES} bytes")

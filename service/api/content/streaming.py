@@ -1,4 +1,4 @@
-"""An answer whose body is sent while later parts of it are made."""
+"""Streamed answers."""
 
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import AsyncExitStack, aclosing
@@ -8,10 +8,10 @@ from starlette.types import Receive, Scope, Send
 
 
 class Stream(StreamingResponse):
-    """A body that is closed with its response, whoever leaves first, and what it holds then.
+    """A response that streams `body`, and closes it and the stack `held` at its end.
 
-    What it raises has no status any more: it leaves the application, and the server drops the
-    connection, so that the answer cannot be taken for whole.
+    Errors of the body leave the application, and the server drops the connection: the answer
+    then has no last chunk and cannot be mistaken for complete.
     """
 
     def __init__(
@@ -26,11 +26,11 @@ class Stream(StreamingResponse):
         self._held = held or AsyncExitStack()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send the answer, and let go of what it holds."""
+        """Send the response, then close the stack."""
         async with self._held:
             await super().__call__(scope, receive, send)
 
     async def stream_response(self, send: Send) -> None:
-        """Send the parts as they come."""
+        """Send the parts, then close the body."""
         async with aclosing(self._body):
             await super().stream_response(send)

@@ -1,4 +1,4 @@
-"""What the metrics and a header are told of the work behind an answer."""
+"""Reports the stages of an answer in metrics and in the Server-Timing header."""
 
 from mirage.bundle.format.manifest import Manifest
 from mirage.service.batching.queue import EntryResult

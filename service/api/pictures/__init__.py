@@ -1,1 +1,1 @@
-"""Requests with pictures: what their bodies hold, and how they are enlarged and answered."""
+"""`POST /upscale`, and the models that enlarge pictures for other routes."""

@@ -1,4 +1,4 @@
-"""A ZIP of pictures to a ZIP of larger ones; an entry that fails does so alone."""
+"""Enlarges a ZIP of pictures entry by entry. Entries that fail do not affect the others."""
 
 import asyncio
 from collections import deque
@@ -27,7 +27,7 @@ AT_ONCE_BYTES = 64 * 2**20  # of their decoded pictures, where there are several
 
 @dataclass
 class Entry:
-    """An entry of an archive: its name there and in the answer, its size, or why it fails."""
+    """An entry of the archive: its name, its name in the answer, and its size or error."""
 
     number: int
     name: str
@@ -37,7 +37,7 @@ class Entry:
 
 
 def survey(archive: Unzip, settings: Settings) -> list[Entry]:
-    """Read the names and the headers of all entries; what is wrong with one is its own error."""
+    """Check the names and picture headers of all entries. Errors are stored in their entries."""
     entries, taken = [], {ERRORS}
     for number, name in enumerate(archive.names()):
         entry = Entry(number, name)
@@ -52,7 +52,7 @@ def survey(archive: Unzip, settings: Settings) -> list[Entry]:
 
 
 class EnlargedArchive:
-    """The ZIP that answers another one; `archive` is read as long as `parts` come.
+    """The enlarged pictures of a ZIP. `archive` must stay open while `parts` runs.
 
     Raises LimitExceeded, Overloaded and DeadlineUnreachable for all entries together.
     """
@@ -74,18 +74,18 @@ class EnlargedArchive:
 
     @property
     def images(self) -> int:
-        """As how many images its pictures count."""
+        """Number of images that the pictures count as in rate limits."""
         scale = self._upscaler.model.scale
         return sum(count_images(*size, scale) for size in self.sizes)
 
     @property
     def held_bytes(self) -> int:
-        """The memory of the pictures that are under way at once."""
+        """Memory of the pictures that are processed at the same time, in bytes."""
         each = [self._held_bytes(size) for size in self.sizes]
         return min(sum(each), max(AT_ONCE_BYTES, *each, 0))
 
     async def parts(self) -> AsyncGenerator[Part]:
-        """The bytes of the answer, entry by entry in their order."""
+        """Yield the bytes of the answer, in the order of the entries."""
         written, last, encode_s = Archive(), EMPTY, 0.0
         running: deque[tuple[Entry, int, asyncio.Task[Part]]] = deque()
         waiting = deque(self._entries)
@@ -111,7 +111,7 @@ class EnlargedArchive:
     def _start(
         self, waiting: deque[Entry], running: deque[tuple[Entry, int, asyncio.Task[Part]]]
     ) -> None:
-        """Start as many entries as may be under way."""
+        """Start entries up to the limits on their number and memory."""
         while waiting and len(running) < AT_ONCE:
             entry = waiting[0]
             cost = 0 if entry.size is None else self._held_bytes(entry.size)
@@ -123,7 +123,7 @@ class EnlargedArchive:
         return self._wanted.held_bytes(size, self._upscaler.model)
 
     async def _enlarge(self, entry: Entry) -> Part:
-        """The whole PNG of an entry; raises what is wrong with it."""
+        """Return the PNG of an entry. Raises its ServiceError."""
         if entry.error is not None or entry.size is None:
             raise entry.error or AssertionError(entry)
         enlargement = Enlargement(self._upscaler, entry.size, self._wanted)
@@ -134,5 +134,5 @@ class EnlargedArchive:
 
 
 def _later(first: EntryResult, second: EntryResult) -> EntryResult:
-    """The waiting of one entry and the seconds of both."""
+    """Add up the run times of two entries; the queue time is that of the first."""
     return EntryResult(second.rows, first.queue_s or second.queue_s, first.run_s + second.run_s)

@@ -1,4 +1,4 @@
-"""What a request for larger pictures brings: one picture, or a ZIP of several, and fields."""
+"""Reads the bodies of `POST /upscale`: a picture, a ZIP of pictures, or a form."""
 
 import hashlib
 from collections.abc import AsyncIterator
@@ -32,7 +32,7 @@ EXPLANATION = " of pictures; send a smaller one, or several requests"
 
 @dataclass(frozen=True)
 class Posted:
-    """The bytes of a picture, or of a ZIP of pictures, and what is asked for."""
+    """The bytes of a picture or of a ZIP of pictures, and the parameters."""
 
     data: bytes
     is_archive: bool
@@ -40,7 +40,7 @@ class Posted:
 
     @cached_property
     def seed(self) -> int:
-        """A number of the bytes alone, which decides in place of a seed what a canary answers."""
+        """A hash of the bytes, which replaces the seed in the choice of the canary."""
         return int.from_bytes(hashlib.sha256(self.data).digest())
 
 
@@ -48,10 +48,10 @@ class Posted:
 async def posted(
     request: Request, service: Service, fields: UpscaleRequest
 ) -> AsyncIterator[Posted]:
-    """Read a body of any of the types; its memory counts as long as the block lasts.
+    """Read the body, and hold its memory for the duration of the block.
 
-    `fields` are those of the query. Raises BodyTooLarge, UnsupportedBody, Malformed, InvalidValue,
-    Overloaded; ClientDisconnect.
+    `fields` are the query parameters. Raises BodyTooLarge, UnsupportedBody, Malformed,
+    InvalidValue, Overloaded and ClientDisconnect.
     """
     headers, most = request.headers, service.settings.picture_bytes
     media_type = body_type(headers, BODY_TYPES)

@@ -1,4 +1,4 @@
-"""From a posted picture to the bytes of the larger one, whole or in parts."""
+"""Enlarges a picture: decoding, tiles, resizing and encoding."""
 
 import functools
 import time
@@ -32,23 +32,23 @@ class Size(NamedTuple):
 
 @dataclass(frozen=True)
 class Wanted:
-    """How a larger picture is to be: how many times as large, and of which type."""
+    """The requested scale and media type."""
 
     scale: float
     media: str
 
     def is_native(self, model: PictureModel) -> bool:
-        """Whether it is a PNG of the model's own pixels, which can be written row by row."""
+        """Whether the answer is a PNG at the model's scale, which can be streamed."""
         return self.media == PNG and self.scale == model.scale
 
     def held_bytes(self, size: Size, model: PictureModel) -> int:
-        """The memory of a decoded picture, and of the larger one if that is made whole."""
+        """Memory of the decoded picture, and of the enlarged one unless streamed, in bytes."""
         pixels = size.height * size.width * CHANNELS
         return pixels if self.is_native(model) else pixels * (1 + 2 * model.scale**2)
 
 
 class Part(NamedTuple):
-    """The next bytes of an answer, and the seconds up to them."""
+    """A part of the answer, and the times up to it."""
 
     data: bytes
     outcome: EntryResult
@@ -56,7 +56,7 @@ class Part(NamedTuple):
 
 
 def settle_scale(scale: float | None, upscaler: Upscaler) -> float:
-    """The scale that is wanted, by default the model's; raises InvalidValue for a larger one."""
+    """Return the requested scale, by default the model's. Raises InvalidValue above it."""
     most = upscaler.model.scale
     if scale is not None and scale > most:
         raise InvalidValue.of(
@@ -68,13 +68,13 @@ def settle_scale(scale: float | None, upscaler: Upscaler) -> float:
 
 
 def measure(data: bytes, settings: Settings) -> Size:
-    """The size that a picture's header tells; raises as `read_size`."""
+    """Read the size from a picture's header. Raises the errors of `read_size`."""
     width, height = read_size(data, most_pixels=int(1e6 * settings.picture_megapixels))
     return Size(height, width)
 
 
 class Enlargement:
-    """One picture that is enlarged, from its checked size on.
+    """A picture to enlarge, whose size is known and which is not yet decoded.
 
     Raises LimitExceeded, Overloaded and DeadlineUnreachable at once.
     """
@@ -93,11 +93,11 @@ class Enlargement:
 
     @property
     def images(self) -> int:
-        """As how many images it counts."""
+        """Number of images that it counts as in rate limits."""
         return count_images(*self._size, self.upscaler.model.scale)
 
     async def parts(self, data: bytes) -> AsyncGenerator[Part]:
-        """Decode the picture and enlarge it; the bytes of the answer come as they are made.
+        """Decode and enlarge the picture, and yield the bytes of the answer.
 
         Raises Malformed and UnsupportedBody, and what `Batcher.stream` raises.
         """
@@ -126,17 +126,17 @@ EMPTY = EntryResult(np.empty(0), 0.0, 0.0)
 
 
 class Sink(Protocol):
-    """Makes the bytes of an answer of the images of a job's items."""
+    """Encodes the images of a job."""
 
     def add(self, images: Pixels) -> bytes:
-        """Take the next images; returns the bytes that are ready."""
+        """Add images, and return the bytes that are ready."""
 
     def end(self) -> bytes:
-        """The last bytes."""
+        """Return the last bytes."""
 
 
 class RowSink:
-    """A PNG of the model's own pixels, row by row."""
+    """Encodes a PNG row by row."""
 
     def __init__(self, job: UpscaleJob, icc: bytes | None) -> None:
         self._joiner = StripJoiner(job)
@@ -144,18 +144,18 @@ class RowSink:
         self._head = self._writer.begin()
 
     def add(self, images: Pixels) -> bytes:
-        """Take the next images; returns the bytes that are ready, at first what begins a PNG."""
+        """Add images, and return the bytes that are ready. The first ones include the header."""
         ready = [self._head, *map(self._writer.add, self._joiner.add(images))]
         self._head = b""
         return b"".join(ready)
 
     def end(self) -> bytes:
-        """The last bytes."""
+        """Return the last bytes."""
         return self._writer.end()
 
 
 class WholeSink:
-    """A picture that must be whole before it is resized, or encoded as WebP."""
+    """Collects the whole picture, then resizes and encodes it."""
 
     def __init__(self, job: UpscaleJob, icc: bytes | None, wanted: Wanted) -> None:
         self._job, self._icc, self._wanted = job, icc, wanted
@@ -164,14 +164,14 @@ class WholeSink:
         self._rows = 0
 
     def add(self, images: Pixels) -> bytes:
-        """Take the next images; nothing is ready."""
+        """Add images. Returns no bytes."""
         for strip in self._joiner.add(images):
             self._pixels[self._rows : self._rows + len(strip)] = strip
             self._rows += len(strip)
         return b""
 
     def end(self) -> bytes:
-        """The whole answer."""
+        """Return the whole answer."""
         job, scale = self._job, self._wanted.scale
         pixels = self._pixels
         if scale != job.model.scale:
@@ -184,7 +184,7 @@ class WholeSink:
 
 
 def _add(sink: Sink, outcome: EntryResult | None) -> tuple[bytes, float]:
-    """The bytes that are ready after the next images, or the last ones, and the seconds."""
+    """Add images, or end if there are none. Returns the bytes and the seconds it took."""
     started = time.perf_counter()
     ready = sink.end() if outcome is None else sink.add(outcome.rows)
     return ready, time.perf_counter() - started

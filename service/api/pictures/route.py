@@ -1,4 +1,4 @@
-"""`POST /upscale`: pictures in, larger pictures out."""
+"""The route `POST /upscale`."""
 
 import time
 from collections.abc import AsyncGenerator
@@ -38,10 +38,10 @@ from mirage.service.telemetry.logging import record_of
 
 
 class CountedRoute(APIRoute):
-    """A route whose answers are counted and timed, as all that make images."""
+    """A route whose answers are counted and timed in the metrics."""
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a request that is for this path."""
+        """Handle a request for this path."""
         metrics = scope["app"].state.service.metrics
         await CountRequests(super().handle, metrics)(scope, receive, send)
 
@@ -58,7 +58,7 @@ router = APIRouter(route_class=CountedRoute)
     openapi_extra=upscale_extra(),
 )
 async def upscale(request: Request, fields: Annotated[UpscaleRequest, Query()]) -> Response:
-    """Enlarge what is posted: read, check, decode, queue, encode, answer."""
+    """Read, check, decode, enlarge and encode pictures."""
     service = service_of(request)
     return await unless_client_left(service.metrics, _answer(request, service, fields))
 
@@ -82,7 +82,7 @@ async def _answer(request: Request, service: Service, fields: UpscaleRequest) ->
 async def _one(
     request: Request, upscaler: Upscaler, body: Posted, wanted: Wanted, held: AsyncExitStack
 ) -> Response:
-    """A single picture: in one write if its model's tiles are one row, else as it is made."""
+    """Answer a picture: at once if it fits one row of tiles, otherwise as a stream."""
     service = upscaler.service
     size = await in_thread(service, lambda: measure(body.data, service.settings))
     enlargement = Enlargement(upscaler, size, wanted)
@@ -106,7 +106,7 @@ async def _one(
 async def _many(
     request: Request, upscaler: Upscaler, body: Posted, wanted: Wanted, held: AsyncExitStack
 ) -> Response:
-    """An archive of pictures, sent as they are made."""
+    """Answer an archive as a stream."""
     service, settings = upscaler.service, upscaler.service.settings
 
     def open_archive() -> tuple[Unzip, list[Entry]]:
@@ -127,7 +127,7 @@ async def _many(
 
 
 def _headers(upscaler: Upscaler, wanted: Wanted) -> dict[str, str]:
-    """Those of every answer."""
+    """Return the headers of all answers."""
     return {"X-Model": upscaler.name, "X-Scale": f"{wanted.scale:g}", "Vary": "Accept"}
 
 

@@ -1,4 +1,4 @@
-"""Tells the metrics and the log of pictures that were enlarged, whole or in parts."""
+"""Records enlarged pictures in the metrics and the log."""
 
 import asyncio
 from collections.abc import AsyncGenerator
@@ -13,20 +13,20 @@ from mirage.service.telemetry.logging import Record
 
 @dataclass
 class Tally:
-    """What one answer is told to: `pictures` is how many it holds."""
+    """The record of an answer with `pictures` pictures."""
 
     upscaler: Upscaler
     record: Record
     pictures: int = 1
 
     def done(self, last: Part) -> None:
-        """Note an answer that is whole."""
+        """Record a complete answer."""
         outcome, manifest = last.outcome, self.upscaler.served.manifest
         observe(self.upscaler.service.metrics, manifest, self.pictures, outcome, last.encode_s)
         self._note(last)
 
     async def counted(self, first: Part, parts: AsyncGenerator[Part]) -> AsyncGenerator[bytes]:
-        """The bytes of an answer in parts, which may end before it is whole."""
+        """Yield the bytes of a streamed answer, and record how it ends."""
         metrics, last = self.upscaler.service.metrics, first
         try:
             yield first.data

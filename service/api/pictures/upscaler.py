@@ -1,4 +1,4 @@
-"""A version that enlarges pictures, held for one request, and what a request asks of it."""
+"""The model that enlarges the pictures of a request."""
 
 import asyncio
 import re
@@ -31,7 +31,7 @@ NAMED = re.compile("([^@]+)(?:@([0-9]+))?")
 
 @dataclass(frozen=True)
 class Upscaler:
-    """A version that enlarges pictures; `deadline` is in `time.monotonic()` seconds."""
+    """A version of an upscaler in use. `deadline` is in `time.monotonic()` seconds."""
 
     service: Service
     served: LoadedVersion
@@ -40,36 +40,36 @@ class Upscaler:
 
     @property
     def name(self) -> str:
-        """Name and version, as headers have them."""
+        """Name and version for headers, such as `icon-x4@1`."""
         manifest = self.served.manifest
         return f"{manifest.name}@{manifest.version}"
 
     def check(self, height: int, width: int, count: int = 1, field: str = "picture") -> None:
         """Raise LimitExceeded, Overloaded or DeadlineUnreachable for pictures of this size.
 
-        Before they are decoded, or made.
+        Call it before the pictures are decoded or generated.
         """
         scale, settings = self.model.scale, self.service.settings
         check_enlarged(height, width, count, scale, settings, field)
         self.served.check_room(self.deadline - time.monotonic(), count * height * width)
 
     def admit(self, image: Image, count: int, field: str = "count") -> int:
-        """As how many images those of another model count once they are enlarged.
+        """Return how many images the enlarged images count as in rate limits.
 
-        Raises as `check`.
+        Raises the errors of `check`.
         """
         self.check(image.height, image.width, count, field)
         return count * count_images(image.height, image.width, self.model.scale)
 
     def job(self, pictures: Sequence[Picture]) -> UpscaleJob:
-        """Pictures of one size and kind as items; takes a while, see `in_thread`."""
+        """Create the job of pictures with equal sizes and channels. Call it with `in_thread`."""
         channels = self.served.manifest.outputs[0].sizes[3] or 1
         return UpscaleJob(pictures, self.model, channels, self.served.tile)
 
     async def enlarge(self, made: EntryResult) -> EntryResult:
-        """Enlarge the images that another model made, as one entry of the batcher.
+        """Enlarge the images of a generator in one entry of the batcher.
 
-        The seconds are those of both. Raises what `Batcher.submit` raises.
+        The times include those of the generator. Raises the errors of `Batcher.submit`.
         """
         job = await in_thread(self.service, lambda: self.job(as_pictures(made.rows)))
         outcome = await self.served.generate(job, self.deadline)
@@ -87,10 +87,9 @@ async def upscaler_of(
     version: int | None = None,
     seed: int | None = None,
 ) -> AsyncIterator[Upscaler]:
-    """The version that enlarges a request's pictures, in memory as long as the block lasts.
+    """Find the upscaler of a request, and keep it in memory during the block.
 
-    `seed` decides whether a canary answers. Raises what `ModelRegistry.find` raises, and
-    InvalidValue for a model that enlarges nothing.
+    `seed` selects the canary. Raises the errors of `ModelRegistry.find`.
     """
     models = service.models
     lease = await before(deadline, models.lease(name, version, seed, "upscale"))
@@ -102,7 +101,7 @@ async def upscaler_of(
 
 @asynccontextmanager
 async def named_upscaler(service: Service, deadline: float, name: str) -> AsyncIterator[Upscaler]:
-    """As `upscaler_of`, of the field `upscale` of another request: `name` or `name@version`."""
+    """Like `upscaler_of`, for a field `upscale` with `name` or `name@version`."""
     match = NAMED.fullmatch(name)
     if match is None:
         raise InvalidValue.of("upscale", f"upscale is {name!r:.100}; name or name@version is one")
@@ -117,5 +116,5 @@ async def named_upscaler(service: Service, deadline: float, name: str) -> AsyncI
 
 
 async def in_thread(service: Service, work: Callable[[], T]) -> T:
-    """What an encoding thread makes, while the event loop goes on."""
+    """Run a function on an encoding thread."""
     return await asyncio.get_running_loop().run_in_executor(service.encoders, work)

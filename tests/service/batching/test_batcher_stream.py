@@ -86,3 +86,43 @@ def test_the_items_of_a_closed_stream_leave_the_queue() -> None:
         assert [batch[-1] for batch in bench.engine.batches] == [3, 7, 7]
 
     with_bench(test)
+
+
+def test_no_more_is_made_than_the_caller_is_ahead() -> None:
+    async def test(bench: Bench) -> None:
+        bench.open()
+        deadline = time.monotonic() + 600
+        parts = bench.batcher.stream((np.arange(12),), deadline, 1, 4)
+        first = await anext(parts)
+        assert first.rows.tolist() == [0, 2, 4, 6]
+        assert await bench.submit(7) == [14]  # the engine is free meanwhile
+        assert bench.engine.batches == [[0, 1, 2, 3], [7]]
+        rest = [row async for part in parts for row in part.rows.tolist()]
+        assert rest == list(range(8, 24, 2))
+
+    with_bench(test)
+
+
+def test_a_caller_who_leaves_while_it_pauses_leaves_nothing() -> None:
+    async def test(bench: Bench) -> None:
+        bench.open()
+        parts = bench.batcher.stream((np.arange(12),), time.monotonic() + 600, 1, 4)
+        await anext(parts)
+        await parts.aclose()
+        assert bench.batcher.waiting == 0
+        assert await bench.submit(7) == [14]
+
+    with_bench(test)
+
+
+def test_what_pauses_is_finished_when_the_batcher_closes() -> None:
+    async def test(bench: Bench) -> None:
+        bench.open()
+        parts = bench.batcher.stream((np.arange(12),), time.monotonic() + 600, 1, 4)
+        first = await anext(parts)
+        closing = asyncio.create_task(bench.batcher.close())
+        rest = [row async for part in parts for row in part.rows.tolist()]
+        assert [*first.rows.tolist(), *rest] == list(range(0, 24, 2))
+        await closing
+
+    with_bench(test, runners=2)

@@ -1,6 +1,7 @@
 import numpy as np
+import pytest
 
-from mirage.service.media.alpha import bleed_colours
+from mirage.service.media.alpha import bleed_colours, keep_plateaus
 
 
 def test_transparent_pixels_take_the_colours_around_them() -> None:
@@ -20,3 +21,20 @@ def test_opaque_and_fully_transparent_pictures_are_unchanged() -> None:
     for value in (0, 255):
         alpha = np.full((5, 4), value, np.uint8)
         np.testing.assert_array_equal(bleed_colours(colour, alpha), colour)
+
+
+@pytest.mark.parametrize("scale", [1, 2, 4])
+def test_flat_areas_stay_exact_in_whatever_strips(scale: int) -> None:
+    alpha = np.full((9, 7), 128, np.uint8)
+    alpha[:4], alpha[6:, 3:] = 0, 255
+    found = []
+    for start, stop in ((0, 9), (0, 4), (4, 5), (5, 9)):
+        enlarged = np.full((scale * (stop - start), scale * 7), 77, np.uint8)
+        keep_plateaus(enlarged, alpha, start, stop, scale)
+        found.append(enlarged)
+    np.testing.assert_array_equal(found[0], np.concatenate(found[1:]))
+    whole = found[0][::scale, ::scale]
+    assert (whole[:3] == 0).all()  # the fourth row is beside others
+    assert (whole[3:7] == 77).all()
+    assert (whole[7:, 4:] == 255).all()
+    assert (whole[7:, :4] == 77).all()

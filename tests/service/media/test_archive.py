@@ -39,3 +39,13 @@ def test_bytes_that_were_taken_are_not_kept() -> None:
 
 def test_an_archive_without_its_end_is_not_a_zip() -> None:
     assert not zipfile.is_zipfile(io.BytesIO(Archive().add(IMAGES)))
+
+
+def test_files_have_names_of_their_own() -> None:
+    archive = Archive()
+    data = archive.add_file("a/b.png", b"one") + archive.add_file("c.json", b"{}") + archive.end()
+    with zipfile.ZipFile(io.BytesIO(data)) as found:
+        assert {name: found.read(name) for name in found.namelist()} == {
+            "a/b.png": b"one",
+            "c.json": b"{}",
+        }

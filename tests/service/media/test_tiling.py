@@ -4,7 +4,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from mirage.service.media.tiling import join_row, padded_to, plan_spans, plan_tiles, tile_shapes
+from mirage.service.media.tiling import (
+    join_row,
+    padded_to,
+    plan_spans,
+    plan_tiles,
+    tile_shapes,
+    tile_side,
+)
 
 RADIUS = 2
 
@@ -94,3 +101,13 @@ def test_padding_repeats_the_edges() -> None:
         [3, 4, 5, 5],
         [3, 4, 5, 5],
     ]
+
+
+@given(st.integers(1, 300), st.integers(1, 64), st.integers(0, 40), st.sampled_from([1, 2, 4, 16]))
+def test_sides_leave_room_for_halos(length: int, wanted: int, halo: int, multiple: int) -> None:
+    side = tile_side(wanted, halo, multiple)
+    assert side >= max(wanted, 4 * halo)
+    assert side % multiple == 0
+    length *= multiple
+    windows = plan_spans(length, side, halo, multiple)
+    assert sum(each.stop - each.start for each in windows) <= 2 * length

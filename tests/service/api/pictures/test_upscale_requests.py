@@ -1,0 +1,229 @@
+"""Which model enlarges a picture, what is refused, and how large answers are sent."""
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fastapi import FastAPI
+from starlette.testclient import TestClient
+from starlette.types import Message
+
+from mirage.bundle.store.release import Canary, release
+from mirage.service.app import create_app
+from mirage.service.batching.batcher import Batcher
+from mirage.service.batching.executor import BatchRunner
+from mirage.service.errors import InternalError
+from mirage.service.settings import Settings
+from tests.service.api.pictures.conftest import Serving
+from tests.service.helpers.pictures import encoded, enlarge, noise, zipped
+from tests.service.helpers.requests import problem
+from tests.upscalers import ToyUpscaler, make_upscaler
+
+
+@pytest.mark.parametrize(
+    ("query", "status", "slug", "words"),
+    [
+        ({"scale": 2.5}, 422, "invalid-value", "scale is 2.5; larger@1 enlarges 2 times"),
+        ({"scale": 0.5}, 422, "invalid-value", "scale is"),
+        ({"scale": "inf"}, 422, "invalid-value", "scale is"),
+        ({"version": 0}, 422, "invalid-value", "version is"),
+        ({"version": 7}, 404, "no-such-model", "1, 2"),
+        ({"model": "unknown"}, 404, "no-such-model", "larger"),
+        ({"model": "toy"}, 422, "invalid-value", "POST /generate"),
+        ({"model": ""}, 422, "invalid-value", "model is"),
+        ({"zoom": 2}, 422, "invalid-value", "allowed are model, version, scale"),
+    ],
+)
+def test_bad_parameters_are_named(
+    upscaler: TestClient, query: dict[str, object], status: int, slug: str, words: str
+) -> None:
+    assert (
+        words
+        in problem(enlarge(upscaler, encoded(noise(4, 4, 3)), **query), status, slug)["detail"]
+    )
+
+
+def test_routes_send_models_of_other_tasks_where_they_belong(upscaler: TestClient) -> None:
+    for path, body in (
+        ("/generate", {"model": "larger"}),
+        ("/interpolate", {"model": "larger", "points": [{"seed": 1}, {"seed": 2}]}),
+    ):
+        found = problem(upscaler.post(path, json=body), 422, "invalid-value")["detail"]
+        assert "whose task is upscale: use POST /upscale" in found
+        assert "plain, toy" in found
+
+
+def test_the_default_is_the_only_model_that_enlarges(tmp_path: Path) -> None:
+    make_upscaler(tmp_path, "one")
+    release(tmp_path, "one", 1)
+    body = encoded(noise(4, 4, 3))
+    with TestClient(create_app(Settings(models=tmp_path, threads=1))) as client:
+        assert enlarge(client, body).headers["x-model"] == "one@1"
+        assert client.get("/models").json()["models"][0]["default"]
+        problem(client.post("/generate"), 404, "no-such-model")
+    make_upscaler(tmp_path, "two")
+    release(tmp_path, "two", 1)
+    with TestClient(create_app(Settings(models=tmp_path, threads=1))) as client:
+        assert (
+            "name one of one, two" in problem(enlarge(client, body), 422, "invalid-value")["detail"]
+        )
+
+
+def test_a_canary_answers_for_a_share_of_the_pictures(tmp_path: Path) -> None:
+    make_upscaler(tmp_path)
+    make_upscaler(tmp_path, toy=ToyUpscaler(seed=1))
+    release(tmp_path, "larger", 1, Canary(2, 0.5))
+    with TestClient(create_app(Settings(models=tmp_path, threads=1))) as client:
+        bodies = [encoded(noise(4, 4, 3, seed=n)) for n in range(30)]
+        first, again = ([enlarge(client, b).headers["x-model"] for b in bodies] for _ in range(2))
+        assert first == again
+        assert set(first) == {"larger@1", "larger@2"}
+        assert enlarge(client, bodies[0], version=1).headers["x-model"] == "larger@1"
+
+
+def test_accept_decides_and_must_fit(upscaler: TestClient) -> None:
+    body = encoded(noise(4, 4, 3))
+    assert enlarge(upscaler, body, "image/*").headers["content-type"] == "image/png"
+    assert (
+        "image/webp"
+        in problem(enlarge(upscaler, body, "image/gif"), 406, "not-acceptable")["detail"]
+    )
+    headers = {"content-type": "application/zip", "accept": "image/png"}
+    sent = upscaler.post("/upscale", content=zipped({"a.png": body}), headers=headers)
+    assert "application/zip" in problem(sent, 406, "not-acceptable")["detail"]
+
+
+def test_limits_name_both_sizes(serving: Serving) -> None:
+    client = serving(megapixels_per_request=0.04)
+    found = problem(enlarge(client, encoded(noise(101, 100, 3))), 422, "limit-exceeded")["detail"]
+    assert "100x101 pixels" in found
+    assert "200x202" in found
+    assert "at most 0.04" in found
+    assert enlarge(client, encoded(noise(100, 100, 3))).status_code == 200
+    long = enlarge(serving(), encoded(noise(1, 9000, 3)), "image/webp")
+    assert "WebP holds 16383" in problem(long, 422, "limit-exceeded")["detail"]
+
+
+def test_an_enlarged_picture_counts_as_an_image_for_each_megapixel(serving: Serving) -> None:
+    client = serving(images_per_minute=3)
+    assert enlarge(client, encoded(noise(600, 600, 3))).status_code == 200  # 1.44 megapixels
+    found = problem(enlarge(client, encoded(noise(600, 600, 3))), 429, "rate-limited")
+    assert "2 images" in found["detail"]
+    assert enlarge(client, encoded(noise(6, 6, 3))).status_code == 200
+
+
+def test_a_deadline_that_has_passed_is_told(upscaler: TestClient) -> None:
+    headers = {"x-deadline-ms": "1"}
+    body = encoded(noise(500, 500, 3))
+    response = upscaler.post("/upscale", content=body, headers=headers)
+    assert response.status_code in (429, 504)
+    bad = upscaler.post("/upscale", content=body, headers={"x-deadline-ms": "soon"})
+    problem(bad, 400, "malformed-request")
+
+
+def test_pictures_that_take_too_much_memory_together_are_refused(serving: Serving) -> None:
+    client = serving()
+    assert isinstance(client.app, FastAPI)
+    memory = client.app.state.service.picture_memory
+    with memory.held(memory.held_bytes + 2**30):
+        response = enlarge(client, encoded(noise(4, 4, 3)))
+        assert "of pictures" in problem(response, 429, "queue-full")["detail"]
+        assert response.headers["retry-after"]
+    assert enlarge(client, encoded(noise(4, 4, 3))).status_code == 200
+    assert memory.held_bytes == 0
+
+
+def test_large_pngs_are_sent_while_they_are_made(upscaler: TestClient) -> None:
+    messages = ask(upscaler, encoded(noise(400, 300, 3)))
+    assert messages[0]["status"] == 200
+    assert b"content-length" not in dict(messages[0]["headers"])
+    assert len(messages) > 3
+    body = b"".join(message.get("body", b"") for message in messages)
+    assert body == enlarge(upscaler, encoded(noise(400, 300, 3))).content
+
+
+def test_a_tile_that_fails_after_the_head_does_not_look_like_an_end(
+    upscaler: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = Batcher.stream
+
+    async def cut_off(self: Batcher, *arguments: Any) -> Any:
+        async for part in whole(self, *arguments):
+            yield part
+            raise InternalError("the images could not be made")
+
+    monkeypatch.setattr(Batcher, "stream", cut_off)
+    messages = ask(upscaler, encoded(noise(400, 300, 3)), fails=True)
+    assert messages[0]["status"] == 200
+    assert all(message.get("more_body", True) for message in messages)
+
+
+def test_tiles_of_a_client_who_leaves_are_not_made(
+    serving: Serving, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = serving()
+    batches = []
+    run = BatchRunner.run_batch
+
+    def noted(self: BatchRunner, slices: Any) -> Any:
+        batches.append(len(slices))
+        return run(self, slices)
+
+    monkeypatch.setattr(BatchRunner, "run_batch", noted)
+    body = encoded(noise(1000, 1000, 3))  # 289 tiles
+    ask(client, body, leaves_after=2)
+    assert isinstance(client.app, FastAPI)
+    service = client.app.state.service
+    (served,) = service.models.loaded("larger")[:1]
+    assert enlarge(client, encoded(noise(4, 4, 3))).status_code == 200
+    assert len(batches) < 150
+    assert service.picture_memory.held_bytes == 0
+    assert served.running_s() == 0
+    assert "mirage_abandoned_total 1.0" in client.get("/metrics").text
+
+
+def ask(
+    client: TestClient, body: bytes, *, leaves_after: int | None = None, fails: bool = False
+) -> list[Message]:
+    """What the application sends, on the loop that its models are on.
+
+    The client leaves after so many messages.
+    """
+    app = client.app
+    assert isinstance(app, FastAPI)
+    sent: list[Message] = []
+    scope = {
+        "type": "http",
+        "asgi": {"version": "3.0"},
+        "method": "POST",
+        "path": "/upscale",
+        "raw_path": b"/upscale",
+        "query_string": b"",
+        "headers": [(b"content-type", b"image/png")],
+        "client": ("127.0.0.1", 1),
+    }
+
+    async def call() -> None:
+        bodies = iter([{"type": "http.request", "body": body}])
+        leaving = asyncio.Event()
+
+        async def receive() -> Message:
+            if (message := next(bodies, None)) is None:
+                await leaving.wait()
+            return message or {"type": "http.disconnect"}
+
+        async def send(message: Message) -> None:
+            sent.append(message)
+            if leaves_after is not None and len(sent) >= leaves_after:
+                leaving.set()
+
+        await app(scope, receive, send)
+
+    assert client.portal is not None
+    if fails:
+        with pytest.raises(RuntimeError, match="response already started"):
+            client.portal.call(call)
+    else:
+        client.portal.call(call)
+    return sent
