@@ -117,9 +117,11 @@ class Enlargement:
             async for last in outcomes:
                 ready, seconds = await in_thread(service, functools.partial(_add, sink, last))
                 encode_s += seconds
-                yield Part(ready, last, encode_s)
+                for piece in ready:  # one by one: each is copied on its way to the client
+                    yield Part(piece, last, encode_s)
         ready, seconds = await in_thread(service, functools.partial(_add, sink, None))
-        yield Part(ready, last, encode_s + seconds)
+        for piece in ready:
+            yield Part(piece, last, encode_s + seconds)
 
 
 EMPTY = EntryResult(np.empty(0), 0.0, 0.0)
@@ -128,10 +130,10 @@ EMPTY = EntryResult(np.empty(0), 0.0, 0.0)
 class Sink(Protocol):
     """Encodes the images of a job."""
 
-    def add(self, images: Pixels) -> bytes:
+    def add(self, images: Pixels) -> list[bytes]:
         """Add images, and return the bytes that are ready."""
 
-    def end(self) -> bytes:
+    def end(self) -> list[bytes]:
         """Return the last bytes."""
 
 
@@ -143,13 +145,15 @@ class RowSink:
         self._writer = PngWriter(*job.result_shape, icc)
         self._head = self._writer.begin()
 
-    def add(self, images: Pixels) -> bytes:
+    def add(self, images: Pixels) -> list[bytes]:
         """Add images, and return the bytes that are ready. The first ones include the header."""
-        ready = [self._head, *map(self._writer.add, self._joiner.add(images))]
+        ready = [self._head] if self._head else []
         self._head = b""
-        return b"".join(ready)
+        for strip in self._joiner.add(images):
+            ready += self._writer.add(strip)
+        return ready
 
-    def end(self) -> bytes:
+    def end(self) -> list[bytes]:
         """Return the last bytes."""
         return self._writer.end()
 
@@ -163,14 +167,14 @@ class WholeSink:
         self._pixels = np.empty(job.result_shape, np.uint8)
         self._rows = 0
 
-    def add(self, images: Pixels) -> bytes:
+    def add(self, images: Pixels) -> list[bytes]:
         """Add images. Returns no bytes."""
         for strip in self._joiner.add(images):
             self._pixels[self._rows : self._rows + len(strip)] = strip
             self._rows += len(strip)
-        return b""
+        return []
 
-    def end(self) -> bytes:
+    def end(self) -> list[bytes]:
         """Return the whole answer."""
         job, scale = self._job, self._wanted.scale
         pixels = self._pixels
@@ -178,12 +182,12 @@ class WholeSink:
             height, width = (max(1, round(scale * side)) for side in (job.height, job.width))
             pixels = resize(pixels, height, width, has_alpha=job.alphas[0] is not None)
         if self._wanted.media == WEBP:
-            return encode_picture_webp(pixels, self._icc)
+            return [encode_picture_webp(pixels, self._icc)]
         writer = PngWriter(*pixels.shape, self._icc)
-        return writer.begin() + writer.add(pixels) + writer.end()
+        return [writer.begin(), *writer.add(pixels), *writer.end()]
 
 
-def _add(sink: Sink, outcome: EntryResult | None) -> tuple[bytes, float]:
+def _add(sink: Sink, outcome: EntryResult | None) -> tuple[list[bytes], float]:
     """Add images, or end if there are none. Returns the bytes and the seconds it took."""
     started = time.perf_counter()
     ready = sink.end() if outcome is None else sink.add(outcome.rows)
