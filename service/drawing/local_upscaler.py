@@ -54,10 +54,10 @@ class LocalUpscaler:
         engine = self._engines.get()
         try:
             for item in range(len(job)):
-                yield sink.add(engine.run([job[item : item + 1]]))
+                yield from sink.add(engine.run([job[item : item + 1]]))
         finally:
             self._engines.put(engine)
-        yield sink.end()
+        yield from sink.end()
 
     def close(self) -> None:
         """Free the engines, after the last picture."""

@@ -38,7 +38,7 @@ class PngWriter:
         """Return the bytes before the rows."""
         return self._head
 
-    def add(self, strip: Pixels) -> bytes:
+    def add(self, strip: Pixels) -> list[bytes]:
         """Add rows `[h, width, channels]`. Raises ValueError for another shape."""
         if strip.shape[1:] != self._shape:
             raise ValueError(f"a strip has shape {strip.shape}; [h, *{self._shape}] is needed")
@@ -54,7 +54,7 @@ class PngWriter:
             start = min(stop, len(lines))
         return self._take()
 
-    def end(self) -> bytes:
+    def end(self) -> list[bytes]:
         """Return the last bytes. Raises ValueError if the number of rows is not the height."""
         if self._rows != self._height:
             raise ValueError(f"strips have {self._rows} rows; {self._height} are needed")
@@ -68,10 +68,9 @@ class PngWriter:
             self._ready.append(png_chunk(b"IDAT", data))
         self._above = lines[-1:].copy()
 
-    def _take(self) -> bytes:
-        data = b"".join(self._ready)
-        self._ready.clear()
-        return data
+    def _take(self) -> list[bytes]:
+        ready, self._ready = self._ready, []
+        return ready
 
 
 def stream_png(
@@ -81,9 +80,8 @@ def stream_png(
     writer = PngWriter(height, width, channels, icc)
     yield writer.begin()
     for strip in strips:
-        if data := writer.add(strip):
-            yield data
-    yield writer.end()
+        yield from writer.add(strip)
+    yield from writer.end()
 
 
 def _head(height: int, width: int, channels: int, icc: bytes | None) -> bytes:

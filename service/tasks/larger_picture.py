@@ -52,10 +52,10 @@ def settle_scale(scale: float | None, name: str, model: PictureModel) -> float:
 class Sink(Protocol):
     """Encodes the images of a job."""
 
-    def add(self, images: Pixels) -> bytes:
+    def add(self, images: Pixels) -> list[bytes]:
         """Add images, and return the bytes that are ready."""
 
-    def end(self) -> bytes:
+    def end(self) -> list[bytes]:
         """Return the last bytes."""
 
 
@@ -67,13 +67,15 @@ class RowSink:
         self._writer = PngWriter(*job.result_shape, icc)
         self._head = self._writer.begin()
 
-    def add(self, images: Pixels) -> bytes:
+    def add(self, images: Pixels) -> list[bytes]:
         """Add images, and return the bytes that are ready. The first ones include the header."""
-        ready = [self._head, *map(self._writer.add, self._joiner.add(images))]
+        ready = [self._head] if self._head else []
         self._head = b""
-        return b"".join(ready)
+        for strip in self._joiner.add(images):
+            ready += self._writer.add(strip)
+        return ready
 
-    def end(self) -> bytes:
+    def end(self) -> list[bytes]:
         """Return the last bytes."""
         return self._writer.end()
 
@@ -87,14 +89,14 @@ class WholeSink:
         self._pixels = np.empty(job.result_shape, np.uint8)
         self._rows = 0
 
-    def add(self, images: Pixels) -> bytes:
+    def add(self, images: Pixels) -> list[bytes]:
         """Add images. Returns no bytes."""
         for strip in self._joiner.add(images):
             self._pixels[self._rows : self._rows + len(strip)] = strip
             self._rows += len(strip)
-        return b""
+        return []
 
-    def end(self) -> bytes:
+    def end(self) -> list[bytes]:
         """Return the whole answer."""
         job, scale = self._job, self._wanted.scale
         pixels = self._pixels
@@ -102,9 +104,9 @@ class WholeSink:
             height, width = (max(1, round(scale * side)) for side in (job.height, job.width))
             pixels = resize(pixels, height, width, has_alpha=job.alphas[0] is not None)
         if self._wanted.media == WEBP:
-            return encode_picture_webp(pixels, self._icc)
+            return [encode_picture_webp(pixels, self._icc)]
         writer = PngWriter(*pixels.shape, self._icc)
-        return writer.begin() + writer.add(pixels) + writer.end()
+        return [writer.begin(), *writer.add(pixels), *writer.end()]
 
 
 def make_sink(job: UpscaleJob, icc: bytes | None, wanted: Wanted) -> Sink:

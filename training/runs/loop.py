@@ -152,7 +152,7 @@ class _Loop:
             raise
 
     def _new_state(self, nimg: int) -> TrainState:
-        """Untrained, with the stages that networks have in the step after `nimg` images."""
+        """Create untrained networks with the stages that they have after `nimg` images."""
         architecture, self.stages_left = self.final, self.config.stages_left(nimg)
         if self.stages_left:
             architecture = cast(Architecture, self.final).before_growth(self.stages_left)
@@ -191,7 +191,7 @@ class _Loop:
             bar.update(min(self.nimg / 1000, bar.total) - bar.n)
 
     def _grow(self) -> None:
-        """Add the stage that is due."""
+        """Add the next stage to the networks."""
         before, self.state = self.state, self._new_state(self.nimg)
         take_over(self.state, before)
         self.step = Step(self.config, self.state)

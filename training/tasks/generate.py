@@ -102,9 +102,9 @@ def architecture_of(config: "TrainConfig", data: dict[str, Any]) -> Architecture
 
 
 def shown(images: np.ndarray, config: "TrainConfig", nimg: int) -> Tensor:
-    """Images uint8 [N, H, W, C] as networks see them after `nimg` images.
+    """Convert images uint8 [N, H, W, C] to the networks' representation after `nimg` images.
 
-    float32 [N, C, H, W] in [-1, 1], halved by means of areas for every stage that is to come.
+    Returns float32 [N, C, H, W] in [-1, 1], at half the size for each stage still to be added.
     """
     planes = to_planes(images, config.transparency)
     left = config.stages_left(nimg)
@@ -292,7 +292,7 @@ class Samples:
         self._yardstick = DiversityMonitor(shrink(dataset.images, chosen), labels, self.labels)
 
     def draw(self, network: nn.Module) -> np.ndarray:
-        """Images of the data's size; networks that are to grow make smaller ones."""
+        """Generate images, enlarged to the size of the data while networks are smaller."""
         images = generate(network, self.latents, self.labels)
         rows, columns = (
             side // own for side, own in zip(self._shape, images.shape[1:3], strict=True)

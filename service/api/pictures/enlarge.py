@@ -75,15 +75,17 @@ class Enlargement:
             async for last in outcomes:
                 ready, seconds = await in_thread(service, functools.partial(_add, sink, last))
                 encode_s += seconds
-                yield Part(ready, last, encode_s)
+                for piece in ready:  # one by one: each is copied on its way to the client
+                    yield Part(piece, last, encode_s)
         ready, seconds = await in_thread(service, functools.partial(_add, sink, None))
-        yield Part(ready, last, encode_s + seconds)
+        for piece in ready:
+            yield Part(piece, last, encode_s + seconds)
 
 
 EMPTY = EntryResult(np.empty(0), 0.0, 0.0)
 
 
-def _add(sink: Sink, outcome: EntryResult | None) -> tuple[bytes, float]:
+def _add(sink: Sink, outcome: EntryResult | None) -> tuple[list[bytes], float]:
     """Add images, or end if there are none. Returns the bytes and the seconds it took."""
     started = time.perf_counter()
     ready = sink.end() if outcome is None else sink.add(outcome.rows)
