@@ -21,7 +21,7 @@ const SCORES = {
   psnr_y: { title: "Close to the original", more: true, text: DECIBELS, about: "PSNR of the luminance of reduced and enlarged pictures" },
   ssim_y: { title: "Structure of the original", more: true, text: NUMBER, about: "SSIM of the luminance; 1 is identical" },
   gmsd: { title: "Deviation of edges", more: false, text: NUMBER, about: "gradient magnitude similarity deviation; lower is better" },
-  consistency: { title: "Agrees with the input", more: false, text: NUMBER, about: "difference of the reduced result from the input, in pixel values; lower is better" },
+  consistency: { title: "Agrees with the input", more: false, text: NUMBER, about: "grey levels between the input and the reduced output; lower is better" },
   natural_scenes: { title: "Distance of statistics", more: false, text: NUMBER, about: "Fréchet distance of natural-scene statistics; lower is better" },
   psnr_y_bicubic: { title: "Bicubic interpolation", more: true, text: DECIBELS, about: "PSNR of bicubic interpolation on the same pictures" },
   psnr_y_lanczos: { title: "Lanczos interpolation", more: true, text: DECIBELS, about: "PSNR of Lanczos interpolation on the same pictures" },
