@@ -91,7 +91,8 @@ function tabOf(tab) {
 function chosen(choice, among) {
   const name = parseChoice(choice)?.name;
   const isHidden = models.some((model) => model.name === name) && !among.some((model) => model.name === name);
-  return name === undefined || isHidden ? firstChoice(among) : choice;
+  if (name !== undefined && !isHidden) return choice;
+  return firstChoice(generatorsOf(among)) ?? firstChoice(among);
 }
 
 function within(text, min, max, fallback) {

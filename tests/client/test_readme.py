@@ -9,6 +9,7 @@ import pytest
 
 from mirage_client import Options
 from mirage_client.__main__ import main
+from tests.client.pictures.files import write
 
 README = (Path(__file__).parents[2] / "client" / "README.md").read_text(encoding="utf-8")
 EXAMPLE_URL = "http://localhost:8000"
@@ -23,15 +24,19 @@ def test_library_examples_run(
     url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    write(tmp_path / "photo.jpg", 9, 13, "JPEG")
     example = blocks("python")[number]
     assert EXAMPLE_URL in example
-    exec(compile(example.replace(EXAMPLE_URL, url), "README.md", "exec"), {})
+    example = example.replace(EXAMPLE_URL, url).replace("icon-x4", "larger")
+    exec(compile(example, "README.md", "exec"), {})
 
 
 def test_command_line_examples_run(
-    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    url: str, models_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    write(tmp_path / "photos" / "a" / "b.jpg", 9, 13, "JPEG")
+    (tmp_path / "models").symlink_to(models_root)
     (commands,) = blocks("sh")
     for command in commands.replace(EXAMPLE_URL, url).splitlines():
         program, *arguments = shlex.split(command)
@@ -39,6 +44,7 @@ def test_command_line_examples_run(
         assert main(arguments) == 0
     assert len(list(tmp_path.glob("threes/*.png"))) == 500
     assert len(list(tmp_path.glob("classes/3/*.png"))) == 50
+    assert [path.name for path in tmp_path.glob("large*/a/b.png")] == ["b.png", "b.png"]
     with tarfile.open("digits.tar") as digits:
         assert len(digits.getnames()) == 1500
     assert [path.name for path in sorted(tmp_path.glob("shards-*.tar"))] == [
