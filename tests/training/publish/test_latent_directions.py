@@ -54,10 +54,8 @@ def test_every_family_tells_its_weight_for_latents_alone(
     """What the embedding of classes goes through has no part: the network does not see it here."""
     generator = make_snapshot(tmp_path, family, num_classes=num_classes).generator
     seen: list[torch.Tensor] = []
-    layer = getattr(
-        generator,
-        {"strided": "hidden", "residual": "weigh", "dcgan": "dense", "direct": "dense"}[family],
-    )
+    names = {"strided": "hidden", "residual": "weigh", "dcgan": "dense", "direct": "dense.layer"}
+    layer = generator.get_submodule(names[family])
     layer.register_forward_hook(lambda _, inputs, output: seen.append(output))
     labels = torch.zeros(6, dtype=torch.int64) if num_classes else None
     generator(torch.zeros(6, 6), labels)
