@@ -1,11 +1,12 @@
-"""Client library for a Mirage server: generates images over HTTP, with retries and paging."""
+"""Client library for a Mirage server: generates images and enlarges pictures, with retries."""
 
 from mirage_client.async_client import AsyncClient
 from mirage_client.client import Client
 from mirage_client.errors import BadAnswer, MirageError, Refused, Unreachable
 from mirage_client.generate_call import Options
-from mirage_client.image import GeneratedImage
+from mirage_client.image import GeneratedImage, Upscaled, UpscaledPicture
 from mirage_client.responses import Model, ModelDetail, ModelVersion
+from mirage_client.upscale_call import UpscaleOptions
 
 __all__ = [
     "AsyncClient",
@@ -19,4 +20,7 @@ __all__ = [
     "Options",
     "Refused",
     "Unreachable",
+    "UpscaleOptions",
+    "Upscaled",
+    "UpscaledPicture",
 ]

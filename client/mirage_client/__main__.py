@@ -1,23 +1,26 @@
-"""The command line: `mirage generate` writes a dataset, `mirage models` lists the models."""
+"""The command line: `mirage generate`, `mirage upscale` and `mirage models`."""
 
 import argparse
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 
 from mirage_client.base import DEFAULT_URL
 from mirage_client.client import Client
 from mirage_client.dataset import Output, fill
-from mirage_client.errors import DatasetError, Locked, MirageError, Unreachable
+from mirage_client.errors import DatasetError, Locked, MirageError, MissingPackage, Unreachable
 from mirage_client.folder import Folder
 from mirage_client.generate_call import SEED_END
+from mirage_client.pictures.command import add_arguments, fault, upscale
 from mirage_client.progress import Progress
 from mirage_client.record import lock_dataset, read_record
 from mirage_client.resolve import UNIFORM, DatasetOptions, resolve
 from mirage_client.tar import SUFFIX, Tar
 
 DONE, CRASHED, BAD_DATA, LOCKED = 0, 1, 3, 5  # argparse itself leaves with 2
-CLIENT_SETTINGS = ("page_size", "parallel", "patience_s")
+CLIENT_SETTINGS = ("page_size", "parallel", "patience_s", "timeout_s")
+UPSCALE_TIMEOUT_S = 180.0  # longer than a server's deadline for pictures, by default 120 s
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -30,7 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         client = _client(options)
     except (OSError, ValueError) as error:
         parser.error(str(error))
-    with client:
+    with client or nullcontext():
         return _run(client, options)
 
 
@@ -42,22 +45,26 @@ def _fault(options: argparse.Namespace) -> str | None:
             return f"--by-class needs a folder; --output is the archive {options.output}"
         if options.shard_size and not archive:
             return f"--shard-size needs an archive; --output is the folder {options.output}"
-    return None
+    return fault(options) if options.command is upscale else None
 
 
-def _client(options: argparse.Namespace) -> Client:
+def _client(options: argparse.Namespace) -> Client | None:
+    """The client of the server, or None if the command runs in this process."""
+    if options.url is None:
+        return None
     key = options.key_file and options.key_file.read_text(encoding="utf-8").strip()
-    settings = {name: getattr(options, name) for name in CLIENT_SETTINGS if name in options}
+    given = {name: getattr(options, name, None) for name in CLIENT_SETTINGS}
+    settings = {name: value for name, value in given.items() if value is not None}
     return Client(options.url, api_key=key, **settings)
 
 
-def _run(client: Client, options: argparse.Namespace) -> int:
-    command: Callable[[Client, argparse.Namespace], None] = options.command
+def _run(client: Client | None, options: argparse.Namespace) -> int:
+    command: Callable[[Client | None, argparse.Namespace], None] = options.command
     try:
         command(client, options)
     except Locked as error:
         return _fail(str(error), LOCKED)
-    except (OSError, Unreachable) as error:
+    except (OSError, MissingPackage, Unreachable) as error:
         return _fail(str(error), CRASHED)
     except MirageError as error:
         return _fail(str(error), BAD_DATA)
@@ -94,22 +101,31 @@ def _models(client: Client, _options: argparse.Namespace) -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="mirage", description="Generate images with a Mirage server."
+        prog="mirage", description="Generate images and enlarge pictures."
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_generate(commands.add_parser("generate", help="write a dataset; run again to continue"))
+    _add_upscale(commands.add_parser("upscale", help="enlarge pictures; run again to continue"))
     _add_models(commands.add_parser("models", help="list the models of the server"))
     return parser
 
 
+def _add_upscale(parser: argparse.ArgumentParser) -> None:
+    parser.set_defaults(command=upscale, timeout_s=UPSCALE_TIMEOUT_S)
+    add_arguments(parser)
+    _add_server(parser, None, "of the server; default: none, pictures are enlarged in this process")
+    _add_model(parser)
+    _add_effort(parser, None, "pictures at once; default 4, without a server the number of CPUs")
+
+
 def _add_models(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(command=_models)
-    _add_server(parser)
+    _add_server(parser, DEFAULT_URL)
 
 
 def _add_generate(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(command=_generate)
-    _add_server(parser)
+    _add_server(parser, DEFAULT_URL)
     add = parser.add_argument
     add("--count", type=_at_least_one, required=True, metavar="N", help="total number of images")
     add(
@@ -126,12 +142,23 @@ def _add_generate(parser: argparse.ArgumentParser) -> None:
     )
     add("--seed", type=_seed, help="default: that of the existing dataset, else random")
     add("--truncation", type=_truncation, metavar="T", help="0 < T ≤ 1; default 1")
-    add("--model", help="default: the server's")
-    add("--version", type=_at_least_one, help="of the model; default: the released one")
+    _add_model(parser)
     add("--by-class", action="store_true", default=None, help="write a folder per class")
     add("--shard-size", type=_at_least_one, metavar="N", help="images per tar file")
     add("--page-size", type=_at_least_one, default=64, metavar="N", help="images per request")
-    add("--parallel", type=_at_least_one, default=4, metavar="N", help="concurrent requests")
+    _add_effort(parser, 4, "concurrent requests; default 4")
+
+
+def _add_model(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--model", help="default: the default model, else the only released one")
+    parser.add_argument(
+        "--version", type=_at_least_one, help="of the model; default: the released one"
+    )
+
+
+def _add_effort(parser: argparse.ArgumentParser, parallel: int | None, text: str) -> None:
+    add = parser.add_argument
+    add("--parallel", type=_at_least_one, default=parallel, metavar="N", help=text)
     add(
         "--patience-s",
         type=float,
@@ -141,8 +168,10 @@ def _add_generate(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _add_server(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--url", default=DEFAULT_URL, help=f"default: {DEFAULT_URL}")
+def _add_server(
+    parser: argparse.ArgumentParser, url: str | None, text: str = f"default: {DEFAULT_URL}"
+) -> None:
+    parser.add_argument("--url", default=url, help=text)
     parser.add_argument("--key-file", type=Path, metavar="FILE", help="file with the API key")
 
 

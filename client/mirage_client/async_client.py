@@ -1,14 +1,16 @@
 """The asyncio client."""
 
 import asyncio
+import os
 from collections import deque
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from pathlib import Path
 from typing import Self, TypeVar, Unpack
 
 import httpx
 
-from mirage_client.base import BaseClient, http_request
+from mirage_client.base import BaseClient, http_request, restart
 from mirage_client.exchange import (
     Exchange,
     Outcome,
@@ -16,10 +18,14 @@ from mirage_client.exchange import (
     describe_model,
     generate_images,
     list_models,
+    upscale_picture,
+    upscale_to_file,
 )
 from mirage_client.generate_call import GenerateCall, Options, make_call
-from mirage_client.image import GeneratedImage
+from mirage_client.image import GeneratedImage, Upscaled, UpscaledPicture
+from mirage_client.new_file import new_file
 from mirage_client.responses import Model, ModelDetail
+from mirage_client.upscale_call import PictureFile, UpscaleOptions, make_upscale_call
 
 T = TypeVar("T")
 
@@ -41,6 +47,24 @@ class AsyncClient(BaseClient):
         Wrap it in `contextlib.aclosing` to leave it early; closing cancels pending requests.
         """
         return self._stream(make_call(count, options))
+
+    async def upscale(
+        self, picture: PictureFile, **options: Unpack[UpscaleOptions]
+    ) -> UpscaledPicture:
+        """Enlarge a picture; see `Client.upscale`."""
+        call = await asyncio.to_thread(make_upscale_call, picture, options)
+        return await self._run(upscale_picture(call, self._patience))
+
+    async def upscale_to_file(
+        self,
+        picture: PictureFile,
+        path: str | os.PathLike[str],
+        **options: Unpack[UpscaleOptions],
+    ) -> Upscaled:
+        """Enlarge a picture into a file; see `Client.upscale_to_file`."""
+        call = await asyncio.to_thread(make_upscale_call, picture, options)
+        with new_file(Path(path)) as output:
+            return await self._run(upscale_to_file(call, output, self._patience))
 
     async def models(self) -> list[Model]:
         """List the models of the server."""
@@ -69,7 +93,8 @@ class AsyncClient(BaseClient):
         for image in images:
             yield image
         if rest:
-            rest = rest.pinned(images[0].model, images[0].version)
+            first = images[0]
+            rest = rest.pinned(first.model, first.version, first.upscale)
             async with aclosing(self._ahead(rest)) as ahead:
                 async for image in ahead:
                     yield image
@@ -104,6 +129,13 @@ class AsyncClient(BaseClient):
 
     async def _send(self, request: Request) -> Outcome:
         try:
-            return await self._http.request(**http_request(request))
+            async with self._http.stream(**http_request(request)) as response:
+                if request.output is None or not response.is_success:
+                    await response.aread()
+                else:
+                    output = restart(request.output)
+                    async for piece in response.aiter_bytes():
+                        output.write(piece)
+                return response
         except httpx.RequestError as error:
             return error

@@ -1,7 +1,7 @@
 """Settings and request building shared by both clients."""
 
 from abc import ABC, abstractmethod
-from typing import Any
+from typing import Any, BinaryIO
 
 import httpx
 
@@ -66,10 +66,23 @@ class BaseClient(ABC):
 
 
 def http_request(request: Request) -> dict[str, Any]:
-    """Keyword arguments for the `request` method of httpx clients."""
-    body = {} if request.body is None else {"json": request.body}
+    """Keyword arguments for the `stream` method of httpx clients."""
     headers = {"Accept": request.accept}
-    return {"method": request.method, "url": request.path, "headers": headers, **body}
+    body: dict[str, object] = {}
+    if isinstance(request.body, bytes):
+        body = {"content": request.body}
+        headers["Content-Type"] = "application/octet-stream"
+    elif request.body is not None:
+        body = {"json": request.body}
+    query = {"params": request.query} if request.query else {}
+    return {"method": request.method, "url": request.path, "headers": headers, **query, **body}
+
+
+def restart(output: BinaryIO) -> BinaryIO:
+    """Empty the file of a failed attempt."""
+    output.seek(0)
+    output.truncate()
+    return output
 
 
 def _checked_url(url: str) -> httpx.URL:

@@ -1,14 +1,16 @@
 """The synchronous client."""
 
+import os
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
+from pathlib import Path
 from threading import Event
 from typing import Self, TypeVar, Unpack
 
 import httpx
 
-from mirage_client.base import BaseClient, http_request
+from mirage_client.base import BaseClient, http_request, restart
 from mirage_client.exchange import (
     Exchange,
     Outcome,
@@ -16,10 +18,14 @@ from mirage_client.exchange import (
     describe_model,
     generate_images,
     list_models,
+    upscale_picture,
+    upscale_to_file,
 )
 from mirage_client.generate_call import GenerateCall, Options, make_call
-from mirage_client.image import GeneratedImage
+from mirage_client.image import GeneratedImage, Upscaled, UpscaledPicture
+from mirage_client.new_file import new_file
 from mirage_client.responses import Model, ModelDetail
+from mirage_client.upscale_call import PictureFile, UpscaleOptions, make_upscale_call
 
 T = TypeVar("T")
 
@@ -51,6 +57,29 @@ class Client(BaseClient):
         """
         return self._stream(make_call(count, options))
 
+    def upscale(self, picture: PictureFile, **options: Unpack[UpscaleOptions]) -> UpscaledPicture:
+        """Enlarge a PNG, JPEG or WebP file and return it as a PNG.
+
+        picture: its bytes, its path, or a file opened in binary mode. Raises OSError if it cannot
+        be read, and TypeError for unknown options.
+        """
+        return self._run(upscale_picture(make_upscale_call(picture, options), self._patience))
+
+    def upscale_to_file(
+        self,
+        picture: PictureFile,
+        path: str | os.PathLike[str],
+        **options: Unpack[UpscaleOptions],
+    ) -> Upscaled:
+        """Like `upscale`, but write the PNG to `path` as it arrives, without holding it in memory.
+
+        The file is written under a temporary name in the same folder and renamed when complete; an
+        existing file is replaced. Raises OSError if it cannot be written.
+        """
+        call = make_upscale_call(picture, options)
+        with new_file(Path(path)) as output:
+            return self._run(upscale_to_file(call, output, self._patience))
+
     def models(self) -> list[Model]:
         """List the models of the server."""
         return self._run(list_models(self._patience))
@@ -58,6 +87,10 @@ class Client(BaseClient):
     def model(self, name: str) -> ModelDetail:
         """Describe a model and its versions in the server's memory."""
         return self._run(describe_model(name, self._patience))
+
+    def cancel(self) -> None:
+        """Make calls on other threads raise CancelledError instead of retrying, for good."""
+        self._cancelled.set()
 
     def close(self) -> None:
         """Close the connections."""
@@ -70,6 +103,7 @@ class Client(BaseClient):
         self.close()
 
     def _connect(self) -> None:
+        self._cancelled = Event()
         self._http = httpx.Client(**self._http_settings())
 
     def _stream(self, call: GenerateCall) -> Iterator[GeneratedImage]:
@@ -77,7 +111,9 @@ class Client(BaseClient):
         images = self._run(generate_images(head, self._patience))
         yield from images
         if rest:
-            yield from self._ahead(rest.pinned(images[0].model, images[0].version))
+            first = images[0]
+            rest = rest.pinned(first.model, first.version, first.upscale)
+            yield from self._ahead(rest)
 
     def _ahead(self, call: GenerateCall) -> Iterator[GeneratedImage]:
         """Generate pages on threads; one extra page is queued, so that no thread is idle."""
@@ -97,7 +133,7 @@ class Client(BaseClient):
 
     def _run(self, exchange: Exchange[T], stopped: Event | None = None) -> T:
         """Run an exchange; raises CancelledError if `stopped` is set during a pause."""
-        stopped = stopped or Event()
+        stopped = stopped or self._cancelled
         try:
             attempt = next(exchange)
             while not stopped.wait(attempt.pause_s):
@@ -109,6 +145,13 @@ class Client(BaseClient):
 
     def _send(self, request: Request) -> Outcome:
         try:
-            return self._http.request(**http_request(request))
+            with self._http.stream(**http_request(request)) as response:
+                if request.output is None or not response.is_success:
+                    response.read()
+                else:
+                    output = restart(request.output)
+                    for piece in response.iter_bytes():
+                        output.write(piece)
+                return response
         except httpx.RequestError as error:
             return error

@@ -5,6 +5,8 @@ MirageError
 ├── Unreachable      the server did not respond
 ├── BadAnswer        the response is invalid
 ├── DatasetError     the output cannot store the requested dataset, or has another one
+├── PictureError     a picture of a folder cannot be enlarged
+├── MissingPackage   a package that is needed is not installed
 └── Locked           another process writes to the output
 """
 
@@ -59,6 +61,14 @@ class BadAnswer(MirageError):
 
 class DatasetError(MirageError):
     """The output cannot store or continue the requested dataset."""
+
+
+class PictureError(MirageError):
+    """A picture cannot be enlarged, or its output exists with other contents."""
+
+
+class MissingPackage(MirageError):
+    """The package that a command needs is not installed."""
 
 
 class Locked(MirageError):

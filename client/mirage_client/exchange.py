@@ -4,26 +4,32 @@ An exchange is a generator. It yields attempts, each a request and a pause befor
 response or the error, and returns the result. The synchronous and the asyncio client run it.
 """
 
+import os
 import time
 from collections.abc import Callable, Generator
-from dataclasses import dataclass
-from typing import TypeVar
+from dataclasses import dataclass, field
+from typing import BinaryIO, TypeVar
 from urllib.parse import quote
 
 import httpx
 
 from mirage_client.errors import BadAnswer, MirageError, Refused, Unreachable
 from mirage_client.generate_call import GenerateCall
-from mirage_client.image import GeneratedImage
+from mirage_client.image import GeneratedImage, Upscaled, UpscaledPicture
 from mirage_client.responses import (
     IMAGES,
+    PNG_END,
+    PNG_SIGNATURE,
     Model,
     ModelDetail,
+    check_png,
     read_images,
     read_model,
     read_models,
     read_problem,
+    read_upscaled,
 )
+from mirage_client.upscale_call import UpscaleCall
 
 T = TypeVar("T")
 
@@ -40,7 +46,9 @@ class Request:
     method: str
     path: str
     accept: str = "application/json"
-    body: dict[str, object] | None = None
+    query: dict[str, str] = field(default_factory=dict)
+    body: dict[str, object] | bytes | None = None
+    output: BinaryIO | None = None  # receives the body of a successful response
 
 
 @dataclass(frozen=True)
@@ -79,7 +87,7 @@ def send_with_retries(request: Request, patience: Patience) -> Exchange[httpx.Re
 
 def generate_images(call: GenerateCall, patience: Patience) -> Exchange[list[GeneratedImage]]:
     """Generate the images of a call; splits it in halves if it exceeds the server's limits."""
-    request = Request("POST", "/generate", IMAGES, call.body())
+    request = Request("POST", "/generate", IMAGES, body=call.body())
     try:
         response = yield from send_with_retries(request, patience)
     except Refused as error:
@@ -90,6 +98,20 @@ def generate_images(call: GenerateCall, patience: Patience) -> Exchange[list[Gen
             images += yield from generate_images(half, patience)
         return images
     return read_images(response, call)
+
+
+def upscale_picture(call: UpscaleCall, patience: Patience) -> Exchange[UpscaledPicture]:
+    """Enlarge a picture in memory."""
+    response = yield from send_with_retries(_upscale_request(call), patience)
+    check_png(response.content, response.content)
+    return UpscaledPicture(png=response.content, **vars(read_upscaled(response)))
+
+
+def upscale_to_file(call: UpscaleCall, output: BinaryIO, patience: Patience) -> Exchange[Upscaled]:
+    """Enlarge a picture into a file that can be read; failed attempts are overwritten."""
+    response = yield from send_with_retries(_upscale_request(call, output), patience)
+    check_png(*_both_ends(output))
+    return read_upscaled(response)
 
 
 def list_models(patience: Patience) -> Exchange[list[Model]]:
@@ -103,8 +125,20 @@ def describe_model(name: str, patience: Patience) -> Exchange[ModelDetail]:
     return read_model((yield from send_with_retries(Request("GET", path), patience)))
 
 
+def _upscale_request(call: UpscaleCall, output: BinaryIO | None = None) -> Request:
+    return Request("POST", "/upscale", "image/png", call.query(), call.picture, output)
+
+
+def _both_ends(file: BinaryIO) -> tuple[bytes, bytes]:
+    """The first and last bytes of a file."""
+    file.seek(0)
+    start = file.read(len(PNG_SIGNATURE))
+    file.seek(-min(len(PNG_END), file.seek(0, os.SEEK_END)), os.SEEK_END)
+    return start, file.read()
+
+
 def _is_retryable(outcome: Outcome, request: Request) -> bool:
-    """Whether to retry; lost connections are retried only when generating images."""
+    """Whether to retry; lost connections are retried only for requests that make images."""
     if isinstance(outcome, httpx.Response):
         return outcome.status_code in RETRIED_STATUSES
     return isinstance(outcome, RETRIED_ERRORS) and request.method == "POST"

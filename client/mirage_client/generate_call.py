@@ -27,6 +27,7 @@ class Options(TypedDict, total=False):
     - `truncation`: 0 < t ≤ 1.
     - `latents`: `[n, latent_dim]`, instead of count, seed and truncation.
     - `model`, `version`: default: the server's default model and its released version.
+    - `upscale`: `name` or `name@version` of a model that enlarges the images.
     """
 
     seed: int | None
@@ -36,6 +37,7 @@ class Options(TypedDict, total=False):
     latents: Sequence[Sequence[float]] | ArrayLike | None
     model: str | None
     version: int | None
+    upscale: str | None
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,7 @@ class GenerateCall:
     latents: list[list[float]] | None
     model: str | None
     version: int | None
+    upscale: str | None
 
     def parts(self, size: int) -> Iterator["GenerateCall"]:
         """Yield calls for the same images, each of at most `size`."""
@@ -64,9 +67,9 @@ class GenerateCall:
         rest = slice(size, self.count)
         return next(self.parts(size)), self._part(rest) if size < self.count else None
 
-    def pinned(self, model: str, version: int) -> "GenerateCall":
-        """The same call for a specific version."""
-        return replace(self, model=model, version=version)
+    def pinned(self, model: str, version: int, upscale: str | None = None) -> "GenerateCall":
+        """The same call for specific versions; `upscale` is `name@version`."""
+        return replace(self, model=model, version=version, upscale=upscale)
 
     def body(self) -> dict[str, object]:
         """The JSON body of the request."""
@@ -79,6 +82,7 @@ class GenerateCall:
             "latents": self.latents,
             "model": self.model,
             "version": self.version,
+            "upscale": self.upscale,
         }
         return {name: value for name, value in fields.items() if value is not None}
 
@@ -117,6 +121,7 @@ def make_call(count: int | None, options: Options) -> GenerateCall:
         latents=latents,
         model=options.get("model"),
         version=options.get("version"),
+        upscale=options.get("upscale"),
     )
     if call.index + call.count > SEED_END:
         raise ValueError(f"index {call.index} + count {call.count} exceeds 2^64")

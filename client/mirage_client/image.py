@@ -1,4 +1,4 @@
-"""A generated image with the parameters that reproduce it."""
+"""Images that a server made, with the parameters that reproduce them."""
 
 import io
 from dataclasses import dataclass, field
@@ -12,22 +12,13 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class GeneratedImage:
-    """The bytes of a PNG file; model, version, seed, index and label reproduce the image.
-
-    `seed` is None if latents were given. `label` is the class index, or None for a model without
-    classes.
-    """
+class PngImage:
+    """The bytes of a PNG file."""
 
     png: bytes = field(repr=False)
-    seed: int | None
-    index: int
-    label: int | None
-    model: str
-    version: int
 
     def pil(self) -> PIL.Image.Image:
-        """The decoded image in mode L, RGB or RGBA."""
+        """The decoded image in mode L, LA, RGB or RGBA."""
         image = PIL.Image.open(io.BytesIO(self.png), formats=("PNG",))
         image.load()
         return image
@@ -38,3 +29,33 @@ class GeneratedImage:
 
         pixels = np.asarray(self.pil())
         return pixels if pixels.ndim == 3 else pixels[:, :, np.newaxis]
+
+
+@dataclass(frozen=True)
+class GeneratedImage(PngImage):
+    """A generated image; model, version, seed, index, label and upscale reproduce it.
+
+    `seed` is None if latents were given. `label` is the class index, or None for a model without
+    classes. `upscale` is the model that enlarged the image, as `name@version`, or None.
+    """
+
+    seed: int | None
+    index: int
+    label: int | None
+    model: str
+    version: int
+    upscale: str | None = None
+
+
+@dataclass(frozen=True)
+class Upscaled:
+    """How a picture was enlarged: the model, its version, and the factor of both sides."""
+
+    model: str
+    version: int
+    scale: float
+
+
+@dataclass(frozen=True)
+class UpscaledPicture(PngImage, Upscaled):
+    """An enlarged picture."""

@@ -9,9 +9,15 @@ REFRESH_S = 0.1
 
 
 class Progress:
-    """Shows progress, rate and remaining time; silent if the stream is not a terminal."""
+    """Shows progress, rate and remaining time; silent if the stream is not a terminal.
 
-    def __init__(self, stream: TextIO, clock: Callable[[], float] = time.monotonic) -> None:
+    `rate` is off for work of very different sizes.
+    """
+
+    def __init__(
+        self, stream: TextIO, clock: Callable[[], float] = time.monotonic, *, rate: bool = True
+    ) -> None:
+        self._rate = rate
         self._stream = stream
         self._shown = stream.isatty()
         self._clock = clock
@@ -48,4 +54,5 @@ class Progress:
         if not new or not elapsed_s:
             return line
         left_s = round((self._total - self._done) * elapsed_s / new)
-        return f"{line}  {new / elapsed_s:,.0f} images/s  {left_s // 60}:{left_s % 60:02} left"
+        rate = f"  {new / elapsed_s:,.0f} images/s" if self._rate else ""
+        return f"{line}{rate}  {left_s // 60}:{left_s % 60:02} left"

@@ -1,6 +1,5 @@
 """The record of a dataset on disk: all parameters of its images except their number."""
 
-import fcntl
 import json
 import os
 from collections.abc import Iterator
@@ -9,7 +8,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from mirage_client.errors import DatasetError, Locked
+from mirage_client.errors import DatasetError
+from mirage_client.lock import lock_file
 
 FORMAT = 1
 MAX_BYTES = 2**24
@@ -84,20 +84,13 @@ def lock_dataset(path: Path, record: Record) -> Iterator[None]:
     path.parent.mkdir(parents=True, exist_ok=True)
     flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
     with os.fdopen(os.open(path, flags, 0o666), "r+b") as file:
-        _lock(file, path)
+        lock_file(file.fileno(), f"another process is writing to the dataset of {path}")
         found = read_record(path)
         if found is None:
             _write(file, record)
         else:
             _agree(record, found, path)
         yield
-
-
-def _lock(file: BinaryIO, path: Path) -> None:
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        raise Locked(f"another process is writing to the dataset of {path}") from None
 
 
 def _write(file: BinaryIO, record: Record) -> None:

@@ -75,7 +75,7 @@ def _defaults(classes: tuple[str, ...]) -> dict[str, Any]:
 def _detail(client: Client, name: str | None) -> ModelDetail:
     """The named model, else the default model, else the only released one."""
     if name is None:
-        models = client.models()
+        models = [model for model in client.models() if model.task in (None, "generate")]
         default = [model.name for model in models if model.default]
         released = [model.name for model in models if model.released is not None]
         names = default or released

@@ -3,46 +3,57 @@
 import email.utils
 import re
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
 
 import httpx
 
 from mirage_client.errors import BadAnswer, Refused
 from mirage_client.generate_call import GenerateCall
-from mirage_client.image import GeneratedImage
+from mirage_client.image import GeneratedImage, Upscaled
+
+T = TypeVar("T")
 
 IMAGES = "multipart/mixed"  # the only media type with both raw PNG bytes and labels
 PROBLEM = "application/problem+json"
 UNREADABLE = (AttributeError, KeyError, RecursionError, TypeError, ValueError)
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+PNG_END = b"\0\0\0\0IEND\xaeB`\x82"  # the last chunk
 
 
 @dataclass(frozen=True)
 class Model:
-    """A model of the server; `released` is the default version."""
+    """A model of the server; `released` is the default version.
+
+    `task` is `generate` or `upscale`, and `scale` how many times an upscaler enlarges pictures.
+    Both are None if no version is in the server's memory.
+    """
 
     name: str
     released: int | None
     versions: tuple[int, ...]
     default: bool
+    task: str | None = field(default=None, kw_only=True)
+    scale: int | None = field(default=None, kw_only=True)
 
 
 @dataclass(frozen=True)
 class ModelVersion:
     """A version in the server's memory; `sha256` is the hash of its graph.
 
-    `labels` are the class names in order; empty for a model without classes.
+    `labels` are the class names in order; empty for a model without classes. `height` and `width`
+    are those of its images in pixels; they and `channels` are None for a model that enlarges
+    pictures.
     """
 
     version: int
     sha256: str
     latent_dim: int
     labels: tuple[str, ...]
-    height: int
-    width: int
-    channels: int
+    height: int | None
+    width: int | None
+    channels: int | None
 
 
 @dataclass(frozen=True)
@@ -59,16 +70,17 @@ class ModelDetail(Model):
 
 def read_images(response: httpx.Response, call: GenerateCall) -> list[GeneratedImage]:
     """Parse the images of a call; raises BadAnswer unless they match it."""
-    name, _, version = response.headers.get("x-model", "").rpartition("@")
     try:
+        name, version = _model(response)
         images = [
             GeneratedImage(
                 png=png,
-                seed=_optional_int(headers.get("x-seed")),
+                seed=_optional(int, headers.get("x-seed")),
                 index=int(headers["x-index"]),
-                label=_optional_int(headers.get("x-label")),
+                label=_optional(int, headers.get("x-label")),
                 model=name,
-                version=int(version),
+                version=version,
+                upscale=response.headers.get("x-upscale"),
             )
             for headers, png in _parts(response)
         ]
@@ -76,6 +88,23 @@ def read_images(response: httpx.Response, call: GenerateCall) -> list[GeneratedI
         raise BadAnswer(f"the images cannot be read: {error!r}") from None
     _check_images(images, call)
     return images
+
+
+def read_upscaled(response: httpx.Response) -> Upscaled:
+    """Parse how a picture was enlarged; raises BadAnswer."""
+    try:
+        name, version = _model(response)
+        return Upscaled(name, version, float(response.headers["x-scale"]))
+    except (KeyError, ValueError) as error:
+        raise BadAnswer(f"the headers of the enlarged picture cannot be read: {error!r}") from None
+
+
+def check_png(start: bytes, end: bytes) -> None:
+    """Raise BadAnswer unless a file that starts and ends with these bytes is a whole PNG."""
+    if not start.startswith(PNG_SIGNATURE):
+        raise BadAnswer("the enlarged picture is not PNG")
+    if not end.endswith(PNG_END):
+        raise BadAnswer("the enlarged picture is truncated")
 
 
 def read_problem(response: httpx.Response) -> Refused:
@@ -138,6 +167,9 @@ def _check_images(images: list[GeneratedImage], call: GenerateCall) -> None:
         raise BadAnswer("the response has other images than requested")
     if not all(image.png.startswith(PNG_SIGNATURE) for image in images):
         raise BadAnswer("the response has images that are not PNG")
+    enlarged_by = {image.upscale and image.upscale.partition("@")[0] for image in images}
+    if enlarged_by != {call.upscale and call.upscale.partition("@")[0]}:
+        raise BadAnswer(f"the images were enlarged by {min(map(str, enlarged_by))}")
 
 
 def _problem(response: httpx.Response) -> dict[str, Any]:
@@ -180,20 +212,28 @@ def _summary(item: dict[str, Any]) -> dict[str, Any]:
         "released": None if item["released"] is None else int(item["released"]),
         "versions": tuple(map(int, _given(item["versions"], ()))),
         "default": bool(item["default"]),
+        "task": _optional(str, item.get("task")),
+        "scale": _optional(int, item.get("scale")),
     }
 
 
 def _version(item: dict[str, Any]) -> ModelVersion:
+    image = item["image"]
+    sides = ("height", "width", "channels")
     return ModelVersion(
         version=int(item["version"]),
         sha256=str(item["sha256"]),
         latent_dim=int(item["latent_dim"]),
         labels=tuple(map(str, _given(item["labels"], ()))),
-        height=int(item["image"]["height"]),
-        width=int(item["image"]["width"]),
-        channels=int(item["image"]["channels"]),
+        **{side: None if image is None else int(image[side]) for side in sides},
     )
 
 
-def _optional_int(text: str | None) -> int | None:
-    return None if text is None else int(text)
+def _model(response: httpx.Response) -> tuple[str, int]:
+    """Name and version of the model that answered; raises ValueError."""
+    name, _, version = response.headers.get("x-model", "").rpartition("@")
+    return name, int(version)
+
+
+def _optional(convert: Callable[[Any], T], value: Any) -> T | None:
+    return None if value is None else convert(value)

@@ -13,6 +13,9 @@ const DEFAULTS = {
   at: "0", // index of the explored image
   moves: "", // along directions: 0:1.5,3:-2
   against: "", // name@version to compare with
+  upscale: "", // name@version that enlarges generated images; empty: none
+  upscaler: "", // name@version that enlarges pictures
+  scale: "", // of enlarged pictures; empty: the upscaler's
 };
 const READABLE = { "%40": "@", "%3A": ":", "%2C": "," };
 const listeners = new Set();

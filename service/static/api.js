@@ -8,6 +8,8 @@ import { clearError, sentence, showError } from "./errors.js";
 
 const MAX_IN_FLIGHT = 2;
 const POLL_MS = 1000;
+const MAX_UPLOADS = 2; // of a body that breaks the connection
+const LOST = { detail: "the connection was lost twice while the picture was sent or enlarged" };
 const READERS = {
   "application/json": (response) => response.json(),
   "text/plain": (response) => response.text(),
@@ -28,16 +30,18 @@ export class RequestError extends Error {
 
 /**
  * Returns the body of a response by its `accept` type: JSON, text, the bytes of a ZIP, or a blob.
- * With `json` the request is a POST. Throws RequestError, and AbortError when the signal is aborted.
+ * With `json` or `body`, a blob, the request is a POST. Throws RequestError, and AbortError when the
+ * signal is aborted.
  */
-export async function ask(path, { json, accept = "application/json", signal } = {}) {
+export async function ask(path, { json, body, accept = "application/json", signal } = {}) {
   const owner = Symbol(path);
   const clear = () => clearError(owner);
   signal?.addEventListener("abort", clear);
   try {
-    for (;;) {
-      const answer = await attempt(path, json, accept, signal);
+    for (let number = 1; ; number += 1) {
+      const answer = await attempt(path, body ?? json, accept, signal);
       if (answer.ok) return answer.body;
+      if (body && answer.status === 0 && number === MAX_UPLOADS) throw new RequestError(0, LOST);
       await waitForRetry(owner, answer, signal);
     }
   } finally {
@@ -47,13 +51,15 @@ export async function ask(path, { json, accept = "application/json", signal } = 
 }
 
 /** Sends one request. Returns `{ ok, body }`, or the error. */
-async function attempt(path, json, accept, signal) {
+async function attempt(path, content, accept, signal) {
   await acquire(signal);
   const headers = { Accept: accept, ...keyHeaders() };
-  if (json !== undefined) headers["Content-Type"] = "application/json";
-  const method = json === undefined ? "GET" : "POST";
+  const isRaw = content instanceof Blob;
+  if (content !== undefined) headers["Content-Type"] = isRaw ? "application/octet-stream" : "application/json";
+  const method = content === undefined ? "GET" : "POST";
+  const body = isRaw ? content : JSON.stringify(content);
   try {
-    const response = await fetch(path, { method, headers, body: JSON.stringify(json), signal });
+    const response = await fetch(path, { method, headers, body, signal });
     if (response.ok) return { ok: true, body: await (READERS[accept] ?? blob)(response) };
     const used = headers.Authorization;
     return { used, status: response.status, problem: await problemOf(response), response };

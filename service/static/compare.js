@@ -1,7 +1,7 @@
 /** The view "Compare": two versions, or two models, on the same seeds. */
 
 import { change } from "./address.js";
-import { choicesOf, describe } from "./models.js";
+import { choicesOf, describe, generatorsOf } from "./models.js";
 import { byId, element } from "./dom.js";
 import { fetchFrames } from "./images.js";
 import { Grid } from "./grid.js";
@@ -12,7 +12,7 @@ let view = null;
 /** Show the same grid on both sides. */
 export async function showCompare({ state, models, version, signal }) {
   view ??= build();
-  const against = state.against || otherThan(version, models);
+  const against = state.against || otherThan(version, generatorsOf(models));
   if (against !== state.against) change({ against }, { quiet: true });
   byId("against").value = against;
   const other = await describe(against, signal);
@@ -43,7 +43,8 @@ async function fillSide(grid, version, state, signal) {
   const { name: model, choice, image, labels } = version;
   const name = labels.includes(state.class) ? state.class : "";
   grid.resize(Number(state.count), image, [choice, `seed ${state.seed}`].join("  ·  "));
-  const wanted = { ...state, model, version: version.version, class: name, count: Number(state.count) };
+  const count = Number(state.count);
+  const wanted = { ...state, model, version: version.version, class: name, count, upscale: "" };
   await fetchFrames(wanted, (frame, position) => grid.put(frame, position), signal);
   grid.finish();
 }

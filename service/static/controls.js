@@ -1,10 +1,11 @@
 /** The fields above the images, which show and change the state. */
 
-import { change, isSeed, randomSeed } from "./address.js";
-import { choicesOf } from "./models.js";
+import { change, isSeed, randomSeed, read } from "./address.js";
+import { choicesOf, generatorsOf, upscalersOf } from "./models.js";
 import { byId, element, fillTrack } from "./dom.js";
 
 const COUNTS = [1, 4, 16, 36, 64, 100, 144, 196, 256];
+const SCALES = [1.5, 2, 3]; // below that of the model
 const MAX_CHIPS = 16; // with more classes there is a list instead
 const SLIDE_MS = 120; // a slider changes the state once it has not moved for so long
 
@@ -16,9 +17,9 @@ export function prepareControls() {
   byId("count").addEventListener("change", (event) => change({ count: event.target.value }));
   byId("loop").addEventListener("change", (event) => change({ loop: event.target.checked ? "1" : "" }));
   byId("against").addEventListener("change", (event) => change({ against: event.target.value }));
-  byId("model-choice").addEventListener("change", (event) =>
-    change({ model: event.target.value, moves: "" }, { push: true }),
-  );
+  byId("model-choice").addEventListener("change", (event) => choose(event.target.value));
+  byId("upscale-with").addEventListener("change", (event) => change({ upscale: event.target.value }));
+  byId("scale").addEventListener("change", (event) => change({ scale: event.target.value }, { push: true }));
   slide("truncation");
   slide("steps");
 }
@@ -37,10 +38,12 @@ export function fillControls(state, models, version) {
     fillTrack(byId(name));
     byId(`${name}-value`).textContent = state[name];
   }
+  fillUpscalers(upscalersOf(models), state.upscale);
+  if (state.tab === "upscale") fillScales(version.pictures.scale, state.scale);
   fillCounts(state.count);
   fillClasses(state.class, version.labels);
   if (state.tab !== "generate" && state.tab !== "compare") return;
-  fillChoices("against", models, state.against);
+  fillChoices("against", generatorsOf(models), state.against);
 }
 
 /** Fill a list with all versions of all models. */
@@ -48,6 +51,35 @@ export function fillChoices(id, models, chosen) {
   const options = choicesOf(models).map(({ choice, text }) => new Option(text, choice));
   byId(id).replaceChildren(...options);
   byId(id).value = chosen;
+}
+
+function choose(choice) {
+  const isUpscale = read().tab === "upscale";
+  change(isUpscale ? { upscaler: choice } : { model: choice, moves: "" }, { push: true });
+}
+
+/** Offer the released upscalers for generated images. */
+function fillUpscalers(upscalers, chosen) {
+  const released = upscalers.filter((model) => model.released !== null);
+  const options = released.map(({ name, released: version, scale }) => new Option(`${scale}× by ${name}`, `${name}@${version}`));
+  const known = options.some(({ value }) => value === chosen) || !chosen;
+  byId("upscale-with").replaceChildren(
+    new Option("no", ""),
+    ...options,
+    ...(known ? [] : [new Option(chosen, chosen)]),
+  );
+  byId("upscale-with").value = chosen;
+  byId("upscale-field").hidden ||= options.length === 0 && known;
+}
+
+/** Offer the scales of a model: whole ones, and halves below 2. */
+function fillScales(most, chosen) {
+  const scales = [...SCALES.filter((scale) => scale < most), most];
+  const given = Number(chosen);
+  if (given && !scales.includes(given)) scales.push(given);
+  const options = scales.sort((a, b) => b - a).map((scale) => new Option(`${scale}×`, scale === most ? "" : scale));
+  byId("scale").replaceChildren(...options);
+  byId("scale").value = given === most ? "" : chosen;
 }
 
 function takeSeed() {

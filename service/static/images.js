@@ -1,6 +1,6 @@
 /**
  * Requests images by seed and index. A frame is an image with all that reproduces it: model,
- * version, seed, index, label, class, truncation, and `src`, its PNG as a data URL.
+ * version, seed, index, label, class, truncation, upscale, and `src`, its PNG as a data URL.
  */
 
 import { ask } from "./api.js";
@@ -27,16 +27,18 @@ async function fetchPage(wanted, index, count, onFrame, signal) {
 }
 
 /** Returns the request fields that determine an image, without its index. */
-export function fieldsOf({ model, version, seed, class: name, truncation }) {
+export function fieldsOf({ model, version, seed, class: name, truncation, upscale }) {
   const fields = { model, version, seed };
   if (name) fields.labels = name;
   if (Number(truncation) !== 1) fields.truncation = Number(truncation);
+  if (upscale) fields.upscale = upscale;
   return fields;
 }
 
 function frameOf(wanted, { model, version }, { seed, index, label, class: name, png }) {
   const src = `data:image/png;base64,${png}`;
-  return { model, version, seed, index, label, class: name, truncation: wanted.truncation, src };
+  const { truncation, upscale = "" } = wanted;
+  return { model, version, seed, index, label, class: name, truncation, upscale, src };
 }
 
 /** Returns the request for a single frame. */

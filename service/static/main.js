@@ -10,7 +10,8 @@ import { showExplore } from "./explore.js";
 import { showGenerate } from "./generate.js";
 import { startLiveMetrics } from "./live_metrics.js";
 import { showModelCard } from "./model_card.js";
-import { describe, firstChoice, listModels, parseChoice } from "./models.js";
+import { describe, firstChoice, generatorsOf, listModels, parseChoice, upscalersOf } from "./models.js";
+import { prepareUpscale, showUpscale } from "./upscale.js";
 import { prepareViewer } from "./viewer.js";
 import { showWalk } from "./walk.js";
 
@@ -19,8 +20,10 @@ const VIEWS = {
   walk: showWalk,
   explore: showExplore,
   compare: showCompare,
+  upscale: showUpscale,
   model: showModelCard,
 };
+const GENERATING = ["generate", "walk", "explore", "compare"];
 const OWNER = Symbol("view");
 let controller = new AbortController();
 let models = null;
@@ -34,8 +37,13 @@ async function show() {
     models ??= await listModels(signal);
     const state = settle(read());
     selectTab(state.tab);
-    fillChoices("model-choice", models, state.model);
-    const version = await describe(state.model, signal);
+    const choice = state.tab === "upscale" ? state.upscaler : state.model;
+    fillChoices("model-choice", modelsOf(state.tab), choice);
+    const version = await describe(choice, signal);
+    if (version.task === "upscale" && GENERATING.includes(state.tab)) {
+      change({ tab: "upscale", upscaler: choice, model: "" }); // only now it is in memory
+      return;
+    }
     fillControls(state, models, version);
     await VIEWS[state.tab]({ state, models, version, signal });
   } catch (error) {
@@ -45,21 +53,45 @@ async function show() {
   }
 }
 
+/** Returns the models that a view can show. */
+function modelsOf(tab) {
+  if (tab === "model") return models;
+  return tab === "upscale" ? upscalersOf(models) : generatorsOf(models);
+}
+
 /** Replaces missing and invalid fields, so that the link is complete. */
 function settle(state) {
+  const tab = tabOf(state.tab);
   const settled = {
     ...state,
-    tab: state.tab in VIEWS ? state.tab : "generate",
-    model: parseChoice(state.model) ? state.model : firstChoice(models),
+    tab,
+    model: tab === "upscale" ? state.model : chosen(state.model, modelsOf(tab)),
+    upscaler: tab === "upscale" ? chosen(state.upscaler, upscalersOf(models)) : state.upscaler,
+    upscale: parseChoice(state.upscale) ? state.upscale : "",
+    scale: state.scale > 1 ? state.scale : "",
     seed: isSeed(state.seed) ? state.seed : randomSeed(),
     count: within(state.count, 1, 256, 64),
     steps: within(state.steps, 4, 48, 16),
     at: within(state.at, 0, Number.MAX_SAFE_INTEGER, 0),
     truncation: state.truncation > 0 && state.truncation <= 1 ? state.truncation : "1",
   };
-  if (settled.model === null) throw new Error("this server has no model");
+  if (models.length === 0) throw new Error("this server has no model");
   change(settled, { quiet: true });
   return settled;
+}
+
+/** Returns the view that the URL names, or the first one that has a model. */
+function tabOf(tab) {
+  const first = generatorsOf(models).length > 0 ? "generate" : "upscale";
+  if (!(tab in VIEWS)) return first;
+  return modelsOf(tab).length > 0 ? tab : first;
+}
+
+/** Returns the choice, or the first one if the view has no such model. */
+function chosen(choice, among) {
+  const name = parseChoice(choice)?.name;
+  const isHidden = models.some((model) => model.name === name) && !among.some((model) => model.name === name);
+  return name === undefined || isHidden ? firstChoice(among) : choice;
 }
 
 function within(text, min, max, fallback) {
@@ -72,6 +104,7 @@ function selectTab(name) {
     const tab = byId(`tab-${view}`);
     tab.setAttribute("aria-selected", String(view === name));
     tab.tabIndex = view === name ? 0 : -1;
+    tab.hidden = modelsOf(view).length === 0;
     byId(view).hidden = view !== name;
     if (view === name) tab.scrollIntoView({ block: "nearest", inline: "nearest" });
   }
@@ -79,12 +112,14 @@ function selectTab(name) {
 
 function prepareTabs() {
   const tabs = Object.keys(VIEWS).map((view) => byId(`tab-${view}`));
-  tabs.forEach((tab, at) => {
+  tabs.forEach((tab) => {
     tab.addEventListener("click", () => change({ tab: tab.id.slice(4) }, { push: true }));
     tab.addEventListener("keydown", ({ key }) => {
+      const shown = tabs.filter(({ hidden }) => !hidden);
+      const at = shown.indexOf(tab);
       const to = { ArrowLeft: at - 1, ArrowRight: at + 1, Home: 0, End: -1 }[key];
       if (to === undefined) return;
-      const next = tabs.at(to % tabs.length);
+      const next = shown.at(to % shown.length);
       next.focus();
       next.click();
     });
@@ -94,6 +129,7 @@ function prepareTabs() {
 prepareTabs();
 prepareControls();
 prepareViewer();
+prepareUpscale(() => models !== null && upscalersOf(models).length > 0);
 onChange(show);
 startLiveMetrics();
 show();

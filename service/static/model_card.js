@@ -6,6 +6,7 @@ import { shownWidth } from "./images.js";
 
 const LARGE = 560; // CSS pixels of the samples
 const PERCENT = (value) => `${(100 * value).toFixed(1)} %`;
+const DECIBELS = (value) => `${value.toFixed(1)} dB`;
 const NUMBER = (value) => value.toPrecision(3);
 /** The title and explanation of each score; `more`: whether higher is better. */
 const SCORES = {
@@ -17,6 +18,15 @@ const SCORES = {
   frechet: { title: "Distance to real images", more: false, text: NUMBER, about: "Fréchet distance of features; lower is better" },
   kernel: { title: "Kernel distance to real images", more: false, text: NUMBER, about: "unbiased kernel distance of features; lower is better" },
   memorised: { title: "Copies little", more: false, text: PERCENT, about: "of the images are closer to a training image than unseen real images are; lower is better" },
+  psnr_y: { title: "Close to the original", more: true, text: DECIBELS, about: "PSNR of the luminance of reduced and enlarged pictures" },
+  ssim_y: { title: "Structure of the original", more: true, text: NUMBER, about: "SSIM of the luminance; 1 is identical" },
+  gmsd: { title: "Deviation of edges", more: false, text: NUMBER, about: "gradient magnitude similarity deviation; lower is better" },
+  consistency: { title: "Agrees with the input", more: false, text: NUMBER, about: "grey levels between the input and the reduced output; lower is better" },
+  natural_scenes: { title: "Distance of statistics", more: false, text: NUMBER, about: "Fréchet distance of natural-scene statistics; lower is better" },
+  psnr_y_bicubic: { title: "Bicubic interpolation", more: true, text: DECIBELS, about: "PSNR of bicubic interpolation on the same pictures" },
+  psnr_y_lanczos: { title: "Lanczos interpolation", more: true, text: DECIBELS, about: "PSNR of Lanczos interpolation on the same pictures" },
+  psnr_y_sharpened: { title: "Sharpened bicubic", more: true, text: DECIBELS, about: "PSNR of sharpened bicubic interpolation on the same pictures" },
+  least_gain: { title: "Worst picture", more: true, text: DECIBELS, about: "gain over bicubic interpolation on the picture with the least gain" },
   cas: { title: "Useful as training data", more: true, text: PERCENT, about: "change in accuracy of a classifier trained on generated images only" },
 };
 
@@ -53,13 +63,13 @@ async function pictureOf(samples, { choice }) {
 }
 
 function wordsOf(version, card) {
-  const { choice, image, labels, latent_dim: size, training, runtime } = version;
+  const { choice, latent_dim: size, training, runtime } = version;
   const sections = sectionsOf(card);
   return element(
     "div",
     { className: "words" },
     element("h2", {}, choice),
-    element("p", { className: "lead" }, lead(image, labels)),
+    element("p", { className: "lead" }, lead(version)),
     element("h3", {}, "Scores"),
     scoresOf(version.scores),
     ...["Data and licence", "Limits"].flatMap((title) => section(title, sections.get(title))),
@@ -73,7 +83,7 @@ function wordsOf(version, card) {
     ]),
     element("h3", {}, "Runtime"),
     facts([
-      ["Latents", `${size} dimensions`],
+      ...(version.pictures ? [["Tiles", `${version.pictures.tile} pixels`]] : [["Latents", `${size} dimensions`]]),
       ["Provider", `${runtime.provider}, ${runtime.precision}`],
       ["onnxruntime", runtime.onnxruntime],
       ["Instruction sets", runtime.instruction_set],
@@ -82,8 +92,10 @@ function wordsOf(version, card) {
   );
 }
 
-function lead({ width, height, channels }, labels) {
+function lead({ image, pictures, labels }) {
+  const { width, height, channels } = image ?? pictures;
   const kind = { 1: "in grey", 3: "in colour", 4: "in colour with transparency" }[channels];
+  if (pictures) return `Enlarges pictures ${pictures.scale} times. Transparency is enlarged too.`;
   const classes = labels.length > 0 ? `, of ${labels.length} classes: ${labels.join(", ")}` : "";
   return `Images of ${width} × ${height} pixels ${kind}${classes}.`;
 }

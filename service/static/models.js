@@ -4,7 +4,7 @@ import { ask } from "./api.js";
 
 const described = new Map(); // name@version → description
 
-/** Lists all models: name, released, versions, default. */
+/** Lists all models: name, released, versions, default, task, scale. */
 export async function listModels(signal) {
   const { models } = await ask("models", { signal });
   return models;
@@ -18,6 +18,16 @@ export function choicesOf(models) {
       text: `${name} ${version}${version === released ? "" : " (not released)"}`,
     })),
   );
+}
+
+/** Returns the models that generate images. A model without a version in memory may be one. */
+export function generatorsOf(models) {
+  return models.filter(({ task }) => task !== "upscale");
+}
+
+/** Returns the models that enlarge pictures. */
+export function upscalersOf(models) {
+  return models.filter(({ task }) => task === "upscale");
 }
 
 /** Returns the version to show if the URL has none: the release of the default model. */
@@ -44,12 +54,22 @@ async function fetchVersion(choice, signal) {
   const find = async () => {
     const model = await ask(`models/${name}`, { signal });
     const found = model.loaded.find((loaded) => loaded.version === version);
-    return found && { ...found, name, choice, runtime: model.runtime };
+    return found && { ...found, name, choice, runtime: model.runtime, limits: model.limits };
   };
   return (await find()) ?? (await load(name, version, signal), await find());
 }
 
-/** Makes the server load a version, by generating an image. */
+/** Makes the server load a version, by generating an image or enlarging a small one. */
 async function load(model, version, signal) {
-  await ask("generate", { json: { model, version }, accept: "image/png", signal });
+  try {
+    await ask("generate", { json: { model, version }, accept: "image/png", signal });
+  } catch (error) {
+    if (error.status !== 422) throw error;
+    const query = new URLSearchParams({ model, version });
+    await ask(`upscale?${query}`, { body: await smallPicture(), accept: "image/png", signal });
+  }
+}
+
+function smallPicture() {
+  return new OffscreenCanvas(1, 1).convertToBlob();
 }

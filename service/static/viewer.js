@@ -60,6 +60,7 @@ function about(frame) {
     ...(frame.class === null ? [] : [["Class", frame.class]]),
     ["Truncation", frame.truncation],
     ["Model", `${frame.model}@${frame.version}`],
+    ...(frame.upscale ? [["Enlarged by", frame.upscale]] : []),
   ];
   return element(
     "div",

@@ -17,6 +17,7 @@ from mirage.bundle.store.publish import new_version
 from mirage.bundle.store.release import release
 from tests.bundles import Toy, write_toy
 from tests.playground.server import Server
+from tests.upscalers import make_upscaler
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -70,12 +71,16 @@ def browser() -> "Iterator[Browser]":
 
 @pytest.fixture(scope="session")
 def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The models `toy`, with version 1 released, and `axes`, without directions and classes."""
+    """`toy`, with version 1 released, `axes`, without directions and classes, and `larger`.
+
+    `larger` enlarges pictures twice.
+    """
     root = tmp_path_factory.mktemp("models")
     for seed in (0, 1):
         _publish(root, "toy", Toy(seed=seed))
     _publish(root, "axes", Toy(labels=(), channels=3, strengths=()))
-    for name in ("toy", "axes"):
+    make_upscaler(root)
+    for name in ("toy", "axes", "larger"):
         release(root, name, 1)
     return root
 

@@ -21,6 +21,7 @@ LOADED = {
     "walk": '#walk .caption:has-text("frame 1 of")',
     "explore": "[data-frames]",
     "compare": ".summary:has-text('on both sides')",
+    "upscale": "#picture-hint:not(:empty)",
     "model": ".card img",
 }
 

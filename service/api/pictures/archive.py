@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from pydantic_core import to_json
 
-from mirage.service.api.pictures.enlarge import EMPTY, Enlargement, Part, Size, Wanted, measure
+from mirage.service.api.pictures.enlarge import EMPTY, Enlargement, Part, measure
 from mirage.service.api.pictures.upscaler import Upscaler, in_thread
 from mirage.service.api.problems import describe
 from mirage.service.batching.queue import EntryResult
@@ -17,6 +17,7 @@ from mirage.service.media.archive import Archive
 from mirage.service.media.encoding import PNG
 from mirage.service.media.unzip import Unzip, check_name, enlarged_name
 from mirage.service.settings import Settings
+from mirage.service.tasks.larger_picture import Size, Wanted
 from mirage.service.tasks.upscale import count_images
 
 ERRORS = "errors.json"

@@ -27,12 +27,13 @@ from mirage.service.api.document.openapi_pictures import (
 )
 from mirage.service.api.pictures.archive import EnlargedArchive, Entry, survey
 from mirage.service.api.pictures.body import Posted, posted
-from mirage.service.api.pictures.enlarge import Enlargement, Part, Wanted, measure, settle_scale
+from mirage.service.api.pictures.enlarge import Enlargement, Part, measure
 from mirage.service.api.pictures.tally import Tally
 from mirage.service.api.pictures.upscaler import Upscaler, in_thread, upscaler_of
 from mirage.service.api.security.middleware import CountRequests
 from mirage.service.api.state import Service, service_of
 from mirage.service.media.unzip import Unzip
+from mirage.service.tasks.larger_picture import Wanted, settle_scale
 from mirage.service.tasks.requests import UpscaleRequest
 from mirage.service.telemetry.logging import record_of
 
@@ -74,7 +75,7 @@ async def _answer(request: Request, service: Service, fields: UpscaleRequest) ->
         upscaler = await held.enter_async_context(upscaler_of(service, deadline, *named))
         accept = ",".join(request.headers.getlist("accept"))
         media = choose_picture_type(accept, is_archive=body.is_archive)
-        wanted = Wanted(settle_scale(body.fields.scale, upscaler), media)
+        wanted = Wanted(settle_scale(body.fields.scale, upscaler.name, upscaler.model), media)
         answer = _many if body.is_archive else _one
         return await answer(request, upscaler, body, wanted, held)
 

@@ -1,0 +1,1 @@
+"""Enlarges folders of pictures, with a server or in this process."""

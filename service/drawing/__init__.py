@@ -1,0 +1,1 @@
+"""Makes images in the calling process, without a server."""

@@ -1,0 +1,109 @@
+"""Enlarges pictures in the calling process, with the bytes that a server would return."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from queue import SimpleQueue
+
+from pydantic import ValidationError
+
+from mirage.bundle.errors import BundleError
+from mirage.bundle.format.verify import read_manifest
+from mirage.bundle.store.layout import list_models, version_path
+from mirage.bundle.store.release import readable_release
+from mirage.service.engines.engine import Engine
+from mirage.service.errors import StartError
+from mirage.service.media.encoding import PNG
+from mirage.service.media.pictures import MOST_SIDE, decode_picture
+from mirage.service.settings import Settings
+from mirage.service.tasks.larger_picture import Wanted, make_sink, settle_scale
+from mirage.service.tasks.upscale import UpscaleJob
+from mirage.service.versions.loading import LoadError, Prepared, prepare
+
+MOST_PIXELS = MOST_SIDE**2  # of a picture; limits for strangers do not apply to one's own files
+
+
+class LocalUpscaler:
+    """A model that enlarges pictures, on `parallel` engines; threads may share it."""
+
+    def __init__(self, prepared: Prepared) -> None:
+        manifest, model = prepared.manifest, prepared.manifest.pictures
+        if model is None:
+            raise StartError(
+                f"model is {manifest.name}, whose task is {manifest.task}, not upscale"
+            )
+        self.model, self.version = manifest.name, manifest.version
+        self.scale = model.scale
+        self.parallel = len(prepared.engines)
+        self._pictures = model
+        self._channels = manifest.outputs[0].sizes[3] or 1
+        self._tile = prepared.tile
+        self._engines: SimpleQueue[Engine] = SimpleQueue()  # idle ones
+        for engine in prepared.engines:
+            self._engines.put(engine)
+
+    def enlarge(self, data: bytes, scale: float | None = None) -> Iterator[bytes]:
+        """Yield the PNG of an enlarged PNG, JPEG or WebP file, with memory for a row of tiles.
+
+        With another scale than the model's, the whole picture is in memory. Raises InvalidValue for
+        a scale above the model's, and the errors of `decode_picture`.
+        """
+        wanted = Wanted(settle_scale(scale, f"{self.model}@{self.version}", self._pictures), PNG)
+        picture = decode_picture(data, most_pixels=MOST_PIXELS)
+        job = UpscaleJob([picture], self._pictures, self._channels, self._tile)
+        sink = make_sink(job, picture.icc, wanted)
+        engine = self._engines.get()
+        try:
+            for item in range(len(job)):
+                yield from sink.add(engine.run([job[item : item + 1]]))
+        finally:
+            self._engines.put(engine)
+        yield from sink.end()
+
+    def close(self) -> None:
+        """Free the engines, after the last picture."""
+        for _ in range(self.parallel):
+            self._engines.get().close()
+
+
+def open_upscaler(
+    models: Path | None = None, name: str | None = None, version: int | None = None
+) -> LocalUpscaler:
+    """Load a model from a folder of bundles, with all checks of the service.
+
+    `models` is by default the service's setting, `name` the only model for this task that is
+    released, `version` the released one. Engine settings are read from the environment, as for the
+    service. Raises StartError.
+    """
+    try:
+        settings = Settings() if models is None else Settings(models=models)
+        path = _path(settings.models, name, version)
+        return LocalUpscaler(prepare(path, settings))
+    except (BundleError, LoadError, ValidationError) as error:
+        raise StartError(str(error)) from error
+
+
+def _path(root: Path, name: str | None, version: int | None) -> Path:
+    name = _only_upscaler(root) if name is None else name
+    if version is None:
+        released = readable_release(root, name)
+        if released is None:
+            raise StartError(f"no version of {name} is released; name one")
+        version = released.version
+    return version_path(root, name, version)
+
+
+def _only_upscaler(root: Path) -> str:
+    """The only released model that enlarges pictures; raises StartError."""
+    names = []
+    for name in list_models(root):
+        released = readable_release(root, name)
+        if released and _enlarges(version_path(root, name, released.version)):
+            names.append(name)
+    if len(names) != 1:
+        shown = ", ".join(names) or "none"
+        raise StartError(f"name a model; those in {root} that enlarge pictures are: {shown}")
+    return names[0]
+
+
+def _enlarges(path: Path) -> bool:
+    return read_manifest(path).task == "upscale"

@@ -1,0 +1,18 @@
+from pathlib import Path
+
+import pytest
+
+from mirage_client.errors import Locked
+from mirage_client.lock import lock_folder
+
+
+def test_a_folder_is_locked_once(tmp_path: Path) -> None:
+    folder = tmp_path / "new" / "folder"
+    with (
+        lock_folder(folder),
+        pytest.raises(Locked, match=r"writing to .*folder"),
+        lock_folder(folder),
+    ):
+        raise AssertionError
+    with lock_folder(folder):
+        assert list(folder.iterdir()) == []
