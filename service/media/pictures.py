@@ -22,6 +22,7 @@ from PIL.PngImagePlugin import PngImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
 from mirage.service.errors import LimitExceeded, Malformed, UnsupportedBody
+from mirage.service.media.segments import MAX_SEGMENTS, has_many_chunks, has_many_segments
 from mirage.service.media.webp_header import read_webp_size
 
 Plane = NDArray[np.uint8]
@@ -152,6 +153,12 @@ def _open(data: bytes, opener: type[ImageFile]) -> ImageFile:
     if opener is JpegImageFile and (scans := data.count(SCAN)) > MOST_SCANS:
         raise UnsupportedBody(
             f"the JPEG has {scans} scans; at most {MOST_SCANS} are allowed, so save it anew"
+        )
+    if (opener is PngImageFile and has_many_chunks(data)) or (
+        opener is JpegImageFile and has_many_segments(data)
+    ):
+        raise UnsupportedBody(
+            f"the picture's file has more than {MAX_SEGMENTS} parts; save it anew, without metadata"
         )
     file: IO[bytes] = io.BytesIO(data)
     try:

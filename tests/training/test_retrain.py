@@ -138,7 +138,7 @@ def test_a_model_below_a_fixed_threshold_is_refused(job: Job) -> None:
         f"coverage is {result.scores['coverage'].value:.4g}; --min-coverage 1 asks for at least 1",
     )
     assert list_versions(job.to.parent, "toy") == []
-    assert "Refused by the gate" in Path(result.report or "").read_text()
+    assert "Rejected by the gate" in Path(result.report or "").read_text()
     assert retrain(strict).outcome == "refused"
     assert retrain(job).outcome == "published"
 

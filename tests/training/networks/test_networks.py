@@ -7,11 +7,9 @@ from torch import nn
 
 from mirage.training.networks import dcgan, residual, strided
 from mirage.training.networks.base import Architecture, normalized
-from mirage.training.networks.families import FAMILIES, families_of, read_architecture
+from mirage.training.networks.families import FAMILIES, read_architecture
 from mirage.training.optim.losses import gradient_penalty
-
-SELF_CONTAINED = [name for name in families_of("generate") if name != "projected"]
-"""Families without weights of others; test_projected.py is about the one that has them."""
+from tests.training.helpers.snapshots import SELF_CONTAINED
 
 
 def architecture(family: str = "strided", **changes: Any) -> Architecture:

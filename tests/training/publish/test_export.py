@@ -14,7 +14,6 @@ from mirage.bundle.format.verify import load_bundle
 from mirage.bundle.store.publish import publish_ensemble
 from mirage.training.config import build_config
 from mirage.training.errors import DataError, ExportError
-from mirage.training.networks.families import families_of
 from mirage.training.presets import PRESETS
 from mirage.training.publish.export import (
     PARITY_BATCHES,
@@ -28,7 +27,7 @@ from mirage.training.publish.model_card import ModelCard
 from mirage.training.runs.checkpoint import load_weights
 from mirage.training.tasks.generate import architecture_of
 from tests.bundles import reseal
-from tests.training.helpers.snapshots import config_of, make_snapshot, sheet_of
+from tests.training.helpers.snapshots import SELF_CONTAINED, config_of, make_snapshot, sheet_of
 
 KINDS: list[dict[str, Any]] = [
     {},
@@ -51,7 +50,7 @@ DATA = {  # height, width, channels, classes
 }
 
 
-@pytest.mark.parametrize("family", families_of("generate"))
+@pytest.mark.parametrize("family", SELF_CONTAINED)
 @pytest.mark.parametrize("kind", KINDS, ids=str)
 def test_onnxruntime_makes_the_pixels_of_pytorch(
     tmp_path: Path, family: str, kind: dict[str, Any]

@@ -4,9 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from mirage.training.networks.families import families_of
 from mirage.training.publish.latent_directions import MOST, find_directions
-from tests.training.helpers.snapshots import make_snapshot
+from tests.training.helpers.snapshots import SELF_CONTAINED, make_snapshot
 
 
 def test_the_strongest_direction_is_the_one_that_the_weight_stretches_most() -> None:
@@ -47,7 +46,7 @@ def test_few_latents_have_few_directions_and_zeros_have_none() -> None:
     assert find_directions(torch.zeros(7, 3)) == ()
 
 
-@pytest.mark.parametrize("family", families_of("generate"))
+@pytest.mark.parametrize("family", SELF_CONTAINED)
 @pytest.mark.parametrize("num_classes", [0, 3])
 def test_every_family_tells_its_weight_for_latents_alone(
     tmp_path: Path, family: str, num_classes: int
@@ -55,7 +54,8 @@ def test_every_family_tells_its_weight_for_latents_alone(
     """What the embedding of classes goes through has no part: the network does not see it here."""
     generator = make_snapshot(tmp_path, family, num_classes=num_classes).generator
     seen: list[torch.Tensor] = []
-    layer = getattr(generator, {"strided": "hidden", "residual": "weigh", "dcgan": "dense"}[family])
+    names = {"strided": "hidden", "residual": "weigh", "dcgan": "dense", "direct": "dense.layer"}
+    layer = generator.get_submodule(names[family])
     layer.register_forward_hook(lambda _, inputs, output: seen.append(output))
     labels = torch.zeros(6, dtype=torch.int64) if num_classes else None
     generator(torch.zeros(6, 6), labels)

@@ -59,7 +59,7 @@ def test_nothing_that_is_allowed_or_forbidden_makes_it_fail(
 
 
 def check_answers(cases: Any) -> None:
-    """Answer many cases; each answer must be no 500 and have a documented type and content."""
+    """Answer many cases; each answer must be no failure and have a documented type and content."""
 
     @hypothesis_settings(
         max_examples=50,
@@ -71,7 +71,8 @@ def check_answers(cases: Any) -> None:
     @given(case=cases)
     def check(case: schemathesis.Case) -> None:
         response = case.call()
-        assert response.status_code < 500, response.text
+        # 504: the case may ask for an answer within a millisecond.
+        assert response.status_code < 500 or response.status_code == 504, response.text
         case.validate_response(response, checks=CHECKS)
 
     check()
