@@ -16,7 +16,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from mirage.service.api.admission.deadline import allowed_s
 from mirage.service.api.admission.patience import SLOW_S, DelayedCalls, Patience
-from mirage.service.api.content.request_body import read_demand
+from mirage.service.api.content.request_body import read_input
 from mirage.service.api.generate import GenerateCall, answer_order
 from mirage.service.api.problems import problem_response
 from mirage.service.api.security.auth import find_key
@@ -108,10 +108,10 @@ class Generate:
                 await self._service.pending.turn()
                 waited_s = time.monotonic() - arrived
                 settings = self._service.settings
-                demand = await read_demand(headers, scope["query_string"], receive, settings)
+                given = await read_input(headers, scope["query_string"], receive, settings)
                 patience.has_body()
                 accept = headers.get("accept", "")
-                order = GenerateCall(demand, accept, deadline, record, waited_s)
+                order = GenerateCall(given, accept, deadline, record, waited_s)
                 return await answer_order(order, self._service)
         except ServiceError as error:
             self._service.metrics.count_problem(error.slug)

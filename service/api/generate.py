@@ -188,12 +188,12 @@ class Answer(Response):
 
 
 class GenerateCall(NamedTuple):
-    """A demand, the Accept header beside it, and until when in `time.monotonic()` seconds.
+    """A validated input, the Accept header beside it, and until when in `time.monotonic()` seconds.
 
     `waited_s` is how long it waited before it was read.
     """
 
-    demand: GenerateInput
+    given: GenerateInput
     accept: str
     deadline: float
     record: Record
@@ -203,13 +203,13 @@ class GenerateCall(NamedTuple):
 async def answer_order(order: GenerateCall, service: Service) -> Response:
     """Make the images; raises the ServiceErrors of every stage."""
     models, settings, deadline = service.models, service.settings, order.deadline
-    demand = settle_seed(order.demand)
-    fields = demand.fields
+    given = settle_seed(order.given)
+    fields = given.fields
     wanted = fields.model, fields.version, fields.seed, GENERATE
     if (found := models.loaded_version(*wanted)) is None:
         found = await before(deadline, models.find(*wanted))
     with models.hold(found) as served:
-        work = build_job(demand, served.manifest, settings)
+        work = build_job(given, served.manifest, settings)
         media = choose_type(order.accept, work.count, fields.layout)
         enlarged_by = None
         if fields.upscale is None:

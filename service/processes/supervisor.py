@@ -32,7 +32,7 @@ LOOK_S = 0.5  # between two looks at whether the workers' event loops turn
 LEAVE_S = 1.0  # after which a worker that should have ended by itself is ended
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
-GenerateJob = Callable[[int, Channel], int]
+WorkerMain = Callable[[int, Channel], int]
 """What a worker does with its number and its channel: it returns the exit code."""
 
 
@@ -85,7 +85,7 @@ class Supervisor:
         listener: socket.socket,
         backlog: int,
         counters: SharedCounters,
-        work: GenerateJob,
+        main: WorkerMain,
         forget: Callable[[int], None] = lambda number: None,
     ) -> None:
         self._settings = settings
@@ -93,7 +93,7 @@ class Supervisor:
         self._backlog = backlog
         self._counters = counters
         self._count = counters.workers
-        self._work = work
+        self._main = main
         self._forget = forget  # is told the number of each worker that has ended
         self._workers: dict[int, Worker] = {}  # by number
         self._due: dict[int, float] = {}  # when those that are lost start again, by number
@@ -261,7 +261,7 @@ class Supervisor:
             self._selector.close()
             for worker in self._workers.values():
                 worker.channel.close()
-            code = self._work(number, channel)
+            code = self._main(number, channel)
         except BaseException:
             log.exception("worker failed number=%d", number)
         finally:

@@ -31,7 +31,7 @@ LANE = "thread (8);Thread.run (threading.py:982);Batcher._drive (service/batchin
             WRITE,
         ),
         (
-            "parse_demand (service/api/request_body.py:9);BaseModel.validate (pydantic/main.py:7)",
+            "parse_input (service/api/request_body.py:9);BaseModel.validate (pydantic/main.py:7)",
             CHECK,
         ),
         ("_timed_pack (service/api/generate.py:62);encode_png (service/media/encoding.py:28)", PNG),

@@ -51,7 +51,7 @@ LISTS = {  # the setting that bounds a list, checked before its items are
 }
 
 
-async def read_demand(
+async def read_input(
     headers: Mapping[str, str], query_string: bytes, receive: Receive, settings: Settings
 ) -> GenerateInput:
     """Read body and query; names of headers are in lower case.
@@ -61,10 +61,10 @@ async def read_demand(
     media_type = body_type(headers, BODY_TYPES)
     query = parse_query(query_string)
     body = await read_body(headers, receive, media_type, settings)
-    return parse_demand(media_type, body, query, settings)
+    return parse_input(media_type, body, query, settings)
 
 
-def parse_demand(
+def parse_input(
     media_type: str | None, body: bytes, query: Query, settings: Settings
 ) -> GenerateInput:
     """What a body of this type and the parameters of its query ask for.

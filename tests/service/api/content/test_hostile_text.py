@@ -12,7 +12,7 @@ from mirage.bundle.errors import BundleError
 from mirage.bundle.store.layout import list_versions, model_path
 from mirage.service.api.admission.deadline import allowed_s
 from mirage.service.api.content.negotiation import choose_frames_type, choose_type
-from mirage.service.api.content.request_body import OCTETS, parse_demand, parse_query
+from mirage.service.api.content.request_body import OCTETS, parse_input, parse_query
 from mirage.service.api.openinference.codec import parse_request, response_encoding
 from mirage.service.api.security.auth import parse_keys
 from mirage.service.errors import KeysError, ServiceError
@@ -32,7 +32,7 @@ PIECES = (
 
 def query(name: str) -> Callable[[str], object]:
     def read(text: str) -> object:
-        return parse_demand(OCTETS, b"\0" * 4, [(name, text)], SETTINGS)
+        return parse_input(OCTETS, b"\0" * 4, [(name, text)], SETTINGS)
 
     return read
 
@@ -80,4 +80,4 @@ def test_amounts_that_are_cut_off_are_refused_whatever_their_length(digits: int)
     """The text that once held a worker for seconds, twelve times as long for each pair more."""
     text = ",".join(f"{n}:{'1' * digits}" for n in range(60)) + ":"
     with pytest.raises(ServiceError, match="a query has index:amount for each"):
-        parse_demand(OCTETS, b"\0" * 4, [("directions", text)], SETTINGS)
+        parse_input(OCTETS, b"\0" * 4, [("directions", text)], SETTINGS)

@@ -19,7 +19,7 @@ from mirage.service.api.content.request_body import (
     NPY,
     OCTETS,
     _validated,
-    read_demand,
+    read_input,
 )
 from mirage.service.errors import (
     BodyTooLarge,
@@ -70,9 +70,7 @@ def read(
     async def receive() -> Message:
         return messages.pop(0)
 
-    return asyncio.run(
-        read_demand(Request(scope).headers, scope["query_string"], receive, SETTINGS)
-    )
+    return asyncio.run(read_input(Request(scope).headers, scope["query_string"], receive, SETTINGS))
 
 
 def read_or_refuse(*arguments: Any, **options: Any) -> None:
