@@ -134,7 +134,9 @@ class Supervisor:
         sender.setblocking(False)
         signal.set_wakeup_fd(sender.fileno(), warn_on_full_buffer=False)
         for number in STOP_SIGNALS:
-            if signal.getsignal(number) != signal.SIG_IGN:  # as nohup leaves SIGHUP
+            # nohup leaves SIGHUP ignored, which is respected. A shell may also start a command
+            # with `&` and SIGINT ignored; that still stops the service, as in a single process.
+            if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
                 signal.signal(number, self._note_signal)
         self._selector.register(
             receiver, selectors.EVENT_READ, functools.partial(self._handle_signals, receiver)

@@ -4,6 +4,7 @@ import contextlib
 import os
 import re
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -102,6 +103,23 @@ def test_an_interrupt_of_all_processes_at_once_stops_without_delay(models_root: 
         for pid in [*workers_of(process), process.popen.pid]:
             os.kill(pid, signal.SIGINT)
         assert process.wait() == 0
+
+
+@pytest.fixture
+def interrupts_ignored() -> Iterator[None]:
+    """As a shell without job control starts a command with `&`."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interrupts_ignored")
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_an_interrupt_also_stops_a_service_started_in_the_background(
+    models_root: Path, workers: str
+) -> None:
+    with serving(models_root, "--workers", workers, "--drain-delay-s", "600") as process:
+        assert process.stop(signal.SIGINT) == 0
 
 
 def test_workers_do_not_outlive_their_supervisor(models_root: Path) -> None:
