@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from mirage.bundle.errors import BundleError
-from mirage.bundle.format.manifest import MOST_MEMBERS, Member
+from mirage.bundle.format.manifest import MAX_MEMBERS, Member
 from mirage.bundle.store.layout import list_models, list_versions, version_path
 from mirage.bundle.store.members import verify_version
 from mirage.bundle.store.prune import prune
@@ -84,7 +84,7 @@ def _add_members(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         type=_member,
         metavar="VERSION[:WEIGHT]",
-        help=f"2 … {MOST_MEMBERS} versions; weights are above 0, default 1",
+        help=f"2 … {MAX_MEMBERS} versions; weights are above 0, default 1",
     )
 
 

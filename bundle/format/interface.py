@@ -22,7 +22,7 @@ FORMS: dict[Meaning, tuple[DType, int]] = {
     "images": ("uint8", 3),
 }
 CHANNELS = (1, 3, 4)  # grey, RGB, RGBA
-MOST_PIXELS = 8192  # of a side
+MAX_PIXELS = 8192  # of a side
 BATCH = "N"  # the first axis of every tensor: the number of items
 
 
@@ -70,10 +70,10 @@ class Tensor(Fields):
             *sides, channels = self.sizes[1:]
             if channels not in CHANNELS:
                 raise ValueError(f"channels of {self.name} are {channels}; 1, 3 or 4 are allowed")
-            if any(side is not None and side > MOST_PIXELS for side in sides):
+            if any(side is not None and side > MAX_PIXELS for side in sides):
                 shown = " and ".join(str(axis) for axis in self.shape[1:3])
                 raise ValueError(
-                    f"sides of {self.name} are {shown}; up to {MOST_PIXELS} are allowed"
+                    f"sides of {self.name} are {shown}; up to {MAX_PIXELS} are allowed"
                 )
         return self
 

@@ -33,8 +33,8 @@ NAME_PATTERN = r"^[a-z0-9][a-z0-9_-]{0,62}$"
 REQUIRED_FILES = ("model.onnx", "golden.npz")
 NOT_OF_ENSEMBLES = frozenset((*REQUIRED_FILES, "weights.safetensors"))
 
-MOST_DIRECTIONS = 64
-MOST_MEMBERS = 64
+MAX_DIRECTIONS = 64
+MAX_MEMBERS = 64
 NORM_TOLERANCE = 1e-3  # of the length of a direction's vector, which is 1
 
 
@@ -208,7 +208,7 @@ class Description(Fields):
     golden_tolerance: Annotated[float, Field(ge=0, le=255)]  # grey levels
     training: Training
     scores: dict[ScoreName, Score]
-    directions: Annotated[tuple[Direction, ...], Field(max_length=MOST_DIRECTIONS)]
+    directions: Annotated[tuple[Direction, ...], Field(max_length=MAX_DIRECTIONS)]
     pictures: PictureModel | None
 
     @model_validator(mode="after")
@@ -284,7 +284,7 @@ class Manifest(Description):
     files: Annotated[
         dict[FileName, FileEntry], Field(max_length=64), AfterValidator(_without_manifest)
     ]
-    members: Annotated[tuple[Member, ...], Field(max_length=MOST_MEMBERS), AfterValidator(_several)]
+    members: Annotated[tuple[Member, ...], Field(max_length=MAX_MEMBERS), AfterValidator(_several)]
 
     @model_validator(mode="after")
     def _check_kind(self) -> Self:

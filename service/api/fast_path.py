@@ -17,7 +17,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from mirage.service.api.admission.deadline import allowed_s
 from mirage.service.api.admission.patience import SLOW_S, DelayedCalls, Patience
 from mirage.service.api.content.request_body import read_input
-from mirage.service.api.generate import GenerateCall, answer_order
+from mirage.service.api.generate import GenerateCall, answer_call
 from mirage.service.api.problems import problem_response
 from mirage.service.api.security.auth import find_key
 from mirage.service.api.state import Service
@@ -111,8 +111,8 @@ class Generate:
                 given = await read_input(headers, scope["query_string"], receive, settings)
                 patience.has_body()
                 accept = headers.get("accept", "")
-                order = GenerateCall(given, accept, deadline, record, waited_s)
-                return await answer_order(order, self._service)
+                call = GenerateCall(given, accept, deadline, record, waited_s)
+                return await answer_call(call, self._service)
         except ServiceError as error:
             self._service.metrics.count_problem(error.slug)
             return problem_response(error)

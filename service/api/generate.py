@@ -44,7 +44,7 @@ class Made(NamedTuple):
     """What was asked for and came out: uint8 images `[n, H, W, C]`, and how PNGs hold them."""
 
     manifest: Manifest
-    work: GenerateJob
+    job: GenerateJob
     images: NDArray[np.uint8]
     compression: Compression = "fast"
     enlarged_by: str | None = None  # the name and version of another model
@@ -60,13 +60,13 @@ class Made(NamedTuple):
 
     def label(self, number: int) -> int | None:
         """The class index of an image; None for unconditional models."""
-        return None if self.work.labels is None else int(self.work.labels[number])
+        return None if self.job.labels is None else int(self.job.labels[number])
 
     def member(self, number: int) -> int | None:
         """The version that made an image, when several made them; else None."""
-        if not self.manifest.members or self.work.seed is None:
+        if not self.manifest.members or self.job.seed is None:
             return None
-        return member_of(self.manifest, self.work.seed, self.work.index + number).version
+        return member_of(self.manifest, self.job.seed, self.job.index + number).version
 
 
 class Packed(NamedTuple):
@@ -117,10 +117,10 @@ def _multipart(made: Made) -> Packed:
 
 
 def _part_headers(made: Made, number: int) -> list[bytes]:
-    index = made.work.index + number
+    index = made.job.index + number
     lines = ["Content-Type: image/png", f"Content-ID: <{index}>"]
-    if made.work.seed is not None:
-        lines.append(f"X-Seed: {made.work.seed}")
+    if made.job.seed is not None:
+        lines.append(f"X-Seed: {made.job.seed}")
     lines.append(f"X-Index: {index}")
     if (label := made.label(number)) is not None:
         lines.append(f"X-Label: {label}")
@@ -144,8 +144,8 @@ def _json_image(
     made: Made, number: int, pixels: NDArray[np.uint8], *, label: int | None, member: int | None
 ) -> dict[str, str | int | None]:
     image: dict[str, str | int | None] = {
-        "seed": None if made.work.seed is None else str(made.work.seed),
-        "index": made.work.index + number,
+        "seed": None if made.job.seed is None else str(made.job.seed),
+        "index": made.job.index + number,
         "label": label,
         "class": None if label is None else made.manifest.labels[label],
     }
@@ -200,40 +200,40 @@ class GenerateCall(NamedTuple):
     waited_s: float = 0.0
 
 
-async def answer_order(order: GenerateCall, service: Service) -> Response:
+async def answer_call(call: GenerateCall, service: Service) -> Response:
     """Make the images; raises the ServiceErrors of every stage."""
-    models, settings, deadline = service.models, service.settings, order.deadline
-    given = settle_seed(order.given)
+    models, settings, deadline = service.models, service.settings, call.deadline
+    given = settle_seed(call.given)
     fields = given.fields
     wanted = fields.model, fields.version, fields.seed, GENERATE
     if (found := models.loaded_version(*wanted)) is None:
         found = await before(deadline, models.find(*wanted))
-    with models.hold(found) as served:
-        work = build_job(given, served.manifest, settings)
-        media = choose_type(order.accept, work.count, fields.layout)
+    with models.hold(found) as version:
+        job = build_job(given, version.manifest, settings)
+        media = choose_type(call.accept, job.count, fields.layout)
         enlarged_by = None
         if fields.upscale is None:
-            with service.rates.charged(order.record, work.count):
-                outcome = await served.generate(work, deadline)
+            with service.rates.charged(call.record, job.count):
+                outcome = await version.generate(job, deadline)
         else:
-            outcome, enlarged_by = await _enlarged(fields.upscale, served, work, order, service)
-    outcome = EntryResult(outcome.rows, order.waited_s + outcome.queue_s, outcome.run_s)
-    made = Made(served.manifest, work, outcome.rows, settings.compression, enlarged_by)
+            outcome, enlarged_by = await _enlarged(fields.upscale, version, job, call, service)
+    outcome = EntryResult(outcome.rows, call.waited_s + outcome.queue_s, outcome.run_s)
+    made = Made(version.manifest, job, outcome.rows, settings.compression, enlarged_by)
     packed, encode_s = await _packed(service, media, made, fields.layout)
     call_soon = asyncio.get_running_loop().call_soon  # the images of several answers together
-    call_soon(observe, service.metrics, made.manifest, work.count, outcome, encode_s)
-    order.record.note(made.model, work.count, outcome.queue_s, outcome.run_s, encode_s)
+    call_soon(observe, service.metrics, made.manifest, job.count, outcome, encode_s)
+    call.record.note(made.model, job.count, outcome.queue_s, outcome.run_s, encode_s)
     return Answer(packed.body, _headers(made, packed, outcome, encode_s))
 
 
 async def _enlarged(
-    name: str, served: Servable, work: GenerateJob, order: GenerateCall, service: Service
+    name: str, version: Servable, job: GenerateJob, call: GenerateCall, service: Service
 ) -> tuple[EntryResult, str]:
     """Make the images and enlarge them, and tell by what."""
-    async with named_upscaler(service, order.deadline, name) as upscaler:
-        count = upscaler.admit(served.manifest.image, work.count)
-        with service.rates.charged(order.record, count):
-            made = await served.generate(work, order.deadline)
+    async with named_upscaler(service, call.deadline, name) as upscaler:
+        count = upscaler.admit(version.manifest.image, job.count)
+        with service.rates.charged(call.record, count):
+            made = await version.generate(job, call.deadline)
             outcome = await upscaler.enlarge(made)
     return outcome, upscaler.name
 
@@ -243,8 +243,8 @@ async def _packed(service: Service, media: str, made: Made, layout: Layout) -> t
     if media == PNG and made.images.nbytes <= SMALL and made.compression != "small":
         return _timed_pack(media, made, layout)
     loop = asyncio.get_running_loop()
-    job = functools.partial(_timed_pack, media, made, layout)
-    return await loop.run_in_executor(service.encoders, job)
+    pack_later = functools.partial(_timed_pack, media, made, layout)
+    return await loop.run_in_executor(service.encoders, pack_later)
 
 
 def _timed_pack(media: str, made: Made, layout: Layout) -> tuple[Packed, float]:
@@ -261,8 +261,8 @@ def _headers(made: Made, packed: Packed, outcome: EntryResult, encode_s: float) 
     ]
     if made.enlarged_by is not None:
         headers.append((b"x-upscale", made.enlarged_by.encode()))
-    if made.work.seed is not None:
-        headers.append((b"x-seed", b"%d" % made.work.seed))
+    if made.job.seed is not None:
+        headers.append((b"x-seed", b"%d" % made.job.seed))
     headers.append((b"content-length", b"%d" % len(packed.body)))
     headers.append((b"content-type", packed.media_type.encode()))
     return headers

@@ -43,8 +43,8 @@ class InterpolateCall:
 
     request: Request
     service: Service
-    served: LoadedVersion
-    work: GenerateJob
+    version: LoadedVersion
+    job: GenerateJob
     deadline: float
     upscaler: Upscaler | None = None
     charge: int = 0
@@ -52,7 +52,7 @@ class InterpolateCall:
     @property
     def manifest(self) -> Manifest:
         """That of the version that makes the frames."""
-        return self.served.manifest
+        return self.version.manifest
 
     @property
     def headers(self) -> dict[str, str]:
@@ -67,11 +67,11 @@ class InterpolateCall:
 
     async def generate(self) -> EntryResult:
         """All frames."""
-        return await self.enlarged(await self.served.generate(self.work, self.deadline))
+        return await self.enlarged(await self.version.generate(self.job, self.deadline))
 
     async def stream(self) -> AsyncGenerator[EntryResult]:
         """The frames in parts, as they are made."""
-        async with aclosing(self.served.stream(self.work, self.deadline)) as parts:
+        async with aclosing(self.version.stream(self.job, self.deadline)) as parts:
             async for part in parts:
                 yield await self.enlarged(part)
 
@@ -92,7 +92,7 @@ class InterpolateCall:
     def note(self, outcome: EntryResult, encode_s: float) -> None:
         """Tell the log what was made."""
         record_of(self.request).note(
-            self.headers["X-Model"], self.work.count, outcome.queue_s, outcome.run_s, encode_s
+            self.headers["X-Model"], self.job.count, outcome.queue_s, outcome.run_s, encode_s
         )
 
 
@@ -105,23 +105,22 @@ async def interpolate(request: Request) -> Response:
 async def _answer(request: Request, service: Service) -> Response:
     settings = service.settings
     deadline = time.monotonic() + allowed_s(request.headers, settings.deadline_s)
-    job = read_fields(request, settings, InterpolateRequest)
-    fields = await before(deadline, job)
+    fields = await before(deadline, read_fields(request, settings, InterpolateRequest))
     seed, index = starting_seed(fields)
     async with AsyncExitStack() as held:
         lease = service.models.lease(fields.model, fields.version, seed, "generate")
-        served = held.enter_context(await before(deadline, lease)).member(seed, index)
-        work = build_interpolation(fields, served.manifest, settings)
-        image, upscaler, charge = served.manifest.image, None, work.count
+        version = held.enter_context(await before(deadline, lease)).member(seed, index)
+        job = build_interpolation(fields, version.manifest, settings)
+        image, upscaler, charge = version.manifest.image, None, job.count
         if fields.upscale is not None:
             named = named_upscaler(service, deadline, fields.upscale)
             upscaler = await held.enter_async_context(named)
-            charge = upscaler.admit(image, work.count, "frames")
-        call = InterpolateCall(request, service, served, work, deadline, upscaler, charge)
+            charge = upscaler.admit(image, job.count, "frames")
+        call = InterpolateCall(request, service, version, job, deadline, upscaler, charge)
         media = choose_frames_type(",".join(request.headers.getlist("accept")))
         scale = upscaler.model.scale if upscaler else 1
         check_animation(media, scale * image.height, scale * image.width)
-        if media == ZIP and work.count > settings.max_batch_size:
+        if media == ZIP and job.count > settings.max_batch_size:
             return await _stream(call, held)
         return await _whole(call, media, fields.duration_ms or DURATION_MS)
 
@@ -138,7 +137,7 @@ async def _whole(call: InterpolateCall, media: str, duration_ms: int) -> Respons
     with call.service.rates.charged(record_of(call.request), call.charge):
         outcome = await while_connected(call.request, call.generate())
     body, encode_s = await call.encoded(encode, outcome.rows)
-    observe(call.service.metrics, call.manifest, call.work.count, outcome, encode_s)
+    observe(call.service.metrics, call.manifest, call.job.count, outcome, encode_s)
     call.note(outcome, encode_s)
     headers = call.headers | {"Server-Timing": server_timing(outcome, encode_s)}
     return Response(body, 200, headers, media)
@@ -188,4 +187,4 @@ async def _entries(
         raise
     finally:
         call.note(last, encode_s)
-    observe(metrics, call.manifest, call.work.count, last, encode_s)
+    observe(metrics, call.manifest, call.job.count, last, encode_s)

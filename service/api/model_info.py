@@ -16,7 +16,7 @@ from mirage.service.api.content.attachment import CARD, SAMPLES
 from mirage.service.api.state import Service
 from mirage.service.errors import NoSuchModel
 from mirage.service.host import instruction_set
-from mirage.service.media.pictures import MOST_SIDE
+from mirage.service.media.pictures import MAX_SIDE
 from mirage.service.tasks.requests import AMOUNT_BOUND, LATENT_BOUND
 from mirage.service.versions.releases import ReleasedModel
 from mirage.service.versions.version import LoadedVersion, Servable
@@ -105,7 +105,7 @@ class Limits(BaseModel):
         description="bytes of a picture, or of a ZIP of pictures", examples=[33554432]
     )
     picture_megapixels: float = Field(description="10^6 pixels of a picture", examples=[16])
-    picture_side: int = Field(MOST_SIDE, description="pixels", examples=[MOST_SIDE])
+    picture_side: int = Field(MAX_SIDE, description="pixels", examples=[MAX_SIDE])
     picture_deadline_s: float = Field(
         description="longest time to an answer of /upscale", examples=[120]
     )

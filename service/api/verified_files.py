@@ -7,7 +7,7 @@ from mirage.bundle.format.folder import Signature, open_folder
 from mirage.bundle.format.limits import DEFAULT_LIMITS
 from mirage.bundle.format.manifest import Manifest
 
-MOST_FILES = 1024  # remembered, of some hundred bytes each: a card and samples of 512 versions
+MAX_FILES = 1024  # remembered, of some hundred bytes each: a card and samples of 512 versions
 
 
 class VerifiedFiles:
@@ -28,6 +28,6 @@ class VerifiedFiles:
                 return folder.read(name, limit_bytes)
             contents = folder.scan(name, entry, limit_bytes, keep_bytes=limit_bytes)
         self._known[path / name] = found
-        while len(self._known) > MOST_FILES:
+        while len(self._known) > MAX_FILES:
             self._known.popitem(last=False)
         return contents

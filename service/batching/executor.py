@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from mirage.service.batching.admission import CostModel
+from mirage.service.batching.cost_model import CostModel
 from mirage.service.batching.queue import MIN_SHARES, Array, Arrays, BatchSlice, Queue, gather
 
 log = logging.getLogger(__name__)

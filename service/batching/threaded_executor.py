@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
-from mirage.service.batching.admission import CostModel
+from mirage.service.batching.cost_model import CostModel
 from mirage.service.batching.executor import RELEASE_AFTER_S, Batch, BatchRunner, Run
 from mirage.service.batching.queue import BatchSlice, Queue
 

@@ -13,13 +13,13 @@ from mirage.bundle.store.release import readable_release
 from mirage.service.engines.engine import Engine
 from mirage.service.errors import StartError
 from mirage.service.media.encoding import PNG
-from mirage.service.media.pictures import MOST_SIDE, decode_picture
+from mirage.service.media.pictures import MAX_SIDE, decode_picture
 from mirage.service.settings import Settings
 from mirage.service.tasks.larger_picture import Wanted, make_sink, settle_scale
 from mirage.service.tasks.upscale import UpscaleJob
 from mirage.service.versions.loading import LoadError, Prepared, prepare
 
-MOST_PIXELS = MOST_SIDE**2  # of a picture; limits for strangers do not apply to one's own files
+MAX_PIXELS = MAX_SIDE**2  # of a picture; limits for strangers do not apply to one's own files
 
 
 class LocalUpscaler:
@@ -48,7 +48,7 @@ class LocalUpscaler:
         a scale above the model's, and the errors of `decode_picture`.
         """
         wanted = Wanted(settle_scale(scale, f"{self.model}@{self.version}", self._pictures), PNG)
-        picture = decode_picture(data, most_pixels=MOST_PIXELS)
+        picture = decode_picture(data, most_pixels=MAX_PIXELS)
         job = UpscaleJob([picture], self._pictures, self._channels, self._tile)
         sink = make_sink(job, picture.icc, wanted)
         engine = self._engines.get()

@@ -11,7 +11,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from mirage.bundle.format.interface import Image
 from mirage.bundle.format.verify import Bundle
-from mirage.service.batching.admission import CostModel
+from mirage.service.batching.cost_model import CostModel
 from mirage.service.engines.cuda_graph import CudaGraphRunner, Stream
 from mirage.service.engines.graph_precision import cut_before_convolutions, in_float16
 from mirage.service.engines.polyphase import decompose

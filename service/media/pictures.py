@@ -48,10 +48,10 @@ OTHERS: tuple[tuple[bytes, str], ...] = (
 BOXED = {b"avif": "an AVIF", b"avis": "an AVIF"}  # others of this container: HEIC
 # Scans of a JPEG. Each is a pass over the whole picture, so thousands of them would take minutes;
 # cameras and editors write 12 at most, and thumbnails within the file have some of their own.
-MOST_SCANS = 64
+MAX_SCANS = 64
 SCAN = b"\xff\xda"
 ICC_BYTES = 2**20  # of a colour profile that is kept; larger ones are dropped
-MOST_SIDE = 16384  # pixels
+MAX_SIDE = 16384  # pixels
 UPRIGHT = 1  # of EXIF's orientations
 HEAD_BYTES = 64  # enough to determine the format
 # What Pillow raises of broken files, besides OSError.
@@ -99,7 +99,7 @@ class Picture:
         return self.colour.shape[0], self.colour.shape[1]
 
 
-def decode_picture(data: bytes, *, most_pixels: int, most_side: int = MOST_SIDE) -> Picture:
+def decode_picture(data: bytes, *, most_pixels: int, most_side: int = MAX_SIDE) -> Picture:
     """Decode one PNG, JPEG or WebP file.
 
     EXIF's orientation is applied. Of the metadata, only the colour profile is kept.
@@ -112,7 +112,7 @@ def decode_picture(data: bytes, *, most_pixels: int, most_side: int = MOST_SIDE)
         return _decode(opened)
 
 
-def read_size(data: bytes, *, most_pixels: int, most_side: int = MOST_SIDE) -> tuple[int, int]:
+def read_size(data: bytes, *, most_pixels: int, most_side: int = MAX_SIDE) -> tuple[int, int]:
     """Read width and height in pixels from the header. Raises the errors of `decode_picture`.
 
     EXIF's orientation is not applied.
@@ -150,9 +150,9 @@ def _opened(data: bytes, most_pixels: int, most_side: int) -> Iterator[ImageFile
 
 def _open(data: bytes, opener: type[ImageFile]) -> ImageFile:
     """Open the file with the opener of its format, and read its header."""
-    if opener is JpegImageFile and (scans := data.count(SCAN)) > MOST_SCANS:
+    if opener is JpegImageFile and (scans := data.count(SCAN)) > MAX_SCANS:
         raise UnsupportedBody(
-            f"the JPEG has {scans} scans; at most {MOST_SCANS} are allowed, so save it anew"
+            f"the JPEG has {scans} scans; at most {MAX_SCANS} are allowed, so save it anew"
         )
     if (opener is PngImageFile and has_many_chunks(data)) or (
         opener is JpegImageFile and has_many_segments(data)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 MESSAGE_BYTES = 8192
-MOST_TEXT = 1000  # characters, which are fewer bytes than a message may have
+MAX_TEXT = 1000  # characters, which are fewer bytes than a message may have
 Word = Literal["ready", "failed", "gone"]
 
 
@@ -37,16 +37,16 @@ class Channel:
         """Close this end; the other hears that it is gone."""
         self._end.close()
 
-    def tell(self, message: Message) -> bool:
+    def send(self, message: Message) -> bool:
         """Send a message; false when the other end is gone, or takes nothing more for now."""
-        content = {"word": message.word, "code": message.code, "text": message.text[:MOST_TEXT]}
+        content = {"word": message.word, "code": message.code, "text": message.text[:MAX_TEXT]}
         try:
             self._end.send(json.dumps(content, ensure_ascii=False).encode())
         except OSError:
             return False
         return True
 
-    def hear(self) -> Message | None:
+    def receive(self) -> Message | None:
         """The next message; None when there is none yet."""
         try:
             data = self._end.recv(MESSAGE_BYTES)

@@ -271,7 +271,7 @@ class Supervisor:
             os._exit(code)
 
     def _listen_to(self, worker: Worker) -> None:
-        message = worker.channel.hear()
+        message = worker.channel.receive()
         if message is None:
             return
         if message.word == "ready":
@@ -282,7 +282,7 @@ class Supervisor:
         elif message.word == "failed":
             log.error("worker cannot start number=%d: %s", worker.number, message.text)
         elif message.word == "gone":
-            self._bury(worker)
+            self._reap(worker)
 
     def _begin(self) -> None:
         """Listen, once all workers are ready."""
@@ -297,7 +297,7 @@ class Supervisor:
         log.info("workers are ready count=%d", self._count)
         log.info("ready host=%s port=%d", *self._listener.getsockname()[:2])
 
-    def _bury(self, worker: Worker) -> None:
+    def _reap(self, worker: Worker) -> None:
         """Note how a worker ended, and plan another unless all are to end."""
         self._selector.unregister(worker.channel)
         worker.channel.close()

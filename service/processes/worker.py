@@ -52,7 +52,7 @@ def serve_as_worker(settings: Settings, shared: Shared, number: int, channel: Ch
     try:
         run_server(settings, server, shared.counters, metrics, shared.barrier)
     except (StartError, KeysError) as error:
-        channel.tell(Message("failed", code=BAD_DATA, text=str(error)))
+        channel.send(Message("failed", code=BAD_DATA, text=str(error)))
         return BAD_DATA
     except OutOfStep:
         return OUT_OF_STEP
@@ -94,10 +94,10 @@ class WorkerServer(DrainingServer):
         """Say that this worker is ready; it accepts from the phase of serving on."""
         if self._service.models.follower.is_behind:  # before it could stop anything
             self.stop()
-        self._loop.add_reader(self._channel.fileno(), self._hear)
+        self._loop.add_reader(self._channel.fileno(), self._receive)
         self._counters.set_accepting(True)  # so that no other takes more than its part before
         self._beat()
-        self._channel.tell(Message("ready"))
+        self._channel.send(Message("ready"))
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Leave signals to the supervisor."""
@@ -119,9 +119,9 @@ class WorkerServer(DrainingServer):
             self._acceptor.start()
             self._service.draining = phase == Phase.DRAINING
 
-    def _hear(self) -> None:
+    def _receive(self) -> None:
         """Stop when the supervisor is gone, which tells nothing else this way."""
-        if (message := self._channel.hear()) is not None and message.word == "gone":
+        if (message := self._channel.receive()) is not None and message.word == "gone":
             self._loop.remove_reader(self._channel.fileno())
             self._follow(max(self._phase, Phase.STOPPING))
 

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
 from pydantic_core import PydanticCustomError
 
-from mirage.bundle.format.manifest import MOST_DIRECTIONS
+from mirage.bundle.format.manifest import MAX_DIRECTIONS
 
 MAX_UINT64 = 2**64 - 1  # largest seed and index
 LATENT_BOUND = 100.0  # largest absolute value of a latent, far beyond a normal distribution
@@ -42,9 +42,9 @@ def _labels(value: object) -> object:
 
 def _limit_directions(value: object) -> object:
     """Check the number of directions first: pydantic checks it after all items."""
-    if isinstance(value, dict) and len(value) > MOST_DIRECTIONS:
+    if isinstance(value, dict) and len(value) > MAX_DIRECTIONS:
         raise PydanticCustomError(
-            "too_many", "at most {most} are allowed", {"most": MOST_DIRECTIONS}
+            "too_many", "at most {most} are allowed", {"most": MAX_DIRECTIONS}
         )
     return value
 
@@ -78,7 +78,7 @@ Amount = Annotated[float, Field(ge=-AMOUNT_BOUND, le=AMOUNT_BOUND, allow_inf_nan
 DirectionIndex = Annotated[str, Field(pattern="^(0|[1-9][0-9]{0,3})$")]
 Directions = Annotated[
     dict[DirectionIndex, Amount],
-    Field(max_length=MOST_DIRECTIONS),
+    Field(max_length=MAX_DIRECTIONS),
     BeforeValidator(_limit_directions),
 ]
 ABOUT_DIRECTIONS = (

@@ -223,7 +223,7 @@ REQUEST_ID_ALLOWED = re.compile(r"[A-Za-z0-9._-]{1,64}")
 CLIENT_LEFT = 499  # nobody reads it; it is what the log and the metrics tell
 LEFT = "client_left"  # in the state of a request whose answer is sent to nobody
 PROBES = frozenset({"/healthz", "/readyz", "/metrics", "/v2/health/live", "/v2/health/ready"})
-MOST_PATH = 200  # characters
+MAX_PATH = 200  # characters
 
 
 class LogRequests:
@@ -287,7 +287,7 @@ def log_request(
         return
     fields = {
         "method": scope["method"],
-        "path": scope["path"][:MOST_PATH],
+        "path": scope["path"][:MAX_PATH],
         "status": status,
         "key": record.key,
         "model": record.model,

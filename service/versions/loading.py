@@ -13,7 +13,7 @@ from mirage.bundle.errors import BundleError
 from mirage.bundle.format.golden import Case, Golden, golden_tile
 from mirage.bundle.format.manifest import Manifest
 from mirage.bundle.format.verify import Bundle, load_bundle
-from mirage.service.batching.admission import CostModel
+from mirage.service.batching.cost_model import CostModel
 from mirage.service.engines.engine import Engine, efficient_batch_size, optimized
 from mirage.service.engines.providers import (
     PROVIDERS,

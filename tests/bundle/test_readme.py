@@ -9,7 +9,7 @@ from mirage.bundle.format.graph import OPERATORS
 from mirage.bundle.format.limits import MIB, Limits
 from mirage.bundle.format.manifest import (
     FORMAT_VERSION,
-    MOST_DIRECTIONS,
+    MAX_DIRECTIONS,
     NAME_PATTERN,
     Manifest,
     Training,
@@ -53,6 +53,6 @@ def test_states_the_limits_of_the_code() -> None:
         f"{limits.other_bytes // MIB} MiB for each other file",
         f"over {limits.graph_fields:,} fields",
         f"| `format_version` | integer | {FORMAT_VERSION}. Readers",
-        f"at most {MOST_DIRECTIONS}, the strongest first",
+        f"at most {MAX_DIRECTIONS}, the strongest first",
     ):
         assert fact in " ".join(README.split())

@@ -150,7 +150,7 @@ def read_splits(
 GENERATE, UPSCALE = "generate", "upscale"
 FIRST_PRESETS = {GENERATE: "mnist", UPSCALE: "photo-x4"}
 """The default preset of each task."""
-MOST_CREDITS = 1_000_000
+MAX_CREDITS = 1_000_000
 CARD_FLAGS = (
     ("--data-name", "data", "name of the data"),
     ("--data-license", "data_license", "licence of the data"),
@@ -282,11 +282,11 @@ def add_card(parser: argparse._ActionsContainer) -> None:
 def _credits(path: str) -> str:
     try:
         with Path(path).open(encoding="utf-8") as file:
-            text = file.read(MOST_CREDITS + 1)
+            text = file.read(MAX_CREDITS + 1)
     except (OSError, ValueError) as error:
         raise argparse.ArgumentTypeError(f"{path} cannot be read: {error}") from None
-    if len(text) > MOST_CREDITS:
-        raise argparse.ArgumentTypeError(f"{path} has over {MOST_CREDITS:,} characters")
+    if len(text) > MAX_CREDITS:
+        raise argparse.ArgumentTypeError(f"{path} has over {MAX_CREDITS:,} characters")
     return text
 
 

@@ -26,7 +26,7 @@ from mirage.training.evaluation.samples import generate_images, proportional_lab
 from mirage.training.evaluation.scorecard import Scorecard, Sizes, read_scorecard, write_scorecard
 from mirage.training.evaluation.scores.memorisation import Memorisation
 from mirage.training.evaluation.scores.metrics import agreement, translucent_share
-from mirage.training.evaluation.scores.sliced_wasserstein import MOST_IMAGES, SlicedWasserstein
+from mirage.training.evaluation.scores.sliced_wasserstein import MAX_IMAGES, SlicedWasserstein
 
 SELF_SUPERVISED = ("frechet", "kernel", "precision", "recall", "coverage", "memorised")
 COVERED_SCORES = {"precision", "recall", "density", "coverage", "memorised"}
@@ -88,7 +88,7 @@ class Evaluator:
 
     def _some(self, items: np.ndarray) -> np.ndarray:
         """A random subset of at most the number of images that sliced distances use."""
-        return items[scatter(len(items))[: min(self.sizes.generated, MOST_IMAGES)]]
+        return items[scatter(len(items))[: min(self.sizes.generated, MAX_IMAGES)]]
 
     @cached_property
     def floor(self) -> dict[str, float]:
@@ -165,7 +165,7 @@ class Evaluator:
 
     def _score(self, name: str, value: float) -> Score:
         n = self.sizes.covered if name in COVERED_SCORES else self.sizes.generated
-        n = min(n, MOST_IMAGES) if name.startswith("swd") else n
+        n = min(n, MAX_IMAGES) if name.startswith("swd") else n
         return Score(value=value, floor=self.floor.get(name), n=n)
 
 

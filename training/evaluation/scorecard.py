@@ -96,7 +96,7 @@ def notes(card: Scorecard) -> Iterator[str]:
 FULL_DATA = 60_000
 LEAST_DATA = 96
 FAST_DATA = 12_000
-MOST_EPOCHS = 30
+MAX_EPOCHS = 30
 LEAST_FIT = 10_000
 """Minimum number of images shown to a feature network in training, however small the data."""
 
@@ -139,5 +139,5 @@ class Sizes:
             covered=generated // 2,
             kernel_subset=min(1_000, generated),
             kernel_subsets=20 if fast else 100,
-            fit_images=min(25_000 if fast else 100_000, max(MOST_EPOCHS * images, LEAST_FIT)),
+            fit_images=min(25_000 if fast else 100_000, max(MAX_EPOCHS * images, LEAST_FIT)),
         )

@@ -28,14 +28,14 @@ from mirage.training.publish.onnx_graph import GOLDEN_TOLERANCE, OPSET, to_onnx
 from mirage.training.runs.checkpoint import ServedGenerator, Snapshot, load_snapshot
 
 PARITY_BATCHES = (1, 3, 17)
-MOST_IMAGES = 65_536
+MAX_IMAGES = 65_536
 
 
 def export_onnx(snapshot: Snapshot) -> bytes:
     """The served graph as one ONNX file without external data, checked by `check_parity`."""
     inputs = _example_inputs(snapshot.architecture, 2)
     names = ["latents", "labels"][: len(inputs)]
-    batch = torch.export.Dim("N", min=1, max=MOST_IMAGES)
+    batch = torch.export.Dim("N", min=1, max=MAX_IMAGES)
     module = ServedGenerator(snapshot.generator).eval()
     return to_onnx(module, dict(zip(names, inputs, strict=True)), {0: batch})
 

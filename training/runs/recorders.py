@@ -44,7 +44,7 @@ class TensorBoardRecorder:
 FRAMES = 60
 FRAME_MS = 120
 LAST_MS = 2000
-MOST_SIDE = 480
+MAX_SIDE = 480
 """Longer side in pixels, which bounds the size of the file."""
 
 
@@ -77,5 +77,5 @@ def make_film(run: Run, frames: int = FRAMES) -> Path | None:
 def _frame(path: Path) -> Image.Image:
     with Image.open(path) as grid:
         image = grid.convert("RGBA" if grid.has_transparency_data else "RGB")
-    image.thumbnail((MOST_SIDE, MOST_SIDE), Image.Resampling.BOX)
+    image.thumbnail((MAX_SIDE, MAX_SIDE), Image.Resampling.BOX)
     return image

@@ -9,9 +9,9 @@ from email.parser import BytesHeaderParser
 from mirage.service.errors import InvalidValue, Malformed
 
 FORM = "multipart/form-data"
-MOST_PARTS = 16
-MOST_HEAD_BYTES = 4096  # of one part
-MOST_BOUNDARY = 70  # characters, as RFC 2046 has it
+MAX_PARTS = 16
+MAX_HEAD_BYTES = 4096  # of one part
+MAX_BOUNDARY = 70  # characters, as RFC 2046 has it
 BREAK = b"\r\n"
 
 
@@ -24,8 +24,8 @@ def parse_form(body: bytes, content_type: str) -> dict[str, bytes]:
     fields: dict[str, bytes] = {}
     start = _after(body, delimiter, 0)
     while body[start : start + 2] != b"--":
-        if len(fields) == MOST_PARTS:
-            raise Malformed(f"the form has more than {MOST_PARTS} parts")
+        if len(fields) == MAX_PARTS:
+            raise Malformed(f"the form has more than {MAX_PARTS} parts")
         end = body.find(BREAK + delimiter, start)
         if end < 0:
             raise Malformed("the form is cut short: its last boundary is missing")
@@ -41,7 +41,7 @@ def _boundary(content_type: str) -> bytes:
     message = Message()
     message["content-type"] = content_type
     boundary = message.get_boundary() or ""
-    if not 0 < len(boundary) <= MOST_BOUNDARY or not boundary.isascii():
+    if not 0 < len(boundary) <= MAX_BOUNDARY or not boundary.isascii():
         raise Malformed(f"boundary of the form is {boundary!r:.100}; 1 … 70 characters are allowed")
     return boundary.encode("ascii")
 
@@ -58,9 +58,9 @@ def _after(body: bytes, delimiter: bytes, start: int) -> int:
 
 def _part(body: bytes, start: int, end: int) -> tuple[str, bytes]:
     """Return name and value of the part between two positions."""
-    head_end = body.find(2 * BREAK, start, min(end, start + MOST_HEAD_BYTES))
+    head_end = body.find(2 * BREAK, start, min(end, start + MAX_HEAD_BYTES))
     if head_end < 0:
-        raise Malformed(f"a part of the form has no head of up to {MOST_HEAD_BYTES} bytes")
+        raise Malformed(f"a part of the form has no head of up to {MAX_HEAD_BYTES} bytes")
     head = BytesHeaderParser().parsebytes(body[start:head_end].lstrip())
     name = head.get_param("name", header="content-disposition")
     if not isinstance(name, str) or not name:

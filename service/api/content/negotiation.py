@@ -15,7 +15,7 @@ PICTURE_TYPES = (PNG, WEBP)  # as above
 ONE_IMAGE = (PNG, WEBP)
 SEPARATE_ONLY = (ZIP, MULTIPART, NPY)
 ANYTHING = "*/*"
-MOST_RANGES = 64
+MAX_RANGES = 64
 SHORT = 200  # characters, as what browsers and libraries say is
 
 Layout = Literal["separate", "grid"] | None  # None: the client says nothing
@@ -95,7 +95,7 @@ def _matches(wildcard: str, media: str) -> bool:
 def _parse(accept: str) -> list[Range]:
     """The items of the header that name types; if none does, the client takes anything."""
     ranges = []
-    for item in accept.split(",", MOST_RANGES)[:MOST_RANGES]:
+    for item in accept.split(",", MAX_RANGES)[:MAX_RANGES]:
         media, *parameters = (part.strip().lower() for part in item.split(";"))
         media = ANYTHING if media == "*" else media  # as Java's HttpURLConnection writes it
         if "/" in media:

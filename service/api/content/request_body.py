@@ -16,7 +16,7 @@ from pydantic_core import ErrorDetails
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import Receive
 
-from mirage.bundle.format.manifest import MOST_DIRECTIONS
+from mirage.bundle.format.manifest import MAX_DIRECTIONS
 from mirage.service.api.content.bounded_json import read_json
 from mirage.service.errors import (
     BodyTooLarge,
@@ -37,13 +37,13 @@ Query = list[tuple[str, str]]
 JSON, NPY, OCTETS = "application/json", "application/x-npy", "application/octet-stream"
 BODY_TYPES = (JSON, NPY, OCTETS)
 NESTED: dict[str | int, type[BaseModel]] = {"points": Point, "query": UpscaleRequest}
-MOST_ERRORS = 20
+MAX_ERRORS = 20
 NPY_HEADER_BYTES = 1024
 NPY_LENGTH_BYTES = {b"\x93NUMPY\x01\x00": 2, b"\x93NUMPY\x02\x00": 4}  # of the header's length
 FLOAT32 = np.dtype("<f4")
 NUMERIC = frozenset("0123456789.+-eE")  # no words such as nan, and no underscores
-MOST_DIGITS = 40  # more than any number needs
-MOST_PARAMETERS = 32  # of a query; more than there are fields
+MAX_DIGITS = 40  # more than any number needs
+MAX_PARAMETERS = 32  # of a query; more than there are fields
 LISTS = {  # the setting that bounds a list, checked before its items are
     "latents": "images_per_request",
     "labels": "images_per_request",
@@ -92,9 +92,9 @@ async def read_fields(request: Request, settings: Settings, model: type[M]) -> M
 
 def parse_query(text: bytes) -> Query:
     """The parameters of a query string; raises InvalidValue for too many."""
-    if (count := text.count(b"&") + 1) > MOST_PARAMETERS:
+    if (count := text.count(b"&") + 1) > MAX_PARAMETERS:
         raise InvalidValue(
-            f"the query has {count} parameters; at most {MOST_PARAMETERS} are allowed"
+            f"the query has {count} parameters; at most {MAX_PARAMETERS} are allowed"
         )
     return parse_qsl(text.decode("latin-1"), keep_blank_values=True) if text else []
 
@@ -218,10 +218,10 @@ def _query_value(name: str, text: str) -> object:
 
 def _amounts(text: str) -> dict[str, float]:
     """`0:1.5,3:-2` as a mapping; raises InvalidValue, in time that grows with the text alone."""
-    if text.count(",") >= MOST_DIRECTIONS:
+    if text.count(",") >= MAX_DIRECTIONS:
         raise InvalidValue.of(
             "directions",
-            f"directions are {text.count(',') + 1}; at most {MOST_DIRECTIONS} are allowed",
+            f"directions are {text.count(',') + 1}; at most {MAX_DIRECTIONS} are allowed",
         )
     amounts: dict[str, float] = {}
     for pair in text.split(","):
@@ -239,7 +239,7 @@ def _amounts(text: str) -> dict[str, float]:
 
 def _number(text: str) -> float | None:
     """The number that a text says in decimal, None for none."""
-    if len(text) > MOST_DIGITS or not NUMERIC.issuperset(text):
+    if len(text) > MAX_DIGITS or not NUMERIC.issuperset(text):
         return None
     try:
         return float(text)
@@ -278,7 +278,7 @@ def invalid_fields(
 ) -> InvalidValue:
     """One error for all bad fields, each with its name, its value and what is allowed."""
     errors = [_field_error(detail, model) for detail in details]
-    shown = errors[:MOST_ERRORS]
+    shown = errors[:MAX_ERRORS]
     return InvalidValue("; ".join(error["msg"] for error in shown[:3]), errors=shown)
 
 

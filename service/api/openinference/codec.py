@@ -107,7 +107,7 @@ IDENTITY = "identity"
 WINDOW_BITS = {"gzip": 31, "deflate": 15}  # zlib's numbers of the two formats; earlier wins ties
 ANY = "*"
 LEVEL = 1
-MOST_ITEMS = 64
+MAX_ITEMS = 64
 
 
 def request_encoding(header: str | None) -> str | None:
@@ -155,7 +155,7 @@ def compress(body: bytes, encoding: str) -> bytes:
 def _qualities(header: str) -> dict[str, float]:
     """The encodings of an Accept-Encoding header with their q-values; unreadable ones are 0."""
     qualities = {}
-    for item in header.lower().split(",")[:MOST_ITEMS]:
+    for item in header.lower().split(",")[:MAX_ITEMS]:
         encoding, _, quality = item.partition(";")
         qualities[encoding.strip()] = _quality(quality.strip())
     return qualities

@@ -200,15 +200,15 @@ async def _answer(request: Request, service: Service) -> Response:
     if timeout_us := parsed.fields.parameters.timeout:
         deadline = min(deadline, started + timeout_us / 1e6)
     with await before(deadline, service.models.lease(*_named(request))) as found:
-        served = found.member(None, 0)
-        work = build_job(parsed, served.manifest, service.settings)
+        version = found.member(None, 0)
+        job = build_job(parsed, version.manifest, service.settings)
         form = _form(request, parsed)
-        with service.rates.charged(record_of(request), work.charge):
-            outcome = await while_connected(request, served.generate(work, deadline))
-    packed, encode_s = await _packed(service, outcome.rows, served.manifest, form)
-    observe(service.metrics, served.manifest, work.count, outcome, encode_s)
-    model = f"{served.manifest.name}@{served.manifest.version}"
-    record_of(request).note(model, work.count, outcome.queue_s, outcome.run_s, encode_s)
+        with service.rates.charged(record_of(request), job.charge):
+            outcome = await while_connected(request, version.generate(job, deadline))
+    packed, encode_s = await _packed(service, outcome.rows, version.manifest, form)
+    observe(service.metrics, version.manifest, job.count, outcome, encode_s)
+    model = f"{version.manifest.name}@{version.manifest.version}"
+    record_of(request).note(model, job.count, outcome.queue_s, outcome.run_s, encode_s)
     return Response(packed.body, 200, {**packed.headers, "Vary": "Accept-Encoding"})
 
 

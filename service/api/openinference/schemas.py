@@ -8,10 +8,10 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-MOST_DIMENSIONS = 8
-MOST_MEMBERS = 64  # of one object, those of extensions included
-MOST_INTEGER = 2**63 - 1  # of the protocol's parameters
-MOST_TENSORS = 16
+MAX_DIMENSIONS = 8
+MAX_MEMBERS = 64  # of one object, those of extensions included
+MAX_INTEGER = 2**63 - 1  # of the protocol's parameters
+MAX_TENSORS = 16
 
 Flag = Annotated[bool | None, Field(strict=True)]
 
@@ -25,9 +25,9 @@ class Fields(BaseModel):
         """The members that say something; their number is bounded before they are checked."""
         if not isinstance(value, dict):
             return value
-        if len(value) > MOST_MEMBERS:
+        if len(value) > MAX_MEMBERS:
             raise PydanticCustomError(
-                "too_many", "at most {most} members are allowed", {"most": MOST_MEMBERS}
+                "too_many", "at most {most} members are allowed", {"most": MAX_MEMBERS}
             )
         return {name: member for name, member in value.items() if member is not None}
 
@@ -45,7 +45,7 @@ class InputParameters(Parameters):
         None,
         strict=True,
         ge=0,
-        le=MOST_INTEGER,
+        le=MAX_INTEGER,
         description="bytes of it behind the JSON",
         examples=[512],
     )
@@ -55,8 +55,8 @@ class InferenceInput(Fields):
     """One tensor of a request: its values stand here, or behind the JSON."""
 
     name: str = Field(description="latents, labels or pictures", examples=["latents"])
-    shape: list[Annotated[int, Field(strict=True, ge=0, le=MOST_INTEGER)]] = Field(
-        max_length=MOST_DIMENSIONS,
+    shape: list[Annotated[int, Field(strict=True, ge=0, le=MAX_INTEGER)]] = Field(
+        max_length=MAX_DIMENSIONS,
         fail_fast=True,
         description="the first is the images",
         examples=[[1, 64]],
@@ -99,7 +99,7 @@ class RequestParameters(Parameters):
         None,
         strict=True,
         ge=0,
-        le=MOST_INTEGER,
+        le=MAX_INTEGER,
         description="microseconds to the answer; shortens the deadline; 0 leaves it",
         examples=[500_000],
     )
@@ -130,9 +130,9 @@ class InferenceRequest(Fields):
 
     id: str | None = Field(None, description="comes back in the answer", examples=["42"])
     parameters: RequestParameters = RequestParameters()
-    inputs: list[InferenceInput] = Field(min_length=1, max_length=MOST_TENSORS, fail_fast=True)
+    inputs: list[InferenceInput] = Field(min_length=1, max_length=MAX_TENSORS, fail_fast=True)
     outputs: list[RequestedOutput] = Field(
-        [], max_length=MOST_TENSORS, fail_fast=True, description="default: all of them"
+        [], max_length=MAX_TENSORS, fail_fast=True, description="default: all of them"
     )
 
 

@@ -69,7 +69,7 @@ class Enlargement:
 
         job, icc = await in_thread(service, prepare)
         sink = make_sink(job, icc, self.wanted)
-        stream = self.upscaler.served.stream(job, self.upscaler.deadline)
+        stream = self.upscaler.version.stream(job, self.upscaler.deadline)
         encode_s, last = 0.0, EMPTY
         async with aclosing(stream) as outcomes:
             async for last in outcomes:

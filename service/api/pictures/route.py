@@ -93,7 +93,7 @@ async def _one(
     tally = Tally(upscaler, record_of(request))
     charge = service.rates.charged(tally.record, enlargement.images)
     headers = _headers(upscaler, wanted)
-    if size.height > upscaler.served.tile and wanted.is_native(upscaler.model):
+    if size.height > upscaler.version.tile and wanted.is_native(upscaler.model):
         with charge:
             first = await while_connected(request, anext(parts))
         return Stream(tally.counted(first, parts), headers, wanted.media, held.pop_all())

@@ -21,7 +21,7 @@ class Tally:
 
     def done(self, last: Part) -> None:
         """Record a complete answer."""
-        outcome, manifest = last.outcome, self.upscaler.served.manifest
+        outcome, manifest = last.outcome, self.upscaler.version.manifest
         observe(self.upscaler.service.metrics, manifest, self.pictures, outcome, last.encode_s)
         self._note(last)
 

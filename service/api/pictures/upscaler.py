@@ -34,14 +34,14 @@ class Upscaler:
     """A version of an upscaler in use. `deadline` is in `time.monotonic()` seconds."""
 
     service: Service
-    served: LoadedVersion
+    version: LoadedVersion
     model: PictureModel
     deadline: float
 
     @property
     def name(self) -> str:
         """Name and version for headers, such as `icon-x4@1`."""
-        manifest = self.served.manifest
+        manifest = self.version.manifest
         return f"{manifest.name}@{manifest.version}"
 
     def check(self, height: int, width: int, count: int = 1, field: str = "picture") -> None:
@@ -51,7 +51,7 @@ class Upscaler:
         """
         scale, settings = self.model.scale, self.service.settings
         check_enlarged(height, width, count, scale, settings, field)
-        self.served.check_room(self.deadline - time.monotonic(), count * height * width)
+        self.version.check_room(self.deadline - time.monotonic(), count * height * width)
 
     def admit(self, image: Image, count: int, field: str = "count") -> int:
         """Return how many images the enlarged images count as in rate limits.
@@ -63,8 +63,8 @@ class Upscaler:
 
     def job(self, pictures: Sequence[Picture]) -> UpscaleJob:
         """Create the job of pictures with equal sizes and channels. Call it with `in_thread`."""
-        channels = self.served.manifest.outputs[0].sizes[3] or 1
-        return UpscaleJob(pictures, self.model, channels, self.served.tile)
+        channels = self.version.manifest.outputs[0].sizes[3] or 1
+        return UpscaleJob(pictures, self.model, channels, self.version.tile)
 
     async def enlarge(self, made: EntryResult) -> EntryResult:
         """Enlarge the images of a generator in one entry of the batcher.
@@ -72,9 +72,9 @@ class Upscaler:
         The times include those of the generator. Raises the errors of `Batcher.submit`.
         """
         job = await in_thread(self.service, lambda: self.job(as_pictures(made.rows)))
-        outcome = await self.served.generate(job, self.deadline)
+        outcome = await self.version.generate(job, self.deadline)
         images = await in_thread(self.service, lambda: join_pictures(job, outcome.rows))
-        observe(self.service.metrics, self.served.manifest, len(images), outcome, 0.0)
+        observe(self.service.metrics, self.version.manifest, len(images), outcome, 0.0)
         run_s = made.run_s + outcome.queue_s + outcome.run_s
         return EntryResult(images, made.queue_s, run_s)
 
@@ -115,6 +115,6 @@ async def named_upscaler(service: Service, deadline: float, name: str) -> AsyncI
         yield upscaler
 
 
-async def in_thread(service: Service, work: Callable[[], T]) -> T:
+async def in_thread(service: Service, function: Callable[[], T]) -> T:
     """Run a function on an encoding thread."""
-    return await asyncio.get_running_loop().run_in_executor(service.encoders, work)
+    return await asyncio.get_running_loop().run_in_executor(service.encoders, function)

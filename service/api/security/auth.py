@@ -23,8 +23,8 @@ from mirage.service.telemetry.logging import record_of
 from mirage.service.telemetry.metrics import Metrics
 from mirage.service.versions.releases import FileSignature, file_signature
 
-MOST_KEYS = 1000  # more than people keep apart by name; with MOST_BYTES it bounds each look
-MOST_BYTES = 2**18
+MAX_KEYS = 1000  # more than people keep apart by name; with MAX_BYTES it bounds each look
+MAX_BYTES = 2**18
 PREFIX = "mirage_"  # by which people and secret scanners know what they have found
 NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
 LINE = re.compile(rf"({NAME.pattern})\s+([0-9a-f]{{64}})(?:\s+([1-9][0-9]{{0,8}}))?")
@@ -43,11 +43,11 @@ def read_keys(path: Path) -> tuple[Key, ...]:
     """The keys of a file; raises KeysError."""
     try:
         with open(path, "rb", opener=_open_regular) as file:
-            raw = file.read(MOST_BYTES + 1)
+            raw = file.read(MAX_BYTES + 1)
     except OSError as error:
         raise KeysError(f"keys_file is {path}; {error.strerror}") from None
-    if len(raw) > MOST_BYTES:
-        raise KeysError(f"keys_file is {path}; at most {MOST_BYTES} bytes are allowed")
+    if len(raw) > MAX_BYTES:
+        raise KeysError(f"keys_file is {path}; at most {MAX_BYTES} bytes are allowed")
     try:
         return parse_keys(raw)
     except KeysError as error:
@@ -61,8 +61,8 @@ def parse_keys(raw: bytes) -> tuple[Key, ...]:
     if len(names) < len(keys):
         twice = next(name for name in names if sum(key.name == name for key in keys) > 1)
         raise KeysError(f"the name {twice} stands in it twice")
-    if len(keys) > MOST_KEYS:
-        raise KeysError(f"it has {len(keys)} keys; at most {MOST_KEYS} are allowed")
+    if len(keys) > MAX_KEYS:
+        raise KeysError(f"it has {len(keys)} keys; at most {MAX_KEYS} are allowed")
     return keys
 
 

@@ -35,7 +35,7 @@ def made(models_root: Path) -> Made:
 
 def posted(made: Made) -> Made:
     """The same images as if from posted latents of an unconditional model."""
-    return Made(made.manifest, GenerateJob(made.work.latents, None, None, 0), made.images)
+    return Made(made.manifest, GenerateJob(made.job.latents, None, None, 0), made.images)
 
 
 def decoded(data: bytes) -> NDArray[np.uint8]:
@@ -75,7 +75,7 @@ def test_multipart_names_seed_index_and_label_of_each_image(made: Made) -> None:
     assert [part["Content-ID"] for part in parts] == ["<2>", "<3>", "<4>"]
     assert [part["X-Index"] for part in parts] == ["2", "3", "4"]
     assert {part["X-Seed"] for part in parts} == {"7"}
-    assert [int(part["X-Label"]) for part in parts] == made.work.labels.tolist()
+    assert [int(part["X-Label"]) for part in parts] == made.job.labels.tolist()
     assert packed.body.count(encode_png(made.images[1])) == 1
 
 

@@ -241,7 +241,7 @@ def test_behind_a_proxy_that_takes_a_prefix_away_links_have_it(client_of: Client
     assert "/mirage/docs/static/swagger-ui.css" in client.get("/docs").text
 
 
-MOST_BYTES = 150_000
+MAX_BYTES = 150_000
 
 
 def test_the_page_and_all_that_it_names_is_there(client: TestClient) -> None:
@@ -256,7 +256,7 @@ def test_the_page_and_all_that_it_names_is_there(client: TestClient) -> None:
 
 
 def test_the_page_is_light() -> None:
-    assert sum(len(page.body) for page in read_pages().values()) <= MOST_BYTES
+    assert sum(len(page.body) for page in read_pages().values()) <= MAX_BYTES
 
 
 def test_nothing_comes_from_other_hosts_or_stands_inline(client: TestClient) -> None:

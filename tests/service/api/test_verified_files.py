@@ -61,7 +61,7 @@ def test_a_file_that_becomes_a_link_is_refused(tmp_path: Path) -> None:
 def test_only_so_many_files_are_remembered(
     tmp_path: Path, scanned: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(verified_files, "MOST_FILES", 1)
+    monkeypatch.setattr(verified_files, "MAX_FILES", 1)
     paths, files = [make_bundle(tmp_path) for _ in range(2)], VerifiedFiles()
     scanned.clear()
     for path in (*paths, paths[0]):

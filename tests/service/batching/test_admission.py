@@ -1,15 +1,11 @@
-"""Admission by deadline, the cost model, and the expiry of entries."""
+"""Admission by deadline: what cannot be done in time is rejected at once."""
 
 import asyncio
 import contextlib
 import time
-from collections.abc import Awaitable, Callable
 
-import numpy as np
 import pytest
 
-from mirage.service.batching.admission import CostModel, Deadlines
-from mirage.service.batching.queue import Entry
 from mirage.service.errors import DeadlinePassed, DeadlineUnreachable
 from tests.service.batching.test_batcher import Bench, with_bench
 
@@ -116,96 +112,3 @@ def test_check_room_rejects_only_behind_a_full_batch() -> None:
         bench.batcher.check_room(0.001)
 
     with_bench(test)
-
-
-def test_the_estimate_is_zero_before_any_batch() -> None:
-    assert CostModel().estimate_s(100, 4) == 0
-
-
-def test_a_linear_cost_is_found() -> None:
-    cost = CostModel()
-    for items in (1, 32, 8, 16):
-        cost.learn(items, 0.005 + 0.001 * items)
-    assert cost.fixed_s == pytest.approx(0.005)
-    assert cost.estimate_s(64, batches=2) == pytest.approx(0.074)
-
-
-def test_a_single_batch_size_is_attributed_to_the_items() -> None:
-    cost = CostModel()
-    for _ in range(50):
-        cost.learn(8, 0.016)
-    assert (cost.fixed_s, cost.item_s) == (0, pytest.approx(0.002))
-
-
-def test_the_estimate_follows_a_machine_that_becomes_slower() -> None:
-    cost = CostModel()
-    for seconds in [0.001] * 20 + [0.01] * 100:
-        for items in (1, 10):
-            cost.learn(items, seconds * items)
-    assert cost.estimate_s(10) == pytest.approx(0.1, rel=0.05)
-
-
-def test_neither_part_of_the_cost_is_negative() -> None:
-    falling, steep = CostModel(), CostModel()
-    for items, seconds in ((1, 0.01), (2, 0.001)):
-        falling.learn(items, seconds)
-    for items, seconds in ((1, 0.001), (10, 0.1)):
-        steep.learn(items, seconds)
-    assert min(falling.fixed_s, falling.item_s, steep.fixed_s, steep.item_s) >= 0
-
-
-Test = Callable[[Deadlines], Awaitable[None]]
-
-
-def with_deadlines(test: Test) -> None:
-    async def run() -> None:
-        deadlines = Deadlines(asyncio.get_running_loop())
-        try:
-            await test(deadlines)
-        finally:
-            deadlines.close()
-
-    asyncio.run(asyncio.wait_for(run(), 60))
-
-
-def entry_of(seconds: float) -> Entry:
-    now = time.monotonic()
-    return Entry((np.zeros(1),), now + seconds, now)
-
-
-def test_entries_expire_at_their_deadlines_in_any_order() -> None:
-    async def test(deadlines: Deadlines) -> None:
-        late, soon = entry_of(0.02), entry_of(0.01)
-        far = entry_of(600)
-        for entry in (far, late, soon):
-            deadlines.watch(entry)
-        for entry in (soon, late):
-            with pytest.raises(DeadlinePassed):
-                await entry.future
-            assert time.monotonic() >= entry.deadline
-        assert not far.future.done()
-
-    with_deadlines(test)
-
-
-def test_a_forgotten_entry_does_not_expire() -> None:
-    async def test(deadlines: Deadlines) -> None:
-        forgotten, watched = entry_of(0.01), entry_of(0.02)
-        deadlines.watch(forgotten)
-        deadlines.watch(watched)
-        deadlines.forget(forgotten)
-        with pytest.raises(DeadlinePassed):
-            await watched.future
-        assert not forgotten.future.done()
-
-    with_deadlines(test)
-
-
-def test_an_entry_past_its_deadline_expires_at_once() -> None:
-    async def test(deadlines: Deadlines) -> None:
-        entry = entry_of(-1)
-        deadlines.watch(entry)
-        with pytest.raises(DeadlinePassed):
-            await entry.future
-
-    with_deadlines(test)

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from mirage.service.batching.admission import CostModel
 from mirage.service.batching.batcher import Batcher, BatchOptions
+from mirage.service.batching.cost_model import CostModel
 from mirage.service.batching.queue import Arrays, EntryResult
 from mirage.service.errors import DeadlinePassed, Draining, InternalError, Overloaded
 

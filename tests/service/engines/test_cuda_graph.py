@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from mirage.bundle.format.latents import draw_latents
 from mirage.bundle.format.verify import Bundle, load_bundle
-from mirage.service.batching.admission import CostModel
+from mirage.service.batching.cost_model import CostModel
 from mirage.service.engines.engine import Engine, optimized
 from mirage.service.engines.providers import Precision, ProviderConfig
 from mirage.service.engines.session import EngineError

@@ -9,7 +9,7 @@ import pytest
 from mirage.bundle.format.interface import Image, generator_tensors
 from mirage.bundle.format.latents import draw_latents
 from mirage.bundle.format.verify import Bundle, load_bundle
-from mirage.service.batching.admission import CostModel
+from mirage.service.batching.cost_model import CostModel
 from mirage.service.engines.engine import (
     Engine,
     batch_sizes,

@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from mirage.bundle.format.verify import Bundle, load_bundle
-from mirage.service.batching.admission import CostModel
+from mirage.service.batching.cost_model import CostModel
 from mirage.service.engines.engine import Array, Engine
 from mirage.service.engines.providers import ProviderConfig
 from mirage.service.engines.shared_engine import SharedEngine

@@ -21,7 +21,7 @@ from mirage.service.settings import Settings
 from tests.service.helpers.requests import JSON, NPY, OCTETS, npy
 
 CASES = int(os.environ.get("FUZZ_CASES", "2000"))
-MOST_GROWTH = 2**20  # bytes; what a leak of a small body per request would be is many times that
+MAX_GROWTH = 2**20  # bytes; what a leak of a small body per request would be is many times that
 ANSWER_S = 60.0
 SCOPE = {"type": "http", "method": "POST", "client": ("192.0.2.1", 1)}
 LATENT_DIM = 5
@@ -79,7 +79,7 @@ async def post_all(app: FastAPI, chance: random.Random, cases: int) -> Counter[i
             after, _ = tracemalloc.get_traced_memory()
         finally:
             tracemalloc.stop()
-    assert after - before < MOST_GROWTH
+    assert after - before < MAX_GROWTH
     return statuses
 
 

@@ -12,7 +12,7 @@ from starlette.testclient import TestClient
 from mirage.bundle.format.latents import draw_latents
 from mirage.bundle.store.release import release
 from mirage.service.app import create_app
-from mirage.service.batching.admission import CostModel
+from mirage.service.batching.cost_model import CostModel
 from mirage.service.engines.engine import Engine
 from tests.bundles import make_bundle
 from tests.service.conftest import ClientOf

@@ -19,7 +19,7 @@ from mirage.bundle.format.verify import Bundle, load_bundle, read_manifest
 from mirage.bundle.store.publish import new_version, publish_ensemble
 from mirage.bundle.store.release import release
 from mirage.service.app import create_app
-from mirage.service.batching.admission import CostModel
+from mirage.service.batching.cost_model import CostModel
 from mirage.service.engines import engine
 from mirage.service.engines.engine import Array, Engine
 from mirage.service.engines.polyphase import decompose

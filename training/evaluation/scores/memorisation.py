@@ -17,7 +17,7 @@ from mirage.training.data.sources.pixels import to_float
 from mirage.training.evaluation.scores.metrics import squared_distances
 from mirage.training.evaluation.scores.sliced_wasserstein import over_white
 
-MOST_SIDE = 32
+MAX_SIDE = 32
 """Pixels per side at which images are compared, at most."""
 ROWS = 256
 
@@ -34,7 +34,7 @@ def appearance(images: np.ndarray) -> np.ndarray:
 
 
 def _small(planes: torch.Tensor) -> torch.Tensor:
-    height, width = (min(side, MOST_SIDE) for side in planes.shape[2:])
+    height, width = (min(side, MAX_SIDE) for side in planes.shape[2:])
     return F.adaptive_avg_pool2d(planes, (height, width)).flatten(1)
 
 

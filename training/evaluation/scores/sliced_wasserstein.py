@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-MOST_IMAGES = 2_000
+MAX_IMAGES = 2_000
 """Images of each side: 64,000 patches, about 40 MB per level."""
 PATCH = 7
 PATCHES = 32

@@ -15,14 +15,14 @@ from mirage.training.publish.contents import training_of
 from mirage.training.publish.onnx_graph import GOLDEN_TOLERANCE, OPSET, to_onnx
 from mirage.training.runs.checkpoint import ServedUpscaler, UpscalerSnapshot
 
-MOST_IMAGES, MOST_SIDE = 65_536, 65_536
+MAX_IMAGES, MAX_SIDE = 65_536, 65_536
 MULTIPLE = 1
 """Convolutions of stride 1 take pictures and tiles of any size."""
 
 
 def export_upscaler(snapshot: UpscalerSnapshot) -> bytes:
     """The served graph of pictures of any number and size, in one file without external data."""
-    sizes = {0: ("N", MOST_IMAGES), 1: ("H", MOST_SIDE), 2: ("W", MOST_SIDE)}
+    sizes = {0: ("N", MAX_IMAGES), 1: ("H", MAX_SIDE), 2: ("W", MAX_SIDE)}
     free = {axis: torch.export.Dim(name, min=1, max=most) for axis, (name, most) in sizes.items()}
     pictures = torch.zeros(2, 24, 32, snapshot.architecture.channels, dtype=torch.uint8)
     module = ServedUpscaler(snapshot.upscaler).eval()

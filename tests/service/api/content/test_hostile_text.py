@@ -21,7 +21,7 @@ from mirage.service.tasks.requests import GenerateRequest
 from mirage.service.telemetry.logging import _word, request_id
 
 LENGTH = 2**16  # of all headers together, at most
-MOST_S = 0.25  # of CPU time; a pattern that goes back and forth would take hours
+MAX_S = 0.25  # of CPU time; a pattern that goes back and forth would take hours
 SETTINGS = Settings()
 # Where parts of a pattern overlap, and the end does not match.
 PIECES = (
@@ -65,7 +65,7 @@ def test_long_text_is_read_or_refused_soon(reader: str, piece: str) -> None:
     for end in ("", "!", "\n"):
         text = piece * (LENGTH // len(piece)) + end
         # The quickest of three: what else runs in the process counts too.
-        assert min(_seconds(READERS[reader], text) for _ in range(3)) < MOST_S
+        assert min(_seconds(READERS[reader], text) for _ in range(3)) < MAX_S
 
 
 def _seconds(read: Callable[[str], object], text: str) -> float:

@@ -30,13 +30,13 @@ from tests.service.conftest import ClientOf
 
 EXAMPLES = int(os.environ.get("FUZZ_CASES", "400")) // 4  # of each of four tests
 BODY_BYTES = 64 * 1024
-MOST_BYTES = 16 * 2**20  # for one such request: far more than it needs, far less than a bomb
+MAX_BYTES = 16 * 2**20  # for one such request: far more than it needs, far less than a bomb
 LISTED = {400, 404, 413, 415, 429}
 GOOD_BODY, GOOD_HEADERS = binary(wanted(), LATENTS, LABELS)
 # Packed here, so that only the service can be what unpacks them.
 PACKED = [
     pack(body)
-    for body in (GOOD_BODY, bytes(MOST_BYTES * 2), b"[" * 10**6, b"")
+    for body in (GOOD_BODY, bytes(MAX_BYTES * 2), b"[" * 10**6, b"")
     for pack in (gzip.compress, zlib.compress)
 ]
 
@@ -105,7 +105,7 @@ def check(client: TestClient, body: bytes, headers: dict[str, str]) -> None:
     tracemalloc.reset_peak()
     before, _ = tracemalloc.get_traced_memory()
     response = post(client, body, headers)
-    assert tracemalloc.get_traced_memory()[1] - before < MOST_BYTES
+    assert tracemalloc.get_traced_memory()[1] - before < MAX_BYTES
     if response.status_code == 200:
         images(response)
     else:

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from mirage.service.api.security.auth import (
-    MOST_BYTES,
-    MOST_KEYS,
+    MAX_BYTES,
+    MAX_KEYS,
     Key,
     add_key,
     parse_keys,
@@ -62,7 +62,7 @@ def test_a_name_that_stands_twice_is_refused() -> None:
 
 
 def test_too_many_keys_are_refused() -> None:
-    lines = "".join(f"k{number} {DIGEST}\n" for number in range(MOST_KEYS + 1))
+    lines = "".join(f"k{number} {DIGEST}\n" for number in range(MAX_KEYS + 1))
     with pytest.raises(KeysError, match="it has 1001 keys; at most 1000 are allowed"):
         parse_keys(lines.encode())
 
@@ -70,7 +70,7 @@ def test_too_many_keys_are_refused() -> None:
 def test_what_is_no_readable_file_is_refused(tmp_path: Path) -> None:
     """A pipe too: opening one waits for a writer."""
     os.mkfifo(tmp_path / "pipe")
-    (tmp_path / "large").write_bytes(b"#" * (MOST_BYTES + 1))
+    (tmp_path / "large").write_bytes(b"#" * (MAX_BYTES + 1))
     for name, words in {
         "absent": "No such file",
         ".": "this is no file",
