@@ -1,4 +1,4 @@
-"""Wires the parts to one application; nothing is loaded before it starts."""
+"""Builds the ASGI application."""
 
 import functools
 import operator
@@ -51,11 +51,11 @@ def create_app(
     metrics: Metrics | None = None,
     barrier: ReleaseBarrier | None = None,
 ) -> FastAPI:
-    """An application that loads its models when it starts and finishes its work when it stops.
+    """Create an application, which loads its models at startup and drains at shutdown.
 
-    `counters`: the workers that it shares the CPUs with; `metrics`: those of its own if None;
-    `barrier`: where the workers agree what is released. Starting raises StartError when the models
-    that must serve cannot, KeysError for a broken file of keys.
+    `counters`, `metrics` and `barrier` are shared with other workers; None for a single process.
+    Startup raises StartError if a required model cannot be loaded, and KeysError for a broken keys
+    file.
     """
     service = Service(settings, counters, metrics or Metrics(), barrier)
     generate: ASGIApp = Generate(service)
@@ -69,7 +69,7 @@ def create_app(
         lifespan=_lifespan,
         redirect_slashes=False,
         generate_unique_id_function=operator.attrgetter("name"),
-        docs_url=None,  # FastAPI's page needs hosts of others
+        docs_url=None,  # FastAPI's page loads files from other hosts
         redoc_url=None,
         middleware=_middleware(service),
         exception_handlers={
@@ -81,7 +81,7 @@ def create_app(
     )
     app.state.service = service
     app.router.routes.append(Route(PATH, generate, methods=["POST"]))  # for other methods: 405
-    # Plain routes: FastAPI's own handling would cost much of a small request.
+    # A plain route: FastAPI's handling takes a large part of the time of a small request.
     counted = [Middleware(CountRequests, metrics=service.metrics)]
     app.router.routes.append(
         Route("/interpolate", interpolate, methods=["POST"], middleware=counted)
@@ -98,14 +98,14 @@ def create_app(
 
 
 def _middleware(service: Service) -> list[Middleware]:
-    """What surrounds all routes, outermost first."""
+    """The middleware around all routes, outermost first."""
     around = [Middleware(LogRequests), Middleware(HeadAsGet), Middleware(ProtocolErrors)]
     around.append(Middleware(Drain, service=service))
     if origins := service.settings.cors_origins:
         around.append(Middleware(allow_origins, origins=origins))
     if service.keys is not None:
         around.append(Middleware(AskForKey, keys=service.keys, metrics=service.metrics))
-    if service.settings.root_path:  # innermost: what stands around reads the path as it came
+    if service.settings.root_path:  # innermost: the others see the original path
         around.append(Middleware(UnderPrefix, root_path=service.settings.root_path))
     return around
 

@@ -1,6 +1,6 @@
 """`POST /generate` as a plain ASGI callable in front of FastAPI.
 
-FastAPI's routing, and the middleware around it, would cost more than all the rest of a small image.
+FastAPI's routing and the middleware would take longer than everything else for a small image.
 """
 
 import asyncio
@@ -39,14 +39,14 @@ CLOSE = (b"connection", b"close")
 
 
 class FastPath(FastAPI):
-    """FastAPI with `generate` in front of it, which answers `POST /generate`."""
+    """A FastAPI application whose `POST /generate` is answered by a plain ASGI callable."""
 
     def __init__(self, generate: ASGIApp, **options: Any) -> None:
         super().__init__(**options)
         self._generate = generate
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Choose by path and method."""
+        """Dispatch by path and method."""
         if scope["type"] == "http" and scope["path"] == PATH and scope["method"] == "POST":
             await self._generate(scope, receive, send)
         else:
@@ -54,14 +54,14 @@ class FastPath(FastAPI):
 
 
 class Generate:
-    """Reads a request for images, has them made, and answers, counts and logs it."""
+    """Answers requests for images, counts them and logs them."""
 
     def __init__(self, service: Service) -> None:
         self._service = service
         self._slow = DelayedCalls(SLOW_S)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """A request whose client leaves before its answer counts as 499."""
+        """Answer a request. If its client disconnects first, it counts as 499."""
         service, metrics = self._service, self._service.metrics
         arrived = time.monotonic()
         headers = _joined_headers(scope)
@@ -84,13 +84,13 @@ class Generate:
         finally:
             service.unanswered.discard(id(scope))
             metrics.in_flight -= 1
-            # In the next iteration, behind those of the other answers of this one: what is done for
-            # one after the other stays in the CPU's caches, and costs half.
+            # Deferred, so that the records of an iteration's answers are made together; that takes
+            # half of the CPU time.
             call_soon = asyncio.get_running_loop().call_soon
             call_soon(self._record, scope, record, status, time.monotonic() - arrived)
 
     def _record(self, scope: Scope, record: Record, status: int, took_s: float) -> None:
-        """Count and log a request that has ended."""
+        """Count and log a finished request."""
         self._service.metrics.count_request(status, took_s)
         log_request(scope, record, status, status == CLIENT_LEFT, took_s)
 
@@ -105,7 +105,7 @@ class Generate:
         try:
             deadline = arrived + self._admit(headers, record)
             async with Patience(receive, deadline, self._slow) as patience:
-                await self._service.pending.turn()
+                await self._service.pending.admit()
                 waited_s = time.monotonic() - arrived
                 settings = self._service.settings
                 given = await read_input(headers, scope["query_string"], receive, settings)
@@ -123,7 +123,7 @@ class Generate:
             return problem_response(InternalError("the service failed; its log says why"))
 
     def _admit(self, headers: Mapping[str, str], record: Record) -> float:
-        """Check who asks, and that there is room; returns the seconds that the request may take.
+        """Check key, deadline and load; returns the seconds that the request may take.
 
         Raises Draining, Overloaded, MissingKey, WrongKey and Malformed, before the body is read.
         """
@@ -141,15 +141,15 @@ class Generate:
     async def _send(self, scope: Scope, send: Send, response: Response, record: Record) -> None:
         headers = [*response.raw_headers, (b"x-request-id", record.request_id.encode())]
         if self._service.draining:
-            headers.append(CLOSE)  # so that the next request goes to another process
+            headers.append(CLOSE)  # the next request goes to another process
         status = response.status_code
         await send({"type": "http.response.start", "status": status, "headers": headers})
-        self._service.unanswered.discard(id(scope))  # now, for the process may end with the answer
+        self._service.unanswered.discard(id(scope))  # before the process can end
         await send({"type": "http.response.body", "body": response.body})
 
 
 def _joined_headers(scope: Scope) -> dict[str, str]:
-    """The headers by lower-case name; those that came several times are joined with commas."""
+    """Return the headers by lower-case name; repeated ones are joined with commas."""
     headers: dict[str, str] = {}
     for name, value in scope["headers"]:
         key, text = name.decode("latin-1"), value.decode("latin-1")

@@ -41,7 +41,7 @@ from mirage.service.versions.version import Servable
 
 
 class Made(NamedTuple):
-    """What was asked for and came out: uint8 images `[n, H, W, C]`, and how PNGs hold them."""
+    """Generated images, uint8 `[n, H, W, C]`, with their model and job."""
 
     manifest: Manifest
     job: GenerateJob
@@ -51,19 +51,19 @@ class Made(NamedTuple):
 
     @property
     def model(self) -> str:
-        """Name and version, as X-Model has them."""
+        """Name and version, for X-Model."""
         return f"{self.manifest.name}@{self.manifest.version}"
 
     def png(self, pixels: Pixels) -> bytes:
-        """An image of it, or a sheet of them, as PNG."""
+        """Encode an image or a contact sheet as PNG."""
         return encode_png(pixels, self.compression)
 
     def label(self, number: int) -> int | None:
-        """The class index of an image; None for unconditional models."""
+        """Return the class index of an image; None for unconditional models."""
         return None if self.job.labels is None else int(self.job.labels[number])
 
     def member(self, number: int) -> int | None:
-        """The version that made an image, when several made them; else None."""
+        """Return the version that made an image of an ensemble; otherwise None."""
         if not self.manifest.members or self.job.seed is None:
             return None
         return member_of(self.manifest, self.job.seed, self.job.index + number).version
@@ -77,7 +77,7 @@ class Packed(NamedTuple):
 
 
 def pack(media: str, made: Made, layout: Layout) -> Packed:
-    """Encode the images and pack them; raises NotAcceptable for a sheet that WebP cannot hold."""
+    """Encode the images. Raises NotAcceptable for a contact sheet too large for WebP."""
     if media == negotiation.JSON:
         return Packed(_json(made, as_sheet=layout == "grid"), media)
     return PACKERS[media](made)
@@ -95,7 +95,7 @@ def _webp(made: Made) -> Packed:
 
 
 def _single(made: Made) -> NDArray[np.uint8]:
-    """The one image, or the sheet of several."""
+    """Return the image, or the contact sheet of several."""
     return made.images[0] if len(made.images) == 1 else contact_sheet(made.images)
 
 
@@ -109,7 +109,7 @@ def _multipart(made: Made) -> Packed:
         b"\r\n".join((*_part_headers(made, number), b"", made.png(pixels)))
         for number, pixels in enumerate(made.images)
     ]
-    # Named by the contents: it cannot stand in them, and the same images are the same bytes.
+    # A hash of the contents does not occur in them, and equal images give equal bytes.
     boundary = hashlib.sha256(b"".join(parts)).hexdigest()[:32].encode()
     opened = b"".join(b"--" + boundary + b"\r\n" + part + b"\r\n" for part in parts)
     media_type = f"{negotiation.MULTIPART}; boundary={boundary.decode()}"
@@ -128,7 +128,7 @@ def _part_headers(made: Made, number: int) -> list[bytes]:
 
 
 def _json(made: Made, *, as_sheet: bool) -> bytes:
-    """The JSON answer; a sheet is one image, and of several classes none."""
+    """Return the JSON answer. A contact sheet is one image without a class."""
     if as_sheet and len(made.images) > 1:
         images = [_json_image(made, 0, contact_sheet(made.images), label=None, member=None)]
     else:
@@ -170,17 +170,17 @@ PACKERS: dict[str, Callable[[Made], Packed]] = {
 
 
 GENERATE: Task = "generate"
-SMALL = 16 * 1024  # bytes that are encoded sooner than another thread would take them up
+SMALL = 16 * 1024  # bytes; encoding these is faster than the hand-over to a thread
 
 
 RawHeaders = list[tuple[bytes, bytes]]
 
 
 class Answer(Response):
-    """A response that is given its headers as they are sent, and so has none to prepare."""
+    """A response with ready raw headers, which Starlette does not need to prepare."""
 
     def __init__(self, body: bytes, headers: RawHeaders) -> None:
-        # Not Starlette's own, of which nothing is left but this.
+        # `Response.__init__` would encode the headers again.
         self.status_code = 200
         self.body = body
         self.raw_headers = headers
@@ -188,9 +188,9 @@ class Answer(Response):
 
 
 class GenerateCall(NamedTuple):
-    """A validated input, the Accept header beside it, and until when in `time.monotonic()` seconds.
+    """A parsed request: input, Accept header, and deadline in `time.monotonic()` seconds.
 
-    `waited_s` is how long it waited before it was read.
+    `waited_s` is how long it waited before it was parsed, in seconds.
     """
 
     given: GenerateInput
@@ -201,7 +201,7 @@ class GenerateCall(NamedTuple):
 
 
 async def answer_call(call: GenerateCall, service: Service) -> Response:
-    """Make the images; raises the ServiceErrors of every stage."""
+    """Generate the images and answer. Raises the ServiceErrors of all stages."""
     models, settings, deadline = service.models, service.settings, call.deadline
     given = settle_seed(call.given)
     fields = given.fields
@@ -220,7 +220,7 @@ async def answer_call(call: GenerateCall, service: Service) -> Response:
     outcome = EntryResult(outcome.rows, call.waited_s + outcome.queue_s, outcome.run_s)
     made = Made(version.manifest, job, outcome.rows, settings.compression, enlarged_by)
     packed, encode_s = await _packed(service, media, made, fields.layout)
-    call_soon = asyncio.get_running_loop().call_soon  # the images of several answers together
+    call_soon = asyncio.get_running_loop().call_soon  # deferred, like the record of the request
     call_soon(observe, service.metrics, made.manifest, job.count, outcome, encode_s)
     call.record.note(made.model, job.count, outcome.queue_s, outcome.run_s, encode_s)
     return Answer(packed.body, _headers(made, packed, outcome, encode_s))
@@ -229,7 +229,7 @@ async def answer_call(call: GenerateCall, service: Service) -> Response:
 async def _enlarged(
     name: str, version: Servable, job: GenerateJob, call: GenerateCall, service: Service
 ) -> tuple[EntryResult, str]:
-    """Make the images and enlarge them, and tell by what."""
+    """Generate and enlarge the images; returns them and the name of the upscaler."""
     async with named_upscaler(service, call.deadline, name) as upscaler:
         count = upscaler.admit(version.manifest.image, job.count)
         with service.rates.charged(call.record, count):
@@ -239,7 +239,7 @@ async def _enlarged(
 
 
 async def _packed(service: Service, media: str, made: Made, layout: Layout) -> tuple[Packed, float]:
-    """The body, made on an encoding thread if that is worth the way, and the seconds it took."""
+    """Return the body and the seconds to encode it; large ones are encoded on a thread."""
     if media == PNG and made.images.nbytes <= SMALL and made.compression != "small":
         return _timed_pack(media, made, layout)
     loop = asyncio.get_running_loop()

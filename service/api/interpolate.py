@@ -1,4 +1,4 @@
-"""`POST /interpolate`: a walk through the latents, as a ZIP of frames or as an animation."""
+"""`POST /interpolate`: frames between latents, as a ZIP or an animation."""
 
 import asyncio
 import time
@@ -36,9 +36,9 @@ from mirage.service.versions.version import LoadedVersion
 
 @dataclass(frozen=True)
 class InterpolateCall:
-    """A walk that is being answered; `deadline` is in `time.monotonic()` seconds.
+    """A request for frames; `deadline` is in `time.monotonic()` seconds.
 
-    `upscaler` enlarges its frames; `charge` is what these count.
+    `upscaler` enlarges the frames, which count as `charge` images in rate limits.
     """
 
     request: Request
@@ -51,32 +51,32 @@ class InterpolateCall:
 
     @property
     def manifest(self) -> Manifest:
-        """That of the version that makes the frames."""
+        """The manifest of the version that generates the frames."""
         return self.version.manifest
 
     @property
     def headers(self) -> dict[str, str]:
-        """Those of every answer."""
+        """The headers of every answer."""
         model = f"{self.manifest.name}@{self.manifest.version}"
         enlarged = {} if self.upscaler is None else {"X-Upscale": self.upscaler.name}
         return {"X-Model": model, "Vary": "Accept", **enlarged}
 
     async def enlarged(self, made: EntryResult) -> EntryResult:
-        """Frames as they are answered."""
+        """Enlarge the frames if there is an upscaler."""
         return made if self.upscaler is None else await self.upscaler.enlarge(made)
 
     async def generate(self) -> EntryResult:
-        """All frames."""
+        """Generate all frames."""
         return await self.enlarged(await self.version.generate(self.job, self.deadline))
 
     async def stream(self) -> AsyncGenerator[EntryResult]:
-        """The frames in parts, as they are made."""
+        """Generate the frames, and yield them in parts."""
         async with aclosing(self.version.stream(self.job, self.deadline)) as parts:
             async for part in parts:
                 yield await self.enlarged(part)
 
     async def encoded(self, encode: Callable[[Array], bytes], rows: Array) -> tuple[bytes, float]:
-        """What an encoding thread makes of frames, and its seconds."""
+        """Encode frames on a thread; returns the bytes and the seconds."""
 
         def timed() -> tuple[bytes, float]:
             started = time.perf_counter()
@@ -85,19 +85,19 @@ class InterpolateCall:
         return await asyncio.get_running_loop().run_in_executor(self.service.encoders, timed)
 
     def entries(self, archive: Archive, rows: Array) -> bytes:
-        """The bytes that frames add to an archive of PNGs."""
+        """Add frames to an archive of PNGs; returns the new bytes."""
         compression = self.service.settings.compression
         return archive.add(encode_png(pixels, compression) for pixels in rows)
 
     def note(self, outcome: EntryResult, encode_s: float) -> None:
-        """Tell the log what was made."""
+        """Add the result to the request's log record."""
         record_of(self.request).note(
             self.headers["X-Model"], self.job.count, outcome.queue_s, outcome.run_s, encode_s
         )
 
 
 async def interpolate(request: Request) -> Response:
-    """Make the frames of a walk: read, check, queue, encode, answer."""
+    """Answer a request for frames."""
     service = service_of(request)
     return await unless_client_left(service.metrics, _answer(request, service))
 

@@ -1,4 +1,4 @@
-"""The page at `/`: plain files of this package, and the rules that a browser keeps for them."""
+"""The playground at `/`: static files, and the headers that restrict them in browsers."""
 
 import functools
 import hashlib
@@ -19,14 +19,14 @@ MEDIA_TYPES = {
     ".js": "text/javascript; charset=utf-8",
     ".svg": "image/svg+xml",
 }
-# Nothing from other hosts, nothing inline, nothing that becomes code on the way.
+# No content of other hosts, no inline scripts, no strings as code.
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:;"
     " connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none';"
     " require-trusted-types-for 'script'; trusted-types 'none'"
 )
 HEADERS = {
-    "Cache-Control": "no-cache",  # kept by the browser, and asked for again by its ETag
+    "Cache-Control": "no-cache",  # cached, but validated by its ETag
     "Content-Security-Policy": POLICY,
     "Cross-Origin-Opener-Policy": "same-origin",
     "Referrer-Policy": "no-referrer",
@@ -38,7 +38,7 @@ router = APIRouter(include_in_schema=False)
 
 @dataclass(frozen=True)
 class Page:
-    """A file of the playground; its `etag` is made of its bytes, so that replicas agree."""
+    """A file of the playground. Its ETag is a hash, so that replicas agree."""
 
     body: bytes
     media_type: str
@@ -53,13 +53,13 @@ async def get_playground(request: Request) -> Response:
 
 @router.get(STATIC + "/{name}")
 async def get_static(request: Request, name: str) -> Response:
-    """A file of it; raises NotFound."""
+    """A file of the playground. Raises NotFound."""
     return _answer(request, name)
 
 
 @functools.cache
 def read_pages() -> dict[str, Page]:
-    """All files by name; they are small, and read once."""
+    """Read all files once, by name."""
     return {
         item.name: _page(item.name, item.read_bytes())
         for item in (files("mirage.service") / "static").iterdir()

@@ -1,4 +1,4 @@
-"""Answers errors as RFC 9457 problems, whoever raised them."""
+"""Answers errors as problem details (RFC 9457)."""
 
 import math
 
@@ -17,7 +17,7 @@ URN = "urn:mirage:"
 
 
 def describe(error: ServiceError) -> dict[str, object]:
-    """The members that each problem has."""
+    """Return the members of every problem."""
     return {
         "type": URN + error.slug,
         "title": error.title,
@@ -27,7 +27,7 @@ def describe(error: ServiceError) -> dict[str, object]:
 
 
 def problem_response(error: ServiceError) -> Response:
-    """The error as `application/problem+json`, with Retry-After in whole seconds if it has one."""
+    """Return an error as `application/problem+json`, with Retry-After in whole seconds if set."""
     problem = describe(error)
     if error.errors:
         problem["errors"] = error.errors
@@ -38,7 +38,7 @@ def problem_response(error: ServiceError) -> Response:
 
 
 async def answer_service_error(request: Request, error: Exception) -> Response:
-    """Count the error and answer it."""
+    """Count and answer an error."""
     if not isinstance(error, ServiceError):
         raise error
     request.app.state.service.metrics.count_problem(error.slug)
@@ -46,7 +46,7 @@ async def answer_service_error(request: Request, error: Exception) -> Response:
 
 
 async def answer_http_error(request: Request, error: Exception) -> Response:
-    """What the router refuses: an unknown path, or a method that a path does not take."""
+    """Answer errors of the router: unknown paths and methods."""
     if not isinstance(error, HTTPException):
         raise error
     allow = dict(error.headers or {}).get("Allow", "")
@@ -60,21 +60,23 @@ async def answer_http_error(request: Request, error: Exception) -> Response:
         response.headers["Allow"] = methods
         return response
     if error.status_code == 404:
-        return problem_response(NotFound(f"{request.url.path!r:.200} is no path of this service"))
+        return problem_response(
+            NotFound(f"{request.scope['path']!r:.200} is no path of this service")
+        )
     return problem_response(Malformed(str(error.detail)))
 
 
 async def answer_bad_parameters(request: Request, error: Exception) -> Response:
-    """What FastAPI refuses: parameters in the path or the query."""
+    """Answer invalid parameters of the path or the query."""
     if not isinstance(error, RequestValidationError):
         raise error
     return await answer_service_error(request, invalid_fields(error.errors()))
 
 
 async def answer_unknown_error(request: Request, _error: Exception) -> Response:
-    """A fixed text; the server logs the error with its traceback, and the request's id with it."""
+    """Answer an unexpected error, which the server logs with its traceback and the request id."""
     response = problem_response(InternalError("the service failed; its log says why"))
-    response.headers["X-Request-Id"] = record_of(request).request_id  # all middleware is within
+    response.headers["X-Request-Id"] = record_of(request).request_id  # no middleware adds it here
     return response
 
 

@@ -29,7 +29,7 @@ router = APIRouter()
 def _attached(
     text: str, media_type: str, schema: dict[str, str]
 ) -> dict[int | str, dict[str, Any]]:
-    """The answers of a path that shows a file of a version, for the document."""
+    """Return the answers of a path for a file of a version, for the document."""
     return {
         200: {
             "description": f"{text}; verified as all of a bundle",
@@ -54,13 +54,13 @@ def _attached(
 
 @router.get("/models", summary="List the models")
 async def get_models(request: Request) -> ModelList:
-    """All models in the models folder, with what is published and what is released."""
+    """All models in the models folder, with their published and released versions."""
     return await list_known(service_of(request))
 
 
 @router.get("/models/{name}", summary="Describe a model", responses={404: {"model": Problem}})
 async def get_model(request: Request, name: Name) -> ModelDetail:
-    """One model: its versions in memory, and what its images' bytes depend on."""
+    """A model: its loaded versions, and what the bytes of its images depend on."""
     return await describe_model(service_of(request), name)
 
 
@@ -71,7 +71,7 @@ async def get_model(request: Request, name: Name) -> ModelDetail:
     responses=_attached("A grid of images", "image/png", BINARY),
 )
 async def get_samples(request: Request, name: Name, version: Version = None) -> Response:
-    """The grid of samples that a version brings along, in memory or not, as PNG."""
+    """The sample grid of a version, loaded or not, as PNG."""
     return await _attachment(request, name, version, SAMPLES, "image/png")
 
 
@@ -82,20 +82,20 @@ async def get_samples(request: Request, name: Name, version: Version = None) -> 
     responses=_attached("Data, licence, scores and limits, in Markdown", "text/markdown", TEXT),
 )
 async def get_card(request: Request, name: Name, version: Version = None) -> Response:
-    """The model card that a version brings along, in memory or not, as Markdown."""
+    """The model card of a version, loaded or not, as Markdown."""
     return await _attachment(request, name, version, CARD, "text/markdown")
 
 
 @router.get("/healthz", summary="Is the process alive?", responses={503: {"model": Problem}})
 async def get_health(request: Request) -> Status:
-    """503 when a run of the engine hangs, which only a new process can help."""
+    """503 if an engine run hangs; the process must then be replaced."""
     service_of(request).check_alive()
     return Status(status="alive")
 
 
 @router.get("/readyz", summary="Is it able to serve?", responses={503: {"model": Problem}})
 async def get_readiness(request: Request) -> Status:
-    """503 before the models are loaded and from the signal to stop on."""
+    """503 until the models are loaded, and after the stop signal."""
     service = service_of(request)
     if service.draining:
         raise Draining("the service is stopping", retry_after_s=1)
@@ -114,7 +114,7 @@ async def get_readiness(request: Request) -> Status:
     },
 )
 async def get_metrics(request: Request) -> Response:
-    """Prometheus' text format; 503 when what the workers counted together is lost."""
+    """Prometheus' text format; 503 if the shared metrics of the workers are lost."""
     try:
         text = await service_of(request).exposition()
     except MetricsLost:
@@ -138,6 +138,6 @@ async def _attachment(
 
 
 def _caching(service: Service, *, is_fixed: bool) -> str:
-    """The Cache-Control header; what was shown for a key is not for caches that others share."""
+    """Return the Cache-Control header; with keys, shared caches must not store the answer."""
     caching = IMMUTABLE if is_fixed else "no-cache"
     return caching if service.keys is None else f"private, {caching}"

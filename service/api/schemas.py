@@ -1,4 +1,4 @@
-"""The request and the answers as pydantic models: types, bounds and examples, no meaning yet."""
+"""The answers as pydantic models, for the OpenAPI document."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ from pydantic import BaseModel, Field
 
 
 class GeneratedImage(BaseModel):
-    """One image of a JSON answer; `index` and `seed` make it again."""
+    """An image of a JSON answer. Its seed and index reproduce it."""
 
     seed: str | None = Field(description="decimal; null for posted latents", examples=["7"])
     index: int = Field(description="of the latent that the seed makes", examples=[0])
@@ -29,7 +29,7 @@ class GeneratedImages(BaseModel):
 
 
 class Problem(BaseModel):
-    """An error, as RFC 9457 has it."""
+    """Problem details of an error (RFC 9457)."""
 
     type: str = Field(description="of a closed list", examples=["urn:mirage:invalid-value"])
     title: str = Field(description="of the type", examples=["A value is not allowed"])

@@ -27,8 +27,8 @@ from mirage.service.versions.registry import ModelRegistry
 class Service:
     """The parts of a running service.
 
-    `draining` is set when it is told to stop, `refusing` when it takes nothing more; `unanswered`
-    are the requests that have begun, whatever they are for.
+    `draining` is set by the stop signal, `refusing` once new requests are rejected; `unanswered`
+    contains the ids of all requests in flight.
     """
 
     settings: Settings
@@ -49,7 +49,7 @@ class Service:
     _following: list[asyncio.Task[None]] = field(init=False, default_factory=list)
 
     def __post_init__(self) -> None:
-        """Build what depends on the settings; nothing runs before `models.open`."""
+        """Create the parts that depend on the settings. Nothing runs before `open`."""
         path = self.settings.keys_file
         self.keys = (
             Keys(path, self.metrics.keys_failures, self.metrics.keys_unreadable) if path else None
@@ -66,13 +66,13 @@ class Service:
 
     @property
     def ready(self) -> bool:
-        """Whether new requests should come here."""
+        """Whether the service accepts new requests."""
         return self.models.ready and not self.draining
 
     def check_alive(self) -> None:
-        """Raise EngineStuck when only a new process can help.
+        """Raise EngineStuck if an engine run takes too long or a GPU has failed.
 
-        A run takes too long, or a GPU has failed.
+        Only a new process helps in these cases.
         """
         if (running_s := self.models.running_s()) > self.settings.stuck_s:
             raise EngineStuck(f"a run of the engine takes {running_s:.0f} s already")
@@ -80,7 +80,7 @@ class Service:
             raise EngineStuck("a GPU has failed")
 
     async def exposition(self) -> bytes:
-        """As `Metrics.exposition`, while the event loop goes on; raises MetricsLost."""
+        """Like `Metrics.exposition`, on a thread. Raises MetricsLost."""
         loop = asyncio.get_running_loop()
         text = await loop.run_in_executor(self._scrapes, self.metrics.exposition)
         if self.counters is None:
@@ -90,17 +90,17 @@ class Service:
         return text + generate_latest(registry)
 
     async def open(self) -> None:
-        """Read the keys and load the models; raises KeysError and StartError."""
+        """Read the keys and load the models. Raises KeysError and StartError."""
         self.metrics.sampler.start()
         if self.keys is not None:
             await self.keys.open()
             self._following.append(asyncio.create_task(self.keys.follow()))
         await self.models.open()
-        self.metrics.sampler.sample()  # before anybody is told that it is ready
+        self.metrics.sampler.sample()  # before the service reports that it is ready
         self._following.append(asyncio.create_task(self.models.follow()))
 
     async def close(self) -> None:
-        """Finish what is queued and stop the threads."""
+        """Finish queued requests and stop the threads."""
         for task in self._following:
             task.cancel()
         await self.models.close()
@@ -110,6 +110,6 @@ class Service:
 
 
 def service_of(request: Request) -> Service:
-    """The service that a request came to."""
+    """Return the service that handles a request."""
     service: Service = request.app.state.service
     return service

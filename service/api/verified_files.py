@@ -1,4 +1,4 @@
-"""Reads files of published versions, and hashes each only when it has changed."""
+"""Reads files of published versions, and verifies each again only if it has changed."""
 
 from collections import OrderedDict
 from pathlib import Path
@@ -7,19 +7,19 @@ from mirage.bundle.format.folder import Signature, open_folder
 from mirage.bundle.format.limits import DEFAULT_LIMITS
 from mirage.bundle.format.manifest import Manifest
 
-MAX_FILES = 1024  # remembered, of some hundred bytes each: a card and samples of 512 versions
+MAX_FILES = 1024  # entries of some hundred bytes: card and samples of 512 versions
 
 
 class VerifiedFiles:
-    """Remembers which files had the hash of their manifest. Any thread may call it."""
+    """A cache of the files whose hash matched their manifest. Thread-safe."""
 
     def __init__(self) -> None:
         self._known: OrderedDict[Path, tuple[Signature, str]] = OrderedDict()
 
     def read(self, path: Path, manifest: Manifest, name: str) -> bytes:
-        """All of a file that the manifest of the version in `path` lists.
+        """Read a file that the manifest of the version in `path` lists.
 
-        Raises BundleError `file_…` when it is a link, missing, or not as the manifest says.
+        Raises BundleError `file_…` if it is a link, missing, or differs from the manifest.
         """
         entry, limit_bytes = manifest.files[name], DEFAULT_LIMITS.file_bytes(name)
         with open_folder(path) as folder:

@@ -1,4 +1,4 @@
-"""Accepts connections from a listener that workers share, so that each has about as many."""
+"""Accepts connections from a listener that workers share, and balances them among workers."""
 
 import asyncio
 import errno
@@ -15,27 +15,27 @@ from mirage.service.sharing.counters import SharedCounters
 log = logging.getLogger(__name__)
 
 AT_ONCE = 16  # connections that are accepted before anything else on the event loop runs
-# How long a worker leaves waiting connections to one that has fewer, until it looks again. Short,
-# for in a burst the workers take turns; it costs nothing when no connection waits.
+# How long a worker with more connections than others leaves new ones to them. It is short because
+# the workers take turns in a burst; without waiting connections it costs nothing.
 PAUSE_S = 0.001
-# So many connections that ended within this time are not held against a worker: where clients open
-# a connection for each request, to be even at each instant would only let workers wait for others.
+# Up to 8 connections closed within the last 0.1 s are subtracted from a worker's count. Otherwise,
+# workers would wait for each other when clients open a connection for each request.
 SHORT_LIVED, LATELY_S = 8, 0.1
-# So much more than another a worker may have: 3 %, by which 2,000 that come at once are accepted
-# many at a time instead of one by one in turn.
+# A worker may have 1/32 (3 %) more connections than another, so that it accepts many of a burst at
+# once instead of taking turns for each.
 LEEWAY = 32
-EXHAUSTED_S = 0.5  # until accepting is tried again after the system refused a file descriptor
+EXHAUSTED_S = 0.5  # wait before the next attempt after the system ran out of file descriptors
 WARN_EVERY_S = 10.0
 RESERVED_FILES = 64  # descriptors of a process beside its connections; about 30 were seen in use
 EXHAUSTED = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
-SHUT_DOWN = {errno.EINVAL, errno.EBADF}  # what accept answers when the listener no longer listens
+SHUT_DOWN = {errno.EINVAL, errno.EBADF}  # errors of accept on a listener that was shut down
 
 MakeProtocol = Callable[[Callable[[], None]], asyncio.Protocol]
 """Makes the protocol of one connection, which calls its argument when the connection has ended."""
 
 
 class Acceptor:
-    """Accepts while no worker has clearly fewer connections, and up to this one's limit.
+    """Accepts connections up to a limit, while no other worker has clearly fewer.
 
     Other connections stay in the listener's backlog, for another worker or for later. Create and
     use it on the event loop. It closes the listener.
@@ -62,19 +62,19 @@ class Acceptor:
         self._warned_at = -WARN_EVERY_S
 
     def start(self) -> None:
-        """Begin to accept; the listener listens."""
+        """Start accepting; the listener must be listening."""
         if not self._started:
             self._started = True
             self._resume()
 
     def close(self) -> None:
-        """Accept nothing more."""
+        """Stop accepting."""
         self._closed = True
         self._stop_reading()
         self._listener.close()
 
     def _accept(self) -> None:
-        """Accept what waits, as far as it is for this worker."""
+        """Accept waiting connections, as long as this worker has the fewest."""
         for _ in range(AT_ONCE):
             if len(self._open) >= self._limit:
                 self._stop_reading()  # until a connection ends
@@ -93,7 +93,7 @@ class Acceptor:
             self._add(connection)
 
     def _handle(self, error: OSError) -> None:
-        """Wait where trying at once would fail again; connections that are open go on."""
+        """Pause after an error of accept; open connections are not affected."""
         if error.errno in SHUT_DOWN:
             self.close()
             return
@@ -115,13 +115,13 @@ class Acceptor:
             connection.setblocking(False)
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             await self._loop.connect_accepted_socket(lambda: self._make_protocol(drop), connection)
-        except OSError as error:  # it has left already
+        except OSError as error:  # the client has already disconnected
             log.debug("connection failed: %s", error)
             connection.close()
             drop()
 
     def _drop(self, token: object) -> None:
-        """Note that a connection has ended; there may be room for another now."""
+        """Note that a connection has ended, and accept again if the limit had been reached."""
         self._open.discard(token)
         self._ended.append(self._loop.time())
         self._counters.set_connections(len(self._open))
@@ -156,7 +156,7 @@ class Acceptor:
         self._counters.set_accepting(False)
 
     def _warn(self, message: str, *arguments: object) -> None:
-        """Say why connections wait, but not again and again."""
+        """Log why connections wait, at most every WARN_EVERY_S seconds."""
         now = time.monotonic()
         if now - self._warned_at >= WARN_EVERY_S:
             self._warned_at = now
@@ -164,7 +164,7 @@ class Acceptor:
 
 
 def connection_limit(wanted: int) -> int:
-    """The most connections of a process: what is wanted, as far as its open files allow."""
+    """The wanted number of connections, capped by the limit on open files of the process."""
     files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     if files == resource.RLIM_INFINITY:
         return wanted

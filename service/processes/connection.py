@@ -1,4 +1,4 @@
-"""The two sides of a client's connection that need no HTTP: what is written to it, and its time."""
+"""The parts of a connection that do not depend on HTTP: its timeouts and its writes."""
 
 import asyncio
 import math
@@ -6,15 +6,15 @@ import socket
 from collections.abc import Callable
 from typing import Any
 
-LINGER_S = 2.0  # to read the last answer, for a client that is still sending
+LINGER_S = 2.0  # time for a client that is still sending to read the last answer
 SLOWEST_BYTES_S = 64 * 1024  # of a large answer; a slower reader is disconnected
 
 
 class ConnectionTimer:
     """A deadline for what a client sends and one for what it reads, on one timer of the event loop.
 
-    `expire_reading` and `expire_writing` are called when they pass. Moving a deadline on costs
-    next to nothing, as that happens with each request.
+    `expire_reading` and `expire_writing` are called when they pass. Extending a deadline is cheap,
+    because it happens with each request: the timer stays and is set again when it fires.
     """
 
     def __init__(
@@ -30,24 +30,24 @@ class ConnectionTimer:
         self._timer: asyncio.TimerHandle | None = None
 
     def allow_reading(self, seconds: float) -> None:
-        """Allow the client so long to send what is expected; infinity ends the deadline."""
+        """Give the client this long to send what is expected; infinity removes the deadline."""
         self._read_deadline = self._loop.time() + seconds
         self._watch(self._read_deadline)
 
     def allow_writing(self, seconds: float) -> None:
-        """Allow the client so long to read what is written; infinity ends the deadline."""
+        """Give the client this long to read what was written; infinity removes the deadline."""
         self._write_deadline = self._loop.time() + seconds
         self._watch(self._write_deadline)
 
     def cancel(self) -> None:
-        """End both deadlines."""
+        """Remove both deadlines."""
         self._read_deadline = self._write_deadline = math.inf
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
 
     def _watch(self, deadline: float) -> None:
-        """Look at the deadlines at this moment, unless a timer is set for an earlier one."""
+        """Check the deadlines at this time, unless a timer is set for an earlier one."""
         if deadline == math.inf or (self._timer is not None and self._timer.when() <= deadline):
             return
         if self._timer is not None:
@@ -67,12 +67,11 @@ class ConnectionTimer:
 
 
 class ClientTransport:
-    """The transport that answers are written to; everything else is the event loop's own.
+    """A transport that joins the writes of one iteration of the event loop.
 
-    It sends what is written in one iteration of the event loop at its end: so a head and a body are
-    one packet, and the answers of a batch leave together. `is_sending` tells whether the client has
-    still to send what it announced; `write_timeout_s` is how long one that does not read is waited
-    for.
+    A head and a body are then one packet, and the answers of a batch leave together. `is_sending`
+    returns whether the client has not sent all of its request; a client that does not read is
+    disconnected after `write_timeout_s`.
     """
 
     def __init__(
@@ -96,7 +95,7 @@ class ClientTransport:
         return getattr(self._transport, name)
 
     def write(self, data: bytes) -> None:
-        """Write what `send_ahead` has not sent yet."""
+        """Write data, except the part that `send_ahead` has sent."""
         if self._already_sent:
             data, self._already_sent = data[self._already_sent :], 0
         if not self._held:
@@ -104,7 +103,7 @@ class ClientTransport:
         self._held.append(data)
 
     def flush(self) -> None:
-        """Write what is held."""
+        """Write the data that is held."""
         if self._held:
             held, self._held = self._held, []
             self._transport.writelines(held)
@@ -116,24 +115,24 @@ class ClientTransport:
         self._already_sent = len(data)
 
     def is_closing(self) -> bool:
-        """Whether nothing more can be answered."""
+        """Whether no more answers can be written."""
         return self._is_lingering or self._transport.is_closing()
 
     def is_reset(self) -> bool:
-        """Whether the client has refused what was written, because it is not there any more."""
+        """Whether the client has reset the connection."""
         connection = self._transport.get_extra_info("socket")
         return bool(connection.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR))
 
     def allow_writing(self) -> None:
-        """Allow the client as long to read as the bytes that are not sent yet deserve."""
+        """Set the deadline for reading by the number of bytes that are not sent yet."""
         size = self._transport.get_write_buffer_size()
         self._timer.allow_writing(self._write_timeout_s + size / SLOWEST_BYTES_S)
 
     def close(self) -> None:
-        """Close the connection when all is sent.
+        """Close the connection when everything is sent.
 
-        The kernel resets a connection that is closed with bytes unread, and the answer is lost: a
-        client that is still sending is told the end, and gets a while to read the answer.
+        The kernel resets a connection that is closed with unread bytes, and the answer is lost. So
+        for a client that is still sending, only this side is closed, and the rest after LINGER_S.
         """
         if self.is_closing():
             return

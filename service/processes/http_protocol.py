@@ -1,6 +1,6 @@
-"""One HTTP/1.1 connection: uvicorn's protocol, with bounds on what a client sends and how slowly.
+"""One HTTP/1.1 connection: uvicorn's protocol with limits on sizes and times of requests.
 
-uvicorn has no public settings for these bounds, so this is the one file that builds on its internal
+uvicorn has no public settings for these limits, so this is the only file that uses its internal
 classes; pyproject.toml pins the minor version that it is tested with.
 """
 
@@ -23,17 +23,17 @@ from mirage.service.telemetry.logging import LEFT
 HEAD_BYTES = 64 * 1024  # of a head, and of the trailers of a chunked body
 # Parsed at once. The parser cannot pause, so this bounds the pipelined requests that are kept.
 PIECE_BYTES = 16 * 1024
-PROBE_S = 0.25  # between two looks at whether a half-closed client is still there
-BEGINNING = b"HTTP/1.1 "  # of every answer
-REFUSED = b"GET / HTTP/1.0\r\n\r\n"  # stands for what cannot be parsed
+PROBE_S = 0.25  # interval of the checks whether a half-closed client is still connected
+BEGINNING = b"HTTP/1.1 "  # the first bytes of every answer
+REFUSED = b"GET / HTTP/1.0\r\n\r\n"  # parsed in place of a malformed request
 
-Refuse = Callable[[ServiceError], ASGIApp]  # makes an application that answers with this error
+Refuse = Callable[[ServiceError], ASGIApp]  # returns an application that answers with the error
 
 
 class HttpProtocol(HttpToolsProtocol):
     """Answers the requests of one connection, in order.
 
-    `refuse` answers what is no request; `dropped` is called when the connection has ended.
+    `refuse` answers malformed requests; `dropped` is called when the connection has ended.
     """
 
     transport: ClientTransport  # type: ignore[assignment]
@@ -52,20 +52,20 @@ class HttpProtocol(HttpToolsProtocol):
         self._dropped = dropped
         self._timer = ConnectionTimer(self.loop, self._time_out, self._abort)
         self._unparsed = b""
-        self._is_deaf = False  # nothing is parsed any more
+        self._is_deaf = False  # further input is ignored
         self._is_half_closed = False
-        self._message = 0  # the number of the message that is parsed, or was last
+        self._message = 0  # number of the current or last message
         self._in_message = self._in_head = False
-        self._timed = (0, False)  # the message, and the part of it, that has its time
+        self._timed = (0, False)  # the message, and whether its head, that the timeout is set for
         self._head_bytes = 0
-        self._fed_bytes = 0  # of this head, or since the last part of this body
+        self._fed_bytes = 0  # input of this head, or since the last part of this body
         self._next: tuple[RequestResponseCycle, Any] | None = None  # to start after this piece
         self._running: RequestResponseCycle | None = None
 
     # The connection
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Give a new client as long for its first head as for any other."""
+        """Start the timeout for the first head."""
         super().connection_made(transport)
         self.transport = ClientTransport(
             transport, self.loop, self._timer, self._is_sending, self._settings.write_timeout_s
@@ -73,7 +73,7 @@ class HttpProtocol(HttpToolsProtocol):
         self._timer.allow_reading(self._settings.head_timeout_s)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Tell the running request, and forget the others."""
+        """Notify the running request, and drop the others."""
         super().connection_lost(exc)
         self._stop_running()
         self._timer.cancel()
@@ -84,13 +84,13 @@ class HttpProtocol(HttpToolsProtocol):
         self._dropped()
 
     def data_received(self, data: bytes) -> None:
-        """Parse it, unless earlier requests wait."""
+        """Parse the data, unless earlier requests wait."""
         if not self._is_deaf and not self.transport.is_closing():
             self._unparsed = self._unparsed + data if self._unparsed else data
             self._parse()
 
     def eof_received(self) -> bool:  # type: ignore[override]
-        """Answer what was asked, for a client may close its side first: true keeps the other."""
+        """Keep the connection open for answers to a client that has closed its side."""
         self._is_half_closed = True
         if self._in_message and not self._unparsed:
             self._is_deaf = True
@@ -99,18 +99,18 @@ class HttpProtocol(HttpToolsProtocol):
             self.transport.flush()  # an answer that was made in this iteration of the event loop
             return False
         if self._running is not None and not self._running.response_started:
-            # A client that has not only closed its side, but left, responds with a reset.
+            # A client that has closed both sides responds with a reset.
             self.transport.send_ahead(BEGINNING)
         self._probe()
         return True
 
     def pause_writing(self) -> None:
-        """Wait for the client to read."""
+        """Start the timeout for a client that does not read."""
         super().pause_writing()
         self.transport.allow_writing()
 
     def resume_writing(self) -> None:
-        """Wait no longer: it reads."""
+        """Remove the timeout: the client reads again."""
         super().resume_writing()
         if not self.transport.is_closing():
             self._timer.allow_writing(math.inf)
@@ -133,7 +133,7 @@ class HttpProtocol(HttpToolsProtocol):
     # Parsing
 
     def _parse(self) -> None:
-        """Parse what has come, piece by piece, until a request has to wait."""
+        """Parse the input piece by piece, until a request has to wait."""
         while self._unparsed and not self.pipeline:
             piece, self._unparsed = self._unparsed[:PIECE_BYTES], self._unparsed[PIECE_BYTES:]
             self._feed(piece)
@@ -159,17 +159,17 @@ class HttpProtocol(HttpToolsProtocol):
             self._refuse(cause if isinstance(cause, ServiceError) else unreadable(error))
         if offered_at is not None:  # not above: an error within would have another context
             self._ignore_offer(piece[offered_at:])
-        # A line is reported when it is complete, so an endless one has to be measured here. What
-        # is behind another message in its first piece is not: that piece is small.
+        # The parser reports complete lines only, so an endless one is measured here. The first
+        # piece after another message is not counted; it is small.
         if self._message == message:
             self._fed_bytes += len(piece)
         if self._fed_bytes > HEAD_BYTES and self._in_message and not self._is_deaf:
             self._refuse(_head_too_large())
 
     def _ignore_offer(self, rest: bytes) -> None:
-        """Parse a head again without its offer to upgrade (RFC 9110, 7.8).
+        """Parse a head again without its Upgrade header (RFC 9110, 7.8).
 
-        The parser would take the body for bytes of the other protocol.
+        With it, the parser treats the body as bytes of the other protocol.
         """
         head = [self.parser.get_method(), b" ", self.url, b" HTTP/"]
         head += [self.parser.get_http_version().encode(), b"\r\n"]
@@ -180,25 +180,25 @@ class HttpProtocol(HttpToolsProtocol):
         self._feed(b"".join([*head, b"\r\n", rest]))
 
     def on_message_begin(self) -> None:
-        """Begin with a head."""
+        """Start a message."""
         super().on_message_begin()
         self._message += 1
         self._in_message = self._in_head = True
         self._head_bytes = self._fed_bytes = 0
 
     def on_url(self, url: bytes) -> None:
-        """Take a part of the path and the query."""
+        """Add a part of the target."""
         self._count_head(len(url))
         super().on_url(url)
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Take a header; trailers are counted and dropped."""
+        """Add a header. Trailers count towards the limit and are dropped."""
         self._count_head(len(name) + len(value) + 4)
         if self._in_head:
             super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
-        """Make a request of a valid head, unless it is to be parsed again."""
+        """Create a request from a valid head, unless the head will be parsed again."""
         if not self.parser.should_upgrade():
             check_head(self.parser.get_http_version(), self.headers)
             super().on_headers_complete()
@@ -207,12 +207,12 @@ class HttpProtocol(HttpToolsProtocol):
             raise Malformed("method is 'CONNECT'; this service is no proxy")
 
     def on_body(self, body: bytes) -> None:
-        """Take a part of the body."""
+        """Add a part of the body."""
         self._fed_bytes = 0
         super().on_body(body)
 
     def on_message_complete(self) -> None:
-        """Note that the request has arrived, unless its head is to be parsed again."""
+        """Note that the request is complete, unless its head will be parsed again."""
         if not self._in_head:
             self._in_message = False
             super().on_message_complete()
@@ -225,11 +225,11 @@ class HttpProtocol(HttpToolsProtocol):
     # Requests
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
-        """Start a request after the piece that it came in: the rest of that may be malformed."""
+        """Start a request after its piece is parsed, because the rest may be malformed."""
         self._next = cycle, app
 
     def on_response_complete(self) -> None:
-        """Go on with the next request."""
+        """Continue with the next request."""
         self.server_state.total_requests += 1
         if self.transport.is_closing():
             return
@@ -247,20 +247,20 @@ class HttpProtocol(HttpToolsProtocol):
         return self._next is not None or (running is not None and not running.response_complete)
 
     def _refuse(self, error: ServiceError) -> None:
-        """Answer what cannot be parsed with an error, after what came before it, and close."""
+        """Answer a malformed request with an error, after earlier answers, and close."""
         self._is_deaf, self._unparsed = True, b""
         if not self._drop_incomplete():
             self.transport.abort()
             return
         if not self._is_under_way():
             self.cycle = cast(Any, None)
-        # The refusal takes its turn as a request of its own.
+        # The error is queued like a request, so it is answered in order.
         self.app = cast(Any, self._refuse_with(error))
         self.parser = httptools.HttpRequestParser(self)
         self.parser.feed_data(REFUSED)
 
     def _drop_incomplete(self) -> bool:
-        """Forget the request that is not complete; false when its answer has begun already."""
+        """Drop the incomplete request. Returns false if its answer has started."""
         is_request, self._in_message = self._in_message and not self._in_head, False
         begun = False
         if is_request and self.pipeline:
@@ -273,7 +273,7 @@ class HttpProtocol(HttpToolsProtocol):
         return not begun
 
     def _stop_running(self) -> None:
-        """Tell the running request that nobody waits for its answer."""
+        """Tell the running request that its client has disconnected."""
         if self._running is not None and not self._running.response_complete:
             self._running.disconnected = True
             self._running.scope["state"][LEFT] = True
@@ -283,7 +283,7 @@ class HttpProtocol(HttpToolsProtocol):
     # Time
 
     def _give_time(self) -> None:
-        """Give the head, and then the body, that is being parsed its time in all."""
+        """Set the timeout for the head, and then for the body, of the current message."""
         part = self._message, self._in_head
         if not self._in_message:
             if self._is_under_way():
@@ -297,7 +297,7 @@ class HttpProtocol(HttpToolsProtocol):
     def _time_out(self) -> None:
         if not self._in_message:
             self.transport.close()
-        elif self.flow.read_paused:  # by the service: the client cannot go on
+        elif self.flow.read_paused:  # the service does not read, so the client cannot send
             self._timer.allow_reading(self._settings.body_timeout_s)
         else:
             part = "head" if self._in_head else "body"
@@ -312,9 +312,9 @@ def _head_too_large() -> HeadTooLarge:
 async def _close_if_unread(
     app: ASGIApp, cycle: RequestResponseCycle, scope: Scope, receive: Receive, send: Send
 ) -> None:
-    """Close the connection after an answer that comes before the end of the body.
+    """Close the connection after an answer that is sent before the body is complete.
 
-    Otherwise the rest of the body, which the client may or may not send, would be the next request.
+    Otherwise the rest of the body could be read as the next request.
     """
 
     async def send_and_close(message: Message) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 MESSAGE_BYTES = 8192
-MAX_TEXT = 1000  # characters, which are fewer bytes than a message may have
+MAX_TEXT = 1000  # characters; at most 4 bytes each in UTF-8, within MESSAGE_BYTES
 Word = Literal["ready", "failed", "gone"]
 
 
@@ -14,7 +14,7 @@ Word = Literal["ready", "failed", "gone"]
 class Message:
     """A worker is ready, or has failed with an exit code and a reason.
 
-    `gone` is what is heard of an end that was closed.
+    `gone` is received when the other end was closed.
     """
 
     word: Word
@@ -23,22 +23,22 @@ class Message:
 
 
 class Channel:
-    """One end of a pair; nothing that it does waits."""
+    """One end of a pair. No method blocks."""
 
     def __init__(self, end: socket.socket) -> None:
         end.setblocking(False)
         self._end = end
 
     def fileno(self) -> int:
-        """What selectors and event loops wait for."""
+        """The file descriptor, for selectors and event loops."""
         return self._end.fileno()
 
     def close(self) -> None:
-        """Close this end; the other hears that it is gone."""
+        """Close this end; the other receives `gone`."""
         self._end.close()
 
     def send(self, message: Message) -> bool:
-        """Send a message; false when the other end is gone, or takes nothing more for now."""
+        """Send a message. Returns false if the other end is closed or its buffer is full."""
         content = {"word": message.word, "code": message.code, "text": message.text[:MAX_TEXT]}
         try:
             self._end.send(json.dumps(content, ensure_ascii=False).encode())
@@ -47,7 +47,7 @@ class Channel:
         return True
 
     def receive(self) -> Message | None:
-        """The next message; None when there is none yet."""
+        """Return the next message, or None if there is none yet."""
         try:
             data = self._end.recv(MESSAGE_BYTES)
         except BlockingIOError:
@@ -58,6 +58,6 @@ class Channel:
 
 
 def open_channel() -> tuple[Channel, Channel]:
-    """The two ends of a new channel; messages stay whole."""
+    """Return the two ends of a new channel that preserves message boundaries."""
     one, other = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     return Channel(one), Channel(other)

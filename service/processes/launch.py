@@ -16,10 +16,10 @@ from mirage.service.telemetry.aggregation import shared_metrics
 
 
 def plan_workers(settings: Settings) -> int:
-    """What the settings say; else one for each CPU that is allowed.
+    """Return the number of workers: the setting, or else one for each available CPU.
 
-    With a GPU, too: one process cannot answer as fast as that makes images. One alone on systems
-    whose own libraries do not bear a fork.
+    This holds with a GPU, too, which generates faster than one process can answer. Other systems
+    than Linux get one process, because their system libraries are not safe to use after a fork.
     """
     if settings.workers is not None:
         return settings.workers
@@ -29,9 +29,9 @@ def plan_workers(settings: Settings) -> int:
 
 
 def share_of(settings: Settings, workers: int) -> Settings:
-    """The settings of one of so many workers: its part of the threads and of the queue.
+    """Return the settings of one of several workers, with its share of threads, queue and memory.
 
-    The queue of each still holds the largest request.
+    Each queue still holds the largest request.
     """
     cpus = settings.threads or available_cpus()
     threads = max(1, cpus // workers)
@@ -51,18 +51,18 @@ DONE = 0
 
 
 class PortError(Exception):
-    """The address to listen on cannot be had."""
+    """The service cannot listen on the address."""
 
 
 class HostError(PortError):
-    """The host to listen on is neither an address nor a name that has one."""
+    """The host is neither an address nor a name that resolves to one."""
 
 
 def serve(settings: Settings) -> int:
     """Serve until SIGTERM, SIGHUP or SIGINT; returns the exit code.
 
     Raises HostError, PortError, StartError and KeysError; WorkerFailed for the latter two in a
-    worker. A second signal, or the end of the grace period, ends all at once.
+    worker. A second signal, or the end of the grace period, ends all processes at once.
     """
     raise_file_limit()
     with _listen(settings.host, settings.port) as listener:
@@ -79,7 +79,7 @@ def serve(settings: Settings) -> int:
 
 
 def _listen(host: str, port: int) -> socket.socket:
-    """A bound socket, so that a taken port is known before models are loaded."""
+    """Return a bound socket, so that a port in use is reported before models are loaded."""
     error = None
     for family, address in _addresses(host, port):
         listener = socket.socket(family)
@@ -96,7 +96,7 @@ def _listen(host: str, port: int) -> socket.socket:
 
 
 def _addresses(host: str, port: int) -> list[tuple[int, Any]]:
-    """The families and addresses of a host; of a name, those of IPv4 first."""
+    """Return the address families and addresses of a host, IPv4 first."""
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except (OSError, ValueError):  # the latter for what cannot be a name

@@ -1,4 +1,4 @@
-"""Answers what the protocol cannot make a request of: broken heads and bodies, and timeouts."""
+"""Answers input that is not a valid request: malformed heads and bodies, and timeouts."""
 
 from collections.abc import Callable
 
@@ -11,7 +11,7 @@ from mirage.service.telemetry.metrics import Metrics
 
 
 def answer_errors(metrics: Metrics) -> Callable[[ServiceError], ASGIApp]:
-    """Make applications that answer such an error as a problem, with an id, counted and logged."""
+    """Return a factory of applications that answer an error as a problem, count it and log it."""
 
     def application(error: ServiceError) -> ASGIApp:
         async def answer(scope: Scope, receive: Receive, send: Send) -> None:

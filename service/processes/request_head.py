@@ -1,4 +1,4 @@
-"""What makes the head of a request invalid beyond its grammar, which the parser checks."""
+"""Checks of a request's head that the parser leaves to the server."""
 
 import re
 from collections.abc import Sequence
@@ -10,12 +10,12 @@ from mirage.service.errors import Malformed
 VERSIONS = ("1.0", "1.1")
 # RFC 9110, 7.2: a name or an IPv4 address, or another address in brackets; then perhaps a port.
 HOST = re.compile(rb"(?:[\w.~!$&'()*+,;=%-]+|\[[\w.:~%-]+\])(?::\d{0,5})?")
-# The parser's words for what has better ones.
+# Clearer texts for reasons of the parser.
 REASONS = {"Pause on PRI/Upgrade": "HTTP/2 is not supported"}
 
 
 def check_head(version: str, headers: Sequence[tuple[bytes, bytes]]) -> None:
-    """Raise Malformed for a head whose host or whose end is in doubt (RFC 9112, 3.2 and 6.1).
+    """Raise Malformed if version, host or body length are ambiguous (RFC 9112, 3.2 and 6.1).
 
     `headers`: lower-case names, and values.
     """
@@ -35,7 +35,7 @@ def check_head(version: str, headers: Sequence[tuple[bytes, bytes]]) -> None:
 
 
 def unreadable(error: httptools.HttpParserError) -> Malformed:
-    """The error that tells the client what the parser did not accept."""
+    """Return the error for a request that the parser rejected."""
     if isinstance(error, httptools.HttpParserCallbackError):  # only the target is parsed in one
         return Malformed("the target of the request is no path, and no URL with a path")
     reason = str(error)

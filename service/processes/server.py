@@ -1,4 +1,4 @@
-"""Runs the application on an event loop until it is told to stop, and lets it finish then."""
+"""Runs the application on an event loop until a stop signal, and drains it."""
 
 import asyncio
 import functools
@@ -29,17 +29,16 @@ from mirage.service.telemetry.metrics import Metrics
 log = logging.getLogger(__name__)
 
 BACKLOG = 2048
-# For `gc.set_threshold`. Where images are made or refused there is next to no garbage that it would
-# find, and to look through what thousands of requests under way hold takes milliseconds for which
-# everybody waits. So it looks only once there is much more than they make come and go.
+# For `gc.set_threshold`. Requests create almost no reference cycles, and with thousands of them in
+# flight a collection delays all by 3 to 10 ms. So collections are rare.
 GARBAGE = (5_000, 5, 80)
-CUT_OFF = 1  # the exit code when somebody was not answered
+CUT_OFF = 1  # exit code if a request was not answered
 
 
 class DrainingServer(uvicorn.Server):
-    """Goes on serving, as not ready, for the drain delay after SIGTERM; a second one ends all.
+    """Serves for the drain delay after SIGTERM, but is not ready; a second signal ends it at once.
 
-    `counters` are those of all processes that accept from `listener`.
+    `counters` are shared by all processes that accept from `listener`.
     """
 
     def __init__(
@@ -59,29 +58,29 @@ class DrainingServer(uvicorn.Server):
         )
 
     async def run_until_stopped(self) -> None:
-        """Serve what comes over the listener."""
+        """Serve until a stop signal."""
         if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # as nohup leaves it
             signal.signal(signal.SIGHUP, self.handle_exit)
         await self.serve([])
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Begin to accept connections, and say so."""
+        """Start accepting connections, and log it."""
         await super().startup(sockets)
         self.begin()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Accept nothing more, and finish."""
+        """Stop accepting, and finish the requests in flight."""
         self._acceptor.close()
         await super().shutdown(sockets)
 
     def begin(self) -> None:
-        """Listen, accept, and say so."""
+        """Listen, accept, and log that the service is ready."""
         self._listener.listen(BACKLOG)
         self._acceptor.start()
         log.info("ready host=%s port=%d", *self._listener.getsockname()[:2])
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Handle a signal; unlike uvicorn's, it is not raised again at the end: exit 0."""
+        """Start draining. Unlike in uvicorn, the signal is not raised again at the end: exit 0."""
         if self._service.draining:
             self.leave_at_once()
         self._service.draining = True
@@ -89,11 +88,11 @@ class DrainingServer(uvicorn.Server):
         self._loop.call_soon_threadsafe(self._loop.call_later, delay_s, self.stop)
 
     def stop(self) -> None:
-        """Take nothing more, and leave when what is in flight is finished or grace has ended."""
+        """Reject new requests, and exit when the others are finished or the grace has ended."""
         if self.should_exit:
             return
         self._service.draining = self._service.refusing = self.should_exit = True
-        # On a thread of its own, and to the very end: a run that hangs holds everything else up.
+        # On a thread, because a hanging engine run can block the event loop.
         grace = threading.Timer(
             self._service.settings.grace_s, self._leave, ("grace is over", CUT_OFF)
         )
@@ -101,7 +100,7 @@ class DrainingServer(uvicorn.Server):
         grace.start()
 
     def leave_at_once(self) -> None:
-        """End the process, whoever waits."""
+        """End the process without waiting for requests in flight."""
         self._leave("stopped at once", CUT_OFF if self._service.unanswered else 0)
 
     def _make_protocol(self, dropped: Callable[[], None]) -> asyncio.Protocol:
@@ -125,7 +124,7 @@ def run_server(
     metrics: Metrics | None = None,
     barrier: ReleaseBarrier | None = None,
 ) -> None:
-    """Make a server on an event loop of its own, and serve; raises StartError and KeysError."""
+    """Create a server on a new event loop, and serve. Raises StartError and KeysError."""
     app = create_app(settings, counters, metrics, barrier)
     service: Service = app.state.service
     refuse = answer_errors(service.metrics)
@@ -134,7 +133,7 @@ def run_server(
         http=cast(Any, functools.partial(HttpProtocol, settings=settings, refuse=refuse)),
         ws="none",
         loop="uvloop",
-        lifespan="off",  # it runs here, so that its errors arrive as they are
+        lifespan="off",  # run in `_serve`, so that its exceptions are not wrapped
         backlog=BACKLOG,
         log_config=None,
         access_log=False,
@@ -152,7 +151,7 @@ async def _serve(
     return_large_blocks()
     async with app.router.lifespan_context(app):
         gc.collect()
-        gc.freeze()  # what is here stays; to look through it again and again would hold answers up
+        gc.freeze()  # exclude what lives as long as the process from collections
         gc.set_threshold(*GARBAGE)
         await make_server(config, app.state.service).run_until_stopped()
     log.info("stopped")

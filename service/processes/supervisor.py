@@ -1,7 +1,7 @@
 """Runs the service in several processes, which accept connections from one listener.
 
-One interpreter runs Python on one CPU at a time, so on several of them all engines would wait for
-what is around them.
+Python runs on one CPU at a time in a process, so with a single process the engines would wait while
+it handles requests.
 """
 
 import functools
@@ -26,14 +26,14 @@ log = logging.getLogger(__name__)
 CRASHED, CUT_OFF = 1, 1  # exit codes
 OUT_OF_STEP = 7  # of a worker that could not load what the others serve
 SIGNALS_AT_ONCE = 64
-STEADY_S = 10.0  # a worker that served for so long was sound
-RESTART_S = (0.5, 30.0)  # until a lost worker starts again: at first, and at most
-LOOK_S = 0.5  # between two looks at whether the workers' event loops turn
-LEAVE_S = 1.0  # after which a worker that should have ended by itself is ended
+STEADY_S = 10.0  # a worker that served this long resets the count of failures
+RESTART_S = (0.5, 30.0)  # first and longest wait before a lost worker is started again
+LOOK_S = 0.5  # interval of the checks for workers that do not respond
+LEAVE_S = 1.0  # a worker that has not exited after this time is killed
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 WorkerMain = Callable[[int, Channel], int]
-"""What a worker does with its number and its channel: it returns the exit code."""
+"""The main function of a worker: takes its number and its channel, returns the exit code."""
 
 
 class WorkerFailed(Exception):
@@ -61,11 +61,11 @@ class Worker:
         return self.ready_at is not None
 
     def served_s(self) -> float:
-        """For how long it has served."""
+        """Seconds since it became ready."""
         return 0.0 if self.ready_at is None else time.monotonic() - self.ready_at
 
     def silent_s(self, beat: int, elapsed_s: float) -> float:
-        """For how long there has been no other beat than this, when so much more time is over."""
+        """Add `elapsed_s` to the time without a new heartbeat, and return that time in seconds."""
         self._silent_s = self._silent_s + elapsed_s if beat == self._last_beat else 0.0
         self._last_beat = beat
         return self._silent_s
@@ -94,9 +94,9 @@ class Supervisor:
         self._counters = counters
         self._count = counters.workers
         self._main = main
-        self._forget = forget  # is told the number of each worker that has ended
+        self._forget = forget  # called with the number of each worker that has ended
         self._workers: dict[int, Worker] = {}  # by number
-        self._due: dict[int, float] = {}  # when those that are lost start again, by number
+        self._due: dict[int, float] = {}  # when to restart lost workers, by number
         self._failures: Counter[int] = Counter()  # in a row, by number
         self._code = 0
         self._listening = False
@@ -107,9 +107,9 @@ class Supervisor:
         self._selector = selectors.DefaultSelector()
 
     def run(self) -> int:
-        """Serve until told to stop; returns the exit code, the worst of the workers'.
+        """Serve until a stop signal; returns the exit code, the worst of the workers'.
 
-        Raises WorkerFailed when one cannot start at first.
+        Raises WorkerFailed if a worker cannot start at first.
         """
         gc.freeze()  # so that memory stays shared with the workers
         with self._selector, self._woken_by_signals():
@@ -128,7 +128,7 @@ class Supervisor:
 
     @contextmanager
     def _woken_by_signals(self) -> Iterator[None]:
-        """Let signals end the wait, so that they are handled when nothing else is under way."""
+        """Wake the selector on signals, so that they are handled between two events."""
         receiver, sender = socket.socketpair()
         receiver.setblocking(False)
         sender.setblocking(False)
@@ -155,7 +155,7 @@ class Supervisor:
             self._handle_signal(self._signals.pop(0))
 
     def _handle_signal(self, number: int) -> None:
-        """The first lets the workers drain, unless nothing is served yet; a second ends them."""
+        """Drain on the first signal, or stop at once if none is ready; kill on the second."""
         now = time.monotonic()
         if not self._listening:
             self._stop_at = now
@@ -170,7 +170,7 @@ class Supervisor:
             self._end_at = now + LEAVE_S
 
     def _patience_s(self) -> float | None:
-        """The seconds until something is due; None when only events are waited for."""
+        """Seconds until the next scheduled step; None if there is none."""
         moments = [*self._due.values()]
         if self._stop_at is None and self._listening:
             moments.append(self._looked_at + LOOK_S)
@@ -192,10 +192,10 @@ class Supervisor:
             self._stop()
 
     def _look_for_silence(self, now: float) -> None:
-        """End workers whose event loop does not turn; what a signal cannot reach is killed."""
+        """Kill workers whose event loop does not respond."""
         if now < self._looked_at + LOOK_S:
             return
-        # Time in which this process did not run either, as in a paused container, does not count.
+        # Time during which this process was paused too, as in a paused container, does not count.
         elapsed_s = min(now - self._looked_at, 2 * LOOK_S)
         self._looked_at = now
         for worker in self._workers.values():
@@ -207,10 +207,10 @@ class Supervisor:
                 self._kill([worker])
 
     def _stop(self) -> None:
-        """Accept no more connections, and let the workers finish."""
+        """Stop accepting connections, and let the workers finish."""
         self._end_at = time.monotonic() + self._settings.grace_s + LEAVE_S
         self._counters.phase = Phase.STOPPING
-        # At once for all processes that have it, also one that is blocked.
+        # This takes effect in all processes at once, including blocked ones.
         with suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
@@ -221,7 +221,7 @@ class Supervisor:
                 os.kill(worker.pid, signal.SIGKILL)
 
     def _start(self, number: int) -> None:
-        """Start a worker, or plan to try again if the system refuses."""
+        """Start a worker, or schedule another attempt if the system refuses."""
         try:
             worker = self._fork(number)
         except OSError as error:
@@ -254,11 +254,11 @@ class Supervisor:
         return Worker(number, pid, here)
 
     def _become_worker(self, number: int, channel: Channel) -> None:
-        """In the new process: let go of what is the supervisor's, work, and never come back."""
+        """In the forked process: release the supervisor's resources, run the worker, and exit."""
         code = CRASHED
         try:
             signal.set_wakeup_fd(-1)
-            for each in STOP_SIGNALS:  # a terminal sends them to all; the phase tells
+            for each in STOP_SIGNALS:  # a terminal signals all processes; workers follow the phase
                 signal.signal(each, signal.SIG_IGN)
             self._selector.close()
             for worker in self._workers.values():
@@ -285,7 +285,7 @@ class Supervisor:
             self._reap(worker)
 
     def _begin(self) -> None:
-        """Listen, once all workers are ready."""
+        """Start listening as soon as all workers are ready."""
         if self._listening or self._stop_at is not None:
             return
         if len(self._workers) < self._count or not all(w.ready for w in self._workers.values()):
@@ -298,7 +298,7 @@ class Supervisor:
         log.info("ready host=%s port=%d", *self._listener.getsockname()[:2])
 
     def _reap(self, worker: Worker) -> None:
-        """Note how a worker ended, and plan another unless all are to end."""
+        """Collect the exit status of a worker, and replace it unless the service is stopping."""
         self._selector.unregister(worker.channel)
         worker.channel.close()
         _, status = os.waitpid(worker.pid, 0)
@@ -307,7 +307,7 @@ class Supervisor:
         self._counters.clear(worker.number)
         self._forget(worker.number)
         if self._stop_at is not None:
-            # One that was out of step has answered; one that did not serve had nobody to answer.
+            # A worker that was out of step has answered its requests; one not ready had none.
             if code not in (0, OUT_OF_STEP) and worker.ready and self._listening:
                 self._code = CUT_OFF
             return
@@ -321,7 +321,7 @@ class Supervisor:
         log.error("worker lost number=%d code=%d again_in_s=%g", worker.number, code, wait_s)
 
     def _plan_again(self, number: int, served_s: float) -> float:
-        """Plan to start a worker, later after each failure in a row; returns the wait."""
+        """Schedule the start of a worker with exponential backoff; returns the wait in seconds."""
         if served_s > STEADY_S:
             self._failures[number] = 0
         first_s, most_s = RESTART_S

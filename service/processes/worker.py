@@ -1,4 +1,4 @@
-"""One of several processes of the service: serves the connections that it accepts."""
+"""A worker process: serves the connections that it accepts."""
 
 import functools
 import logging
@@ -26,23 +26,23 @@ from mirage.service.telemetry.metrics import Metrics
 log = logging.getLogger(__name__)
 
 DONE, CRASHED, BAD_DATA = 0, 1, 3
-BEAT_S = 0.1  # between two beats of the event loop, at which it also looks at the phase
-CHECK_S = 1.0  # between two looks at whether the engine is stuck
+BEAT_S = 0.1  # interval of the heartbeats, at which a worker also follows the phase
+CHECK_S = 1.0  # interval of the checks for a stuck engine
 
 
 @dataclass(frozen=True)
 class Shared:
-    """What all workers share; create it before they are forked."""
+    """The objects that all workers share. Create them before the fork."""
 
     listener: socket.socket
     counters: SharedCounters
-    metrics: SharedMetrics | None  # None: each worker counts alone
+    metrics: SharedMetrics | None  # None: each worker has metrics of its own
     buckets: SharedBuckets = field(default_factory=SharedBuckets)
     barrier: ReleaseBarrier = field(default_factory=ReleaseBarrier)
 
 
 def serve_as_worker(settings: Settings, shared: Shared, number: int, channel: Channel) -> int:
-    """Be worker `number` until told to stop; returns the exit code."""
+    """Run worker `number` until it is stopped; returns the exit code."""
     shared.counters.set_worker(number)
     shared.barrier.set_worker(number)
     if shared.metrics is not None:
@@ -64,7 +64,7 @@ class OutOfStep(Exception):
 
 
 class WorkerServer(DrainingServer):
-    """Follows the phase that the supervisor sets, and stops when there is none any more."""
+    """Follows the phase that the supervisor sets, and stops if the supervisor has ended."""
 
     def __init__(
         self,
@@ -83,7 +83,7 @@ class WorkerServer(DrainingServer):
         self._ended = threading.Event()
 
     async def run_until_stopped(self) -> None:
-        """Serve what this worker accepts."""
+        """Serve, while a thread watches the engine. Raises OutOfStep."""
         threading.Thread(target=self._watch, name="watch", daemon=True).start()
         await super().run_until_stopped()
         self._ended.set()
@@ -91,11 +91,13 @@ class WorkerServer(DrainingServer):
             raise OutOfStep
 
     def begin(self) -> None:
-        """Say that this worker is ready; it accepts from the phase of serving on."""
-        if self._service.models.follower.is_behind:  # before it could stop anything
+        """Report that this worker is ready. It accepts connections once the phase is SERVING."""
+        if (
+            self._service.models.follower.is_behind
+        ):  # it fell behind before the server could be stopped
             self.stop()
         self._loop.add_reader(self._channel.fileno(), self._receive)
-        self._counters.set_accepting(True)  # so that no other takes more than its part before
+        self._counters.set_accepting(True)  # other workers leave it its share of connections
         self._beat()
         self._channel.send(Message("ready"))
 
@@ -103,7 +105,7 @@ class WorkerServer(DrainingServer):
         """Leave signals to the supervisor."""
 
     def _beat(self) -> None:
-        """Show that the event loop turns, and follow the phase."""
+        """Record a heartbeat of the event loop, and follow the phase."""
         self._counters.beat()
         self._loop.call_later(BEAT_S, self._beat)
         if (phase := self._counters.phase) > self._phase:
@@ -120,16 +122,16 @@ class WorkerServer(DrainingServer):
             self._service.draining = phase == Phase.DRAINING
 
     def _receive(self) -> None:
-        """Stop when the supervisor is gone, which tells nothing else this way."""
+        """Stop when the channel closes. The supervisor never sends messages on it."""
         if (message := self._channel.receive()) is not None and message.word == "gone":
             self._loop.remove_reader(self._channel.fileno())
             self._follow(max(self._phase, Phase.STOPPING))
 
     def _watch(self) -> None:
-        """End this process when its engine hangs: the supervisor starts another.
+        """End this process if its engine hangs; the supervisor then starts another.
 
-        On a thread, for an engine that hangs may hold the event loop up; then it also cannot hear
-        that the supervisor is gone.
+        This runs on a thread, because a hanging engine can block the event loop, which then also
+        misses the end of the supervisor.
         """
         orphaned_s = 0.0
         while not self._ended.wait(CHECK_S):

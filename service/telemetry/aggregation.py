@@ -1,8 +1,8 @@
 """Sums the metrics of all workers with prometheus_client's multi-process mode.
 
-Each worker counts in files of its own in a shared directory, and every worker can read them all.
-The files are named after the worker's number instead of its process id: a worker that replaces a
-lost one counts on in the same files, so counters never fall and the directory does not grow.
+Each worker writes its own files in a shared directory, and every worker can read all of them. The
+files are named by the number of the worker instead of its process id. A worker that replaces a lost
+one continues its files, so counters never fall and the directory does not grow.
 """
 
 import fcntl
@@ -24,35 +24,36 @@ log = logging.getLogger(__name__)
 MEMORY = Path("/dev/shm")
 PREFIX = "mirage-metrics-"
 DIRECTORY_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"  # where prometheus_client looks for it
-# A page of a memory-mapped file that the full file system cannot provide ends the process, so
-# these bytes of each file are allocated before a worker counts in it.
+# Writing to a memory-mapped page kills the process if the file system is full, so these bytes of
+# each file are allocated before a worker uses it.
 COUNTS = {"counter": 2**17, "histogram": 2**19}
 GAUGES = {"gauge_livesum": 2**16, "gauge_livemax": 2**16, "gauge_livemin": 2**16}
 # The histograms of one version take 15 KB, with the longest names 20 KB.
 VERSION_BYTES = 20 * 1024
-SPARE_BYTES = 2**24  # free before files may grow: several times what all workers add at once
+SPARE_BYTES = 2**24  # free space required before files grow: several times what workers add
 
 
 class MetricsLost(Exception):
-    """The shared files are gone or cannot be read; the message is for operators."""
+    """The shared files are missing or unreadable; the message is for operators."""
 
 
 class SharedMetrics:
-    """The files in which the workers of one service count, in a directory that exists."""
+    """The metrics files of the workers of one service, in an existing directory."""
 
     def __init__(self, path: Path, workers: int) -> None:
         self.path = path
         self._files = [path / f"{kind}_{n}.db" for n in range(workers) for kind in COUNTS]
 
     def allocate(self) -> None:
-        """Make the files that outlive their workers; raises OSError if there is no room."""
+        """Create the files that outlive their workers. Raises OSError if there is no space."""
         for file in self._files:
             _allocate(file, COUNTS[file.name.partition("_")[0]])
 
     def join(self, worker: int) -> bool:
-        """Let this process count as a worker from now on; call it before metrics are made.
+        """Make this process use the files of a worker. Call it before metrics are created.
 
-        Returns false, with a warning, when the files cannot be had: then its metrics are its own.
+        If the files cannot be created, logs a warning and returns false; its metrics are then not
+        shared.
         """
         try:
             self.forget(worker)
@@ -66,11 +67,11 @@ class SharedMetrics:
         return True
 
     def forget(self, worker: int) -> None:
-        """Remove the gauges of a worker that has ended; its counters and histograms stay."""
+        """Remove the gauges of a worker that has ended. Its counters and histograms stay."""
         mark_process_dead(worker, str(self.path))  # type: ignore[no-untyped-call]
 
     def exposition(self) -> bytes:
-        """The sums over all workers in Prometheus' text format; raises MetricsLost."""
+        """Return the sums over all workers in Prometheus' text format. Raises MetricsLost."""
         missing = [file.name for file in self._files if not file.exists()]
         if missing:  # without them the sums would fall
             raise MetricsLost(f"{len(missing)} files are missing in {self.path}")
@@ -82,12 +83,12 @@ class SharedMetrics:
             raise MetricsLost(str(error)) from error
 
     def has_room(self, versions: int) -> bool:
-        """Whether a worker that counts for so many versions may begin with one more."""
+        """Return whether a worker with metrics of this many versions may add another."""
         if (versions + 1) * VERSION_BYTES <= COUNTS["histogram"]:
             return True
         try:
             return shutil.disk_usage(self.path).free >= SPARE_BYTES
-        except OSError:  # the directory is gone: only the open files are left
+        except OSError:  # the directory is gone; only open files remain
             return False
 
 
@@ -95,9 +96,9 @@ class SharedMetrics:
 def shared_metrics(
     workers: int, parents: Sequence[Path] | None = None
 ) -> Iterator[SharedMetrics | None]:
-    """A private directory in memory for the metrics of workers, removed after the block.
+    """Create a private directory in memory for the metrics of workers, and remove it afterwards.
 
-    None, with a warning, where no directory can be made.
+    Yields None, with a warning, if no directory can be created.
     """
     with ExitStack() as stack:
         for parent in _parents() if parents is None else parents:
@@ -110,7 +111,7 @@ def shared_metrics(
 
 
 def _make_shared(parent: Path, workers: int, stack: ExitStack) -> SharedMetrics | None:
-    """Files in a directory that `stack` removes; None, with a warning, if there is no room."""
+    """Create the files; `stack` removes them. Returns None, with a warning, without space."""
     _remove_abandoned(parent)
     try:
         with ExitStack() as own:
@@ -128,14 +129,14 @@ def _make_shared(parent: Path, workers: int, stack: ExitStack) -> SharedMetrics 
 
 
 def _parents() -> list[Path]:
-    """Where memory is, and what a service manager gives: nobody cleans these while it runs."""
+    """Directories in memory, and of the service manager, that no one cleans meanwhile."""
     given = (os.environ.get(name) for name in ("RUNTIME_DIRECTORY", "XDG_RUNTIME_DIR"))
     return [MEMORY, *(Path(path.split(":")[0]) for path in given if path)]
 
 
 @contextmanager
 def _locked(path: Path) -> Iterator[None]:
-    """Hold the directory; the workers inherit the lock, so it ends with the last process."""
+    """Lock the directory. Workers inherit the lock, so it ends with the last process."""
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -145,7 +146,7 @@ def _locked(path: Path) -> Iterator[None]:
 
 
 def _remove_abandoned(parent: Path) -> None:
-    """Remove directories of services that were killed before they could."""
+    """Remove the directories of services that were killed."""
     for path in parent.glob(f"{PREFIX}*"):
         try:
             with _locked(path):
@@ -155,7 +156,7 @@ def _remove_abandoned(parent: Path) -> None:
 
 
 def _allocate(path: Path, size: int) -> None:
-    """Make a file of zeros; it has its name, and readers, only when it is whole."""
+    """Create a file of zeros under a temporary name, then rename it."""
     draft = path.with_suffix(".draft")
     descriptor = os.open(draft, os.O_RDWR | os.O_CREAT, 0o600)
     try:

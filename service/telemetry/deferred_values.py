@@ -1,4 +1,4 @@
-"""Values of metrics that are written to their file once for each iteration of the event loop."""
+"""Metric values that are written to their file once per iteration of the event loop."""
 
 import asyncio
 from typing import Any
@@ -7,11 +7,11 @@ from prometheus_client import values
 
 
 def deferred_values(worker: int) -> type:
-    """The class of values that prometheus_client is to make in a worker process.
+    """Return the class that prometheus_client uses for the values of a worker process.
 
-    What is added in an iteration of the event loop is summed, and written in the next one: to sum
-    costs a fifth of writing, and most answers of an iteration add to the same values. What other
-    threads add, and what is set, is written at once.
+    Increments in one iteration of the event loop are summed, and written in the next one. Adding
+    to a sum takes a fifth of the time of a write, and the answers of an iteration increment the
+    same values. Increments from other threads, and values that are set, are written at once.
     """
     written: Any = values.MultiProcessValue(lambda: worker)  # type: ignore[no-untyped-call]
     sums: dict[Any, float] = {}
@@ -22,10 +22,10 @@ def deferred_values(worker: int) -> type:
         sums.clear()
 
     class DeferredValue(written):  # type: ignore[misc]
-        """A value that is sometimes behind what was added to it."""
+        """A value whose increments are written later."""
 
         def inc(self, amount: float) -> None:
-            """Add to it."""
+            """Increment the value."""
             try:
                 loop = asyncio.get_running_loop()
             except RuntimeError:

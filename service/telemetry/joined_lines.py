@@ -1,20 +1,20 @@
-"""A log handler that writes the lines of one iteration of the event loop at once.
+"""A log handler that writes the lines of one iteration of the event loop together.
 
-To format and write each by itself, between all else that a request needs, costs twice as much.
+Formatting and writing each line on its own takes twice the CPU time.
 """
 
 import asyncio
 import logging
 from typing import TextIO
 
-MOST = 64  # lines that are kept
+MAX_LINES = 64  # kept before they are written
 
 
 class JoinedLines(logging.StreamHandler[TextIO]):
-    """Keeps lines until the next iteration of the event loop, and then writes them at once.
+    """Keeps records until the next iteration of the event loop, then writes them together.
 
-    A warning or an error, a line that is logged outside of an event loop, and one too many to keep
-    are written at once, behind those that are kept. Any thread may use it.
+    Warnings and errors, records logged outside an event loop, and the last of MAX_LINES are written
+    at once, after those that are kept. The handler is thread-safe.
     """
 
     def __init__(self, stream: TextIO | None = None) -> None:
@@ -22,9 +22,9 @@ class JoinedLines(logging.StreamHandler[TextIO]):
         self._kept: list[logging.LogRecord] = []
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Keep the record, or write it with those that are kept."""
+        """Keep the record, or write it with the kept ones."""
         self._kept.append(record)
-        if record.levelno >= logging.WARNING or len(self._kept) >= MOST:
+        if record.levelno >= logging.WARNING or len(self._kept) >= MAX_LINES:
             self.flush()
             return
         try:
@@ -36,7 +36,7 @@ class JoinedLines(logging.StreamHandler[TextIO]):
                 loop.call_soon(self.flush)
 
     def flush(self) -> None:
-        """Write what is kept."""
+        """Write the kept records."""
         self.acquire()
         try:
             kept, self._kept = self._kept, []
@@ -49,6 +49,6 @@ class JoinedLines(logging.StreamHandler[TextIO]):
     def _line(self, record: logging.LogRecord) -> str:
         try:
             return self.format(record) + self.terminator
-        except Exception:  # as logging's own handlers do: a bad line disturbs no others
+        except Exception:  # as in the handlers of logging: a bad record does not affect others
             self.handleError(record)
             return ""

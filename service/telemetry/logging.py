@@ -1,4 +1,4 @@
-"""One line for each event, as text or JSON, with the id of the request that it belongs to."""
+"""Log lines as text or JSON, with the id of the request that they belong to."""
 
 import functools
 import json
@@ -29,27 +29,27 @@ from mirage.service.telemetry.joined_lines import JoinedLines
 
 REQUEST_ID: ContextVar[str | None] = ContextVar("request_id", default=None)
 PLAIN = re.compile(r"[\w./@:+-]+", re.ASCII)
-LINES_S = 100  # lines a second: what people can still skim, and at most a few GB a day
+LINES_S = 100  # lines per second and status: at most a few GB a day
 
-# uvicorn repeats some messages with codes for colours.
+# uvicorn adds a copy of some messages with colour codes.
 RESERVED = frozenset([*RESERVED_ATTRS, "color_message"])
 
 log = logging.getLogger(__name__)
 
 
 def configure_logging(settings: Settings) -> None:
-    """Log to standard error from now on, in the settings' format and from their level on."""
+    """Log to standard error, with the format and level of the settings."""
     handler = JoinedLines()
     handler.setFormatter(FORMATTERS[settings.log_format]())
     handler.addFilter(LimitErrors())
     handler.addFilter(add_request_id)
-    # No format shows them, and every record would look for them.
+    # The formats do not show these, and collecting them takes time.
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     logging.basicConfig(level=settings.log_level.upper(), handlers=[handler])
 
 
 def log_uncaught() -> None:
-    """Log warnings and exceptions that nobody handles, instead of printing them."""
+    """Log warnings and uncaught exceptions instead of printing them."""
     logging.captureWarnings(True)
     warnings.filterwarnings("ignore", module="PIL")  # about the pictures of clients
     sys.excepthook = _log_exception
@@ -59,17 +59,17 @@ def log_uncaught() -> None:
 
 
 def add_request_id(record: logging.LogRecord) -> bool:
-    """A filter that takes every record, and adds the id of the request that is under way."""
+    """A filter that adds the id of the current request to every record."""
     if not hasattr(record, "request_id"):
         record.request_id = REQUEST_ID.get()
     return True
 
 
 class LimitErrors(logging.Filter):
-    """Takes 100 lines a second of requests that ended with the same error status.
+    """A filter that passes at most LINES_S records per second of each error status.
 
-    The next line after that second follows one that says how many were left out. Records without a
-    `status` of 400 or more are not limited. `dropped` counts what was left out.
+    If records were dropped, the next one is preceded by a line with their number. Records without a
+    `status` of at least 400 are not limited. `dropped` counts the dropped records.
     """
 
     def __init__(self) -> None:
@@ -78,7 +78,7 @@ class LimitErrors(logging.Filter):
         self._seconds: defaultdict[int, Second] = defaultdict(Second)
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Whether the line is to be written."""
+        """Return whether the record should be written."""
         status = getattr(record, "status", 0)
         if status < 400:
             return True
@@ -92,14 +92,14 @@ class LimitErrors(logging.Filter):
 
 
 class Second:
-    """What came within one second."""
+    """The number of records within one second."""
 
     def __init__(self) -> None:
         self._ends = 0.0
         self._count = 0
 
     def begin_anew(self) -> int:
-        """Begin the next one if this is over; returns how many lines too many it had then."""
+        """Start the next second if this one is over; returns how many it had above the limit."""
         now = time.monotonic()
         if now < self._ends:
             return 0
@@ -108,19 +108,19 @@ class Second:
         return left_out
 
     def takes(self) -> bool:
-        """Count a line; false if it is one too many."""
+        """Count a record; returns false above the limit."""
         self._count += 1
         return self._count <= LINES_S
 
 
 class TextFormatter(logging.Formatter):
-    """`time LEVEL logger: message name=value …`; what is absent is left out."""
+    """Formats records as `time LEVEL logger: message name=value …`, without absent fields."""
 
     def __init__(self) -> None:
         super().__init__("%(asctime)s %(levelname)s %(name)s: %(message)s")
 
     def formatMessage(self, record: logging.LogRecord) -> str:
-        """Put the fields behind the message."""
+        """Append the fields to the message."""
         words = [super().formatMessage(record)]
         for name, value in record.__dict__.items():
             if value is not None and name not in RESERVED:
@@ -129,7 +129,7 @@ class TextFormatter(logging.Formatter):
 
 
 class JsonFormatter(BaseJsonFormatter):
-    """One JSON object a line; a request's has all its fields, null where there is nothing."""
+    """Formats records as a JSON object per line. Absent fields of a request are null."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -145,7 +145,7 @@ class JsonFormatter(BaseJsonFormatter):
         )
 
     def process_log_record(self, log_data: dict[str, Any]) -> dict[str, Any]:
-        """Write the time in UTC and the level in small letters."""
+        """Convert the time to UTC and the level to lower case."""
         created = datetime.fromtimestamp(log_data["time"], UTC)
         log_data["time"] = created.isoformat(timespec="milliseconds")
         log_data["level"] = log_data["level"].lower()
@@ -159,7 +159,7 @@ FORMATTERS: dict[Literal["text", "json"], type[logging.Formatter]] = {
 
 
 def lines_over_limit() -> int:
-    """The lines of requests that were left out because too many were alike."""
+    """Return the number of lines that `LimitErrors` dropped."""
     filters = (each for handler in logging.getLogger().handlers for each in handler.filters)
     return sum(each.dropped for each in filters if isinstance(each, LimitErrors))
 
@@ -172,23 +172,23 @@ def _log_exception(
     log.critical("uncaught exception", exc_info=(kind, error, traceback))
 
 
-@functools.lru_cache(1024)  # methods, paths and models come again
+@functools.lru_cache(1024)  # methods, paths and models repeat
 def _word(text: str) -> str:
-    """A text as one word; quoted where a reader, or a forged line, could mistake it."""
+    """Return a text as one word, quoted if it could be confused with other fields."""
     return text if PLAIN.fullmatch(text) else json.dumps(text)
 
 
 def _to_json(log_data: dict[str, Any], **_: object) -> str:
-    """As `json.dumps`, in a fifth of the time; what is no JSON becomes a text."""
+    """Like `json.dumps`, in a fifth of the time; other objects become strings."""
     return to_json(log_data, fallback=str).decode()
 
 
 @dataclass
 class Record:
-    """The facts of a request. Never a body, a latent or the text of a key; times in seconds.
+    """The logged facts of a request, with times in seconds; never a body, a latent or a key itself.
 
     `client` is the client's address, which is not logged; `key` is the name of the key, and
-    `images_per_minute` the limit that it has of its own.
+    `images_per_minute` the key's own limit.
     """
 
     request_id: str
@@ -202,13 +202,13 @@ class Record:
     encode_s: float | None = None
 
     def note_key(self, name: str, images_per_minute: int | None) -> None:
-        """Take down the key that the request carries, and the limit that it has of its own."""
+        """Record the name of the key and its own limit."""
         self.key, self.images_per_minute = name, images_per_minute
 
     def note(
         self, model: str, images: int, queue_s: float, engine_s: float, encode_s: float
     ) -> None:
-        """Take down what was made, by which `name@version`, and how long that took."""
+        """Record the number of images, the `name@version` of their model, and the times."""
         self.model, self.images = model, images
         self.queue_s, self.engine_s, self.encode_s = queue_s, engine_s, encode_s
 
@@ -220,20 +220,20 @@ def record_of(request: Request) -> Record:
 
 
 REQUEST_ID_ALLOWED = re.compile(r"[A-Za-z0-9._-]{1,64}")
-CLIENT_LEFT = 499  # nobody reads it; it is what the log and the metrics tell
-LEFT = "client_left"  # in the state of a request whose answer is sent to nobody
+CLIENT_LEFT = 499  # status in the log and the metrics if the client has disconnected
+LEFT = "client_left"  # key in the state of a request whose client has disconnected
 PROBES = frozenset({"/healthz", "/readyz", "/metrics", "/v2/health/live", "/v2/health/ready"})
 MAX_PATH = 200  # characters
 
 
 class LogRequests:
-    """Takes the id that the client gives, or makes one; answers with it and logs with it."""
+    """Logs requests, with the id of the client or a new one, and adds it to the answers."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """An answer that never began counts as 500."""
+        """Without a started answer, the status is 500."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -261,7 +261,7 @@ class LogRequests:
 
 
 def request_id(headers: Mapping[str, str]) -> str:
-    """The id that the client gives, or a new one: 16 hexadecimal digits that nobody need guess."""
+    """Return the id from the headers if it is valid, else 16 random hexadecimal digits."""
     given = headers.get("x-request-id", "")
     if given and REQUEST_ID_ALLOWED.fullmatch(given):
         return given
@@ -269,19 +269,19 @@ def request_id(headers: Mapping[str, str]) -> str:
 
 
 def has_client(scope: Scope) -> bool:
-    """Whether the client was there until now; the HTTP protocol notes when it leaves."""
+    """Return whether the client is connected; the HTTP protocol notes when it disconnects."""
     return not scope.get("state", {}).get(LEFT)
 
 
 def client_of(scope: Scope) -> str:
-    """The client's address; empty where there is none."""
+    """Return the client's address, or an empty string if it is unknown."""
     return scope["client"][0] if scope.get("client") else ""
 
 
 def log_request(
     scope: Scope, record: Record, status: int, client_gone: bool, total_s: float
 ) -> None:
-    """Write the line of a request that was answered, or whose client left."""
+    """Log a request that was answered, or whose client has disconnected."""
     level = logging.DEBUG if scope["path"] in PROBES else logging.INFO
     if not log.isEnabledFor(level):
         return

@@ -1,4 +1,4 @@
-"""What Prometheus is told. Every name begins with mirage_; units are seconds and bytes."""
+"""The Prometheus metrics. Every name starts with mirage_; units are seconds and bytes."""
 
 import logging
 from collections.abc import Callable, Sequence
@@ -21,7 +21,7 @@ MODEL = ("model", "version")
 
 @dataclass(frozen=True)
 class Answered:
-    """What the answers of one version are told to."""
+    """The metrics of the answers of one version."""
 
     images: Counter
     queue_seconds: Histogram
@@ -30,10 +30,10 @@ class Answered:
 
 
 class Metrics:
-    """The metrics of one application, in a registry of its own.
+    """The metrics of one application, in their own registry.
 
-    `shared`: the files in which all workers count, where there are several; this process must have
-    joined them. Without it, `is_whole` says whether this process is all there is.
+    `shared` are the files of all workers, which this process must have joined. Without them,
+    `is_whole` says whether this process is the only one.
     """
 
     def __init__(self, shared: SharedMetrics | None = None, is_whole: bool = True) -> None:
@@ -157,7 +157,7 @@ class Metrics:
         return Counter(f"mirage_{name}", text, labels, registry=self.registry)
 
     def _gauge(self, name: str, text: str, mode: Mode, labels: Sequence[str] = ()) -> Gauge:
-        """A gauge; one of a version is set to 0 when it is over, for no series can be removed."""
+        """A gauge. Gauges of a version are set to 0 at its end, as series cannot be removed."""
         return Gauge(f"mirage_{name}", text, labels, registry=self.registry, multiprocess_mode=mode)
 
     def _count_dropped_lines(self) -> None:
@@ -172,9 +172,9 @@ class Metrics:
         self.sampler.call(lambda: limited.reach(lines_over_limit()))
 
     def answered(self, model: str, version: int) -> Answered | None:
-        """The metrics of a version's answers, found once: every answer is told to them.
+        """Return the metrics of the answers of a version.
 
-        None when there is no room in the shared files for those of another version.
+        None if the shared files have no room for another version.
         """
         if (found := self._answered.get((model, version))) is None:
             if not self._has_room():
@@ -189,17 +189,17 @@ class Metrics:
         return found
 
     def _has_room(self) -> bool:
-        """Whether another version can be counted."""
+        """Whether the shared files have room for another version."""
         return self._shared is None or self._shared.has_room(len(self._answered))
 
     def count_request(self, status: int, seconds: float, times: int = 1) -> None:
-        """Count the answer of a request for images, and its seconds; or so many of them."""
+        """Count `times` answers to requests for images, each of which took `seconds`."""
         self._count_status(status, times)
         for _ in range(times):
             self.request_seconds.observe(seconds)
 
     def count_unreadable(self, status: int, slug: str) -> None:
-        """Count the answer to what is no request; when that began is not known."""
+        """Count the answer to a malformed request, without its duration."""
         self._count_status(status, 1)
         self.count_problem(slug)
 
@@ -209,13 +209,13 @@ class Metrics:
         counter.inc(times)
 
     def count_problem(self, slug: str, times: int = 1) -> None:
-        """Count an answer that tells of a problem, or so many of them."""
+        """Count `times` answers with a problem."""
         if (counter := self._by_slug.get(slug)) is None:
             counter = self._by_slug[slug] = self.rejected.labels(slug)
         counter.inc(times)
 
     def batch_observer(self, model: str, version: str) -> Callable[[int, float], None]:
-        """What a batcher tells its batches to: items and seconds."""
+        """Return a function that a batcher calls with the items and seconds of each batch."""
         if self.answered(model, int(version)) is None:
             log.warning("no room for the metrics of a version model=%s@%s", model, version)
             return lambda items, elapsed_s: None
@@ -229,10 +229,10 @@ class Metrics:
         return observe
 
     def exposition(self) -> bytes:
-        """All metrics, of all workers where they share files, in Prometheus' text format.
+        """Return all metrics, of all workers if they share files, in Prometheus' text format.
 
-        Any thread may ask. Raises MetricsLost when the shared files are gone, with one line in the
-        log: the metrics of this worker alone would look as if all counters had fallen.
+        Thread-safe. Raises MetricsLost, and logs it once, if the shared files are gone: with the
+        metrics of this worker alone, all counters would appear to have fallen.
         """
         self.sampler.sample()
         if self._shared is None:

@@ -1,4 +1,4 @@
-"""Copies values that change by themselves into metrics: once a second and before each answer."""
+"""Copies values into metrics once a second and before each scrape."""
 
 import logging
 import threading
@@ -11,10 +11,10 @@ log = logging.getLogger(__name__)
 
 Read = Callable[[], float]
 Mode = Literal["livesum", "livemax", "livemin"]
-"""How the values of several workers become one; those of lost workers do not count."""
+"""How the values of workers are combined; those of lost workers do not count."""
 
-PERIOD_S = 1.0  # how old a value of another worker may be; Prometheus asks every few seconds
-# How the gauges of the processes become one: their sum, or the least.
+PERIOD_S = 1.0  # age limit of values of other workers; scrapes are some seconds apart
+# How the gauges of several processes are combined: as sum or minimum.
 PROCESS_GAUGES: dict[str, tuple[str, Mode]] = {
     "mirage_process_virtual_memory_bytes": ("Virtual memory of the processes", "livesum"),
     "mirage_process_resident_memory_bytes": ("Resident memory of the processes", "livesum"),
@@ -28,7 +28,7 @@ PROCESS_GAUGES: dict[str, tuple[str, Mode]] = {
 
 
 class Sampler:
-    """Sets gauges, and raises counters, to what functions return; any thread may ask it to."""
+    """Sets gauges and counters to the values that functions return. Thread-safe."""
 
     def __init__(self) -> None:
         self._gauges: dict[Gauge, Read] = {}
@@ -37,19 +37,19 @@ class Sampler:
         self._stopped = threading.Event()
 
     def follow(self, gauge: Gauge, read: Read) -> None:
-        """Set the gauge from now on."""
+        """Start setting a gauge to what `read` returns."""
         with self._lock:
             self._gauges[gauge] = read
             gauge.set(read())
 
     def leave(self, gauge: Gauge) -> None:
-        """Set the gauge no more; it is 0 then."""
+        """Stop setting a gauge, and set it to 0."""
         with self._lock:
             self._gauges.pop(gauge, None)
             gauge.set(0)
 
     def call(self, update: Callable[[], None]) -> None:
-        """Call a function that sets metrics itself, now and from now on."""
+        """Call a function that sets metrics, now and at each sample."""
         with self._lock:
             self._updates.append(update)
             update()
@@ -63,7 +63,7 @@ class Sampler:
                 update()
 
     def start(self) -> None:
-        """Sample on a thread, so that values are told also while the event loop is blocked."""
+        """Sample on a thread, so that values are current while the event loop is blocked."""
         threading.Thread(target=self._run, name="sample", daemon=True).start()
 
     def stop(self) -> None:
@@ -79,21 +79,21 @@ class Sampler:
 
 
 class Total:
-    """A counter that follows a total which something else counts, from `start` on."""
+    """Keeps a counter equal to a total that is counted elsewhere, from `start` on."""
 
     def __init__(self, counter: Counter, start: float = 0) -> None:
         self._counter = counter
         self._value = start
 
     def reach(self, value: float) -> None:
-        """Add what the total has grown by."""
+        """Add the growth of the total."""
         if value > self._value:
             self._counter.inc(value - self._value)
             self._value = value
 
 
 class ProcessMetrics:
-    """What prometheus_client tells of a process, joined over all workers."""
+    """The process metrics of prometheus_client, combined over all workers."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self._process = ProcessCollector(namespace="mirage", registry=None)
@@ -105,7 +105,7 @@ class ProcessMetrics:
         }
 
     def update(self) -> None:
-        """Set them to what the system says now."""
+        """Update the metrics from the system."""
         for family in self._process.collect():
             value = family.samples[0].value
             if (gauge := self._gauges.get(family.name)) is not None:

@@ -1,6 +1,6 @@
-"""A standard error that never makes the process wait.
+"""A standard error that never blocks.
 
-It may be a pipe that nobody reads: once that is full, an ordinary write blocks for ever.
+It may be a pipe that is not read. Once the pipe is full, an ordinary write blocks forever.
 """
 
 import io
@@ -13,10 +13,10 @@ from typing import Any
 
 
 class UnblockedStderr(io.RawIOBase):
-    """Writes to a descriptor what fits into it now, and drops the rest, line by line.
+    """Writes the lines that a descriptor accepts without blocking, and drops the others.
 
-    `dropped` counts the lines that were not written. `may_wait`: a write could block, so it is
-    asked for room before each; a regular file always has some.
+    `dropped` counts the dropped lines. With `may_wait`, each write is preceded by a check for
+    room; regular files need none.
     """
 
     def __init__(self, descriptor: int, *, may_wait: bool = True) -> None:
@@ -26,15 +26,15 @@ class UnblockedStderr(io.RawIOBase):
         self.dropped = 0
 
     def writable(self) -> bool:
-        """It is."""
+        """Always true."""
         return True
 
     def fileno(self) -> int:
-        """The descriptor."""
+        """The file descriptor."""
         return self._descriptor
 
     def write(self, data: Any, /) -> int:
-        """Write the bytes of lines, or count them as dropped; never raises and never waits."""
+        """Write lines, or count them as dropped. Never raises and never blocks."""
         lines = bytes(data)
         self._rest = self._send(self._rest)
         if self._rest or len(rest := self._send(lines)) == len(lines):
@@ -44,7 +44,7 @@ class UnblockedStderr(io.RawIOBase):
         return len(lines)
 
     def _send(self, data: bytes) -> bytes:
-        """Write; returns what did not fit."""
+        """Write data, and return the part that did not fit."""
         with suppress(OSError):  # full, or there is no reader any more
             while data and not self._may_wait:
                 data = data[os.write(self._descriptor, data) :]
@@ -57,7 +57,7 @@ class UnblockedStderr(io.RawIOBase):
 
 
 def _whole_lines(data: bytes) -> int:
-    """The bytes that a pipe takes at once, or not at all, if it has room: whole lines if possible.
+    """Return the number of bytes that a pipe writes atomically, ending with a line if possible.
 
     Otherwise other processes could write into the middle of a line.
     """
@@ -65,18 +65,18 @@ def _whole_lines(data: bytes) -> int:
 
 
 def unblock_stderr() -> None:
-    """Let nothing in this process, and in those that it forks, wait for standard error."""
+    """Make standard error non-blocking in this process and in those that it forks."""
     reopen_unblocked(2)
     stream = UnblockedStderr(2, may_wait=not stat.S_ISREG(os.fstat(2).st_mode))
     sys.stderr = io.TextIOWrapper(stream, "utf-8", errors="backslashreplace", write_through=True)
 
 
 def reopen_unblocked(descriptor: int) -> None:
-    """Make writes to a pipe or a terminal fail when it is full, for what runs in C as well.
+    """Reopen a pipe or terminal so that writes fail when it is full, including those of C code.
 
-    It is opened anew because others who hold the same end of it must not be affected. What cannot
-    be opened again, such as a socket or a pipe of another user, stays as it is: `UnblockedStderr`
-    looks whether there is room before it writes.
+    It is reopened so that other processes with the same end are not affected. Descriptors that
+    cannot be reopened, such as sockets or pipes of other users, stay as they are; for these,
+    `UnblockedStderr` checks for room before it writes.
     """
     if not (stat.S_ISFIFO(os.fstat(descriptor).st_mode) or os.isatty(descriptor)):
         return
@@ -87,6 +87,6 @@ def reopen_unblocked(descriptor: int) -> None:
 
 
 def lines_unwritten() -> int:
-    """The lines that standard error has not taken."""
+    """Return the number of lines that standard error dropped."""
     stream = getattr(sys.stderr, "buffer", None)
     return stream.dropped if isinstance(stream, UnblockedStderr) else 0

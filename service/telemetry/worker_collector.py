@@ -1,4 +1,4 @@
-"""What Prometheus is told of the workers themselves, whichever of them is asked."""
+"""Metrics of the workers themselves, the same from each of them."""
 
 from collections.abc import Iterator
 
@@ -9,13 +9,13 @@ from mirage.service.sharing.counters import SharedCounters
 
 
 class WorkerCollector(Collector):
-    """Collects what the supervisor and the workers count together."""
+    """Collects the counters that the supervisor and the workers share."""
 
     def __init__(self, counters: SharedCounters) -> None:
         self._counters = counters
 
     def collect(self) -> Iterator[Metric]:
-        """The metrics as they are now."""
+        """Yield the current metrics."""
         counters = self._counters
         yield GaugeMetricFamily("mirage_workers", "Worker processes wanted", counters.workers)
         yield GaugeMetricFamily(

@@ -1,1 +1,1 @@
-"""Which requests are taken up, in which order, and by when they must be answered."""
+"""Admission of requests: order, deadlines, rate limits and memory."""

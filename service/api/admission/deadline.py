@@ -1,4 +1,4 @@
-"""How long a request may be waited for: until its deadline, and while its client is there."""
+"""Deadlines and disconnects of requests, for routes that FastAPI or Starlette handles."""
 
 import asyncio
 import re
@@ -17,7 +17,10 @@ T = TypeVar("T")
 
 
 def allowed_s(headers: Mapping[str, str], most_s: float) -> float:
-    """The seconds that the client allows, capped; raises Malformed. Names are in lower case."""
+    """Return the seconds until the client's deadline, at most `most_s`. Raises Malformed.
+
+    Names of headers are in lower case.
+    """
     header = headers.get("x-deadline-ms")
     if header is None:
         return most_s
@@ -27,7 +30,7 @@ def allowed_s(headers: Mapping[str, str], most_s: float) -> float:
 
 
 async def before(deadline: float, job: Awaitable[T]) -> T:
-    """Wait for a job until the deadline; raises DeadlinePassed."""
+    """Await a job until the deadline, in `time.monotonic()` seconds. Raises DeadlinePassed."""
     try:
         async with asyncio.timeout(deadline - time.monotonic()):
             return await job
@@ -36,7 +39,7 @@ async def before(deadline: float, job: Awaitable[T]) -> T:
 
 
 async def while_connected(request: Request, job: Coroutine[Any, Any, T]) -> T:
-    """Wait for a job until the client leaves; raises ClientDisconnect then, and cancels it."""
+    """Await a job; if the client disconnects, cancel it and raise ClientDisconnect."""
     loop = asyncio.get_running_loop()
     leaving = loop.create_task(_client_left(request))
     limit = asyncio.timeout(None)
@@ -46,7 +49,7 @@ async def while_connected(request: Request, job: Coroutine[Any, Any, T]) -> T:
         if waiting:
             limit.reschedule(loop.time())
 
-    # A client who leaves is a limit that is over: so the job needs no task of its own.
+    # A disconnect makes the timeout expire, so the job does not need a task of its own.
     leaving.add_done_callback(end)
     try:
         async with limit:
@@ -61,7 +64,7 @@ async def while_connected(request: Request, job: Coroutine[Any, Any, T]) -> T:
 
 
 async def unless_client_left(metrics: Metrics, answer: Awaitable[Response]) -> Response:
-    """The answer; for a client who leaves before it, one that nobody reads, and that is counted."""
+    """Await an answer; if the client disconnects first, count it and return status 499."""
     try:
         return await answer
     except ClientDisconnect:

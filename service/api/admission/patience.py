@@ -1,4 +1,4 @@
-"""How long one request may take: its body until the deadline, its job while the client is there."""
+"""Deadline and disconnect of a request to the fast path, without a timer for each request."""
 
 import asyncio
 import itertools
@@ -11,13 +11,13 @@ from starlette.types import Receive
 
 from mirage.service.errors import DeadlinePassed
 
-SLOW_S = 0.1  # until then most requests are answered, so nothing needs to watch them
+SLOW_S = 0.1  # most requests are answered sooner and need not be watched
 
 
 class DelayedCalls:
-    """Calls functions `delay_s` after they were added, on one timer for all of them.
+    """Calls functions `delay_s` after they were added, with one timer for all of them.
 
-    A timer for each would cost more than what it is set for. For one event loop.
+    Most calls are discarded, so a timer for each would be wasted work. Use it on one event loop.
     """
 
     def __init__(self, delay_s: float) -> None:
@@ -27,7 +27,7 @@ class DelayedCalls:
         self._timer: asyncio.TimerHandle | None = None
 
     def add(self, call: Callable[[], object]) -> int:
-        """Call this in a while; returns a number for `discard`."""
+        """Schedule a call; returns a number for `discard`."""
         number = next(self._numbers)
         self._calls[number] = time.monotonic() + self._delay_s, call
         if self._timer is None:
@@ -35,7 +35,7 @@ class DelayedCalls:
         return number
 
     def discard(self, number: int) -> None:
-        """Do not call it any more."""
+        """Cancel a call."""
         self._calls.pop(number, None)
 
     def _set_timer(self, seconds: float) -> None:
@@ -53,10 +53,10 @@ class DelayedCalls:
 
 
 class Patience:
-    """Limits what happens inside `async with` to the time in which somebody waits for it.
+    """Cancels the block of `async with` when nobody waits for its result any longer.
 
-    Before `has_body` is called, leaving it at the deadline, in `time.monotonic()` seconds, raises
-    DeadlinePassed. From then on, leaving it when the client leaves raises ClientDisconnect.
+    Until `has_body` is called, the deadline, in `time.monotonic()` seconds, raises DeadlinePassed.
+    After that, a disconnect of the client raises ClientDisconnect.
     """
 
     def __init__(self, receive: Receive, deadline: float, slow: DelayedCalls) -> None:
@@ -94,14 +94,14 @@ class Patience:
             raise DeadlinePassed("the deadline passed before the request was understood") from None
 
     def has_body(self) -> None:
-        """Note that the request has been received: what comes next is that its client leaves."""
+        """Note that the body is complete: from now on, watch for a disconnect only."""
         self._has_body = True
         if self._is_slow:
             self._limit.reschedule(None)
             self._look()
 
     def _look(self) -> None:
-        """Begin to watch a request that is slow."""
+        """Start watching a slow request."""
         self._is_slow = True
         loop = asyncio.get_running_loop()
         if self._has_body:

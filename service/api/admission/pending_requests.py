@@ -1,7 +1,7 @@
-"""Requests that have arrived and wait until the event loop begins with them.
+"""Requests that have arrived and are not started yet.
 
-To read a request costs little; to parse, check and queue it costs more. If all that arrive were
-begun at once, everything else, such as a health probe, would wait for all of them.
+Parsing, checking and queueing a request takes time. If all requests started as they arrive,
+everything else on the event loop, such as health checks, would wait for them.
 """
 
 import asyncio
@@ -11,17 +11,17 @@ from collections.abc import Callable
 
 from mirage.service.errors import Overloaded
 
-AT_ONCE = 32  # requests that are begun in one iteration of the event loop
-PATIENCE = 0.75  # share of its time that a request may wait here; the rest is for its images
-LOOK_S = 0.05  # over which the rate of beginning is measured
-MEMORY = 0.8  # weight of the rate measured before
+AT_ONCE = 32  # requests started per iteration of the event loop
+MAX_WAIT = 0.75  # share of its time that a request may wait here; the rest is for its images
+LOOK_S = 0.05  # window in which the rate of starts is measured
+DECAY = 0.8  # weight of earlier windows
 
 
 class PendingRequests:
-    """Begins a few requests in each iteration of the event loop; up to `most` others wait.
+    """Starts up to AT_ONCE requests per iteration of the event loop; up to `most` others wait.
 
-    None of those begins while `is_saturated` says that the queue holds enough work. For one event
-    loop.
+    Waiting requests do not start while `is_saturated` returns true, because the queue then holds
+    enough work. Use it on one event loop.
     """
 
     def __init__(self, most: int, is_saturated: Callable[[], bool] = lambda: False) -> None:
@@ -30,22 +30,22 @@ class PendingRequests:
         self._waiting: deque[asyncio.Future[None]] = deque()
         self._room = AT_ONCE
         self._turn: asyncio.Handle | None = None
-        self._each_s = 0.0  # that one waits for another ahead
+        self._each_s = 0.0  # estimated wait per waiting request
         self._window_began: float | None = None  # the queue was never empty since then
         self._begun = 0  # requests in this window
 
     def __len__(self) -> int:
-        """How many requests wait."""
+        """Number of waiting requests."""
         return len(self._waiting)
 
     def check_room(self, allowed_s: float) -> None:
-        """Raise Overloaded if a request that arrives now could not be begun in time."""
+        """Raise Overloaded if a request that arrives now could not start in time."""
         wait_s = len(self._waiting) * self._each_s
-        if len(self._waiting) >= self._most or wait_s > PATIENCE * allowed_s:
-            raise Overloaded("more requests arrive than can be begun", retry_after_s=wait_s)
+        if len(self._waiting) >= self._most or wait_s > MAX_WAIT * allowed_s:
+            raise Overloaded("more requests arrive than can be started", retry_after_s=wait_s)
 
-    async def turn(self) -> None:
-        """Wait for this request's turn."""
+    async def admit(self) -> None:
+        """Wait until this request may start."""
         loop = asyncio.get_running_loop()
         if self._turn is None:
             self._turn = loop.call_soon(self._go_on)
@@ -57,12 +57,12 @@ class PendingRequests:
         await future
 
     def _go_on(self) -> None:
-        """In the next iteration, begin as many again."""
+        """Start waiting requests in the next iteration of the event loop."""
         begun = 0
         if self._waiting and not self._is_saturated():
             while self._waiting and begun < AT_ONCE:
                 future = self._waiting.popleft()
-                if not future.done():  # else its client has left
+                if not future.done():  # done if its client has disconnected
                     future.set_result(None)
                     begun += 1
         self._learn(begun)
@@ -79,5 +79,5 @@ class PendingRequests:
         if self._window_began is None:
             self._window_began, self._begun = now, 0
         elif self._begun and (took_s := now - self._window_began) > LOOK_S:
-            self._each_s = MEMORY * self._each_s + (1 - MEMORY) * took_s / self._begun
+            self._each_s = DECAY * self._each_s + (1 - DECAY) * took_s / self._begun
             self._window_began, self._begun = now, 0

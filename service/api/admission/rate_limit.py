@@ -1,4 +1,4 @@
-"""How many images a caller may have in a minute."""
+"""The rate limit: images per minute and caller."""
 
 import math
 import time
@@ -10,11 +10,11 @@ from mirage.service.errors import LimitExceeded, RateLimited, ServiceError
 from mirage.service.sharing.rate_buckets import Buckets, Caller, LocalBuckets
 from mirage.service.telemetry.logging import Record
 
-FREE = nullcontext()  # of what nobody counts
+FREE = nullcontext()  # without a limit
 
 
 class Rates:
-    """One bucket a key, or a client's address where no keys are asked for."""
+    """A token bucket for each key, or for each client address if no keys are required."""
 
     def __init__(
         self,
@@ -27,9 +27,9 @@ class Rates:
         self._buckets = buckets or LocalBuckets()
 
     def charged(self, record: Record, images: int) -> AbstractContextManager[None]:
-        """Count images for the caller, but not if a refusal leaves the block.
+        """Charge the caller for images; a ServiceError in the block refunds them.
 
-        Entering it raises RateLimited, and LimitExceeded for more than a minute's images at once.
+        Raises RateLimited, and LimitExceeded for more images than a minute allows.
         """
         own_limit = record.images_per_minute
         per_minute = self._images_per_minute if own_limit is None else own_limit
@@ -64,7 +64,7 @@ class Rates:
 
 
 def _address(host: str) -> str:
-    """The client's address; of IPv6 the network, for each host has more than it could count."""
+    """Return the client's address; of IPv6 the /64 network, as a host may use all of it."""
     try:
         address = ip_address(host)
     except ValueError:

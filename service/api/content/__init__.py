@@ -1,1 +1,1 @@
-"""What bodies say and how answers are represented."""
+"""Bodies of requests, and representations of answers."""

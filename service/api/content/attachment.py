@@ -1,4 +1,4 @@
-"""What a published version brings along for people: its samples and its card, in memory or not."""
+"""The samples and the card of published versions, loaded or not."""
 
 import asyncio
 import logging
@@ -20,7 +20,7 @@ SAMPLES, CARD = "samples.png", "README.md"
 
 @dataclass(frozen=True)
 class Attachment:
-    """One file of a version: where the version lies, and the manifest to check it against."""
+    """A file of the version in the folder `path`, checked against its manifest."""
 
     path: Path
     manifest: Manifest
@@ -29,16 +29,16 @@ class Attachment:
 
     @property
     def etag(self) -> str:
-        """Changes when the bytes do."""
+        """The ETag, a hash of the file."""
         return f'"{self.manifest.files[self.name].sha256}"'
 
     def is_known(self, if_none_match: str) -> bool:
-        """Whether a client that sends these tags has the bytes already."""
+        """Return whether an If-None-Match header contains the ETag."""
         tags = {tag.strip().removeprefix("W/") for tag in if_none_match.split(",")}
         return not tags.isdisjoint((self.etag, "*"))
 
     async def read(self) -> bytes:
-        """The bytes, verified; raises ModelRefused."""
+        """Read and verify the file. Raises ModelRefused."""
         try:
             return await asyncio.to_thread(self.files.read, self.path, self.manifest, self.name)
         except BundleError as error:
@@ -48,10 +48,10 @@ class Attachment:
 async def find_attachment(
     service: Service, model: str, version: int | None, name: str
 ) -> Attachment:
-    """A file of a version, by default of the released one.
+    """Find a file of a version, by default of the released one.
 
-    Raises NoSuchModel, NotFound for a version without the file, NotReady when that cannot be told,
-    ModelRefused for a broken one.
+    Raises NoSuchModel, NotFound if the version lacks the file, NotReady if the storage cannot be
+    read, and ModelRefused for a broken version.
     """
     version = await service.models.published(model, version)
     path = version_path(service.settings.models, model, version)

@@ -1,4 +1,4 @@
-"""Reads JSON that clients send: bounds first, then values. It knows no fields."""
+"""Parses JSON from clients, after its size and number of values are checked."""
 
 import codecs
 from typing import Any
@@ -8,14 +8,14 @@ from pydantic_core import from_json
 from mirage.service.errors import BodyTooLarge, LimitExceeded, Malformed
 from mirage.service.settings import Settings
 
-MARKS = b",:[]{}"  # no text has more values than such characters, but for a single value
+MARKS = b",:[]{}"  # a text has at most one more value than such characters
 
 
 def read_json(text: bytes, settings: Settings, instead: str) -> Any:
-    """The value of JSON text; a byte order mark before it is skipped.
+    """Parse JSON; a byte order mark is skipped.
 
-    `instead` tells what to send when the text is too large.
-    Raises BodyTooLarge, LimitExceeded for more values than the settings allow, Malformed.
+    `instead` says what to send if the text is too large. Raises BodyTooLarge, Malformed, and
+    LimitExceeded for more values than the settings allow.
     """
     if len(text) > settings.json_bytes:
         raise BodyTooLarge(
@@ -24,7 +24,7 @@ def read_json(text: bytes, settings: Settings, instead: str) -> Any:
     text = text.removeprefix(codecs.BOM_UTF8)
     _check_items(text, settings.json_items)
     try:
-        # Values are not cached: each would cost a look-up, and few come again.
+        # Caching values would cost a lookup for each, and few repeat.
         return from_json(text, allow_inf_nan=False, cache_strings="keys")
     except ValueError as error:
         raise Malformed(f"the body is not JSON: {error}") from None
@@ -33,7 +33,7 @@ def read_json(text: bytes, settings: Settings, instead: str) -> Any:
 def _check_items(text: bytes, most: int) -> None:
     """Raise LimitExceeded for more values than may be parsed, in a single pass over the bytes.
 
-    Marks within strings count too, which is no matter: the limit is far from what anyone sends.
+    Marks within strings count too; the limit is far above real requests.
     """
     if len(text) <= most:
         return

@@ -16,24 +16,23 @@ ONE_IMAGE = (PNG, WEBP)
 SEPARATE_ONLY = (ZIP, MULTIPART, NPY)
 ANYTHING = "*/*"
 MAX_RANGES = 64
-SHORT = 200  # characters, as what browsers and libraries say is
+SHORT = 200  # characters; longer Accept headers are not cached, and real ones are shorter
 
 Layout = Literal["separate", "grid"] | None  # None: the client says nothing
 
 
 @dataclass(frozen=True)
 class Range:
-    """One item of an Accept header: a type, or all of a kind such as `image/*`."""
+    """An item of an Accept header: a type, or a wildcard such as `image/*`."""
 
     media: str
     quality: float
 
 
 def choose_type(accept: str | None, count: int, layout: Layout) -> str:
-    """The type of an answer of `count` images.
+    """Choose the type of an answer of `count` images.
 
-    Types that the client names go before its wildcards, whatever their quality.
-    Raises NotAcceptable.
+    Types that the client names precede its wildcards, whatever their quality. Raises NotAcceptable.
     """
     short = accept is None or len(accept) <= SHORT
     return (_choose_again if short else _choose)(accept, count, layout)
@@ -41,7 +40,7 @@ def choose_type(accept: str | None, count: int, layout: Layout) -> str:
 
 def _choose(accept: str | None, count: int, layout: Layout) -> str:
     possible = [media for media in ANSWER_TYPES if _holds(media, count, layout)]
-    # Several images are a ZIP unless told otherwise.
+    # Several images are a ZIP by default.
     preferred = possible if count == 1 or layout == "grid" else [ZIP, *possible]
     chosen = _best(accept or "", possible, preferred)
     if chosen is None:
@@ -50,11 +49,11 @@ def _choose(accept: str | None, count: int, layout: Layout) -> str:
     return chosen
 
 
-_choose_again = lru_cache(1024)(_choose)  # clients say the same thing again and again
+_choose_again = lru_cache(1024)(_choose)  # clients repeat their headers
 
 
 def choose_frames_type(accept: str | None) -> str:
-    """The type of an answer of frames, by the same rules; raises NotAcceptable."""
+    """Choose the type of an answer of frames by the same rules. Raises NotAcceptable."""
     chosen = _best(accept or "", FRAMES_TYPES, FRAMES_TYPES)
     if chosen is None:
         raise NotAcceptable(_explain(accept or "", "frames", FRAMES_TYPES))
@@ -62,7 +61,7 @@ def choose_frames_type(accept: str | None) -> str:
 
 
 def choose_picture_type(accept: str | None, *, is_archive: bool) -> str:
-    """The type of an enlarged picture, or of an archive of them; raises NotAcceptable."""
+    """Choose the type of an enlarged picture or archive. Raises NotAcceptable."""
     possible = (ZIP,) if is_archive else PICTURE_TYPES
     chosen = _best(accept or "", possible, possible)
     if chosen is None:
@@ -72,7 +71,7 @@ def choose_picture_type(accept: str | None, *, is_archive: bool) -> str:
 
 
 def _best(accept: str, possible: Sequence[str], preferred: Sequence[str]) -> str | None:
-    """The best of the possible types; those that wildcards find come in the order preferred."""
+    """Return the best possible type; wildcards match in the order of `preferred`."""
     ranges = _parse(accept)
     refused = {item.media for item in ranges if not item.quality}
     wanted = sorted((item for item in ranges if item.quality), key=lambda item: -item.quality)
@@ -93,7 +92,7 @@ def _matches(wildcard: str, media: str) -> bool:
 
 
 def _parse(accept: str) -> list[Range]:
-    """The items of the header that name types; if none does, the client takes anything."""
+    """Parse the header; without any valid item, the client accepts anything."""
     ranges = []
     for item in accept.split(",", MAX_RANGES)[:MAX_RANGES]:
         media, *parameters = (part.strip().lower() for part in item.split(";"))
@@ -104,7 +103,7 @@ def _parse(accept: str) -> list[Range]:
 
 
 def _quality(parameters: Sequence[str]) -> float:
-    """The q-value among an item's parameters, 0 … 1; 1 where there is none that can be read."""
+    """Return the q-value, 0 … 1, of an item's parameters; 1 if missing or invalid."""
     for parameter in parameters:
         name, _, text = parameter.partition("=")
         if name.strip() == "q":
@@ -117,7 +116,7 @@ def _quality(parameters: Sequence[str]) -> float:
 
 
 def _holds(media: str, count: int, layout: Layout) -> bool:
-    """Whether a type can hold so many images in this layout."""
+    """Return whether a type can hold `count` images in a layout."""
     if media in ONE_IMAGE:
         return count == 1 or layout != "separate"
     return layout != "grid" or media not in SEPARATE_ONLY

@@ -1,4 +1,4 @@
-"""Reads the body and the query of a generate request; bounds first, and no meaning yet."""
+"""Reads bodies and queries, and checks sizes and types; `tasks` checks them against a model."""
 
 import ast
 import json
@@ -54,7 +54,7 @@ LISTS = {  # the setting that bounds a list, checked before its items are
 async def read_input(
     headers: Mapping[str, str], query_string: bytes, receive: Receive, settings: Settings
 ) -> GenerateInput:
-    """Read body and query; names of headers are in lower case.
+    """Read body and query. Names of headers are in lower case.
 
     Raises BodyTooLarge, UnsupportedBody, Malformed, InvalidValue; ClientDisconnect.
     """
@@ -67,7 +67,7 @@ async def read_input(
 def parse_input(
     media_type: str | None, body: bytes, query: Query, settings: Settings
 ) -> GenerateInput:
-    """What a body of this type and the parameters of its query ask for.
+    """Parse a body of this type and the parameters of the query.
 
     Raises BodyTooLarge, UnsupportedBody, Malformed, InvalidValue.
     """
@@ -79,7 +79,7 @@ def parse_input(
 
 
 async def read_fields(request: Request, settings: Settings, model: type[M]) -> M:
-    """Read a body that can only be JSON.
+    """Read a JSON body.
 
     Raises BodyTooLarge, UnsupportedBody, Malformed, InvalidValue.
     """
@@ -91,7 +91,7 @@ async def read_fields(request: Request, settings: Settings, model: type[M]) -> M
 
 
 def parse_query(text: bytes) -> Query:
-    """The parameters of a query string; raises InvalidValue for too many."""
+    """Parse a query string. Raises InvalidValue for too many parameters."""
     if (count := text.count(b"&") + 1) > MAX_PARAMETERS:
         raise InvalidValue(
             f"the query has {count} parameters; at most {MAX_PARAMETERS} are allowed"
@@ -100,9 +100,9 @@ def parse_query(text: bytes) -> Query:
 
 
 def body_type(headers: Mapping[str, str], allowed: Sequence[str]) -> str | None:
-    """The body's type in lower case without parameters; None for no type, or no body.
+    """Return the media type of the body in lower case, or None without a type or a body.
 
-    Libraries name the type of a form when they send nothing. Raises UnsupportedBody.
+    Without a body any type is accepted, as libraries send that of a form. Raises UnsupportedBody.
     """
     if _is_bodiless(headers):
         media_type = headers.get("content-type", "").partition(";")[0].strip().lower()
@@ -121,7 +121,7 @@ def body_type(headers: Mapping[str, str], allowed: Sequence[str]) -> str | None:
 
 
 def _is_bodiless(headers: Mapping[str, str]) -> bool:
-    """Whether the head announces that no body follows."""
+    """Return whether the headers say that there is no body."""
     return headers.get("content-length", "0") == "0" and "transfer-encoding" not in headers
 
 
@@ -133,9 +133,9 @@ def _check_named(media_type: str | None, body: bytes, allowed: Sequence[str]) ->
 async def read_body(
     headers: Mapping[str, str], receive: Receive, media_type: str | None, settings: Settings
 ) -> bytes:
-    """The body, but never more than the settings allow of its type, whatever its headers say.
+    """Read the body, up to the limit of the settings for its type.
 
-    Raises BodyTooLarge; ClientDisconnect if the client leaves before its end.
+    Raises BodyTooLarge, and ClientDisconnect if the client disconnects before its end.
     """
     most = most_bytes(media_type, settings)
     of_json = f" of JSON; {_instead(settings)}" if most < settings.body_bytes else ""
@@ -145,9 +145,9 @@ async def read_body(
 async def read_bounded(
     headers: Mapping[str, str], receive: Receive, most: int, explanation: str = ""
 ) -> bytes:
-    """The body, but never more than `most` bytes of it, whatever its headers say.
+    """Read the body, up to `most` bytes.
 
-    Raises BodyTooLarge, with an explanation; ClientDisconnect if the client leaves before its end.
+    Raises BodyTooLarge, and ClientDisconnect if the client disconnects before its end.
     """
     size = announced_bytes(headers) or 0
     chunks: list[bytes] = []
@@ -168,13 +168,13 @@ async def read_bounded(
 
 
 def announced_bytes(headers: Mapping[str, str]) -> int | None:
-    """The length of the body as its headers tell it; None when they do not."""
+    """Return the Content-Length, or None if it is missing or invalid."""
     announced = headers.get("content-length", "")
     return int(announced) if re.fullmatch("[0-9]{1,18}", announced) else None
 
 
 def most_bytes(media_type: str | None, settings: Settings) -> int:
-    """How long a body of this type may be."""
+    """Return the size limit of bodies of this type, in bytes."""
     is_json = media_type in (None, JSON)
     return min(settings.json_bytes, settings.body_bytes) if is_json else settings.body_bytes
 
@@ -191,7 +191,7 @@ def _from_json(body: bytes, query: Query, model: type[M], settings: Settings) ->
 
 
 def _from_query(query: Query, settings: Settings) -> GenerateRequest:
-    """The fields beside a body of latents, each of them once."""
+    """Parse the query beside a body of latents. Each field may occur once."""
     fields: dict[str, Any] = {}
     for name, text in query:
         if name in fields:

@@ -1,4 +1,4 @@
-"""The page that shows the OpenAPI document, from files of this machine alone."""
+"""Swagger UI for the OpenAPI document, from local files."""
 
 from fastapi import APIRouter
 from fastapi.openapi.docs import get_swagger_ui_html

@@ -1,4 +1,4 @@
-"""The OpenAPI document, as far as FastAPI cannot derive it."""
+"""The parts of the OpenAPI document that FastAPI cannot derive."""
 
 from typing import Any
 
@@ -55,7 +55,7 @@ WITH_RETRY_AFTER = {"429", "503"}
 
 
 def write_access(document: dict[str, Any], *, keys_needed: bool) -> None:
-    """Add the ways to give a key, the ids of requests, and the errors that stand before routes."""
+    """Add authentication, request ids, and the errors of the middleware."""
     document["components"]["securitySchemes"] = SCHEMES
     security: list[dict[str, list[str]]] = [{name: []} for name in SCHEMES]
     for path, operations in document["paths"].items():
@@ -68,7 +68,7 @@ def write_access(document: dict[str, Any], *, keys_needed: bool) -> None:
 
 
 def _add_errors(responses: dict[str, Any]) -> None:
-    """The errors of every path that needs a key, where the path does not tell them itself."""
+    """Add the errors of all paths that need a key, unless the path describes them."""
     for error in ANYWHERE:
         responses.setdefault(
             str(error.status),
@@ -101,7 +101,7 @@ AS_TEXT = {
 
 
 def write_document(app: FastAPI, settings: Settings) -> dict[str, Any]:
-    """The document of the whole application, with the limits of its settings."""
+    """Return the document of the application, with the limits of its settings."""
     document = get_openapi(
         title=app.title,
         version=app.version,
@@ -214,7 +214,7 @@ def _success() -> dict[str, Any]:
 
 
 def _refusals() -> dict[str, Any]:
-    """All problems of generate by status, each status with its types."""
+    """Return the problems of generate by status, with their types."""
     statuses: dict[str, Any] = {}
     for problem in PROBLEMS:
         if problem.slug not in NOT_OF_GENERATE:
@@ -225,7 +225,7 @@ def _refusals() -> dict[str, Any]:
 
 
 def _as_problems(document: dict[str, Any]) -> None:
-    """Give every error its real type, and drop those of a validation that is not FastAPI's."""
+    """Set the media type of errors, and remove FastAPI's validation errors."""
     for operations in document["paths"].values():
         for operation in operations.values():
             responses = operation["responses"]

@@ -1,4 +1,4 @@
-"""Writes `POST /interpolate` into the OpenAPI document: FastAPI does not see a plain route."""
+"""Describes `POST /interpolate`, a plain route, in the OpenAPI document."""
 
 from typing import Any
 

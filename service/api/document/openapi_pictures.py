@@ -1,4 +1,4 @@
-"""What FastAPI cannot derive of `POST /upscale`: its bodies, its answers and its problems."""
+"""The bodies, answers and problems of `POST /upscale`, which FastAPI cannot derive."""
 
 from typing import Any
 
@@ -40,7 +40,7 @@ DEADLINE = {
 
 
 def upscale_extra() -> dict[str, Any]:
-    """What is added to the operation."""
+    """Return the additions to the operation."""
     fields = UpscaleRequest.model_json_schema()["properties"]
     picture = {**BINARY, "description": "a PNG, JPEG or WebP, or a ZIP of them"}
     form = {"type": "object", "required": ["picture"], "properties": {"picture": picture, **fields}}
@@ -52,7 +52,7 @@ def upscale_extra() -> dict[str, Any]:
 
 
 def upscale_responses() -> dict[int | str, dict[str, Any]]:
-    """The answers by their status, each problem's with its types."""
+    """Return the answers by status; problems with their types."""
     responses: dict[int | str, dict[str, Any]] = {
         200: {
             "description": "The enlarged picture, or a ZIP of several",

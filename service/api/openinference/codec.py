@@ -19,14 +19,14 @@ from mirage.service.api.openinference.tensors import IMAGES
 from mirage.service.errors import BodyTooLarge, InvalidValue, Malformed, UnsupportedBody
 from mirage.service.settings import Settings
 
-# What would change the answer, and so must not be passed over as an unknown extension.
+# These would change the answer, so they must not be ignored like unknown extensions.
 NOT_SERVED = ("shared_memory_region", "classification", "seed", "truncation")
 INSTEAD = "the values of tensors may stand behind it, in binary"
 
 
 @dataclass(frozen=True)
 class ParsedRequest:
-    """A request, well-formed but not yet held against a model.
+    """A parsed request that has not been checked against a model.
 
     `binary` has one part for each input: its bytes, or None when its values stand in the JSON.
     """
@@ -67,7 +67,7 @@ def _parse_json(text: bytes, settings: Settings) -> InferenceRequest:
 
 
 def _refuse_not_served(fields: InferenceRequest) -> None:
-    """Raise InvalidValue for a parameter of an extension that the service does not have."""
+    """Raise InvalidValue for parameters of extensions that are not supported."""
     places: Iterable[Parameters] = (
         fields.parameters,
         *(tensor.parameters for tensor in fields.inputs),
@@ -80,7 +80,7 @@ def _refuse_not_served(fields: InferenceRequest) -> None:
 
 
 def _split(inputs: list[InferenceInput], binary: memoryview) -> list[memoryview | None]:
-    """Each input's part of the bytes behind the JSON, in order; raises InvalidValue."""
+    """Split the bytes after the JSON into those of each input. Raises InvalidValue."""
     parts: list[memoryview | None] = []
     start = 0
     for tensor in inputs:
@@ -111,7 +111,7 @@ MAX_ITEMS = 64
 
 
 def request_encoding(header: str | None) -> str | None:
-    """The encoding of a body by its Content-Encoding, None for none; raises UnsupportedBody."""
+    """Return the encoding of a Content-Encoding header, or None. Raises UnsupportedBody."""
     encoding = (header or IDENTITY).strip().lower()
     if encoding == IDENTITY:
         return None
@@ -123,7 +123,7 @@ def request_encoding(header: str | None) -> str | None:
 
 
 def decompress(body: bytes, encoding: str, most: int) -> bytes:
-    """Decompress a body, but never more than `most` bytes of it.
+    """Decompress a body, up to `most` bytes.
 
     Raises BodyTooLarge, and Malformed for what is cut short or no such data.
     """
@@ -140,7 +140,7 @@ def decompress(body: bytes, encoding: str, most: int) -> bytes:
 
 
 def response_encoding(accept_encoding: str) -> str | None:
-    """The encoding that the client likes best; None when it asks for neither."""
+    """Return the preferred encoding of the client, or None."""
     wanted = _qualities(accept_encoding)
     rest = wanted.get(ANY, 0.0)
     best = max(WINDOW_BITS, key=lambda encoding: wanted.get(encoding, rest))
@@ -148,12 +148,12 @@ def response_encoding(accept_encoding: str) -> str | None:
 
 
 def compress(body: bytes, encoding: str) -> bytes:
-    """Compress an answer, quickly rather than well."""
+    """Compress an answer at the fastest level."""
     return isal_zlib.compress(body, LEVEL, WINDOW_BITS[encoding])
 
 
 def _qualities(header: str) -> dict[str, float]:
-    """The encodings of an Accept-Encoding header with their q-values; unreadable ones are 0."""
+    """Return the q-values of an Accept-Encoding header by encoding; invalid ones are 0."""
     qualities = {}
     for item in header.lower().split(",")[:MAX_ITEMS]:
         encoding, _, quality = item.partition(";")
@@ -169,15 +169,15 @@ def _quality(text: str) -> float:
     return quality if 0 <= quality <= 1 else 0.0
 
 
-END = b"]}]}"  # of the JSON, behind the pixels
+END = b"]}]}"  # end of the JSON after the pixels
 HEADER_LENGTH = "Inference-Header-Content-Length"
-# "  0," … "255,": one table look-up a pixel is far quicker than a list of numbers, and far smaller.
+# "  0," … "255,": a table lookup per pixel is faster and smaller than a list of numbers.
 DECIMALS = np.frombuffer(b"".join(b"%3d," % value for value in range(256)), np.uint32)
 
 
 @dataclass(frozen=True)
 class Form:
-    """How the answer is to look: `encoding` compresses it, None does not."""
+    """The form of an answer; `encoding` is its compression, or None."""
 
     request_id: str | None
     binary: bool

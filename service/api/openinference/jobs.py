@@ -1,4 +1,4 @@
-"""Holds an inference request against a model: its tensors become the items of a batch."""
+"""Checks inference requests against a model, and converts their tensors to jobs."""
 
 from dataclasses import dataclass
 
@@ -22,34 +22,34 @@ from mirage.service.tasks.upscale import check_enlarged, count_images
 
 @dataclass(frozen=True)
 class PictureJob:
-    """uint8 `[n, H, W, C]` as a model takes them, without tiles; `charge` is what they count."""
+    """Pictures, uint8 `[n, H, W, C]`, not tiled; `charge` is their count in rate limits."""
 
     pictures: Array
     charge: int
 
     @property
     def arrays(self) -> tuple[Array]:
-        """The model's only input."""
+        """The only input of the model."""
         return (self.pictures,)
 
     @property
     def weight(self) -> int:
-        """The pixels of one."""
+        """Pixels of a picture."""
         return int(self.pictures[0, :, :, 0].size)
 
     @property
     def count(self) -> int:
-        """How many."""
+        """Number of pictures."""
         return len(self.pictures)
 
 
-SHAPES = {"latents": "latent_dim", "pictures": "H, W, C"}  # of one item, as people write them
+SHAPES = {"latents": "latent_dim", "pictures": "H, W, C"}  # shape of an item in error messages
 
 
 def build_job(
     parsed: ParsedRequest, manifest: Manifest, settings: Settings
 ) -> GenerateJob | PictureJob:
-    """Check the inputs against the model and the limits, and read their values.
+    """Check the inputs against the model and the limits, and convert their values.
 
     Raises InvalidValue, LimitExceeded.
     """
@@ -69,7 +69,7 @@ def build_job(
 
 
 def _check_pictures(tensor: InferenceInput, model: PictureModel, settings: Settings) -> int:
-    """Raise for pictures that one run of the model does not take; returns what they count."""
+    """Check that pictures fit one run of the model; returns their count in rate limits."""
     count, height, width, _ = tensor.shape
     check_count(count, settings, tensor.name)
     side = tile_side(settings.tile, model.halo, model.multiple)
@@ -84,7 +84,7 @@ def _check_pictures(tensor: InferenceInput, model: PictureModel, settings: Setti
 
 
 def wants_binary(parsed: ParsedRequest) -> bool:
-    """Whether the images go behind the JSON; raises InvalidValue for outputs that no model has."""
+    """Return whether the client wants binary images. Raises InvalidValue for unknown outputs."""
     fields = parsed.fields
     names = [output.name for output in fields.outputs]
     if names not in ([], [IMAGES]):
@@ -96,7 +96,7 @@ def wants_binary(parsed: ParsedRequest) -> bool:
 def _by_name(
     parsed: ParsedRequest, wanted: list[TensorMetadata]
 ) -> dict[str, tuple[InferenceInput, memoryview | None]]:
-    """Each input with its binary part; raises InvalidValue unless they are those of the model."""
+    """Return each input with its binary part. Raises InvalidValue for wrong inputs."""
     names = [tensor.name for tensor in parsed.fields.inputs]
     allowed = [tensor.name for tensor in wanted]
     if sorted(names) != sorted(allowed):
@@ -108,7 +108,7 @@ def _by_name(
 
 
 def _count(tensor: InferenceInput, wanted: TensorMetadata) -> int:
-    """How many images: the first dimension of an input, at least 1; raises InvalidValue."""
+    """Return the first dimension of an input. Raises InvalidValue below 1."""
     count = tensor.shape[0] if tensor.shape else 0
     if not count:
         axes = SHAPES.get(wanted.name, str(wanted.shape[1:]))
@@ -126,7 +126,7 @@ def _values(tensor: InferenceInput, binary: memoryview | None) -> Array:
 
 
 def _checked_labels(labels: Array | None, manifest: Manifest) -> Array | None:
-    """int64 `[n]` within the classes, None for a model without; raises InvalidValue."""
+    """Return the labels, int64 `[n]`, or None without classes. Raises InvalidValue."""
     if labels is None:
         return None
     wrong = labels[(labels < 0) | (labels >= manifest.num_classes)]

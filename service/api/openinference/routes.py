@@ -58,7 +58,7 @@ ROOT = "/v2"
 
 
 def error_response(error: ServiceError) -> Response:
-    """The error in the protocol's form, with the headers of its problem."""
+    """Return an error in the form of the protocol."""
     response = problem_response(error)
     response.status_code = status_of(error.status)
     response.body = _body(response.headers, error.detail)
@@ -66,18 +66,18 @@ def error_response(error: ServiceError) -> Response:
 
 
 def status_of(status: int) -> int:
-    """The status in the protocol, which knows bad values, like bad requests, as 400."""
+    """Return the status in the protocol, which has 400 for invalid values."""
     return Malformed.status if status == InvalidValue.status else status
 
 
 class ProtocolErrors:
-    """Rewrites the problems that pass, and answers what nobody caught."""
+    """Converts problems to errors of the protocol, and answers unexpected exceptions."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass on everything else as it is."""
+        """Pass on other requests unchanged."""
         if scope["type"] != "http" or not _is_below_root(scope["path"]):
             await self._app(scope, receive, send)
             return
@@ -92,7 +92,7 @@ class ProtocolErrors:
 
 
 class _Rewriting:
-    """The sending side of one answer; a problem's head waits for its body."""
+    """The sending side of an answer. The head of a problem is sent with its body."""
 
     def __init__(self, send: Send) -> None:
         self._send = send
@@ -110,7 +110,7 @@ class _Rewriting:
         await self._send(message)
 
     async def _send_head(self, head: Message, problem: Message) -> Message:
-        """Send the head of the protocol's error, and return its body."""
+        """Send the head of the error, and return its body."""
         headers = MutableHeaders(raw=head["headers"])
         body = _body(headers, from_json(problem["body"])["detail"])
         await self._send({**head, "status": status_of(head["status"]), "headers": headers.raw})
@@ -118,7 +118,7 @@ class _Rewriting:
 
 
 def _body(headers: MutableHeaders, detail: str) -> bytes:
-    """The body of an error, which the headers are told of."""
+    """Return the body of an error, and set its headers."""
     body = to_json({"error": detail})
     headers["content-type"] = JSON
     headers["content-length"] = str(len(body))
@@ -135,12 +135,12 @@ def _is_problem(head: Message) -> bool:
 
 MODEL = "/v2/models/{name}"
 VERSION = MODEL + "/versions/{version}"
-QUICK_BYTES = 2**20  # of images that are copied sooner than a thread is woken
+QUICK_BYTES = 2**20  # copying these is faster than waking a thread
 
 
 def routes(metrics: Metrics) -> list[Route]:
-    """All paths; models with and without a version."""
-    # Errors are rewritten before they are counted, so that the count is of what the client sees.
+    """Return all routes, of models with and without a version."""
+    # Errors are converted before they are counted, so the status is the one that the client sees.
     counted = [Middleware(CountRequests, metrics=metrics), Middleware(ProtocolErrors)]
     found = [
         Route("/v2", get_server),
@@ -162,13 +162,13 @@ async def get_server(_request: Request) -> Response:
 
 
 async def get_live(request: Request) -> Response:
-    """503 when a run of the engine hangs, which only a new process can help."""
+    """503 if an engine run hangs."""
     service_of(request).check_alive()
     return _json(ServerLive(live=True))
 
 
 async def get_ready(request: Request) -> Response:
-    """503 before the models are loaded and from the signal to stop on."""
+    """503 until the models are loaded, and after the stop signal."""
     await get_readiness(request)
     return _json(ServerReady(ready=True))
 
@@ -181,14 +181,14 @@ async def get_model(request: Request) -> Response:
 
 
 async def get_model_ready(request: Request) -> Response:
-    """200 when inference is possible; a version by number is loaded by the first, not here."""
+    """200 if inference is possible. A numbered version is loaded by its first inference."""
     await get_readiness(request)
     manifest = await service_of(request).models.manifest(*_named(request))
     return _json(ModelReady(name=manifest.name, ready=True))
 
 
 async def infer(request: Request) -> Response:
-    """Make images of a model's inputs: read, check, queue, answer."""
+    """Run a model on the inputs of a request."""
     service = service_of(request)
     return await unless_client_left(service.metrics, _answer(request, service))
 
@@ -224,7 +224,7 @@ async def _read(request: Request, service: Service) -> ParsedRequest:
 
 
 async def _published(models: ModelRegistry, name: str) -> list[int]:
-    """The versions on disk; those in memory when the disk cannot be read."""
+    """Return the versions on disk, or those in memory if the disk cannot be read."""
     try:
         return await models.versions(name)
     except NotReady:
@@ -232,7 +232,7 @@ async def _published(models: ModelRegistry, name: str) -> list[int]:
 
 
 def _named(request: Request) -> tuple[str, int | None]:
-    """Name and version in the path; raises NoSuchModel for what cannot be a version."""
+    """Return name and version in the path. Raises NoSuchModel for an invalid version."""
     version = request.path_params.get("version")
     if version is not None and not re.fullmatch("[1-9][0-9]{0,17}", version):
         raise NoSuchModel(f"version is {version!r:.40}; an integer of at least 1 is allowed")
@@ -240,7 +240,7 @@ def _named(request: Request) -> tuple[str, int | None]:
 
 
 def _form(request: Request, parsed: ParsedRequest) -> Form:
-    """How the client wants its answer; raises InvalidValue for outputs that no model has."""
+    """Return the form of the answer. Raises InvalidValue for unknown outputs."""
     accepted = ",".join(request.headers.getlist("accept-encoding"))
     return Form(parsed.fields.id, wants_binary(parsed), response_encoding(accepted))
 
@@ -248,7 +248,7 @@ def _form(request: Request, parsed: ParsedRequest) -> Form:
 async def _packed(
     service: Service, images: NDArray[np.uint8], manifest: Manifest, form: Form
 ) -> tuple[Packed, float]:
-    """The answer, and the seconds that it took: at once if it is a small copy, else on a thread."""
+    """Return the answer and the seconds to encode it; large ones are encoded on a thread."""
     job = functools.partial(_timed_pack, images, manifest, form)
     if form.binary and form.encoding is None and images.nbytes <= QUICK_BYTES:
         return job()

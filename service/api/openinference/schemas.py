@@ -1,4 +1,4 @@
-"""The protocol's objects as pydantic models: types and examples, no meaning yet.
+"""The objects of the protocol as pydantic models.
 
 Unknown fields and parameters are let through, for the protocol leaves them to extensions.
 """
@@ -17,12 +17,12 @@ Flag = Annotated[bool | None, Field(strict=True)]
 
 
 class Fields(BaseModel):
-    """What the objects of requests share: members that are null are absent."""
+    """Base of the objects in requests. Members that are null count as absent."""
 
     @model_validator(mode="before")
     @classmethod
     def _without_nulls(cls, value: object) -> object:
-        """The members that say something; their number is bounded before they are checked."""
+        """Remove null members, and bound the number of the others."""
         if not isinstance(value, dict):
             return value
         if len(value) > MAX_MEMBERS:
@@ -33,13 +33,13 @@ class Fields(BaseModel):
 
 
 class Parameters(Fields):
-    """Parameters by name; those of extensions that are not known are kept, for others to read."""
+    """Parameters by name. Those of unknown extensions are kept."""
 
     model_config = ConfigDict(extra="allow")
 
 
 class InputParameters(Parameters):
-    """What an input may say about its data."""
+    """Parameters of an input."""
 
     binary_data_size: int | None = Field(
         None,
@@ -52,7 +52,7 @@ class InputParameters(Parameters):
 
 
 class InferenceInput(Fields):
-    """One tensor of a request: its values stand here, or behind the JSON."""
+    """A tensor of a request, with its values here or after the JSON."""
 
     name: str = Field(description="latents, labels or pictures", examples=["latents"])
     shape: list[Annotated[int, Field(strict=True, ge=0, le=MAX_INTEGER)]] = Field(
@@ -73,7 +73,7 @@ class InferenceInput(Fields):
 
 
 class OutputParameters(Parameters):
-    """How an output is wanted."""
+    """Parameters of an output."""
 
     binary_data: Flag = Field(
         None, description="behind the JSON instead of in it", examples=[False]
@@ -81,14 +81,14 @@ class OutputParameters(Parameters):
 
 
 class RequestedOutput(Fields):
-    """One tensor that is asked for."""
+    """A requested tensor."""
 
     name: str = Field(description="images", examples=["images"])
     parameters: OutputParameters = OutputParameters()
 
 
 class RequestParameters(Parameters):
-    """What holds for the whole request."""
+    """Parameters of the request."""
 
     binary_data_output: Flag = Field(
         None,
@@ -106,7 +106,7 @@ class RequestParameters(Parameters):
 
 
 class InferenceRequest(Fields):
-    """A request to make images of latents, or of pictures."""
+    """A request to run a model on latents or pictures."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -137,7 +137,7 @@ class InferenceRequest(Fields):
 
 
 class InferenceOutput(BaseModel):
-    """One tensor of an answer."""
+    """A tensor of an answer."""
 
     name: str = Field(description="images", examples=["images"])
     datatype: str = Field(description="grey levels 0 … 255", examples=["UINT8"])
@@ -149,7 +149,7 @@ class InferenceOutput(BaseModel):
 
 
 class InferenceResponse(BaseModel):
-    """An answer; `id` is that of the request, if it has one."""
+    """An answer. Its id is that of the request, if any."""
 
     model_name: str = Field(description="that made the images", examples=["mnist"])
     model_version: str = Field(description="of the model", examples=["1"])
@@ -158,7 +158,7 @@ class InferenceResponse(BaseModel):
 
 
 class TensorMetadata(BaseModel):
-    """A tensor that a model takes or gives; -1 stands for the number of images."""
+    """An input or output of a model. A dimension of -1 is free."""
 
     name: str = Field(description="of the tensor", examples=["latents"])
     datatype: str = Field(description="of its values", examples=["FP32"])
@@ -166,7 +166,7 @@ class TensorMetadata(BaseModel):
 
 
 class ModelMetadata(BaseModel):
-    """A model: `versions` may be asked for by number."""
+    """A model and its versions."""
 
     name: str = Field(description="of the model", examples=["mnist"])
     versions: list[str] = Field(description="published", examples=[["1"]])
@@ -176,7 +176,7 @@ class ModelMetadata(BaseModel):
 
 
 class ServerMetadata(BaseModel):
-    """The server, and the extensions of the protocol that it knows."""
+    """The server and its protocol extensions."""
 
     name: str = Field(description="of the server", examples=["mirage"])
     version: str = Field(description="of the server", examples=["0.1.0"])
@@ -186,26 +186,26 @@ class ServerMetadata(BaseModel):
 
 
 class ServerLive(BaseModel):
-    """An answer to the question whether the server is alive."""
+    """Whether the server is alive."""
 
     live: bool = Field(description="whether it answers", examples=[True])
 
 
 class ServerReady(BaseModel):
-    """An answer to the question whether the server is ready."""
+    """Whether the server is ready."""
 
     ready: bool = Field(description="whether it can serve", examples=[True])
 
 
 class ModelReady(BaseModel):
-    """An answer to the question whether a model is ready."""
+    """Whether a model is ready."""
 
     name: str = Field(description="of the model", examples=["mnist"])
     ready: bool = Field(description="whether it can serve", examples=[True])
 
 
 class InferenceError(BaseModel):
-    """An error, as the protocol has it."""
+    """An error."""
 
     error: str = Field(
         description="what is wrong, for people",

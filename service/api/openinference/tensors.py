@@ -1,4 +1,4 @@
-"""The tensors of a model as the protocol describes them, and how their values are read."""
+"""Describes the tensors of a model for the protocol, and reads their values."""
 
 import math
 from collections.abc import Sequence
@@ -27,7 +27,7 @@ ANY_NUMBER = -1
 
 @dataclass(frozen=True)
 class TensorType:
-    """How the elements of a tensor are stored, and which JSON numbers they may be."""
+    """The storage and the allowed JSON numbers of a tensor's elements."""
 
     dtype: np.dtype[Any]
     numbers: frozenset[type]
@@ -42,12 +42,12 @@ TYPES = {
 
 
 def inputs_of(manifest: Manifest) -> list[TensorMetadata]:
-    """What the model takes."""
+    """Return the inputs of a model."""
     return [_metadata(tensor) for tensor in manifest.inputs]
 
 
 def outputs_of(manifest: Manifest) -> list[TensorMetadata]:
-    """What the model makes."""
+    """Return the outputs of a model."""
     return [_metadata(tensor) for tensor in manifest.outputs]
 
 
@@ -57,7 +57,7 @@ def _metadata(tensor: Tensor) -> TensorMetadata:
 
 
 def check_tensor(given: InferenceInput, wanted: TensorMetadata, count: int) -> None:
-    """Raise InvalidValue unless the tensor says that it is the wanted one, for `count` images."""
+    """Raise InvalidValue unless datatype and shape match, for `count` items."""
     if given.datatype != wanted.datatype:
         raise InvalidValue.of(
             wanted.name,
@@ -75,7 +75,7 @@ def _is_wrong(size: int, wanted: int) -> bool:
 
 
 def from_bytes(data: memoryview, name: str, datatype: str, shape: list[int]) -> Array:
-    """A tensor over little-endian bytes, without a copy where they lie aligned.
+    """Return a tensor of little-endian bytes, without a copy if they are aligned.
 
     Raises InvalidValue when they are more or fewer than the shape holds.
     """
@@ -86,12 +86,12 @@ def from_bytes(data: memoryview, name: str, datatype: str, shape: list[int]) -> 
             name,
             f"{name} has {len(data)} binary bytes; shape {shape} of {datatype} is {size_bytes}",
         )
-    # The JSON before them ends anywhere, and compiled kernels may rely on aligned elements.
+    # The JSON can end at any offset, and compiled kernels may rely on aligned elements.
     return np.require(np.frombuffer(data, dtype), requirements="A").reshape(shape)
 
 
 def from_json(data: list[Any], name: str, datatype: str, shape: list[int]) -> Array:
-    """A tensor of JSON numbers, flat or nested; raises InvalidValue for anything else."""
+    """Return a tensor of JSON numbers, flat or nested. Raises InvalidValue otherwise."""
     if data and len(shape) > 1 and isinstance(data[0], list):
         length = shape[0]
         for size in shape[1:]:
@@ -106,7 +106,9 @@ def from_json(data: list[Any], name: str, datatype: str, shape: list[int]) -> Ar
     if not {type(value) for value in data} <= kind.numbers:
         raise InvalidValue.of(name, f"data of {name} hold other than numbers of {datatype}")
     try:
-        with np.errstate(over="ignore"):  # what is too large becomes infinite, and is refused so
+        with np.errstate(
+            over="ignore"
+        ):  # too large values become infinite, and are rejected as such
             return np.array(data, kind.dtype).reshape(shape)
     except OverflowError:
         raise InvalidValue.of(name, f"data of {name} hold a number beyond {datatype}") from None
@@ -126,12 +128,12 @@ PLATFORM = "onnxruntime_onnx"
 
 
 def describe_server() -> ServerMetadata:
-    """The server."""
+    """Return the metadata of the server."""
     return ServerMetadata(name="mirage", version=version(DISTRIBUTION), extensions=EXTENSIONS)
 
 
 def describe_model(manifest: Manifest, versions: Sequence[int]) -> ModelMetadata:
-    """A model with its published versions."""
+    """Return the metadata of a model with its published versions."""
     return ModelMetadata(
         name=manifest.name,
         versions=[str(number) for number in versions],

@@ -23,9 +23,9 @@ from mirage.service.telemetry.logging import record_of
 from mirage.service.telemetry.metrics import Metrics
 from mirage.service.versions.releases import FileSignature, file_signature
 
-MAX_KEYS = 1000  # more than people keep apart by name; with MAX_BYTES it bounds each look
+MAX_KEYS = 1000  # with MAX_BYTES, bounds the time to read the file
 MAX_BYTES = 2**18
-PREFIX = "mirage_"  # by which people and secret scanners know what they have found
+PREFIX = "mirage_"  # lets people and secret scanners recognise a key
 NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
 LINE = re.compile(rf"({NAME.pattern})\s+([0-9a-f]{{64}})(?:\s+([1-9][0-9]{{0,8}}))?")
 
@@ -40,7 +40,7 @@ class Key:
 
 
 def read_keys(path: Path) -> tuple[Key, ...]:
-    """The keys of a file; raises KeysError."""
+    """Read the keys of a file. Raises KeysError."""
     try:
         with open(path, "rb", opener=_open_regular) as file:
             raw = file.read(MAX_BYTES + 1)
@@ -55,7 +55,7 @@ def read_keys(path: Path) -> tuple[Key, ...]:
 
 
 def parse_keys(raw: bytes) -> tuple[Key, ...]:
-    """The keys that the lines tell, which may be none; raises KeysError, without a line's text."""
+    """Parse the lines of a keys file. Raises KeysError, whose message contains no line."""
     keys = tuple(_parse_lines(raw.decode("utf-8-sig", "replace")))
     names = {key.name for key in keys}
     if len(names) < len(keys):
@@ -67,10 +67,10 @@ def parse_keys(raw: bytes) -> tuple[Key, ...]:
 
 
 def add_key(path: Path, name: str) -> str:
-    """Make a key, append its hash to the file, and return its text, which is kept nowhere.
+    """Create a key, append its hash to the file, and return the key, which is not stored.
 
-    A new file is for its owner alone. Raises KeysError for a file that is broken already,
-    ValueError for a name that is not allowed or not free.
+    A new file is readable by its owner only. Raises KeysError for a broken file, and ValueError for
+    a name that is invalid or in use.
     """
     if not NAME.fullmatch(name):
         raise ValueError(f"name is {name!r:.100}; 1 to 64 of A-Z a-z 0-9 . _ - are allowed")
@@ -104,12 +104,12 @@ def _parse_lines(text: str) -> Iterator[Key]:
 
 
 def _line_end(contents: bytes) -> bytes:
-    """What is missing at the end of a file that somebody wrote by hand."""
+    """Return the line end that a file edited by hand may lack."""
     return b"\n" if contents and not contents.endswith(b"\n") else b""
 
 
 def _open_regular(path: str, flags: int) -> int:
-    """Open a file, but nothing that could be waited on for ever."""
+    """Open a regular file; other files could block forever."""
     descriptor = os.open(path, flags | os.O_NONBLOCK)
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
@@ -123,55 +123,56 @@ POLL_S = 1.0
 
 
 class Keys:
-    """The keys of a file. A file that breaks, or goes, later leaves the keys as they were.
+    """The keys of a file, which is read again when it changes.
 
-    For files go for a moment when they are edited or mounted anew; to revoke all keys, empty it.
+    If the file becomes unreadable or is deleted, the keys stay as they were, because files can be
+    missing for a moment while they are edited or mounted. To revoke all keys, empty the file.
     """
 
     def __init__(self, path: Path, failures: Counter, unreadable: Gauge) -> None:
         self._path = path
         self._failures = failures
         self._unreadable = unreadable
-        self._keys: dict[bytes, Key] = {}  # by digest, of which nobody can guess a part
-        self._stamp: FileSignature = ()
+        self._keys: dict[bytes, Key] = {}  # by digest, so a lookup leaks nothing about keys
+        self._signature: FileSignature = ()
         self._fault: str | None = None  # why the file cannot be read now
 
     async def open(self) -> None:
-        """Read the file; raises KeysError."""
-        stamp = await asyncio.to_thread(file_signature, self._path)
-        self._take(await asyncio.to_thread(read_keys, self._path), stamp)
+        """Read the file. Raises KeysError."""
+        signature = await asyncio.to_thread(file_signature, self._path)
+        self._take(await asyncio.to_thread(read_keys, self._path), signature)
 
     async def follow(self) -> None:
-        """Keep up with the file until cancelled, whatever happens meanwhile."""
+        """Read the file again whenever it changes, until cancelled."""
         while True:
             await asyncio.sleep(POLL_S)
             await self.refresh()
 
     async def refresh(self) -> None:
-        """Read the file again if it has changed, or could not be read before."""
+        """Read the file if it has changed or could not be read before."""
         try:
-            stamp = await asyncio.to_thread(file_signature, self._path)
-            if stamp != self._stamp:
-                self._take(await asyncio.to_thread(read_keys, self._path), stamp)
+            signature = await asyncio.to_thread(file_signature, self._path)
+            if signature != self._signature:
+                self._take(await asyncio.to_thread(read_keys, self._path), signature)
         except KeysError as error:
-            self._tell(str(error))
-        except Exception as error:  # no thread to be had, for one; the next look may succeed
-            self._tell(f"keys_file is {self._path}; {error!r}")
+            self._report(str(error))
+        except Exception as error:  # such as a missing thread; the next attempt may succeed
+            self._report(f"keys_file is {self._path}; {error!r}")
         else:
             self._fault = None
             self._unreadable.set(0)
 
     def find(self, text: bytes) -> Key | None:
-        """The key of which this is the text."""
+        """Return the key with this text."""
         return self._keys.get(hashlib.sha256(text).digest())
 
-    def _take(self, keys: tuple[Key, ...], stamp: FileSignature) -> None:
+    def _take(self, keys: tuple[Key, ...], signature: FileSignature) -> None:
         self._keys = {key.digest: key for key in keys}
-        self._stamp = stamp
+        self._signature = signature
         log.info("keys read count=%d", len(keys))
 
-    def _tell(self, fault: str) -> None:
-        """Count and log a fault, but not again at each look while it lasts."""
+    def _report(self, fault: str) -> None:
+        """Count and log a fault once, however long it lasts."""
         self._unreadable.set(1)
         if fault != self._fault:
             self._fault = fault
@@ -179,7 +180,7 @@ class Keys:
             log.error("the %d keys stay as they were: %s", len(self._keys), fault)
 
 
-# All else needs a key, so that a path that is added later is not open by oversight.
+# Everything else needs a key, so that new paths are not open by mistake.
 OPEN = frozenset(
     {
         *("/", "/docs", "/openapi.json"),
@@ -190,7 +191,7 @@ OPEN_BELOW = ("/docs/static/", "/static/")
 
 
 class AskForKey:
-    """Lets those pass who have a key, and notes its name."""
+    """Requires a key, and records its name."""
 
     def __init__(self, app: ASGIApp, keys: Keys, metrics: Metrics) -> None:
         self._app = app
@@ -198,7 +199,7 @@ class AskForKey:
         self._metrics = metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer MissingKey and WrongKey at once, before the body is read."""
+        """Answer MissingKey and WrongKey before the body is read."""
         if scope["type"] == "http" and not is_open(scope["path"]):
             try:
                 key = find_key(self._keys, Headers(scope=scope))
@@ -211,7 +212,7 @@ class AskForKey:
 
 
 def find_key(keys: Keys, headers: Mapping[str, str]) -> Key:
-    """The key that a request carries; raises MissingKey and WrongKey."""
+    """Return the key of a request. Raises MissingKey and WrongKey."""
     text = _given(headers)
     if not text:
         raise MissingKey("a key is needed: Authorization: Bearer KEY, or X-Api-Key: KEY")
@@ -222,11 +223,11 @@ def find_key(keys: Keys, headers: Mapping[str, str]) -> Key:
 
 
 def is_open(path: str) -> bool:
-    """Whether a path may be had without a key."""
+    """Return whether a path needs no key."""
     return path in OPEN or path.startswith(OPEN_BELOW)
 
 
 def _given(headers: Mapping[str, str]) -> str:
-    """The text of the key that a request carries; empty for none."""
+    """Return the text of a request's key, or an empty string."""
     scheme, _, text = headers.get("authorization", "").partition(" ")
     return text.strip() if scheme.lower() == "bearer" else headers.get("x-api-key", "").strip()

@@ -1,4 +1,4 @@
-"""What surrounds the routes, as plain ASGI."""
+"""Middleware around the routes, as plain ASGI."""
 
 import time
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ class HeadAsGet:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass on everything else as it is."""
+        """Pass on other requests unchanged."""
         if scope["type"] != "http" or scope["method"] != "HEAD":
             await self._app(scope, receive, send)
             return
@@ -35,14 +35,14 @@ class HeadAsGet:
 
 
 class UnderPrefix:
-    """Tells routes the prefix that a proxy has taken away, in the way of ASGI."""
+    """Restores the path prefix that a proxy has removed, as ASGI's `root_path`."""
 
     def __init__(self, app: ASGIApp, root_path: str) -> None:
         self._app = app
         self._root_path = root_path
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """The path begins with it, and routes are looked for behind it."""
+        """Prepend the prefix to the path; routes match the rest."""
         if scope["type"] == "http":
             path = self._root_path + scope["path"]
             scope = {**scope, "root_path": self._root_path, "path": path}
@@ -57,7 +57,7 @@ class CountRequests:
         self._metrics = metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """An answer that never began counts as 500, one that began without its client as 499."""
+        """Without a started answer the status is 500; after a disconnect it is 499."""
         status = 500
         started = time.perf_counter()
 
@@ -79,14 +79,14 @@ class CountRequests:
 
 
 class Drain:
-    """Lets clients go while the service is draining, and refuses who comes when that is over."""
+    """Closes connections while the service drains, and rejects requests when it stops."""
 
     def __init__(self, app: ASGIApp, service: Service) -> None:
         self._app = app
         self._service = service
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """What has begun before is finished; probes are always answered."""
+        """Requests in flight are finished, and health checks are always answered."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -95,10 +95,10 @@ class Drain:
         async def send_and_part(message: Message) -> None:
             if message["type"] == "http.response.start" and service.draining:
                 headers = MutableHeaders(raw=list(message.get("headers", ())))
-                headers["connection"] = "close"  # so that the next request goes to another
+                headers["connection"] = "close"  # the next request goes to another process
                 message = {**message, "headers": headers.raw}
             if message["type"] == "http.response.body" and not message.get("more_body"):
-                service.unanswered.discard(id(scope))  # now, for the next line may be its last
+                service.unanswered.discard(id(scope))  # before the process can end
             await send(message)
 
         service.unanswered.add(id(scope))
@@ -124,7 +124,7 @@ PREFLIGHT_S = 3600
 
 
 def allow_origins(app: ASGIApp, origins: Sequence[str]) -> CORSMiddleware:
-    """Let pages of these origins call an application; keys are headers, so none needs cookies."""
+    """Allow pages of these origins to call an application. Cookies are not needed."""
     return CORSMiddleware(
         app,
         allow_origins=origins,

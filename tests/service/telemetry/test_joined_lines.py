@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from mirage.service.telemetry.joined_lines import MOST, JoinedLines
+from mirage.service.telemetry.joined_lines import MAX_LINES, JoinedLines
 
 
 class Writes(io.StringIO):
@@ -64,11 +64,11 @@ def test_a_warning_is_written_at_once_behind_what_is_kept(
 
 def test_no_more_than_a_few_lines_are_kept(writes: Writes, log: logging.Logger) -> None:
     async def run() -> None:
-        for _ in range(2 * MOST + 1):
+        for _ in range(2 * MAX_LINES + 1):
             log.info("x")
 
     asyncio.run(run())
-    assert writes.pieces == ["x\n" * MOST, "x\n" * MOST, "x\n"]
+    assert writes.pieces == ["x\n" * MAX_LINES, "x\n" * MAX_LINES, "x\n"]
 
 
 def test_without_an_event_loop_each_line_is_written_at_once(

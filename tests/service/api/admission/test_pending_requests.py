@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from mirage.service.api.admission.pending_requests import AT_ONCE, LOOK_S, PATIENCE, PendingRequests
+from mirage.service.api.admission.pending_requests import AT_ONCE, LOOK_S, MAX_WAIT, PendingRequests
 from mirage.service.errors import Overloaded
 
 MOST = 10 * AT_ONCE
@@ -28,7 +28,7 @@ class Arrivals:
         await asyncio.sleep(0)
 
     async def _wait(self, number: int) -> None:
-        await self.pending.turn()
+        await self.pending.admit()
         self.begun.append(number)
 
 
@@ -112,7 +112,7 @@ def test_more_than_the_most_are_rejected() -> None:
         await arrivals.arrive(AT_ONCE + 1)
         pending.check_room(60.0)
         await arrivals.arrive(1)
-        with pytest.raises(Overloaded, match="more requests arrive than can be begun"):
+        with pytest.raises(Overloaded, match="more requests arrive than can be started"):
             pending.check_room(60.0)
         for task in arrivals.tasks:
             task.cancel()
@@ -133,9 +133,9 @@ def test_who_would_wait_for_too_much_of_its_time_is_rejected(clock: SimpleNamesp
             left = len(pending)
         wait_s = left * each_s
         assert wait_s > 0
-        pending.check_room(1.1 * wait_s / PATIENCE)
+        pending.check_room(1.1 * wait_s / MAX_WAIT)
         with pytest.raises(Overloaded) as caught:
-            pending.check_room(0.9 * wait_s / PATIENCE)
+            pending.check_room(0.9 * wait_s / MAX_WAIT)
         assert caught.value.retry_after_s == pytest.approx(wait_s, rel=0.05)
         await asyncio.gather(*arrivals.tasks)
         clock.now += 1000.0  # in which none waited, and nothing can be learned
