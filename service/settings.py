@@ -95,7 +95,10 @@ class Settings(BaseSettings):
         32, ge=1, le=4096, description="most images of a batch; fewer if larger batches are slower"
     )
     linger_ms: float = Field(
-        2, ge=0, le=1000, description="longest wait for the next requests of just answered clients"
+        2,
+        ge=0,
+        le=1000,
+        description="longest wait of an unfilled batch for clients that were just answered",
     )
     images_per_request: int = Field(256, ge=1, le=65536, description="most images of a request")
     frames_per_request: int = Field(

@@ -11,6 +11,7 @@ import pytest
 from mirage_client import Client
 from mirage_client.__main__ import main
 from mirage_client.record import lock_dataset, read_record
+from tests.client.ended import KILLED_BEFORE_A_RENAME, ended
 from tests.client.servers import Answer, Proxy
 
 Captured = pytest.CaptureFixture[str]
@@ -24,20 +25,6 @@ resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]),) * 2)
 sys.exit(main(sys.argv[2:]))
 """
-# The process exits instead of renaming a file.
-KILLED_BEFORE_A_RENAME = """
-import os, signal, sys
-from mirage_client.__main__ import main
-left, replace = int(sys.argv[1]), os.replace
-def replace_or_die(source, target):
-    global left
-    left -= 1
-    if left < 0:
-        os.kill(os.getpid(), signal.SIGKILL)
-    replace(source, target)
-os.replace = replace_or_die
-sys.exit(main(sys.argv[2:]))
-"""
 
 
 def run(url: str, output: Path, *arguments: str, count: int = 30) -> int:
@@ -46,12 +33,6 @@ def run(url: str, output: Path, *arguments: str, count: int = 30) -> int:
 
 def arguments_of(url: str, output: Path, *arguments: str, count: int = 30) -> list[str]:
     return ["generate", "--url", url, "--count", str(count), "-o", str(output), *arguments]
-
-
-def ended(program: str, limit: int, arguments: list[str]) -> int:
-    """The exit code of a command in its own process; negative for a signal."""
-    command = [sys.executable, "-c", program, str(limit), *arguments]
-    return subprocess.run(command, check=False, stderr=subprocess.DEVNULL).returncode
 
 
 def files(root: Path) -> dict[str, bytes]:

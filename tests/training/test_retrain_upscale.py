@@ -16,8 +16,8 @@ from mirage.training.data.sources.pictures import PictureSet
 from mirage.training.errors import DataError
 from mirage.training.retrain import Job, retrain
 from mirage.training.runs.checkpoint import load_upscaler, load_weights, save_weights
+from mirage.training.runs.initial_weights import name_of
 from mirage.training.runs.run_dir import Run
-from mirage.training.runs.warm_start import name_of
 from tests.bundles import Toy, publish_toy
 from tests.training.helpers.upscalers import (
     picture_set,

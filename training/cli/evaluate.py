@@ -31,8 +31,8 @@ from mirage.training.evaluation.scores.stacked_mnist import stacked_scores
 from mirage.training.publish.candidate import Candidate, open_candidate
 from mirage.training.report.compare_page import Side, write_comparison
 from mirage.training.report.run_page import write_report
+from mirage.training.runs.initial_weights import is_bundle
 from mirage.training.runs.run_dir import Run, write_text
-from mirage.training.runs.warm_start import is_bundle
 
 Lines = Iterable[str]
 Add = Callable[..., argparse.ArgumentParser]

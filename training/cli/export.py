@@ -12,8 +12,8 @@ from mirage.training.publish.export import publish, republish
 from mirage.training.publish.model_card import ModelCard
 from mirage.training.publish.upscale.publish import publish_upscaler, republish_upscaler
 from mirage.training.runs.checkpoint import load_snapshot, load_upscaler
+from mirage.training.runs.initial_weights import is_bundle
 from mirage.training.runs.run_dir import Run
-from mirage.training.runs.warm_start import is_bundle
 
 
 def add_command(add: Callable[..., argparse.ArgumentParser]) -> None:

@@ -17,7 +17,7 @@ from mirage.training.errors import UsageError
 from mirage.training.presets import PRESETS
 from mirage.training.publish.model_card import ModelCard
 from mirage.training.runs.device import DEVICES, resolve_device
-from mirage.training.runs.warm_start import name_of
+from mirage.training.runs.initial_weights import name_of
 
 DATA = "a folder or ZIP of images, IDX, .npy or .npz files, or hf:NAME[:CONFIG][@SPLIT]"
 

@@ -23,8 +23,8 @@ from mirage.training.evaluation.restoration import (
     write_card,
 )
 from mirage.training.runs.checkpoint import load_upscaler
+from mirage.training.runs.initial_weights import is_bundle
 from mirage.training.runs.run_dir import Run
-from mirage.training.runs.warm_start import is_bundle
 
 LEAST_SIDE = 48
 """Smallest side of a picture in pixels; larger than the window of SSIM at every scale."""

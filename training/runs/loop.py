@@ -31,12 +31,12 @@ from mirage.training.runs.checkpoint import (
 )
 from mirage.training.runs.device import machine_sheet, resolve_precision
 from mirage.training.runs.growth import take_over
+from mirage.training.runs.initial_weights import warm_start
 from mirage.training.runs.monitor import Watchdog
 from mirage.training.runs.recorders import TensorBoardRecorder, make_film
 from mirage.training.runs.run_dir import Run
 from mirage.training.runs.state import TrainState
 from mirage.training.runs.step import Step
-from mirage.training.runs.warm_start import warm_start
 from mirage.training.tasks.randomness import Stream, random_stream
 from mirage.training.tasks.registry import TASKS
 from mirage.training.tasks.task import Data

@@ -1,4 +1,4 @@
-"""The interface of tasks; the rest of training is the same for all tasks."""
+"""The interface of tasks, which the training loop uses and knows nothing else of."""
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass

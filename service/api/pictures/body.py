@@ -4,7 +4,6 @@ import hashlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from functools import cached_property
 
 from pydantic import ValidationError
 from starlette.requests import Request
@@ -32,16 +31,15 @@ EXPLANATION = " of pictures; send a smaller one, or several requests"
 
 @dataclass(frozen=True)
 class Posted:
-    """The bytes of a picture or of a ZIP of pictures, and the parameters."""
+    """The bytes of a picture or of a ZIP of pictures, and the parameters.
+
+    `seed`, a hash of the bytes, selects the canary.
+    """
 
     data: bytes
     is_archive: bool
     fields: UpscaleRequest
-
-    @cached_property
-    def seed(self) -> int:
-        """A hash of the bytes, which replaces the seed in the choice of the canary."""
-        return int.from_bytes(hashlib.sha256(self.data).digest())
+    seed: int
 
 
 @asynccontextmanager
@@ -68,9 +66,8 @@ def _parse(
     if media_type == FORM:
         body, fields = _from_form(parse_form(body, content_type), fields)
         media_type = ZIP if body.startswith(b"PK\3\4") else None
-    found = Posted(body, media_type in ZIPS, fields)
-    found.seed  # noqa: B018  # here, where it holds nobody up
-    return found
+    seed = int.from_bytes(hashlib.sha256(body).digest())
+    return Posted(body, media_type in ZIPS, fields, seed)
 
 
 def _from_form(form: dict[str, bytes], query: UpscaleRequest) -> tuple[bytes, UpscaleRequest]:

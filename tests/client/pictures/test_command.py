@@ -10,6 +10,7 @@ import pytest
 
 from mirage_client.__main__ import main
 from mirage_client.lock import lock_folder
+from tests.client.ended import KILLED_BEFORE_A_RENAME, ended
 from tests.client.pictures.files import decoded, encoded, files, pixels, write
 from tests.client.servers import Answer, Proxy
 
@@ -17,20 +18,6 @@ Captured = pytest.CaptureFixture[str]
 TARGETS = ["a.png", "b.png", "sub/c.png", "sub/d.png"]
 BROKEN = Answer(200, {"x-model": "larger@1", "x-scale": "2"}, encoded(pixels(2, 2))[:-1], lost=True)
 
-# The process is killed instead of renaming a file.
-KILLED_BEFORE_A_RENAME = """
-import os, signal, sys
-from mirage_client.__main__ import main
-left, replace = int(sys.argv[1]), os.replace
-def replace_or_die(source, target):
-    global left
-    left -= 1
-    if left < 0:
-        os.kill(os.getpid(), signal.SIGKILL)
-    replace(source, target)
-os.replace = replace_or_die
-sys.exit(main(sys.argv[2:]))
-"""
 # The service cannot be imported.
 WITHOUT_THE_SERVICE = """
 import sys
@@ -102,9 +89,8 @@ def test_a_folder_killed_between_files_is_completed_identically(
     once, again = tmp_path / "once", tmp_path / "again"
     assert run(url, photos, once) == 0
     for renames in (0, 1, 2):
-        command = [sys.executable, "-c", KILLED_BEFORE_A_RENAME, str(renames)]
-        killed = subprocess.run([*command, *arguments_of(url, photos, again)], check=False)
-        assert killed.returncode == -signal.SIGKILL
+        arguments = arguments_of(url, photos, again)
+        assert ended(KILLED_BEFORE_A_RENAME, renames, arguments) == -signal.SIGKILL
         whole = {name: data for name, data in files(again).items() if not name.endswith(".part")}
         assert whole.items() <= files(once).items()
     assert run(url, photos, again) == 0
@@ -204,9 +190,9 @@ def test_explains_unusable_models_without_a_server(
 def test_names_the_package_that_is_missing(photos: Path, tmp_path: Path) -> None:
     command = [sys.executable, "-c", WITHOUT_THE_SERVICE]
     arguments = ["upscale", str(photos), "-o", str(tmp_path / "large")]
-    ended = subprocess.run([*command, *arguments], capture_output=True, text=True, check=False)
-    assert ended.returncode == 1
-    assert "run pip install 'mirage-gan[cpu]', or name a server with --url" in ended.stderr
+    result = subprocess.run([*command, *arguments], capture_output=True, text=True, check=False)
+    assert result.returncode == 1
+    assert "run pip install 'mirage-gan[cpu]', or name a server with --url" in result.stderr
 
 
 def test_fails_at_once_without_a_server_at_the_url(

@@ -296,3 +296,9 @@ def test_the_page_works_under_any_prefix(client: TestClient) -> None:
         assert not re.search(
             r"""(?:ask|fetch|import|from|url)\s*\(?\s*["'`]/""", page.body.decode()
         ), name
+
+
+def test_an_unknown_path_is_shown_with_its_control_characters(client: TestClient) -> None:
+    response = client.get("/healthz%0d%0a")
+    assert response.status_code == 404
+    assert response.json()["detail"] == r"'/healthz\r\n' is no path of this service"

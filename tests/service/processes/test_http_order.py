@@ -3,7 +3,6 @@
 import contextlib
 import json
 import socket
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -20,13 +19,6 @@ from tests.service.helpers.raw_http import (
     seeds,
 )
 from tests.service.helpers.server_process import Process, serving
-
-
-@pytest.fixture(scope="module")
-def process(models_root: Path) -> Iterator[Process]:
-    with serving(models_root) as process:
-        yield process
-
 
 # Order
 

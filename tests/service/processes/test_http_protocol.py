@@ -23,12 +23,6 @@ from tests.service.helpers.server_process import Process, serving
 
 
 @pytest.fixture(scope="module")
-def process(models_root: Path) -> Iterator[Process]:
-    with serving(models_root) as process:
-        yield process
-
-
-@pytest.fixture(scope="module")
 def hasty(models_root: Path) -> Iterator[Process]:
     """A service with short timeouts."""
     flags = ("--head-timeout-s", "0.3", "--body-timeout-s", "0.3", "--keep-alive-s", "0.3")
