@@ -123,7 +123,7 @@ EMOJI: dict[str, Any] = {
 }
 
 AVATARS: dict[str, Any] = {
-    # About 950 transparent pictures at 32x32, with --mirror; five hours on one core. The generator
+    # About 950 transparent pictures at 32x32, with --mirror; 3.6 hours on one core. The generator
     # first learns to reconstruct them. The soft clamp gives flat backgrounds and alpha; without it
     # the discriminator detects planes that are not exactly flat. Gamma starts high, because a low
     # one loses variety early, and falls for details. The networks begin at 4x4: a first map of 8x8
@@ -187,9 +187,9 @@ ICON_X4: dict[str, Any] = UPSCALE | {
 }
 
 PHOTO_X4: dict[str, Any] = UPSCALE | {
-    # Content loss for 800 kimg, about one and a quarter hours on one core. --kimg 900 adds
-    # adversarial training. The discriminator starts with the adversarial ratio, which rises slowly,
-    # so that the discriminator has learned something before it affects the generator.
+    # Content loss for 800 kimg, about an hour on one core. --kimg 900 adds adversarial training,
+    # whose benefit is not measured. The discriminator starts with the adversarial ratio. That rises
+    # slowly, so that the discriminator has learned something before it affects the generator.
     "kimg": 800,
     "lr": {
         "start": 1e-3,
