@@ -12,7 +12,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -49,10 +49,10 @@ WINDOWS = 10
 
 
 @contextmanager
-def serving(model: str) -> Iterator[tuple[int, int]]:
+def serving(models: Path, model: str) -> Iterator[tuple[int, int]]:
     """Start a service of one process; yields its process id and port."""
     port = free_port()
-    command = [sys.executable, "-m", "service", "--default-model", model, "--port", str(port)]
+    command = [sys.executable, "-m", "service", "--models", str(models), "--default-model", model, "--port", str(port)]
     server = subprocess.Popen([*command, *FLAGS], cwd=ROOT, stderr=subprocess.DEVNULL)
     try:
         while not is_ready(port):
@@ -67,10 +67,11 @@ def serving(model: str) -> Iterator[tuple[int, int]]:
 
 def is_ready(port: int) -> bool:
     """Whether the service answers requests."""
-    with suppress(OSError):
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=9) as answer:
-            return answer.status == 200
-    return False
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=9):
+            return True
+    except OSError:
+        return False
 
 
 def make_picture(width: int, height: int, mode: str, kind: str) -> bytes:
@@ -83,7 +84,9 @@ def make_picture(width: int, height: int, mode: str, kind: str) -> bytes:
     buffer = io.BytesIO()
     pixels = smooth // 2 + 64 + noise
     if mode == "RGBA":
-        pixels[:, :, 3] = np.where(smooth[:, :, 3] > 160, 255, np.where(smooth[:, :, 3] < 100, 0, pixels[:, :, 3]))
+        pixels[:, :, 3] = np.where(
+            smooth[:, :, 3] > 160, 255, np.where(smooth[:, :, 3] < 100, 0, pixels[:, :, 3])
+        )
     Image.fromarray(pixels).save(buffer, kind, quality=90, compress_level=1)
     return buffer.getvalue()
 
@@ -99,7 +102,9 @@ def post(port: int, data: bytes, scale: float) -> int:
     return size
 
 
-def measure_large(cases: dict[str, tuple[int, int, str, str, float]], pid: int, port: int) -> list[dict[str, Any]]:
+def measure_large(
+    cases: dict[str, tuple[int, int, str, str, float]], pid: int, port: int
+) -> list[dict[str, Any]]:
     rows = []
     small = make_picture(64, 64, "RGB", "PNG")
     for name, (width, height, mode, kind, scale) in cases.items():
@@ -128,12 +133,21 @@ def measure_large(cases: dict[str, tuple[int, int, str, str, float]], pid: int, 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--models", type=Path, default=ROOT / "models")
     parser.add_argument("--model", default="photo-x4")
     parser.add_argument("--huge", action="store_true")
     parser.add_argument("--only", default="")
     options = parser.parse_args()
-    with serving(options.model) as (pid, port):
-        rows = measure_large({k: v for k, v in (LARGE | (HUGE if options.huge else {})).items() if options.only in k}, pid, port)
+    with serving(options.models, options.model) as (pid, port):
+        rows = measure_large(
+            {
+                k: v
+                for k, v in (LARGE | (HUGE if options.huge else {})).items()
+                if options.only in k
+            },
+            pid,
+            port,
+        )
     print(json.dumps({"large": rows}))
 
 
