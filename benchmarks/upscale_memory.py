@@ -52,7 +52,17 @@ WINDOWS = 10
 def serving(models: Path, model: str) -> Iterator[tuple[int, int]]:
     """Start a service of one process; yields its process id and port."""
     port = free_port()
-    command = [sys.executable, "-m", "service", "--models", str(models), "--default-model", model, "--port", str(port)]
+    command = [
+        sys.executable,
+        "-m",
+        "service",
+        "--models",
+        str(models),
+        "--default-model",
+        model,
+        "--port",
+        str(port),
+    ]
     server = subprocess.Popen([*command, *FLAGS], cwd=ROOT, stderr=subprocess.DEVNULL)
     try:
         while not is_ready(port):
