@@ -1,69 +1,77 @@
-"""Measures the memory of a worker while it enlarges pictures.
+"""Measures the memory of a service of one process while it enlarges pictures.
 
-`large`: the peak above the worker at rest for answers and pictures of 24 and 48 megapixels.
-`sizes`: resident memory over pictures of many distinct sizes, each sent once.
+First the peak above the service at rest, for large answers and large pictures. Then the resident
+memory over pictures of many distinct sizes, each sent once, in random order.
 """
 
 import argparse
+import http.client
 import io
 import json
+import random
+import statistics
 import subprocess
 import sys
 import time
-import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from PIL import Image
 from serving.processes import cpu_s_of_threads, memory_peak_mb, reset_memory_peak, resident_mb
-from serving.servers import free_port
+from serving.servers import Row, free_port
 
 ROOT = Path(__file__).parent.parent
 # The limits are raised, so that they do not reject what is measured.
 FLAGS = (
-    *("--workers", "1", "--provider", "cpu", "--log-level", "warning"),
+    *("--workers", "1", "--provider", "cpu", "--log-level", "error"),
     *("--megapixels-per-request", "1000", "--picture-megapixels", "64"),
-    *("--queue-megapixels", "1000", "--picture-bytes", str(2**29), "--picture-memory-bytes"),
-    *(str(2**32), "--picture-deadline-s", "3600"),
+    *("--queue-megapixels", "1000", "--picture-bytes", str(2**29)),
+    *("--picture-memory-bytes", str(2**32), "--picture-deadline-s", "3600"),
 )
-# Width, height, mode, format and scale, by name. All answers are PNG.
-LARGE: dict[str, tuple[int, int, str, str, float]] = {
-    "wide": (2000, 175, "RGB", "JPEG", 4),
-    "answer of 24 megapixels": (1500, 1000, "RGB", "JPEG", 4),
-    "answer of 48 megapixels": (2000, 1500, "RGB", "JPEG", 4),
-    "answer of 48 megapixels with alpha": (2000, 1500, "RGBA", "PNG", 4),
-    "answer of 48 megapixels, as wide as allowed": (16384, 183, "RGB", "JPEG", 4),
-    "answer of 27 megapixels, resized": (2000, 1500, "RGB", "JPEG", 3),
-}
-HUGE: dict[str, tuple[int, int, str, str, float]] = {
-    "picture of 24 megapixels": (6000, 4000, "RGB", "JPEG", 1),
-    "picture of 48 megapixels": (8000, 6000, "RGB", "JPEG", 1),
-    "picture of 48 megapixels with alpha": (8000, 6000, "RGBA", "PNG", 1),
-}
-SIDE = 100  # of the largest of the many pictures: SIDE² sizes
-REST_S = 8  # longer than lanes must be idle to release memory
-WINDOWS = 10
+REST_S = 8  # longer than engines must be idle to release memory
+SIDE = 100  # of the largest of the pictures of distinct sizes, SIDE² in all
+WINDOWS = 10  # parts of them, each with a median
+SAMPLE_EVERY = 10  # pictures
+
+
+@dataclass(frozen=True)
+class Case:
+    """A picture to enlarge; the answer is a PNG."""
+
+    name: str
+    width: int
+    height: int
+    scale: float = 4
+    mode: str = "RGB"
+    format: str = "JPEG"
+
+
+LARGE = (
+    Case("answer of 24 megapixels", 1500, 1000),
+    Case("answer of 48 megapixels", 2000, 1500),
+    Case("answer of 48 megapixels with alpha", 2000, 1500, mode="RGBA", format="PNG"),
+    Case("answer of 48 megapixels, as wide as allowed", 16384, 183),
+    Case("answer of 27 megapixels, resized", 2000, 1500, scale=3),
+)
+# Minutes of processor time: the model makes 16 times as many pixels.
+HUGE = (
+    Case("picture of 24 megapixels", 6000, 4000, scale=1),
+    Case("picture of 48 megapixels", 8000, 6000, scale=1),
+    Case("picture of 48 megapixels with alpha", 8000, 6000, scale=1, mode="RGBA", format="PNG"),
+)
 
 
 @contextmanager
 def serving(models: Path, model: str) -> Iterator[tuple[int, int]]:
     """Start a service of one process; yields its process id and port."""
     port = free_port()
-    command = [
-        sys.executable,
-        "-m",
-        "service",
-        "--models",
-        str(models),
-        "--default-model",
-        model,
-        "--port",
-        str(port),
-    ]
-    server = subprocess.Popen([*command, *FLAGS], cwd=ROOT, stderr=subprocess.DEVNULL)
+    command = [sys.executable, "-m", "service", "--models", str(models), "--default-model", model]
+    server = subprocess.Popen(
+        [*command, "--port", str(port), *FLAGS], cwd=ROOT, stderr=subprocess.DEVNULL
+    )
     try:
         while not is_ready(port):
             if server.poll() is not None:
@@ -77,88 +85,114 @@ def serving(models: Path, model: str) -> Iterator[tuple[int, int]]:
 
 def is_ready(port: int) -> bool:
     """Whether the service answers requests."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=9)
     try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=9):
-            return True
+        connection.request("GET", "/readyz")
+        return connection.getresponse().status == http.HTTPStatus.OK
     except OSError:
         return False
+    finally:
+        connection.close()
 
 
-def make_picture(width: int, height: int, mode: str, kind: str) -> bytes:
-    """Return a file of smooth shapes with some noise, compressible about as a photograph."""
+def make_picture(case: Case) -> bytes:
+    """Return a file of smooth shapes with some noise, about as compressible as a photograph."""
     rng = np.random.default_rng(0)
-    channels = len(mode)
-    coarse = rng.integers(0, 256, (height // 16 + 2, width // 16 + 2, channels), np.uint8)
-    smooth = np.asarray(Image.fromarray(coarse).resize((width, height), Image.Resampling.BICUBIC))
-    noise = rng.integers(0, 8, smooth.shape, np.uint8)
+    shape = case.height // 16 + 2, case.width // 16 + 2, len(case.mode)
+    coarse = Image.fromarray(rng.integers(0, 256, shape, np.uint8))
+    smooth = np.asarray(coarse.resize((case.width, case.height), Image.Resampling.BICUBIC))
+    pixels = smooth // 2 + rng.integers(0, 8, smooth.shape, np.uint8)
+    if case.mode == "RGBA":  # a third each is transparent, opaque and in between
+        alpha = smooth[:, :, 3].astype(np.int16)
+        pixels[:, :, 3] = (3 * (alpha - 85)).clip(0, 255)
     buffer = io.BytesIO()
-    pixels = smooth // 2 + 64 + noise
-    if mode == "RGBA":
-        pixels[:, :, 3] = np.where(
-            smooth[:, :, 3] > 160, 255, np.where(smooth[:, :, 3] < 100, 0, pixels[:, :, 3])
-        )
-    Image.fromarray(pixels).save(buffer, kind, quality=90, compress_level=1)
+    Image.fromarray(pixels).save(buffer, case.format, quality=90, compress_level=1)
     return buffer.getvalue()
 
 
-def post(port: int, data: bytes, scale: float) -> int:
+def post(connection: http.client.HTTPConnection, data: bytes, scale: float) -> int:
     """Enlarge a picture; returns the bytes of the answer."""
-    url = f"http://127.0.0.1:{port}/upscale?scale={scale:g}"
-    request = urllib.request.Request(url, data, {"content-type": "application/octet-stream"})
+    headers = {"content-type": "application/octet-stream"}
+    connection.request("POST", f"/upscale?scale={scale:g}", data, headers)
+    response = connection.getresponse()
+    if response.status != http.HTTPStatus.OK:
+        raise SystemExit(f"the service answered {response.status}: {response.read()!r}")
     size = 0
-    with urllib.request.urlopen(request, timeout=3600) as answer:
-        while part := answer.read(2**16):
-            size += len(part)
+    while part := response.read(2**16):
+        size += len(part)
     return size
 
 
-def measure_large(
-    cases: dict[str, tuple[int, int, str, str, float]], pid: int, port: int
-) -> list[dict[str, Any]]:
-    rows = []
-    small = make_picture(64, 64, "RGB", "PNG")
-    for name, (width, height, mode, kind, scale) in cases.items():
-        data = make_picture(width, height, mode, kind)
-        post(port, small, 4)
+def measure_large(cases: tuple[Case, ...], pid: int, port: int) -> Iterator[Row]:
+    """Yield the peaks of pictures that are sent one by one to a service at rest."""
+    for case in cases:
+        data = make_picture(case)
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=3600)
+        post(connection, make_picture(Case("small", 64, 64)), 1)
         time.sleep(REST_S)
         reset_memory_peak(pid)
         rest, cpu_s = resident_mb(pid), sum(cpu_s_of_threads(pid).values())
-        size = post(port, data, scale)
-        decoded = width * height * len(mode) / 2**20
+        size = post(connection, data, case.scale)
+        connection.close()
         above = memory_peak_mb(pid) - rest
-        row = {
-            "case": name,
+        decoded = case.width * case.height * len(case.mode) / 2**20
+        yield {
+            "case": case.name,
             "posted_mib": round(len(data) / 2**20, 1),
-            "answer_mib": round(size / 2**20, 1),
             "decoded_mib": round(decoded, 1),
+            "answer_mib": round(size / 2**20, 1),
             "rest_mib": round(rest, 1),
             "peak_above_rest_mib": round(above, 1),
             "beyond_decoded_mib": round(above - decoded, 1),
             "cpu_s": round(sum(cpu_s_of_threads(pid).values()) - cpu_s, 1),
         }
-        print(json.dumps(row), file=sys.stderr)
-        rows.append(row)
-    return rows
+
+
+def measure_sizes(side: int, pid: int, port: int) -> Row:
+    """The resident memory over pictures of all sizes up to a side, after a tenth of them."""
+    sizes = [(width, height) for width in range(1, side + 1) for height in range(1, side + 1)]
+    random.Random(0).shuffle(sizes)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=3600)
+    picture = Image.open(io.BytesIO(make_picture(Case("", side, side, format="PNG"))))
+    samples = []
+    for number, (width, height) in enumerate(sizes):
+        buffer = io.BytesIO()
+        picture.crop((0, 0, width, height)).save(buffer, "PNG")
+        post(connection, buffer.getvalue(), 4)
+        if number % SAMPLE_EVERY == SAMPLE_EVERY - 1:
+            samples.append(resident_mb(pid))
+    connection.close()
+    length = len(samples) // WINDOWS
+    windows = [
+        round(statistics.median(samples[n * length : (n + 1) * length]), 1) for n in range(WINDOWS)
+    ]
+    time.sleep(REST_S)
+    return {
+        "sizes": len(sizes),
+        "windows_mib": windows,
+        "growth": round(windows[-1] / windows[0] - 1, 4),
+        "at_rest_mib": round(resident_mb(pid), 1),
+    }
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--models", type=Path, default=ROOT / "models")
     parser.add_argument("--model", default="photo-x4")
-    parser.add_argument("--huge", action="store_true")
-    parser.add_argument("--only", default="")
+    parser.add_argument("--huge", action="store_true", help="large pictures, too: minutes")
+    parser.add_argument("--only", default="", help="cases whose name contains this")
+    parser.add_argument("--side", type=int, default=SIDE, help="sizes from 1x1; 0: none")
     options = parser.parse_args()
+    cases = [case for case in LARGE + HUGE * options.huge if options.only in case.name]
+    rows, sizes = [], None
     with serving(options.models, options.model) as (pid, port):
-        rows = measure_large(
-            {
-                k: v
-                for k, v in (LARGE | (HUGE if options.huge else {})).items()
-                if options.only in k
-            },
-            pid,
-            port,
-        )
-    print(json.dumps({"large": rows}))
+        for row in measure_large(tuple(cases), pid, port):
+            print(json.dumps(row), file=sys.stderr)
+            rows.append(row)
+    if options.side:
+        with serving(options.models, options.model) as (pid, port):
+            sizes = measure_sizes(options.side, pid, port)
+    print(json.dumps({"large": rows, "sizes": sizes}))
 
 
 if __name__ == "__main__":

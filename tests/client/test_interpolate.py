@@ -27,11 +27,12 @@ def zipped(*contents: bytes) -> bytes:
 
 
 def test_frames_begin_and_end_with_the_points(client: Client) -> None:
-    frames = client.interpolate(POINTS, steps=4, model="named")
+    points = [{"seed": 7, "label": "cat"}, {"seed": 8, "index": 2, "label": "3"}]
+    frames = client.interpolate(points, steps=4, model="named")
     assert len(frames) == 5
     ends = [
-        client.generate(seed=7, model="named")[0],
-        client.generate(seed=8, index=2, labels=0, model="named")[0],
+        client.generate(seed=7, labels="cat", model="named")[0],
+        client.generate(seed=8, index=2, labels="3", model="named")[0],
     ]
     for frame, image in zip((frames[0], frames[-1]), ends, strict=True):
         assert np.array_equal(frame.array(), image.array())
