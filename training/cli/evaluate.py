@@ -158,6 +158,14 @@ def _check_classes(candidate: Candidate, data: Dataset) -> None:
         raise DataError(
             f"{candidate.name} has {len(candidate.classes)} classes and --data {len(data.classes)}"
         )
+    if set(candidate.classes) != set(data.classes):
+        return  # other names for the same number of classes
+    for number, (own, other) in enumerate(zip(candidate.classes, data.classes, strict=True)):
+        if own != other:
+            raise DataError(
+                f"{candidate.name} has its classes in another order than --data:"
+                f" class {number} is {own} there and {other} here"
+            )
 
 
 def _check_extras(options: argparse.Namespace, candidate: Candidate, test: Dataset | None) -> None:
