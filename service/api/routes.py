@@ -7,14 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from mirage.service.api.content.attachment import CARD, SAMPLES, find_attachment
-from mirage.service.api.document.parts import (
-    BINARY,
-    TEXT,
-    Responses,
-    content,
-    header,
-    refusals,
-)
+from mirage.service.api.document.parts import BINARY, TEXT, Responses, content, header, refusals
 from mirage.service.api.model_info import ModelDetail, ModelList, describe_model, list_known
 from mirage.service.api.schemas import Status
 from mirage.service.api.state import Service, service_of
@@ -38,9 +31,8 @@ Version = Annotated[
 ]
 PROMETHEUS_TEXT = "text/plain; version=0.0.4; charset=utf-8"
 
-MODELS, OPERATION = "Models", "Operation"  # tags
-
-router = APIRouter()
+models = APIRouter(tags=["Models"])
+operation = APIRouter(tags=["Operation"])
 
 
 def _attached(text: str, media_type: str, schema: dict[str, str] = TEXT) -> Responses:
@@ -60,23 +52,20 @@ def _attached(text: str, media_type: str, schema: dict[str, str] = TEXT) -> Resp
     }
 
 
-@router.get("/models", tags=[MODELS], summary="List the models")
+@models.get("/models", summary="List the models")
 async def get_models(request: Request) -> ModelList:
     """All models in the models folder, with their published and released versions."""
     return await list_known(service_of(request))
 
 
-@router.get(
-    "/models/{name}", tags=[MODELS], summary="Describe a model", responses=refusals(NoSuchModel)
-)
+@models.get("/models/{name}", summary="Describe a model", responses=refusals(NoSuchModel))
 async def get_model(request: Request, name: Name) -> ModelDetail:
     """A model: its loaded versions, and what the bytes of its images depend on."""
     return await describe_model(service_of(request), name)
 
 
-@router.get(
+@models.get(
     "/models/{name}/samples",
-    tags=[MODELS],
     summary="Show samples of a model",
     response_class=Response,
     responses=_attached("A grid of images", "image/png", BINARY),
@@ -86,9 +75,8 @@ async def get_samples(request: Request, name: Name, version: Version = None) -> 
     return await _attachment(request, name, version, SAMPLES, "image/png")
 
 
-@router.get(
+@models.get(
     "/models/{name}/card",
-    tags=[MODELS],
     summary="Show the card of a model",
     response_class=Response,
     responses=_attached("Data, licence, scores and limits, in Markdown", "text/markdown"),
@@ -98,24 +86,14 @@ async def get_card(request: Request, name: Name, version: Version = None) -> Res
     return await _attachment(request, name, version, CARD, "text/markdown")
 
 
-@router.get(
-    "/healthz",
-    tags=[OPERATION],
-    summary="Is the process alive?",
-    responses=refusals(EngineStuck),
-)
+@operation.get("/healthz", summary="Is the process alive?", responses=refusals(EngineStuck))
 async def get_health(request: Request) -> Status:
     """503 if an engine run hangs; the process must then be replaced."""
     service_of(request).check_alive()
     return Status(status="alive")
 
 
-@router.get(
-    "/readyz",
-    tags=[OPERATION],
-    summary="Is it able to serve?",
-    responses=refusals(NotReady, Draining),
-)
+@operation.get("/readyz", summary="Is it able to serve?", responses=refusals(NotReady, Draining))
 async def get_readiness(request: Request) -> Status:
     """503 until the models are loaded, and after the stop signal."""
     service = service_of(request)
@@ -126,9 +104,8 @@ async def get_readiness(request: Request) -> Status:
     return Status(status="ready")
 
 
-@router.get(
+@operation.get(
     "/metrics",
-    tags=[OPERATION],
     summary="Metrics for Prometheus",
     response_class=Response,
     responses={200: {"content": content(("text/plain",), TEXT)}, **refusals(MetricsUnavailable)},

@@ -10,6 +10,7 @@ from starlette.routing import BaseRoute, Route
 
 from mirage.service.api.content.request_body import OCTETS
 from mirage.service.api.document.parts import (
+    OF_IMAGES,
     POSITIVE,
     Responses,
     content,
@@ -32,33 +33,25 @@ from mirage.service.api.openinference.schemas import (
 )
 from mirage.service.api.routes import Name
 from mirage.service.errors import (
-    BodyTooLarge,
-    DeadlinePassed,
-    DeadlineUnreachable,
     Draining,
     EngineStuck,
+    HeadTooLarge,
     InternalError,
-    InvalidValue,
-    LimitExceeded,
-    Malformed,
     MissingKey,
     ModelRefused,
     NoSuchModel,
+    NotAcceptable,
     NotReady,
-    Overloaded,
-    RateLimited,
+    RequestTimeout,
     ServiceError,
-    UnsupportedBody,
     WrongKey,
 )
 
 OF_SERVER = (MissingKey, WrongKey, InternalError)
 OF_READY = (NotReady, Draining)
 OF_MODEL = (*OF_SERVER, NoSuchModel, ModelRefused, *OF_READY)
-OF_INFER = (
-    *(Malformed, InvalidValue, LimitExceeded, BodyTooLarge, UnsupportedBody),
-    *(Overloaded, RateLimited, DeadlineUnreachable, *OF_MODEL, DeadlinePassed),
-)
+NOT_OF_INFER = {NotAcceptable, RequestTimeout, HeadTooLarge}
+OF_INFER = [error for error in OF_IMAGES if error not in NOT_OF_INFER]
 LENGTH = "Inference-Header-Content-Length"
 BYTES_OF_JSON = "Bytes of the JSON, if binary tensors follow it", 512, POSITIVE
 ABOUT_INFER = (
