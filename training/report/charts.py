@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
 WIDTH, HEIGHT = 320, 150
 LEFT, RIGHT, TOP, BOTTOM = 44, 8, 8, 22
@@ -258,7 +258,7 @@ def read_watch(path: Path) -> Watch | None:
     """Read `watchdog.json`; None if it is missing or invalid."""
     try:
         return Watch.model_validate(json.loads(path.read_bytes()))
-    except (OSError, ValueError, ValidationError):
+    except (OSError, ValueError, RecursionError):
         return None
 
 

@@ -84,7 +84,7 @@ class Run:
         try:
             content = json.loads(self.config_file.read_text())
             return TrainConfig.model_validate(content["config"]), content["data"]
-        except (OSError, ValueError, KeyError) as error:
+        except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
             raise DataError(f"{self.path} is no run: config.json cannot be read") from error
 
     def write_machine(self, sheet: dict[str, str | int]) -> None:
@@ -103,7 +103,7 @@ class Run:
         """Read the record of `write_command`; None if it is missing or damaged."""
         try:
             return Command.of(json.loads(self.command_file.read_bytes()))
-        except (OSError, ValueError):
+        except (OSError, ValueError, RecursionError):
             return None
 
     def rewind_stats(self, nimg: int) -> None:

@@ -43,6 +43,7 @@ async function read(path) {
 function show(state) {
   byId("heard").hidden = true;
   byId("main").hidden = false;
+  for (const id of ["pictures", "course"]) byId(id).hidden = state.status === "waiting";
   showOverview(state);
   showNotices(state);
   showSamples(state);

@@ -34,7 +34,7 @@ function status(state) {
     case "finished":
       return { kind: "good", title: "Finished", text: `${kimg(progress.nimg)} kimg in ${duration(progress.trained_s)} of training.` };
     case "failed":
-      return { kind: "bad", title: `Stopped by the watchdog after ${kimg(state.alarm.nimg)} kimg`, text: reason(state.alarm), resume: true };
+      return { kind: "bad", title: `Stopped by the watchdog after ${kimg(state.alarm.nimg)} kimg`, text: reason(state), resume: true };
     default:
       return { kind: "warning", title: stoppedAt(progress), text: resumption(state), resume: true };
   }
@@ -57,10 +57,11 @@ function resumption({ progress, command }) {
   return command === null ? `${from}, when the command that started it is run again.` : `${from}, with:`;
 }
 
-function reason({ sign, value, threshold, text, advice }) {
+function reason({ alarm: { sign, value, threshold, text, advice }, command }) {
   const limit = threshold === null ? "" : `, the limit ${number(threshold)}`;
   const first = `${title(sign)} was ${value === null ? "not a number" : number(value)}${limit}.`;
-  return [first, text, advice].filter(Boolean).join(" ");
+  const next = `Changed settings need a new --run.${command === null ? "" : " This one was started with:"}`;
+  return [first, text, advice, next].filter(Boolean).join(" ");
 }
 
 function banner(notice, state) {

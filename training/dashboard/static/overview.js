@@ -3,6 +3,7 @@
 import { byId, element, rebuild, setText } from "./dom.js";
 import { clock, duration, kimg } from "./text.js";
 
+const NAMED_SHARE = 0.1; // of the run, below which the name of a stage does not fit
 const STATUSES = {
   waiting: "Not begun",
   training: "Training",
@@ -58,7 +59,8 @@ function stages(state) {
   const now = stageAt(state);
   return state.stages.map((stage, index) => {
     const end = state.stages[index + 1]?.nimg ?? state.progress.total;
-    const node = element("li", {}, element("span", {}, stage.name));
+    const fits = (end - stage.nimg) / state.progress.total > NAMED_SHARE;
+    const node = element("li", { className: fits ? "" : "narrow" }, element("span", {}, stage.name));
     node.style.flexGrow = Math.max(1, end - stage.nimg);
     if (stage === now) node.setAttribute("aria-current", "step");
     node.title = `${stage.name}: from ${kimg(stage.nimg)} to ${kimg(end)} kimg`;
@@ -70,7 +72,7 @@ function facts(state) {
   const { progress } = state;
   const training = state.status === "training";
   const shown = [];
-  if (training && progress.seconds_left !== null) {
+  if (progress.seconds_left) {
     shown.push(["time left", duration(progress.seconds_left)], ["ends about", clock(progress.seconds_left)]);
   }
   if (progress.kimg_per_s) shown.push(["images per second", String(Number((1000 * progress.kimg_per_s).toPrecision(3)))]);

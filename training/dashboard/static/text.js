@@ -24,15 +24,19 @@ export function clock(seconds) {
   return then.toLocaleString("en-GB", { ...day, hour: "2-digit", minute: "2-digit" });
 }
 
-/** Three significant digits: 0.309, 12.3, 4.5e-7. */
+/** Three significant digits: 0.309, −12.3, 4.5e−7. */
 export function number(value) {
   const size = Math.abs(value);
-  if (size !== 0 && (size < 1e-3 || size >= 1e5)) return value.toExponential(2).replace(/\.?0+e\+?/, "e");
-  return String(Number(value.toPrecision(3)));
+  const short = size !== 0 && (size < 1e-3 || size >= 1e5);
+  const text = short ? value.toExponential(2).replace(/\.?0*e\+?/, "e") : String(Number(value.toPrecision(3)));
+  return text.replaceAll("-", "−");
 }
 
-/** "d_gradient" -> "D gradient". */
+const SIGNALS = { d_gradient: "Discriminator’s gradient", g_gradient: "Generator’s gradient", r1_to_r2: "R1 to R2" };
+
+/** The name of a signal as a title. */
 export function title(name) {
+  if (name in SIGNALS) return SIGNALS[name];
   const words = name.replaceAll("_", " ");
   return words.charAt(0).toUpperCase() + words.slice(1);
 }

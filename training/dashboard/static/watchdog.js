@@ -27,16 +27,19 @@ function nothing() {
 
 function table(signals) {
   const head = ["signal", "now", "allowed"].map((text) => element("th", { scope: "col" }, text));
-  const body = element("tbody", {}, ...signals.map(row));
-  return element("table", { className: "signals" }, element("thead", {}, element("tr", {}, ...head)), body);
+  const bodies = signals.map((signal) => element("tbody", {}, ...rows(signal)));
+  return element("table", { className: "signals" }, element("thead", {}, element("tr", {}, ...head)), ...bodies);
 }
 
-function row(signal) {
+/** A row with the values, and one with the explanation, which needs the whole width on phones. */
+function rows(signal) {
   const kind = signal.beyond ? "warning" : signal.judged ? "good" : "early";
-  const dot = element("i", { className: "dot", role: "img", "aria-label": STATES[kind] });
+  const dot = element("i", { className: "dot", role: "img", "aria-label": STATES[kind], title: STATES[kind] });
   dot.dataset.kind = kind;
-  const name = element("th", { scope: "row" }, dot, title(signal.name), element("span", { className: "hint" }, signal.text));
-  return element("tr", {}, name, element("td", {}, number(signal.value)), element("td", {}, allowed(signal)));
+  const name = element("th", { scope: "row" }, dot, title(signal.name));
+  const values = [number(signal.value), allowed(signal)].map((text) => element("td", {}, text));
+  const text = element("td", { colSpan: 3, className: "hint" }, signal.text);
+  return [element("tr", {}, name, ...values), element("tr", {}, text)];
 }
 
 function allowed({ least, most }) {
