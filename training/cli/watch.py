@@ -12,8 +12,9 @@ from mirage.training.errors import DataError
 
 SUMMARY = "show a run that is going on, or has ended, as a page in the browser"
 ENDING = """The page shows progress and time left, sample grids over time, curves, the watchdog, and
-the command that resumes the run. It listens on 127.0.0.1 only and never writes to the run. From
-another computer: ssh -L 8010:127.0.0.1:8010 HOST. Ctrl+C ends it; the training goes on."""
+the command that resumes the run. It listens on 127.0.0.1 only, for all users of this computer, and
+never writes to the run. From another computer: ssh -L 8010:127.0.0.1:8010 HOST. Ctrl+C ends it; the
+training goes on."""
 PORT = 8010
 
 

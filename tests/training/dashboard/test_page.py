@@ -18,7 +18,7 @@ from tests.browsers import (
     violations,
 )
 from tests.training.dashboard.conftest import Serve
-from tests.training.helpers.runs import report, trained_by_another, write_alarm, write_run
+from tests.training.helpers.runs import COMMAND, report, trained_by_another, write_alarm, write_run
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -35,17 +35,25 @@ def browser() -> "Iterator[Browser]":
 
 @pytest.fixture
 def open_page(browser: "Browser", serve: Serve) -> Iterator[Open]:
-    """A function that opens the page about a run; it must log no errors and ask no other host."""
+    """A function that opens the page about a run; it must log no errors and ask no other host.
+
+    `expected` is a text that allowed errors contain.
+    """
     errors: list[str] = []
     contexts = []
 
-    def open_(run: Run, **options: Any) -> "Page":
+    def open_(run: Run, *, expected: str = "", **options: Any) -> "Page":
         server = serve(run.path)
         context = browser.new_context(**{"viewport": WIDE, "reduced_motion": "reduce", **options})
         context.set_default_timeout(TIMEOUT_MS)
         contexts.append(context)
         page = context.new_page()
-        page.on("console", lambda message: errors.append(f"{message.type}: {message.text}"))
+
+        def record(text: str) -> None:
+            if not expected or expected not in text:
+                errors.append(text)
+
+        page.on("console", lambda message: record(f"{message.type}: {message.text}"))
         page.on("pageerror", lambda error: errors.append(str(error)))
         page.on("request", lambda request: errors.extend(strange(request.url, server.url)))
         page.goto(server.url)
@@ -124,6 +132,27 @@ def test_tells_why_the_watchdog_stopped_a_run(tmp_path: Path, open_page: Open) -
     page = open_page(run)
     assert "Spread was 0.05, the limit 0.1. Raise it." in page.inner_text("#notices")
     assert page.inner_text("#verdict") == "Stopped the run"
+
+
+def test_copies_the_command(tmp_path: Path, open_page: Open) -> None:
+    allowed = ["clipboard-read", "clipboard-write"]
+    page = open_page(write_run(tmp_path, reports=1), permissions=allowed)
+    page.click("button:text('Copy')")
+    page.wait_for_selector("button:text('Copied')")
+    assert page.evaluate("navigator.clipboard.readText()") == str(COMMAND)
+
+
+def test_tells_that_the_connection_is_lost_and_goes_on_after_it(
+    tmp_path: Path, open_page: Open
+) -> None:
+    run = write_run(tmp_path, reports=1)
+    page = open_page(run, expected="ERR_INTERNET_DISCONNECTED")
+    page.context.set_offline(True)
+    page.wait_for_selector("#heard:has-text('No connection')")
+    run.append_stats(report(2))
+    page.context.set_offline(False)
+    page.wait_for_selector("#heard", state="hidden")
+    page.wait_for_selector("text=Stopped at 2 of 4 kimg")
 
 
 def test_waits_for_a_run_that_has_not_begun(tmp_path: Path, open_page: Open) -> None:

@@ -16,8 +16,11 @@ document.addEventListener("visibilitychange", () => document.hidden || void poll
 void follow();
 
 async function follow() {
-  if (!document.hidden) await poll();
-  setTimeout(follow, POLL_MS);
+  try {
+    if (!document.hidden) await poll();
+  } finally {
+    setTimeout(follow, POLL_MS);
+  }
 }
 
 async function poll() {

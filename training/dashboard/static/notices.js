@@ -70,12 +70,17 @@ function banner(notice, state) {
   return element("section", { className: `banner ${notice.kind}` }, element("h2", {}, notice.title), text, ...command);
 }
 
-/** The command with a button that copies it. */
+/** The command with a button that copies it, or selects it where copying is not allowed. */
 function commandOf({ command }) {
+  const line = element("pre", { tabIndex: 0, "aria-label": "Command", role: "region" }, command);
   const copy = element("button", { type: "button" }, "Copy");
   copy.addEventListener("click", async () => {
-    await navigator.clipboard.writeText(command);
-    copy.textContent = "Copied";
+    try {
+      await navigator.clipboard.writeText(command);
+      copy.textContent = "Copied";
+    } catch {
+      getSelection().selectAllChildren(line);
+    }
   });
-  return [element("div", { className: "command" }, element("pre", { tabIndex: 0, "aria-label": "Command", role: "region" }, command), copy)];
+  return [element("div", { className: "command" }, line, copy)];
 }
