@@ -11,7 +11,7 @@ from mirage.training.config import TrainConfig
 from mirage.training.evaluation.scorecard import Scorecard, known_scorecard, notes, scores_file
 from mirage.training.optim.schedule import CosineSchedule
 from mirage.training.publish.gate import Check, flag
-from mirage.training.publish.result import Result, read_result
+from mirage.training.publish.job_result import JobResult, read_result
 from mirage.training.report.about import ABOUT, About
 from mirage.training.report.charts import Lines, Series, charts, line_chart, read_watch, watched
 from mirage.training.report.images import film, still_of
@@ -32,18 +32,18 @@ from mirage.training.runs.run_dir import Run
 STYLES = {"released": "real", "published": "real", "refused": "broken", "failed": "broken"}
 
 
-def outcome(result: Result | None) -> str:
+def outcome(result: JobResult | None) -> str:
     """The outcome of the job and the gate's checks; empty for a run without a job."""
     return f"{_banner(result)}{_checks(result)}" if result else ""
 
 
-def _banner(result: Result) -> str:
+def _banner(result: JobResult) -> str:
     reasons = "".join(f"<span>{escape(reason)}.</span>" for reason in result.reasons)
     css = STYLES.get(result.outcome, "")
     return f'<p class="banner {css}"><b>{escape(_headline(result))}</b>{reasons}</p>'
 
 
-def _headline(result: Result) -> str:
+def _headline(result: JobResult) -> str:
     match result.outcome:
         case "released" | "published":
             return f"{result.outcome.capitalize()} as {result.model}@{result.version}"
@@ -54,7 +54,7 @@ def _headline(result: Result) -> str:
     return f"Running: stage {result.stage}" if result.stage else "Running"
 
 
-def _checks(result: Result) -> str:
+def _checks(result: JobResult) -> str:
     if not result.checks:
         return ""
     compared = ""
