@@ -12,7 +12,7 @@ from PIL import Image
 from mirage.bundle.format.verify import load_bundle
 from mirage.training.cli.flags import picture_options
 from mirage.training.data.degradation import DEGRADATIONS
-from mirage.training.data.sources.pictures import Picture, load_pictures
+from mirage.training.data.sources.pictures import Picture, PictureSet, load_pictures
 from mirage.training.errors import DataError, UsageError
 from mirage.training.evaluation.graph_upscaler import enlarger
 from mirage.training.evaluation.restoration import (
@@ -68,7 +68,7 @@ def evaluate_upscaler(options: argparse.Namespace) -> Iterator[str]:
     pictures = _only(options.only, data.held_out if held_out else data.all)
     names = model.degrade if options.degrade is None else options.degrade
     card = score_restoration(model.enlarge, pictures, model.scale, data.fingerprint, names)
-    kind = f"{'held-out' if held_out else 'other'} pictures{degraded_by(names)}"
+    kind = f"{'held-out' if held_out else 'other'} pictures{_reduced(data)}{degraded_by(names)}"
     yield f"{len(pictures)} {kind}, {model.name}"
     yield from table(card)
     file = options.to
@@ -118,6 +118,11 @@ def _only(prefix: str, pictures: Sequence[Picture]) -> list[Picture]:
     if not chosen:
         raise DataError(f"--only is {prefix}; no picture has that prefix")
     return chosen
+
+
+def _reduced(data: PictureSet) -> str:
+    factors = data.options.shrink
+    return "" if factors == (1,) else f", reduced by {', '.join(map(str, factors))}"
 
 
 def _set_name(options: argparse.Namespace, degradations: Sequence[str]) -> str:

@@ -171,6 +171,19 @@ def test_of_other_pictures_those_held_out_are_scored_when_that_is_asked_for(
     assert "4 held-out pictures" in capsys.readouterr().out
 
 
+def test_other_pictures_are_reduced_as_in_training_unless_told_otherwise(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    train(folder, tmp_path / "run", "--shrink", "2")
+    other = write_drawings(tmp_path / "other", count=2, side=128)
+    evaluate = ["evaluate", str(tmp_path / "run"), "--data", str(other), "--threads", "1"]
+    capsys.readouterr()
+    assert main(evaluate) == 0
+    assert "2 other pictures, reduced by 2, photo-x4" in capsys.readouterr().out
+    assert main([*evaluate, "--shrink", "1"]) == 0
+    assert "2 other pictures, photo-x4" in capsys.readouterr().out
+
+
 def _numbers(text: str) -> dict[str, float]:
     """The model's column of a table of scores."""
     rows = (line.split() for line in text.splitlines() if " is better" in line)
