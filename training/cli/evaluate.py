@@ -175,6 +175,14 @@ def _check_classes(model: ScoredModel, data: Dataset) -> None:
         raise DataError(
             f"{model.name} has {len(model.classes)} classes and --data {len(data.classes)}"
         )
+    if set(model.classes) != set(data.classes):
+        return  # other names for the same number of classes
+    for number, (own, other) in enumerate(zip(model.classes, data.classes, strict=True)):
+        if own != other:
+            raise DataError(
+                f"{model.name} has its classes in another order than --data:"
+                f" class {number} is {own} there and {other} here"
+            )
 
 
 def _check_extras(options: argparse.Namespace, model: ScoredModel, test: Dataset | None) -> None:
