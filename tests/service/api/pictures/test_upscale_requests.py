@@ -1,6 +1,7 @@
 """Which model enlarges a picture, what is refused, and how large answers are sent."""
 
 import asyncio
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from mirage.service.batching.batcher import Batcher
 from mirage.service.batching.executor import BatchRunner
 from mirage.service.errors import InternalError
 from mirage.service.settings import Settings
+from mirage.service.telemetry.logging import CLIENT_LEFT
 from tests.service.api.pictures.conftest import Serving
 from tests.service.helpers.pictures import encoded, enlarge, noise, zipped
 from tests.service.helpers.requests import problem
@@ -186,6 +188,20 @@ def test_tiles_of_a_client_who_leaves_are_not_made(
     assert "mirage_abandoned_total 1.0" in client.get("/metrics").text
 
 
+def test_pictures_of_clients_who_leave_while_they_wait_are_not_looked_at(
+    upscaler: TestClient,
+) -> None:
+    assert isinstance(upscaler.app, FastAPI)
+    done = threading.Event()
+    # The only encoding thread is busy, so the answer comes only if nothing waits for it.
+    upscaler.app.state.service.encoders.submit(done.wait)
+    try:
+        messages = ask(upscaler, encoded(noise(8, 8, 3)), leaves_after=0)
+    finally:
+        done.set()
+    assert messages[0]["status"] == CLIENT_LEFT
+
+
 def ask(client: TestClient, body: bytes, *, leaves_after: int | None = None) -> list[Message]:
     """What the application sends, on the loop that its models are on.
 
@@ -219,8 +235,10 @@ def ask(client: TestClient, body: bytes, *, leaves_after: int | None = None) -> 
             if leaves_after is not None and len(sent) >= leaves_after:
                 leaving.set()
 
+        if leaves_after == 0:
+            leaving.set()
         await app(scope, receive, send)
 
     assert client.portal is not None
-    client.portal.call(call)
+    client.portal.start_task_soon(call).result(timeout=60)
     return sent
