@@ -287,7 +287,7 @@ def test_a_byte_order_mark_is_skipped() -> None:
         ),
         (
             {"inputs": [latents(parameters={f"x{n}": 0 for n in range(65)})]},
-            "is a object of 65; at",
+            "is an object of 65; at",
         ),
     ],
 )
