@@ -27,7 +27,7 @@ from mirage.service.api.problems import (
     answer_service_error,
     answer_unknown_error,
 )
-from mirage.service.api.routes import router
+from mirage.service.api.routes import models, operation
 from mirage.service.api.security.auth import AskForKey
 from mirage.service.api.security.middleware import (
     CountRequests,
@@ -88,7 +88,8 @@ def create_app(
     )
     app.router.routes.extend(inference_routes(service.metrics))
     app.include_router(pictures_router)
-    app.include_router(router)
+    app.include_router(models)
+    app.include_router(operation)
     app.include_router(docs_router)
     app.include_router(playground_router)
     app.mount(STATIC, static_files())

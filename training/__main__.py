@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 
 from mirage.bundle.errors import BundleError
-from mirage.training.cli import evaluate, export, prepare, retrain, stack_mnist
+from mirage.training.cli import evaluate, export, prepare, retrain, stack_mnist, watch
 from mirage.training.cli.flags import add_recipe, add_threads, facts_of, read_recipe
 from mirage.training.config import AUTO
 from mirage.training.data.load import load_dataset
@@ -44,6 +44,7 @@ def _parser() -> argparse.ArgumentParser:
     evaluate.add_commands(commands.add_parser)
     retrain.add_command(commands.add_parser)
     export.add_command(commands.add_parser)
+    watch.add_command(commands.add_parser)
     _add_classifier(
         commands.add_parser(
             "train-classifier", aliases=["judge"], help="train the classifier that scores digits"

@@ -24,12 +24,18 @@ from mirage.training.data.sources.pictures import PictureSet
 from mirage.training.errors import DataError, GateError, StoppedError, TrainingError, exit_code_of
 from mirage.training.evaluation.evaluate import Scoring
 from mirage.training.evaluation.scorecard import Sizes
-from mirage.training.publish.contents import find_published
+from mirage.training.publish.bundle_contents import find_published
 from mirage.training.publish.gate import Thresholds, check_scores
+from mirage.training.publish.job_result import (
+    JobResult,
+    prune_runs,
+    read_result,
+    run_path,
+    write_result,
+)
 from mirage.training.publish.model_card import ModelCard
-from mirage.training.publish.product import GeneratorProduct, Product
-from mirage.training.publish.result import Result, prune_runs, read_result, run_path, write_result
-from mirage.training.publish.upscale.product import UpscalerProduct
+from mirage.training.publish.publisher import GeneratorPublisher, Publisher
+from mirage.training.publish.upscale.publisher import UpscalerPublisher
 from mirage.training.report.run_page import write_report
 from mirage.training.runs.device import resolve_precision
 from mirage.training.runs.loop import train
@@ -66,7 +72,7 @@ class Job:
     keep_runs: int | None = None
 
 
-def retrain(job: Job) -> Result:
+def retrain(job: Job) -> JobResult:
     """Do what is left of a job and answer how it ended; a gate that refuses is such an end.
 
     Raises TrainingError or BundleError (`locked` while another job makes a version of this model)
@@ -93,19 +99,19 @@ class _Stages:
         path = job.run or run_path(job.runs, self.name, self.config, job.data.fingerprint)
         self.run = Run(path)
         self.run.check_config(self.config, job.data.sheet())
-        self.product = _product(job, self.config, path)
+        self.publisher = _publisher(job, self.config, path)
         past = read_result(path)
         self.result = past if past and past.model == self.name else self._unbegun()
 
-    def _unbegun(self) -> Result:
-        return Result(
+    def _unbegun(self) -> JobResult:
+        return JobResult(
             model=self.name,
             outcome="running",
             run=str(self.run.path),
             data_fingerprint=self.job.data.fingerprint,
         )
 
-    def go(self) -> Result:
+    def go(self) -> JobResult:
         try:
             return self._report(self._go())
         except (TrainingError, BundleError) as error:
@@ -114,7 +120,7 @@ class _Stages:
             self._report(failed)
             raise
 
-    def _go(self) -> Result:
+    def _go(self) -> JobResult:
         self._released()  # what cannot be compared is told before hours are spent
         snapshot = self._trained() or self._train()
         model = self._export(snapshot)
@@ -131,7 +137,7 @@ class _Stages:
         outcome = "released" if self.result.released else "published"
         return self._note(outcome=outcome, exit_code=0)
 
-    def _report(self, result: Result) -> Result:
+    def _report(self, result: JobResult) -> JobResult:
         """Write the page about the run, which tells of the result, too; once is enough."""
         if result.repeated and result.report:
             return result
@@ -145,7 +151,7 @@ class _Stages:
     def _begin(self, stage: str, **facts: Any) -> None:
         self._note(stage=stage, outcome="running", exit_code=None, reasons=(), **facts)
 
-    def _note(self, **facts: Any) -> Result:
+    def _note(self, **facts: Any) -> JobResult:
         self.result = self.result.model_copy(update=facts)
         write_result(self.run.path, self.result)
         return self.result
@@ -180,7 +186,7 @@ class _Stages:
         path = snapshot.with_suffix(f".{digest[:12]}.onnx")
         if not path.exists():
             self._begin("export")
-            replace_file(path, self.product.export(snapshot))
+            replace_file(path, self.publisher.export(snapshot))
         model = path.read_bytes()
         sha256 = hashlib.sha256(model).hexdigest()
         if sha256 != self.result.model_sha256:  # what is noted of another graph is not of this one
@@ -192,14 +198,14 @@ class _Stages:
 
     def _evaluate(self, snapshot: Path, model: bytes) -> None:
         self._begin("evaluate")
-        self._note(scores=self.product.evaluate(snapshot, model))
+        self._note(scores=self.publisher.evaluate(snapshot, model))
 
     def _gate(self) -> tuple[str, ...]:
         """The reasons against publication."""
         self._begin("gate", released_version=None, released_scores={})
         released = self._released()
         if released:
-            beside = self.product.score(released.model)
+            beside = self.publisher.score(released.model)
             self._note(released_version=released.manifest.version, released_scores=beside)
         scores, limits = self.result.scores, self.job.thresholds
         checks = check_scores(scores, self.result.released_scores or None, limits)
@@ -212,7 +218,7 @@ class _Stages:
         if current is None:
             return None
         bundle = load_bundle(version_path(self.root, self.name, current.version))
-        self.product.check_kind(bundle.manifest)
+        self.publisher.check_kind(bundle.manifest)
         return bundle
 
     # Publication
@@ -237,7 +243,7 @@ class _Stages:
         version = self._published()
         if version is None:
             scores, card = self.result.scores, self.job.card
-            path = self.product.publish(snapshot, model, scores, self.job.to, card)
+            path = self.publisher.publish(snapshot, model, scores, self.job.to, card)
             version = int(path.name)
         self._note(version=version)
 
@@ -250,8 +256,8 @@ class _Stages:
         self._note(released=True)
 
 
-def _product(job: Job, config: TrainConfig, run: Path) -> Product:
+def _publisher(job: Job, config: TrainConfig, run: Path) -> Publisher:
     if isinstance(job.data, PictureSet):
-        return UpscalerProduct(config, job.data, job.threads)
+        return UpscalerPublisher(config, job.data, job.threads)
     scoring = Scoring(run / "scores", job.data, job.test or job.data, job.sizes)
-    return GeneratorProduct(config, job.data, scoring)
+    return GeneratorPublisher(config, job.data, scoring)

@@ -111,10 +111,10 @@ class ReleaseFollower:
         self._metrics.models_unreadable.set(not readable)
 
     async def _change(self, name: str, wanted: Found) -> None:
-        """Load the new release of a model, and discard its earlier candidate."""
+        """Load the new release of a model, and discard its earlier pending one."""
         model = self.models.setdefault(name, ReleasedModel(name, self._cache, self._metrics))
-        if model.candidate is not None:
-            # Withdraw the vote first: the others may decide for the candidate until then.
+        if model.pending is not None:
+            # Withdraw the vote first: the others may decide for the pending release until then.
             await self._agree(without=name)
             model.discard()
         if isinstance(wanted, Release):
@@ -130,8 +130,8 @@ class ReleaseFollower:
         """Load what the other workers serve. Raises StartError if that fails."""
         self._releases.forget(name)  # read the file again: it may name a later release
         await self._change(name, decision.release)
-        candidate, refusal = self.models[name].candidate, self.models[name].refusal
-        if candidate is None or candidate.level < decision.level:
+        pending, refusal = self.models[name].pending, self.models[name].refusal
+        if pending is None or pending.level < decision.level:
             raise StartError(
                 f"model {name} is served by other workers and was refused"
                 f" ({refusal.reason if refusal else 'unknown'}):"
@@ -139,7 +139,7 @@ class ReleaseFollower:
             )
 
     async def _agree(self, without: str | None = None) -> dict[str, Decision]:
-        """Vote for the candidates of all models but one, and serve what is decided.
+        """Vote for the pending releases of all models but one, and serve what is decided.
 
         Returns the decisions that this worker cannot serve.
         """

@@ -12,8 +12,8 @@ from mirage.bundle.store.release import Release, check_canary, read_release
 from mirage.service.sharing.release_barrier import Decision, Level, Vote
 from mirage.service.telemetry.metrics import Metrics
 from mirage.service.versions.cache import VersionCache
-from mirage.service.versions.candidate import Candidate, Refusal
 from mirage.service.versions.loading import LoadError
+from mirage.service.versions.pending_release import PendingRelease, Refusal
 from mirage.service.versions.version import Servable
 
 log = logging.getLogger(__name__)
@@ -22,7 +22,7 @@ RELEASED = "ok"  # the outcome of a release in metrics; refused releases have th
 
 
 class ReleasedModel:
-    """Loads the release of a model as a candidate, and serves it once the workers have decided.
+    """Loads the release of a model as pending, and serves it once the workers have decided.
 
     A refused release does not affect the versions in use.
     """
@@ -35,14 +35,14 @@ class ReleasedModel:
         self.canary: Servable | None = None
         self.share = 0.0
         self.refusal: Refusal | None = None
-        self.candidate: Candidate | None = None
+        self.pending: PendingRelease | None = None
         self._serves: Decision | None = None
         self._loading: int | None = None
 
     @property
     def loading(self) -> int | None:
         """The version that is being loaded, or that is loaded but not served yet."""
-        waiting = [] if self.candidate is None else self.candidate.versions
+        waiting = [] if self.pending is None else self.pending.versions
         serving = [_number(version) for version in self.servables()]
         numbers = [number for v in waiting if (number := _number(v)) not in serving]
         return self._loading or next(iter(numbers), None)
@@ -58,16 +58,16 @@ class ReleasedModel:
         return [version for version in (self.released, self.canary) if version is not None]
 
     async def follow(self, wanted: Release) -> None:
-        """Load a release as the candidate."""
+        """Load a release as the pending one."""
         self.discard()
         self._set_refusal(None)
-        self.candidate = await self._prepare(wanted)
+        self.pending = await self._prepare(wanted)
 
     async def retry(self) -> None:
-        """Load the candidate again if it was refused for a temporary reason."""
-        if (old := self.candidate) is None or not old.should_retry:
+        """Load the pending release again if it was refused for a temporary reason."""
+        if (old := self.pending) is None or not old.should_retry:
             return
-        self.candidate = fresh = await self._prepare(old.release, old.attempts + 1)
+        self.pending = fresh = await self._prepare(old.release, old.attempts + 1)
         self._drop_all(old.versions)
         if fresh.level == old.level:
             fresh.since = old.since
@@ -75,9 +75,9 @@ class ReleasedModel:
             self._set_refusal(None)
 
     def discard(self) -> None:
-        """Drop the candidate."""
-        if (old := self.candidate) is not None:
-            self.candidate = None
+        """Drop the pending release."""
+        if (old := self.pending) is not None:
+            self.pending = None
             self._drop_all(old.versions)
 
     def refuse_file(self, reason: str, message: str) -> None:
@@ -86,35 +86,35 @@ class ReleasedModel:
         log.error("model refused name=%s reason=%s: %s", self.name, reason, message)
 
     def vote(self) -> Vote | None:
-        """Return the vote for the candidate, if there is one."""
-        return None if self.candidate is None else self.candidate.vote
+        """Return the vote for the pending release, if there is one."""
+        return None if self.pending is None else self.pending.vote
 
     @property
     def is_waiting(self) -> bool:
-        """Whether the candidate is loaded but not decided yet."""
-        if (candidate := self.candidate) is None:
+        """Whether the pending release is loaded but not decided yet."""
+        if (pending := self.pending) is None:
             return False
-        if self._serves is None or candidate.release != self._serves.release:
-            return candidate.level > Level.NOTHING
-        return candidate.level > self._serves.level
+        if self._serves is None or pending.release != self._serves.release:
+            return pending.level > Level.NOTHING
+        return pending.level > self._serves.level
 
     def serve(self, decision: Decision) -> bool:
-        """Serve a decision. Returns False if the candidate does not provide it."""
-        candidate = self.candidate
-        if candidate is not None and candidate.release == decision.release:
-            if self._serves != decision and candidate.level >= decision.level:
-                self._switch(candidate, decision)
+        """Serve a decision. Returns False if the pending release does not provide it."""
+        pending = self.pending
+        if pending is not None and pending.release == decision.release:
+            if self._serves != decision and pending.level >= decision.level:
+                self._switch(pending, decision)
             if self._serves == decision and decision.level == Level.COMPLETE:
                 self.discard()
                 self._set_refusal(None)
                 self._metrics.reloads.labels(self.name, RELEASED).inc()
         return self._serves == decision
 
-    def _switch(self, candidate: Candidate, decision: Decision) -> None:
-        """Switch to the candidate. There is no await, so requests see either the old or the new."""
+    def _switch(self, pending: PendingRelease, decision: Decision) -> None:
+        """Switch to the pending release. No await: requests see either the old one or the new."""
         old = self.servables()
-        self._set_released(candidate.released)
-        canary = candidate.canary if decision.level == Level.COMPLETE else None
+        self._set_released(pending.released)
+        canary = pending.canary if decision.level == Level.COMPLETE else None
         self._set_canary(canary, decision.release)
         self._serves = decision
         for version in self.servables():
@@ -141,24 +141,24 @@ class ReleasedModel:
             gauge.labels(self.name, str(_number(fresh))).set(self.share)
             log.info("canary name=%s version=%d share=%g", self.name, _number(fresh), self.share)
 
-    async def _prepare(self, wanted: Release, attempts: int = 1) -> Candidate:
+    async def _prepare(self, wanted: Release, attempts: int = 1) -> PendingRelease:
         """Load the versions of a release, as far as they can be loaded."""
-        candidate = Candidate(wanted, attempts)
+        pending = PendingRelease(wanted, attempts)
         version = wanted.version
         try:
-            candidate.released = await self._load(version)
+            pending.released = await self._load(version)
             if wanted.canary is not None:
                 version = wanted.canary.version
-                candidate.canary = await self._load_canary(version, candidate.released)
+                pending.canary = await self._load_canary(version, pending.released)
         except LoadError as error:
-            of_canary = candidate.released is not None
+            of_canary = pending.released is not None
             refusal = Refusal(version, error.reason, str(error), of_canary, error.is_final)
-            self._refuse(candidate, refusal)
+            self._refuse(pending, refusal)
         except BaseException:
-            self._drop_all(candidate.versions)
+            self._drop_all(pending.versions)
             raise
-        candidate.since = candidate.attempted_at = time.monotonic()
-        return candidate
+        pending.since = pending.attempted_at = time.monotonic()
+        return pending
 
     async def _load_canary(self, version: int, released: Servable) -> Servable:
         fresh = await self._load(version)
@@ -171,7 +171,7 @@ class ReleasedModel:
 
     async def _load(self, version: int) -> Servable:
         """Return a version with a new reference, and load it if needed."""
-        prepared = [] if self.candidate is None else self.candidate.versions
+        prepared = [] if self.pending is None else self.pending.versions
         for loaded in (*self.servables(), *prepared):
             if _number(loaded) == version:
                 self._cache.acquire(loaded)
@@ -186,8 +186,8 @@ class ReleasedModel:
         for version in versions:
             self._cache.drop(version)
 
-    def _refuse(self, candidate: Candidate, refusal: Refusal) -> None:
-        candidate.refusal = refusal
+    def _refuse(self, pending: PendingRelease, refusal: Refusal) -> None:
+        pending.refusal = refusal
         self._set_refusal(refusal)
         self._metrics.reloads.labels(self.name, refusal.reason).inc()
         log.error(

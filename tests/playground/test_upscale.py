@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from PIL import Image
 
-from tests.playground.conftest import PHONE, PageOf
+from tests.browsers import PHONE
+from tests.playground.conftest import PageOf
 from tests.playground.server import Server
 from tests.playground.test_accessibility import axe, violations
 from tests.playground.test_views import asked, link_of, png_of, sources

@@ -20,7 +20,7 @@ from mirage.bundle.store.publish import publish_ensemble
 from mirage.bundle.store.release import Release, read_release, release, rollback
 from mirage.training.config import build_config
 from mirage.training.errors import CollapseError, DataError, StoppedError, UsageError
-from mirage.training.publish.result import read_result
+from mirage.training.publish.job_result import read_result
 from mirage.training.retrain import Job, retrain
 from mirage.training.runs.step import Step
 from tests.bundles import Toy, publish_toy

@@ -28,7 +28,7 @@ from mirage.training.evaluation.feature_networks import FeatureNetwork, ScriptFe
 from mirage.training.evaluation.scorecard import Sizes, known_scorecard, table, write_scorecard
 from mirage.training.evaluation.scores.cas import classification_accuracy
 from mirage.training.evaluation.scores.stacked_mnist import stacked_scores
-from mirage.training.publish.candidate import Candidate, open_candidate
+from mirage.training.publish.scored_model import ScoredModel, open_scored_model
 from mirage.training.report.compare_page import Side, write_comparison
 from mirage.training.report.run_page import write_report
 from mirage.training.runs.initial_weights import is_bundle
@@ -48,7 +48,7 @@ def add_commands(add: Add) -> None:
 
 def _add_evaluate(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(command=_evaluate)
-    parser.add_argument("candidate", type=Path, metavar="RUN|BUNDLE")
+    parser.add_argument("source", type=Path, metavar="RUN|BUNDLE")
     _add_sizes(parser, required=True)
     add_picture_flags(parser)
     parser.add_argument(
@@ -86,7 +86,7 @@ def _add_report(parser: argparse.ArgumentParser) -> None:
 
 def _add_blind_sheet(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(command=_blind_sheet)
-    parser.add_argument("candidate", type=Path, metavar="RUN|BUNDLE")
+    parser.add_argument("source", type=Path, metavar="RUN|BUNDLE")
     add_data_flags(parser, meaning="the data that the model was trained on")
     parser.add_argument("--to", type=Path, required=True, metavar="FOLDER")
     parser.add_argument("--seed", type=int, default=0, help="decides the images and their order")
@@ -103,10 +103,10 @@ def _add_compare(parser: argparse.ArgumentParser) -> None:
 
 
 def _evaluate(options: argparse.Namespace) -> Lines:
-    task = _task_of(options.candidate)
+    task = _task_of(options.source)
     if task not in EVALUATIONS:
         raise UsageError(
-            f"{options.candidate} is of task {task}; allowed are {', '.join(EVALUATIONS)}"
+            f"{options.source} is of task {task}; allowed are {', '.join(EVALUATIONS)}"
         )
     return EVALUATIONS[task](options)
 
@@ -119,19 +119,19 @@ def _task_of(path: Path) -> str:
 
 
 def _evaluate_images(options: argparse.Namespace) -> Lines:
-    candidate = open_candidate(options.candidate)
-    evaluator = _evaluator(options, candidate)
-    _check_extras(options, candidate, evaluator.test)
+    model = open_scored_model(options.source)
+    evaluator = _evaluator(options, model)
+    _check_extras(options, model, evaluator.test)
     inception = ScriptFeatures(options.inception) if options.inception else None
-    card = evaluator.score(candidate.model, options.seeds)
-    more, spread = _extras(options, candidate.model, evaluator, inception)
+    card = evaluator.score(model.graph, options.seeds)
+    more, spread = _extras(options, model.graph, evaluator, inception)
     card = card.model_copy(update={"scores": card.scores | more, "spread": card.spread | spread})
-    if file := options.to or candidate.scores_file:
+    if file := options.to or model.scores_file:
         if file.exists() and not known_scorecard(file):
             yield f"{file.name} is not a scorecard of this version; it is replaced"
         write_scorecard(file, card)
-        _write_sheets(file, evaluator, candidate.model)
-    if candidate.data_fingerprint != evaluator.data_fingerprint:
+        _write_sheets(file, evaluator, model.graph)
+    if model.data_fingerprint != evaluator.data_fingerprint:
         yield "the model was trained on other data"
     yield from table(card)
 
@@ -142,33 +142,41 @@ EVALUATIONS: dict[str, Callable[[argparse.Namespace], Lines]] = {
 }
 
 
-def _evaluator(options: argparse.Namespace, *candidates: Candidate) -> Evaluator:
+def _evaluator(options: argparse.Namespace, *models: ScoredModel) -> Evaluator:
     if options.seeds < 1:
         raise UsageError(f"--seeds is {options.seeds}; at least 1 is needed")
     if options.threads:
         torch.set_num_threads(options.threads)
-    train, test = read_splits(options, candidates[0].data_options)
-    for candidate in candidates:
-        _check_classes(candidate, train)
+    train, test = read_splits(options, models[0].data_options)
+    for model in models:
+        _check_classes(model, train)
     return Evaluator(train, test, sizes=Sizes.of(len(train.original), options.fast))
 
 
-def _check_classes(candidate: Candidate, data: Dataset) -> None:
-    if candidate.classes and len(candidate.classes) != len(data.classes):
+def _check_classes(model: ScoredModel, data: Dataset) -> None:
+    if model.classes and len(model.classes) != len(data.classes):
         raise DataError(
-            f"{candidate.name} has {len(candidate.classes)} classes and --data {len(data.classes)}"
+            f"{model.name} has {len(model.classes)} classes and --data {len(data.classes)}"
         )
+    if set(model.classes) != set(data.classes):
+        return  # other names for the same number of classes
+    for number, (own, other) in enumerate(zip(model.classes, data.classes, strict=True)):
+        if own != other:
+            raise DataError(
+                f"{model.name} has its classes in another order than --data:"
+                f" class {number} is {own} there and {other} here"
+            )
 
 
-def _check_extras(options: argparse.Namespace, candidate: Candidate, test: Dataset | None) -> None:
+def _check_extras(options: argparse.Namespace, model: ScoredModel, test: Dataset | None) -> None:
     """Raise DataError before scoring, which takes long, rather than after it."""
-    if options.cas and (test is None or not candidate.classes):
+    if options.cas and (test is None or not model.classes):
         raise DataError("--cas needs a model with classes and data with a test split")
-    if options.self_supervised and not candidate.classes:
+    if options.self_supervised and not model.classes:
         raise DataError(
             "--self-supervised needs a model with classes; others are scored so already"
         )
-    if options.stacked and (candidate.classes or candidate.image[2] != 3):
+    if options.stacked and (model.classes or model.image[2] != 3):
         raise DataError("--stacked needs a model of RGB images without classes")
 
 
@@ -206,10 +214,10 @@ def _write_sheets(file: Path, evaluator: Evaluator, model: bytes) -> None:
 def _blind_sheet(options: argparse.Namespace) -> Lines:
     if options.seed < 0:
         raise UsageError(f"--seed is {options.seed}; it must be at least 0")
-    candidate = open_candidate(options.candidate)
-    data = load_dataset(options.data, options=data_options(options, candidate.data_options))
-    _check_classes(candidate, data)
-    drawn = blind_sheet(candidate.model, data, options.seed)
+    model = open_scored_model(options.source)
+    data = load_dataset(options.data, options=data_options(options, model.data_options))
+    _check_classes(model, data)
+    drawn = blind_sheet(model.graph, data, options.seed)
     options.to.mkdir(parents=True, exist_ok=True)
     for name, picture in {"sheet": drawn.sheet, "neighbours": drawn.neighbours}.items():
         with atomic_write(options.to / f"{name}.png") as file:
@@ -219,10 +227,10 @@ def _blind_sheet(options: argparse.Namespace) -> Lines:
 
 
 def _compare(options: argparse.Namespace) -> Lines:
-    candidates = [open_candidate(path) for path in (options.first, options.second)]
-    cards = [candidate.card for candidate in candidates]
+    models = [open_scored_model(path) for path in (options.first, options.second)]
+    cards = [model.card for model in models]
     if options.data:
-        evaluator = _evaluator(options, *candidates)
-        cards = [evaluator.score(candidate.model, options.seeds) for candidate in candidates]
-    first, second = map(Side, candidates, cards)
+        evaluator = _evaluator(options, *models)
+        cards = [evaluator.score(model.graph, options.seeds) for model in models]
+    first, second = map(Side, models, cards)
     yield str(write_comparison(first, second, options.to))

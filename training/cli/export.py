@@ -20,28 +20,28 @@ def add_command(add: Callable[..., argparse.ArgumentParser]) -> None:
     """Add the parser; `add` is the method `add_parser` of subparsers."""
     parser = add("export", help="publish a run, or republish a bundle")
     parser.set_defaults(command=_export)
-    parser.add_argument("candidate", type=Path, metavar="RUN|BUNDLE")
+    parser.add_argument("source", type=Path, metavar="RUN|BUNDLE")
     parser.add_argument("--to", type=Path, required=True, metavar="MODELS/NAME")
     add_card(parser.add_argument_group("model card", "By default a bundle keeps its card."))
 
 
 def _export(options: argparse.Namespace) -> Iterator[str]:
-    if is_bundle(options.candidate):
+    if is_bundle(options.source):
         yield str(_republish(options))
     else:
-        yield str(_publish(Run(options.candidate), options))
+        yield str(_publish(Run(options.source), options))
 
 
 def _republish(options: argparse.Namespace) -> Path:
     card = card_of(options)
-    if read_manifest(options.candidate).task != UPSCALE:
-        return republish(options.candidate, options.to, card)
+    if read_manifest(options.source).task != UPSCALE:
+        return republish(options.source, options.to, card)
     if card:
         raise UsageError(
-            f"{options.candidate} is an upscaler; its model card cannot be changed, export its "
+            f"{options.source} is an upscaler; its model card cannot be changed, export its "
             "run instead"
         )
-    return republish_upscaler(options.candidate, options.to)
+    return republish_upscaler(options.source, options.to)
 
 
 def _publish(run: Run, options: argparse.Namespace) -> Path:

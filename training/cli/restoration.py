@@ -51,7 +51,7 @@ def evaluate_upscaler(options: argparse.Namespace) -> Iterator[str]:
     """
     if options.threads:
         torch.set_num_threads(options.threads)
-    model = (_of_bundle if is_bundle(options.candidate) else _of_run)(options)
+    model = (_of_bundle if is_bundle(options.source) else _of_run)(options)
     recorded = picture_options(options, model.data_options)
     least = (LEAST_SIDE // model.scale, LEAST_SIDE)
     data = load_pictures(options.data, recorded, least, options.low)
@@ -72,7 +72,7 @@ def evaluate_upscaler(options: argparse.Namespace) -> Iterator[str]:
 
 
 def _of_run(options: argparse.Namespace) -> _Upscaler:
-    run = Run(options.candidate)
+    run = Run(options.source)
     config, sheet = run.read_config()
     snapshot = load_upscaler(run.latest_snapshot())
     return _Upscaler(
@@ -86,10 +86,10 @@ def _of_run(options: argparse.Namespace) -> _Upscaler:
 
 
 def _of_bundle(options: argparse.Namespace) -> _Upscaler:
-    bundle = load_bundle(options.candidate)
+    bundle = load_bundle(options.source)
     manifest = bundle.manifest
     if manifest.pictures is None:  # for type checking: `evaluate` dispatches on the task
-        raise UsageError(f"{options.candidate} is of task {manifest.task}, which has no pictures")
+        raise UsageError(f"{options.source} is of task {manifest.task}, which has no pictures")
     return _Upscaler(
         name=f"{manifest.name}@{manifest.version}",
         enlarge=enlarger(bundle.model, options.threads or 0),

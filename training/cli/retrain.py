@@ -21,8 +21,8 @@ from mirage.training.data.dataset import Dataset, check_enough
 from mirage.training.data.sources.pictures import PictureSet
 from mirage.training.errors import GateError, TrainingError
 from mirage.training.publish.gate import Thresholds, flag
+from mirage.training.publish.job_result import failure
 from mirage.training.publish.model_card import ModelCard
-from mirage.training.publish.result import failure
 from mirage.training.retrain import Job, retrain
 from mirage.training.runs.device import resolve_device
 

@@ -21,7 +21,13 @@ from mirage.bundle.format.verify import load_bundle, read_file
 from mirage.training.config import TrainConfig
 from mirage.training.errors import ExportError
 from mirage.training.networks.base import Architecture
-from mirage.training.publish.contents import CARD, Contents, publish_contents, retitled, training_of
+from mirage.training.publish.bundle_contents import (
+    CARD,
+    BundleContents,
+    publish_contents,
+    retitled,
+    training_of,
+)
 from mirage.training.publish.latent_directions import find_directions
 from mirage.training.publish.model_card import ModelCard, direction_strips, model_card, sample_grid
 from mirage.training.publish.onnx_graph import GOLDEN_TOLERANCE, OPSET, to_onnx
@@ -101,7 +107,7 @@ def publish_graph(
     check_parity(snapshot, model)
     sheets = partial(_sheets, snapshot, description.directions)
     golden = make_golden(snapshot)
-    contents = Contents(model, description, golden, snapshot.path, card, sheets)
+    contents = BundleContents(model, description, golden, snapshot.path, card, sheets)
     return publish_contents(contents, to)
 
 

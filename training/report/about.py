@@ -38,6 +38,16 @@ def _image_facts(sheet: Sheet) -> dict[str, str]:
     }
 
 
+def _image_grid(sheet: Sheet) -> str:
+    """The grid has ten columns, and the labels of its images count up through the classes."""
+    classes = len(sheet["classes"])
+    if not classes:
+        return "A hundred samples."
+    if classes < 10:
+        return f"A hundred samples; the {classes} classes take turns."
+    return "One class per column." if classes == 10 else "The first ten classes, one per column."
+
+
 def _image_data(sheet: Sheet) -> dict[str, str]:
     height, width, channels = sheet["shape"]
     colour = {1: "grey", 3: "RGB", 4: "RGBA"}[channels]
@@ -101,7 +111,7 @@ ABOUT = {
         facts=_image_facts,
         data=_image_data,
         side=lambda sheet: max(sheet["shape"][:2]),
-        grid=lambda sheet: "One class per column." if sheet["classes"] else "A hundred samples.",
+        grid=_image_grid,
         film="The same latents during training",
         scores=lambda snapshot: "",
     ),

@@ -9,7 +9,7 @@ from pathlib import Path
 from mirage.bundle.format.manifest import Score
 from mirage.training.evaluation.contact_sheets import sample_sheet
 from mirage.training.evaluation.scorecard import Scorecard
-from mirage.training.publish.candidate import Candidate
+from mirage.training.publish.scored_model import ScoredModel
 from mirage.training.report.images import still
 from mirage.training.report.page import page, pictures, section, table
 from mirage.training.report.score_gauges import (
@@ -32,13 +32,13 @@ STYLES = ("first", "second")
 class Side:
     """One of the two models, with its scorecard if there is one."""
 
-    candidate: Candidate
+    model: ScoredModel
     card: Scorecard | None
 
     @property
     def scores(self) -> Mapping[str, Score]:
         """The scores of the scorecard, else those recorded at export."""
-        return self.card.scores if self.card else self.candidate.scores
+        return self.card.scores if self.card else self.model.scores
 
     @property
     def collapsed(self) -> Mapping[str, float]:
@@ -48,7 +48,7 @@ class Side:
 
 def write_comparison(first: Side, second: Side, to: Path) -> Path:
     """Write the page and return its path."""
-    title = f"{first.candidate.name} and {second.candidate.name}"
+    title = f"{first.model.name} and {second.model.name}"
     to.write_text(page(title, _body((first, second), title)), encoding="utf-8")
     return to
 
@@ -64,7 +64,7 @@ def _body(sides: tuple[Side, Side], title: str) -> Iterator[str]:
 def _verdicts(sides: tuple[Side, Side]) -> str:
     found = [verdict(side.scores, side.collapsed) for side in sides]
     return "".join(
-        f'<p class="banner {one.grade.name.lower()}"><b>{escape(side.candidate.name)}: '
+        f'<p class="banner {one.grade.name.lower()}"><b>{escape(side.model.name)}: '
         f"{one.grade.value}</b><span>{escape(one.sentence)}</span></p>"
         for side, one in zip(sides, found, strict=True)
         if one
@@ -72,19 +72,19 @@ def _verdicts(sides: tuple[Side, Side]) -> str:
 
 
 def _same_seeds(sides: tuple[Side, Side]) -> str:
-    classes = sides[0].candidate.classes == sides[1].candidate.classes != ()
+    classes = sides[0].model.classes == sides[1].model.classes != ()
     return "Seeds 0 to 99 of both" + (", one class per column." if classes else ".")
 
 
 def _pictures(sides: tuple[Side, Side]) -> str:
     sheets = {
-        side.candidate.name: still(
-            sample_sheet(side.candidate.model, len(side.candidate.classes)),
-            f"Samples of {side.candidate.name}",
+        side.model.name: still(
+            sample_sheet(side.model.graph, len(side.model.classes)),
+            f"Samples of {side.model.name}",
         )
         for side in sides
     }
-    return pictures(sheets, max(max(side.candidate.image[:2]) for side in sides))
+    return pictures(sheets, max(max(side.model.image[:2]) for side in sides))
 
 
 def _alike(sides: tuple[Side, Side]) -> str:
@@ -93,7 +93,7 @@ def _alike(sides: tuple[Side, Side]) -> str:
         if cards[0].compares_with(cards[1]):
             return "Comparable: same data, same feature network, same number of images."
         return "Measured with different data, feature networks or sizes: not comparable."
-    same = sides[0].candidate.data_fingerprint == sides[1].candidate.data_fingerprint
+    same = sides[0].model.data_fingerprint == sides[1].model.data_fingerprint
     return "As recorded at export, " + ("on the same data." if same else "each on its own data.")
 
 
@@ -102,7 +102,7 @@ def _scores(sides: tuple[Side, Side]) -> str:
     names = [name for name in in_order(first.scores) if name in second.scores]
     if not names:
         return "<p>At least one model has no scores; pass <code>--data</code>.</p>"
-    key = [(css, side.candidate.name) for css, side in zip(STYLES, sides, strict=True)]
+    key = [(css, side.model.name) for css, side in zip(STYLES, sides, strict=True)]
     return legend([*key, *BOUNDS]) + "".join(_row(name, sides) for name in names)
 
 
@@ -110,7 +110,7 @@ def _row(name: str, sides: tuple[Side, Side]) -> str:
     positions = [quality(name, s.scores[name], s.collapsed.get(name)) for s in sides]
     ring = position_of_collapsed(name, sides[0].scores[name], sides[0].collapsed.get(name))
     marks = [*zip(STYLES, positions, strict=True), ("ring", ring)]
-    pills = "".join(pill(p, s.candidate.name) for p, s in zip(positions, sides, strict=True))
+    pills = "".join(pill(p, s.model.name) for p, s in zip(positions, sides, strict=True))
     return (
         f'<section class="gauge"><h3>{escape(MEANINGS[name].question)}</h3>'
         f'<div class="pills">{pills}</div>{track(marks)}<p>{escape(_numbers(name, sides))}</p>'
@@ -123,7 +123,7 @@ def _numbers(name: str, sides: tuple[Side, Side]) -> str:
     form = MEANINGS[name].form
     values = [side.scores[name].value for side in sides]
     parts = [
-        f"{side.candidate.name} {written(value, form)}"
+        f"{side.model.name} {written(value, form)}"
         for side, value in zip(sides, values, strict=True)
     ]
     parts.append(f"real data {written(sides[0].scores[name].floor, form)}")
@@ -138,9 +138,9 @@ def _numbers(name: str, sides: tuple[Side, Side]) -> str:
 def table_of(sides: tuple[Side, Side]) -> str:
     """A table of preset, length of training and data of each model."""
     rows = {
-        side.candidate.name: f"preset {side.candidate.preset}, "
-        f"{side.candidate.kimg:,.0f} thousand images"
-        f" seen, data {side.candidate.data_fingerprint[:12]}"
+        side.model.name: f"preset {side.model.preset}, "
+        f"{side.model.kimg:,.0f} thousand images"
+        f" seen, data {side.model.data_fingerprint[:12]}"
         for side in sides
     }
     return table(rows)

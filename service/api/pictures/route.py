@@ -25,6 +25,7 @@ from mirage.service.api.document.openapi_pictures import (
     upscale_extra,
     upscale_responses,
 )
+from mirage.service.api.document.parts import IMAGES
 from mirage.service.api.pictures.archive import EnlargedArchive, Entry, survey
 from mirage.service.api.pictures.body import Posted, posted
 from mirage.service.api.pictures.enlarge import Enlargement, Part, measure
@@ -53,6 +54,7 @@ router = APIRouter(route_class=CountedRoute)
 @router.post(
     "/upscale",
     summary="Enlarge a picture",
+    tags=[IMAGES],
     description=DESCRIPTION,
     response_class=Response,
     responses=upscale_responses(),

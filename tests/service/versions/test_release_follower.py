@@ -17,7 +17,7 @@ from mirage.service.settings import Settings
 from mirage.service.sharing.counters import SharedCounters
 from mirage.service.sharing.release_barrier import ReleaseBarrier
 from mirage.service.telemetry.metrics import Metrics
-from mirage.service.versions import cache, candidate
+from mirage.service.versions import cache, pending_release
 from mirage.service.versions.loading import LoadError, Prepared, prepare
 from mirage.service.versions.registry import ModelRegistry
 from tests.bundles import make_bundle
@@ -94,7 +94,7 @@ def _work(root: Path, barrier: ReleaseBarrier, number: int, pipe: Connection) ->
     barrier.set_worker(number)
     faults = Faults()
     cache.prepare = faults.prepare  # type: ignore[assignment]
-    candidate.RETRY_S = (0.0, 0.0)  # at the next poll
+    pending_release.RETRY_S = (0.0, 0.0)  # at the next poll
     asyncio.run(
         _execute(
             ModelRegistry(Settings(models=root, threads=1), Metrics(), barrier=barrier),

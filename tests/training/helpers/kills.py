@@ -24,7 +24,7 @@ from safetensors.numpy import load_file
 from mirage.bundle.format.verify import load_bundle
 from mirage.bundle.store.layout import list_versions
 from mirage.bundle.store.release import read_release
-from mirage.training.publish.result import read_result
+from mirage.training.publish.job_result import read_result
 from mirage.training.retrain import retrain
 from tests.training.helpers.jobs import make_job
 

@@ -2,17 +2,17 @@ from pathlib import Path
 
 from mirage.bundle.format.manifest import Score
 from mirage.training.evaluation.scorecard import Scorecard
-from mirage.training.publish.candidate import Candidate, open_candidate
+from mirage.training.publish.scored_model import ScoredModel, open_scored_model
 from mirage.training.report.compare_page import Side, write_comparison
 from tests.bundles import Toy, publish_toy
 from tests.training.evaluation.test_scorecard import card
 from tests.training.helpers.pages import Page
 
 
-def candidates(root: Path) -> tuple[Candidate, Candidate]:
+def candidates(root: Path) -> tuple[ScoredModel, ScoredModel]:
     first = publish_toy(root, Toy(labels=("a", "b"), seed=0))
     second = publish_toy(root, Toy(labels=("a", "b"), seed=1))
-    return open_candidate(first), open_candidate(second)
+    return open_scored_model(first), open_scored_model(second)
 
 
 def compared(root: Path, first: Scorecard | None = None, second: Scorecard | None = None) -> Page:

@@ -9,7 +9,7 @@ from mirage.training.errors import DataError
 from mirage.training.evaluation.scorecard import write_scorecard
 from mirage.training.optim.schedule import CosineSchedule
 from mirage.training.publish.gate import Check
-from mirage.training.publish.result import Result, write_result
+from mirage.training.publish.job_result import JobResult, write_result
 from mirage.training.report.run_page import outcome, write_report
 from mirage.training.runs.run_dir import Run
 from tests.training.evaluation.test_scorecard import card
@@ -85,7 +85,7 @@ def test_explains_how_to_score_a_run(run: Run) -> None:
 
 
 def test_shows_the_outcome_of_the_job_and_the_watchdog(run: Run) -> None:
-    write_result(run.path, Result(model="digits", outcome="refused", reasons=("too blurred",)))
+    write_result(run.path, JobResult(model="digits", outcome="refused", reasons=("too blurred",)))
     (run.path / "watchdog.json").write_text('{"first_sign": null}')
     text = read(write_report(run)).text
     assert "too blurred." in text
@@ -129,8 +129,8 @@ CHECKS = (
 )
 
 
-def result(**facts: object) -> Result:
-    return Result.model_validate({"model": "digits", "outcome": "running", **facts})
+def result(**facts: object) -> JobResult:
+    return JobResult.model_validate({"model": "digits", "outcome": "running", **facts})
 
 
 def test_a_run_without_a_job_has_no_outcome() -> None:

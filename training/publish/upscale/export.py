@@ -11,7 +11,7 @@ from mirage.bundle.format.manifest import Description, PictureModel, Score
 from mirage.training.config import TrainConfig
 from mirage.training.errors import ExportError
 from mirage.training.evaluation.graph_upscaler import Upscale, open_upscaler
-from mirage.training.publish.contents import training_of
+from mirage.training.publish.bundle_contents import training_of
 from mirage.training.publish.onnx_graph import GOLDEN_TOLERANCE, OPSET, to_onnx
 from mirage.training.runs.checkpoint import ServedUpscaler, UpscalerSnapshot
 

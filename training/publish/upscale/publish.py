@@ -13,7 +13,7 @@ from mirage.bundle.format.manifest import Description
 from mirage.bundle.format.verify import load_bundle, read_file
 from mirage.training.config import TrainConfig
 from mirage.training.evaluation.restoration import read_cards, restoration_file
-from mirage.training.publish.contents import CARD, Contents, publish_contents, retitled
+from mirage.training.publish.bundle_contents import CARD, BundleContents, publish_contents, retitled
 from mirage.training.publish.model_card import ModelCard
 from mirage.training.publish.onnx_graph import GOLDEN_TOLERANCE, OPSET
 from mirage.training.publish.upscale.card import upscaler_card
@@ -89,7 +89,7 @@ def _publish(
     if description.pictures:
         check_upscaler(model, golden, description.pictures)
     sheets = {SAMPLES: np.asarray(Image.open(samples))}
-    contents = Contents(model, description, golden, snapshot.path, card, lambda: sheets)
+    contents = BundleContents(model, description, golden, snapshot.path, card, lambda: sheets)
     return publish_contents(contents, to)
 
 

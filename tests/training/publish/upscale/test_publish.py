@@ -19,8 +19,8 @@ from mirage.training.evaluation.restoration import (
     score_restoration,
     write_card,
 )
-from mirage.training.publish.candidate import open_candidate
 from mirage.training.publish.model_card import ModelCard
+from mirage.training.publish.scored_model import open_scored_model
 from mirage.training.publish.upscale.publish import republish_upscaler
 from mirage.training.runs.checkpoint import load_upscaler
 from mirage.training.runs.run_dir import Run
@@ -153,4 +153,4 @@ def test_a_bundle_is_published_again_with_its_card_and_samples(
 def test_a_bundle_of_pictures_is_no_candidate_among_generators(run: Run, tmp_path: Path) -> None:
     path = publish_run(run, tmp_path / "models" / "toy")
     with pytest.raises(DataError, match="is of task upscale; only generators are compared so"):
-        open_candidate(path)
+        open_scored_model(path)

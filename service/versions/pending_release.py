@@ -33,7 +33,7 @@ class Refusal:
 
 
 @dataclass
-class Candidate:
+class PendingRelease:
     """A release, and references to those of its versions that could be loaded.
 
     In `time.monotonic()` seconds, `since` is when it reached its level, and `attempted_at` is when

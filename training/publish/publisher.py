@@ -15,7 +15,7 @@ from mirage.training.publish.model_card import ModelCard
 from mirage.training.runs.checkpoint import load_snapshot
 
 
-class Product(Protocol):
+class Publisher(Protocol):
     """Snapshots are files of a run; a graph is the ONNX file that was exported of one."""
 
     def export(self, snapshot: Path) -> bytes:
@@ -36,7 +36,7 @@ class Product(Protocol):
         """Publish a snapshot with its graph as the next version; answers its folder."""
 
 
-class GeneratorProduct:
+class GeneratorPublisher:
     """Of task `generate`, scored by `scoring`."""
 
     def __init__(self, config: TrainConfig, data: Dataset, scoring: Scoring) -> None:

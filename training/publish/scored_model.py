@@ -14,16 +14,16 @@ from mirage.training.runs.run_dir import Run
 
 
 @dataclass(frozen=True)
-class Candidate:
+class ScoredModel:
     """A model with its name, and what is known of it.
 
-    model: the ONNX graph. scores_file: where its scorecard belongs; None for a bundle, which is
+    graph: the ONNX model. scores_file: where its scorecard belongs; None for a bundle, which is
     never changed. scores: as recorded; empty when it was never evaluated. data_options: how a run's
     data were read (`DataOptions`); a bundle does not tell.
     """
 
     name: str
-    model: bytes
+    graph: bytes
     classes: tuple[str, ...]
     image: tuple[int, int, int]
     data_fingerprint: str
@@ -35,20 +35,20 @@ class Candidate:
     data_options: dict[str, Any] = field(default_factory=dict)
 
 
-def open_candidate(path: Path) -> Candidate:
+def open_scored_model(path: Path) -> ScoredModel:
     """Read a bundle (its checks come first) or a run; raises BundleError or DataError."""
     return _open_bundle(path) if (path / "manifest.json").exists() else _open_run(Run(path))
 
 
-def _open_bundle(path: Path) -> Candidate:
+def _open_bundle(path: Path) -> ScoredModel:
     bundle = load_bundle(path)
     manifest = bundle.manifest
     if manifest.pictures:
         raise DataError(f"{path} is of task {manifest.task}; only generators are compared so")
     image = manifest.image
-    return Candidate(
+    return ScoredModel(
         name=f"{manifest.name}@{manifest.version}",
-        model=bundle.model,
+        graph=bundle.model,
         classes=manifest.labels,
         image=(image.height, image.width, image.channels),
         data_fingerprint=manifest.training.data_fingerprint,
@@ -60,14 +60,14 @@ def _open_bundle(path: Path) -> Candidate:
     )
 
 
-def _open_run(run: Run) -> Candidate:
+def _open_run(run: Run) -> ScoredModel:
     config, data = run.read_config()
     path = run.latest_snapshot()
     snapshot = load_snapshot(path)
     card = known_scorecard(scores_file(path))
-    return Candidate(
+    return ScoredModel(
         name=run.path.resolve().name,
-        model=export_onnx(snapshot),
+        graph=export_onnx(snapshot),
         classes=tuple(data["classes"]),
         image=tuple(data["shape"]),
         data_fingerprint=data["fingerprint"],

@@ -25,7 +25,7 @@ from mirage.training.runs.checkpoint import load_upscaler
 HELD_OUT = "held-out"
 
 
-class UpscalerProduct:
+class UpscalerPublisher:
     """Scored on the pictures that were held out of the data."""
 
     def __init__(self, config: TrainConfig, data: PictureSet, threads: int | None) -> None:

@@ -10,8 +10,8 @@ from mirage.bundle.format.manifest import Score
 from mirage.training.config import build_config
 from mirage.training.errors import DataError
 from mirage.training.publish.gate import Check
-from mirage.training.publish.result import (
-    Result,
+from mirage.training.publish.job_result import (
+    JobResult,
     failure,
     prune_runs,
     read_result,
@@ -27,7 +27,7 @@ def test_a_result_survives_its_file(tmp_path: Path) -> None:
     check = Check(
         score="frechet", threshold="max_frechet_ratio", limit=math.inf, value=2, bound=math.inf
     )
-    result = Result(
+    result = JobResult(
         model="toy",
         outcome="refused",
         exit_code=4,
@@ -83,7 +83,7 @@ def runs(tmp_path: Path) -> Path:
 
 
 def _make_run(path: Path, model: str, age_s: int) -> None:
-    write_result(path, Result(model=model, outcome="published"))
+    write_result(path, JobResult(model=model, outcome="published"))
     os.utime(result_file(path), (2_000_000_000 - age_s,) * 2)
 
 

@@ -23,7 +23,7 @@ CARD = "README.md"
 
 
 @dataclass(frozen=True)
-class Contents:
+class BundleContents:
     """A version that is not on disk yet.
 
     model: the ONNX graph. weights: a file by `save_weights`, whose networks are kept. sheets: makes
@@ -39,7 +39,7 @@ class Contents:
     sheets: Callable[[], Mapping[str, np.ndarray]] = field(default=dict)
 
 
-def publish_contents(contents: Contents, to: Path) -> Path:
+def publish_contents(contents: BundleContents, to: Path) -> Path:
     """Publish them as the next version of the model folder `to`; answers the version's folder.
 
     That is the newest version with a graph of its own (no ensemble), and nothing is published, when
@@ -58,7 +58,7 @@ def publish_contents(contents: Contents, to: Path) -> Path:
         return draft.publish(contents.description)
 
 
-def _published_already(to: Path, contents: Contents) -> Path | None:
+def _published_already(to: Path, contents: BundleContents) -> Path | None:
     """The newest version with a graph of its own, if graph and description are these."""
     path, manifest = next(_versions_with_graphs(to), (None, None))
     if path is None or manifest is None or manifest.description != contents.description:

@@ -20,7 +20,7 @@ Stage = Literal["train", "export", "evaluate", "gate", "publish", "release"]
 Outcome = Literal["running", "refused", "published", "released", "failed"]
 
 
-class Result(BaseModel):
+class JobResult(BaseModel):
     """How far a job has come, or how it ended.
 
     run: the run's folder. stage: the last one begun. nimg: images that the scored snapshot has
@@ -55,9 +55,9 @@ class Result(BaseModel):
     report: str | None = None
 
 
-def failure(model: str, error: TrainingError | BundleError) -> Result:
+def failure(model: str, error: TrainingError | BundleError) -> JobResult:
     """The result of a job that an error ended before it had a run."""
-    return Result(
+    return JobResult(
         model=model, outcome="failed", exit_code=exit_code_of(error), reasons=(str(error),)
     )
 
@@ -66,16 +66,16 @@ def result_file(run: Path) -> Path:
     return run / "result.json"
 
 
-def write_result(run: Path, result: Result) -> None:
+def write_result(run: Path, result: JobResult) -> None:
     """Replace `result.json`; the caller holds the model's job lock."""
     run.mkdir(parents=True, exist_ok=True)
     replace_file(result_file(run), (result.model_dump_json(indent=2) + "\n").encode())
 
 
-def read_result(run: Path) -> Result | None:
+def read_result(run: Path) -> JobResult | None:
     """What a job left in a run; None when none did, or an older Mirage wrote it otherwise."""
     try:
-        return Result.model_validate_json(result_file(run).read_bytes())
+        return JobResult.model_validate_json(result_file(run).read_bytes())
     except (OSError, ValidationError):
         return None
 
