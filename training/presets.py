@@ -123,7 +123,7 @@ EMOJI: dict[str, Any] = {
 }
 
 AVATARS: dict[str, Any] = {
-    # 948 transparent pictures at 32x32, with --mirror; 80 minutes of one core with AVX512-bf16, 8.6
+    # 948 transparent pictures at 32x32, with --mirror; 90 minutes of one core with AVX512-bf16, 9.4
     # seconds a kimg. The generator first learns to reconstruct them. The soft clamp gives flat
     # backgrounds and alpha; without it the discriminator detects planes that are not exactly flat.
     # Gamma starts high, because a low one loses variety early, and falls for details. The networks
