@@ -180,7 +180,9 @@ def _republish(
     }
     description = manifest.description.model_copy(update=news)
     if card is None and CARD in manifest.files:
-        text = partial(retitled, read_file(bundle, manifest, CARD).decode(), manifest)
+        text: Callable[[str, int], str] = partial(
+            retitled, read_file(bundle, manifest, CARD).decode(), manifest
+        )
     else:
         text = _card_text(snapshot, description, card or ModelCard())
     return publish_graph(snapshot, export_onnx(snapshot), description, to, text)
