@@ -168,7 +168,7 @@ def test_close_finishes_queued_entries_and_rejects_new_ones() -> None:
 
 
 def test_an_idle_runner_releases_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mirage.service.batching.executor.RELEASE_AFTER_S", 0.01)
+    monkeypatch.setattr("mirage.service.batching.inline_executor.RELEASE_AFTER_S", 0.01)
 
     async def test(bench: Bench) -> None:
         await bench.submit(7)
