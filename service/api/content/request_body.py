@@ -1,6 +1,7 @@
 """Reads bodies and queries, and checks sizes and types; `tasks` checks them against a model."""
 
 import ast
+import functools
 import json
 import math
 import operator
@@ -43,6 +44,7 @@ NPY_LENGTH_BYTES = {b"\x93NUMPY\x01\x00": 2, b"\x93NUMPY\x02\x00": 4}  # of the 
 FLOAT32 = np.dtype("<f4")
 NUMERIC = frozenset("0123456789.+-eE")  # no words such as nan, and no underscores
 MAX_DIGITS = 40  # more than any number needs
+LENGTH = re.compile("[0-9]{1,18}")  # of a body
 MAX_PARAMETERS = 32  # of a query; more than there are fields
 LISTS = {  # the setting that bounds a list, checked before its items are
     "latents": "images_per_request",
@@ -138,7 +140,7 @@ async def read_body(
     Raises BodyTooLarge, and ClientDisconnect if the client disconnects before its end.
     """
     most = most_bytes(media_type, settings)
-    of_json = f" of JSON; {_instead(settings)}" if most < settings.body_bytes else ""
+    of_json = f" of JSON; {_instead(settings.body_bytes)}" if most < settings.body_bytes else ""
     return await read_bounded(headers, receive, most, of_json)
 
 
@@ -170,7 +172,7 @@ async def read_bounded(
 def announced_bytes(headers: Mapping[str, str]) -> int | None:
     """Return the Content-Length, or None if it is missing or invalid."""
     announced = headers.get("content-length", "")
-    return int(announced) if re.fullmatch("[0-9]{1,18}", announced) else None
+    return int(announced) if LENGTH.fullmatch(announced) else None
 
 
 def most_bytes(media_type: str | None, settings: Settings) -> int:
@@ -179,14 +181,15 @@ def most_bytes(media_type: str | None, settings: Settings) -> int:
     return min(settings.json_bytes, settings.body_bytes) if is_json else settings.body_bytes
 
 
-def _instead(settings: Settings) -> str:
-    return f"latents may be sent as {NPY} or {OCTETS}, up to {settings.body_bytes} bytes"
+@functools.cache  # each request asks for it
+def _instead(body_bytes: int) -> str:
+    return f"latents may be sent as {NPY} or {OCTETS}, up to {body_bytes} bytes"
 
 
 def _from_json(body: bytes, query: Query, model: type[M], settings: Settings) -> M:
     if query:
         raise _unknown_query(query[0][0], "beside a JSON body no query parameter is allowed")
-    fields = read_json(body, settings, _instead(settings)) if body.strip() else {}
+    fields = read_json(body, settings, _instead(settings.body_bytes)) if body.strip() else {}
     return _validated(fields, model, settings)
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pydantic import ValidationError
 from starlette.requests import Request
 
-from mirage.service.api.admission.deadline import while_connected
+from mirage.service.api.admission.route_deadline import while_connected
 from mirage.service.api.content.form import FORM, parse_form
 from mirage.service.api.content.request_body import (
     OCTETS,

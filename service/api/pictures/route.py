@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from mirage.service.api.admission.deadline import (
+from mirage.service.api.admission.route_deadline import (
     allowed_s,
     before,
     unless_client_left,

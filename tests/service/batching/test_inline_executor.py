@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from mirage.service.batching.batcher import Batcher, BatchOptions
 from mirage.service.batching.cost_model import CostModel
-from mirage.service.batching.executor import MAX_BLOCK_S, MIN_INLINE_ITEMS, SATURATED_AT
+from mirage.service.batching.inline_executor import MAX_BLOCK_S, MIN_INLINE_ITEMS, SATURATED_AT
 from mirage.service.batching.queue import Arrays
 from mirage.service.errors import Draining, InternalError
 
