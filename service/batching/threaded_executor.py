@@ -120,16 +120,20 @@ class ThreadedExecutor:
         _lower_priority()
         while self._wait_for_entry(runner):
             self._wait_for_cohort(runner)
-            with self._queue.lock:
-                if slices := self._queue.take_batch(self._next_batch_work(), time.monotonic()):
-                    # Set under the lock: other runners count the free ones in `_next_batch_work`.
-                    runner.running_since = time.monotonic()
-                if self._queue.waiting:
-                    self._not_empty.notify()
-                elif self._queue.closed:
-                    self._not_empty.notify_all()  # so that all runners stop
-            if slices:
-                self._run_batch(runner, slices)
+            self._run_next(runner)
+
+    def _run_next(self, runner: ThreadRunner) -> None:
+        # Not in `_drive`, whose variables would keep the last entries in memory while it waits.
+        with self._queue.lock:
+            if slices := self._queue.take_batch(self._next_batch_work(), time.monotonic()):
+                # Set under the lock: other runners count the free ones in `_next_batch_work`.
+                runner.running_since = time.monotonic()
+            if self._queue.waiting:
+                self._not_empty.notify()
+            elif self._queue.closed:
+                self._not_empty.notify_all()  # so that all runners stop
+        if slices:
+            self._run_batch(runner, slices)
 
     def _wait_for_entry(self, runner: ThreadRunner) -> bool:
         """Wait for an entry; false when the queue is closed and empty."""
