@@ -9,7 +9,13 @@ import torch
 
 from mirage.bundle.errors import BundleError
 from mirage.training.cli import evaluate, export, prepare, retrain, stack_mnist
-from mirage.training.cli.flags import add_recipe, add_threads, facts_of, read_recipe
+from mirage.training.cli.flags import (
+    add_recipe,
+    add_threads,
+    facts_of,
+    print_notes,
+    read_recipe,
+)
 from mirage.training.config import AUTO
 from mirage.training.data.load import load_dataset
 from mirage.training.data.sources.mnist import MIRROR, download_mnist
@@ -90,6 +96,7 @@ def _train(options: argparse.Namespace) -> Iterable[str]:
         _set_threads(options)
         facts = facts_of(data, options.device) if config.preset == AUTO else None
         return dry_run(config, data, options.run, device, facts)
+    print_notes(data)
     train(
         config,
         data,

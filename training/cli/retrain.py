@@ -12,6 +12,7 @@ from mirage.training.cli.flags import (
     card_of,
     check_recipe,
     config_of,
+    print_notes,
     read_pictures,
     read_splits,
     upscale_config,
@@ -103,8 +104,11 @@ def _read(
     """The configuration, the training data and the test split; None for pictures."""
     check_recipe(options)
     if early := upscale_config(options):
-        return early, read_pictures(options, early), None
+        pictures = read_pictures(options, early)
+        print_notes(pictures)
+        return early, pictures, None
     data, test = read_splits(options)
+    print_notes(data)
     config = config_of(options, data)
     check_enough(data, config.batch_size)
     return config, data, test

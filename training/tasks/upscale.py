@@ -209,6 +209,7 @@ def _describe(data: PictureSet) -> Iterator[str]:
     groups = sorted({picture.name.rpartition("/")[0] for picture in data.held_out} - {""})
     where = f": {', '.join(groups)}" if groups else ""
     yield f"held out       {len(data.held_out):,}{where}"
+    yield from (f"note           {note}" for note in data.notes)
     yield f"fingerprint    {data.fingerprint}"
 
 
