@@ -10,6 +10,12 @@ from mirage.training.errors import UsageError
 from mirage.training.evaluation.scorecard import read_scorecard, scores_file
 from mirage.training.publish.export import publish, republish
 from mirage.training.publish.model_card import ModelCard
+from mirage.training.publish.model_kind import (
+    ModelKind,
+    check_same_kind,
+    kind_of_bundle,
+    kind_of_data,
+)
 from mirage.training.publish.upscale.publish import publish_upscaler, republish_upscaler
 from mirage.training.runs.checkpoint import load_snapshot, load_upscaler
 from mirage.training.runs.initial_weights import is_bundle
@@ -22,14 +28,28 @@ def add_command(add: Callable[..., argparse.ArgumentParser]) -> None:
     parser.set_defaults(command=_export)
     parser.add_argument("source", type=Path, metavar="RUN|BUNDLE")
     parser.add_argument("--to", type=Path, required=True, metavar="MODELS/NAME")
+    parser.add_argument(
+        "--allow-other-kind",
+        action="store_true",
+        help="also publish images of another shape or other classes than the released version's",
+    )
     add_card(parser.add_argument_group("model card", "By default a bundle keeps its card."))
 
 
 def _export(options: argparse.Namespace) -> Iterator[str]:
+    if not options.allow_other_kind:
+        hint = ", or pass --allow-other-kind and release it when its clients are ready"
+        check_same_kind(options.to, _kind(options.source), hint)
     if is_bundle(options.source):
         yield str(_republish(options))
     else:
         yield str(_publish(Run(options.source), options))
+
+
+def _kind(source: Path) -> ModelKind:
+    if is_bundle(source):
+        return kind_of_bundle(read_manifest(source))
+    return kind_of_data(*Run(source).read_config())
 
 
 def _republish(options: argparse.Namespace) -> Path:
