@@ -276,9 +276,16 @@ def _change(text: str) -> tuple[str, str]:
     return key, value
 
 
+def positive(text: str) -> int:
+    """Parse a whole number of at least 1."""
+    if (number := int(text)) < 1:
+        raise argparse.ArgumentTypeError(f"{number} is below 1")
+    return number
+
+
 def add_threads(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--threads", type=int, help="CPU threads; default: as recorded, or chosen by torch"
+        "--threads", type=positive, help="CPU threads; default: as recorded, or chosen by torch"
     )
 
 

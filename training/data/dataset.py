@@ -132,7 +132,7 @@ class Dataset:
 
 def without_classes(dataset: Dataset) -> Dataset:
     """The images without their classes; a note names a single class."""
-    note = f"all images are of one class, {dataset.classes[0]}, so none is trained"
+    note = f"all images are of one class, {dataset.classes[0]}, so the model has no classes"
     return replace(
         dataset,
         labels=None,

@@ -109,7 +109,7 @@ def test_rejects_splits_inside_of_classes(place) -> None:
 def test_one_class_is_no_condition(place) -> None:
     data = load_dataset(place("my-images/photos/1.png", "my-images/photos/2.png"))
     assert (data.labels, data.classes) == (None, ())
-    assert data.notes == ("all images are of one class, photos, so none is trained",)
+    assert data.notes == ("all images are of one class, photos, so the model has no classes",)
 
 
 def test_splits_must_agree_on_their_classes_even_if_one_has_a_single_class(place) -> None:
