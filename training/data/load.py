@@ -31,6 +31,8 @@ FORMAT = 3
 """Version of the decoding; increment it when the same data give other pixels or labels."""
 NOT_PIXELS = {"mirror", "max_broken", "groups", "held_out", "split"}
 """Options that do not change the decoded pixels, and so are not part of the cache key."""
+NAMED = 3
+"""Broken pictures named in a note."""
 COPIED = 1024
 """Images copied per write."""
 
@@ -215,7 +217,7 @@ def _build(
         fingerprint=fingerprint(images, numbers, classes),
         broken=tuple((_printable(source.names[index]), reason) for index, reason in broken),
         left_out=tuple(index for index, _ in broken),
-        notes=(*note, *notes),
+        notes=(*note, *notes, *_unreadable(source, broken)),
     )
 
 
@@ -247,6 +249,15 @@ def _kept(source: Source, classes: Sequence[str], broken: list[tuple[int, str]])
     if lost := sorted(set(classes) - set(kept)):
         raise DataError(f"no image of the class {lost[0]} in {source.place} can be read")
     return kept
+
+
+def _unreadable(source: Source, broken: Sequence[tuple[int, str]]) -> tuple[str, ...]:
+    """A note on the pictures that were left out."""
+    if not broken:
+        return ()
+    named = [f"{_printable(source.names[index])} {reason}" for index, reason in broken[:NAMED]]
+    more = f"; and {len(broken) - NAMED:,} more" if len(broken) > NAMED else ""
+    return (f"cannot be read: {'; '.join(named)}{more}",)
 
 
 def _ready_pixels(source: Source, form: Form) -> np.ndarray | None:

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from torch import Tensor, nn
 
 from mirage.training.data.dataset import Dataset, check_enough
-from mirage.training.data.preview import describe, sample_sheet
+from mirage.training.data.preview import SHOWN_CLASSES, describe, sample_sheet
 from mirage.training.data.sources.pixels import to_pixels, to_planes
 from mirage.training.errors import UsageError, explain
 from mirage.training.networks.base import Architecture, Discriminator, Generator
@@ -328,9 +328,11 @@ def _describe(data: Dataset) -> Iterator[str]:
     if data.labels is None:
         return
     counts = np.bincount(data.labels, minlength=len(data.classes))
-    for name, count in zip(data.classes, counts, strict=True):
-        if count < FEW:
-            yield f"warning        class {name} has {count} images only"
+    few = [(name, n) for name, n in zip(data.classes, counts.tolist(), strict=True) if n < FEW]
+    for name, count in few[:SHOWN_CLASSES]:
+        yield f"warning        class {name} has {count} images only"
+    if len(few) > SHOWN_CLASSES:
+        yield f"warning        {len(few) - SHOWN_CLASSES} more classes have fewer than {FEW} images"
 
 
 def _preview(config: "TrainConfig", data: Dataset) -> np.ndarray:

@@ -189,7 +189,10 @@ class _Tree:
     def told(self, root: str, chosen: Mapping[str, str]) -> str:
         """One sentence on the splits."""
         counts = {name: self._total[f"{root}{name}/"] for name in self.folders_in(root)}
-        used = [f"{MEANING[role]} images are in {folder}" for role, folder in chosen.items()]
+        used = [
+            f"{MEANING[role]} images are in {folder} ({counts[folder]:,})"
+            for role, folder in chosen.items()
+        ]
         rest = {name: count for name, count in counts.items() if name not in chosen.values()}
         if loose := self._direct[root]:
             rest["the folder itself"] = loose
