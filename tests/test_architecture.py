@@ -199,7 +199,8 @@ LADDERS = {  # inside a room, from the bottom: a rung imports from rungs below i
     "training": (
         *({"errors", "cache_folder"}, {"data"}, {"networks"}, {"optim"}, {"presets"}),
         *({"auto"}, {"config"}, {"tasks"}),
-        *({"runs"}, {"evaluation"}, {"publish"}, {"report"}, {"retrain"}, {"cli"}, {"__main__"}),
+        *({"runs"}, {"evaluation"}, {"publish"}, {"report"}, {"dashboard"}, {"retrain"}),
+        *({"cli"}, {"__main__"}),
     ),
 }
 SIBLINGS = {"training": {"data", "networks", "optim"}, "service": {"api", "drawing"}}

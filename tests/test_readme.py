@@ -19,7 +19,7 @@ from mirage.service.settings import PREFIX, Settings
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
-READY_WITHIN_S = 60
+READY_WITHIN_S = 180
 
 
 def blocks(language: str, section: str) -> list[str]:

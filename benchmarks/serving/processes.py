@@ -110,3 +110,23 @@ def _left(session: int, mark: str, known: set[tuple[int, int]]) -> set[int]:
     """The known processes that still run, including orphans, and new ones."""
     alive = {each.pid for each in processes() if (each.pid, each.started) in known}
     return alive | {each.pid for each in members(session, mark)}
+
+
+def resident_mb(pid: int) -> float:
+    """Resident memory of a process in MiB."""
+    return _status_kb(pid, "VmRSS") / 1024
+
+
+def memory_peak_mb(pid: int) -> float:
+    """The largest resident memory of a process since `reset_memory_peak`, in MiB."""
+    return _status_kb(pid, "VmHWM") / 1024
+
+
+def reset_memory_peak(pid: int) -> None:
+    """Set the peak to the current resident memory; see proc(5), clear_refs."""
+    (PROC / str(pid) / "clear_refs").write_text("5")
+
+
+def _status_kb(pid: int, name: str) -> int:
+    lines = (PROC / str(pid) / "status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith(f"{name}:"))

@@ -3,7 +3,7 @@
 import asyncio
 import os
 from collections import deque
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from pathlib import Path
 from typing import Self, TypeVar, Unpack
@@ -17,12 +17,21 @@ from mirage_client.exchange import (
     Request,
     describe_model,
     generate_images,
+    interpolate_frames,
+    interpolate_to_file,
     list_models,
     upscale_picture,
     upscale_to_file,
 )
 from mirage_client.generate_call import GenerateCall, Options, make_call
-from mirage_client.image import GeneratedImage, Upscaled, UpscaledPicture
+from mirage_client.image import (
+    GeneratedImage,
+    Interpolated,
+    InterpolatedFrame,
+    Upscaled,
+    UpscaledPicture,
+)
+from mirage_client.interpolate_call import InterpolateOptions, Point, make_interpolate_call
 from mirage_client.new_file import new_file
 from mirage_client.responses import Model, ModelDetail
 from mirage_client.upscale_call import PictureFile, UpscaleOptions, make_upscale_call
@@ -65,6 +74,24 @@ class AsyncClient(BaseClient):
         call = await asyncio.to_thread(make_upscale_call, picture, options)
         with new_file(Path(path)) as output:
             return await self._run(upscale_to_file(call, output, self._patience))
+
+    async def interpolate(
+        self, points: Sequence[Point], **options: Unpack[InterpolateOptions]
+    ) -> list[InterpolatedFrame]:
+        """Make the frames between points and return them in order; see `Client.interpolate`."""
+        call = make_interpolate_call(points, options)
+        return await self._run(interpolate_frames(call, self._patience))
+
+    async def interpolate_to_file(
+        self,
+        points: Sequence[Point],
+        path: str | os.PathLike[str],
+        **options: Unpack[InterpolateOptions],
+    ) -> Interpolated:
+        """Write the frames to a file; see `Client.interpolate_to_file`."""
+        call = make_interpolate_call(points, options, Path(path))
+        with new_file(Path(path)) as output:
+            return await self._run(interpolate_to_file(call, output, self._patience))
 
     async def models(self) -> list[Model]:
         """List the models of the server."""

@@ -2,7 +2,7 @@
 
 import os
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from pathlib import Path
 from threading import Event
@@ -17,12 +17,21 @@ from mirage_client.exchange import (
     Request,
     describe_model,
     generate_images,
+    interpolate_frames,
+    interpolate_to_file,
     list_models,
     upscale_picture,
     upscale_to_file,
 )
 from mirage_client.generate_call import GenerateCall, Options, make_call
-from mirage_client.image import GeneratedImage, Upscaled, UpscaledPicture
+from mirage_client.image import (
+    GeneratedImage,
+    Interpolated,
+    InterpolatedFrame,
+    Upscaled,
+    UpscaledPicture,
+)
+from mirage_client.interpolate_call import InterpolateOptions, Point, make_interpolate_call
 from mirage_client.new_file import new_file
 from mirage_client.responses import Model, ModelDetail
 from mirage_client.upscale_call import PictureFile, UpscaleOptions, make_upscale_call
@@ -79,6 +88,32 @@ class Client(BaseClient):
         call = make_upscale_call(picture, options)
         with new_file(Path(path)) as output:
             return self._run(upscale_to_file(call, output, self._patience))
+
+    def interpolate(
+        self, points: Sequence[Point], **options: Unpack[InterpolateOptions]
+    ) -> list[InterpolatedFrame]:
+        """Make the frames of a path through points, and return them in order.
+
+        points: two or more, each a seed or a mapping of seed, index, latents and label. Raises
+        TypeError for unknown options.
+        """
+        call = make_interpolate_call(points, options)
+        return self._run(interpolate_frames(call, self._patience))
+
+    def interpolate_to_file(
+        self,
+        points: Sequence[Point],
+        path: str | os.PathLike[str],
+        **options: Unpack[InterpolateOptions],
+    ) -> Interpolated:
+        """Write the frames to a file: .zip of PNGs, or an animation .gif, .webp, .png or .apng.
+
+        Like `upscale_to_file`, it leaves no incomplete file. Raises ValueError for another suffix,
+        and OSError if the file cannot be written.
+        """
+        call = make_interpolate_call(points, options, Path(path))
+        with new_file(Path(path)) as output:
+            return self._run(interpolate_to_file(call, output, self._patience))
 
     def models(self) -> list[Model]:
         """List the models of the server."""

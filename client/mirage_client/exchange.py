@@ -15,7 +15,14 @@ import httpx
 
 from mirage_client.errors import BadAnswer, MirageError, Refused, Unreachable
 from mirage_client.generate_call import GenerateCall
-from mirage_client.image import GeneratedImage, Upscaled, UpscaledPicture
+from mirage_client.image import (
+    GeneratedImage,
+    Interpolated,
+    InterpolatedFrame,
+    Upscaled,
+    UpscaledPicture,
+)
+from mirage_client.interpolate_call import InterpolateCall
 from mirage_client.responses import (
     IMAGES,
     PNG_END,
@@ -23,7 +30,9 @@ from mirage_client.responses import (
     Model,
     ModelDetail,
     check_png,
+    read_frames,
     read_images,
+    read_interpolated,
     read_model,
     read_models,
     read_problem,
@@ -114,6 +123,21 @@ def upscale_to_file(call: UpscaleCall, output: BinaryIO, patience: Patience) -> 
     return read_upscaled(response)
 
 
+def interpolate_frames(
+    call: InterpolateCall, patience: Patience
+) -> Exchange[list[InterpolatedFrame]]:
+    """Make frames in memory."""
+    return read_frames((yield from send_with_retries(_interpolate_request(call), patience)), call)
+
+
+def interpolate_to_file(
+    call: InterpolateCall, output: BinaryIO, patience: Patience
+) -> Exchange[Interpolated]:
+    """Write frames to a file; failed attempts are overwritten."""
+    response = yield from send_with_retries(_interpolate_request(call, output), patience)
+    return read_interpolated(response, call)
+
+
 def list_models(patience: Patience) -> Exchange[list[Model]]:
     """List the models of the server."""
     return read_models((yield from send_with_retries(Request("GET", "/models"), patience)))
@@ -127,6 +151,10 @@ def describe_model(name: str, patience: Patience) -> Exchange[ModelDetail]:
 
 def _upscale_request(call: UpscaleCall, output: BinaryIO | None = None) -> Request:
     return Request("POST", "/upscale", "image/png", call.query(), call.picture, output)
+
+
+def _interpolate_request(call: InterpolateCall, output: BinaryIO | None = None) -> Request:
+    return Request("POST", "/interpolate", call.media_type, body=call.body, output=output)
 
 
 def _both_ends(file: BinaryIO) -> tuple[bytes, bytes]:

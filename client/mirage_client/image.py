@@ -57,5 +57,19 @@ class Upscaled:
 
 
 @dataclass(frozen=True)
+class Interpolated:
+    """What made frames: the model and its version, and the upscaler as `name@version` or None."""
+
+    model: str
+    version: int
+    upscale: str | None
+
+
+@dataclass(frozen=True)
+class InterpolatedFrame(PngImage, Interpolated):
+    """A frame between points."""
+
+
+@dataclass(frozen=True)
 class UpscaledPicture(PngImage, Upscaled):
     """An enlarged picture."""

@@ -1,8 +1,11 @@
 """Parses responses: images, problem details and models; responses may be malformed."""
 
 import email.utils
+import io
 import re
 import time
+import zipfile
+import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -11,7 +14,8 @@ import httpx
 
 from mirage_client.errors import BadAnswer, Refused
 from mirage_client.generate_call import GenerateCall
-from mirage_client.image import GeneratedImage, Upscaled
+from mirage_client.image import GeneratedImage, Interpolated, InterpolatedFrame, Upscaled
+from mirage_client.interpolate_call import InterpolateCall
 
 T = TypeVar("T")
 
@@ -97,6 +101,33 @@ def read_upscaled(response: httpx.Response) -> Upscaled:
         return Upscaled(name, version, float(response.headers["x-scale"]))
     except (KeyError, ValueError) as error:
         raise BadAnswer(f"the headers of the enlarged picture cannot be read: {error!r}") from None
+
+
+def read_interpolated(response: httpx.Response, call: InterpolateCall) -> Interpolated:
+    """Parse what made frames; raises BadAnswer."""
+    media_type = response.headers.get("content-type", "")
+    if media_type != call.media_type:
+        raise BadAnswer(f"Content-Type is {media_type!r:.100}, not {call.media_type}")
+    try:
+        made = Interpolated(*_model(response), response.headers.get("x-upscale"))
+    except ValueError as error:
+        raise BadAnswer(f"the headers of the frames cannot be read: {error!r}") from None
+    if (made.upscale and made.upscale.partition("@")[0]) != call.upscale:
+        raise BadAnswer(f"the frames were enlarged by {made.upscale}")
+    return made
+
+
+def read_frames(response: httpx.Response, call: InterpolateCall) -> list[InterpolatedFrame]:
+    """Parse a ZIP of frames; raises BadAnswer."""
+    made = read_interpolated(response, call)
+    try:
+        with zipfile.ZipFile(io.BytesIO(response.content)) as archive:
+            frames = [archive.read(name) for name in archive.namelist()]
+    except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError, zlib.error) as error:
+        raise BadAnswer(f"the frames cannot be read: {error!r}") from None
+    if not all(png.startswith(PNG_SIGNATURE) for png in frames):
+        raise BadAnswer("the response has frames that are not PNG")
+    return [InterpolatedFrame(png=png, **vars(made)) for png in frames]
 
 
 def check_png(start: bytes, end: bytes) -> None:

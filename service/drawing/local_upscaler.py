@@ -12,7 +12,7 @@ from mirage.bundle.store.layout import list_models, version_path
 from mirage.bundle.store.release import readable_release
 from mirage.service.engines.engine import Engine
 from mirage.service.errors import StartError
-from mirage.service.media.encoding import PNG
+from mirage.service.media.encoding import PNG, Compression
 from mirage.service.media.pictures import MAX_SIDE, decode_picture
 from mirage.service.settings import Settings
 from mirage.service.tasks.larger_picture import Wanted, make_sink, settle_scale
@@ -25,7 +25,7 @@ MAX_PIXELS = MAX_SIDE**2  # of a picture; limits for strangers do not apply to o
 class LocalUpscaler:
     """A model that enlarges pictures, on `parallel` engines; threads may share it."""
 
-    def __init__(self, prepared: Prepared) -> None:
+    def __init__(self, prepared: Prepared, compression: Compression = "fast") -> None:
         manifest, model = prepared.manifest, prepared.manifest.pictures
         if model is None:
             raise StartError(
@@ -36,7 +36,7 @@ class LocalUpscaler:
         self.parallel = len(prepared.engines)
         self._pictures = model
         self._channels = manifest.outputs[0].sizes[3] or 1
-        self._tile = prepared.tile
+        self._tile, self._compression = prepared.tile, compression
         self._engines: SimpleQueue[Engine] = SimpleQueue()  # idle ones
         for engine in prepared.engines:
             self._engines.put(engine)
@@ -44,10 +44,10 @@ class LocalUpscaler:
     def enlarge(self, data: bytes, scale: float | None = None) -> Iterator[bytes]:
         """Yield the PNG of an enlarged PNG, JPEG or WebP file, with memory for a row of tiles.
 
-        With another scale than the model's, the whole picture is in memory. Raises InvalidValue for
-        a scale above the model's, and the errors of `decode_picture`.
+        Raises InvalidValue for a scale above the model's, and the errors of `decode_picture`.
         """
-        wanted = Wanted(settle_scale(scale, f"{self.model}@{self.version}", self._pictures), PNG)
+        scale = settle_scale(scale, f"{self.model}@{self.version}", self._pictures)
+        wanted = Wanted(scale, PNG, self._compression)
         picture = decode_picture(data, most_pixels=MAX_PIXELS)
         job = UpscaleJob([picture], self._pictures, self._channels, self._tile)
         sink = make_sink(job, picture.icc, wanted)
@@ -71,13 +71,13 @@ def open_upscaler(
     """Load a model from a folder of bundles, with all checks of the service.
 
     `models` is by default the service's setting, `name` the only model for this task that is
-    released, `version` the released one. Engine settings are read from the environment, as for the
-    service. Raises StartError.
+    released, `version` the released one. Settings of engines and of PNG are read from the
+    environment, as for the service. Raises StartError.
     """
     try:
         settings = Settings() if models is None else Settings(models=models)
         path = _path(settings.models, name, version)
-        return LocalUpscaler(prepare(path, settings))
+        return LocalUpscaler(prepare(path, settings), settings.compression)
     except (BundleError, LoadError, ValidationError) as error:
         raise StartError(str(error)) from error
 

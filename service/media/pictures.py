@@ -5,6 +5,7 @@ checked before anything is decoded.
 """
 
 import io
+import itertools
 import struct
 import zlib
 from collections.abc import Iterator
@@ -14,7 +15,7 @@ from typing import IO, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import Image
 from PIL.ExifTags import Base
 from PIL.ImageFile import ImageFile
 from PIL.JpegImagePlugin import JpegImageFile
@@ -22,7 +23,13 @@ from PIL.PngImagePlugin import PngImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
 from mirage.service.errors import LimitExceeded, Malformed, UnsupportedBody
-from mirage.service.media.segments import MAX_SEGMENTS, has_many_chunks, has_many_segments
+from mirage.service.media.segments import (
+    MAX_EXIF_SEGMENTS,
+    MAX_SEGMENTS,
+    has_many_chunks,
+    has_many_exif_segments,
+    has_many_segments,
+)
 from mirage.service.media.webp_header import read_webp_size
 
 Plane = NDArray[np.uint8]
@@ -53,6 +60,9 @@ SCAN = b"\xff\xda"
 ICC_BYTES = 2**20  # of a colour profile that is kept; larger ones are dropped
 MAX_SIDE = 16384  # pixels
 UPRIGHT = 1  # of EXIF's orientations
+# Those whose rows and columns are swapped, and then those whose rows or columns run backwards.
+TRANSPOSED, UPSIDE_DOWN, MIRRORED = {5, 6, 7, 8}, {3, 4, 7, 8}, {2, 3, 6, 7}
+BAND_PIXELS = 2**18  # converted at once
 HEAD_BYTES = 64  # enough to determine the format
 # What Pillow raises of broken files, besides OSError.
 BROKEN = (
@@ -160,6 +170,11 @@ def _open(data: bytes, opener: type[ImageFile]) -> ImageFile:
         raise UnsupportedBody(
             f"the picture's file has more than {MAX_SEGMENTS} parts; save it anew, without metadata"
         )
+    if opener is JpegImageFile and has_many_exif_segments(data):
+        raise UnsupportedBody(
+            f"the JPEG has more than {MAX_EXIF_SEGMENTS} segments of EXIF; save it anew, without"
+            " metadata"
+        )
     file: IO[bytes] = io.BytesIO(data)
     try:
         return opener(file)
@@ -204,30 +219,59 @@ def _check_size(size: tuple[int, int], most_pixels: int, most_side: int) -> None
 
 
 def _decode(opened: ImageFile) -> Picture:
-    icc = opened.info.get("icc_profile")
-    image: Image.Image = _upright(opened)
-    if image.mode in DEEP_GREY:
-        deep = np.asarray(image)
-        return Picture((deep >> 8).clip(0, 255).astype(np.uint8)[:, :, None], None, _kept(icc))
-    mode = MODES[image.mode]
-    if "transparency" in image.info and not mode.endswith("A"):
-        mode = "LA" if mode == "L" else "RGBA"
-    values = np.asarray(image if image.mode == mode else image.convert(mode))
-    if mode == "L":
-        return Picture(values[:, :, None], None, _kept(icc))
-    if mode == "RGB":
-        return Picture(values, None, _kept(icc))
-    return Picture(values[:, :, :-1], np.ascontiguousarray(values[:, :, -1]), _kept(icc))
-
-
-def _upright(opened: ImageFile) -> Image.Image:
-    """Decode the picture and apply EXIF's orientation, if EXIF can be read."""
+    """Copy the pixels to arrays, a band of rows at a time: whole copies would double the memory."""
     opened.load()
+    icc = opened.info.get("icc_profile")
+    bands = _bands(opened)
+    first = next(bands)
+    shape = (opened.height, opened.width, first.shape[2])
+    colours = shape[2] - (shape[2] % 2 == 0)  # grey or RGB, and alpha
+    colour = np.empty((*shape[:2], colours), np.uint8)
+    alpha = np.empty(shape[:2], np.uint8) if colours < shape[2] else None
+    start = 0
+    for band in itertools.chain((first,), bands):
+        rows = slice(start, start := start + len(band))
+        colour[rows] = band[:, :, :colours]
+        if alpha is not None:
+            alpha[rows] = band[:, :, -1]
+    orientation = _orientation(opened)
+    return Picture(
+        _upright(colour, orientation),
+        None if alpha is None else _upright(alpha, orientation),
+        _kept(icc),
+    )
+
+
+def _bands(image: Image.Image) -> Iterator[Plane]:
+    """Yield bands of rows as uint8 `[h, W, C]`: grey or RGB, and alpha if the picture has it."""
+    mode = MODES.get(image.mode)
+    if mode is not None and "transparency" in image.info and not mode.endswith("A"):
+        mode = "LA" if mode == "L" else "RGBA"
+    rows = max(1, BAND_PIXELS // image.width)
+    for top in range(0, image.height, rows):
+        band = image.crop((0, top, image.width, min(top + rows, image.height)))
+        if mode is None:  # 16 bits
+            values = (np.asarray(band) >> 8).clip(0, 255).astype(np.uint8)
+        else:
+            values = np.asarray(band if band.mode == mode else band.convert(mode))
+        yield values.reshape(*values.shape[:2], -1)
+
+
+def _orientation(image: Image.Image) -> int:
+    """Return EXIF's orientation, if EXIF can be read."""
     try:
-        turned = opened.getexif().get(Base.Orientation, UPRIGHT) != UPRIGHT
-        return ImageOps.exif_transpose(opened) if turned else opened
-    except (*BROKEN, UserWarning):  # Pillow warns of broken tags, which tests take for errors
-        return opened
+        return int(image.getexif().get(Base.Orientation, UPRIGHT))
+    except (*BROKEN, TypeError, UserWarning):  # Pillow warns of broken tags, an error in tests
+        return UPRIGHT
+
+
+def _upright(plane: Plane, orientation: int) -> Plane:
+    """Return a view of a plane `[H, W, …]` that applies EXIF's orientation, 1 … 8."""
+    if orientation in TRANSPOSED:
+        plane = plane.swapaxes(0, 1)
+    rows = slice(None, None, -1 if orientation in UPSIDE_DOWN else 1)
+    columns = slice(None, None, -1 if orientation in MIRRORED else 1)
+    return plane[rows, columns]
 
 
 def _kept(icc: object) -> bytes | None:

@@ -3,17 +3,35 @@
 import struct
 import zlib
 from collections.abc import Iterable, Iterator
+from typing import Protocol
 
 import numpy as np
 from isal import isal_zlib
 from numpy.typing import NDArray
 
-from mirage.service.media.encoding import COLOUR_TYPES, FILTER_UP, IEND, SIGNATURE, png_chunk
+from mirage.service.media.encoding import (
+    COLOUR_TYPES,
+    FILTER_NONE,
+    FILTER_SUB,
+    FILTER_UP,
+    IEND,
+    SIGNATURE,
+    ZLIB_LEVEL,
+    Compression,
+    png_chunk,
+)
 
 Pixels = NDArray[np.uint8]  # [H, W, C] with C = 1, 2 (grey and alpha), 3 or 4
 STREAM_COLOUR_TYPES = {**COLOUR_TYPES, 2: 4}
 PIECE_BYTES = 2**18  # compressed at once, in a few milliseconds
 LEVEL = 1  # of ISA-L, as for whole images
+# The filters of which each piece takes the best. On a photograph that photo-x4 enlarged, "fast"
+# takes 9 ms and 0.95 bytes per pixel, "small" 220 ms and 0.77, of 10^6 pixels.
+FILTERS: dict[Compression, tuple[int, ...]] = {
+    "none": (FILTER_NONE,),
+    "fast": (FILTER_UP,),
+    "small": (FILTER_NONE, FILTER_SUB, FILTER_UP),
+}
 
 
 class PngWriter:
@@ -23,11 +41,19 @@ class PngWriter:
     into strips.
     """
 
-    def __init__(self, height: int, width: int, channels: int, icc: bytes | None = None) -> None:
+    def __init__(
+        self,
+        height: int,
+        width: int,
+        channels: int,
+        icc: bytes | None = None,
+        compression: Compression = "fast",
+    ) -> None:
         self._height, self._shape = height, (width, channels)
         self._head = _head(height, width, channels, icc)
         self._ready: list[bytes] = []
-        self._deflater = isal_zlib.compressobj(LEVEL)
+        self._filters = FILTERS[compression]
+        self._deflater = _deflater(compression)
         # Always the same number of lines at once: the blocks of the deflater end with its input.
         self._at_once = max(1, PIECE_BYTES // (width * channels))
         self._above = np.zeros((1, width * channels), np.uint8)
@@ -64,7 +90,8 @@ class PngWriter:
         return self._take()
 
     def _deflate(self, lines: NDArray[np.uint8]) -> None:
-        if data := self._deflater.compress(_filtered(lines, self._above).data):
+        best = _best_filtered(lines, self._above, self._shape[1], self._filters)
+        if data := self._deflater.compress(best.data):
             self._ready.append(png_chunk(b"IDAT", data))
         self._above = lines[-1:].copy()
 
@@ -74,10 +101,15 @@ class PngWriter:
 
 
 def stream_png(
-    height: int, width: int, channels: int, strips: Iterable[Pixels], icc: bytes | None = None
+    height: int,
+    width: int,
+    channels: int,
+    strips: Iterable[Pixels],
+    icc: bytes | None = None,
+    compression: Compression = "fast",
 ) -> Iterator[bytes]:
     """Yield the bytes of a PNG whose rows come in strips. Raises the errors of `PngWriter`."""
-    writer = PngWriter(height, width, channels, icc)
+    writer = PngWriter(height, width, channels, icc, compression)
     yield writer.begin()
     for strip in strips:
         yield from writer.add(strip)
@@ -91,10 +123,44 @@ def _head(height: int, width: int, channels: int, icc: bytes | None) -> bytes:
     return SIGNATURE + png_chunk(b"IHDR", header) + profile
 
 
-def _filtered(lines: NDArray[np.uint8], above: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Return scanlines `[h, 1 + W·C]` with the filter Up: each byte minus the byte above."""
+class Deflater(Protocol):
+    """Compresses bytes incrementally."""
+
+    def compress(self, data: memoryview, /) -> bytes:
+        """Add bytes, and return those that are ready."""
+
+    def flush(self) -> bytes:
+        """Return the last bytes."""
+
+
+def _deflater(compression: Compression) -> Deflater:
+    if compression == "fast":
+        fast: Deflater = isal_zlib.compressobj(LEVEL)
+        return fast
+    return zlib.compressobj(ZLIB_LEVEL if compression == "small" else 0)
+
+
+def _best_filtered(
+    lines: NDArray[np.uint8], above: NDArray[np.uint8], channels: int, filters: tuple[int, ...]
+) -> NDArray[np.uint8]:
+    """Return scanlines `[h, 1 + W·C]` with the filter that ISA-L compresses best."""
+    found = (_filtered(lines, above, channels, number) for number in filters)
+    if len(filters) == 1:
+        return next(found)
+    return min(found, key=lambda each: len(isal_zlib.compress(each.data, LEVEL)))
+
+
+def _filtered(
+    lines: NDArray[np.uint8], above: NDArray[np.uint8], channels: int, number: int
+) -> NDArray[np.uint8]:
+    """Return scanlines `[h, 1 + W·C]`: the number of the filter, then the filtered bytes."""
     filtered = np.empty((len(lines), 1 + lines.shape[1]), np.uint8)
-    filtered[:, 0] = FILTER_UP
-    np.subtract(lines[:1], above, out=filtered[:1, 1:])
-    np.subtract(lines[1:], lines[:-1], out=filtered[1:, 1:])
+    filtered[:, 0] = number
+    if number == FILTER_UP:
+        np.subtract(lines[:1], above, out=filtered[:1, 1:])
+        np.subtract(lines[1:], lines[:-1], out=filtered[1:, 1:])
+        return filtered
+    filtered[:, 1:] = lines
+    if number == FILTER_SUB:
+        filtered[:, 1 + channels :] -= lines[:, :-channels]
     return filtered

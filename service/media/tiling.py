@@ -82,13 +82,15 @@ def plan_spans(length: int, tile: int, halo: int, multiple: int = 1) -> list[Spa
 
 
 def plan_tiles(
-    height: int, width: int, tile: int, halo: int, multiple: int = 1
+    height: int, width: int, tile: int, halo: int, multiple: int = 1, rows: int | None = None
 ) -> list[list[Tile]]:
-    """Return the tiles of a picture in rows, all of one shape. Raises like `plan_spans`."""
+    """Return the tiles of a picture in rows, all of one shape. Raises like `plan_spans`.
+
+    Tiles have up to `tile` columns, and as many rows unless `rows` says otherwise.
+    """
     columns = plan_spans(width, tile, halo, multiple)
-    return [
-        [Tile(rows, each) for each in columns] for rows in plan_spans(height, tile, halo, multiple)
-    ]
+    spans = plan_spans(height, tile if rows is None else rows, halo, multiple)
+    return [[Tile(span, each) for each in columns] for span in spans]
 
 
 def join_row(tiles: list[Tile], images: list[Pixels], scale: int) -> Pixels:

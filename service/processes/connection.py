@@ -103,9 +103,9 @@ class ClientTransport:
         self._held.append(data)
 
     def flush(self) -> None:
-        """Write the data that is held."""
-        if self._held:
-            held, self._held = self._held, []
+        """Write the data that is held, unless the connection has been lost since."""
+        held, self._held = self._held, []
+        if held and not self._transport.is_closing():
             self._transport.writelines(held)
 
     def send_ahead(self, data: bytes) -> None:

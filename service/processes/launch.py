@@ -12,6 +12,7 @@ from mirage.service.processes.supervisor import Supervisor
 from mirage.service.processes.worker import Shared, serve_as_worker
 from mirage.service.settings import Settings
 from mirage.service.sharing.counters import SharedCounters
+from mirage.service.sharing.rate_buckets import SharedBuckets
 from mirage.service.telemetry.aggregation import shared_metrics
 
 
@@ -47,6 +48,16 @@ def share_of(settings: Settings, workers: int) -> Settings:
     )
 
 
+def shared_buckets(settings: Settings) -> SharedBuckets | None:
+    """Return the rate limits' buckets for several workers; None if no caller can have a limit.
+
+    A keys file may get its first limit while the workers run, and they can share only what was
+    there before the fork.
+    """
+    limited = settings.images_per_minute is not None or settings.keys_file is not None
+    return SharedBuckets() if limited else None
+
+
 DONE = 0
 
 
@@ -72,7 +83,7 @@ def serve(settings: Settings) -> int:
             return DONE
         with shared_metrics(count) as metrics:
             counters = SharedCounters(count, settings.threads or available_cpus())
-            shared = Shared(listener, counters, metrics)
+            shared = Shared(listener, counters, metrics, shared_buckets(settings))
             work = functools.partial(serve_as_worker, share_of(settings, count), shared)
             forget = (lambda number: None) if metrics is None else metrics.forget
             return Supervisor(settings, listener, BACKLOG, counters, work, forget).run()

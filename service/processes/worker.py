@@ -37,7 +37,7 @@ class Shared:
     listener: socket.socket
     counters: SharedCounters
     metrics: SharedMetrics | None  # None: each worker has metrics of its own
-    buckets: SharedBuckets = field(default_factory=SharedBuckets)
+    buckets: SharedBuckets | None = None  # None: no caller has a limit
     barrier: ReleaseBarrier = field(default_factory=ReleaseBarrier)
 
 

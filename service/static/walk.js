@@ -124,7 +124,9 @@ class Player {
     fillTrack(this.#scrub);
     this.#head.style.left = `${(100 * (at + 0.5)) / this.#frames.length}%`;
     this.#scrub.setAttribute("aria-valuetext", `Frame ${at + 1} of ${this.#frames.length}`);
-    this.#caption.textContent = `${this.#version.choice}  ·  frame ${at + 1} of ${this.#frames.length}`;
+    const words = [this.#version.choice, `frame ${at + 1} of ${this.#frames.length}`];
+    if (this.#state.upscale) words.push(`enlarged by ${this.#state.upscale}`);
+    this.#caption.textContent = words.join("  ·  ");
   }
 
   #drawStrip() {
@@ -225,6 +227,7 @@ function requestOf(state, { name: model, version, labels }) {
   const steps = Math.min(Number(state.steps), Math.floor((MAX_FRAMES - 1) / segments));
   const json = { model, version, points, steps, loop: state.loop !== "" };
   if (Number(state.truncation) !== 1) json.truncation = Number(state.truncation);
+  if (state.upscale) json.upscale = state.upscale;
   return json;
 }
 

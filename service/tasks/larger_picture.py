@@ -1,5 +1,7 @@
 """Encodes an enlarged picture from the images of its tiles, row by row or as a whole."""
 
+import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
@@ -7,12 +9,10 @@ import numpy as np
 
 from mirage.bundle.format.manifest import PictureModel
 from mirage.service.errors import InvalidValue
-from mirage.service.media.encoding import PNG, WEBP
+from mirage.service.media.encoding import PNG, WEBP, Compression
 from mirage.service.media.png_stream import PngWriter
-from mirage.service.media.resizing import Pixels, encode_picture_webp, resize
-from mirage.service.tasks.upscale import StripJoiner, UpscaleJob
-
-CHANNELS = 4  # of a decoded picture, at most
+from mirage.service.media.resizing import Pixels, RowResizer, encode_picture_webp
+from mirage.service.tasks.upscale import MAX_CHANNELS, StripJoiner, UpscaleJob
 
 
 class Size(NamedTuple):
@@ -24,19 +24,21 @@ class Size(NamedTuple):
 
 @dataclass(frozen=True)
 class Wanted:
-    """The requested scale and media type."""
+    """The requested scale and media type, and the compression of PNGs."""
 
     scale: float
     media: str
+    compression: Compression = "fast"
 
-    def is_native(self, model: PictureModel) -> bool:
-        """Whether the answer is a PNG at the model's scale, which can be streamed."""
-        return self.media == PNG and self.scale == model.scale
+    @property
+    def is_streamed(self) -> bool:
+        """Whether the answer is encoded row by row, with memory for a row of tiles."""
+        return self.media == PNG
 
-    def held_bytes(self, size: Size, model: PictureModel) -> int:
+    def held_bytes(self, size: Size) -> int:
         """Memory of the decoded picture, and of the enlarged one unless streamed, in bytes."""
-        pixels = size.height * size.width * CHANNELS
-        return pixels if self.is_native(model) else pixels * (1 + 2 * model.scale**2)
+        pixels = size.height * size.width * MAX_CHANNELS
+        return pixels if self.is_streamed else math.ceil(pixels * (1 + 2 * self.scale**2))
 
 
 def settle_scale(scale: float | None, name: str, model: PictureModel) -> float:
@@ -59,20 +61,39 @@ class Sink(Protocol):
         """Return the last bytes."""
 
 
-class RowSink:
+class LargerRows:
+    """Joins the images of a job of one picture to rows of the larger picture, in its final size."""
+
+    def __init__(self, job: UpscaleJob, scale: float) -> None:
+        self._joiner = StripJoiner(job)
+        height, width, channels = self.shape = job.result_shape
+        self._resizer: RowResizer | None = None
+        if scale != job.model.scale:
+            height, width = (max(1, round(scale * side)) for side in (job.height, job.width))
+            has_alpha = job.alphas[0] is not None
+            self._resizer = RowResizer(self.shape, height, width, has_alpha=has_alpha)
+            self.shape = height, width, channels
+
+    def add(self, images: Pixels) -> Iterator[Pixels]:
+        """Add images, and yield the rows that are ready, uint8 `[h, W, C]`."""
+        for strip in self._joiner.add(images):
+            yield from [strip] if self._resizer is None else self._resizer.add(strip)
+
+
+class PngSink:
     """Encodes a PNG row by row."""
 
-    def __init__(self, job: UpscaleJob, icc: bytes | None) -> None:
-        self._joiner = StripJoiner(job)
-        self._writer = PngWriter(*job.result_shape, icc)
+    def __init__(self, rows: LargerRows, icc: bytes | None, compression: Compression) -> None:
+        self._rows = rows
+        self._writer = PngWriter(*rows.shape, icc, compression)
         self._head = self._writer.begin()
 
     def add(self, images: Pixels) -> list[bytes]:
         """Add images, and return the bytes that are ready. The first ones include the header."""
         ready = [self._head] if self._head else []
         self._head = b""
-        for strip in self._joiner.add(images):
-            ready += self._writer.add(strip)
+        for rows in self._rows.add(images):
+            ready += self._writer.add(rows)
         return ready
 
     def end(self) -> list[bytes]:
@@ -80,36 +101,29 @@ class RowSink:
         return self._writer.end()
 
 
-class WholeSink:
-    """Collects the whole picture, then resizes and encodes it."""
+class WebpSink:
+    """Collects the whole picture, which WebP is made of."""
 
-    def __init__(self, job: UpscaleJob, icc: bytes | None, wanted: Wanted) -> None:
-        self._job, self._icc, self._wanted = job, icc, wanted
-        self._joiner = StripJoiner(job)
-        self._pixels = np.empty(job.result_shape, np.uint8)
-        self._rows = 0
+    def __init__(self, rows: LargerRows, icc: bytes | None) -> None:
+        self._rows, self._icc = rows, icc
+        self._pixels = np.empty(rows.shape, np.uint8)
+        self._filled = 0
 
     def add(self, images: Pixels) -> list[bytes]:
         """Add images. Returns no bytes."""
-        for strip in self._joiner.add(images):
-            self._pixels[self._rows : self._rows + len(strip)] = strip
-            self._rows += len(strip)
+        for rows in self._rows.add(images):
+            self._pixels[self._filled : self._filled + len(rows)] = rows
+            self._filled += len(rows)
         return []
 
     def end(self) -> list[bytes]:
         """Return the whole answer."""
-        job, scale = self._job, self._wanted.scale
-        pixels = self._pixels
-        if scale != job.model.scale:
-            height, width = (max(1, round(scale * side)) for side in (job.height, job.width))
-            pixels = resize(pixels, height, width, has_alpha=job.alphas[0] is not None)
-        if self._wanted.media == WEBP:
-            return [encode_picture_webp(pixels, self._icc)]
-        writer = PngWriter(*pixels.shape, self._icc)
-        return [writer.begin(), *writer.add(pixels), *writer.end()]
+        return [encode_picture_webp(self._pixels, self._icc)]
 
 
 def make_sink(job: UpscaleJob, icc: bytes | None, wanted: Wanted) -> Sink:
     """The sink for a job of one picture; `icc` is the colour profile of the larger one."""
-    is_native = wanted.is_native(job.model)
-    return RowSink(job, icc) if is_native else WholeSink(job, icc, wanted)
+    rows = LargerRows(job, wanted.scale)
+    if wanted.media == WEBP:
+        return WebpSink(rows, icc)
+    return PngSink(rows, icc, wanted.compression)

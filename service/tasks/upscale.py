@@ -13,13 +13,17 @@ from mirage.bundle.format.manifest import PictureModel
 from mirage.service.errors import LimitExceeded
 from mirage.service.media.alpha import bleed_colours, keep_plateaus
 from mirage.service.media.pictures import Picture
-from mirage.service.media.tiling import Tile, padded_to, plan_tiles, tile_shapes
+from mirage.service.media.tiling import Tile, padded_to, plan_tiles, tile_shapes, tile_side
 from mirage.service.settings import Settings
 
 Pixels = NDArray[np.uint8]
 Plane = tuple[int, ...]  # for each input channel of the model, a channel of the picture
 
 OPAQUE = -1  # stands for the alpha of a picture without one
+MAX_CHANNELS = 4  # of a picture
+# Of the enlarged pixels of a row of tiles, which are in memory until the last tile of the row is
+# done. Tiles of 256 pixels reach it in pictures of 2,260 columns, enlarged four times.
+STRIP_BYTES = 2**25
 PIXELS_OF_AN_IMAGE = 10**6  # rate limits count an enlarged picture as one image per 10^6 pixels
 
 
@@ -38,6 +42,15 @@ def plan_planes(colours: int, has_alpha: bool, wanted: int) -> list[Plane]:
     return [colour, (colours,) * 3] if has_alpha else [colour]
 
 
+def tile_rows(width: int, side: int, model: PictureModel) -> int:
+    """Return the height of the tiles of a picture: `side`, or less if the picture is wide.
+
+    It bounds the memory of an enlarged row of tiles.
+    """
+    core = STRIP_BYTES // (width * model.scale**2 * MAX_CHANNELS)
+    return min(side, tile_side(core + 2 * model.halo, model.halo, model.multiple))
+
+
 class Place(NamedTuple):
     """The picture, row of tiles, plane and column of an item."""
 
@@ -51,7 +64,8 @@ class UpscaleJob:
     """Pictures of equal size and channels as items of a model: tiles, cut when a batch is formed.
 
     Items are ordered by picture, row of tiles, plane and column. `side` is the side of the largest
-    tile in pixels, `channels` the number of channels of the model.
+    tile in pixels, `channels` the number of channels of the model. The job takes over the pictures,
+    whose transparent pixels change.
     """
 
     def __init__(
@@ -64,7 +78,8 @@ class UpscaleJob:
         self._channels = [_split(picture, model.multiple) for picture in pictures]
         self.planes = plan_planes(first.colour.shape[2], first.alpha is not None, channels)
         height, width = self._channels[0][0].shape
-        self.tiles = plan_tiles(height, width, side, model.halo, model.multiple)
+        rows = tile_rows(width, side, model)
+        self.tiles = plan_tiles(height, width, side, model.halo, model.multiple, rows)
 
     @property
     def shape(self) -> tuple[int, int, int, int]:
@@ -115,7 +130,7 @@ def _split(picture: Picture, multiple: int) -> list[NDArray[np.uint8]]:
     """Return the channels `[H, W]` of a picture, padded to multiples of a number."""
     colour, alpha = picture.colour, picture.alpha
     if alpha is not None:
-        colour = padded_to(bleed_colours(colour, alpha), multiple)
+        colour = padded_to(bleed_colours(colour, alpha, out=colour), multiple)
         return [*np.moveaxis(colour, -1, 0), padded_to(alpha[:, :, None], multiple)[:, :, 0]]
     return [*np.moveaxis(padded_to(colour, multiple), -1, 0)]
 
@@ -190,7 +205,7 @@ def join_pictures(job: UpscaleJob, images: Pixels) -> Pixels:
 def as_pictures(images: Pixels) -> list[Picture]:
     """Convert images of a model, uint8 `[n, H, W, C]` with C = 1, 3 or 4, to pictures."""
     if images.shape[3] == 4:
-        return [Picture(image[:, :, :3], image[:, :, 3]) for image in images]
+        return [Picture(image[:, :, :3].copy(), image[:, :, 3]) for image in images]
     return [Picture(image) for image in images]
 
 

@@ -1,11 +1,5 @@
-"""A real browser on a real server. Skipped where there is no browser.
+"""A real browser on a real server; `tests/browsers.py` says when these tests are skipped."""
 
-`BROWSER_TESTS=required` makes that an error; screenshots go to the folder `SCREENSHOTS`.
-"""
-
-import importlib.util
-import os
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +9,7 @@ from PIL import Image
 
 from mirage.bundle.store.publish import new_version
 from mirage.bundle.store.release import release
+from tests.browsers import TIMEOUT_MS, WIDE, open_browser, take_screenshot
 from tests.bundles import Toy, write_toy
 from tests.playground.server import Server
 from tests.upscalers import make_upscaler
@@ -22,13 +17,6 @@ from tests.upscalers import make_upscaler
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
-CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
-QUIET = (
-    "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking"
-    " --disable-component-update --disable-sync"
-).split()
-WIDE, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
-TIMEOUT_MS = 120_000  # enough for a busy machine
 CARD = """---
 license: cc-by-4.0
 ---
@@ -47,26 +35,11 @@ It knows ramps.
 PageOf = Callable[..., "Page"]
 
 
-def _missing() -> str | None:
-    """Return why there is no browser, or None."""
-    if importlib.util.find_spec("playwright") is None:
-        return "playwright is not installed"
-    return None if CHROMIUM else "there is no chromium"
-
-
 @pytest.fixture(scope="module")
 def browser() -> "Iterator[Browser]":
     """One browser for each module, because it keeps an event loop running."""
-    if reason := _missing():
-        if os.environ.get("BROWSER_TESTS") == "required":
-            pytest.fail(reason)
-        pytest.skip(reason)
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
+    with open_browser() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="session")
@@ -139,10 +112,4 @@ def page_of(browser: "Browser", server: Server) -> Iterator[PageOf]:
 @pytest.fixture
 def shoot() -> Callable[["Page", str], None]:
     """A function that takes a screenshot, if there is a folder for them."""
-    folder = os.environ.get("SCREENSHOTS")
-
-    def take(page: "Page", name: str) -> None:
-        if folder:
-            page.screenshot(path=Path(folder) / f"{name}.png")
-
-    return take
+    return take_screenshot

@@ -1,21 +1,17 @@
 """Accessibility: WCAG rules, phones, and use by keyboard alone."""
 
-import os
 from collections.abc import Callable
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.playground.conftest import PHONE, PageOf
+from tests.browsers import PHONE, read_axe, violations
+from tests.playground.conftest import PageOf
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
 Shoot = Callable[["Page", str], None]
-ROOT = Path(__file__).parents[2]
-AXE = ROOT / ".browser" / "node_modules" / "axe-core" / "axe.min.js"
-RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 LOADED = {
     "generate": '[aria-label="Images"]:not([aria-busy]) img[src]',
     "walk": '#walk .caption:has-text("frame 1 of")',
@@ -29,23 +25,7 @@ LOADED = {
 @pytest.fixture(scope="module")
 def axe() -> str:
     """The source of axe-core."""
-    if not AXE.exists():
-        if os.environ.get("BROWSER_TESTS") == "required":
-            pytest.fail(f"there is no {AXE.relative_to(ROOT)}")
-        pytest.skip("axe-core is not installed")
-    return AXE.read_text(encoding="utf-8")
-
-
-def violations(page: "Page", axe: str) -> list[str]:
-    page.evaluate(axe)
-    found: dict[str, Any] = page.evaluate(
-        "rules => axe.run(document, { runOnly: rules, resultTypes: ['violations'] })", RULES
-    )
-    return [
-        f"{violation['id']}: {node['html'][:200]} {node['failureSummary']}"
-        for violation in found["violations"]
-        for node in violation["nodes"]
-    ]
+    return read_axe()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

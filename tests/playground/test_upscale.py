@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from PIL import Image
 
-from tests.playground.conftest import PHONE, PageOf
+from tests.browsers import PHONE
+from tests.playground.conftest import PageOf
 from tests.playground.server import Server
 from tests.playground.test_accessibility import axe, violations
 from tests.playground.test_views import asked, link_of, png_of, sources
@@ -24,6 +25,7 @@ Shoot = Callable[["Page", str], None]
 TIMES = "\N{MULTIPLICATION SIGN}"
 PICTURE = encoded(noise(30, 40, 3))
 DONE = "#upscale [role=status]:has-text('Enlarged to')"
+FRAME_SIZE = "(({ width, height }) => [width, height])(document.querySelector('#walk canvas'))"
 BORDER = "document.querySelector('.pictures').style.getPropertyValue('--border-at')"
 # Scrolls the picture to its right end.
 SCROLL = """() => new Promise((resolve) => {
@@ -214,6 +216,20 @@ def test_generated_images_are_enlarged(page_of: PageOf, server: Server, shoot: S
     assert asked(server, json.dumps(body)) == png_of(large[2])
     assert '"upscale":"larger@1"' in page.inner_text("#viewer pre")
     shoot(page, "generate-enlarged")
+
+
+def test_the_frames_of_a_walk_are_enlarged(page_of: PageOf) -> None:
+    page = page_of("?tab=walk&points=7.0,8.0&steps=4&model=axes@1")
+    page.wait_for_selector('#walk .caption:has-text("frame 1 of 5")')
+    small = page.evaluate(FRAME_SIZE)
+    page.select_option("#upscale-with", "larger@1")
+    page.wait_for_selector('#walk .caption:has-text("enlarged by larger@1")')
+    page.wait_for_function(f"([width]) => {FRAME_SIZE}[0] === 2 * width", arg=small)
+    assert "upscale=larger@1" in link_of(page)
+    with page.expect_download() as download:
+        page.click("#walk .actions button:has-text('WebP')")
+    with Image.open(io.BytesIO(download.value.path().read_bytes())) as animation:
+        assert animation.size == tuple(2 * side for side in small)
 
 
 def test_views_offer_the_models_of_their_task(page_of: PageOf) -> None:

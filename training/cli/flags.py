@@ -243,10 +243,12 @@ def upscale_config(options: argparse.Namespace) -> TrainConfig | None:
     return config if config.task == UPSCALE else None
 
 
-def config_of(options: argparse.Namespace, data: Dataset | None) -> TrainConfig:
+def config_of(
+    options: argparse.Namespace, data: Dataset | None, kimg: float | None = None
+) -> TrainConfig:
     """The configuration that the flags of `add_recipe` ask for; raises UsageError.
 
-    data: what the preset `auto` needs.
+    data: what the preset `auto` needs. kimg: the length that it plans for; None: its own choice.
     """
     changes: dict[str, Any] = dict(_change(text) for text in options.changes)
     if options.kimg is not None:
@@ -259,14 +261,15 @@ def config_of(options: argparse.Namespace, data: Dataset | None) -> TrainConfig:
     for name in ("task", "scale"):
         if getattr(options, name) is not None:
             changes[name] = getattr(options, name)
-    facts = None if data is None else facts_of(data, options.device)
+    facts = None if data is None else facts_of(data, options.device, kimg)
     return build_config(preset_of(options), changes, facts)
 
 
-def facts_of(data: Dataset, device: str) -> Facts:
+def facts_of(data: Dataset, device: str, kimg: float | None = None) -> Facts:
     """The facts that the preset `auto` depends on."""
     images, height, width, channels = data.images.shape
-    return Facts(images, height, width, channels, len(data.classes), resolve_device(device).type)
+    kind = resolve_device(device).type
+    return Facts(images, height, width, channels, len(data.classes), kind, kimg)
 
 
 def _change(text: str) -> tuple[str, str]:

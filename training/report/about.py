@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mirage.training.evaluation.restoration import COLUMNS, read_card
+from mirage.training.evaluation.restoration import COLUMNS, degraded_by, read_card
 from mirage.training.report.images import still_of
 from mirage.training.report.page import grid, pictures
 
@@ -36,6 +36,16 @@ def _image_facts(sheet: Sheet) -> dict[str, str]:
         "pixels": f"{width} x {height}",
         "classes": str(len(sheet["classes"]) or "none"),
     }
+
+
+def _image_grid(sheet: Sheet) -> str:
+    """The grid has ten columns, and the labels of its images count up through the classes."""
+    classes = len(sheet["classes"])
+    if not classes:
+        return "A hundred samples."
+    if classes < 10:
+        return f"A hundred samples; the {classes} classes take turns."
+    return "One class per column." if classes == 10 else "The first ten classes, one per column."
 
 
 def _image_data(sheet: Sheet) -> dict[str, str]:
@@ -83,9 +93,9 @@ def _scored_on(file: Path) -> str:
     )
     name = file.name.split(".")[1]
     caption = (
-        f"{name}, {card.pictures} pictures. Columns: low resolution, bicubic, the model, the "
-        f"original. The first row has the smallest gain over bicubic: {card.worst}, "
-        f"{card.worst_gain:+.2f} dB"
+        f"{name}, {card.pictures} pictures{degraded_by(card.degrade)}. Columns: low resolution, "
+        "bicubic, the model, the original. The first row has the smallest gain over bicubic: "
+        f"{card.worst}, {card.worst_gain:+.2f} dB"
     )
     sheet = file.with_suffix(".png")
     shown = pictures({caption: still_of(sheet, caption)}, 256) if sheet.exists() else ""
@@ -101,7 +111,7 @@ ABOUT = {
         facts=_image_facts,
         data=_image_data,
         side=lambda sheet: max(sheet["shape"][:2]),
-        grid=lambda sheet: "One class per column." if sheet["classes"] else "A hundred samples.",
+        grid=_image_grid,
         film="The same latents during training",
         scores=lambda snapshot: "",
     ),

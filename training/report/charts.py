@@ -2,14 +2,14 @@
 
 import json
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
 WIDTH, HEIGHT = 320, 150
 LEFT, RIGHT, TOP, BOTTOM = 44, 8, 8, 22
@@ -22,23 +22,41 @@ class Series:
     """A named curve; x (kimg) and y have the same length."""
 
     name: str
-    x: Sequence[float]
-    y: Sequence[float]
+    x: Sequence[float] | np.ndarray
+    y: Sequence[float] | np.ndarray
+
+
+@dataclass(frozen=True)
+class Chart:
+    """Curves with one pair of axes."""
+
+    title: str
+    explanation: str
+    series: Sequence[Series]
+
+    def drawable(self, points: int) -> list[Series]:
+        """The series that have at least two finite values, averaged to at most `points` each."""
+        return [
+            series for series in (_thinned(s, points) for s in self.series) if len(series.x) > 1
+        ]
+
+
+def axes(series: Sequence[Series]) -> tuple[np.ndarray, np.ndarray]:
+    """Round tick values of both axes for drawable series; outliers may lie outside of them."""
+    values = np.concatenate([s.y for s in series])
+    return _ticks(0.0, max(float(s.x[-1]) for s in series), 4), _ticks(*_robust_range(values), 3)
 
 
 def line_chart(title: str, explanation: str, series: Sequence[Series]) -> str:
     """A chart as an HTML figure; omits non-finite values. Empty with fewer than two values."""
-    curves = [(s.name, *_thinned(s)) for s in series]
-    curves = [curve for curve in curves if len(curve[1]) > 1]
+    curves = Chart(title, explanation, series).drawable(MAX_POINTS)
     if not curves:
         return ""
-    x_axis = _ticks(0.0, max(float(x[-1]) for _, x, _ in curves), 4)
-    values = np.concatenate([y for _, _, y in curves])
-    y_axis = _ticks(*_robust_range(values), 3)
+    x_axis, y_axis = axes(curves)
     inner = [*_grid(x_axis, y_axis)]
-    for colour, (_, x, y) in zip(COLOURS, curves, strict=False):
-        inner.append(_path(x, y, x_axis, y_axis, colour))
-    names = [name for name, _, _ in curves]
+    for colour, curve in zip(COLOURS, curves, strict=False):
+        inner.append(_path(curve, x_axis, y_axis, colour))
+    names = [curve.name for curve in curves]
     keys = "".join(
         f'<span class="key" style="--c:{colour}">{escape(name)}</span>'
         for colour, name in zip(COLOURS, names, strict=False)
@@ -51,15 +69,15 @@ def line_chart(title: str, explanation: str, series: Sequence[Series]) -> str:
     )
 
 
-def _thinned(series: Series) -> tuple[np.ndarray, np.ndarray]:
-    """Average the series to at most `MAX_POINTS` points, which also reduces noise."""
+def _thinned(series: Series, points: int) -> Series:
+    """Average the finite values to at most so many points, which also reduces noise."""
     x, y = np.asarray(series.x, np.float64), np.asarray(series.y, np.float64)
     known = np.isfinite(y)
     x, y = x[known], y[known]
-    if len(x) <= MAX_POINTS:
-        return x, y
-    parts = np.array_split(np.arange(len(x)), MAX_POINTS)
-    return np.array([x[p[-1]] for p in parts]), np.array([y[p].mean() for p in parts])
+    if len(x) > points:
+        parts = np.array_split(np.arange(len(x)), points)
+        x, y = np.array([x[p[-1]] for p in parts]), np.array([y[p].mean() for p in parts])
+    return Series(series.name, x, y)
 
 
 def _robust_range(values: np.ndarray) -> tuple[float, float]:
@@ -102,9 +120,9 @@ def _grid(x_axis: np.ndarray, y_axis: np.ndarray) -> list[str]:
     return parts
 
 
-def _path(x: np.ndarray, y: np.ndarray, x_axis: np.ndarray, y_axis: np.ndarray, colour: str) -> str:
-    across = _scale(x, x_axis, LEFT, WIDTH - RIGHT)
-    up = np.clip(_scale(y, y_axis, HEIGHT - BOTTOM, TOP), TOP, HEIGHT - BOTTOM)
+def _path(curve: Series, x_axis: np.ndarray, y_axis: np.ndarray, colour: str) -> str:
+    across = _scale(np.asarray(curve.x), x_axis, LEFT, WIDTH - RIGHT)
+    up = np.clip(_scale(np.asarray(curve.y), y_axis, HEIGHT - BOTTOM, TOP), TOP, HEIGHT - BOTTOM)
     points = " ".join(f"{a:.1f},{b:.1f}" for a, b in zip(across, up, strict=True))
     return f'<polyline class="line" points="{points}" style="stroke:{colour}"/>'
 
@@ -128,6 +146,27 @@ CHARTS = (
         {"r1": "R1, real images", "r2": "R2, generated images"},
         "Similar values indicate balanced training.",
     ),
+    (
+        "Gradient norms",
+        {"d_gradient": "discriminator", "g_gradient": "generator", "w_gradient": "warm start"},
+        "A steep rise precedes divergence.",
+    ),
+    (
+        "Diversity",
+        {"spread": "spread", "entropy": "entropy"},
+        "Of the samples, relative to real images: near 1 they vary as much as the data.",
+    ),
+    (
+        "Warm start",
+        {"reconstruction": "reconstruction loss"},
+        "Distance of reconstructed to real images, before adversarial training.",
+    ),
+    (
+        "Certainty",
+        {"certainty": "certainty"},
+        "How surely the discriminator recognises real images, in -1 ... 1; near 1 it overfits.",
+    ),
+    ("Augmentation", {"augment_probability": "probability"}, "Of each augmentation."),
     (
         "Content",
         {"content": "content loss"},
@@ -159,9 +198,19 @@ KNOWN = {key for _, keys, _ in CHARTS for key in keys} | {"nimg"}
 
 def charts(lines: Lines) -> str:
     """Charts of all recorded statistics; unknown ones are titled with their key."""
-    drawn = [_chart(lines, *chart) for chart in CHARTS]
-    drawn += [_chart(lines, key, {key: key}, "") for key in _others(lines)]
-    return f'<div class="charts">{"".join(drawn)}</div>' if any(drawn) else ""
+    return drawn(charts_of(lines))
+
+
+def drawn(charts: Iterable[Chart]) -> str:
+    """Charts side by side; empty if none can be drawn."""
+    figures = "".join(line_chart(c.title, c.explanation, c.series) for c in charts)
+    return f'<div class="charts">{figures}</div>' if figures else ""
+
+
+def charts_of(lines: Lines) -> list[Chart]:
+    """The charts of all recorded statistics; unknown ones are titled with their key."""
+    charts = [_chart(lines, *chart) for chart in CHARTS]
+    return charts + [_chart(lines, key, {key: key}, "") for key in _others(lines)]
 
 
 def _others(lines: Lines) -> list[str]:
@@ -169,8 +218,8 @@ def _others(lines: Lines) -> list[str]:
     return sorted(numbers - KNOWN)
 
 
-def _chart(lines: Lines, title: str, keys: dict[str, str], explanation: str) -> str:
-    return line_chart(title, explanation, [_series(lines, key, name) for key, name in keys.items()])
+def _chart(lines: Lines, title: str, keys: dict[str, str], explanation: str) -> Chart:
+    return Chart(title, explanation, [_series(lines, key, name) for key, name in keys.items()])
 
 
 def _series(lines: Lines, key: str, name: str) -> Series:
@@ -209,7 +258,7 @@ def read_watch(path: Path) -> Watch | None:
     """Read `watchdog.json`; None if it is missing or invalid."""
     try:
         return Watch.model_validate(json.loads(path.read_bytes()))
-    except (OSError, ValueError, ValidationError):
+    except (OSError, ValueError, RecursionError):
         return None
 
 

@@ -13,7 +13,7 @@ from mirage.training.optim.schedule import CosineSchedule
 from mirage.training.publish.gate import Check, flag
 from mirage.training.publish.job_result import JobResult, read_result
 from mirage.training.report.about import ABOUT, About
-from mirage.training.report.charts import Lines, Series, charts, line_chart, read_watch, watched
+from mirage.training.report.charts import Lines, charts, drawn, read_watch, watched
 from mirage.training.report.images import film, still_of
 from mirage.training.report.page import (
     counted,
@@ -26,6 +26,7 @@ from mirage.training.report.page import (
     table,
 )
 from mirage.training.report.score_gauges import banner, gauges, verdict
+from mirage.training.report.score_history import score_charts
 from mirage.training.runs.checkpoint import parameter_counts
 from mirage.training.runs.run_dir import Run
 
@@ -40,10 +41,11 @@ def outcome(result: JobResult | None) -> str:
 def _banner(result: JobResult) -> str:
     reasons = "".join(f"<span>{escape(reason)}.</span>" for reason in result.reasons)
     css = STYLES.get(result.outcome, "")
-    return f'<p class="banner {css}"><b>{escape(_headline(result))}</b>{reasons}</p>'
+    return f'<p class="banner {css}"><b>{escape(headline(result))}</b>{reasons}</p>'
 
 
-def _headline(result: JobResult) -> str:
+def headline(result: JobResult) -> str:
+    """How far the job has come, or how it ended."""
     match result.outcome:
         case "released" | "published":
             return f"{result.outcome.capitalize()} as {result.model}@{result.version}"
@@ -159,11 +161,11 @@ def _facts(content: ReportContent) -> dict[str, str]:
         "parameters of the generator": counted(generator),
     }
     if content.lines:
-        found["training time"] = duration(_training_seconds(content.lines, content.nimg))
+        found["training time"] = duration(training_seconds(content.lines, content.nimg))
     return found
 
 
-def _training_seconds(lines: Lines, until: int) -> float:
+def training_seconds(lines: Lines, until: int) -> float:
     """Time spent in training steps, without interruptions."""
     seconds, previous = 0.0, 0
     for line in lines:
@@ -218,30 +220,7 @@ def _neighbours(content: ReportContent) -> str:
 
 
 def _curves(content: ReportContent) -> str:
-    return _history(content) + charts(content.lines)
-
-
-def _history(content: ReportContent) -> str:
-    """Charts of the scores of all scored snapshots; empty with fewer than two."""
-    files = sorted(content.run.snapshots.glob("[0-9]*.scores.json"))
-    cards = {int(file.name.partition(".")[0]) / 1000: known_scorecard(file) for file in files}
-    drawn = [
-        line_chart(title, "", [_history_of(cards, name) for name in names])
-        for title, names in (
-            ("Fréchet distance", ["frechet"]),
-            ("Coverage and recall", ["coverage", "recall"]),
-        )
-    ]
-    return f'<div class="charts">{"".join(drawn)}</div>' if any(drawn) else ""
-
-
-def _history_of(cards: dict[float, Scorecard | None], name: str) -> Series:
-    known = {
-        kimg: card.scores[name].value
-        for kimg, card in cards.items()
-        if card and name in card.scores
-    }
-    return Series(name, list(known), list(known.values()))
+    return drawn(score_charts(content.run)) + charts(content.lines)
 
 
 def _configuration(content: ReportContent) -> str:

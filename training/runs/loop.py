@@ -29,6 +29,7 @@ from mirage.training.runs.checkpoint import (
     save_weights,
     set_damaged_aside,
 )
+from mirage.training.runs.command import this_command
 from mirage.training.runs.device import machine_sheet, resolve_precision
 from mirage.training.runs.growth import take_over
 from mirage.training.runs.initial_weights import warm_start
@@ -81,6 +82,7 @@ def train(
         loop = _Loop(config, data, run, threads, device, start, allow_restart)
         if rank() == 0:
             run.write_machine(machine_sheet())
+            run.write_command(this_command())
             loop.board = TensorBoardRecorder(run.board, loop.nimg) if tensorboard else None
         loop.go()
     return run

@@ -60,7 +60,7 @@ class Watchdog:
 
     def __init__(self, path: Path, limits: Limits, loss: str, resumed_at: int = 0) -> None:
         self.path, self.limits = path, limits
-        self._bounds = _bounds(limits, loss)
+        self._bounds = bounds_of(limits, loss)
         self._seen: dict[str, list[tuple[int, float]]] = {name: [] for name in SIGNS}
         self._bad: dict[str, int] = {}
         self.healthy_until = 0
@@ -70,7 +70,7 @@ class Watchdog:
 
     def look(self, nimg: int, statistics: Mapping[str, float]) -> None:
         """Check the means of some steps; raises CollapseError if signals stay beyond limits."""
-        signs = _signs(statistics)
+        signs = signs_of(statistics)
         for name, value in signs.items():
             self._seen[name].append((nimg, value))
         self._count(nimg, signs)
@@ -105,10 +105,9 @@ class Watchdog:
             self.healthy_until = nimg
 
     def _is_bad(self, name: str, nimg: int, value: float) -> bool:
-        if name in ("spread", "entropy") and nimg < 1000 * self.limits.from_kimg:
+        if not is_judged(name, nimg, self.limits):
             return False
-        least, most = self._bounds.get(name, (None, None))
-        return not (least is None or value >= least) or not (most is None or value <= most)
+        return not is_within(value, *self._bounds.get(name, (None, None)))
 
     def _end(self, name: str, nimg: int, value: float | None, text: str = "") -> None:
         least, most = self._bounds.get(name, (None, None))
@@ -141,7 +140,18 @@ class Watchdog:
             self._count(at, looks[at])
 
 
-def _bounds(limits: Limits, loss: str) -> dict[str, tuple[float | None, float | None]]:
+def is_judged(name: str, nimg: int, limits: Limits) -> bool:
+    """Whether a signal beyond its limits counts after `nimg` images."""
+    return name not in ("spread", "entropy") or nimg >= 1000 * limits.from_kimg
+
+
+def is_within(value: float, least: float | None, most: float | None) -> bool:
+    """Whether a value is within limits; not a number is within none."""
+    return (least is None or value >= least) and (most is None or value <= most)
+
+
+def bounds_of(limits: Limits, loss: str) -> dict[str, tuple[float | None, float | None]]:
+    """The least and the greatest healthy value of each signal; None is no limit."""
     bounds: dict[str, tuple[float | None, float | None]] = {
         "r1_to_r2": (1 / limits.ratio, limits.ratio),
         "d_gradient": (VANISHED, limits.gradient),
@@ -155,7 +165,7 @@ def _bounds(limits: Limits, loss: str) -> dict[str, tuple[float | None, float | 
     return bounds
 
 
-def _signs(statistics: Mapping[str, float]) -> dict[str, float]:
+def signs_of(statistics: Mapping[str, float]) -> dict[str, float]:
     """The signals that are present in these statistics."""
     signs = {name: statistics[name] for name in SIGNS if name in statistics}
     r1, r2 = statistics.get("r1", 0.0), statistics.get("r2", 0.0)

@@ -1,6 +1,6 @@
 """The folder of a run: configuration, statistics, sample grids, snapshots and checkpoints.
 
-config.json  machine.json  stats.jsonl  watchdog.json  film.webp  checkpoints/
+config.json  machine.json  command.json  stats.jsonl  watchdog.json  film.webp  checkpoints/
 codes.npy      (of a warm start)
 samples/000050048.png  snapshots/000050048.safetensors      (named by images seen)
 snapshots/unhealthy/  checkpoints/unhealthy/      (saved while the run was failing)
@@ -9,10 +9,12 @@ snapshots/unhealthy/  checkpoints/unhealthy/      (saved while the run was faili
 import fcntl
 import json
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 from PIL import Image
@@ -21,6 +23,7 @@ from mirage.bundle.store.durable import atomic_write, replace_durably
 from mirage.training.config import PROGRESS_FIELDS, TrainConfig
 from mirage.training.data.sources.pixels import contact_sheet
 from mirage.training.errors import DataError, LockedError, UsageError
+from mirage.training.runs.command import Command
 
 UNHEALTHY = "unhealthy"
 
@@ -32,6 +35,8 @@ class Run:
         self.path = Path(path)
         self.config_file = self.path / "config.json"
         self.machine_file = self.path / "machine.json"
+        self.command_file = self.path / "command.json"
+        self.lock_file = self.path / ".lock"
         self.stats_file = self.path / "stats.jsonl"
         self.samples = self.path / "samples"
         self.snapshots = self.path / "snapshots"
@@ -45,12 +50,18 @@ class Run:
     def locked(self) -> Iterator[None]:
         """Lock the run for training; raises LockedError if another process trains it."""
         self.path.mkdir(parents=True, exist_ok=True)
-        with (self.path / ".lock").open("w") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError as error:
-                raise LockedError(f"{self.path} is being trained by another process") from error
+        with self.lock_file.open("w") as file:
+            if not (_lock(file, fcntl.LOCK_EX) or _lock_again(file)):
+                raise LockedError(f"{self.path} is being trained by another process")
             yield
+
+    def is_locked(self) -> bool:
+        """Whether a process trains the run; the file system must support `flock`."""
+        try:
+            with self.lock_file.open("rb") as file:
+                return not _lock(file, fcntl.LOCK_SH)
+        except OSError:  # the run has not begun, or must not be read
+            return False
 
     def write_config(self, config: TrainConfig, data: dict[str, Any]) -> None:
         """Write the configuration, or check that it matches that of the existing run."""
@@ -73,7 +84,7 @@ class Run:
         try:
             content = json.loads(self.config_file.read_text())
             return TrainConfig.model_validate(content["config"]), content["data"]
-        except (OSError, ValueError, KeyError) as error:
+        except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
             raise DataError(f"{self.path} is no run: config.json cannot be read") from error
 
     def write_machine(self, sheet: dict[str, str | int]) -> None:
@@ -83,6 +94,17 @@ class Run:
     def read_machine(self) -> dict[str, str | int]:
         """Read the record of `write_machine`; empty if there is none."""
         return json.loads(self.machine_file.read_text()) if self.machine_file.exists() else {}
+
+    def write_command(self, command: Command) -> None:
+        """Record the command that resumes the run; a later start overwrites it."""
+        write_text(self.command_file, json.dumps(asdict(command), indent=2) + "\n")
+
+    def read_command(self) -> Command | None:
+        """Read the record of `write_command`; None if it is missing or damaged."""
+        try:
+            return Command.of(json.loads(self.command_file.read_bytes()))
+        except (OSError, ValueError, RecursionError):
+            return None
 
     def rewind_stats(self, nimg: int) -> None:
         """Remove incomplete lines, and lines that a killed process wrote after its checkpoint."""
@@ -99,7 +121,7 @@ class Run:
     def read_stats(self) -> list[dict[str, Any]]:
         """Read all complete lines; after a power loss the file may have NULs or a partial line."""
         content = self.stats_file.read_bytes() if self.stats_file.exists() else b""
-        found = (_parse_stats(line) for line in content.split(b"\n")[:-1])
+        found = (parse_stats(line) for line in content.split(b"\n")[:-1])
         return [line for line in found if line is not None]
 
     def save_grid(self, nimg: int, images: np.ndarray, columns: int) -> Path:
@@ -156,15 +178,34 @@ class Run:
         return found[-1]
 
 
+LOCK_AGAIN_S = 0.1
+"""`is_locked` holds the lock for some microseconds."""
+
+
+def _lock(file: IO[Any], kind: int) -> bool:
+    """Lock a file, unless the lock of another process forbids it."""
+    try:
+        fcntl.flock(file, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _lock_again(file: IO[Any]) -> bool:
+    """Try once more, in case that another process has only looked at the lock."""
+    time.sleep(LOCK_AGAIN_S)
+    return _lock(file, fcntl.LOCK_EX)
+
+
 def _stats_line(line: dict[str, Any]) -> str:
     return json.dumps(line) + "\n"
 
 
-def _parse_stats(line: bytes) -> dict[str, Any] | None:
+def parse_stats(line: bytes) -> dict[str, Any] | None:
     """Parse a line of statistics; None if it is incomplete."""
     try:
         found = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return found if isinstance(found, dict) and isinstance(found.get("nimg"), int) else None
 

@@ -298,8 +298,8 @@ def _field_error(detail: ErrorDetails, model: type[BaseModel]) -> FieldError:
 def _shown(value: object) -> str:
     """A value as JSON, cut short; it may be huge."""
     if isinstance(value, list | dict):
-        kind = "list" if isinstance(value, list) else "object"
-        return f"a {kind} of {len(value)}"
+        kind = "a list" if isinstance(value, list) else "an object"
+        return f"{kind} of {len(value)}"
     text = json.dumps(value if not isinstance(value, str) else value[:80])
     return text if len(text) <= 100 else f"{text[:80]}…"
 

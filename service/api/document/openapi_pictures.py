@@ -1,13 +1,20 @@
-"""The bodies, answers and problems of `POST /upscale`, which FastAPI cannot derive."""
+"""The bodies and answers of `POST /upscale`, which FastAPI cannot derive."""
 
 from typing import Any
 
 from mirage.service.api.content.form import FORM
 from mirage.service.api.content.negotiation import PICTURE_TYPES
 from mirage.service.api.content.request_body import OCTETS
-from mirage.service.api.problems import URN
-from mirage.service.api.schemas import Problem
-from mirage.service.errors import PROBLEMS
+from mirage.service.api.document.parts import (
+    BINARY,
+    COMMON_HEADERS,
+    OF_IMAGES,
+    Responses,
+    content,
+    deadline,
+    header,
+    refusals,
+)
 from mirage.service.media.encoding import JPEG, PNG, WEBP, ZIP
 from mirage.service.tasks.requests import UpscaleRequest
 
@@ -21,22 +28,6 @@ DESCRIPTION = (
     " the connection is dropped. An entry of a ZIP that fails is left out, and `errors.json` at its"
     " end tells why."
 )
-BINARY = {"type": "string", "format": "binary"}
-HEADERS = {
-    "X-Model": ("Name and version that enlarged the picture", "icon-x4@1"),
-    "X-Scale": ("How many times as large it is", "4"),
-    "Server-Timing": ("Milliseconds in each stage; not of what is sent while it is made", "…"),
-    "Vary": ("What the answer depends on", "Accept"),
-}
-NOT_OF_UPSCALE = {"not-found", "method-not-allowed", "engine-stuck"}
-DEADLINE = {
-    "name": "X-Deadline-Ms",
-    "in": "header",
-    "required": False,
-    "description": "Milliseconds to the answer; at most picture_deadline_s of GET /models/{name}",
-    "schema": {"type": "integer", "minimum": 1},
-    "example": 60000,
-}
 
 
 def upscale_extra() -> dict[str, Any]:
@@ -44,27 +35,22 @@ def upscale_extra() -> dict[str, Any]:
     fields = UpscaleRequest.model_json_schema()["properties"]
     picture = {**BINARY, "description": "a PNG, JPEG or WebP, or a ZIP of them"}
     form = {"type": "object", "required": ["picture"], "properties": {"picture": picture, **fields}}
-    content = {media: {"schema": BINARY} for media in (PNG, JPEG, WEBP, OCTETS, ZIP)}
+    bodies = content((PNG, JPEG, WEBP, OCTETS, ZIP)) | content((FORM,), form)
     return {
-        "parameters": [DEADLINE],
-        "requestBody": {"required": True, "content": {**content, FORM: {"schema": form}}},
+        "parameters": [deadline("picture_deadline_s of GET /models/{name}", 60_000)],
+        "requestBody": {"required": True, "content": bodies},
     }
 
 
-def upscale_responses() -> dict[int | str, dict[str, Any]]:
-    """Return the answers by status; problems with their types."""
-    responses: dict[int | str, dict[str, Any]] = {
-        200: {
-            "description": "The enlarged picture, or a ZIP of several",
-            "content": {media: {"schema": BINARY} for media in (*PICTURE_TYPES, ZIP)},
-            "headers": {
-                name: {"description": text, "schema": {"type": "string"}, "example": example}
-                for name, (text, example) in HEADERS.items()
-            },
-        }
+def upscale_responses() -> Responses:
+    """Return the answers by status."""
+    answer = {
+        "description": "The enlarged picture, or a ZIP of several",
+        "content": content((*PICTURE_TYPES, ZIP)),
+        "headers": {
+            "X-Model": header("Name and version that enlarged the picture", "icon-x4@1"),
+            "X-Scale": header("How many times as large it is", "4"),
+            **COMMON_HEADERS,
+        },
     }
-    for problem in PROBLEMS:
-        if problem.slug not in NOT_OF_UPSCALE:
-            entry = responses.setdefault(problem.status, {"model": Problem, "description": ""})
-            entry["description"] += f"{problem.title} (`{URN}{problem.slug}`). "
-    return responses
+    return {200: answer, **refusals(*OF_IMAGES)}

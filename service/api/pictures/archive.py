@@ -60,7 +60,7 @@ class EnlargedArchive:
 
     def __init__(self, upscaler: Upscaler, archive: Unzip, entries: list[Entry], scale: float):
         self._upscaler, self._archive, self._entries = upscaler, archive, entries
-        self._wanted = Wanted(scale, PNG)
+        self._wanted = Wanted(scale, PNG, upscaler.service.settings.compression)
         self._errors: list[dict[str, object]] = []
         self.sizes = [entry.size for entry in entries if entry.size is not None]
         pixels = sum(size.height * size.width for size in self.sizes)
@@ -121,7 +121,7 @@ class EnlargedArchive:
             running.append((waiting.popleft(), cost, asyncio.create_task(self._enlarge(entry))))
 
     def _held_bytes(self, size: Size) -> int:
-        return self._wanted.held_bytes(size, self._upscaler.model)
+        return self._wanted.held_bytes(size)
 
     async def _enlarge(self, entry: Entry) -> Part:
         """Return the PNG of an entry. Raises its ServiceError."""
@@ -129,7 +129,8 @@ class EnlargedArchive:
             raise entry.error or AssertionError(entry)
         enlargement = Enlargement(self._upscaler, entry.size, self._wanted)
         data = await in_thread(self._upscaler.service, lambda: self._archive.read(entry.number))
-        async with aclosing(enlargement.parts(data)) as parts:
+        await enlargement.decode(data)
+        async with aclosing(enlargement.parts()) as parts:
             made = [part async for part in parts]
         return made[-1]._replace(data=b"".join(part.data for part in made))
 

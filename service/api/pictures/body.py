@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pydantic import ValidationError
 from starlette.requests import Request
 
+from mirage.service.api.admission.deadline import while_connected
 from mirage.service.api.content.form import FORM, parse_form
 from mirage.service.api.content.request_body import (
     OCTETS,
@@ -57,7 +58,8 @@ async def posted(
     with service.picture_memory.held(most if announced is None else min(announced, most)):
         body = await read_bounded(headers, request.receive, most, EXPLANATION)
         content_type = headers.get("content-type", "")
-        yield await in_thread(service, lambda: _parse(media_type, content_type, body, fields))
+        parsed = in_thread(service, lambda: _parse(media_type, content_type, body, fields))
+        yield await while_connected(request, parsed)
 
 
 def _parse(

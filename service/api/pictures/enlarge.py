@@ -41,13 +41,14 @@ class Enlargement:
     def __init__(self, upscaler: Upscaler, size: Size, wanted: Wanted) -> None:
         self.upscaler, self.wanted = upscaler, wanted
         self._size = size
+        self._decoded: tuple[UpscaleJob, Sink] | None = None
         upscaler.check(*size)
-        largest = max(size) * upscaler.model.scale
+        largest = max(size) * wanted.scale
         if wanted.media == WEBP and largest > WEBP_SIDE:
             raise LimitExceeded.of(
                 "picture",
-                f"the enlarged picture has a side of {largest} pixels; WebP holds {WEBP_SIDE}, and"
-                " PNG more",
+                f"the enlarged picture has a side of {largest:g} pixels; WebP holds {WEBP_SIDE},"
+                " and PNG more",
             )
 
     @property
@@ -55,20 +56,30 @@ class Enlargement:
         """Number of images that it counts as in rate limits."""
         return count_images(*self._size, self.upscaler.model.scale)
 
-    async def parts(self, data: bytes) -> AsyncGenerator[Part]:
-        """Decode and enlarge the picture, and yield the bytes of the answer.
-
-        Raises Malformed and UnsupportedBody, and what `Batcher.stream` raises.
-        """
+    async def decode(self, data: bytes) -> None:
+        """Decode the picture. Raises Malformed and UnsupportedBody."""
         most = self._size.height * self._size.width
-        service = self.upscaler.service
 
-        def prepare() -> tuple[UpscaleJob, bytes | None]:
+        def prepare() -> tuple[UpscaleJob, Sink]:
             picture = decode_picture(data, most_pixels=most)
-            return self.upscaler.job([picture]), picture.icc
+            job = self.upscaler.job([picture])
+            return job, make_sink(job, picture.icc, self.wanted)
 
-        job, icc = await in_thread(service, prepare)
-        sink = make_sink(job, icc, self.wanted)
+        self._decoded = await in_thread(self.upscaler.service, prepare)
+
+    @property
+    def has_parts(self) -> bool:
+        """Whether a decoded picture is answered in parts, as it has several rows of tiles."""
+        assert self._decoded is not None
+        return self.wanted.is_streamed and len(self._decoded[0].tiles) > 1
+
+    async def parts(self) -> AsyncGenerator[Part]:
+        """Enlarge the decoded picture, and yield the bytes of the answer.
+
+        Raises what `Batcher.stream` raises.
+        """
+        assert self._decoded is not None
+        service, (job, sink) = self.upscaler.service, self._decoded
         stream = self.upscaler.version.stream(job, self.upscaler.deadline)
         encode_s, last = 0.0, EMPTY
         async with aclosing(stream) as outcomes:

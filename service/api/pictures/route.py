@@ -25,6 +25,7 @@ from mirage.service.api.document.openapi_pictures import (
     upscale_extra,
     upscale_responses,
 )
+from mirage.service.api.document.parts import IMAGES
 from mirage.service.api.pictures.archive import EnlargedArchive, Entry, survey
 from mirage.service.api.pictures.body import Posted, posted
 from mirage.service.api.pictures.enlarge import Enlargement, Part, measure
@@ -53,6 +54,7 @@ router = APIRouter(route_class=CountedRoute)
 @router.post(
     "/upscale",
     summary="Enlarge a picture",
+    tags=[IMAGES],
     description=DESCRIPTION,
     response_class=Response,
     responses=upscale_responses(),
@@ -75,7 +77,8 @@ async def _answer(request: Request, service: Service, fields: UpscaleRequest) ->
         upscaler = await held.enter_async_context(upscaler_of(service, deadline, *named))
         accept = ",".join(request.headers.getlist("accept"))
         media = choose_picture_type(accept, is_archive=body.is_archive)
-        wanted = Wanted(settle_scale(body.fields.scale, upscaler.name, upscaler.model), media)
+        scale = settle_scale(body.fields.scale, upscaler.name, upscaler.model)
+        wanted = Wanted(scale, media, service.settings.compression)
         answer = _many if body.is_archive else _one
         return await answer(request, upscaler, body, wanted, held)
 
@@ -85,19 +88,19 @@ async def _one(
 ) -> Response:
     """Answer a picture: at once if it fits one row of tiles, otherwise as a stream."""
     service = upscaler.service
-    size = await in_thread(service, lambda: measure(body.data, service.settings))
+    measured = in_thread(service, lambda: measure(body.data, service.settings))
+    size = await while_connected(request, measured)
     enlargement = Enlargement(upscaler, size, wanted)
-    held.enter_context(service.picture_memory.held(wanted.held_bytes(size, upscaler.model)))
-    parts = enlargement.parts(body.data)
-    held.push_async_callback(parts.aclose)
+    held.enter_context(service.picture_memory.held(wanted.held_bytes(size)))
     tally = Tally(upscaler, record_of(request))
-    charge = service.rates.charged(tally.record, enlargement.images)
     headers = _headers(upscaler, wanted)
-    if size.height > upscaler.version.tile and wanted.is_native(upscaler.model):
-        with charge:
+    with service.rates.charged(tally.record, enlargement.images):
+        await while_connected(request, enlargement.decode(body.data))
+        parts = enlargement.parts()
+        held.push_async_callback(parts.aclose)
+        if enlargement.has_parts:
             first = await while_connected(request, anext(parts))
-        return Stream(tally.counted(first, parts), headers, wanted.media, held.pop_all())
-    with charge:
+            return Stream(tally.counted(first, parts), headers, wanted.media, held.pop_all())
         made = await while_connected(request, _collected(parts))
     tally.done(made[-1])
     headers["Server-Timing"] = server_timing(made[-1].outcome, made[-1].encode_s)
@@ -114,7 +117,7 @@ async def _many(
         archive = Unzip(body.data, settings.images_per_request, settings.picture_bytes)
         return archive, survey(archive, settings)
 
-    archive, entries = await in_thread(service, open_archive)
+    archive, entries = await while_connected(request, in_thread(service, open_archive))
     held.callback(archive.close)
     enlarged = EnlargedArchive(upscaler, archive, entries, wanted.scale)
     held.enter_context(service.picture_memory.held(enlarged.held_bytes))

@@ -44,6 +44,18 @@ def jpeg_that_says(height: int, width: int) -> bytes:
     return JPEG[:at] + struct.pack(">HH", height, width) + JPEG[at + 4 :]
 
 
+def jpeg_of_bits(bits: int) -> bytes:
+    """A JPEG that says its samples have so many bits."""
+    at = JPEG.index(b"\xff\xc0") + 4
+    return JPEG[:at] + bytes([bits]) + JPEG[at + 1 :]
+
+
+def turned(picture: bytes) -> bytes:
+    """A JPEG with an orientation that swaps its sides."""
+    exif = b"Exif\0\0MM\0*\0\0\0\x08\0\1\1\x12\0\3\0\0\0\1\0\6\0\0\0\0\0\0"
+    return picture[:2] + b"\xff\xe1" + struct.pack(">H", 2 + len(exif)) + exif + picture[2:]
+
+
 def webp_that_says(width: int, height: int) -> bytes:
     """A WebP whose canvas is said to be so large."""
     sides = (width - 1).to_bytes(3, "little") + (height - 1).to_bytes(3, "little")
@@ -160,6 +172,10 @@ PNGS = {
         png(header(9, 2, 1, 0), chunk(b"IDAT", zlib.compress(b"\0\xff\x80\0\0\0"))), PNG, 200
     ),
     "png in passes": Upload(png(header(1, 1, 8, 2, 1), data(1, 1)), PNG, 200),
+    "png in passes, as large as allowed": Upload(
+        png(header(1000, 1000, 8, 2, 1), data(1000, 2000)), PNG, 200
+    ),
+    "png bomb of 16 bits": Upload(png(header(16_384, 16_384, 16, 6)), PNG, 422, "at most 1 mega"),
     "png in frames": Upload(animated("PNG"), PNG, 415, "frames one by one"),
     "png of frames that are not there": Upload(
         png(header(4, 4), chunk(b"acTL", struct.pack(">II", 2**31 - 1, 0)), data(4, 4)),
@@ -185,6 +201,20 @@ JPEGS = {
     "jpeg of no height": Upload(jpeg_that_says(0, 40), "image/jpeg", 400, "picture"),
     "jpeg of other rows": Upload(jpeg_that_says(400, 40), "image/jpeg", 200),
     "jpeg of cmyk": Upload(encoded(noise(5, 5, 3), "JPEG", "CMYK"), "image/jpeg", 415, "to RGB"),
+    "jpeg of cmyk that says it is large": Upload(
+        encoded(noise(5, 5, 3), "JPEG", "CMYK").replace(b"\0\5\0\5\4", b"\x40\0\x40\0\4", 1),
+        "image/jpeg",
+        422,
+        "at most 1 megapixels",
+    ),
+    "jpeg of 12 bits": Upload(jpeg_of_bits(12), "image/jpeg", 400, "header"),
+    "jpeg on its side": Upload(turned(JPEG), "image/jpeg", 200),
+    "jpeg on its side and too long": Upload(
+        turned(jpeg_that_says(30_000, 1)), "image/jpeg", 422, "sides of 16384"
+    ),
+    "jpeg of two headers": Upload(JPEG[:-2] + JPEG, "image/jpeg", 400, "decoded"),
+    "jpeg with a zip behind it": Upload(JPEG + zipped({"../a": b"b"}), "image/jpeg", 200),
+    "jpeg with a png behind it": Upload(JPEG + GOOD, "image/jpeg", 200),
     "jpeg of grey": Upload(encoded(noise(5, 5), "JPEG"), "image/jpeg", 200),
     "jpeg of many scans": Upload(of_many_scans(), "image/jpeg", 415, "save it anew"),
     "jpeg in scans": Upload(encoded(noise(40, 40, 3), "JPEG", progressive=True), "image/jpeg", 200),
@@ -221,6 +251,12 @@ KINDS = {
     "psd": Upload(b"8BPS\0\1" + bytes(50), OCTETS, 415, "is a PSD; PNG"),
     "pdf": Upload(b"%PDF-1.7\n" + bytes(50), OCTETS, 415, "is a PDF; PNG"),
     "heic": Upload(b"\0\0\0\x18ftypheic" + bytes(50), OCTETS, 415, "HEIC or a film; PNG"),
+    "heic of another brand": Upload(
+        b"\0\0\0\x18ftypmif1" + bytes(50), OCTETS, 415, "HEIC or a film; PNG"
+    ),
+    "svg behind spaces": Upload(b"\xef\xbb\xbf \n<svg/>", OCTETS, 415, "is an SVG; PNG"),
+    "gif with a png behind it": Upload(b"GIF89a" + GOOD, PNG, 415, "is a GIF; PNG"),
+    "page with a png behind it": Upload(b"<html>" + GOOD, PNG, 400, TAKEN),
     "heic by its type": Upload(b"\0\0\0\x18ftypheic", "image/heic", 415, "allowed are image/png"),
     "avif": Upload(b"\0\0\0\x18ftypavif" + bytes(50), OCTETS, 415, "is an AVIF; PNG"),
     "film": Upload(b"\0\0\0\x18ftypisom" + bytes(50), OCTETS, 415, "a film; PNG"),

@@ -16,6 +16,25 @@ def test_transparent_pixels_take_the_colours_around_them() -> None:
     assert not (bled == 255).all(axis=2).any()
 
 
+@pytest.mark.parametrize("size", [(300, 5), (64, 200), (129, 130)])
+def test_colours_reach_far(size: tuple[int, int]) -> None:
+    colour = np.random.default_rng(0).integers(0, 256, (*size, 3), dtype=np.uint8)
+    alpha = np.zeros(size, np.uint8)
+    alpha[-1, 2] = 9
+    expected = np.broadcast_to(colour[-1, 2], colour.shape)
+    np.testing.assert_array_equal(bleed_colours(colour, alpha), expected)
+
+
+def test_the_result_may_replace_the_picture() -> None:
+    rng = np.random.default_rng(0)
+    colour = rng.integers(0, 256, (150, 90, 3), dtype=np.uint8)
+    alpha = (rng.random((150, 90)) < 0.1).astype(np.uint8)
+    bled = bleed_colours(colour, alpha)
+    assert (bled != colour).any()
+    assert bleed_colours(colour, alpha, out=colour) is colour
+    np.testing.assert_array_equal(colour, bled)
+
+
 def test_opaque_and_fully_transparent_pictures_are_unchanged() -> None:
     colour = np.random.default_rng(0).integers(0, 256, (5, 4, 1), dtype=np.uint8)
     for value in (0, 255):

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import Image, ImageOps
 
 from mirage.service.errors import LimitExceeded, Malformed, ServiceError, UnsupportedBody
 from mirage.service.media.pictures import Picture, decode_picture
@@ -88,6 +88,32 @@ def test_orientation_is_applied_and_the_profile_is_kept() -> None:
     picture = decode(buffer.getvalue())
     assert picture.icc == b"profile"
     np.testing.assert_array_equal(picture.colour, np.rot90(np.asarray(image), -1))
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_every_orientation_is_applied(orientation: int) -> None:
+    image = Image.fromarray(RNG.integers(0, 256, (4, 6, 4), dtype=np.uint8))
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG", exif=exif)
+    image.getexif()[0x0112] = orientation
+    expected = np.asarray(ImageOps.exif_transpose(image))
+    picture = decode(buffer.getvalue())
+    assert picture.alpha is not None
+    np.testing.assert_array_equal(np.dstack([picture.colour, picture.alpha]), expected)
+
+
+@pytest.mark.parametrize("mode", ["L", "LA", "P", "RGB", "RGBA"])
+def test_large_pictures_are_decoded_completely(mode: str) -> None:
+    data = encoded(mode, size=(701, 1301))
+    with Image.open(io.BytesIO(data)) as image:
+        wanted = np.asarray(image.convert({"L": "RGB", "LA": "RGBA", "P": "RGB"}.get(mode, mode)))
+    picture = decode_picture(data, most_pixels=10**6)
+    found = np.broadcast_to(picture.colour, (*picture.size, 3))
+    np.testing.assert_array_equal(found, wanted[:, :, :3])
+    if picture.alpha is not None:
+        np.testing.assert_array_equal(picture.alpha, wanted[:, :, 3])
 
 
 def animation(kind: str) -> bytes:

@@ -6,7 +6,10 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+from mirage.service.media.encoding import Compression
 from mirage.service.media.png_stream import stream_png
+
+COMPRESSIONS: tuple[Compression, ...] = ("none", "fast", "small")
 
 
 def pixels(height: int, width: int, channels: int) -> NDArray[np.uint8]:
@@ -32,6 +35,32 @@ def test_the_bytes_do_not_depend_on_the_strips(width: int) -> None:
     whole = b"".join(stream_png(257, width, 3, [image]))
     for rows in (1, 64, 100):
         assert b"".join(stream_png(257, width, 3, strips_of(image, rows))) == whole
+
+
+@pytest.mark.parametrize("compression", COMPRESSIONS)
+@pytest.mark.parametrize("channels", [1, 2, 3, 4])
+def test_every_compression_holds_the_pixels_whatever_the_strips(
+    compression: Compression, channels: int
+) -> None:
+    image = pixels(257, 900, channels) // 8 * 8
+    image[100:] = 7
+    written = [
+        b"".join(stream_png(257, 900, channels, strips_of(image, rows), None, compression))
+        for rows in (257, 100)
+    ]
+    assert written[0] == written[1]
+    found = np.asarray(Image.open(io.BytesIO(written[0])))
+    np.testing.assert_array_equal(found.reshape(image.shape), image)
+
+
+def test_small_takes_fewer_bytes_than_fast_and_none_the_most() -> None:
+    slope = np.add.outer(np.arange(400), np.arange(300))[:, :, None] * [1, 2, 3]
+    image = (slope + pixels(400, 300, 3) % 4).astype(np.uint8)
+    none, fast, small = (
+        len(b"".join(stream_png(400, 300, 3, [image], None, compression)))
+        for compression in COMPRESSIONS
+    )
+    assert small < fast < image.nbytes < none
 
 
 def test_rows_are_written_before_the_last_strip() -> None:

@@ -1,12 +1,14 @@
 """How many workers there are, and what each of them gets."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from mirage.service.engines.providers import MAX_ENGINES
-from mirage.service.processes.launch import plan_workers, share_of
+from mirage.service.processes.launch import plan_workers, share_of, shared_buckets
 from mirage.service.settings import Settings
+from mirage.service.sharing.rate_buckets import SharedBuckets
 
 
 @pytest.fixture(autouse=True)
@@ -52,3 +54,9 @@ def test_nobody_gets_less_than_one_thread_nor_a_queue_that_is_too_short_for_a_re
     share = share_of(Settings(threads=2, queue_images=1024), 8)
     assert (share.threads, share.encode_threads, share.queue_images) == (1, 1, 256)
     assert share_of(Settings(queue_images=100), 8).queue_images == 100
+
+
+def test_workers_share_buckets_only_if_a_caller_can_have_a_limit() -> None:
+    assert shared_buckets(Settings()) is None
+    for limited in (Settings(images_per_minute=60), Settings(keys_file=Path("keys"))):
+        assert isinstance(shared_buckets(limited), SharedBuckets)

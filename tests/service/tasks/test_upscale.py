@@ -10,6 +10,7 @@ from mirage.service.errors import LimitExceeded
 from mirage.service.media.pictures import Picture
 from mirage.service.settings import Settings
 from mirage.service.tasks.upscale import (
+    STRIP_BYTES,
     StripJoiner,
     UpscaleJob,
     as_pictures,
@@ -17,6 +18,7 @@ from mirage.service.tasks.upscale import (
     count_images,
     join_pictures,
     plan_planes,
+    tile_rows,
 )
 from tests.service.helpers.pictures import noise
 
@@ -71,6 +73,17 @@ def test_tiles_make_what_the_whole_picture_makes(
     found = np.concatenate(strips).reshape(count, *job.result_shape)
     np.testing.assert_array_equal(found, join_pictures(whole, enlarged(whole[: len(whole)])))
     assert job.result_shape == (2 * height, 2 * width, colours + has_alpha)
+
+
+@pytest.mark.parametrize("width", [1, 100, 2000, 5000, 16384])
+def test_tiles_of_wide_pictures_have_fewer_rows(width: int) -> None:
+    kind = model(scale=4)
+    rows = tile_rows(width, 256, kind)
+    core = rows - 2 * HALO
+    assert rows == 256 or 4 * core * 4 * width * 4 <= STRIP_BYTES < 4 * (core + 1) * 4 * width * 4
+    assert (rows < 256) == (width > 2000)
+    job = UpscaleJob([Picture(np.zeros((300, width, 1), np.uint8))], kind, 1, 256)
+    assert job.shape[1:] == (rows, min(width, 256), 1)
 
 
 def test_colours_pass_through_as_they_are() -> None:

@@ -103,6 +103,14 @@ def test_rejects_a_model_with_other_classes_than_the_data(
     assert "toy@1 has 10 classes and --data 2" in capsys.readouterr().err
 
 
+def test_rejects_a_model_with_the_classes_of_the_data_in_another_order(
+    tmp_path: Path, data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bundle = publish_toy(tmp_path / "models", Toy(labels=("1", "0"), width=8))
+    assert main(["evaluate", str(bundle), "--data", str(data)]) == 3
+    assert "class 0 is 1 there and 0 here" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("flags", "code", "said"),
     [

@@ -2,6 +2,7 @@ from pathlib import Path
 
 import pytest
 
+from mirage.bundle.format.verify import read_manifest
 from mirage.bundle.store.layout import list_versions
 from mirage.training.__main__ import main
 from tests.training.helpers.datasets import write_idx_folder
@@ -26,6 +27,14 @@ def test_trains_and_exports(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     assert main(["export", published, "--to", str(models / "toy")]) == 0  # no changes
     assert capsys.readouterr().out.split() == [published, published]
     assert list_versions(models, "toy") == [1]
+
+
+def test_numbered_class_folders_keep_their_numbers_in_the_bundle(tmp_path: Path) -> None:
+    files = {f"{number}/a.png": png(20 * number) for number in range(12)}
+    data, run, models = write_tree(tmp_path / "data", files), tmp_path / "run", tmp_path / "models"
+    assert main([*arguments(data, run), "--threads", "1"]) == 0
+    assert main(["export", str(run), "--to", str(models / "toy"), "--license", "mit"]) == 0
+    assert read_manifest(models / "toy" / "1").labels == tuple(map(str, range(12)))
 
 
 @pytest.mark.parametrize(

@@ -67,6 +67,24 @@ def test_classes_are_sorted_by_code_points() -> None:
     assert labels.tolist() == [1, 0, 3, 2, 1]
 
 
+@pytest.mark.parametrize(
+    ("names", "ordered"),
+    [
+        (["10", "9", "2", "0"], ["0", "2", "9", "10"]),
+        (["5", "-1", "0", "-10"], ["-10", "-1", "0", "5"]),
+        (["2", "1", "01", "10"], ["01", "1", "2", "10"]),
+        (["1" * 201, "2"], ["1" * 201, "2"]),  # longer than any class name
+        (["10", "9", "\u0662"], ["10", "9", "\u0662"]),  # other digits are text
+    ],
+)
+def test_classes_that_are_all_integers_are_sorted_by_value(
+    names: list[str], ordered: list[str]
+) -> None:
+    labels, classes = number_classes(names)
+    assert classes == ordered
+    assert [classes[label] for label in labels] == names
+
+
 @given(content=st.binary(max_size=64), name=st.sampled_from(["a.json", "a.csv"]))
 def test_any_bytes_give_labels_or_a_data_error(content: bytes, name: str) -> None:
     with contextlib.suppress(DataError):

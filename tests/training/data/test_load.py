@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from mirage.training.data import load
 from mirage.training.data.load import load_dataset, load_splits
 from mirage.training.data.options import DataOptions
 from mirage.training.errors import DataError
 from tests.training.helpers.datasets import shapes, write_idx, write_idx_folder, write_image_folder
-from tests.training.helpers.files import png, write_tree
+from tests.training.helpers.files import png, write_tree, write_zip
 
 
 @pytest.fixture
@@ -31,12 +32,12 @@ def test_reads_one_idx_file_with_the_labels_beside_it(tmp_path: Path, cache: Pat
     np.testing.assert_array_equal(data.images, images)
 
 
-def test_sorts_classes_by_code_points(tmp_path: Path, cache: Path) -> None:
+def test_sorts_classes_that_are_integers_by_value(tmp_path: Path, cache: Path) -> None:
     write_idx(tmp_path / "train-images-idx3-ubyte", np.zeros((3, 8, 8)))
     write_idx(tmp_path / "train-labels-idx1-ubyte", np.array([9, 10, 9]))
     data = load_dataset(tmp_path, cache=cache)
-    assert data.classes == ("10", "9")
-    assert data.labels.tolist() == [1, 0, 1]
+    assert data.classes == ("9", "10")
+    assert data.labels.tolist() == [0, 1, 0]
 
 
 @pytest.mark.parametrize("channels", [1, 3, 4])
@@ -193,6 +194,33 @@ def test_follows_links_but_not_in_circles(tmp_path: Path, cache: Path) -> None:
     (tmp_path / "data" / "a").symlink_to(tmp_path / "elsewhere")
     (tmp_path / "data" / "b" / "round").symlink_to(tmp_path / "data")
     assert load_dataset(tmp_path / "data", cache=cache).classes == ("a", "b")
+
+
+@pytest.mark.parametrize("archived", [False, True])
+def test_twelve_numbered_class_folders_are_classes_0_to_11(
+    tmp_path: Path, cache: Path, archived: bool
+) -> None:
+    files = {f"{number}/a.png": png(number) for number in range(12)}
+    place = write_zip(tmp_path / "data.zip", files) if archived else tmp_path / "data"
+    if not archived:
+        write_tree(place, files)
+    data = load_dataset(place, cache=cache)
+    assert data.classes == tuple(map(str, range(12)))
+    assert data.labels is not None
+    assert data.images[:, 0, 0, 0].tolist() == data.labels.tolist()
+
+
+def test_data_that_another_version_decoded_are_decoded_again(
+    tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = write_tree(tmp_path / "data", {f"{number}/a.png": png(number) for number in (9, 10)})
+    with monkeypatch.context() as earlier:
+        earlier.setattr(load, "FORMAT", 1)
+        earlier.setattr(load, "number_classes", lambda names: (np.array([1, 0]), ["10", "9"]))
+        before = load_dataset(folder, cache=cache)
+    data = load_dataset(folder, cache=cache)
+    assert (before.classes, data.classes) == (("10", "9"), ("9", "10"))
+    assert data.fingerprint != before.fingerprint  # so runs with the earlier order do not continue
 
 
 def test_folders_called_train_and_test_are_splits(tmp_path: Path, cache: Path) -> None:

@@ -66,7 +66,7 @@ def test_draws_a_constant_as_a_horizontal_line(value: float) -> None:
 
 
 LINES = [
-    {"nimg": 1000 * i, "d_loss": 1.0, "g_loss": 2.0, "kimg_per_s": 0.3, "entropy": 0.1 * i}
+    {"nimg": 1000 * i, "d_loss": 1.0, "g_loss": 2.0, "kimg_per_s": 0.3, "novelty": 0.1 * i}
     for i in range(5)
 ]
 
@@ -80,7 +80,7 @@ def test_draws_only_recorded_statistics() -> None:
 
 
 def test_titles_an_unknown_statistic_with_its_key() -> None:
-    assert "<b>entropy</b>" in charts(LINES)
+    assert "<b>novelty</b>" in charts(LINES)
 
 
 def test_lines_may_have_different_fields() -> None:

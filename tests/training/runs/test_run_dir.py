@@ -1,3 +1,4 @@
+import fcntl
 import json
 from pathlib import Path
 
@@ -7,6 +8,8 @@ from PIL import Image
 
 from mirage.training.config import build_config
 from mirage.training.errors import DataError, LockedError, UsageError
+from mirage.training.runs import run_dir
+from mirage.training.runs.command import Command
 from mirage.training.runs.run_dir import Run
 from tests.training.helpers.datasets import TINY, shapes_dataset
 
@@ -33,6 +36,36 @@ def test_locks_the_run(tmp_path: Path) -> None:
     first, second = Run(tmp_path).locked(), Run(tmp_path).locked()
     with first, pytest.raises(LockedError, match="by another process"), second:
         raise AssertionError("two at once")
+
+
+def test_tells_whether_it_is_being_trained(tmp_path: Path) -> None:
+    run = Run(tmp_path)
+    assert not run.is_locked()
+    with run.locked():
+        assert Run(tmp_path).is_locked()
+    assert not run.is_locked()
+
+
+def test_looking_at_the_lock_does_not_stop_a_training(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = Run(tmp_path)
+    run.lock_file.touch()
+    with run.lock_file.open("rb") as file:
+        fcntl.flock(file, fcntl.LOCK_SH)
+        monkeypatch.setattr(run_dir.time, "sleep", lambda _: fcntl.flock(file, fcntl.LOCK_UN))
+        with run.locked():
+            assert run.is_locked()
+
+
+def test_keeps_the_command(tmp_path: Path) -> None:
+    run = Run(tmp_path)
+    assert run.read_command() is None
+    command = Command(("python", "-m", "training", "train"), "/home/me")
+    run.write_command(command)
+    assert run.read_command() == command
+    run.command_file.write_bytes(b"\0\0\0")
+    assert run.read_command() is None
 
 
 def test_rewinding_drops_later_and_incomplete_lines(tmp_path: Path) -> None:

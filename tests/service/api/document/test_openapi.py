@@ -20,15 +20,16 @@ from starlette.testclient import TestClient
 from mirage.bundle.store.release import release
 from mirage.service.api.content.negotiation import ANSWER_TYPES
 from mirage.service.api.content.request_body import BODY_TYPES
-from mirage.service.api.document.openapi import NOT_OF_GENERATE
-from mirage.service.api.openinference.openapi import inference_paths
+from mirage.service.api.openinference.routes import routes as inference_routes
 from mirage.service.app import create_app
 from mirage.service.errors import PROBLEMS
 from mirage.service.settings import Settings
 from mirage.service.tasks.requests import GenerateRequest
+from mirage.service.telemetry.metrics import Metrics
 from tests.bundles import Toy, publish_toy
 from tests.service.conftest import ClientOf
 
+NOT_OF_GENERATE = {"not-found", "method-not-allowed", "engine-stuck", "metrics-unavailable"}
 CHECKS = [status_code_conformance, content_type_conformance, response_schema_conformance]
 
 
@@ -90,7 +91,7 @@ def test_every_path_is_described(document: dict[str, Any]) -> None:
         "/healthz",
         "/readyz",
         "/metrics",
-        *inference_paths(),
+        *(route.path for route in inference_routes(Metrics())),
     ]
 
 
@@ -99,10 +100,27 @@ def test_generate_tells_every_body_type_answer_type_and_problem(document: dict[s
     assert tuple(operation["requestBody"]["content"]) == BODY_TYPES
     assert tuple(operation["responses"]["200"]["content"]) == ANSWER_TYPES
     for problem in PROBLEMS:
-        if problem.slug not in NOT_OF_GENERATE:
-            response = operation["responses"][str(problem.status)]
-            assert problem.slug in response["description"]
+        response = operation["responses"].get(str(problem.status), {"description": ""})
+        told = f"urn:mirage:{problem.slug}`" in response["description"]
+        assert told != (problem.slug in NOT_OF_GENERATE), problem.slug
+        if told:
             assert list(response["content"]) == ["application/problem+json"]
+
+
+def test_bounds_of_64_bits_are_exact(document: dict[str, Any]) -> None:
+    schemas = document["components"]["schemas"]
+    seed, index = (schemas["GenerateRequest"]["properties"][name] for name in ("seed", "index"))
+    assert seed["anyOf"][0]["maximum"] == index["anyOf"][0]["maximum"] == 2**64 - 1
+    shape = schemas["InferenceInput"]["properties"]["shape"]
+    assert shape["items"]["maximum"] == 2**63 - 1
+
+
+def test_every_operation_has_a_tag_and_a_summary(document: dict[str, Any]) -> None:
+    for path, methods in document["paths"].items():
+        for operation in methods.values():
+            assert len(operation["tags"]) == 1, path
+            assert operation["summary"], path
+            assert operation["description"], path
 
 
 def test_every_field_has_a_description_and_an_example(document: dict[str, Any]) -> None:

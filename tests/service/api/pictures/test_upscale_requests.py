@@ -1,11 +1,16 @@
 """Which model enlarges a picture, what is refused, and how large answers are sent."""
 
 import asyncio
+import io
+import threading
+import zipfile
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from fastapi import FastAPI
+from PIL import Image
 from starlette.testclient import TestClient
 from starlette.types import Message
 
@@ -15,9 +20,10 @@ from mirage.service.batching.batcher import Batcher
 from mirage.service.batching.executor import BatchRunner
 from mirage.service.errors import InternalError
 from mirage.service.settings import Settings
+from mirage.service.telemetry.logging import CLIENT_LEFT
 from tests.service.api.pictures.conftest import Serving
 from tests.service.helpers.pictures import encoded, enlarge, noise, zipped
-from tests.service.helpers.requests import problem
+from tests.service.helpers.requests import pixels, problem
 from tests.upscalers import ToyUpscaler, make_upscaler
 
 
@@ -85,10 +91,11 @@ def test_a_canary_answers_for_a_share_of_the_pictures(tmp_path: Path) -> None:
 def test_accept_decides_and_must_fit(upscaler: TestClient) -> None:
     body = encoded(noise(4, 4, 3))
     assert enlarge(upscaler, body, "image/*").headers["content-type"] == "image/png"
-    assert (
-        "image/webp"
-        in problem(enlarge(upscaler, body, "image/gif"), 406, "not-acceptable")["detail"]
-    )
+    for other in ("image/gif", "image/jpeg"):
+        found = problem(enlarge(upscaler, body, other), 406, "not-acceptable")["detail"]
+        assert f"'{other}'; for a picture allowed are image/png, image/webp" in found
+    jpeg_first = enlarge(upscaler, body, "image/jpeg, image/webp;q=0.8")
+    assert jpeg_first.headers["content-type"] == "image/webp"
     headers = {"content-type": "application/zip", "accept": "image/png"}
     sent = upscaler.post("/upscale", content=zipped({"a.png": body}), headers=headers)
     assert "application/zip" in problem(sent, 406, "not-acceptable")["detail"]
@@ -143,8 +150,38 @@ def test_large_pngs_are_sent_while_they_are_made(upscaler: TestClient) -> None:
     assert body == enlarge(upscaler, encoded(noise(400, 300, 3))).content
 
 
+def test_resized_pngs_and_those_on_their_side_are_sent_while_they_are_made(
+    upscaler: TestClient,
+) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    turned = encoded(noise(60, 400, 3), exif=exif)  # 400 rows when upright
+    assert len(ask(upscaler, turned)) > 3
+    resized = ask(upscaler, encoded(noise(400, 300, 3)), query=b"scale=1.5")
+    assert len(resized) > 3
+    body = b"".join(message.get("body", b"") for message in resized)
+    assert body == enlarge(upscaler, encoded(noise(400, 300, 3)), scale=1.5).content
+
+
+@pytest.mark.parametrize("compression", ["none", "small"])
+def test_pngs_are_compressed_as_set(
+    upscaler: TestClient, serving: Serving, compression: str
+) -> None:
+    slope = np.add.outer(np.arange(200), np.arange(90))[:, :, None] * [1, 2, 1]
+    body = encoded(slope.astype(np.uint8))
+    other = serving(compression=compression)
+    for scale in (1.5, 2):
+        fast, found = (enlarge(client, body, scale=scale) for client in (upscaler, other))
+        np.testing.assert_array_equal(pixels(fast), pixels(found))
+        assert (len(found.content) < len(fast.content)) == (compression == "small")
+    headers = {"content-type": "application/zip"}
+    sent = other.post("/upscale", content=zipped({"a.png": body}), headers=headers)
+    with zipfile.ZipFile(io.BytesIO(sent.content)) as archive:
+        assert archive.read("a.png") == enlarge(other, body).content
+
+
 def test_a_tile_that_fails_after_the_head_does_not_look_like_an_end(
-    upscaler: TestClient, monkeypatch: pytest.MonkeyPatch
+    upscaler: TestClient, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     whole = Batcher.stream
 
@@ -154,9 +191,12 @@ def test_a_tile_that_fails_after_the_head_does_not_look_like_an_end(
             raise InternalError("the images could not be made")
 
     monkeypatch.setattr(Batcher, "stream", cut_off)
-    messages = ask(upscaler, encoded(noise(400, 300, 3)), fails=True)
+    messages = ask(upscaler, encoded(noise(400, 300, 3)))
     assert messages[0]["status"] == 200
     assert all(message.get("more_body", True) for message in messages)
+    assert [record.getMessage() for record in caplog.records if record.levelname != "INFO"] == [
+        "answer is incomplete: internal-error"
+    ]
 
 
 def test_tiles_of_a_client_who_leaves_are_not_made(
@@ -183,8 +223,26 @@ def test_tiles_of_a_client_who_leaves_are_not_made(
     assert "mirage_abandoned_total 1.0" in client.get("/metrics").text
 
 
+def test_pictures_of_clients_who_leave_while_they_wait_are_not_looked_at(
+    upscaler: TestClient,
+) -> None:
+    assert isinstance(upscaler.app, FastAPI)
+    done = threading.Event()
+    # The only encoding thread is busy, so the answer comes only if nothing waits for it.
+    upscaler.app.state.service.encoders.submit(done.wait)
+    try:
+        messages = ask(upscaler, encoded(noise(8, 8, 3)), leaves_after=0)
+    finally:
+        done.set()
+    assert messages[0]["status"] == CLIENT_LEFT
+
+
 def ask(
-    client: TestClient, body: bytes, *, leaves_after: int | None = None, fails: bool = False
+    client: TestClient,
+    body: bytes,
+    *,
+    query: bytes = b"",
+    leaves_after: int | None = None,
 ) -> list[Message]:
     """What the application sends, on the loop that its models are on.
 
@@ -199,7 +257,7 @@ def ask(
         "method": "POST",
         "path": "/upscale",
         "raw_path": b"/upscale",
-        "query_string": b"",
+        "query_string": query,
         "headers": [(b"content-type", b"image/png")],
         "client": ("127.0.0.1", 1),
     }
@@ -218,12 +276,10 @@ def ask(
             if leaves_after is not None and len(sent) >= leaves_after:
                 leaving.set()
 
+        if leaves_after == 0:
+            leaving.set()
         await app(scope, receive, send)
 
     assert client.portal is not None
-    if fails:
-        with pytest.raises(RuntimeError, match="response already started"):
-            client.portal.call(call)
-    else:
-        client.portal.call(call)
+    client.portal.start_task_soon(call).result(timeout=60)
     return sent

@@ -1,17 +1,22 @@
-"""Routes for models, health and metrics."""
+"""Routes for models: their list, descriptions, samples and cards."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Path, Query
 from starlette.requests import Request
 from starlette.responses import Response
 
 from mirage.service.api.content.attachment import CARD, SAMPLES, find_attachment
+from mirage.service.api.document.parts import BINARY, TEXT, Responses, content, header, refusals
 from mirage.service.api.model_info import ModelDetail, ModelList, describe_model, list_known
-from mirage.service.api.schemas import Problem, Status
 from mirage.service.api.state import Service, service_of
-from mirage.service.errors import Draining, MetricsUnavailable, NotReady
-from mirage.service.telemetry.aggregation import MetricsLost
+from mirage.service.errors import (
+    InvalidValue,
+    ModelRefused,
+    NoSuchModel,
+    NotFound,
+    NotReady,
+)
 
 IMMUTABLE = "max-age=31536000, immutable"
 Name = Annotated[str, Path(description="a model of the service", examples=["mnist"])]
@@ -19,36 +24,24 @@ Version = Annotated[
     int | None,
     Query(ge=1, description="default: the model's released version", examples=[1]),
 ]
-PROMETHEUS_TEXT = "text/plain; version=0.0.4; charset=utf-8"
 
-TEXT, BINARY = {"type": "string"}, {"type": "string", "format": "binary"}
-
-router = APIRouter()
+router = APIRouter(tags=["Models"])
 
 
-def _attached(
-    text: str, media_type: str, schema: dict[str, str]
-) -> dict[int | str, dict[str, Any]]:
-    """Return the answers of a path for a file of a version, for the document."""
+def _attached(text: str, media_type: str, schema: dict[str, str] = TEXT) -> Responses:
+    """Return the answers of a path for a file of a version."""
     return {
         200: {
             "description": f"{text}; verified as all of a bundle",
-            "content": {media_type: {"schema": schema}},
+            "content": content((media_type,), schema),
             "headers": {
-                "ETag": {"description": "of these bytes", "schema": TEXT},
-                "Cache-Control": {
-                    "description": "immutable when the version is given",
-                    "schema": TEXT,
-                },
-                "X-Model": {
-                    "description": "name and version",
-                    "schema": TEXT,
-                    "example": "mnist@1",
-                },
+                "ETag": header("of these bytes", '"5f4e…"'),
+                "Cache-Control": header("immutable when the version is given", IMMUTABLE),
+                "X-Model": header("name and version", "mnist@1"),
             },
         },
         304: {"description": "The ETag is among those of If-None-Match"},
-        **{status: {"model": Problem} for status in (404, 422, 503)},
+        **refusals(NoSuchModel, NotFound, InvalidValue, NotReady, ModelRefused),
     }
 
 
@@ -58,7 +51,7 @@ async def get_models(request: Request) -> ModelList:
     return await list_known(service_of(request))
 
 
-@router.get("/models/{name}", summary="Describe a model", responses={404: {"model": Problem}})
+@router.get("/models/{name}", summary="Describe a model", responses=refusals(NoSuchModel))
 async def get_model(request: Request, name: Name) -> ModelDetail:
     """A model: its loaded versions, and what the bytes of its images depend on."""
     return await describe_model(service_of(request), name)
@@ -79,47 +72,11 @@ async def get_samples(request: Request, name: Name, version: Version = None) -> 
     "/models/{name}/card",
     summary="Show the card of a model",
     response_class=Response,
-    responses=_attached("Data, licence, scores and limits, in Markdown", "text/markdown", TEXT),
+    responses=_attached("Data, licence, scores and limits, in Markdown", "text/markdown"),
 )
 async def get_card(request: Request, name: Name, version: Version = None) -> Response:
     """The model card of a version, loaded or not, as Markdown."""
     return await _attachment(request, name, version, CARD, "text/markdown")
-
-
-@router.get("/healthz", summary="Is the process alive?", responses={503: {"model": Problem}})
-async def get_health(request: Request) -> Status:
-    """503 if an engine run hangs; the process must then be replaced."""
-    service_of(request).check_alive()
-    return Status(status="alive")
-
-
-@router.get("/readyz", summary="Is it able to serve?", responses={503: {"model": Problem}})
-async def get_readiness(request: Request) -> Status:
-    """503 until the models are loaded, and after the stop signal."""
-    service = service_of(request)
-    if service.draining:
-        raise Draining("the service is stopping", retry_after_s=1)
-    if not service.ready:
-        raise NotReady("the models are being loaded", retry_after_s=1)
-    return Status(status="ready")
-
-
-@router.get(
-    "/metrics",
-    summary="Metrics for Prometheus",
-    response_class=Response,
-    responses={
-        200: {"content": {"text/plain": {"schema": {"type": "string"}}}},
-        503: {"model": Problem},
-    },
-)
-async def get_metrics(request: Request) -> Response:
-    """Prometheus' text format; 503 if the shared metrics of the workers are lost."""
-    try:
-        text = await service_of(request).exposition()
-    except MetricsLost:
-        raise MetricsUnavailable("the files of the metrics are gone") from None
-    return Response(text, media_type=PROMETHEUS_TEXT)
 
 
 async def _attachment(
