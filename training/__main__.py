@@ -18,6 +18,7 @@ from mirage.training.cli.flags import (
     config_of,
     facts_of,
     preset_of,
+    print_notes,
     read_recipe,
 )
 from mirage.training.config import AUTO, TrainConfig
@@ -121,6 +122,7 @@ def _train(options: argparse.Namespace) -> Iterator[str]:
         facts = facts_of(data, options.device, kimg) if config.preset == AUTO else None
         yield from dry_run(config, data, options.run, device, facts)
         return
+    print_notes(data)
     train(
         config,
         data,

@@ -34,6 +34,7 @@ NAME_PATTERN = r"^[a-z0-9][a-z0-9_-]{0,62}$"
 REQUIRED_FILES = ("model.onnx", "golden.npz")
 NOT_OF_ENSEMBLES = frozenset((*REQUIRED_FILES, "weights.safetensors"))
 
+MAX_CLASSES = 10_000
 MAX_DIRECTIONS = 64
 MAX_MEMBERS = 64
 NORM_TOLERANCE = 1e-3  # of the length of a direction's vector, which is 1
@@ -204,7 +205,7 @@ class Description(Fields):
     opset: Count
     inputs: Tensors
     outputs: Tensors
-    labels: Annotated[tuple[ClassName, ...], Field(max_length=10_000), AfterValidator(_unique)]
+    labels: Annotated[tuple[ClassName, ...], Field(max_length=MAX_CLASSES), AfterValidator(_unique)]
     truncation: Literal["scale"]
     golden_tolerance: Annotated[float, Field(ge=0, le=255)]  # grey levels
     training: Training

@@ -11,6 +11,12 @@ from mirage.training.evaluation.scorecard import read_scorecard, scores_file
 from mirage.training.publish.export import publish, republish
 from mirage.training.publish.half_precision import open_snapshot
 from mirage.training.publish.model_card import ModelCard
+from mirage.training.publish.model_kind import (
+    ModelKind,
+    check_same_kind,
+    kind_of_bundle,
+    kind_of_data,
+)
 from mirage.training.publish.upscale.publish import publish_upscaler, republish_upscaler
 from mirage.training.runs.checkpoint import load_upscaler
 from mirage.training.runs.initial_weights import is_bundle
@@ -24,6 +30,11 @@ def add_command(add: Callable[..., argparse.ArgumentParser]) -> None:
     parser.add_argument("source", type=Path, metavar="RUN|BUNDLE")
     parser.add_argument("--to", type=Path, required=True, metavar="MODELS/NAME")
     parser.add_argument(
+        "--allow-other-kind",
+        action="store_true",
+        help="also publish images of another shape or other classes than the released version's",
+    )
+    parser.add_argument(
         "--half-precision",
         action="store_true",
         help="round the weights of a generator to float16, which halves weights.safetensors",
@@ -32,10 +43,19 @@ def add_command(add: Callable[..., argparse.ArgumentParser]) -> None:
 
 
 def _export(options: argparse.Namespace) -> Iterator[str]:
+    if not options.allow_other_kind:
+        hint = ", or pass --allow-other-kind and release it when its clients are ready"
+        check_same_kind(options.to, _kind(options.source), hint)
     if is_bundle(options.source):
         yield str(_republish(options))
     else:
         yield str(_publish(Run(options.source), options))
+
+
+def _kind(source: Path) -> ModelKind:
+    if is_bundle(source):
+        return kind_of_bundle(read_manifest(source))
+    return kind_of_data(*Run(source).read_config())
 
 
 def _republish(options: argparse.Namespace) -> Path:

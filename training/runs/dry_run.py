@@ -25,19 +25,20 @@ def dry_run(
 ) -> Iterator[str]:
     """Yield lines of text, and write a sheet of real samples to the run's folder, without training.
 
+    First what was found in the data, then what the preset `auto` chose, the costs, and settings.
     Raises the errors that training would raise for invalid settings and data.
     """
     config = config.model_copy(update={"precision": resolve_precision(config.precision, device)})
     task = TASKS[config.task]
     architecture = task.architecture(config, data.sheet())
     state = TrainState(config, architecture).to(device)
-    yield json.dumps(config.model_dump(exclude_defaults=True), indent=2)
-    if facts is not None:
-        yield from choose(facts)[1]
     yield from task.describe(data)
+    if facts is not None:
+        yield from (f"auto           {reason}" for reason in choose(facts)[1])
     yield from _networks(state)
     yield from _costs(config, state, data, device)
     yield f"sheet          {_write_sheet(task.preview(config, data), run)}"
+    yield json.dumps(config.model_dump(exclude_defaults=True), indent=2)
 
 
 def _networks(state: TrainState) -> Iterator[str]:
@@ -64,7 +65,7 @@ def _costs(
     yield f"memory         {(memory + 4 * both) / 1e6:,.0f} MB of weights, moments and gradients"
     yield f"disk           {disk / 1e6:,.0f} MB of checkpoints and {snapshots} snapshots"
     yield (
-        f"time           {hours:.1f} h for {config.kimg:g} kimg at "
+        f"time           {hours:.{1 if hours >= 1 else 2}f} h for {config.kimg:g} kimg at "
         f"{config.batch_size / seconds / 1000:.3f} kimg/s, from {STEPS} steps on {device.type} "
         f"in {config.precision} with {torch.get_num_threads()} threads"
     )

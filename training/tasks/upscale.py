@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 from PIL import Image
+from pydantic import ValidationError
 from torch import Tensor, nn
 
 from mirage.training.data.crops import Crops, Pair, over
 from mirage.training.data.degradation import degrade, enlarge, reduce
 from mirage.training.data.sources.pictures import PictureSet
 from mirage.training.data.sources.pixels import contact_sheet, to_float, to_grey_levels
+from mirage.training.errors import UsageError, explain
 from mirage.training.networks.families import PictureArchitecture
 from mirage.training.optim.fidelity import CONTENT_LOSSES, luma, psnr
 from mirage.training.optim.losses import LOSSES, gradient_penalty
@@ -54,17 +56,19 @@ class Batch:
 
 
 def architecture_of(config: "TrainConfig", data: dict[str, Any]) -> PictureArchitecture:
-    """The networks that a configuration makes for such pictures."""
-    return PictureArchitecture.model_validate(
-        {
-            "family": config.family,
-            "scale": config.scale,
-            "width": config.widths[0],
-            "blocks": config.blocks[0],
-            "discriminator_widths": config.discriminator_widths,
-            "channels": data["options"]["channels"],
-        }
-    )
+    """The networks that a configuration makes for such pictures; raises UsageError."""
+    values = {
+        "family": config.family,
+        "scale": config.scale,
+        "width": config.widths[0],
+        "blocks": config.blocks[0],
+        "discriminator_widths": config.discriminator_widths,
+        "channels": data["options"]["channels"],
+    }
+    try:
+        return PictureArchitecture.model_validate(values)
+    except ValidationError as error:
+        raise UsageError(explain(error)) from error
 
 
 class Batches:
@@ -213,6 +217,7 @@ def upscale(network: nn.Module, low: np.ndarray) -> np.ndarray:
 
 def _check(config: "TrainConfig", data: PictureSet) -> None:
     """Crops can be drawn from a single picture."""
+    architecture_of(config, data.sheet())
 
 
 def _describe(data: PictureSet) -> Iterator[str]:
@@ -221,6 +226,7 @@ def _describe(data: PictureSet) -> Iterator[str]:
     groups = sorted({picture.name.rpartition("/")[0] for picture in data.held_out} - {""})
     where = f": {', '.join(groups)}" if groups else ""
     yield f"held out       {len(data.held_out):,}{where}"
+    yield from (f"note           {note}" for note in data.notes)
     yield f"fingerprint    {data.fingerprint}"
 
 
