@@ -25,6 +25,7 @@ WHERE = {
     "httptools": READ,
     "service/processes/http_protocol.py": READ,
     "service/api/security/auth.py": READ,
+    "service/api/content/bounded_body.py": CHECK,
     "service/api/content/request_body.py": CHECK,
     "service/api/fast_path.py:_admit": CHECK,
     "service/tasks/requests.py": CHECK,

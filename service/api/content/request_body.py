@@ -14,13 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.types import Receive
 
 from mirage.bundle.format.manifest import MAX_DIRECTIONS
+from mirage.service.api.content.bounded_body import read_bounded
 from mirage.service.api.content.bounded_json import read_json
 from mirage.service.errors import (
-    BodyTooLarge,
     FieldError,
     InvalidValue,
     LimitExceeded,
@@ -44,7 +44,6 @@ NPY_LENGTH_BYTES = {b"\x93NUMPY\x01\x00": 2, b"\x93NUMPY\x02\x00": 4}  # of the 
 FLOAT32 = np.dtype("<f4")
 NUMERIC = frozenset("0123456789.+-eE")  # no words such as nan, and no underscores
 MAX_DIGITS = 40  # more than any number needs
-LENGTH = re.compile("[0-9]{1,18}")  # of a body
 MAX_PARAMETERS = 32  # of a query; more than there are fields
 LISTS = {  # the setting that bounds a list, checked before its items are
     "latents": "images_per_request",
@@ -142,37 +141,6 @@ async def read_body(
     most = most_bytes(media_type, settings)
     of_json = f" of JSON; {_instead(settings.body_bytes)}" if most < settings.body_bytes else ""
     return await read_bounded(headers, receive, most, of_json)
-
-
-async def read_bounded(
-    headers: Mapping[str, str], receive: Receive, most: int, explanation: str = ""
-) -> bytes:
-    """Read the body, up to `most` bytes.
-
-    Raises BodyTooLarge, and ClientDisconnect if the client disconnects before its end.
-    """
-    size = announced_bytes(headers) or 0
-    chunks: list[bytes] = []
-    if more_body := size <= most:
-        size = 0
-    while more_body and size <= most:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise ClientDisconnect
-        chunks.append(message.get("body", b""))
-        size += len(chunks[-1])
-        more_body = message.get("more_body", False)
-    if size > most:
-        raise BodyTooLarge(
-            f"the body has {size} bytes or more; at most {most} are allowed{explanation}"
-        )
-    return b"".join(chunks)
-
-
-def announced_bytes(headers: Mapping[str, str]) -> int | None:
-    """Return the Content-Length, or None if it is missing or invalid."""
-    announced = headers.get("content-length", "")
-    return int(announced) if LENGTH.fullmatch(announced) else None
 
 
 def most_bytes(media_type: str | None, settings: Settings) -> int:

@@ -9,13 +9,12 @@ from pydantic import ValidationError
 from starlette.requests import Request
 
 from mirage.service.api.admission.route_deadline import while_connected
+from mirage.service.api.content.bounded_body import announced_bytes, read_bounded
 from mirage.service.api.content.form import FORM, parse_form
 from mirage.service.api.content.request_body import (
     OCTETS,
-    announced_bytes,
     body_type,
     invalid_fields,
-    read_bounded,
 )
 from mirage.service.api.pictures.upscaler import in_thread
 from mirage.service.api.state import Service
