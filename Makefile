@@ -12,18 +12,19 @@ SETUP  := $(VENV)/.setup
 
 PORT   ?=
 DATA   ?=
+EMOJI  ?=
 MNIST  := data/mnist
 RUN    := runs/mnist
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help serve test setup check bench train clean
+.PHONY: help serve test setup check bench train avatars clean
 
 help: ## list the targets
 	@awk -F ': .*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-serve: $(SERVE) ## serve the shipped model, port 8000 unless PORT=...; installs no torch
-	$(PY) -m service --default-model mnist $(if $(PORT),--port $(PORT))
+serve: $(SERVE) ## serve the shipped models, port 8000 unless PORT=...; installs no torch
+	$(PY) -m service --default-model avatars $(if $(PORT),--port $(PORT))
 
 test: $(SETUP) ## run all tests
 	$(PY) -m pytest
@@ -47,6 +48,16 @@ train: $(SETUP) ## train on MNIST, score, publish to models/mnist; downloads MNI
 	$(PY) -m training export $(RUN) --to models/mnist --license cc-by-sa-3.0 \
 	    --data-name "MNIST (LeCun, Cortes, Burges)" --data-license cc-by-sa-3.0
 	@echo "to serve it: $(PY) -m bundle release mnist VERSION"
+
+avatars: $(SETUP) ## train on persons of Noto Emoji, score, publish to models/avatars; needs EMOJI=archive.zip
+	$(if $(EMOJI),,$(error EMOJI is empty; give a ZIP, see python -m training prepare-avatars --help))
+	$(PY) -m training prepare-avatars $(EMOJI) --to data/avatars
+	$(PY) -m training train --data data/avatars --preset avatars --mirror --run runs/avatars --threads 1
+	$(PY) -m training evaluate runs/avatars --data data/avatars --groups emoji --self-supervised
+	$(PY) -m training report runs/avatars
+	$(PY) -m training export runs/avatars --to models/avatars --half-precision --license apache-2.0 \
+	    --data-name "[Noto Emoji](https://github.com/googlefonts/noto-emoji) (Google), 948 persons" --data-license apache-2.0
+	@echo "to serve it: $(PY) -m bundle release avatars VERSION"
 
 clean: ## remove .venv and caches; keep data, runs and models
 	rm -rf $(VENV) build dist *.egg-info client/build client/*.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache .schemathesis

@@ -12,6 +12,7 @@ from starlette.middleware import Middleware
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
+from mirage.service.api import health, models
 from mirage.service.api.document.docs import STATIC, static_files
 from mirage.service.api.document.docs import router as docs_router
 from mirage.service.api.document.openapi import write_document
@@ -27,7 +28,6 @@ from mirage.service.api.problems import (
     answer_service_error,
     answer_unknown_error,
 )
-from mirage.service.api.routes import models, operation
 from mirage.service.api.security.auth import AskForKey
 from mirage.service.api.security.middleware import (
     CountRequests,
@@ -88,8 +88,8 @@ def create_app(
     )
     app.router.routes.extend(inference_routes(service.metrics))
     app.include_router(pictures_router)
-    app.include_router(models)
-    app.include_router(operation)
+    app.include_router(models.router)
+    app.include_router(health.router)
     app.include_router(docs_router)
     app.include_router(playground_router)
     app.mount(STATIC, static_files())

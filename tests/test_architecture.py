@@ -197,7 +197,7 @@ LADDERS = {  # inside a room, from the bottom: a rung imports from rungs below i
         *({"app"}, {"processes"}, {"__main__"}),
     ),
     "training": (
-        *({"errors", "cache_folder"}, {"data"}, {"networks"}, {"optim"}, {"presets"}),
+        *({"errors", "cache_folder", "extras"}, {"data"}, {"networks"}, {"optim"}, {"presets"}),
         *({"auto"}, {"config"}, {"tasks"}),
         *({"runs"}, {"evaluation"}, {"publish"}, {"report"}, {"dashboard"}, {"retrain"}),
         *({"cli"}, {"__main__"}),

@@ -37,7 +37,10 @@ def test_the_changelog_begins_with_the_projects_version() -> None:
 @pytest.mark.parametrize(
     ("extras", "constraints"),
     [
-        (("cpu", "training", "test", "browser", "bench", "hf", "tensorboard"), "constraints.txt"),
+        (
+            ("cpu", "training", "test", "browser", "bench", "hf", "tensorboard", "features"),
+            "constraints.txt",
+        ),
         (("gpu", "training"), "constraints-gpu.txt"),
         (("openvino",), "constraints-openvino.txt"),
     ],

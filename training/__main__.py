@@ -1,24 +1,37 @@
 """Train image generators, evaluate them, and publish them as bundles."""
 
 import argparse
+import math
+import os
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from mirage.bundle.errors import BundleError
 from mirage.training.cli import evaluate, export, prepare, retrain, stack_mnist, watch
-from mirage.training.cli.flags import add_recipe, add_threads, facts_of, read_recipe
-from mirage.training.config import AUTO
+from mirage.training.cli.flags import (
+    add_recipe,
+    add_threads,
+    config_of,
+    facts_of,
+    preset_of,
+    print_notes,
+    read_recipe,
+)
+from mirage.training.config import AUTO, TrainConfig
 from mirage.training.data.load import load_dataset
 from mirage.training.data.sources.mnist import MIRROR, download_mnist
-from mirage.training.errors import DataError, TrainingError, exit_code_of
+from mirage.training.errors import DataError, TrainingError, UsageError, exit_code_of
 from mirage.training.evaluation import classifier
 from mirage.training.evaluation.scores.cas import EPOCHS
 from mirage.training.runs.device import resolve_device
 from mirage.training.runs.dry_run import dry_run
 from mirage.training.runs.loop import train
+from mirage.training.runs.run_dir import Run
+from mirage.training.runs.time_budget import kimg_in, plan
 from mirage.training.tasks.registry import TASKS
 
 
@@ -61,6 +74,11 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
     add_recipe(parser)
     parser.add_argument("--run", type=Path, required=True, help="folder of the run")
     parser.add_argument(
+        "--hours",
+        type=float,
+        help="with preset auto: train as many images as fit, measured once when the run begins",
+    )
+    parser.add_argument(
         "--dry-run", action="store_true", help="show settings and data without training"
     )
     parser.add_argument(
@@ -83,14 +101,25 @@ def _add_mnist(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--mirror", default=MIRROR, help="where the four .gz files are")
 
 
-def _train(options: argparse.Namespace) -> Iterable[str]:
+def _train(options: argparse.Namespace) -> Iterator[str]:
+    if options.hours is not None:
+        _check_hours(options)
     config, data = read_recipe(options)
     device = resolve_device(options.device)
     TASKS[config.task].check(config, data)
+    kimg = None
+    if options.hours is not None:
+        recorded = _recorded_kimg(options)
+        kimg = recorded or _measured_kimg(options, config, data, device)
+        config = config_of(options, data, kimg)
+        known = [f"plan           {kimg:g} kimg, as the run began"]
+        yield from known if recorded else plan(options.hours, config)
     if options.dry_run:
         _set_threads(options)
-        facts = facts_of(data, options.device) if config.preset == AUTO else None
-        return dry_run(config, data, options.run, device, facts)
+        facts = facts_of(data, options.device, kimg) if config.preset == AUTO else None
+        yield from dry_run(config, data, options.run, device, facts)
+        return
+    print_notes(data)
     train(
         config,
         data,
@@ -101,7 +130,28 @@ def _train(options: argparse.Namespace) -> Iterable[str]:
         options.tensorboard,
         options.allow_restart,
     )
-    return ()
+
+
+def _check_hours(options: argparse.Namespace) -> None:
+    if not 0 < options.hours < math.inf:
+        raise UsageError(f"--hours is {options.hours:g}; it must be a number above 0")
+    if preset_of(options) != AUTO or options.kimg is not None:
+        raise UsageError("--hours requires --preset auto, and excludes --kimg")
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        raise UsageError("--hours is for one process, because each would measure another length")
+
+
+def _recorded_kimg(options: argparse.Namespace) -> float | None:
+    """The length of a run that has begun, which --hours does not change; None for a new run."""
+    run = Run(options.run)
+    return run.read_config()[0].kimg if run.config_file.exists() else None
+
+
+def _measured_kimg(
+    options: argparse.Namespace, config: TrainConfig, data: Any, device: torch.device
+) -> float:
+    _set_threads(options)
+    return kimg_in(options.hours, config, data, device)
 
 
 def _train_classifier(options: argparse.Namespace) -> None:

@@ -11,7 +11,10 @@ SMALL_DATA = 20_000
 
 @dataclass(frozen=True)
 class Facts:
-    """Properties of the data and the device. device: `cpu` or `cuda`."""
+    """Properties of the data and the device.
+
+    device: `cpu` or `cuda`. kimg: thousands of images to train for; None: chosen by the device.
+    """
 
     images: int
     height: int
@@ -19,6 +22,7 @@ class Facts:
     channels: int
     classes: int
     device: str
+    kimg: float | None = None
 
 
 def choose(facts: Facts) -> tuple[dict[str, Any], tuple[str, ...]]:
@@ -74,9 +78,13 @@ def _widths(facts: Facts) -> tuple[dict[str, Any], str]:
     return {"widths": widths}, f"widths {listed}: {why}"
 
 
+def _kimg(facts: Facts) -> float:
+    return facts.kimg or (2_000 if facts.device == "cpu" else 25_000)
+
+
 def _length(facts: Facts) -> tuple[dict[str, Any], str]:
-    kimg = 2_000 if facts.device == "cpu" else 25_000
-    burn_in = kimg // 10
+    kimg = _kimg(facts)
+    burn_in = kimg / 10
     lr = 3e-4 if facts.device == "cpu" else 2e-4
     settings = {
         "kimg": kimg,
@@ -86,13 +94,12 @@ def _length(facts: Facts) -> tuple[dict[str, Any], str]:
     }
     epochs = 1000 * kimg / max(1, facts.images)
     why = f"{epochs:.3g} times every image, of which a tenth is burn-in"
-    return settings, f"{kimg} kimg: {why}"
+    return settings, f"{kimg:g} kimg: {why}"
 
 
 def _gamma(facts: Facts) -> tuple[dict[str, Any], str]:
     start = max(1.0, round(2 * facts.height * facts.width / 64**2, 2))
-    kimg = 200 if facts.device == "cpu" else 2_500
-    gamma = {"start": start, "end": start / 5, "to_kimg": kimg}
+    gamma = {"start": start, "end": start / 5, "to_kimg": _kimg(facts) / 10}
     return {"gamma": gamma}, (
         f"gamma {start:g} to {start / 5:g}: it grows with the pixels, {facts.width}x{facts.height}"
     )
@@ -115,6 +122,10 @@ def _augment(facts: Facts) -> tuple[dict[str, Any], str]:
     if facts.images >= SMALL_DATA:
         return {}, f"no augmentation: {facts.images} images are enough without"
     names = ["translate", "cutout"] + (["colour"] if facts.channels > 1 else [])
-    settings = {"augment": names, "augment_target": 0.6, "augment_speed_kimg": 200}
+    settings = {
+        "augment": names,
+        "augment_target": 0.6,
+        "augment_speed_kimg": min(200, _kimg(facts) / 10),
+    }
     why = f"{facts.images} images would soon be known by heart; not flip, which may change them"
     return settings, f"augmentation {', '.join(names)}, as the discriminator overfits: {why}"

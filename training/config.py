@@ -4,11 +4,19 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from mirage.training.auto import Facts, choose
 from mirage.training.data.degradation import DEGRADATIONS
-from mirage.training.errors import UsageError
+from mirage.training.errors import UsageError, explain
 from mirage.training.networks.families import families_of
 from mirage.training.optim.augment import AUGMENTATIONS
 from mirage.training.optim.fidelity import CONTENT_LOSSES
@@ -43,10 +51,28 @@ class Limits(BaseModel):
 NONE = CosineSchedule(start=0, end=0)
 
 
+def _at_most(limit: float, excluded: bool = False) -> AfterValidator:
+    """Checks that no value of a schedule is above a limit."""
+
+    def check(schedule: CosineSchedule) -> CosineSchedule:
+        largest = schedule.largest
+        if largest > limit or (excluded and largest == limit):
+            allowed = f"less than {limit:g}" if excluded else f"at most {limit:g}"
+            raise ValueError(f"its largest value is {largest:g}; allowed are 0 to {allowed}")
+        return schedule
+
+    return AfterValidator(check)
+
+
+Width = Annotated[int, Field(ge=1, le=8192)]
+Blocks = Annotated[int, Field(ge=0, le=64)]
+LearningRate = Annotated[CosineSchedule, _at_most(1)]
+
+
 class TrainConfig(BaseModel):
     """All settings of a run; `kimg` counts images in thousands."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     preset: str
     begun_from: str | None = Field(None, description="name@version or run with the initial weights")
@@ -56,8 +82,8 @@ class TrainConfig(BaseModel):
     task: Literal["generate", "upscale"] = "generate"
     family: str
     latent_dim: int = Field(64, ge=1, le=4096)
-    widths: tuple[int, ...]
-    blocks: tuple[int, ...] = ()
+    widths: tuple[Width, ...] = Field(min_length=1, max_length=10)
+    blocks: tuple[Blocks, ...] = Field((), max_length=10)
     hidden: int = Field(256, ge=1, le=8192)
     mapping: int = Field(1, ge=1, le=16)
     latent_gain: float = Field(
@@ -70,7 +96,9 @@ class TrainConfig(BaseModel):
     warm_start_kimg: float = Field(
         0, ge=0, description="thousands of images to reconstruct before adversarial training"
     )
-    warm_start_lr: float = Field(2e-3, gt=0, description="decays to a tenth during the warm start")
+    warm_start_lr: float = Field(
+        2e-3, gt=0, le=1, description="decays to a tenth during the warm start"
+    )
 
     grow_kimg: tuple[Annotated[float, Field(gt=0)], ...] = Field(
         (), description="when to add each finer stage; training starts at a smaller size"
@@ -83,7 +111,7 @@ class TrainConfig(BaseModel):
     adversarial_ratio: CosineSchedule = Field(
         NONE, description="adversarial gradient at the output relative to the content gradient"
     )
-    discriminator_widths: tuple[int, ...] = (32, 64)
+    discriminator_widths: tuple[Width, ...] = Field((32, 64), min_length=1, max_length=4)
 
     transparency: Literal["straight", "on-white"] = Field(
         "straight", description="representation of RGBA: stored colours, or composited over white"
@@ -104,7 +132,7 @@ class TrainConfig(BaseModel):
         NONE, description="standard deviation of noise on the discriminator's input"
     )
     augment: tuple[str, ...] = ()
-    augment_probability: CosineSchedule = Field(
+    augment_probability: Annotated[CosineSchedule, _at_most(1)] = Field(
         NONE, description="of each augmentation, for each image"
     )
     augment_target: float | None = Field(
@@ -118,10 +146,10 @@ class TrainConfig(BaseModel):
     )
     generator_optimizer: str = "adam"
     discriminator_optimizer: str = "adam"
-    lr: CosineSchedule
-    discriminator_lr: CosineSchedule | None = Field(None, description="none: the same as lr")
+    lr: LearningRate
+    discriminator_lr: LearningRate | None = Field(None, description="none: the same as lr")
     beta1: float = Field(0.0, ge=0, lt=1)
-    beta2: CosineSchedule
+    beta2: Annotated[CosineSchedule, _at_most(1, excluded=True)]
     ema_half_life_kimg: CosineSchedule
     further_half_lives_kimg: tuple[Annotated[float, Field(gt=0)], ...] = ()
     batch_size: int = Field(ge=2, le=65_536)
@@ -242,7 +270,7 @@ def build_config(preset: str, changes: dict[str, Any], facts: Facts | None = Non
     try:
         return TrainConfig.model_validate(values)
     except ValidationError as error:
-        raise UsageError(_explain(error)) from error
+        raise UsageError(explain(error)) from error
 
 
 def _recipe(preset: str, facts: Facts | None) -> dict[str, Any]:
@@ -273,10 +301,3 @@ def _or_none(field: str, value: Any) -> Any:
 
 def _as_list(value: Any) -> Any:
     return [item for item in value.split(",") if item] if isinstance(value, str) else value
-
-
-def _explain(error: ValidationError) -> str:
-    return "; ".join(
-        f"{'.'.join(map(str, item['loc'])) or 'configuration'} is {item['input']!r}: {item['msg']}"
-        for item in error.errors()
-    )

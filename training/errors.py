@@ -10,6 +10,10 @@ TrainingError (1)
 └── StoppedError (1)     a signal stopped the job
 """
 
+from typing import Any
+
+from pydantic import ValidationError
+
 from mirage.bundle.errors import BundleError
 
 
@@ -64,3 +68,14 @@ def exit_code_of(error: TrainingError | BundleError) -> int:
     if isinstance(error, TrainingError):
         return error.exit_code
     return LockedError.exit_code if error.reason == "locked" else DataError.exit_code
+
+
+def explain(error: ValidationError) -> str:
+    """Name each invalid setting, its value, and what is allowed."""
+    return "; ".join(map(_explain, error.errors()))
+
+
+def _explain(item: Any) -> str:
+    reason = item["msg"].removeprefix("Value error, ")
+    place = ".".join(map(str, item["loc"]))
+    return f"{place} is {item['input']!r}: {reason}" if place else reason

@@ -4,6 +4,7 @@ import json
 import math
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
@@ -33,6 +34,7 @@ NAME_PATTERN = r"^[a-z0-9][a-z0-9_-]{0,62}$"
 REQUIRED_FILES = ("model.onnx", "golden.npz")
 NOT_OF_ENSEMBLES = frozenset((*REQUIRED_FILES, "weights.safetensors"))
 
+MAX_CLASSES = 10_000
 MAX_DIRECTIONS = 64
 MAX_MEMBERS = 64
 NORM_TOLERANCE = 1e-3  # of the length of a direction's vector, which is 1
@@ -203,7 +205,7 @@ class Description(Fields):
     opset: Count
     inputs: Tensors
     outputs: Tensors
-    labels: Annotated[tuple[ClassName, ...], Field(max_length=10_000), AfterValidator(_unique)]
+    labels: Annotated[tuple[ClassName, ...], Field(max_length=MAX_CLASSES), AfterValidator(_unique)]
     truncation: Literal["scale"]
     golden_tolerance: Annotated[float, Field(ge=0, le=255)]  # grey levels
     training: Training
@@ -257,8 +259,7 @@ class Description(Fields):
     @property
     def image(self) -> Image:
         """The shape of one image."""
-        height, width, channels = self.outputs[0].sizes[1:]
-        return Image.model_validate({"height": height, "width": width, "channels": channels})
+        return _image_of(self.outputs[0])
 
     def tell_difference(self, other: "Description") -> str:
         """Describe the first difference in inputs, outputs or labels; empty if there is none."""
@@ -269,6 +270,12 @@ class Description(Fields):
         if self.labels != other.labels:
             return f"labels are {self.labels!r:.100}, not {other.labels!r:.100}"
         return ""
+
+
+@lru_cache(64)  # each request asks for it
+def _image_of(output: Tensor) -> Image:
+    height, width, channels = output.sizes[1:]
+    return Image.model_validate({"height": height, "width": width, "channels": channels})
 
 
 class Manifest(Description):

@@ -23,7 +23,13 @@ from PIL.PngImagePlugin import PngImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
 from mirage.service.errors import LimitExceeded, Malformed, UnsupportedBody
-from mirage.service.media.segments import MAX_SEGMENTS, has_many_chunks, has_many_segments
+from mirage.service.media.segments import (
+    MAX_EXIF_SEGMENTS,
+    MAX_SEGMENTS,
+    has_many_chunks,
+    has_many_exif_segments,
+    has_many_segments,
+)
 from mirage.service.media.webp_header import read_webp_size
 
 Plane = NDArray[np.uint8]
@@ -168,6 +174,11 @@ def _open(file: io.BytesIO, opener: type[ImageFile]) -> ImageFile:
     ):
         raise UnsupportedBody(
             f"the picture's file has more than {MAX_SEGMENTS} parts; save it anew, without metadata"
+        )
+    if opener is JpegImageFile and has_many_exif_segments(data):
+        raise UnsupportedBody(
+            f"the JPEG has more than {MAX_EXIF_SEGMENTS} segments of EXIF; save it anew, without"
+            " metadata"
         )
     try:
         return opener(file)

@@ -103,9 +103,9 @@ class ClientTransport:
         self._held.append(data)
 
     def flush(self) -> None:
-        """Write the data that is held."""
-        if self._held:
-            held, self._held = self._held, []
+        """Write the data that is held, unless the connection has been lost since."""
+        held, self._held = self._held, []
+        if held and not self._transport.is_closing():
             self._transport.writelines(held)
 
     def send_ahead(self, data: bytes) -> None:
@@ -124,7 +124,7 @@ class ClientTransport:
         return bool(connection.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR))
 
     def allow_writing(self) -> None:
-        """Set the deadline for reading by the number of bytes that are not sent yet."""
+        """Give the client time to read the bytes that are not sent yet: longer for more."""
         size = self._transport.get_write_buffer_size()
         self._timer.allow_writing(self._write_timeout_s + size / SLOWEST_BYTES_S)
 

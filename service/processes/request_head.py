@@ -5,9 +5,12 @@ from collections.abc import Sequence
 
 import httptools
 
-from mirage.service.errors import Malformed
+from mirage.service.errors import HeadTooLarge, Malformed
 
 VERSIONS = ("1.0", "1.1")
+# Browsers behind proxies send about 50. The limit on bytes alone allows 13,000 empty ones, which
+# take 15 ms of CPU time.
+MAX_HEADERS = 256
 # RFC 9110, 7.2: a name or an IPv4 address, or another address in brackets; then perhaps a port.
 HOST = re.compile(rb"(?:[\w.~!$&'()*+,;=%-]+|\[[\w.:~%-]+\])(?::\d{0,5})?")
 # Clearer texts for reasons of the parser.
@@ -17,8 +20,10 @@ REASONS = {"Pause on PRI/Upgrade": "HTTP/2 is not supported"}
 def check_head(version: str, headers: Sequence[tuple[bytes, bytes]]) -> None:
     """Raise Malformed if version, host or body length are ambiguous (RFC 9112, 3.2 and 6.1).
 
-    `headers`: lower-case names, and values.
+    `headers`: lower-case names, and values. Raises HeadTooLarge for too many.
     """
+    if len(headers) > MAX_HEADERS:
+        raise HeadTooLarge(f"the request has {len(headers)} headers; {MAX_HEADERS} are allowed")
     if version not in VERSIONS:
         raise Malformed(f"the version is HTTP/{version}; HTTP/1.0 and HTTP/1.1 are allowed")
     hosts = [value for name, value in headers if name == b"host"]

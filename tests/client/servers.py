@@ -69,6 +69,9 @@ class Proxy:
         try:
             await self._together.wait()
             if self.answers:
+                # To close a connection with unread bytes resets it, and the answer may be lost.
+                while (await listen()).get("more_body"):
+                    pass
                 await _give(self.answers.pop(0), send)
             else:
                 await self._app(scope, listen, send)

@@ -62,6 +62,14 @@ def test_publishes_what_is_above_bicubic_with_its_scores(data: PictureSet, tmp_p
     assert retrain(job).repeated
 
 
+def test_scores_pictures_that_are_degraded_as_in_training(data: PictureSet, tmp_path: Path) -> None:
+    job = job_of(tmp_path, data, degrade=("jpeg",))
+    assert retrain(job).outcome == "published"
+    text = (job.to / "1" / "README.md").read_text()
+    assert "held-out: 3 held-out pictures, degraded by jpeg" in text
+    assert "Low resolution in training: bicubic, jpeg." in text
+
+
 def test_what_is_below_bicubic_is_refused(data: PictureSet, tmp_path: Path) -> None:
     job = job_of(tmp_path, data)
     run = trained_run(tmp_path / "run", data, lr=1e-5)

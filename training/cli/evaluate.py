@@ -19,7 +19,9 @@ from mirage.training.cli.flags import (
 )
 from mirage.training.cli.restoration import evaluate_upscaler
 from mirage.training.data.dataset import Dataset
+from mirage.training.data.degradation import DEGRADATIONS
 from mirage.training.data.load import load_dataset
+from mirage.training.data.options import NONE
 from mirage.training.errors import DataError, UsageError
 from mirage.training.evaluation.blind_sheet import blind_sheet
 from mirage.training.evaluation.contact_sheets import neighbour_sheet, real_sheet
@@ -67,8 +69,23 @@ def _add_evaluate(parser: argparse.ArgumentParser) -> None:
         "--to", type=Path, metavar="FILE.json", help="write the scores to this file"
     )
     parser.add_argument(
+        "--degrade",
+        type=_degradations,
+        metavar="NAME[,NAME …]",
+        help="how the low resolution is degraded, for --task upscale; none for not at all; "
+        "default: as in training",
+    )
+    parser.add_argument(
         "--only", default="", metavar="PREFIX", help="score only pictures whose names have it"
     )
+
+
+def _degradations(text: str) -> tuple[str, ...]:
+    names = () if text == NONE else tuple(text.split(","))
+    if unknown := [name for name in names if name not in DEGRADATIONS]:
+        allowed = ", ".join((NONE, *DEGRADATIONS))
+        raise argparse.ArgumentTypeError(f"{', '.join(unknown)} is unknown; allowed are {allowed}")
+    return names
 
 
 def _add_sizes(parser: argparse._ActionsContainer, required: bool = False) -> None:

@@ -9,9 +9,16 @@ from mirage.training.cli.flags import UPSCALE, add_card, card_of
 from mirage.training.errors import UsageError
 from mirage.training.evaluation.scorecard import read_scorecard, scores_file
 from mirage.training.publish.export import publish, republish
+from mirage.training.publish.half_precision import open_snapshot
 from mirage.training.publish.model_card import ModelCard
+from mirage.training.publish.model_kind import (
+    ModelKind,
+    check_same_kind,
+    kind_of_bundle,
+    kind_of_data,
+)
 from mirage.training.publish.upscale.publish import publish_upscaler, republish_upscaler
-from mirage.training.runs.checkpoint import load_snapshot, load_upscaler
+from mirage.training.runs.checkpoint import load_upscaler
 from mirage.training.runs.initial_weights import is_bundle
 from mirage.training.runs.run_dir import Run
 
@@ -22,20 +29,40 @@ def add_command(add: Callable[..., argparse.ArgumentParser]) -> None:
     parser.set_defaults(command=_export)
     parser.add_argument("source", type=Path, metavar="RUN|BUNDLE")
     parser.add_argument("--to", type=Path, required=True, metavar="MODELS/NAME")
+    parser.add_argument(
+        "--allow-other-kind",
+        action="store_true",
+        help="also publish images of another shape or other classes than the released version's",
+    )
+    parser.add_argument(
+        "--half-precision",
+        action="store_true",
+        help="round the weights of a generator to float16, which halves weights.safetensors",
+    )
     add_card(parser.add_argument_group("model card", "By default a bundle keeps its card."))
 
 
 def _export(options: argparse.Namespace) -> Iterator[str]:
+    if not options.allow_other_kind:
+        hint = ", or pass --allow-other-kind and release it when its clients are ready"
+        check_same_kind(options.to, _kind(options.source), hint)
     if is_bundle(options.source):
         yield str(_republish(options))
     else:
         yield str(_publish(Run(options.source), options))
 
 
+def _kind(source: Path) -> ModelKind:
+    if is_bundle(source):
+        return kind_of_bundle(read_manifest(source))
+    return kind_of_data(*Run(source).read_config())
+
+
 def _republish(options: argparse.Namespace) -> Path:
     card = card_of(options)
     if read_manifest(options.source).task != UPSCALE:
-        return republish(options.source, options.to, card)
+        return republish(options.source, options.to, card, options.half_precision)
+    _check_float32(options)
     if card:
         raise UsageError(
             f"{options.source} is an upscaler; its model card cannot be changed, export its "
@@ -48,7 +75,17 @@ def _publish(run: Run, options: argparse.Namespace) -> Path:
     config, data = run.read_config()
     path, card = run.latest_snapshot(), card_of(options) or ModelCard()
     if config.task == UPSCALE:
+        _check_float32(options)
         return publish_upscaler(load_upscaler(path), config, data, options.to, card)
     scorecard = read_scorecard(scores_file(path))
     scores = scorecard.scores if scorecard else {}
-    return publish(load_snapshot(path), config, data, options.to, scores, card)
+    with open_snapshot(path, options.half_precision) as snapshot:
+        return publish(snapshot, config, data, options.to, scores, card)
+
+
+def _check_float32(options: argparse.Namespace) -> None:
+    if options.half_precision:
+        raise UsageError(
+            f"--half-precision is for generators; {options.source} is an upscaler, whose "
+            "weights are small"
+        )

@@ -1,6 +1,7 @@
 """Flags shared by several commands, and their conversion to configurations and data."""
 
 import argparse
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from mirage.training.data.dataset import Dataset
 from mirage.training.data.groups import RULES
 from mirage.training.data.load import load_dataset, load_splits
 from mirage.training.data.options import AUTO, NONE, DataOptions, build_options, options_of
-from mirage.training.data.sources.huggingface import PREFIX
+from mirage.training.data.sources.huggingface import is_table
 from mirage.training.data.sources.pictures import PictureOptions, PictureSet, load_pictures
 from mirage.training.errors import UsageError
 from mirage.training.presets import PRESETS
@@ -19,7 +20,14 @@ from mirage.training.publish.model_card import ModelCard
 from mirage.training.runs.device import DEVICES, resolve_device
 from mirage.training.runs.initial_weights import name_of
 
-DATA = "a folder or ZIP of images, IDX, .npy or .npz files, or hf:NAME[:CONFIG][@SPLIT]"
+DATA = (
+    "a folder, .zip or .tar of images, an IDX, .npy, .npz or .parquet file, or "
+    "hf:NAME[:CONFIG][@SPLIT]"
+)
+READING = """Folders that hold only one folder are skipped. Folders named like train, test and val
+are splits: training reads the first, evaluation the second. Other top folders are classes; one
+class is none. Without --channels, images become RGBA if a tenth of them are transparent. Files that
+are passed over and other findings are printed; docs/data.md has all rules."""
 
 
 def add_data_flags(
@@ -28,7 +36,7 @@ def add_data_flags(
     """Add --data and the flags of `DataOptions`; flags that are not given are absent."""
     parser.add_argument("--data", required=required, metavar="PATH", help=meaning)
     if isinstance(parser, argparse.ArgumentParser):
-        parser = parser.add_argument_group("how images are read")
+        parser = parser.add_argument_group("how images are read", READING)
     for name, settings in _flags().items():
         parser.add_argument(f"--{name.replace('_', '-')}", default=argparse.SUPPRESS, **settings)
 
@@ -56,8 +64,13 @@ def _flags() -> dict[str, dict[str, Any]]:
         "background": {"metavar": "COLOUR", "help": "a name or #rrggbb; default: white"},
         "labels": {
             "metavar": "FILE",
-            "help": "CSV `name,label` or JSON like StyleGAN; a column of hf: data; or none. "
-            "Default: class folders, or a labels file beside the images",
+            "help": "CSV `name,label`, JSON like StyleGAN, or JSON lines; a column of hf: data or "
+            "a .parquet file; or none. Default: class folders, or dataset.json, metadata.csv or "
+            "metadata.jsonl beside the images",
+        },
+        "split": {
+            "metavar": "TRAIN[,TEST]",
+            "help": "folders of the training and test images, or none. Default: by their names",
         },
         "mirror": {
             "action": argparse.BooleanOptionalAction,
@@ -66,7 +79,7 @@ def _flags() -> dict[str, dict[str, Any]]:
         "max_broken": {
             "type": float,
             "metavar": "SHARE",
-            "help": "largest share of broken images; default 0.01",
+            "help": "largest share of broken images; default 0.01, and one in eight up to 3",
         },
         "groups": {
             "metavar": "RULE|FILE",
@@ -100,7 +113,7 @@ def data_options(
     """
     given = {name: getattr(options, name) for name in _flags() if name in options}
     labels = given.get("labels", NONE)
-    if labels not in (AUTO, NONE) and not options.data.startswith(PREFIX):
+    if labels not in (AUTO, NONE) and not is_table(options.data):
         given["labels"] = str(Path(labels).resolve())  # recorded with the run and read again
     if (groups := given.get("groups", NONE)) not in (NONE, *RULES):
         given["groups"] = str(Path(groups).resolve())
@@ -110,6 +123,12 @@ def data_options(
 def read_data(options: argparse.Namespace) -> Dataset:
     """Load the training data; raises DataError or UsageError."""
     return load_dataset(options.data, options=data_options(options))
+
+
+def print_notes(data: Dataset | PictureSet) -> None:
+    """Print what was found in the data and decided, for people."""
+    for note in data.notes:
+        sys.stderr.write(f"note: {note}\n")
 
 
 def add_picture_flags(parser: argparse.ArgumentParser) -> None:
@@ -155,6 +174,7 @@ CARD_FLAGS = (
     ("--data-name", "data", "name of the data"),
     ("--data-license", "data_license", "licence of the data"),
     ("--license", "license", "licence of the model, e.g. cc-by-sa-3.0"),
+    ("--limits", "limits", "what the model is known to do badly"),
 )
 
 
@@ -224,10 +244,12 @@ def upscale_config(options: argparse.Namespace) -> TrainConfig | None:
     return config if config.task == UPSCALE else None
 
 
-def config_of(options: argparse.Namespace, data: Dataset | None) -> TrainConfig:
+def config_of(
+    options: argparse.Namespace, data: Dataset | None, kimg: float | None = None
+) -> TrainConfig:
     """The configuration that the flags of `add_recipe` ask for; raises UsageError.
 
-    data: what the preset `auto` needs.
+    data: what the preset `auto` needs. kimg: the length that it plans for; None: its own choice.
     """
     changes: dict[str, Any] = dict(_change(text) for text in options.changes)
     if options.kimg is not None:
@@ -240,14 +262,15 @@ def config_of(options: argparse.Namespace, data: Dataset | None) -> TrainConfig:
     for name in ("task", "scale"):
         if getattr(options, name) is not None:
             changes[name] = getattr(options, name)
-    facts = None if data is None else facts_of(data, options.device)
+    facts = None if data is None else facts_of(data, options.device, kimg)
     return build_config(preset_of(options), changes, facts)
 
 
-def facts_of(data: Dataset, device: str) -> Facts:
+def facts_of(data: Dataset, device: str, kimg: float | None = None) -> Facts:
     """The facts that the preset `auto` depends on."""
     images, height, width, channels = data.images.shape
-    return Facts(images, height, width, channels, len(data.classes), resolve_device(device).type)
+    kind = resolve_device(device).type
+    return Facts(images, height, width, channels, len(data.classes), kind, kimg)
 
 
 def _change(text: str) -> tuple[str, str]:
@@ -257,9 +280,16 @@ def _change(text: str) -> tuple[str, str]:
     return key, value
 
 
+def positive(text: str) -> int:
+    """Parse a whole number of at least 1."""
+    if (number := int(text)) < 1:
+        raise argparse.ArgumentTypeError(f"{number} is below 1")
+    return number
+
+
 def add_threads(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--threads", type=int, help="CPU threads; default: as recorded, or chosen by torch"
+        "--threads", type=positive, help="CPU threads; default: as recorded, or chosen by torch"
     )
 
 

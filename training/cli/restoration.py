@@ -11,12 +11,14 @@ from PIL import Image
 
 from mirage.bundle.format.verify import load_bundle
 from mirage.training.cli.flags import picture_options
-from mirage.training.data.sources.pictures import Picture, load_pictures
+from mirage.training.data.degradation import DEGRADATIONS
+from mirage.training.data.sources.pictures import Picture, PictureSet, load_pictures
 from mirage.training.errors import DataError, UsageError
 from mirage.training.evaluation.graph_upscaler import enlarger
 from mirage.training.evaluation.restoration import (
     Enlarge,
     comparison_sheet,
+    degraded_by,
     restoration_file,
     score_restoration,
     table,
@@ -32,11 +34,16 @@ LEAST_SIDE = 48
 
 @dataclass(frozen=True)
 class _Upscaler:
-    """An upscaler to score. data_options: of its training data. snapshot: None for bundles."""
+    """An upscaler to score.
+
+    degrade: degradations that it was trained on. data_options: of its training data. snapshot: None
+    for bundles.
+    """
 
     name: str
     enlarge: Enlarge
     scale: int
+    degrade: tuple[str, ...]
     data_fingerprint: str
     data_options: dict[str, Any]
     snapshot: Path | None
@@ -46,7 +53,8 @@ def evaluate_upscaler(options: argparse.Namespace) -> Iterator[str]:
     """Score an upscaler on the held-out pictures of its data, or on all pictures of other data.
 
     With --held-out only the held-out pictures of other data are scored, which allows a comparison
-    with a model trained on the others. Writes scores and a sheet of pictures to --to, by default
+    with a model trained on the others. The low resolution is degraded as in training, or as
+    --degrade says. Writes scores and a sheet of pictures to --to, by default
     beside the snapshot of a run.
     """
     if options.threads:
@@ -58,15 +66,17 @@ def evaluate_upscaler(options: argparse.Namespace) -> Iterator[str]:
     own = data.fingerprint == model.data_fingerprint
     held_out = own or "held_out" in options
     pictures = _only(options.only, data.held_out if held_out else data.all)
-    card = score_restoration(model.enlarge, pictures, model.scale, data.fingerprint)
-    yield f"{len(pictures)} {'held-out' if held_out else 'other'} pictures, {model.name}"
+    names = model.degrade if options.degrade is None else options.degrade
+    card = score_restoration(model.enlarge, pictures, model.scale, data.fingerprint, names)
+    kind = f"{'held-out' if held_out else 'other'} pictures{_reduced(data)}{degraded_by(names)}"
+    yield f"{len(pictures)} {kind}, {model.name}"
     yield from table(card)
     file = options.to
     if file is None and model.snapshot:
-        file = restoration_file(model.snapshot, _set_name(options))
+        file = restoration_file(model.snapshot, _set_name(options, names))
     if file:
         write_card(file, card)
-        sheet = comparison_sheet(model.enlarge, pictures, card.worst, model.scale)
+        sheet = comparison_sheet(model.enlarge, pictures, card.worst, model.scale, names)
         Image.fromarray(sheet).save(file.with_suffix(".png"))
         yield f"{file} and {file.with_suffix('.png').name}"
 
@@ -79,6 +89,7 @@ def _of_run(options: argparse.Namespace) -> _Upscaler:
         name=f"{config.preset}, {snapshot.nimg / 1000:g} kimg",
         enlarge=lambda low: snapshot.enlarge(low[None])[0],
         scale=snapshot.architecture.scale,
+        degrade=config.degrade,
         data_fingerprint=sheet["fingerprint"],
         data_options=sheet["options"],
         snapshot=snapshot.path,
@@ -94,6 +105,7 @@ def _of_bundle(options: argparse.Namespace) -> _Upscaler:
         name=f"{manifest.name}@{manifest.version}",
         enlarge=enlarger(bundle.model, options.threads or 0),
         scale=manifest.pictures.scale,
+        degrade=tuple(n for n in manifest.pictures.degradation.split(", ") if n in DEGRADATIONS),
         data_fingerprint=manifest.training.data_fingerprint,
         data_options={},
         snapshot=None,
@@ -108,7 +120,12 @@ def _only(prefix: str, pictures: Sequence[Picture]) -> list[Picture]:
     return chosen
 
 
-def _set_name(options: argparse.Namespace) -> str:
+def _reduced(data: PictureSet) -> str:
+    factors = data.options.shrink
+    return "" if factors == (1,) else f", reduced by {', '.join(map(str, factors))}"
+
+
+def _set_name(options: argparse.Namespace, degradations: Sequence[str]) -> str:
     """The part of the file name that identifies the set of pictures."""
-    words = [Path(options.data).stem, *PurePosixPath(options.only).parts]
+    words = [Path(options.data).stem, *PurePosixPath(options.only).parts, *degradations]
     return "-".join(words).replace(".", "-")

@@ -12,6 +12,8 @@ from mirage.training.cli.flags import (
     card_of,
     check_recipe,
     config_of,
+    positive,
+    print_notes,
     read_pictures,
     read_splits,
     upscale_config,
@@ -39,18 +41,12 @@ def add_command(add: Callable[..., argparse.ArgumentParser]) -> None:
     parser.add_argument("--run", type=Path, help="folder of the run; default: a new one in --runs")
     parser.add_argument("--runs", type=Path, default=Path("runs"), help="default: ./runs")
     parser.add_argument(
-        "--keep-runs", type=_positive, metavar="N", help="runs of this model to keep; default: all"
+        "--keep-runs", type=positive, metavar="N", help="runs of this model to keep; default: all"
     )
     parser.add_argument("--release", action="store_true", help="release it if it passes the gate")
     parser.add_argument("--wait", action="store_true", help="wait for other jobs of this model")
     _add_thresholds(parser.add_argument_group("gate", "Requirements for publishing."))
     add_card(parser.add_argument_group("model card"))
-
-
-def _positive(text: str) -> int:
-    if (number := int(text)) < 1:
-        raise argparse.ArgumentTypeError(f"{number} is below 1")
-    return number
 
 
 def _add_thresholds(parser: argparse._ActionsContainer) -> None:
@@ -103,8 +99,11 @@ def _read(
     """The configuration, the training data and the test split; None for pictures."""
     check_recipe(options)
     if early := upscale_config(options):
-        return early, read_pictures(options, early), None
+        pictures = read_pictures(options, early)
+        print_notes(pictures)
+        return early, pictures, None
     data, test = read_splits(options)
+    print_notes(data)
     config = config_of(options, data)
     check_enough(data, config.batch_size)
     return config, data, test

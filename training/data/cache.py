@@ -4,16 +4,18 @@ datasets/<key>/   images.npy  labels.npy  dataset.json   (labels.npy only with c
 """
 
 import fcntl
-import json
+import hashlib
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
 import numpy as np
 from numpy.lib import format as npy
+from pydantic import TypeAdapter, ValidationError
 
 from mirage.bundle.store.durable import replace_durably, sync_file, sync_folder
 from mirage.training.cache_folder import default_cache
@@ -21,67 +23,183 @@ from mirage.training.data.dataset import Dataset
 from mirage.training.data.options import DataOptions
 from mirage.training.errors import DataError
 
+INDEX = "dataset.json"
+MAX_BYTES = 64 << 30
+"""Of all data sets; a quarter of a common disk of 256 GB."""
 SPARE_BYTES = 64 << 20
 """Kept free on the disk beside the decoded images."""
 
 
+@dataclass(frozen=True)
+class Summary:
+    """What `dataset.json` holds of a data set.
+
+    source: absolute path or address. reading: a hash of the source and of how it is read, which is
+    the same when only its content changes. images: their number. labels: `hash_labels`, or None
+    without classes. broken: name and reason of each picture that was left out, and left_out their
+    indices. Others: as of `Dataset`.
+    """
+
+    source: str
+    reading: str
+    images: int
+    labels: str | None
+    classes: tuple[str, ...]
+    fingerprint: str
+    broken: tuple[tuple[str, str], ...] = ()
+    left_out: tuple[int, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+SUMMARY: TypeAdapter[Summary] = TypeAdapter(Summary)
+
+
 def cached(
-    key: str, options: DataOptions, cache: Path | None, build: Callable[[Path], None]
+    key: str, options: DataOptions, cache: Path | None, build: Callable[[Path], Summary]
 ) -> Dataset:
     """Return the data set stored under `key`; call `build` with an empty folder if there is none.
 
-    Other processes that need the same key wait for the build. An interrupted build is never read.
-    Raises DataError if the folder cannot be written or the disk is full.
+    A stored data set that is damaged is built again; its pixels are checked for their number and
+    shape only. A build removes data sets of the same source, read in the same way, whose content
+    has changed since, and those not used for the longest time beyond `MAX_BYTES` in all. Other
+    processes that need the same key wait for the build. An interrupted build is never read. Raises
+    DataError if the folder cannot be written or the disk is full.
     """
-    folder = (cache or default_cache()) / "datasets" / key
+    folder = _folder(cache) / key
     with _locked(folder):
         dataset = _read(folder, options)
         if dataset is None:
             _build(folder, build)
             dataset = _read(folder, options)
+            _prune_others(folder)
     if dataset is None:
         raise DataError(f"{folder} cannot be read back after it was written")
     return dataset
 
 
+def _folder(cache: Path | None) -> Path:
+    return (cache or default_cache()) / "datasets"
+
+
+def hash_labels(labels: np.ndarray) -> str:
+    """sha256 in hex of labels int64 [N]."""
+    return hashlib.sha256(np.ascontiguousarray(labels).data).hexdigest()
+
+
+def prune_sources(sources: Collection[str], cache: Path | None = None) -> None:
+    """Remove the data sets of these sources, except those that another process builds."""
+    for path in _stored(_folder(cache)):
+        if (summary := _summary(path)) and summary.source in sources:
+            _remove(path)
+
+
+def _prune_others(folder: Path) -> None:
+    """Remove earlier contents of the data set just built, then the least recently used."""
+    own = _summary(folder)
+    others = [path for path in _stored(folder.parent) if path != folder]
+    newest_first = sorted(others, key=lambda path: -_used(path))
+    total = _size(folder)
+    for path in newest_first:
+        summary = _summary(path)
+        superseded = summary is None or (own is not None and summary.reading == own.reading)
+        total += _size(path)
+        if superseded or total > MAX_BYTES:
+            _remove(path)
+
+
+def _stored(root: Path) -> list[Path]:
+    return [path for path in root.glob("[!.]*") if path.is_dir()]
+
+
+def _used(folder: Path) -> int:
+    """When a data set was last loaded, in nanoseconds; 0 if it is damaged."""
+    file = folder / INDEX
+    return file.stat().st_mtime_ns if file.exists() else 0
+
+
+def _size(folder: Path) -> int:
+    return sum(file.stat().st_size for file in folder.glob("*"))
+
+
+def _remove(folder: Path) -> None:
+    """Remove a data set unless a process holds its lock; processes that have it mapped keep it."""
+    with _locked(folder, wait=False) as locked:
+        if locked:
+            hidden = folder.with_name(f".pruned-{folder.name}")
+            folder.rename(hidden)
+            shutil.rmtree(hidden, ignore_errors=True)
+
+
 @contextmanager
-def _locked(folder: Path) -> Iterator[None]:
+def _locked(folder: Path, wait: bool = True) -> Iterator[bool]:
+    """Lock a data set; yields False if another process holds the lock and `wait` is not set."""
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         file = folder.with_name(f".{folder.name}.lock").open("w")
     except OSError as error:
         raise _unwritable(folder, error) from error
     with file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+            return
+        yield True
 
 
 def _read(folder: Path, options: DataOptions) -> Dataset | None:
-    """Read a data set; return None if it is missing or damaged."""
+    """Read a data set and note its use; return None if it is missing or damaged."""
+    summary = _summary(folder)
+    if summary is None:
+        return None
     try:
-        summary = json.loads((folder / "dataset.json").read_text())
-        labels = folder / "labels.npy"
-        return Dataset(
-            images=np.load(folder / "images.npy", mmap_mode="r", allow_pickle=False),
-            labels=np.load(labels, allow_pickle=False) if labels.exists() else None,
-            classes=tuple(summary["classes"]),
-            fingerprint=summary["fingerprint"],
-            options=options,
-            broken=len(summary["broken"]),
-            left_out=tuple(name for name, _ in summary["broken"]),
-        )
-    except (OSError, ValueError, KeyError, EOFError):
+        images = np.load(folder / "images.npy", mmap_mode="r", allow_pickle=False)
+        labels = None
+        if summary.labels is not None:
+            labels = np.load(folder / "labels.npy", allow_pickle=False)
+        os.utime(folder / INDEX)
+    except (OSError, ValueError, EOFError):
+        return None
+    if not _is_whole(summary, images, labels):
+        return None
+    return Dataset(
+        images=images,
+        labels=labels,
+        classes=summary.classes,
+        fingerprint=summary.fingerprint,
+        options=options,
+        broken=len(summary.left_out),
+        left_out=summary.left_out,
+        source=summary.source,
+        notes=summary.notes,
+    )
+
+
+def _summary(folder: Path) -> Summary | None:
+    try:
+        return SUMMARY.validate_json((folder / INDEX).read_bytes())
+    except (OSError, ValidationError):
         return None
 
 
-def _build(folder: Path, build: Callable[[Path], None]) -> None:
+def _is_whole(summary: Summary, images: np.ndarray, labels: np.ndarray | None) -> bool:
+    """Whether the arrays are those that were written."""
+    if images.dtype != np.uint8 or images.ndim != 4 or len(images) != summary.images:
+        return False
+    if labels is None:
+        return not summary.classes
+    return len(labels) == len(images) and hash_labels(labels) == summary.labels
+
+
+def _build(folder: Path, build: Callable[[Path], Summary]) -> None:
     """Build in a temporary folder, then rename it; remains of earlier builds are removed first."""
     draft = folder.with_name(f".building-{folder.name}")
     shutil.rmtree(draft, ignore_errors=True)
     shutil.rmtree(folder, ignore_errors=True)
     try:
         draft.mkdir()
-        build(draft)
+        summary = build(draft)
+        (draft / INDEX).write_bytes(SUMMARY.dump_json(summary, indent=2))
         for file in draft.iterdir():
             sync_file(file)
         sync_folder(draft)

@@ -92,8 +92,10 @@ class Dataset:
     images: uint8 [N, H, W, C], memory-mapped. labels: int64 [N], or None without classes.
     classes: class names in the order of `number_classes`. fingerprint: sha256 of the fields above.
     options: how the pictures were read. broken: number of pictures that could not be read.
-    left_out: their names. unmirrored: the data set before mirroring, or None if it is not mirrored;
-    scores use it. groups: int64 [N], equal for related images, or None if nothing is known.
+    left_out: their indices among all pictures. source: the absolute path or address of the data.
+    notes: what was found in them and decided, as sentences for people. unmirrored: the data set
+    before mirroring, or None if it is not mirrored; scores use it. groups: int64 [N], equal for
+    related images, or None if nothing is known.
     """
 
     images: np.ndarray
@@ -102,7 +104,9 @@ class Dataset:
     fingerprint: str
     options: DataOptions = field(default_factory=DataOptions)
     broken: int = 0
-    left_out: tuple[str, ...] = ()
+    left_out: tuple[int, ...] = ()
+    source: str = ""
+    notes: tuple[str, ...] = ()
     unmirrored: "Dataset | None" = None
     groups: np.ndarray | None = None
 
@@ -122,7 +126,20 @@ class Dataset:
             "shape": list(self.images.shape[1:]),
             "classes": list(self.classes),
             "options": self.options.model_dump(mode="json"),
+            "source": self.source,
         }
+
+
+def without_classes(dataset: Dataset) -> Dataset:
+    """The images without their classes; a note names a single class."""
+    note = f"all images are of one class, {dataset.classes[0]}, so the model has no classes"
+    return replace(
+        dataset,
+        labels=None,
+        classes=(),
+        fingerprint=hashlib.sha256(f"{dataset.fingerprint} without classes".encode()).hexdigest(),
+        notes=(*dataset.notes, *([note] if len(dataset.classes) == 1 else [])),
+    )
 
 
 def mirror(dataset: Dataset) -> Dataset:

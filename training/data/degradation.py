@@ -12,6 +12,8 @@ NOISE = (1.0, 12.0)
 """Range of the noise's standard deviation, in grey levels: a phone's sensor by day and by night."""
 QUALITY = (40, 95)
 """Range of JPEG quality; below 40 the block artefacts dominate the picture."""
+BLOCK = 16
+"""Side of the blocks of a JPEG with halved colours, in pixels."""
 SUPPORT = 2
 """Radius of the bicubic filter, in low-resolution pixels."""
 
@@ -46,10 +48,13 @@ def _noise(pixels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def _jpeg(pixels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Compress as a part of a larger picture, whose blocks may begin anywhere."""
     file = io.BytesIO()
     quality = int(rng.integers(QUALITY[0], QUALITY[1] + 1))
-    _image(pixels).save(file, "JPEG", quality=quality)
-    return np.asarray(Image.open(file)).reshape(pixels.shape)
+    top, left = map(int, rng.integers(0, BLOCK, 2))
+    whole = np.pad(pixels, ((top, 0), (left, 0), (0, 0)), mode="edge")
+    _image(whole).save(file, "JPEG", quality=quality)
+    return np.asarray(Image.open(file)).reshape(whole.shape)[top:, left:]
 
 
 DEGRADATIONS: dict[str, Degradation] = {"blur": _blur, "noise": _noise, "jpeg": _jpeg}

@@ -5,79 +5,34 @@ import json
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from mirage.training.data.cache import ArrayWriter, cached, check_room
-from mirage.training.data.dataset import Dataset, fingerprint, mirror, subset
+from mirage.training.data.cache import ArrayWriter, Summary, cached, check_room, hash_labels
+from mirage.training.data.dataset import Dataset, fingerprint, mirror, subset, without_classes
 from mirage.training.data.groups import RULES, content_hash, group_names, groups_of_share
-from mirage.training.data.labels import match_labels, number_classes, read_labels
+from mirage.training.data.labels import (
+    check_class_names,
+    found_labels,
+    match_labels,
+    number_classes,
+    read_labels,
+)
 from mirage.training.data.options import AUTO, NONE, DataOptions
-from mirage.training.data.sources import image_folder
-from mirage.training.data.sources.arrays import find_idx, open_idx, open_npy, open_npz
-from mirage.training.data.sources.decode import check_broken, decode, find_form
-from mirage.training.data.sources.huggingface import PREFIX, open_hub
+from mirage.training.data.sources.decode import check_broken, decode
+from mirage.training.data.sources.form import find_form
+from mirage.training.data.sources.huggingface import PREFIX
 from mirage.training.data.sources.image import Form, read_file
-from mirage.training.data.sources.image_folder import SPLITS, Source, folders_of, open_folder
-from mirage.training.data.sources.zip_archive import open_archive
+from mirage.training.data.sources.kinds import open_source
+from mirage.training.data.sources.source import Source
 from mirage.training.errors import DataError
 
-SPLIT_FILES = (".zip", ".npy", ".npz")
-
-
-def open_source(data: str, split: str, labels: str = AUTO) -> Source:
-    """Open the pictures at a path or hf:NAME.
-
-    split: "train" or "test"; data without splits return all pictures for both. Raises DataError if
-    there is nothing to read.
-    """
-    if data.startswith(PREFIX):
-        return open_hub(data, split, labels)
-    path = Path(data)
-    if path.is_dir():
-        return _open_folder(path, split)
-    if not path.exists():
-        raise DataError(f"--data is {path}; there is no such file or folder")
-    return _open_file(path, split)
-
-
-def _open_folder(path: Path, split: str) -> Source:
-    if part := _part(path, split):
-        inner = open_folder(part) if part.is_dir() else _open_file(part, split)
-        return replace(inner, prefix=f"{part.stem}/")
-    if idx := find_idx(path, split) or find_idx(path, "train"):
-        return open_idx(idx)
-    return open_folder(path)
-
-
-def _part(path: Path, split: str) -> Path | None:
-    """The folder or file of a split, else that of train; None if there are no splits."""
-    suffixes = [suffix for suffix in SPLIT_FILES if (path / f"train{suffix}").is_file()]
-    if image_folder.has_splits(folders_of(path)):
-        suffixes.insert(0, "")
-    for suffix in suffixes[:1]:
-        part = path / f"{split}{suffix}"
-        return part if part.exists() else path / f"train{suffix}"
-    return None
-
-
-def _open_file(path: Path, split: str) -> Source:
-    match path.suffix.lower():
-        case ".zip":
-            return open_archive(path, split)
-        case ".npz":
-            return open_npz(path, split)
-        case ".npy":
-            return open_npy(path)
-        case _:
-            return open_idx(path)
-
-
-FORMAT = 2
-"""Version of the decoding; increment it when the same data give other pixels or other labels."""
-NOT_PIXELS = {"mirror", "max_broken", "groups", "held_out"}
+FORMAT = 3
+"""Version of the decoding; increment it when the same data give other pixels or labels."""
+NOT_PIXELS = {"mirror", "max_broken", "groups", "held_out", "split"}
 """Options that do not change the decoded pixels, and so are not part of the cache key."""
+NAMED = 3
+"""Broken pictures named in a note."""
 COPIED = 1024
 """Images copied per write."""
 
@@ -95,19 +50,39 @@ def load_dataset(
     both. With `options.held_out`, "train" is the training data without the held-out groups, and
     "test" is these groups; without `options.groups`, only identical images form a group. cache:
     folder of decoded data; None uses `default_cache`. workers: decoding threads; None
-    uses one per CPU. Only the split "train" is mirrored. Raises DataError if there is nothing to
-    read or more than `max_broken` of the pictures are broken.
+    uses one per CPU. Only the split "train" is mirrored. A single class is no condition, so the
+    data then have no classes. Raises DataError if there is nothing to read or too many of the
+    pictures are broken.
     """
-    options = options or DataOptions()
-    source = open_source(str(data), "train" if options.held_out else split, options.labels)
+    dataset = _load(data, split, options or DataOptions(), cache, workers)
+    return _conditional(dataset, split)
+
+
+def _load(
+    data: str | Path,
+    split: str,
+    options: DataOptions,
+    cache: Path | None = None,
+    workers: int | None = None,
+) -> Dataset:
+    """As `load_dataset`, before mirroring and with any number of classes."""
+    part = "train" if options.held_out else split
+    source = open_source(str(data), part, options.labels, options.split)
     labels = _labels_file(source, options)
     key = _key(source, options, labels)
     dataset = cached(
         key, options, cache, lambda folder: _build(folder, source, options, labels, workers)
     )
     check_broken(source.place, dataset.broken, len(dataset) + dataset.broken, options)
-    dataset = _split(dataset, _groups(source, options, dataset.left_out), options, split)
-    return mirror(dataset) if options.mirror and split == "train" else dataset
+    dataset = replace(dataset, notes=source.notes + dataset.notes)
+    return _split(dataset, _groups(source, options, dataset.left_out), options, split)
+
+
+def _conditional(dataset: Dataset, split: str) -> Dataset:
+    """A loaded split without its class if there is only one, and mirrored if it is to be."""
+    if len(dataset.classes) == 1:
+        dataset = without_classes(dataset)
+    return mirror(dataset) if dataset.options.mirror and split == "train" else dataset
 
 
 def load_splits(
@@ -117,20 +92,27 @@ def load_splits(
 
     Raises DataError if their classes or their image shapes differ.
     """
-    train, test = (load_dataset(data, split, options, cache) for split in ("train", "test"))
+    options = options or DataOptions()
+    train, test = (_load(data, split, options, cache) for split in ("train", "test"))
+    if train.images.shape[3] != test.images.shape[3]:  # the training images decide
+        own = options.model_copy(update={"channels": train.images.shape[3]})
+        test = replace(_load(data, "test", own, cache), options=options)
     if train.classes != test.classes:
         odd = sorted(set(train.classes) ^ set(test.classes))
-        raise DataError(f"only one of train and test in {data} has the class {odd[0]}")
+        raise DataError(
+            f"only one of train and test in {data} has the class {odd[0]}; give both the same "
+            "classes, or pass --labels none"
+        )
     if train.images.shape[1:] != test.images.shape[1:]:
         shapes = train.images.shape[1:], test.images.shape[1:]
         raise DataError(
             f"in {data} train has images {shapes[0]} and test {shapes[1]} "
             "(height, width, channels); give both the same shape with --size and --channels"
         )
-    return train, test
+    return _conditional(train, "train"), _conditional(test, "test")
 
 
-def _groups(source: Source, options: DataOptions, left_out: Sequence[str]) -> Sequence[str] | None:
+def _groups(source: Source, options: DataOptions, left_out: Sequence[int]) -> Sequence[str] | None:
     """The group of every readable picture, or None if the options name no groups."""
     if options.groups == NONE:
         return None
@@ -138,9 +120,10 @@ def _groups(source: Source, options: DataOptions, left_out: Sequence[str]) -> Se
         groups: Sequence[str] = group_names(options.groups, source.names)
     else:
         name, content = options.groups, _read_file("groups", options.groups)
-        groups = _matched(source, read_labels(name, content) or {}, name)
+        named = read_labels(name, content) or {}
+        groups = match_labels(named, source.names, name, source.prefix, source.others)
     out = set(left_out)
-    return [group for name, group in zip(source.names, groups, strict=True) if name not in out]
+    return [group for index, group in enumerate(groups) if index not in out]
 
 
 def _split(
@@ -163,7 +146,7 @@ def _labels_file(source: Source, options: DataOptions) -> tuple[str, bytes] | No
     """Name and content of the labels file to use, or None."""
     if options.labels == AUTO:
         return source.labels_file
-    if options.labels == NONE or source.place.startswith(PREFIX):
+    if options.labels == NONE or source.is_table:
         return None
     return options.labels, _read_file("labels", options.labels)
 
@@ -176,11 +159,27 @@ def _read_file(flag: str, path: str) -> bytes:
         raise DataError(f"--{flag} is {path}: {reason}") from error
 
 
+def _place(source: Source) -> str:
+    """The absolute path of the data, or their address."""
+    place = source.place
+    return place if place.startswith(PREFIX) else _printable(str(Path(place).resolve()))
+
+
+def _printable(name: str) -> str:
+    """A path with bytes that are not UTF-8 as escapes."""
+    return name.encode("utf-8", "backslashreplace").decode()
+
+
+def _reading(source: Source, options: DataOptions) -> str:
+    """A hash of where the data are and how they are read, but not of their content."""
+    read = options.model_dump(mode="json", exclude=NOT_PIXELS)
+    parts = [FORMAT, _place(source), source.prefix, read]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
+
 def _key(source: Source, options: DataOptions, labels: tuple[str, bytes] | None) -> str:
     """A cache key over everything that decides the pixels, their order and their classes."""
-    place = source.place if source.place.startswith(PREFIX) else str(Path(source.place).resolve())
-    read = options.model_dump(mode="json", exclude=NOT_PIXELS)
-    parts = [FORMAT, place, source.prefix, source.state, read]
+    parts = [_reading(source, options), source.state]
     digest = hashlib.sha256(json.dumps(parts).encode())
     digest.update(labels[1] if labels else b"")
     return digest.hexdigest()[:32]
@@ -192,10 +191,11 @@ def _build(
     options: DataOptions,
     labels: tuple[str, bytes] | None,
     workers: int | None,
-) -> None:
-    """Write images.npy, labels.npy and dataset.json; cheap checks run before any decoding."""
-    classes_of = _classes(source, options, labels)
-    form = find_form(source, options)
+) -> Summary:
+    """Write images.npy and labels.npy; cheap checks run before any decoding."""
+    classes_of, note = _classes(source, options, labels)
+    check_class_names(source.place, sorted(set(classes_of or ())))
+    form, notes = find_form(source, options)
     check_room(folder, len(source) * form.nbytes)
     with ArrayWriter(folder / "images.npy", form.shape) as writer:
         if (pixels := _ready_pixels(source, form)) is None:
@@ -208,35 +208,38 @@ def _build(
     if numbers is not None:
         np.save(folder / "labels.npy", numbers)
     images = np.load(folder / "images.npy", mmap_mode="r")
-    summary: dict[str, Any] = {
-        "classes": classes,
-        "fingerprint": fingerprint(images, numbers, classes),
-        "broken": [(source.names[index], reason) for index, reason in broken],
-    }
-    (folder / "dataset.json").write_text(json.dumps(summary, indent=2))
+    return Summary(
+        source=_place(source),
+        reading=_reading(source, options),
+        images=len(images),
+        labels=None if numbers is None else hash_labels(numbers),
+        classes=tuple(classes),
+        fingerprint=fingerprint(images, numbers, classes),
+        broken=tuple((_printable(source.names[index]), reason) for index, reason in broken),
+        left_out=tuple(index for index, _ in broken),
+        notes=(*note, *notes, *_unreadable(source, broken)),
+    )
 
 
 def _classes(
     source: Source, options: DataOptions, labels: tuple[str, bytes] | None
-) -> Sequence[str] | None:
-    """The class of every picture, including broken ones; None without classes."""
+) -> tuple[Sequence[str] | None, tuple[str, ...]]:
+    """The class of every picture, including broken ones, or None; and notes on it."""
     if options.labels == NONE:
-        return None
+        return None, ()
     if labels is None:
-        return source.classes()
-    named = read_labels(*labels)
-    if named is None:
-        return None
+        return source.classes(), ()
+    name, content = labels
     if options.labels == AUTO:
-        return match_labels(named, source.names, labels[0])
-    return _matched(source, named, labels[0])
-
-
-def _matched(source: Source, named: dict[str, str], file: str) -> list[str]:
-    """What a labels file says about every picture; it may also name pictures of other splits."""
-    others = tuple(f"{name}/" for name in SPLITS if source.prefix and f"{name}/" != source.prefix)
-    here = {name: label for name, label in named.items() if not name.startswith(others)}
-    return match_labels(here, [source.prefix + name for name in source.names], file)
+        named, note = found_labels(name, content)
+        if named is None and note:
+            return source.classes(), (note,)
+    else:
+        named, note = read_labels(name, content), ""
+    if named is None:
+        return None, ()
+    matched = match_labels(named, source.names, name, source.prefix, source.others)
+    return matched, (note,) if note else ()
 
 
 def _kept(source: Source, classes: Sequence[str], broken: list[tuple[int, str]]) -> list[str]:
@@ -246,6 +249,15 @@ def _kept(source: Source, classes: Sequence[str], broken: list[tuple[int, str]])
     if lost := sorted(set(classes) - set(kept)):
         raise DataError(f"no image of the class {lost[0]} in {source.place} can be read")
     return kept
+
+
+def _unreadable(source: Source, broken: Sequence[tuple[int, str]]) -> tuple[str, ...]:
+    """A note on the pictures that were left out."""
+    if not broken:
+        return ()
+    named = [f"{_printable(source.names[index])} {reason}" for index, reason in broken[:NAMED]]
+    more = f"; and {len(broken) - NAMED:,} more" if len(broken) > NAMED else ""
+    return (f"cannot be read: {'; '.join(named)}{more}",)
 
 
 def _ready_pixels(source: Source, form: Form) -> np.ndarray | None:

@@ -29,7 +29,10 @@ class DataOptions(BaseModel):
     background: str = Field("#ffffff", description="colour behind transparency and of padding")
     labels: str = Field(AUTO, description="a labels file, a column's name, `none`, or `auto`")
     mirror: bool = Field(False, description="add the mirror image of every image")
-    max_broken: float = Field(0.01, ge=0, lt=1, description="largest share of broken pictures")
+    split: str = Field(AUTO, description="folders TRAIN[,TEST], `none`, or `auto`")
+    max_broken: float | None = Field(
+        None, ge=0, lt=1, description="largest share of broken pictures; None: 0.01, or a few"
+    )
     groups: str = Field(NONE, description="related images: `folder`, `emoji`, `none`, or a file")
     held_out: float = Field(0, ge=0, lt=100, description="per cent held out, in whole groups")
 

@@ -51,7 +51,7 @@ def _over_checker(images: np.ndarray) -> np.ndarray:
 
 
 def describe(dataset: Dataset) -> list[str]:
-    """Count, shape, broken pictures, classes, size and fingerprint as lines of text."""
+    """Count, shape, broken pictures, classes, notes, size and fingerprint as lines of text."""
     original = dataset.original
     height, width, channels = original.images.shape[1:]
     lines = [f"images         {len(original):,} of {Form(width, height, channels)}"]
@@ -62,6 +62,7 @@ def describe(dataset: Dataset) -> list[str]:
     if share := original.options.held_out:
         lines.append(f"held out       {share:g} % more images, groups: {original.options.groups}")
     lines.append(f"classes        {_classes(original)}")
+    lines += [f"note           {note}" for note in dataset.notes]
     lines.append(f"decoded        {original.images.nbytes / 1e6:,.1f} MB")
     return [*lines, f"fingerprint    {dataset.fingerprint}"]
 

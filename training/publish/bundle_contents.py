@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 from PIL import Image
+from torch import Tensor
 
 from mirage.bundle.format.golden import Golden, write_golden
 from mirage.bundle.format.manifest import Description, Manifest, Training
@@ -52,7 +53,7 @@ def publish_contents(contents: BundleContents, to: Path) -> Path:
         write_golden(draft.path / "golden.npz", contents.golden)
         for name, sheet in contents.sheets().items():
             Image.fromarray(sheet).save(draft.path / name)
-        _copy_weights(contents.weights, draft.path / "weights.safetensors")
+        copy_weights(contents.weights, draft.path / "weights.safetensors")
         text = contents.card(draft.name, draft.version)
         (draft.path / CARD).write_text(text, encoding="utf-8")
         return draft.publish(contents.description)
@@ -85,17 +86,20 @@ def _versions_with_graphs(to: Path) -> Iterator[tuple[Path, Manifest]]:
             yield path, manifest
 
 
-def _copy_weights(snapshot: Path, path: Path) -> None:
-    """The networks of a snapshot, and of its header only the images seen."""
-    architecture, generator, header = load_weights(snapshot, "generator")
-    _, discriminator, _ = load_weights(snapshot, "discriminator")
-    save_weights(
-        path,
-        architecture,
-        {"nimg": header["nimg"]},
-        generator=generator,
-        discriminator=discriminator,
-    )
+def copy_weights(source: Path, path: Path, half: bool = False) -> None:
+    """Copy the networks of a file by `save_weights`, and of its header only the images seen.
+
+    half: round weights to float16.
+    """
+    networks = {}
+    for name in ("generator", "discriminator"):
+        architecture, state, header = load_weights(source, name)
+        networks[name] = _halved(state) if half else state
+    save_weights(path, architecture, {"nimg": header["nimg"]}, **networks)
+
+
+def _halved(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {k: v.half() if v.is_floating_point() else v for k, v in state.items()}
 
 
 def training_of(config: TrainConfig, data: dict[str, Any], nimg: int) -> Training:

@@ -16,11 +16,12 @@ from mirage.bundle.format.golden import Case, Golden, golden_inputs
 from mirage.bundle.format.interface import Image as ImageShape
 from mirage.bundle.format.interface import generator_tensors
 from mirage.bundle.format.latents import draw_latents
-from mirage.bundle.format.manifest import Description, Direction, Score
+from mirage.bundle.format.manifest import Description, Direction, Manifest, Score
 from mirage.bundle.format.verify import load_bundle, read_file
 from mirage.training.config import TrainConfig
 from mirage.training.errors import ExportError
 from mirage.training.networks.base import Architecture
+from mirage.training.networks.families import FAMILIES
 from mirage.training.publish.bundle_contents import (
     CARD,
     BundleContents,
@@ -28,10 +29,11 @@ from mirage.training.publish.bundle_contents import (
     retitled,
     training_of,
 )
+from mirage.training.publish.half_precision import open_snapshot
 from mirage.training.publish.latent_directions import find_directions
 from mirage.training.publish.model_card import ModelCard, direction_strips, model_card, sample_grid
 from mirage.training.publish.onnx_graph import GOLDEN_TOLERANCE, OPSET, to_onnx
-from mirage.training.runs.checkpoint import ServedGenerator, Snapshot, load_snapshot
+from mirage.training.runs.checkpoint import ServedGenerator, Snapshot
 
 PARITY_BATCHES = (1, 3, 17)
 MAX_IMAGES = 65_536
@@ -92,8 +94,17 @@ def publish(
     `publish_contents`. Raises ExportError on a mismatch, and BundleError when the store refuses it.
     """
     description = _describe(snapshot, config, data, scores)
-    text = partial(model_card, description=description, card=card, begun_from=config.begun_from)
+    text = _card_text(snapshot, description, card, config.begun_from)
     return publish_graph(snapshot, model or export_onnx(snapshot), description, to, text)
+
+
+def _card_text(
+    snapshot: Snapshot, description: Description, card: ModelCard, begun_from: str | None = None
+) -> Callable[[str, int], str]:
+    guide = FAMILIES[snapshot.architecture.family].guide
+    return partial(
+        model_card, description=description, card=card, begun_from=begun_from, guide=guide
+    )
 
 
 def publish_graph(
@@ -147,15 +158,21 @@ def _describe(
     )
 
 
-def republish(bundle: Path, to: Path, card: ModelCard | None = None) -> Path:
+def republish(bundle: Path, to: Path, card: ModelCard | None = None, half: bool = False) -> Path:
     """Export, check and publish the weights of a bundle as the next version of the folder `to`.
 
     Labels, training and scores are the bundle's; so is the model card, but for its title, unless
-    `card` says what to write anew. Answers and raises as `publish`, and BundleError for a bundle
-    that does not verify, DataError for one without weights.
+    `card` says what to write anew. half: as of `open_snapshot`. Answers and raises as `publish`,
+    and BundleError for a bundle that does not verify, DataError for one without weights.
     """
     manifest = load_bundle(bundle).manifest
-    snapshot = load_snapshot(bundle / "weights.safetensors")
+    with open_snapshot(bundle / "weights.safetensors", half) as snapshot:
+        return _republish(snapshot, bundle, manifest, to, card)
+
+
+def _republish(
+    snapshot: Snapshot, bundle: Path, manifest: Manifest, to: Path, card: ModelCard | None
+) -> Path:
     news = {
         "opset": OPSET,
         "golden_tolerance": GOLDEN_TOLERANCE,
@@ -163,7 +180,9 @@ def republish(bundle: Path, to: Path, card: ModelCard | None = None) -> Path:
     }
     description = manifest.description.model_copy(update=news)
     if card is None and CARD in manifest.files:
-        text = partial(retitled, read_file(bundle, manifest, CARD).decode(), manifest)
+        text: Callable[[str, int], str] = partial(
+            retitled, read_file(bundle, manifest, CARD).decode(), manifest
+        )
     else:
-        text = partial(model_card, description=description, card=card or ModelCard())
+        text = _card_text(snapshot, description, card or ModelCard())
     return publish_graph(snapshot, export_onnx(snapshot), description, to, text)

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import shutil
+from contextlib import suppress
 from pathlib import Path
 from typing import Literal
 
@@ -12,7 +13,8 @@ from mirage.bundle.errors import BundleError
 from mirage.bundle.format.manifest import Score
 from mirage.bundle.store.durable import replace_durably, replace_file
 from mirage.training.config import PROGRESS_FIELDS, TrainConfig
-from mirage.training.errors import LockedError, TrainingError, exit_code_of
+from mirage.training.data.cache import prune_sources
+from mirage.training.errors import DataError, LockedError, TrainingError, exit_code_of
 from mirage.training.publish.gate import Check
 from mirage.training.runs.run_dir import Run
 
@@ -94,15 +96,27 @@ def run_path(runs: Path, model: str, config: TrainConfig, fingerprint: str) -> P
 def prune_runs(runs: Path, model: str, keep: int, current: Path) -> list[Path]:
     """Remove a model's runs but `current` and the last worked on, `keep` in all; answers them.
 
+    Decoded data that none of the remaining runs in the folder uses are removed from the cache.
     Only runs with a job's result.json for this model are looked at, and one that a process is
     training stays.
     """
     others = [path for path in _runs_of(runs, model) if path.resolve() != current.resolve()]
     newest_first = sorted(others, key=lambda path: -result_file(path).stat().st_mtime_ns)
+    read_before = _sources(runs)
     removed = [path for path in newest_first[max(keep - 1, 0) :] if _hide(path)]
+    prune_sources(read_before - _sources(runs))
     for hidden in runs.glob(f"{PREFIX}*"):
         shutil.rmtree(hidden)
     return removed
+
+
+def _sources(runs: Path) -> set[str]:
+    """The sources of the data of all runs in a folder."""
+    found = set()
+    for config in runs.glob("[!.]*/config.json"):
+        with suppress(DataError):
+            found.add(Run(config.parent).read_config()[1].get("source", ""))
+    return found
 
 
 def _runs_of(runs: Path, model: str) -> list[Path]:

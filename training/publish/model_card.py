@@ -18,13 +18,14 @@ LIMITS = "It generates images like those it was trained on, and nothing else."
 class ModelCard:
     """What only a person knows of a model: where its data come from, and the licences.
 
-    credits: Markdown that names the authors of the data.
+    credits: Markdown that names the authors of the data. limits: what the model does badly.
     """
 
     data: str = "not stated"
     data_license: str = UNKNOWN
     license: str = UNKNOWN
     credits: str = ""
+    limits: str = ""
 
 
 def model_card(
@@ -33,8 +34,13 @@ def model_card(
     description: Description,
     card: ModelCard,
     begun_from: str | None = None,
+    guide: str = "",
 ) -> str:
-    """The text of the bundle's README.md; begun_from: the model whose weights it began with."""
+    """The text of the bundle's README.md.
+
+    begun_from: the model whose weights it began with. guide: the trained network whose features its
+    discriminator saw.
+    """
     return "\n".join(
         [
             *front_matter(card, "unconditional-image-generation", "gan"),
@@ -55,10 +61,8 @@ def model_card(
             "",
             training_line(description),
             "",
-            "## Limits",
-            "",
-            LIMITS,
-            "",
+            *_guidance(guide),
+            *limits_of(card, LIMITS),
             *credits_of(card),
         ]
     )
@@ -86,6 +90,17 @@ def _beginning(begun_from: str | None) -> list[str]:
     if not begun_from:
         return []
     return [f"Training began with the weights of `{begun_from}`; its licence and credits hold.", ""]
+
+
+def _guidance(guide: str) -> list[str]:
+    if not guide:
+        return []
+    return [f"Features of {guide}, guided the training. They are not part of this model.", ""]
+
+
+def limits_of(card: ModelCard, known: str) -> list[str]:
+    """What models of a task cannot do, and what this one does badly."""
+    return ["## Limits", "", f"{known} {card.limits}".strip(), ""]
 
 
 def credits_of(card: ModelCard) -> list[str]:

@@ -6,12 +6,12 @@ from typing import Protocol
 from mirage.bundle.format.manifest import Manifest, Score
 from mirage.training.config import TrainConfig
 from mirage.training.data.dataset import Dataset
-from mirage.training.errors import DataError
 from mirage.training.evaluation.evaluate import Scoring
 from mirage.training.evaluation.scorecard import known_scorecard, scores_file, write_scorecard
 from mirage.training.publish.export import export_onnx, publish
 from mirage.training.publish.gate import check_spread
 from mirage.training.publish.model_card import ModelCard
+from mirage.training.publish.model_kind import check_kind, kind_of_data
 from mirage.training.runs.checkpoint import load_snapshot
 
 
@@ -57,26 +57,10 @@ class GeneratorPublisher:
         return self.scoring.score(model).scores
 
     def check_kind(self, released: Manifest) -> None:
-        wanted = _kind(self.data.images.shape[1:], self.data.classes)
-        if released.task != self.config.task:
-            made = f"is of task {released.task}"
-        else:
-            image = released.image
-            made = f"makes {_kind((image.height, image.width, image.channels), released.labels)}"
-        if made != f"makes {wanted}":
-            raise DataError(
-                f"the released {released.name}@{released.version} {made} and the data are "
-                f"{wanted}; such a model needs a name of its own"
-            )
+        check_kind(released, kind_of_data(self.config, self.data.sheet()))
 
     def publish(
         self, snapshot: Path, model: bytes, scores: dict[str, Score], to: Path, card: ModelCard
     ) -> Path:
         data = self.data.sheet()
         return publish(load_snapshot(snapshot), self.config, data, to, scores, card, model)
-
-
-def _kind(shape: tuple[int, ...], labels: tuple[str, ...]) -> str:
-    height, width, channels = shape
-    classes = f"classes {', '.join(labels):.60}" if labels else "no classes"
-    return f"{width}x{height} with {channels} channels and {classes}"

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mirage.training.evaluation.restoration import COLUMNS, read_card
+from mirage.training.evaluation.restoration import COLUMNS, degraded_by, read_card
 from mirage.training.report.images import still_of
 from mirage.training.report.page import grid, pictures
 
@@ -93,9 +93,9 @@ def _scored_on(file: Path) -> str:
     )
     name = file.name.split(".")[1]
     caption = (
-        f"{name}, {card.pictures} pictures. Columns: low resolution, bicubic, the model, the "
-        f"original. The first row has the smallest gain over bicubic: {card.worst}, "
-        f"{card.worst_gain:+.2f} dB"
+        f"{name}, {card.pictures} pictures{degraded_by(card.degrade)}. Columns: low resolution, "
+        "bicubic, the model, the original. The first row has the smallest gain over bicubic: "
+        f"{card.worst}, {card.worst_gain:+.2f} dB"
     )
     sheet = file.with_suffix(".png")
     shown = pictures({caption: still_of(sheet, caption)}, 256) if sheet.exists() else ""

@@ -1,7 +1,6 @@
 """A preview of a training run: settings, sizes, estimated times, and the data."""
 
 import json
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,15 +11,12 @@ from torch import nn
 
 from mirage.training.auto import Facts, choose
 from mirage.training.config import TrainConfig
-from mirage.training.runs.batches import BatchLoader
 from mirage.training.runs.device import resolve_precision
 from mirage.training.runs.state import TrainState
-from mirage.training.runs.step import Step
+from mirage.training.runs.time_budget import STEPS, seconds_per_step
 from mirage.training.tasks.registry import TASKS
 from mirage.training.tasks.task import Data
 
-STEPS = 3
-"""Timed steps, after one warm-up step."""
 SHEET = "data.png"
 
 
@@ -29,19 +25,20 @@ def dry_run(
 ) -> Iterator[str]:
     """Yield lines of text, and write a sheet of real samples to the run's folder, without training.
 
+    First what was found in the data, then what the preset `auto` chose, the costs, and settings.
     Raises the errors that training would raise for invalid settings and data.
     """
     config = config.model_copy(update={"precision": resolve_precision(config.precision, device)})
     task = TASKS[config.task]
     architecture = task.architecture(config, data.sheet())
     state = TrainState(config, architecture).to(device)
-    yield json.dumps(config.model_dump(exclude_defaults=True), indent=2)
-    if facts is not None:
-        yield from choose(facts)[1]
     yield from task.describe(data)
+    if facts is not None:
+        yield from (f"auto           {reason}" for reason in choose(facts)[1])
     yield from _networks(state)
     yield from _costs(config, state, data, device)
     yield f"sheet          {_write_sheet(task.preview(config, data), run)}"
+    yield json.dumps(config.model_dump(exclude_defaults=True), indent=2)
 
 
 def _networks(state: TrainState) -> Iterator[str]:
@@ -63,31 +60,15 @@ def _costs(
     memory = 4 * (3 * both + averages)  # weights and two moments
     snapshots = 1 + int(config.kimg // config.snapshot_kimg)
     disk = 2 * memory + snapshots * 4 * (_parameters(state.discriminator) + averages)
-    seconds = _seconds_per_step(config, state, data, device)
+    seconds = seconds_per_step(config, state, data, device)
     hours = seconds * config.kimg * 1000 / config.batch_size / 3600
     yield f"memory         {(memory + 4 * both) / 1e6:,.0f} MB of weights, moments and gradients"
     yield f"disk           {disk / 1e6:,.0f} MB of checkpoints and {snapshots} snapshots"
     yield (
-        f"time           {hours:.1f} h for {config.kimg:g} kimg at "
+        f"time           {hours:.{1 if hours >= 1 else 2}f} h for {config.kimg:g} kimg at "
         f"{config.batch_size / seconds / 1000:.3f} kimg/s, from {STEPS} steps on {device.type} "
         f"in {config.precision} with {torch.get_num_threads()} threads"
     )
-
-
-def _seconds_per_step(
-    config: TrainConfig, state: TrainState, data: Data, device: torch.device
-) -> float:
-    step, loader = Step(config, state), BatchLoader(config, data, device)
-    try:
-        # time adversarial steps at full size, which dominate
-        start = max((config.warm_start_images, *config.growth_images))
-        step(start, *loader.batches(start))
-        started = time.perf_counter()
-        for _ in range(STEPS):
-            step(start, *loader.batches(start))
-        return (time.perf_counter() - started) / STEPS
-    finally:
-        loader.close()
 
 
 def _write_sheet(sheet: np.ndarray, run: Path) -> Path:

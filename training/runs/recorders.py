@@ -9,6 +9,7 @@ from PIL import Image
 
 from mirage.bundle.store.durable import atomic_write
 from mirage.training.errors import UsageError
+from mirage.training.extras import how_to_install
 from mirage.training.runs.run_dir import Run
 
 
@@ -23,7 +24,7 @@ class TensorBoardRecorder:
         try:
             from torch.utils.tensorboard import SummaryWriter
         except ImportError as error:
-            text = "--tensorboard needs TensorBoard: pip install 'mirage-gan[tensorboard]'"
+            text = f"--tensorboard needs TensorBoard; {how_to_install('tensorboard')}"
             raise UsageError(text) from error
         self._writer: Any = SummaryWriter(folder, purge_step=resumed_at + 1)
 

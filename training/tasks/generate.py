@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 import torch
 import torch.nn.functional as F
+from pydantic import ValidationError
 from torch import Tensor, nn
 
 from mirage.training.data.dataset import Dataset, check_enough
-from mirage.training.data.preview import describe, sample_sheet
+from mirage.training.data.preview import SHOWN_CLASSES, describe, sample_sheet
 from mirage.training.data.sources.pixels import to_pixels, to_planes
+from mirage.training.errors import UsageError, explain
 from mirage.training.networks.base import Architecture, Discriminator, Generator
 from mirage.training.optim.augment import certainty
 from mirage.training.optim.clamp import soft_clamp
@@ -79,26 +81,28 @@ class Weights:
 
 
 def architecture_of(config: "TrainConfig", data: dict[str, Any]) -> Architecture:
-    """The architecture for a configuration and data of this shape."""
+    """The architecture for a configuration and data of this shape; raises UsageError."""
     height, width, channels = data["shape"]
-    return Architecture.model_validate(
-        {
-            "family": config.family,
-            "latent_dim": config.latent_dim,
-            "widths": config.widths,
-            "blocks": config.blocks,
-            "hidden": config.hidden,
-            "mapping": config.mapping,
-            "latent_gain": config.latent_gain,
-            "normalize": config.normalize,
-            "transparency": config.transparency,
-            "skips": len(config.grow_kimg),
-            "height": height,
-            "width": width,
-            "channels": channels,
-            "num_classes": len(data["classes"]),
-        }
-    )
+    values = {
+        "family": config.family,
+        "latent_dim": config.latent_dim,
+        "widths": config.widths,
+        "blocks": config.blocks,
+        "hidden": config.hidden,
+        "mapping": config.mapping,
+        "latent_gain": config.latent_gain,
+        "normalize": config.normalize,
+        "transparency": config.transparency,
+        "skips": len(config.grow_kimg),
+        "height": height,
+        "width": width,
+        "channels": channels,
+        "num_classes": len(data["classes"]),
+    }
+    try:
+        return Architecture.model_validate(values)
+    except ValidationError as error:
+        raise UsageError(explain(error)) from error
 
 
 def shown(images: np.ndarray, config: "TrainConfig", nimg: int) -> Tensor:
@@ -316,6 +320,7 @@ def generate(network: nn.Module, latents: np.ndarray, labels: np.ndarray | None)
 
 def _check(config: "TrainConfig", dataset: Dataset) -> None:
     check_enough(dataset, config.batch_size)
+    architecture_of(config, dataset.sheet())
 
 
 def _describe(data: Dataset) -> Iterator[str]:
@@ -323,9 +328,11 @@ def _describe(data: Dataset) -> Iterator[str]:
     if data.labels is None:
         return
     counts = np.bincount(data.labels, minlength=len(data.classes))
-    for name, count in zip(data.classes, counts, strict=True):
-        if count < FEW:
-            yield f"warning        class {name} has {count} images only"
+    few = [(name, n) for name, n in zip(data.classes, counts.tolist(), strict=True) if n < FEW]
+    for name, count in few[:SHOWN_CLASSES]:
+        yield f"warning        class {name} has {count} images only"
+    if len(few) > SHOWN_CLASSES:
+        yield f"warning        {len(few) - SHOWN_CLASSES} more classes have fewer than {FEW} images"
 
 
 def _preview(config: "TrainConfig", data: Dataset) -> np.ndarray:

@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 from PIL import Image
+from pydantic import ValidationError
 from torch import Tensor, nn
 
-from mirage.training.data.crops import Crops, over
-from mirage.training.data.degradation import enlarge, reduce
+from mirage.training.data.crops import Crops, Pair, over
+from mirage.training.data.degradation import degrade, enlarge, reduce
 from mirage.training.data.sources.pictures import PictureSet
 from mirage.training.data.sources.pixels import contact_sheet, to_float, to_grey_levels
+from mirage.training.errors import UsageError, explain
 from mirage.training.networks.families import PictureArchitecture
 from mirage.training.optim.fidelity import CONTENT_LOSSES, luma, psnr
 from mirage.training.optim.losses import LOSSES, gradient_penalty
@@ -54,17 +56,19 @@ class Batch:
 
 
 def architecture_of(config: "TrainConfig", data: dict[str, Any]) -> PictureArchitecture:
-    """The networks that a configuration makes for such pictures."""
-    return PictureArchitecture.model_validate(
-        {
-            "family": config.family,
-            "scale": config.scale,
-            "width": config.widths[0],
-            "blocks": config.blocks[0],
-            "discriminator_widths": config.discriminator_widths,
-            "channels": data["options"]["channels"],
-        }
-    )
+    """The networks that a configuration makes for such pictures; raises UsageError."""
+    values = {
+        "family": config.family,
+        "scale": config.scale,
+        "width": config.widths[0],
+        "blocks": config.blocks[0],
+        "discriminator_widths": config.discriminator_widths,
+        "channels": data["options"]["channels"],
+    }
+    try:
+        return PictureArchitecture.model_validate(values)
+    except ValidationError as error:
+        raise UsageError(explain(error)) from error
 
 
 class Batches:
@@ -148,7 +152,10 @@ class Rules:
 
 
 class Samples:
-    """Crops of held-out pictures: low, bicubic, ours, high; two of them to a row."""
+    """Crops of held-out pictures: low, bicubic, ours, high; two of them to a row.
+
+    The low resolution is what training would give: its own where there is one, and degraded.
+    """
 
     columns = 8
 
@@ -157,18 +164,27 @@ class Samples:
         least = min(min(picture.pixels.shape[:2]) for picture in data.held_out)
         self._side = min(SIDE, least) // self._scale * self._scale
         stream = random_stream(config.seed, Stream.SAMPLES, 0)
-        self._high = np.stack([self._chosen(data, stream) for _ in range(SHOWN)])
-        self._low = np.stack([reduce(image, self._scale) for image in self._high])
+        low, high = zip(*(self._chosen(data, stream) for _ in range(SHOWN)), strict=True)
+        self._low = np.stack([degrade(image, config.degrade, stream) for image in low])
+        self._high = np.stack(high)
 
-    def _chosen(self, data: PictureSet, rng: np.random.Generator) -> np.ndarray:
+    def _chosen(self, data: PictureSet, rng: np.random.Generator) -> Pair:
         """The crop with most to see of four, on white where it is transparent."""
-        crops = [self._cut(data, rng) for _ in range(4)]
-        return max(crops, key=lambda crop: float(crop.std()))
+        pairs = [self._cut(data, rng) for _ in range(4)]
+        return max(pairs, key=lambda pair: float(pair[1].std()))
 
-    def _cut(self, data: PictureSet, rng: np.random.Generator) -> np.ndarray:
-        pixels = data.held_out[int(rng.integers(len(data.held_out)))].pixels
-        y, x = (int(rng.integers(side - self._side + 1)) for side in pixels.shape[:2])
-        return over(pixels[y : y + self._side, x : x + self._side], WHITE)
+    def _cut(self, data: PictureSet, rng: np.random.Generator) -> Pair:
+        picture = data.held_out[int(rng.integers(len(data.held_out)))]
+        step = 1 if picture.low is None else self._scale  # both resolutions begin at whole pixels
+        y, x = (
+            step * int(rng.integers((side - self._side) // step + 1))
+            for side in picture.pixels.shape[:2]
+        )
+        high = over(picture.pixels[y : y + self._side, x : x + self._side], WHITE)
+        if picture.low is None:
+            return reduce(high, self._scale), high
+        top, left, side = (length // self._scale for length in (y, x, self._side))
+        return picture.low[top : top + side, left : left + side], high
 
     def draw(self, network: nn.Module) -> np.ndarray:
         ours = upscale(network, self._low)
@@ -201,6 +217,7 @@ def upscale(network: nn.Module, low: np.ndarray) -> np.ndarray:
 
 def _check(config: "TrainConfig", data: PictureSet) -> None:
     """Crops can be drawn from a single picture."""
+    architecture_of(config, data.sheet())
 
 
 def _describe(data: PictureSet) -> Iterator[str]:
@@ -209,6 +226,7 @@ def _describe(data: PictureSet) -> Iterator[str]:
     groups = sorted({picture.name.rpartition("/")[0] for picture in data.held_out} - {""})
     where = f": {', '.join(groups)}" if groups else ""
     yield f"held out       {len(data.held_out):,}{where}"
+    yield from (f"note           {note}" for note in data.notes)
     yield f"fingerprint    {data.fingerprint}"
 
 

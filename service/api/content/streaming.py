@@ -1,17 +1,23 @@
 """Streamed answers."""
 
+import logging
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import AsyncExitStack, aclosing
 
 from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
+from mirage.service.errors import ServiceError
+
+log = logging.getLogger(__name__)
+
 
 class Stream(StreamingResponse):
     """A response that streams `body`, and closes it and the stack `held` at its end.
 
-    Errors of the body leave the application, and the server drops the connection: the answer
-    then has no last chunk and cannot be mistaken for complete.
+    When the body fails, the server drops the connection: the answer then has no last chunk and
+    cannot be mistaken for complete. A ServiceError, which clients can cause by reading slowly, is
+    logged in one line; others leave the application.
     """
 
     def __init__(
@@ -32,5 +38,8 @@ class Stream(StreamingResponse):
 
     async def stream_response(self, send: Send) -> None:
         """Send the parts, then close the body."""
-        async with aclosing(self._body):
-            await super().stream_response(send)
+        try:
+            async with aclosing(self._body):
+                await super().stream_response(send)
+        except ServiceError as error:
+            log.warning("answer is incomplete: %s", error.slug)

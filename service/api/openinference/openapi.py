@@ -19,6 +19,7 @@ from mirage.service.api.document.parts import (
     header,
     parameter,
 )
+from mirage.service.api.models import Name
 from mirage.service.api.openinference import routes as protocol
 from mirage.service.api.openinference.codec import WINDOW_BITS
 from mirage.service.api.openinference.schemas import (
@@ -31,7 +32,6 @@ from mirage.service.api.openinference.schemas import (
     ServerMetadata,
     ServerReady,
 )
-from mirage.service.api.routes import Name
 from mirage.service.errors import (
     Draining,
     EngineStuck,

@@ -17,7 +17,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mirage.bundle.format.manifest import Manifest
-from mirage.service.api.admission.deadline import (
+from mirage.service.api.admission.route_deadline import (
     allowed_s,
     before,
     unless_client_left,
@@ -25,6 +25,7 @@ from mirage.service.api.admission.deadline import (
 )
 from mirage.service.api.content.request_body import JSON, OCTETS, read_body
 from mirage.service.api.content.timing import observe
+from mirage.service.api.health import get_readiness
 from mirage.service.api.openinference import tensors
 from mirage.service.api.openinference.codec import (
     Form,
@@ -39,7 +40,6 @@ from mirage.service.api.openinference.codec import (
 from mirage.service.api.openinference.jobs import build_job, wants_binary
 from mirage.service.api.openinference.schemas import ModelReady, ServerLive, ServerReady
 from mirage.service.api.problems import PROBLEM_JSON, problem_response
-from mirage.service.api.routes import get_readiness
 from mirage.service.api.security.middleware import CountRequests
 from mirage.service.api.state import Service, service_of
 from mirage.service.errors import (

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from pydantic import ValidationError
 from starlette.requests import Request
 
+from mirage.service.api.admission.route_deadline import while_connected
+from mirage.service.api.content.bounded_body import announced_bytes, read_bounded
 from mirage.service.api.content.form import FORM, parse_form
 from mirage.service.api.content.request_body import (
     OCTETS,
-    announced_bytes,
     body_type,
     invalid_fields,
-    read_bounded,
 )
 from mirage.service.api.pictures.upscaler import in_thread
 from mirage.service.api.state import Service
@@ -68,7 +68,8 @@ async def _read(
 ) -> Posted:
     most, content_type = service.settings.picture_bytes, request.headers.get("content-type", "")
     body = await read_bounded(request.headers, request.receive, most, EXPLANATION)
-    return await in_thread(service, lambda: _parse(media_type, content_type, body, fields))
+    parsed = in_thread(service, lambda: _parse(media_type, content_type, body, fields))
+    return await while_connected(request, parsed)
 
 
 def _parse(

@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from mirage.service.api.admission.deadline import (
+from mirage.service.api.admission.route_deadline import (
     allowed_s,
     before,
     unless_client_left,
@@ -88,7 +88,8 @@ async def _one(
 ) -> Response:
     """Answer a picture: at once if it fits one row of tiles, otherwise as a stream."""
     service = upscaler.service
-    size = await in_thread(service, lambda: measure(body.data, service.settings))
+    measured = in_thread(service, lambda: measure(body.data, service.settings))
+    size = await while_connected(request, measured)
     enlargement = Enlargement(upscaler, size, wanted)
     held.enter_context(service.picture_memory.held(wanted.held_bytes(size)))
     tally = Tally(upscaler, record_of(request))
@@ -116,7 +117,7 @@ async def _many(
         archive = Unzip(body.data, settings.images_per_request, settings.picture_bytes)
         return archive, survey(archive, settings)
 
-    archive, entries = await in_thread(service, open_archive)
+    archive, entries = await while_connected(request, in_thread(service, open_archive))
     held.callback(archive.close)
     enlarged = EnlargedArchive(upscaler, archive, entries, wanted.scale)
     held.enter_context(service.picture_memory.held(enlarged.held_bytes))

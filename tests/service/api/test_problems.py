@@ -1,8 +1,9 @@
-"""Errors as RFC 9457 problems."""
+"""Errors as RFC 9457 problems, and answers to other methods."""
 
 import json
 
 import pytest
+from starlette.testclient import TestClient
 
 from mirage.service.api.problems import problem_response
 from mirage.service.errors import PROBLEMS, InvalidValue, Overloaded, ServiceError
@@ -29,3 +30,19 @@ def test_retry_after_is_in_whole_seconds_and_at_least_one(seconds: float, header
 def test_bad_fields_are_listed() -> None:
     problem = json.loads(bytes(problem_response(InvalidValue.of("seed", "seed is -1")).body))
     assert problem["errors"] == [{"loc": ["seed"], "msg": "seed is -1"}]
+
+
+def test_head_and_options_are_answered(client: TestClient) -> None:
+    head, get = client.head("/models"), client.get("/models")
+    assert (head.status_code, head.content) == (200, b"")
+    assert head.headers["content-length"] == get.headers["content-length"]
+    options = client.options("/generate")
+    assert (options.status_code, options.headers["allow"]) == (204, "OPTIONS, POST")
+    assert client.options("/models").headers["allow"] == "GET, HEAD, OPTIONS"
+    assert client.head("/generate").status_code == 405
+
+
+def test_an_unknown_path_is_shown_with_its_control_characters(client: TestClient) -> None:
+    response = client.get("/healthz%0d%0a")
+    assert response.status_code == 404
+    assert response.json()["detail"] == r"'/healthz\r\n' is no path of this service"

@@ -100,7 +100,7 @@ def test_idle_runners_keep_no_entry() -> None:
 
 
 def test_an_idle_runner_releases_memory_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mirage.service.batching.executor.RELEASE_AFTER_S", 0.01)
+    monkeypatch.setattr("mirage.service.batching.threaded_executor.RELEASE_AFTER_S", 0.01)
 
     async def test(bench: Bench) -> None:
         bench.open()

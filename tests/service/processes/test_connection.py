@@ -187,6 +187,16 @@ def test_what_is_held_is_sent_before_the_end(sent: Sent, timer: ConnectionTimer)
     assert (sent.pieces, sent.closed) == ([b"head"], True)
 
 
+def test_what_is_held_when_the_connection_is_lost_is_dropped(
+    sent: Sent, clock: Clock, timer: ConnectionTimer
+) -> None:
+    client = transport(sent, timer)
+    client.write(b"answer")
+    sent.close()
+    clock.run_until(clock.now)
+    assert sent.pieces == []
+
+
 def test_everything_else_is_the_event_loops_own(sent: Sent, timer: ConnectionTimer) -> None:
     assert transport(sent, timer).get_extra_info("peername") == "the peername"
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from mirage.service.processes.request_head import MAX_HEADERS
 from tests.service.helpers.raw_http import (
     HEAD,
     answers,
@@ -52,6 +53,14 @@ def test_a_head_over_64_kib_is_431(process: Process, head: bytes) -> None:
 def test_a_head_just_below_64_kib_is_read(process: Process) -> None:
     (answer,) = exchange(process.port, seeded(7, "x: " + "y" * 65_000))
     assert (answer.status, answer.headers["x-seed"]) == (200, "7")
+
+
+def test_a_request_has_up_to_256_headers(process: Process) -> None:
+    own = len(seeded(7).splitlines()) - 3  # without the target, the empty line and the body
+    (answer,) = exchange(process.port, seeded(7, *["x:"] * (MAX_HEADERS - own)))
+    assert answer.status == 200
+    (answer,) = exchange(process.port, seeded(7, *["x:"] * (MAX_HEADERS - own + 1)))
+    check_problem(answer, 431, "head-too-large")
 
 
 def test_a_head_that_never_ends_is_not_kept(process: Process) -> None:

@@ -62,7 +62,7 @@ def test_what_is_no_json_is_malformed(client: TestClient, body: bytes) -> None:
         ({"truncation": True}, "truncation is true; "),
         ({"labels": 1.5}, "labels is 1.5; "),
         ({"labels": [True]}, "labels is a list of 1; "),
-        ({"labels": {}}, "labels is a object of 0; "),
+        ({"labels": {}}, "labels is an object of 0; "),
         ({"labels": 10}, "label is 10; "),
         ({"labels": "ten"}, "label is 'ten'; "),
         ({"layout": "spiral"}, 'layout is "spiral"; '),

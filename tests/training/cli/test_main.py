@@ -58,6 +58,44 @@ def test_an_error_prints_one_line_and_sets_the_exit_code(
     assert said in error
 
 
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (
+            "--set widths=8,8,8,8,8",
+            "images are 8x8; with 5 stages both sides must be divisible by 16",
+        ),
+        ("--set blocks=1", "blocks has 1 entries, widths 2"),
+        ("--kimg inf", "kimg is inf: Input should be a finite number"),
+    ],
+)
+def test_settings_that_do_not_fit_the_data_are_usage_errors(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], flags: str, said: str
+) -> None:
+    write_idx_folder(tmp_path)
+    assert main([*arguments(tmp_path, tmp_path / "run"), *flags.split()]) == 2
+    assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("count", ["0", "-1"])
+def test_threads_are_at_least_one(capsys: pytest.CaptureFixture[str], count: str) -> None:
+    with pytest.raises(SystemExit) as left:
+        main(["train", "--data", "x", "--run", "y", f"--threads={count}"])
+    assert left.value.code == 2
+    assert f"{count} is below 1" in capsys.readouterr().err
+
+
+def test_one_folder_of_pictures_trains_with_the_default_preset(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pictures = {f"photos/{n:02}.png": png(n, (8, 8)) for n in range(32)}
+    write_tree(tmp_path / "my-images", pictures | {"photos/a.heic": b""})
+    assert main([*arguments(tmp_path / "my-images", tmp_path / "run"), "--threads", "1"]) == 0
+    said = capsys.readouterr().err
+    assert "note: passed over 1 .heic, which are not read as images\n" in said
+    assert "note: all images are of one class, photos, so the model has no classes\n" in said
+
+
 def test_an_os_error_prints_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     data, file = tmp_path / "data", tmp_path / "file"
     data.mkdir()

@@ -60,6 +60,32 @@ def test_evaluate_scores_the_held_out_pictures(
     assert np.asarray(Image.open(file.with_suffix(".png"))).shape == (3 * 256, 4 * 256, 3)
 
 
+def test_evaluate_degrades_as_in_training_unless_told_otherwise(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run, models = tmp_path / "run", tmp_path / "models"
+    train(folder, run, "--set", "degrade=noise,jpeg")
+    assert main(["export", str(run), "--to", str(models / "toy")]) == 0
+    evaluate = ["--data", str(folder), "--threads", "1"]
+    told = []
+    for candidate, *more in ([run], [models / "toy" / "1"], [run, "--degrade", "none"]):
+        capsys.readouterr()
+        assert main(["evaluate", str(candidate), *evaluate, *more]) == 0
+        told.append(capsys.readouterr().out)
+    of_run, of_bundle, plain = told
+    assert "3 held-out pictures, degraded by noise, jpeg, photo-x4" in of_run
+    assert "degraded by noise, jpeg, toy@1" in of_bundle
+    assert "3 held-out pictures, photo-x4" in plain
+    assert _numbers(of_run)["psnr_y"] < _numbers(plain)["psnr_y"]
+    cards = sorted(
+        file.name.split(".")[1] for file in (run / "snapshots").glob("*.restoration.json")
+    )
+    assert cards == ["drawings", "drawings-noise-jpeg"]
+    with pytest.raises(SystemExit):
+        main(["evaluate", str(run), *evaluate, "--degrade", "rain"])
+    assert "rain is unknown; allowed are none, blur" in capsys.readouterr().err
+
+
 def test_evaluate_scores_all_pictures_of_other_data(
     folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -143,6 +169,19 @@ def test_of_other_pictures_those_held_out_are_scored_when_that_is_asked_for(
     assert "8 other pictures" in capsys.readouterr().out
     assert main([*evaluate, "--held-out", "30"]) == 0
     assert "4 held-out pictures" in capsys.readouterr().out
+
+
+def test_other_pictures_are_reduced_as_in_training_unless_told_otherwise(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    train(folder, tmp_path / "run", "--shrink", "2")
+    other = write_drawings(tmp_path / "other", count=2, side=128)
+    evaluate = ["evaluate", str(tmp_path / "run"), "--data", str(other), "--threads", "1"]
+    capsys.readouterr()
+    assert main(evaluate) == 0
+    assert "2 other pictures, reduced by 2, photo-x4" in capsys.readouterr().out
+    assert main([*evaluate, "--shrink", "1"]) == 0
+    assert "2 other pictures, photo-x4" in capsys.readouterr().out
 
 
 def _numbers(text: str) -> dict[str, float]:

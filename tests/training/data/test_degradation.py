@@ -32,5 +32,16 @@ def test_a_degradation_changes_pixels_and_follows_the_seed(name: str, channels: 
     assert np.abs(one.astype(int) - pixels).mean() < 25
 
 
+def test_jpeg_blocks_begin_anywhere_in_a_crop() -> None:
+    """Rows of a smooth slope jump where blocks meet, which differs from seed to seed."""
+    slope = np.repeat(np.linspace(0, 60, 64).astype(np.uint8)[:, None, None], 64, axis=1)
+    jumps = set()
+    for seed in range(20):
+        made = degrade(slope, ["jpeg"], np.random.default_rng(seed))[:, :, 0].astype(int)
+        assert made.shape == (64, 64)
+        jumps.add(int(np.abs(np.diff(made, 2, axis=0)).sum(1).argmax()) % 8)
+    assert len(jumps) > 4
+
+
 def test_no_degradation_returns_the_picture_unchanged() -> None:
     assert np.array_equal(degrade(drawing(1), [], np.random.default_rng(0)), drawing(1))

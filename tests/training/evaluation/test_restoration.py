@@ -49,6 +49,23 @@ def test_uses_given_low_resolution() -> None:
     assert seen == [0]
 
 
+def test_degrades_the_low_resolution_the_same_way_for_all_models() -> None:
+    seen: list[bytes] = []
+
+    def model(low: np.ndarray) -> np.ndarray:
+        seen.append(low.tobytes())
+        return bicubic(low)
+
+    plain = score_restoration(model, PICTURES, 2, "f")
+    card = score_restoration(model, PICTURES, 2, "f", ("jpeg",))
+    comparison_sheet(model, PICTURES, "0.png", 2, ("jpeg",))
+    assert (plain.degrade, card.degrade) == ((), ("jpeg",))
+    assert not set(seen[:4]) & set(seen[4:8])
+    assert seen[4:8] == seen[8:]
+    assert card.scores["bicubic"] == card.scores["model"]
+    assert card.scores["bicubic"]["psnr_y"] < plain.scores["bicubic"]["psnr_y"]
+
+
 def test_scores_transparent_pictures_of_odd_sizes_on_white() -> None:
     odd = Picture("odd", drawing(1, 65, alpha=True))
     card = score_restoration(bicubic, [odd, odd], 2, "f")

@@ -106,6 +106,21 @@ def test_cutout_white_fills_with_transparent_white() -> None:
     assert (after == 1).sum() == 3 * 4 * 6
 
 
+@pytest.mark.parametrize("channels", [3, 4])
+def test_a_white_border_stays_white_under_translation_and_white_cutout(channels: int) -> None:
+    """So a generator that matches augmented images has the border of real ones."""
+    names = ("translate", "cutout-white")
+    paper = torch.ones(64, channels, 16, 16)
+    paper[:, 3:] = -1
+    pictures = paper.clone()
+    pictures[:, :, 4:12, 4:12] = images(channels, 64, 8, 8)  # two pixels: the largest shift
+    border = torch.ones(16, 16, dtype=torch.bool)
+    border[2:14, 2:14] = False
+    after = augment(pictures, names, MOST, random(names, 64))
+    assert not torch.equal(after, pictures)
+    assert torch.equal(after[..., border], paper[..., border])
+
+
 def test_colour_keeps_alpha_and_is_the_identity_at_mid_range() -> None:
     before = images(channels=4)
     after = augment(before, ("colour",), 1.0, random(("colour",)))

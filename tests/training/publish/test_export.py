@@ -28,6 +28,7 @@ from mirage.training.runs.checkpoint import load_weights
 from mirage.training.tasks.generate import architecture_of
 from tests.bundles import reseal
 from tests.training.helpers.snapshots import SELF_CONTAINED, config_of, make_snapshot, sheet_of
+from tests.training.helpers.trunks import keep_random_weights
 
 KINDS: list[dict[str, Any]] = [
     {},
@@ -151,6 +152,23 @@ def test_publishes_a_bundle_that_verifies(tmp_path: Path, kind: dict[str, Any]) 
     assert text.startswith("---\n")
     assert "license: apache-2.0" in text
     assert "| coverage | 0.5 | 0.96 | 5000 |" in text
+
+
+def test_the_card_names_the_trained_network_that_guided_the_training(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    keep_random_weights(tmp_path / "cache" / "mirage")
+    to = tmp_path / "models" / "toy"
+    texts = []
+    for family in ("direct", "projected"):
+        snapshot = make_snapshot(tmp_path, family, channels=3)
+        path = publish(snapshot, config_of(), sheet_of(snapshot), to, {}, ModelCard())
+        texts.append((path / "README.md").read_text())
+    again = republish(to / "2", to.with_name("other"), ModelCard("Squares"))
+    assert "ImageNet" not in texts[0]
+    for text in (texts[1], (again / "README.md").read_text()):
+        assert "Features of EfficientNet-Lite0 (Apache-2.0), which was trained on ImageNet" in text
 
 
 def test_published_weights_are_those_of_the_snapshot(tmp_path: Path) -> None:

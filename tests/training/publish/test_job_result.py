@@ -3,11 +3,13 @@ import os
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from mirage.bundle.errors import BundleError
 from mirage.bundle.format.manifest import Score
 from mirage.training.config import build_config
+from mirage.training.data.load import load_dataset
 from mirage.training.errors import DataError
 from mirage.training.publish.gate import Check
 from mirage.training.publish.job_result import (
@@ -112,3 +114,19 @@ def test_what_a_killed_removal_left_goes_with_the_next(runs: Path) -> None:
     (runs / "toy-0").rename(runs / ".pruned-toy-0")
     assert prune_runs(runs, "toy", 9, current=runs / "toy-3") == []
     assert ".pruned-toy-0" not in names(runs)
+
+
+def test_decoded_data_go_with_the_last_run_on_them(
+    runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    config = build_config("mnist", TINY)
+    for number in range(4):
+        file = tmp_path / f"{number // 2}.npy"
+        np.save(file, np.zeros((8, 8, 8), np.uint8))
+        Run(runs / f"toy-{number}").write_config(config, load_dataset(file).sheet())
+    stored = tmp_path / "cache" / "mirage" / "datasets"
+    prune_runs(runs, "toy", 3, current=runs / "toy-3")
+    assert len(list(stored.glob("[!.]*"))) == 2
+    prune_runs(runs, "toy", 2, current=runs / "toy-3")
+    assert len(list(stored.glob("[!.]*"))) == 1

@@ -5,6 +5,7 @@ from PIL import Image
 
 from mirage.training.__main__ import main
 from tests.training.helpers.datasets import tiny_flags, write_idx_folder
+from tests.training.helpers.files import png, write_tree
 
 
 @pytest.fixture(autouse=True)
@@ -55,3 +56,28 @@ def test_raises_the_errors_of_training(tmp_path: Path, capsys: pytest.CaptureFix
     assert code == 3
     assert "1000" in error
     assert not run.exists()
+
+
+def test_says_what_was_found_before_anything_else(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    files = {f"my/Train/{kind}/{n:02}.png": png(n) for kind in "ab" for n in range(20)}
+    files |= {f"my/Test/{kind}/{n}.png": png(n) for kind in "ab" for n in range(2)}
+    files |= {"my/Train/a/x.png": b"", "my/labels.csv": b"", "my/Train/b/y.heic": b""}
+    files["my/Train/b/z.png"] = png("red", mode="RGB")
+    data = write_tree(tmp_path / "data", files)
+    flags = ["--preset", "auto", "--kimg", "1", "--device", "cpu", "--dry-run"]
+    command = ["train", "--data", str(data), "--run", str(tmp_path / "run"), *flags]
+    assert main(command) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[:7] == [
+        "images         41 of 8x8 RGB",
+        "left out       1 that cannot be read",
+        "classes        2: a 20, b 21",
+        "note           training images are in Train (42), test images are in Test (4)",
+        "note           passed over 1 .heic, my/labels.csv, which are not read as images",
+        "note           40 of 41 images are grey and made RGB",
+        "note           cannot be read: a/x.png is not in a supported image format",
+    ]
+    assert any(line.startswith("auto           family ") for line in lines)
+    assert any(line.startswith("time           0.") for line in lines)

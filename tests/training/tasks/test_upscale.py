@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -115,11 +116,15 @@ def test_a_run_becomes_better_than_bicubic(data: PictureSet, tmp_path: Path) -> 
     assert lines[-1]["gain"] > 0.1
 
 
-@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
-def test_a_resumed_run_is_bit_identical(data: PictureSet, tmp_path: Path, precision: str) -> None:
+@pytest.mark.parametrize(
+    ("precision", "degrade"), [("float32", ()), ("bfloat16", ()), ("float32", ("noise", "jpeg"))]
+)
+def test_a_resumed_run_is_bit_identical(
+    data: PictureSet, tmp_path: Path, precision: str, degrade: tuple[str, ...]
+) -> None:
     """Through both stages: the game begins between the two halves."""
     game = {"adversarial_ratio": {"start": 0.0, "end": 0.5, "from_kimg": 0.02, "to_kimg": 0.03}}
-    config = config_of(precision=precision, **game)
+    config = config_of(precision=precision, degrade=degrade, **game)
     half = config.model_copy(update={"kimg": 0.016})
     whole = train(config, data, tmp_path / "whole", threads=1)
     train(half, data, tmp_path / "parts", threads=1)
@@ -143,6 +148,24 @@ def test_the_grid_shows_low_bicubic_ours_and_high(data: PictureSet, tmp_path: Pa
     assert np.array_equal(low[::2, ::2], low[1::2, 1::2])
     assert np.abs(ours[4:-4, 4:-4].astype(int) - bicubic[4:-4, 4:-4]).mean() < 1  # at step 0
     assert not np.array_equal(high, bicubic)
+
+
+def test_the_grid_degrades_the_low_resolution_as_training_does(data: PictureSet) -> None:
+    plain, degraded = (low_and_high(config_of(degrade=names), data) for names in ((), ("jpeg",)))
+    assert 0 < np.abs(plain[0].astype(int) - degraded[0]).mean() < 20
+    assert np.array_equal(plain[1], degraded[1])
+
+
+def test_the_grid_shows_a_picture_beside_its_own_low_resolution(data: PictureSet) -> None:
+    own = [replace(p, low=255 - p.pixels[::2, ::2]) for p in data.held_out]
+    low, high = low_and_high(config_of(), replace(data, held_out=own))
+    assert np.array_equal(255 - low, high)
+
+
+def low_and_high(config: TrainConfig, data: PictureSet) -> tuple[np.ndarray, np.ndarray]:
+    """The crops of the sample grid, every other pixel."""
+    images = Samples(config, data).draw(players_of(config, data).generator)[:, ::2, ::2]
+    return images[0::4], images[3::4]
 
 
 def test_a_snapshot_enlarges_pictures_of_any_size(data: PictureSet, tmp_path: Path) -> None:

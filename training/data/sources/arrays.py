@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from mirage.training.data.sources.image_folder import Source, state_of
+from mirage.training.data.sources.source import Source, state_of
 from mirage.training.errors import DataError
 
 UNSIGNED_BYTE = 0x08
@@ -76,11 +76,27 @@ def open_npz(path: Path, split: str) -> Source:
             if sizes[images_name] > MAX_ARRAY_BYTES:
                 raise ValueError(f"{images_name} has {sizes[images_name]} bytes; use an .npy file")
             images = stored[images_name]
-            labels = stored[labels_name] if labels_name in sizes else None
     except Exception as error:  # as above; np.load also returns plain arrays, which have no `zip`
         raise DataError(f"{path} cannot be used as .npz: {error}") from error
     state = (state_of(path), images_name)
-    return _source(path, state, images, lambda: _classes(path, images, labels))
+
+    def classes() -> Sequence[str] | None:
+        if labels_name not in sizes:
+            return None
+        return _classes(path, images, _read_labels(path, labels_name))
+
+    return _source(path, state, images, classes)
+
+
+def _read_labels(path: Path, name: str) -> np.ndarray:
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            return stored[name]
+    except Exception as error:  # as above
+        raise DataError(
+            f"the array {name} in {path} cannot be read: {error}; store integers or strings, or "
+            "pass --labels none"
+        ) from error
 
 
 def _chosen(path: Path, names: Sequence[str], split: str) -> tuple[str, str]:
@@ -92,10 +108,21 @@ def _chosen(path: Path, names: Sequence[str], split: str) -> tuple[str, str]:
     raise ValueError(f"it contains {', '.join(names) or 'nothing'}; name the images {allowed}")
 
 
+def is_idx(name: str) -> bool:
+    """Whether a file has a standard name of IDX images."""
+    return any(
+        name.rpartition("/")[2].removesuffix(".gz") in _idx_names(split) for split in IDX_PREFIX
+    )
+
+
+def _idx_names(split: str) -> tuple[str, str]:
+    prefix = IDX_PREFIX[split]
+    return f"{prefix}-images-idx3-ubyte", f"{prefix}-images.idx3-ubyte"
+
+
 def find_idx(path: Path, split: str) -> Path | None:
     """The IDX file of images with a standard name in a folder, or None."""
-    prefix = IDX_PREFIX[split]
-    for name in (f"{prefix}-images-idx3-ubyte", f"{prefix}-images.idx3-ubyte"):
+    for name in _idx_names(split):
         for file in (path / name, path / f"{name}.gz"):
             if file.exists():
                 return file
@@ -128,16 +155,31 @@ def _labels_beside(images: Path) -> Path | None:
 
 
 def _classes(path: Path, images: np.ndarray, labels: np.ndarray | None) -> Sequence[str] | None:
+    """The class of each image from labels [N] or [N, 1], or one-hot rows [N, classes]."""
     if labels is None:
         return None
-    labels = labels[:, 0] if labels.ndim == 2 and labels.shape[1] == 1 else labels
-    if labels.ndim != 1 or len(labels) != len(images) or labels.dtype.kind not in "iuU":
+    shape, numbers = labels.shape, labels
+    if labels.ndim == 2 and labels.shape[1] == 1:
+        numbers = labels[:, 0]
+    elif _is_one_hot(labels):
+        numbers = labels.argmax(1)
+    if numbers.dtype.kind in "bf" and np.array_equal(numbers, numbers.round()):
+        numbers = numbers.astype(np.int64)  # pandas and Keras write classes as floats
+    if numbers.ndim != 1 or len(numbers) != len(images) or numbers.dtype.kind not in "iuU":
         raise DataError(
-            f"{path.name} has images {images.shape} and labels {labels.shape} {labels.dtype}; "
+            f"{path.name} has images {images.shape} and labels {shape} {labels.dtype}; "
             "expected images [N, height, width] or [N, height, width, C] and labels [N] of "
-            "integers or strings"
+            "whole numbers or strings, or one-hot rows [N, classes]; or pass --labels none"
         )
-    return [str(label) for label in labels.tolist()]
+    return [str(label) for label in numbers.tolist()]
+
+
+def _is_one_hot(labels: np.ndarray) -> bool:
+    return (
+        labels.ndim == 2
+        and labels.dtype.kind in "biuf"
+        and bool(np.isin(labels, (0, 1)).all() and (labels.sum(1) == 1).all())
+    )
 
 
 def _source(

@@ -10,16 +10,17 @@ from PIL import Image, UnidentifiedImageError
 from tqdm import tqdm
 
 from mirage.training.data.options import DataOptions
-from mirage.training.data.sources.image import CHANNELS_OF_MODE, Form, normalise, to_pixels
-from mirage.training.data.sources.image_folder import Source
+from mirage.training.data.sources.image import Form, normalise, to_pixels
+from mirage.training.data.sources.source import Source
 from mirage.training.errors import DataError
 
-SAMPLED = 32
-"""Pictures, evenly spaced, that are read to find the shape of all."""
 CHUNK_IMAGES, CHUNK_BYTES = 64, 16 << 20
 """Upper bounds of one unit of work."""
 CHUNKS_AHEAD = 2
 """Chunks per thread that may be decoded but not yet written; bounds memory."""
+MAX_BROKEN = 0.01
+"""Share of broken pictures by default, but a few of them at least: one in `FEW_OF`, up to `FEW`."""
+FEW, FEW_OF = 3, 8
 NAMED = 20
 """Broken pictures that are reported by name."""
 
@@ -27,37 +28,6 @@ NAMED = 20
 def cpu_count() -> int:
     """CPUs that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def find_form(source: Source, options: DataOptions) -> Form:
-    """The image shape to decode to: from the options, else from a sample of the pictures.
-
-    Raises DataError if no sampled picture can be read, or the sides are not multiples of 4.
-    """
-    indices = np.unique(np.linspace(0, len(source) - 1, SAMPLED).astype(int)).tolist()
-    found = [_sampled(source, index, options) for index in indices]
-    readable = [picture for picture in found if isinstance(picture, Image.Image)]
-    if not readable:
-        raise DataError(
-            f"none of {len(found)} images of {source.place} can be read; "
-            f"{source.names[indices[0]]}: {found[0]}"
-        )
-    width, height = options.size or readable[0].size
-    if width % 4 or height % 4:
-        near = f"{max(4, width // 4 * 4)}x{max(4, height // 4 * 4)}"
-        raise DataError(
-            f"the images of {source.place} are {width}x{height}; sides must be multiples of 4, "
-            f"pass --size {near} (width x height)"
-        )
-    channels = max(CHANNELS_OF_MODE[picture.mode] for picture in readable)
-    return Form(width, height, options.channels or channels)
-
-
-def _sampled(source: Source, index: int, options: DataOptions) -> Image.Image | str:
-    try:
-        return normalise(source.picture(index), options)
-    except Exception as error:  # see `_decoded`
-        return _reason(error)
 
 
 def decode(
@@ -70,8 +40,9 @@ def decode(
     """Decode all images in order and pass them to `write` in chunks uint8 [n, H, W, C].
 
     Returns (index, reason) of each broken picture; these are left out. Raises DataError if more
-    than `max_broken` of the pictures are broken, or one has another shape than the others.
+    than `allowed_broken` of the pictures are broken, or one has another shape than the others.
     """
+    options = options.model_copy(update={"channels": form.channels})
     broken: list[tuple[int, str]] = []
     with tqdm(total=len(source), desc="decoding", unit="img") as bar:
         for start, images in _chunks(source, form, options, workers or cpu_count()):
@@ -88,12 +59,21 @@ def decode(
 
 
 def check_broken(place: str, broken: int, count: int, options: DataOptions) -> None:
-    """Raise DataError if more than `max_broken` of the pictures are broken."""
-    if broken > options.max_broken * count:
+    """Raise DataError if more than `allowed_broken` of the pictures are broken."""
+    if broken > (allowed := allowed_broken(count, options)):
+        share = f"{options.max_broken or MAX_BROKEN:.0%}"
+        few = f" or {int(allowed)}" if options.max_broken is None else ""
         raise DataError(
             f"{broken} of {count} images in {place} cannot be read; at most "
-            f"{options.max_broken:.0%} may be broken (--max-broken)"
+            f"{share}{few} may be broken (--max-broken)"
         )
+
+
+def allowed_broken(count: int, options: DataOptions) -> float:
+    """How many of `count` pictures may be broken."""
+    if options.max_broken is not None:
+        return options.max_broken * count
+    return max(MAX_BROKEN * count, min(FEW, count // FEW_OF))
 
 
 def _report(bar: tqdm, name: str, reason: str, number: int) -> None:
@@ -137,10 +117,11 @@ def _decoded(source: Source, index: int, form: Form, options: DataOptions) -> np
     except DataError as error:
         raise DataError(f"{source.names[index]} {error}") from error
     except Exception as error:  # Pillow raises many types for damaged files
-        return _reason(error)
+        return reason_of(error)
 
 
-def _reason(error: Exception) -> str:
+def reason_of(error: Exception) -> str:
+    """Why a picture cannot be read, from an error while reading it."""
     if isinstance(error, UnidentifiedImageError):  # its message has only a memory address
         return "is not in a supported image format"
     return str(error) or type(error).__name__

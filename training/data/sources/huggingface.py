@@ -2,7 +2,7 @@
 
 import importlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +10,12 @@ from PIL import Image
 
 from mirage.training.data.options import AUTO, NONE
 from mirage.training.data.sources.image import open_picture, read_file
-from mirage.training.data.sources.image_folder import Source
+from mirage.training.data.sources.source import Source, state_of
 from mirage.training.errors import DataError, UsageError
+from mirage.training.extras import how_to_install
 
 PREFIX = "hf:"
+PARQUET = ".parquet"
 SAVED = ("state.json", "dataset_dict.json")
 """Files that mark a folder written by `save_to_disk`."""
 
@@ -25,6 +27,11 @@ class Address:
     name: str
     config: str | None
     split: str | None
+
+
+def is_table(data: str) -> bool:
+    """Whether --data is a table, whose classes --labels names by their column."""
+    return data.startswith(PREFIX) or data.lower().endswith(PARQUET)
 
 
 def read_address(text: str) -> Address:
@@ -46,11 +53,24 @@ def open_hub(text: str, split: str, labels: str) -> Source:
     address = read_address(text)
     splits = _load(address)
     name = _split_of(address, list(splits), split)
-    table = splits[name]
-    images = _image_column(text, table)
-    column = _label_column(text, table, labels)
+    return _source(f"{text.partition('@')[0]}@{name}", splits[name], labels)
+
+
+def open_parquet(path: Path, labels: str) -> Source:
+    """Open the pictures in a column of encoded images of a .parquet file; labels: as `open_hub`."""
+    try:
+        table = _package().Dataset.from_parquet(str(path))
+    except DataError:
+        raise
+    except Exception as error:  # pyarrow and `datasets` raise many types
+        raise DataError(f"{path} cannot be read as Parquet: {error}") from error
+    return replace(_source(str(path), table, labels), state=state_of(path))
+
+
+def _source(place: str, table: Any, labels: str) -> Source:
+    images = _image_column(place, table)
+    column = _label_column(place, table, labels)
     table = table.cast_column(images, _package().Image(decode=False))
-    place = f"{text.partition('@')[0]}@{name}"
 
     def picture(index: int) -> Image.Image:
         stored = table[index][images]
@@ -64,6 +84,7 @@ def open_hub(text: str, split: str, labels: str) -> Source:
         names=[str(number) for number in range(len(table))],
         picture=picture,
         classes=lambda: None if column is None else _classes(place, table, column),
+        is_table=True,
     )
 
 
@@ -72,8 +93,8 @@ def _package() -> Any:
         return importlib.import_module("datasets")
     except ImportError as error:
         raise DataError(
-            "Hugging Face data sets need the package `datasets`; "
-            "install the extra hf: pip install 'mirage-gan[hf]'"
+            "Hugging Face data sets and .parquet files need the package `datasets`; "
+            + how_to_install("hf")
         ) from error
 
 
@@ -98,10 +119,21 @@ def _split_of(address: Address, splits: Sequence[str], split: str) -> str:
 
 
 def _image_column(text: str, table: Any) -> str:
-    found = [name for name, feature in table.features.items() if type(feature).__name__ == "Image"]
+    found = [
+        name
+        for name, feature in table.features.items()
+        if type(feature).__name__ == "Image" or _is_encoded(feature)
+    ]
     if not found:
         raise DataError(f"{text} has no column of images; it has {', '.join(table.features)}")
     return found[0]
+
+
+def _is_encoded(feature: Any) -> bool:
+    """Whether a column has bytes, or the bytes and paths of files, as image columns are stored."""
+    if isinstance(feature, dict):
+        return set(feature) == {"bytes", "path"}
+    return getattr(feature, "dtype", "") in ("binary", "large_binary")
 
 
 def _label_column(text: str, table: Any, labels: str) -> str | None:

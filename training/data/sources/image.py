@@ -13,13 +13,21 @@ from mirage.training.errors import DataError
 
 FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP", "TIFF", "PPM")
 """Accepted formats. Data are untrusted, and others of Pillow run programs or read more files."""
-SUFFIXES = tuple(".png .jpg .jpeg .bmp .gif .webp .tif .tiff .ppm .pgm".split())
+SUFFIXES = tuple(
+    (
+        ".png .apng .jpg .jpeg .jpe .jfif .jif .bmp .dib .gif .webp .tif .tiff .ppm .pgm .pbm .pnm"
+    ).split()
+)
 MODE_OF_CHANNELS = {1: "L", 3: "RGB", 4: "RGBA"}
 CHANNELS_OF_MODE = {mode: channels for channels, mode in MODE_OF_CHANNELS.items()}
 GREY_MODES = {"1", "L", "LA", "La", "I;16"}
 MAX_FILE_BYTES = 256 << 20
 MAX_PIXELS = (1 << 30) // 4 // 3
 """89 megapixels, 358 MB as RGBA per thread: the size above which Pillow warns of bombs."""
+PNG_START = b"\x89PNG\r\n\x1a\n"
+PNG_TEXTS = (b"tEXt", b"zTXt", b"iTXt", b"iCCP")
+MAX_TEXT_BYTES = 1024
+"""Compressed texts can grow a thousandfold, and Pillow's limit is a megabyte."""
 DRAFT = 2
 """JPEGs are decoded at 1/2, 1/4 or 1/8 of their size if that is at least this many times `size`."""
 
@@ -50,6 +58,7 @@ def open_picture(content: bytes) -> Image.Image:
 
     Raises ValueError for more than `MAX_PIXELS`, and Pillow's errors for damaged content.
     """
+    content = without_large_texts(content)
     picture = Image.open(io.BytesIO(content), formats=FORMATS)
     if picture.width * picture.height > MAX_PIXELS:
         raise ValueError(
@@ -58,20 +67,46 @@ def open_picture(content: bytes) -> Image.Image:
     return picture
 
 
-def read_file(path: Path) -> bytes:
-    """Read a regular file of at most `MAX_FILE_BYTES`; raises OSError or ValueError."""
+def without_large_texts(content: bytes) -> bytes:
+    """A PNG file without large texts and colour profiles, for which Pillow rejects the picture.
+
+    Other content is returned as it is, and so is the rest of a PNG from a damaged chunk on.
+    """
+    if not content.startswith(PNG_START):
+        return content
+    kept, start, position = [], 0, len(PNG_START)
+    while position + 8 <= len(content):
+        size = int.from_bytes(content[position : position + 4])
+        end = position + 12 + size  # length, type, data, checksum
+        if content[position + 4 : position + 8] in PNG_TEXTS and size > MAX_TEXT_BYTES:
+            kept.append(content[start:position])
+            start = end
+        position = end
+    return b"".join([*kept, content[start:]]) if kept else content
+
+
+def read_file(path: Path, limit: int | None = None) -> bytes:
+    """Read a regular file, or its first `limit` bytes; raises OSError or ValueError."""
     if path.exists() and not path.is_file():
         raise ValueError("is not a regular file")  # reading a named pipe would block
     with path.open("rb") as file:
-        return read_bounded(file)
+        return read_bounded(file, limit)
 
 
-def read_bounded(file: IO[bytes]) -> bytes:
-    """Read the rest of a file; raises ValueError for more than `MAX_FILE_BYTES`."""
-    content = file.read(MAX_FILE_BYTES + 1)
-    if len(content) > MAX_FILE_BYTES:
-        raise ValueError(f"has more than {MAX_FILE_BYTES >> 20} MiB")
+def read_bounded(file: IO[bytes], limit: int | None = None) -> bytes:
+    """Read the rest of a file, or its next `limit` bytes.
+
+    Raises ValueError for more than `MAX_FILE_BYTES`.
+    """
+    content = file.read(MAX_FILE_BYTES + 1 if limit is None else limit)
+    check_bytes(len(content))
     return content
+
+
+def check_bytes(size: int) -> None:
+    """Raise ValueError for more than `MAX_FILE_BYTES`."""
+    if size > MAX_FILE_BYTES:
+        raise ValueError(f"has more than {MAX_FILE_BYTES >> 20} MiB")
 
 
 def normalise(picture: Image.Image, options: DataOptions) -> Image.Image:

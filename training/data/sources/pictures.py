@@ -13,11 +13,11 @@ from pydantic import BaseModel, ConfigDict, Field
 from tqdm import tqdm
 
 from mirage.training.data.groups import held_out_groups
-from mirage.training.data.load import open_source
-from mirage.training.data.options import NONE, DataOptions
+from mirage.training.data.options import AUTO, NONE, DataOptions
 from mirage.training.data.sources.decode import cpu_count
 from mirage.training.data.sources.image import normalise
-from mirage.training.data.sources.image_folder import Source
+from mirage.training.data.sources.kinds import open_source
+from mirage.training.data.sources.source import Source
 from mirage.training.errors import DataError
 
 MAX_BYTES = 16 << 30
@@ -33,7 +33,7 @@ class PictureOptions(BaseModel):
     factors add one copy of each picture per factor, which shows details at several scales.
     held_out: per cent of the pictures held out, chosen by a hash of the folder of a picture, so
     that related pictures stay together, or of its content if there are no folders; at least one
-    group is held out.
+    group is held out. split: as in `DataOptions`; only training pictures are read.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -41,6 +41,7 @@ class PictureOptions(BaseModel):
     shrink: tuple[Annotated[int, Field(ge=1, le=8)], ...] = Field((1,), min_length=1)
     held_out: float = Field(5, gt=0, lt=100)
     channels: Literal[1, 3] = 3
+    split: str = AUTO
 
 
 @dataclass(frozen=True)
@@ -62,12 +63,14 @@ class PictureSet:
     """The training and held-out pictures of a run of task `upscale`.
 
     fingerprint: sha256 of the training pixels, including the low resolution where it is given.
+    notes: what was found in the data, as sentences for people.
     """
 
     pictures: Sequence[Picture]
     held_out: Sequence[Picture]
     fingerprint: str
     options: PictureOptions
+    notes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.pictures)
@@ -98,8 +101,8 @@ def load_pictures(
     same pictures under the same names at exactly 1/scale of the size. Raises DataError if pictures
     cannot be read, are smaller than a crop, or have no low-resolution counterpart.
     """
-    source = open_source(data, "train", NONE)
-    twins = _twins(open_source(low, "train", NONE), source) if low else None
+    source = open_source(data, "train", NONE, options.split)
+    twins = _twins(open_source(low, "train", NONE, options.split), source) if low else None
     with ThreadPoolExecutor(cpu_count()) as pool:
         read = pool.map(lambda place: _read(source, place, options, twins), range(len(source)))
         bar = tqdm(read, total=len(source), desc="reading", unit="picture")
@@ -107,7 +110,7 @@ def load_pictures(
     _check_room(source, pictures)
     _check_sizes(source, pictures, least, twins is not None)
     kept, held_out = _hold_out(source, pictures, options.held_out)
-    return PictureSet(kept, held_out, _fingerprint(kept), options)
+    return PictureSet(kept, held_out, _fingerprint(kept), options, source.notes)
 
 
 def _twins(twins: Source, source: Source) -> dict[str, tuple[Source, int]]:

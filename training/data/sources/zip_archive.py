@@ -2,14 +2,13 @@
 
 import zipfile
 import zlib
-from dataclasses import replace
 from pathlib import Path
 
-from PIL import Image
-
-from mirage.training.data.sources import image_folder
-from mirage.training.data.sources.image import open_picture, read_bounded
-from mirage.training.data.sources.image_folder import Source, state_of
+from mirage.training.data.options import AUTO
+from mirage.training.data.sources.file_tree import FileTree, is_hidden, pictures_of
+from mirage.training.data.sources.image import read_bounded
+from mirage.training.data.sources.layout import member_name, parents_of
+from mirage.training.data.sources.source import Source, state_of
 from mirage.training.errors import DataError
 
 ENCRYPTED = 0x1
@@ -17,26 +16,36 @@ READ_ERRORS = (OSError, EOFError, ValueError, RuntimeError, zipfile.BadZipFile, 
 """RuntimeError includes NotImplementedError, which unsupported compression methods raise."""
 
 
-def open_archive(path: Path, split: str) -> Source:
-    """Open the pictures in a ZIP file; if its top folders are splits, those of `split`.
+def open_archive(path: Path, split: str, splits: str = AUTO) -> Source:
+    """Open the pictures in a ZIP file; if it has splits, those of `split`.
 
     Raises DataError if it is damaged, encrypted, has duplicate names, or names paths outside of it.
     """
+    return pictures_of(list_archive(path), split, splits)
+
+
+def list_archive(path: Path) -> FileTree:
+    """List the visible members of a ZIP file; raises as `open_archive`."""
     archive = _opened(path)
-    members = {_safe(path, info.filename): info for info in archive.infolist()}
-    if len(members) < len(archive.infolist()):
-        raise DataError(f"{path} contains two files of one name")
-    members = {name: info for name, info in members.items() if not image_folder.is_hidden(name)}
+    members: dict[str, zipfile.ZipInfo] = {}
+    folders: set[str] = set()
+    for info in archive.infolist():
+        name = member_name(str(path), info.filename)
+        if not name or is_hidden(name):
+            continue
+        folders |= parents_of(name)
+        if info.is_dir() or info.filename.endswith("\\"):
+            folders.add(name)
+        elif members.setdefault(name, info) is not info:
+            raise DataError(f"{path} contains two files of one name, {name}")
     if locked := [name for name, info in members.items() if info.flag_bits & ENCRYPTED]:
         raise DataError(f"{path} is encrypted ({locked[0]}); use a ZIP file without a password")
-    tops = {name.split("/")[0] for name in members}
-    if not image_folder.has_splits(tops):
-        return _source(path, archive, members)
-    prefix = f"{split if split in tops else 'train'}/"
-    inside = {
-        name.removeprefix(prefix): members[name] for name in members if name.startswith(prefix)
-    }
-    return replace(_source(path, archive, inside), prefix=prefix)
+
+    def read(name: str, limit: int | None) -> bytes:
+        with archive.open(members[name]) as file:
+            return read_bounded(file, limit)
+
+    return FileTree(str(path), list(members), sorted(folders), read, lambda names: state_of(path))
 
 
 def _opened(path: Path) -> zipfile.ZipFile:
@@ -44,44 +53,3 @@ def _opened(path: Path) -> zipfile.ZipFile:
         return zipfile.ZipFile(path)
     except READ_ERRORS as error:
         raise DataError(f"{path} is not a complete ZIP file: {error}") from error
-
-
-def _safe(path: Path, name: str) -> str:
-    """A member's name with forward slashes; raises DataError for absolute names and `..`."""
-    plain = name.replace("\\", "/")
-    parts = plain.split("/")
-    if plain.startswith("/") or ".." in parts or ":" in parts[0] or not plain.strip("/"):
-        raise DataError(f"{path} names the file {name[:80]!r}, which is outside of it")
-    return plain
-
-
-def _source(path: Path, archive: zipfile.ZipFile, members: dict[str, zipfile.ZipInfo]) -> Source:
-    names = image_folder.in_order(name for name in members if image_folder.is_picture(name))
-    if not names:
-        raise DataError(f"--data is {path}; it contains no images")
-    folders = {name.split("/")[0] for name in members if "/" in name}
-
-    def picture(index: int) -> Image.Image:
-        return open_picture(_read(archive, members[names[index]]))
-
-    labels = members.get(image_folder.LABELS_FILE)
-    return Source(
-        place=str(path),
-        state=state_of(path),
-        names=names,
-        picture=picture,
-        classes=lambda: image_folder.classes_of(str(path), names, folders),
-        labels_file=(image_folder.LABELS_FILE, _labels(path, archive, labels)) if labels else None,
-    )
-
-
-def _labels(path: Path, archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:
-    try:
-        return _read(archive, member)
-    except READ_ERRORS as error:
-        raise DataError(f"{member.filename} in {path} cannot be read: {error}") from error
-
-
-def _read(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:
-    with archive.open(member) as file:
-        return read_bounded(file)

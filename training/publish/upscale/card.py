@@ -3,12 +3,13 @@
 from collections.abc import Iterator, Mapping
 
 from mirage.bundle.format.manifest import Description, PictureModel
-from mirage.training.evaluation.restoration import COLUMNS, OURS, RestorationCard
+from mirage.training.evaluation.restoration import COLUMNS, OURS, RestorationCard, degraded_by
 from mirage.training.publish.model_card import (
     ModelCard,
     credits_of,
     data_and_licence,
     front_matter,
+    limits_of,
     training_line,
 )
 
@@ -50,10 +51,7 @@ def upscaler_card(
             "",
             training_line(description),
             "",
-            "## Limits",
-            "",
-            LIMITS,
-            "",
+            *limits_of(card, LIMITS),
             *credits_of(card),
         ]
     )
@@ -85,7 +83,8 @@ def _scores(description: Description, scores: Mapping[str, RestorationCard]) -> 
         yield from ("Not scored.", "")
     for name, card in scores.items():
         own = card.data_fingerprint == description.training.data_fingerprint
-        yield f"### {name}: {card.pictures} {'held-out' if own else 'other'} pictures"
+        kind = f"{'held-out' if own else 'other'} pictures{degraded_by(card.degrade)}"
+        yield f"### {name}: {card.pictures} {kind}"
         yield ""
         yield from _table(card)
         yield ""

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import nn
 
 from mirage.bundle.format.golden import Case, Golden, golden_pictures, golden_tile
 from mirage.bundle.format.interface import picture_tensors
@@ -21,12 +22,16 @@ MULTIPLE = 1
 
 
 def export_upscaler(snapshot: UpscalerSnapshot) -> bytes:
-    """The served graph of pictures of any number and size, in one file without external data."""
+    """The served graph of a snapshot, in one file without external data."""
+    return export_network(snapshot.upscaler, snapshot.architecture.channels)
+
+
+def export_network(network: nn.Module, channels: int) -> bytes:
+    """A network of pictures in [-1, 1] as a graph of uint8 pictures of any number and size."""
     sizes = {0: ("N", MAX_IMAGES), 1: ("H", MAX_SIDE), 2: ("W", MAX_SIDE)}
     free = {axis: torch.export.Dim(name, min=1, max=most) for axis, (name, most) in sizes.items()}
-    pictures = torch.zeros(2, 24, 32, snapshot.architecture.channels, dtype=torch.uint8)
-    module = ServedUpscaler(snapshot.upscaler).eval()
-    return to_onnx(module, {"pictures": pictures}, free)
+    pictures = torch.zeros(2, 24, 32, channels, dtype=torch.uint8)
+    return to_onnx(ServedUpscaler(network).eval(), {"pictures": pictures}, free)
 
 
 def make_golden(snapshot: UpscalerSnapshot) -> Golden:

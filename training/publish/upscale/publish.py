@@ -42,12 +42,13 @@ def publish_upscaler(
 
     data: the run's data sheet. model: the graph, if it was exported before. Scores are those that
     lie beside the snapshot: all of them stand in the model card, and in the manifest those of the
-    largest set that was held out of the data, whose sheet becomes the samples. Other pictures are
-    never shown. Answers as `publish_contents`. Raises ExportError when the graph does not make
-    PyTorch's images, whole and in tiles, and BundleError when the store refuses it.
+    largest set that was held out of the data, if possible degraded as in training, whose sheet
+    becomes the samples. Other pictures are never shown. Answers as `publish_contents`. Raises
+    ExportError when the graph does not make PyTorch's images, whole and in tiles, and BundleError
+    when the store refuses it.
     """
     cards = read_cards(snapshot.path)
-    own = own_set(cards, data["fingerprint"])
+    own = own_set(cards, data["fingerprint"], config.degrade)
     scores = manifest_scores(cards[own]) if own else {}
     description = describe_upscaler(snapshot, config, data, scores)
     text = partial(

@@ -26,7 +26,7 @@ HELD_OUT = "held-out"
 
 
 class UpscalerPublisher:
-    """Scored on the pictures that were held out of the data."""
+    """Scored on the pictures that were held out of the data, degraded as in training."""
 
     def __init__(self, config: TrainConfig, data: PictureSet, threads: int | None) -> None:
         self.config, self.data, self.threads = config, data, threads or 0
@@ -38,8 +38,9 @@ class UpscalerPublisher:
         card = self._card(model)
         file = restoration_file(snapshot, HELD_OUT)
         write_card(file, card)
-        enlarge, pictures = enlarger(model, self.threads), self.data.held_out
-        sheet = comparison_sheet(enlarge, pictures, card.worst, self.config.scale)
+        config, enlarge = self.config, enlarger(model, self.threads)
+        pictures = self.data.held_out
+        sheet = comparison_sheet(enlarge, pictures, card.worst, config.scale, config.degrade)
         Image.fromarray(sheet).save(file.with_suffix(".png"))
         return manifest_scores(card)
 
@@ -47,8 +48,10 @@ class UpscalerPublisher:
         return manifest_scores(self._card(model))
 
     def _card(self, model: bytes) -> RestorationCard:
-        enlarge, fingerprint = enlarger(model, self.threads), self.data.fingerprint
-        return score_restoration(enlarge, self.data.held_out, self.config.scale, fingerprint)
+        config, data, enlarge = self.config, self.data, enlarger(model, self.threads)
+        return score_restoration(
+            enlarge, data.held_out, config.scale, data.fingerprint, config.degrade
+        )
 
     def check_kind(self, released: Manifest) -> None:
         scale, channels = self.config.scale, self.data.options.channels

@@ -22,7 +22,14 @@ def _score(card: RestorationCard, value: float, floor: float | None = None) -> S
     return Score(value=value, floor=floor, n=card.pictures)
 
 
-def own_set(cards: Mapping[str, RestorationCard], data_fingerprint: str) -> str | None:
-    """The name of the largest set of pictures that were held out of these data."""
+def own_set(
+    cards: Mapping[str, RestorationCard], data_fingerprint: str, degrade: tuple[str, ...] = ()
+) -> str | None:
+    """The name of the largest set of pictures that were held out of these data.
+
+    Sets that are degraded as in training come first.
+    """
     own = [name for name, card in cards.items() if card.data_fingerprint == data_fingerprint]
-    return max(own, key=lambda name: cards[name].pictures, default=None)
+    return max(
+        own, key=lambda name: (cards[name].degrade == degrade, cards[name].pictures), default=None
+    )

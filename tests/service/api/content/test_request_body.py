@@ -183,7 +183,7 @@ def test_a_list_is_counted_before_its_items_are_looked_at(
 
 
 def test_directions_are_counted_before_they_are_looked_at() -> None:
-    with pytest.raises(InvalidValue, match="directions is a object of 65; at most 64 are allowed"):
+    with pytest.raises(InvalidValue, match="directions is an object of 65; at most 64 are allowed"):
         read(json.dumps({"directions": {f"bad{n}": "bad" for n in range(65)}}).encode())
     with pytest.raises(InvalidValue, match="directions are 65; at most 64 are allowed"):
         read(b"", OCTETS, "directions=" + ",".join(["bad"] * 65))

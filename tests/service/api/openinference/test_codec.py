@@ -280,11 +280,14 @@ def test_a_byte_order_mark_is_skipped() -> None:
 @pytest.mark.parametrize(
     ("fields", "names"),
     [
-        (wanted(**{f"x{n}": 0 for n in range(65)}), "the body is a object of 66; at most 64 memb"),
-        (wanted(parameters={f"x{n}": 0 for n in range(65)}), "parameters is a object of 65; at mo"),
+        (wanted(**{f"x{n}": 0 for n in range(65)}), "the body is an object of 66; at most 64 memb"),
+        (
+            wanted(parameters={f"x{n}": 0 for n in range(65)}),
+            "parameters is an object of 65; at mo",
+        ),
         (
             {"inputs": [latents(parameters={f"x{n}": 0 for n in range(65)})]},
-            "is a object of 65; at",
+            "is an object of 65; at",
         ),
     ],
 )

@@ -2,6 +2,7 @@
 
 import asyncio
 import io
+import threading
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -15,10 +16,11 @@ from starlette.types import Message
 
 from mirage.bundle.store.release import Canary, release
 from mirage.service.app import create_app
+from mirage.service.batching.batch_runner import BatchRunner
 from mirage.service.batching.batcher import Batcher
-from mirage.service.batching.executor import BatchRunner
 from mirage.service.errors import InternalError
 from mirage.service.settings import Settings
+from mirage.service.telemetry.logging import CLIENT_LEFT
 from tests.service.api.pictures.conftest import Serving
 from tests.service.helpers.pictures import encoded, enlarge, noise, zipped
 from tests.service.helpers.requests import pixels, problem
@@ -179,7 +181,7 @@ def test_pngs_are_compressed_as_set(
 
 
 def test_a_tile_that_fails_after_the_head_does_not_look_like_an_end(
-    upscaler: TestClient, monkeypatch: pytest.MonkeyPatch
+    upscaler: TestClient, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     whole = Batcher.stream
 
@@ -189,9 +191,12 @@ def test_a_tile_that_fails_after_the_head_does_not_look_like_an_end(
             raise InternalError("the images could not be made")
 
     monkeypatch.setattr(Batcher, "stream", cut_off)
-    messages = ask(upscaler, encoded(noise(400, 300, 3)), fails=True)
+    messages = ask(upscaler, encoded(noise(400, 300, 3)))
     assert messages[0]["status"] == 200
     assert all(message.get("more_body", True) for message in messages)
+    assert [record.getMessage() for record in caplog.records if record.levelname != "INFO"] == [
+        "answer is incomplete: internal-error"
+    ]
 
 
 def test_tiles_of_a_client_who_leaves_are_not_made(
@@ -218,13 +223,26 @@ def test_tiles_of_a_client_who_leaves_are_not_made(
     assert "mirage_abandoned_total 1.0" in client.get("/metrics").text
 
 
+def test_pictures_of_clients_who_leave_while_they_wait_are_not_looked_at(
+    upscaler: TestClient,
+) -> None:
+    assert isinstance(upscaler.app, FastAPI)
+    done = threading.Event()
+    # The only encoding thread is busy, so the answer comes only if nothing waits for it.
+    upscaler.app.state.service.encoders.submit(done.wait)
+    try:
+        messages = ask(upscaler, encoded(noise(8, 8, 3)), leaves_after=0)
+    finally:
+        done.set()
+    assert messages[0]["status"] == CLIENT_LEFT
+
+
 def ask(
     client: TestClient,
     body: bytes,
     *,
     query: bytes = b"",
     leaves_after: int | None = None,
-    fails: bool = False,
 ) -> list[Message]:
     """What the application sends, on the loop that its models are on.
 
@@ -258,12 +276,10 @@ def ask(
             if leaves_after is not None and len(sent) >= leaves_after:
                 leaving.set()
 
+        if leaves_after == 0:
+            leaving.set()
         await app(scope, receive, send)
 
     assert client.portal is not None
-    if fails:
-        with pytest.raises(RuntimeError, match="response already started"):
-            client.portal.call(call)
-    else:
-        client.portal.call(call)
+    client.portal.start_task_soon(call).result(timeout=60)
     return sent

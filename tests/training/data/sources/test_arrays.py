@@ -89,7 +89,10 @@ def test_reads_a_coloured_idx_file_without_classes(tmp_path: Path) -> None:
         (IMAGES.reshape(20, 64), r"has images uint8 \(20, 64\)"),
         (COLOURED.transpose(0, 3, 1, 2), "channels come last"),
         (IMAGES[:0], "no images"),
-        (np.zeros((2, 6, 6), np.uint8), "are 6x6; sides must be multiples of 4, pass --size 4x4"),
+        (
+            np.zeros((2, 6, 6), np.uint8),
+            "are 6x6; .* pass --size 8x8 --crop pad .* --size 4x4 to shrink",
+        ),
     ],
 )
 def test_names_the_fault_of_an_array(tmp_path: Path, images: np.ndarray, said: str) -> None:
@@ -201,3 +204,28 @@ def test_any_bytes_give_an_idx_array_or_a_data_error(
     path.write_bytes(content)
     with contextlib.suppress(DataError):
         assert read_idx(path).dtype == np.uint8
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        np.arange(20) % 2.0,
+        (np.arange(20) % 2).astype(bool),
+        np.eye(2)[np.arange(20) % 2],
+        np.eye(2, dtype=np.int64)[np.arange(20) % 2],
+    ],
+)
+def test_reads_floats_and_one_hot_rows_as_classes(tmp_path: Path, labels: np.ndarray) -> None:
+    np.savez(tmp_path / "a.npz", images=IMAGES[:20], labels=labels)
+    data = load_dataset(tmp_path / "a.npz", cache=tmp_path)
+    assert data.labels.tolist() == [0, 1] * 10
+    assert data.classes == ("0", "1")
+
+
+def test_object_arrays_matter_only_if_they_are_wanted(tmp_path: Path) -> None:
+    labels = np.array(["a", "b"] * 10, object)
+    np.savez(tmp_path / "a.npz", images=IMAGES[:20], labels=labels, meta=labels)
+    with pytest.raises(DataError, match=r"array labels in .* cannot be read.*--labels none"):
+        load_dataset(tmp_path / "a.npz", cache=tmp_path)
+    data = load_dataset(tmp_path / "a.npz", options=DataOptions(labels="none"), cache=tmp_path)
+    assert len(data) == 20

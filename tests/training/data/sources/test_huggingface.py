@@ -39,7 +39,7 @@ def test_names_the_missing_package_and_its_extra(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "datasets", None)
-    with pytest.raises(DataError, match=r"need the package `datasets`; .*mirage-gan\[hf\]"):
+    with pytest.raises(DataError, match=r"need the package `datasets`; .*-e '\.\[hf\]'"):
         load_dataset("hf:anything", cache=tmp_path)
 
 
@@ -129,3 +129,22 @@ def test_names_the_fault_of_a_table(tmp_path: Path, datasets, change, said: str)
 def test_names_a_data_set_that_cannot_be_loaded(tmp_path: Path, datasets) -> None:
     with pytest.raises(DataError, match=r"hf:\./nowhere cannot be loaded: "):
         load_dataset("hf:./nowhere", cache=tmp_path)
+
+
+def test_reads_parquet_files_of_encoded_images(tmp_path: Path, datasets) -> None:
+    path = tmp_path / "train.parquet"
+    table(datasets).to_parquet(str(path))
+    data = load_dataset(path, cache=tmp_path)
+    np.testing.assert_array_equal(data.images, IMAGES)
+    assert data.classes == ("left", "right")
+    plain = datasets.Dataset.from_dict({"picture": [png(1), png(2)], "kind": ["a", "b"]})
+    plain.to_parquet(str(tmp_path / "plain.parquet"))
+    options = DataOptions(labels="kind")
+    data = load_dataset(tmp_path / "plain.parquet", options=options, cache=tmp_path)
+    assert (data.images[:, 0, 0, 0].tolist(), data.classes) == ([1, 2], ("a", "b"))
+
+
+def test_names_a_damaged_parquet_file(tmp_path: Path, datasets) -> None:
+    (tmp_path / "a.parquet").write_bytes(b"PAR1")
+    with pytest.raises(DataError, match=r"a.parquet cannot be read as Parquet"):
+        load_dataset(tmp_path / "a.parquet", cache=tmp_path)

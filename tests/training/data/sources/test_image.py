@@ -1,3 +1,6 @@
+import struct
+import zlib
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -189,3 +192,17 @@ def test_rejects_a_picture_of_another_shape(picture: Image.Image, channels: int,
 def test_does_not_open_postscript() -> None:
     with pytest.raises(OSError, match="cannot identify"):
         open_picture(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 8 8\n")
+
+
+@pytest.mark.parametrize("after", [False, True])
+def test_large_texts_and_profiles_do_not_matter(after: bool) -> None:
+    """Pillow rejects compressed texts of more than a megabyte, but the pixels are whole."""
+    plain = encode(Image.new("L", (8, 8), 7))
+    packed = zlib.compress(bytes(2 << 20))
+    chunks = b"".join(
+        struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+        for kind, body in ((b"zTXt", b"k\0\0" + packed), (b"iCCP", b"k\0\0" + packed))
+    )
+    place = len(plain) - 12 if after else 33  # before IEND, or after IHDR
+    content = plain[:place] + chunks + plain[place:]
+    assert read(content, 1, (8, 8)).max() == 7

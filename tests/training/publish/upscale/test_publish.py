@@ -99,6 +99,19 @@ def test_without_scores_the_samples_are_the_runs_grid(run: Run, tmp_path: Path) 
     assert "Not scored." in (path / "README.md").read_text()
 
 
+def test_scores_of_pictures_degraded_as_in_training_come_first(
+    data: PictureSet, tmp_path: Path
+) -> None:
+    run = trained_run(tmp_path / "run", data, degrade=("jpeg",))
+    score(run, data, "all")
+    card = score(run, replace(data, held_out=data.held_out[:2]), "all-jpeg", degrade=("jpeg",))
+    path = publish_run(run, tmp_path / "models" / "toy")
+    assert load_bundle(path).manifest.scores["psnr_y"].value == card.scores["model"]["psnr_y"]
+    text = (path / "README.md").read_text()
+    assert "### all-jpeg: 2 held-out pictures, degraded by jpeg" in text
+    assert "### all: 3 held-out pictures\n" in text
+
+
 def test_the_manifest_has_the_scores_of_the_largest_set_that_was_held_out(
     run: Run, data: PictureSet, tmp_path: Path
 ) -> None:

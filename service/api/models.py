@@ -1,4 +1,4 @@
-"""Routes for models, health and metrics."""
+"""Routes for models: their list, descriptions, samples and cards."""
 
 from typing import Annotated
 
@@ -9,19 +9,14 @@ from starlette.responses import Response
 from mirage.service.api.content.attachment import CARD, SAMPLES, find_attachment
 from mirage.service.api.document.parts import BINARY, TEXT, Responses, content, header, refusals
 from mirage.service.api.model_info import ModelDetail, ModelList, describe_model, list_known
-from mirage.service.api.schemas import Status
 from mirage.service.api.state import Service, service_of
 from mirage.service.errors import (
-    Draining,
-    EngineStuck,
     InvalidValue,
-    MetricsUnavailable,
     ModelRefused,
     NoSuchModel,
     NotFound,
     NotReady,
 )
-from mirage.service.telemetry.aggregation import MetricsLost
 
 IMMUTABLE = "max-age=31536000, immutable"
 Name = Annotated[str, Path(description="a model of the service", examples=["mnist"])]
@@ -29,10 +24,8 @@ Version = Annotated[
     int | None,
     Query(ge=1, description="default: the model's released version", examples=[1]),
 ]
-PROMETHEUS_TEXT = "text/plain; version=0.0.4; charset=utf-8"
 
-models = APIRouter(tags=["Models"])
-operation = APIRouter(tags=["Operation"])
+router = APIRouter(tags=["Models"])
 
 
 def _attached(text: str, media_type: str, schema: dict[str, str] = TEXT) -> Responses:
@@ -52,19 +45,19 @@ def _attached(text: str, media_type: str, schema: dict[str, str] = TEXT) -> Resp
     }
 
 
-@models.get("/models", summary="List the models")
+@router.get("/models", summary="List the models")
 async def get_models(request: Request) -> ModelList:
     """All models in the models folder, with their published and released versions."""
     return await list_known(service_of(request))
 
 
-@models.get("/models/{name}", summary="Describe a model", responses=refusals(NoSuchModel))
+@router.get("/models/{name}", summary="Describe a model", responses=refusals(NoSuchModel))
 async def get_model(request: Request, name: Name) -> ModelDetail:
     """A model: its loaded versions, and what the bytes of its images depend on."""
     return await describe_model(service_of(request), name)
 
 
-@models.get(
+@router.get(
     "/models/{name}/samples",
     summary="Show samples of a model",
     response_class=Response,
@@ -75,7 +68,7 @@ async def get_samples(request: Request, name: Name, version: Version = None) -> 
     return await _attachment(request, name, version, SAMPLES, "image/png")
 
 
-@models.get(
+@router.get(
     "/models/{name}/card",
     summary="Show the card of a model",
     response_class=Response,
@@ -84,39 +77,6 @@ async def get_samples(request: Request, name: Name, version: Version = None) -> 
 async def get_card(request: Request, name: Name, version: Version = None) -> Response:
     """The model card of a version, loaded or not, as Markdown."""
     return await _attachment(request, name, version, CARD, "text/markdown")
-
-
-@operation.get("/healthz", summary="Is the process alive?", responses=refusals(EngineStuck))
-async def get_health(request: Request) -> Status:
-    """503 if an engine run hangs; the process must then be replaced."""
-    service_of(request).check_alive()
-    return Status(status="alive")
-
-
-@operation.get("/readyz", summary="Is it able to serve?", responses=refusals(NotReady, Draining))
-async def get_readiness(request: Request) -> Status:
-    """503 until the models are loaded, and after the stop signal."""
-    service = service_of(request)
-    if service.draining:
-        raise Draining("the service is stopping", retry_after_s=1)
-    if not service.ready:
-        raise NotReady("the models are being loaded", retry_after_s=1)
-    return Status(status="ready")
-
-
-@operation.get(
-    "/metrics",
-    summary="Metrics for Prometheus",
-    response_class=Response,
-    responses={200: {"content": content(("text/plain",), TEXT)}, **refusals(MetricsUnavailable)},
-)
-async def get_metrics(request: Request) -> Response:
-    """Prometheus' text format; 503 if the shared metrics of the workers are lost."""
-    try:
-        text = await service_of(request).exposition()
-    except MetricsLost:
-        raise MetricsUnavailable("the files of the metrics are gone") from None
-    return Response(text, media_type=PROMETHEUS_TEXT)
 
 
 async def _attachment(

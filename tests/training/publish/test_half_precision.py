@@ -1,0 +1,105 @@
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from mirage.bundle.format.latents import draw_latents
+from mirage.bundle.format.verify import load_bundle
+from mirage.training.errors import ExportError
+from mirage.training.publish.bundle_contents import copy_weights
+from mirage.training.publish.export import check_parity, export_onnx, publish, republish
+from mirage.training.publish.half_precision import open_snapshot
+from mirage.training.publish.model_card import ModelCard
+from mirage.training.runs.checkpoint import load_snapshot, load_weights, save_weights
+from tests.training.helpers.snapshots import SELF_CONTAINED, config_of, make_snapshot, sheet_of
+
+WEIGHTS = "weights.safetensors"
+TRANSPARENT = {"channels": 4, "num_classes": 0, "transparency": "on-white"}
+
+
+def over(images: np.ndarray) -> np.ndarray:
+    """Grey levels over white."""
+    colours, opacity = images[..., :3], images[..., 3:] / 255
+    return 255 - (255 - colours) * opacity if images.shape[3] == 4 else images
+
+
+def publish_half(snapshot_path: Path, to: Path) -> Path:
+    with open_snapshot(snapshot_path, half=True) as half:
+        return publish(half, config_of(), sheet_of(half), to, {}, ModelCard())
+
+
+@pytest.mark.parametrize("kind", [{}, {"channels": 3}, TRANSPARENT], ids=str)
+def test_images_are_those_of_float32_within_two_grey_levels(
+    tmp_path: Path, kind: dict[str, Any]
+) -> None:
+    exact = make_snapshot(tmp_path, **kind)
+    with open_snapshot(exact.path, half=True) as half:
+        weights = [each.generator.to_image.weight for each in (exact, half)]
+        assert weights[1].dtype == torch.float32
+        torch.testing.assert_close(weights[1], weights[0].half().float(), rtol=0, atol=0)
+        latents, _ = draw_latents(1, 0, 50, 6)
+        labels = np.arange(50) % 3 if exact.architecture.num_classes else None
+        before, after = (each.generate(latents, labels).astype(int) for each in (exact, half))
+    assert np.abs(over(before) - over(after)).max() <= 2
+
+
+@pytest.mark.parametrize("family", SELF_CONTAINED)
+def test_the_networks_are_stored_in_half_of_the_bytes(tmp_path: Path, family: str) -> None:
+    snapshot = make_snapshot(tmp_path, family)
+    plain, half = tmp_path / "plain", tmp_path / "half"
+    copy_weights(snapshot.path, plain)
+    copy_weights(snapshot.path, half, half=True)
+    for network in ("generator", "discriminator"):
+        _, wide, _ = load_weights(plain, network)
+        _, narrow, header = load_weights(half, network)
+        assert header["nimg"] == "8000"
+        assert wide.keys() == narrow.keys()
+        for name, value in wide.items():
+            assert torch.equal(narrow[name], value.half() if value.is_floating_point() else value)
+    header_bytes = int.from_bytes(plain.read_bytes()[:8], "little")
+    saved = os.path.getsize(plain) - os.path.getsize(half)
+    assert saved == pytest.approx((os.path.getsize(plain) - header_bytes) / 2, rel=0.1)
+
+
+def test_graph_golden_images_and_weights_of_a_bundle_agree(tmp_path: Path) -> None:
+    path = publish_half(make_snapshot(tmp_path, **TRANSPARENT).path, tmp_path / "models" / "toy")
+    bundle, published = load_bundle(path), load_snapshot(path / WEIGHTS)
+    assert load_weights(path / WEIGHTS, "generator")[1]["to_image.weight"].dtype == torch.float16
+    assert check_parity(published, bundle.model) <= 1
+    assert export_onnx(published) == bundle.model
+    (case,) = bundle.golden.cases
+    images = published.generate(case.inputs["latents"].copy(), None)
+    np.testing.assert_array_equal(images, case.images)
+
+
+def test_a_bundle_in_half_precision_is_exported_again_as_it_is(tmp_path: Path) -> None:
+    to = tmp_path / "models" / "toy"
+    path = publish_half(make_snapshot(tmp_path).path, to)
+    assert republish(path, to) == path
+    assert republish(path, to, half=True) == path
+
+
+def test_a_bundle_in_float32_is_published_in_half_precision(tmp_path: Path) -> None:
+    snapshot, to = make_snapshot(tmp_path), tmp_path / "models" / "toy"
+    first = publish(snapshot, config_of(), sheet_of(snapshot), to, {}, ModelCard())
+    second = republish(first, to, half=True)
+    assert second.name == "2"
+    assert (second / WEIGHTS).stat().st_size < (first / WEIGHTS).stat().st_size
+
+
+def test_weights_beyond_half_precision_are_refused(tmp_path: Path) -> None:
+    snapshot = make_snapshot(tmp_path)
+    architecture, state, header = load_weights(snapshot.path, "generator")
+    state["hidden.weight"] *= 1e6  # half precision ends at 65,504
+    state["base.weight"] /= 1e6
+    _, discriminator, _ = load_weights(snapshot.path, "discriminator")
+    networks = {"generator": state, "discriminator": discriminator}
+    save_weights(snapshot.path, architecture, {"nimg": header["nimg"]}, **networks)
+    with (
+        pytest.raises(ExportError, match="half precision changes an image by"),
+        open_snapshot(snapshot.path, half=True),
+    ):
+        pass

@@ -1,0 +1,156 @@
+"""The files of a folder or an archive, and the pictures among them."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import Any
+
+from PIL import Image
+
+from mirage.training.data.options import AUTO
+from mirage.training.data.sources.image import SUFFIXES, open_picture
+from mirage.training.data.sources.layout import Layout, ancestors, classes_of, find_layout, in_order
+from mirage.training.data.sources.source import Source
+from mirage.training.errors import DataError
+
+NOT_FILES = frozenset({"__MACOSX", "@eaDir", "Thumbs.db", "desktop.ini"})
+"""What macOS, Synology and Windows add to folders, including small copies of pictures."""
+LABELS_FILES = ("dataset.json", "metadata.csv", "metadata.jsonl")
+"""Labels files that define the classes instead of folders: of StyleGAN and of Hugging Face."""
+CLASS_SUFFIX = ".cls"
+"""Of WebDataset's files with the class of the picture of the same name."""
+HEADER_BYTES = 64 << 10
+"""Read of a file to find the size and mode of its picture; if that fails, the whole file is."""
+NAMED_SUFFIXES = {".csv", ".tsv", ".json", ".jsonl", ".parquet", ".zip", ".tar", ".npy", ".npz"}
+"""Files that may hold data, and so are listed by name when they are passed over."""
+NAMED = 3
+"""Files listed by name."""
+
+
+@dataclass(frozen=True)
+class FileTree:
+    """The visible files of a folder or an archive.
+
+    place: its path, for messages. names: of the files, with forward slashes. folders: paths of all
+    folders, including empty ones. read: returns the first bytes of a file, or all of it for None;
+    raises OSError or ValueError if it is larger than `MAX_FILE_BYTES`. state: JSON values that
+    change whenever the content of these files may have changed.
+    """
+
+    place: str
+    names: Sequence[str]
+    folders: Sequence[str]
+    read: Callable[[str, int | None], bytes]
+    state: Callable[[Sequence[str]], Any]
+
+
+def is_picture(name: str) -> bool:
+    return name.lower().endswith(SUFFIXES)
+
+
+def is_hidden(name: str) -> bool:
+    """Whether a path has a component that is hidden or that an operating system added."""
+    return any(part.startswith(".") or part in NOT_FILES for part in PurePosixPath(name).parts)
+
+
+def pictures_of(tree: FileTree, split: str, splits: str = AUTO) -> Source:
+    """The pictures of one split of a tree; raises DataError if there are none.
+
+    split: "train" or "test". splits: the option `DataOptions.split`.
+    """
+    pictures = in_order(filter(is_picture, tree.names))
+    if not pictures:
+        found = f" but {kinds_of(tree.names)}" if tree.names else ""
+        raise DataError(
+            f"--data is {tree.place}; it contains no images{found}; images are {' '.join(SUFFIXES)}"
+        )
+    layout = find_layout(tree.place, pictures, tree.folders, split, splits)
+    paths = [layout.root + name for name in layout.names]
+    labels = _labels_file(tree, layout)
+
+    def picture(index: int) -> Image.Image:
+        return open_picture(tree.read(paths[index], None))
+
+    def header(index: int) -> Image.Image:
+        try:
+            return open_picture(tree.read(paths[index], HEADER_BYTES))
+        except Exception:  # a longer header, or broken, of which Pillow raises many types
+            return picture(index)
+
+    return Source(
+        place=tree.place,
+        state=tree.state(paths),
+        names=layout.names,
+        picture=picture,
+        classes=lambda: _classes(tree, layout),
+        labels_file=labels,
+        prefix=layout.root,
+        others=layout.others,
+        header=header,
+        notes=(*layout.notes, *_passed_over(tree, labels)),
+    )
+
+
+def _labels_file(tree: FileTree, layout: Layout) -> tuple[str, bytes] | None:
+    """The labels file in the folder of the pictures, or in the next one above it."""
+    names = set(tree.names)
+    for folder in ancestors(layout.root):
+        for name in LABELS_FILES:
+            if folder + name in names:
+                return name, _read(tree, folder + name)
+    return None
+
+
+def _classes(tree: FileTree, layout: Layout) -> Sequence[str] | None:
+    """The class of each picture by its .cls file, or by its folder."""
+    names = set(tree.names)
+    beside = [f"{layout.root}{_key(name)}{CLASS_SUFFIX}" for name in layout.names]
+    if names.isdisjoint(beside):
+        return classes_of(tree.place, layout)
+    if missing := [name for name in beside if name not in names]:
+        raise DataError(f"{tree.place} has no {missing[0]}; add it, or pass --labels none")
+    return [_read(tree, name).decode("utf-8", "replace").strip() for name in beside]
+
+
+def _key(name: str) -> str:
+    """A picture's name without its suffixes, as WebDataset cuts it: at the first dot."""
+    folder, slash, file = name.rpartition("/")
+    return folder + slash + file.partition(".")[0]
+
+
+def _read(tree: FileTree, name: str) -> bytes:
+    try:
+        return tree.read(name, None)
+    except Exception as error:  # zipfile raises many types for damaged archives
+        reason = getattr(error, "strerror", None) or error
+        raise DataError(f"{tree.place}/{name} cannot be read: {reason}") from error
+
+
+def _passed_over(tree: FileTree, labels: tuple[str, bytes] | None) -> Iterable[str]:
+    """One note on the files that are neither pictures nor labels."""
+    used = {labels[0]} if labels else set()
+    rest = [
+        name
+        for name in tree.names
+        if not is_picture(name)
+        and not name.endswith(CLASS_SUFFIX)
+        and PurePosixPath(name).name not in used
+    ]
+    if rest:
+        yield f"passed over {kinds_of(rest)}, which are not read as images"
+
+
+def kinds_of(names: Iterable[str]) -> str:
+    """Files counted by suffix, and some by name."""
+    suffixes: Counter[str] = Counter()
+    named: list[str] = []
+    for name in names:
+        suffix = PurePosixPath(name).suffix.lower()
+        if suffix in NAMED_SUFFIXES and len(named) < NAMED:
+            named.append(name)
+        else:
+            suffixes[suffix or "without suffix"] += 1
+    counted = [f"{count:,} {suffix}" for suffix, count in suffixes.most_common(2 * NAMED)]
+    more = ["more"] if len(suffixes) > len(counted) else []
+    return ", ".join([*counted, *named, *more])

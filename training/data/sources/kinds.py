@@ -1,0 +1,102 @@
+"""The kinds of data that --data may name, and how each is opened."""
+
+from dataclasses import replace
+from pathlib import Path
+
+from mirage.training.data.options import AUTO
+from mirage.training.data.sources.arrays import find_idx, is_idx, open_idx, open_npy, open_npz
+from mirage.training.data.sources.file_tree import (
+    FileTree,
+    is_picture,
+    kinds_of,
+    pictures_of,
+)
+from mirage.training.data.sources.huggingface import PREFIX, is_table, open_hub, open_parquet
+from mirage.training.data.sources.image import SUFFIXES
+from mirage.training.data.sources.image_folder import list_folder
+from mirage.training.data.sources.layout import TRAIN, role_of
+from mirage.training.data.sources.source import Source
+from mirage.training.data.sources.tar_archive import open_tar
+from mirage.training.data.sources.zip_archive import open_archive
+from mirage.training.errors import DataError
+
+KINDS = (
+    "a folder, .zip or .tar of images, a .npy, .npz, .parquet or IDX file, or hf:NAME for a data "
+    "set of Hugging Face"
+)
+SPLIT_FILES = (".zip", ".npy", ".npz", ".tar", ".parquet")
+IDX_START = (b"\0\0\x08", b"\x1f\x8b")
+"""First bytes of IDX files of unsigned bytes, and of gzip."""
+
+
+def open_source(data: str, split: str, labels: str = AUTO, splits: str = AUTO) -> Source:
+    """Open the pictures at a path or hf:NAME.
+
+    split: "train" or "test"; data without splits return all pictures for both. labels, splits: the
+    options `labels` and `split` of `DataOptions`. Raises DataError if there is nothing to read.
+    """
+    if data.startswith(PREFIX):
+        if splits != AUTO:
+            raise DataError(f"--split is {splits}; data of Hugging Face name it as {data}@SPLIT")
+        return open_hub(data, split, labels)
+    path = Path(data)
+    if path.is_dir():
+        return _open_folder(path, split, splits)
+    if not path.exists():
+        raise DataError(f"--data is {path}; there is no such file or folder")
+    return _open_file(path, split, labels, splits)
+
+
+def _open_folder(path: Path, split: str, splits: str) -> Source:
+    tree = list_folder(path)
+    if not any("/" in name and is_picture(name) for name in tree.names):
+        if files := _split_files(tree):
+            part = path / files.get(split, files[TRAIN])
+            others = tuple(f"{Path(name).stem}/" for name in files.values() if name != part.name)
+            inner = _open_file(part, split, AUTO, splits)
+            return replace(inner, prefix=f"{part.stem}/{inner.prefix}", others=others)
+        for folder in sorted({(path / name).parent for name in tree.names if is_idx(name)}):
+            if idx := find_idx(folder, split) or find_idx(folder, TRAIN):
+                return open_idx(idx)
+    if not any(map(is_picture, tree.names)):
+        found = f" but {kinds_of(tree.names)}" if tree.names else ""
+        raise DataError(
+            f"--data is {path}; it contains neither IDX files nor images{found}; --data takes "
+            f"{KINDS}, and images are {' '.join(SUFFIXES)}"
+        )
+    return pictures_of(tree, split, splits)
+
+
+def _split_files(tree: FileTree) -> dict[str, str]:
+    """The files of the splits, such as train.zip and test.zip; empty if there are none."""
+    for suffix in SPLIT_FILES:
+        names = [name for name in tree.names if "/" not in name and name.endswith(suffix)]
+        files = {role: name for name in names if (role := role_of(Path(name).stem))}
+        if TRAIN in files:
+            return files
+    return {}
+
+
+def _open_file(path: Path, split: str, labels: str, splits: str) -> Source:
+    match path.suffix.lower():
+        case ".zip":
+            return open_archive(path, split, splits)
+        case ".tar":
+            return open_tar(path, split, splits)
+        case ".npz":
+            return open_npz(path, split)
+        case ".npy":
+            return open_npy(path)
+        case _ if is_table(path.name):
+            return open_parquet(path, labels)
+        case _ if _may_be_idx(path):
+            return open_idx(path)
+    what = "one picture" if is_picture(path.name) else "of no kind that is read"
+    raise DataError(f"--data is {path}, which is {what}; it takes {KINDS}")
+
+
+def _may_be_idx(path: Path) -> bool:
+    with path.open("rb") as file:
+        start = file.read(4)
+    compressed_tar = path.name.lower().endswith((".tar.gz", ".tgz"))
+    return (start.startswith(IDX_START) or "idx" in path.name) and not compressed_tar
