@@ -4,6 +4,7 @@ import csv
 import json
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -76,7 +77,9 @@ def _collected(pairs: Iterable[Sequence[Any]]) -> dict[str, str]:
     labels: dict[str, str] = {}
     for number, pair in enumerate(pairs, 1):
         if not isinstance(pair, (list, tuple)) or len(pair) != 2:
-            raise ValueError(f"entry {number} is {pair!s:.60}; expected a name and a label")
+            raise ValueError(
+                f"entry {number} is {pair!s:.60}; expected a name and a label, separated by a comma"
+            )
         name, label = _plain(str(pair[0])), _whole(pair[1])
         if isinstance(label, bool) or not isinstance(label, (int, str)) or label == "":
             raise ValueError(f"{name} has the label {label!s:.60}; expected a name or a number")
@@ -174,6 +177,19 @@ def number_classes(names: Sequence[str]) -> tuple[np.ndarray, list[str]]:
         classes.sort(key=int)  # stable: 01 stays before 1
     index = {name: number for number, name in enumerate(classes)}
     return np.array([index[name] for name in names], np.int64), classes
+
+
+def odd_classes(classes: Sequence[str], images: int) -> tuple[str, ...]:
+    """Notes on classes that may be meant otherwise: alike in name, or hardly fewer than images."""
+    folded = Counter(name.strip().casefold() for name in classes)
+    same = [repr(name) for name in classes if folded[name.strip().casefold()] > 1]
+    notes = [f"classes differ only in case or spaces: {', '.join(same[:SHOWN])}"] if same else []
+    if len(classes) > 1 and images < 2 * len(classes):
+        notes.append(
+            f"{len(classes):,} classes for {images:,} images are hardly classes; "
+            "--labels none trains without them"
+        )
+    return tuple(notes)
 
 
 def check_class_names(place: str, classes: Sequence[str]) -> None:

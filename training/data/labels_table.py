@@ -9,7 +9,11 @@ from typing import Any
 
 METADATA = ("metadata.csv", "metadata.jsonl")
 """Hugging Face's tables of the pictures in a folder, in which a single text need not be a class."""
-NAME_COLUMNS = ("file_name", "filename", "file", "image", "path", "image_path", "name")
+NAME_COLUMNS = (
+    *("file_name", "filename", "file", "image", "path", "image_path", "name"),
+    *("image_id", "image_name", "id"),
+)
+"""Of file names, in order of preference."""
 LABEL_COLUMNS = ("label", "class", "category", "target", "class_name", "label_name")
 
 
@@ -51,14 +55,15 @@ def _labels(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> list[tuple
     """
     if odd := [row for row in rows if len(row) != len(columns)]:
         raise ValueError(f"the line {odd[0]!s:.60} has {len(odd[0])} columns, not {len(columns)}")
-    names = [place for place, name in enumerate(columns) if name.lower() in NAME_COLUMNS]
+    lower = [column.lower() for column in columns]
+    names = [lower.index(name) for name in NAME_COLUMNS if name in lower]
     if not names:
         raise ValueError(
             f"none of its columns {', '.join(columns):.200} has file names; "
             f"call it {NAME_COLUMNS[0]}"
         )
     others = [place for place in range(len(columns)) if place != names[0]]
-    named = [place for place in others if columns[place].lower() in LABEL_COLUMNS]
+    named = [place for place in others if lower[place] in LABEL_COLUMNS]
     if not named and len(others) > 1 and rows and all(_is_one_hot(row, others) for row in rows):
         hot = [next(place for place in others if str(row[place]) == "1") for row in rows]
         return [(row[names[0]], columns[place]) for row, place in zip(rows, hot, strict=True)]

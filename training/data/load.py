@@ -16,6 +16,7 @@ from mirage.training.data.labels import (
     found_labels,
     match_labels,
     number_classes,
+    odd_classes,
     read_labels,
 )
 from mirage.training.data.options import AUTO, NONE, DataOptions
@@ -194,7 +195,9 @@ def _build(
 ) -> Summary:
     """Write images.npy and labels.npy; cheap checks run before any decoding."""
     classes_of, note = _classes(source, options, labels)
-    check_class_names(source.place, sorted(set(classes_of or ())))
+    names = sorted(set(classes_of or ()))
+    check_class_names(source.place, names)
+    note += odd_classes(names, len(source))
     form, notes = find_form(source, options)
     check_room(folder, len(source) * form.nbytes)
     with ArrayWriter(folder / "images.npy", form.shape) as writer:
@@ -257,7 +260,7 @@ def _unreadable(source: Source, broken: Sequence[tuple[int, str]]) -> tuple[str,
         return ()
     named = [f"{_printable(source.names[index])} {reason}" for index, reason in broken[:NAMED]]
     more = f"; and {len(broken) - NAMED:,} more" if len(broken) > NAMED else ""
-    return (f"cannot be read: {'; '.join(named)}{more}",)
+    return (f"left out: {'; '.join(named)}{more}",)
 
 
 def _ready_pixels(source: Source, form: Form) -> np.ndarray | None:

@@ -12,6 +12,8 @@ READ = {"a.png": "cat", "b.png": "dog"}
         ("labels.csv", "file,target\na.png,cat\nb.png,dog\n"),
         ("labels.csv", "photo,animal\na.png,cat\nb.png,dog\n"),
         ("labels.csv", "id,class,file\n1,cat,a.png\n2,dog,b.png\n"),
+        ("labels.csv", "id,breed\na,cat\nb,dog\n"),
+        ("labels.csv", "image_id,x,class\na.png,1,cat\nb.png,2,dog\n"),
         ("labels.csv", "label,file_name\ncat,a.png\ndog,./b.png\n"),
         ("labels.csv", "filename,cat,dog\na.png,1,0\nb.png,0,1\n"),
         ("labels.jsonl", '{"file_name": "a.png", "label": "cat"}\n\n{"label": "dog", "file": 1,'
@@ -20,7 +22,8 @@ READ = {"a.png": "cat", "b.png": "dog"}
     ],
 )  # fmt: skip
 def test_finds_the_columns_of_names_and_labels(name: str, text: str) -> None:
-    assert read_labels(name, text.encode()) == READ
+    named = read_labels(name, text.encode()) or {}
+    assert {f"{name.removesuffix('.png')}.png": label for name, label in named.items()} == READ
 
 
 def test_the_first_line_is_a_header_only_if_it_names_no_image() -> None:

@@ -75,9 +75,10 @@ def test_says_what_was_found_before_anything_else(
         "left out       1 that cannot be read",
         "classes        2: a 20, b 21",
         "note           training images are in Train (42), test images are in Test (4)",
-        "note           passed over 1 .heic, my/labels.csv, which are not read as images",
+        "note           passed over 1 .heic, my/labels.csv, which are not read as images; "
+        "--labels FILE reads classes from one",
         "note           40 of 41 images are grey and made RGB",
-        "note           cannot be read: a/x.png is not in a supported image format",
+        "note           left out: a/x.png is not in a supported image format",
     ]
     assert any(line.startswith("auto           family ") for line in lines)
     assert any(line.startswith("time           0.") for line in lines)

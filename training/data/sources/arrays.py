@@ -188,6 +188,7 @@ def _source(
     pixels = images[..., None] if images.ndim == 3 else images
     if images.dtype != np.uint8 or pixels.ndim != 4 or pixels.shape[3] not in (1, 3, 4):
         hint = "; channels come last" if images.ndim == 4 and images.shape[1] in (1, 3, 4) else ""
+        hint += "; scale floats to 0 to 255 and round them" if images.dtype.kind == "f" else ""
         raise DataError(
             f"{path.name} has images {images.dtype} {images.shape}; expected uint8 "
             f"[N, height, width] or [N, height, width, 1, 3 or 4]{hint}"

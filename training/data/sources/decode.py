@@ -58,13 +58,15 @@ def decode(
     return broken
 
 
-def check_broken(place: str, broken: int, count: int, options: DataOptions) -> None:
+def check_broken(
+    place: str, broken: int, count: int, options: DataOptions, example: str = ""
+) -> None:
     """Raise DataError if more than `allowed_broken` of the pictures are broken."""
     if broken > (allowed := allowed_broken(count, options)):
         share = f"{options.max_broken or MAX_BROKEN:.0%}"
         few = f" or {int(allowed)}" if options.max_broken is None else ""
         raise DataError(
-            f"{broken} of {count} images in {place} cannot be read; at most "
+            f"{broken} of {count} images in {place} cannot be read{example}; at most "
             f"{share}{few} may be broken (--max-broken)"
         )
 

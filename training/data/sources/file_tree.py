@@ -22,7 +22,8 @@ CLASS_SUFFIX = ".cls"
 """Of WebDataset's files with the class of the picture of the same name."""
 HEADER_BYTES = 64 << 10
 """Read of a file to find the size and mode of its picture; if that fails, the whole file is."""
-NAMED_SUFFIXES = {".csv", ".tsv", ".json", ".jsonl", ".parquet", ".zip", ".tar", ".npy", ".npz"}
+TABLES = {".csv", ".json", ".jsonl"}
+NAMED_SUFFIXES = TABLES | {".tsv", ".parquet", ".zip", ".tar", ".npy", ".npz"}
 """Files that may hold data, and so are listed by name when they are passed over."""
 NAMED = 3
 """Files listed by name."""
@@ -138,7 +139,9 @@ def _passed_over(tree: FileTree, labels: tuple[str, bytes] | None) -> Iterable[s
         and PurePosixPath(name).name not in used
     ]
     if rest:
-        yield f"passed over {kinds_of(rest)}, which are not read as images"
+        tables = any(PurePosixPath(name).suffix.lower() in TABLES for name in rest)
+        hint = "; --labels FILE reads classes from one" if tables and not labels else ""
+        yield f"passed over {kinds_of(rest)}, which are not read as images{hint}"
 
 
 def kinds_of(names: Iterable[str]) -> str:

@@ -11,7 +11,7 @@ from PIL import ExifTags, Image
 from tqdm import tqdm
 
 from mirage.training.data.options import DataOptions
-from mirage.training.data.sources.decode import allowed_broken, cpu_count, reason_of
+from mirage.training.data.sources.decode import allowed_broken, check_broken, cpu_count, reason_of
 from mirage.training.data.sources.image import CHANNELS_OF_MODE, GREY_MODES, Form, normalise
 from mirage.training.data.sources.source import Source
 from mirage.training.errors import DataError
@@ -39,8 +39,8 @@ def find_form(source: Source, options: DataOptions) -> tuple[Form, tuple[str, ..
     """The form to decode to, from the options and the headers of all pictures; and notes on it.
 
     Without `channels`, images are grey if all are, RGBA if at least `LEAST_TRANSPARENT` of them are
-    transparent and `alpha` is kept, and else RGB. Raises DataError if no picture can be read, sizes
-    differ and there is no `size`, too many are smaller than it, or sides are no multiples of 4.
+    transparent and `alpha` is kept, and else RGB. Raises DataError if too many pictures cannot be
+    read or are smaller than `size`, sizes differ without it, or sides are no multiples of 4.
     """
     found = list(_headers(source, options))
     headers = [header for header in found if isinstance(header, Header)]
@@ -49,6 +49,9 @@ def find_form(source: Source, options: DataOptions) -> tuple[Form, tuple[str, ..
             f"none of {len(found)} images of {source.place} can be read; "
             f"{source.names[0]}: {found[0]}"
         )
+    if bad := [index for index, reason in enumerate(found) if isinstance(reason, str)]:
+        example = f", such as {source.names[bad[0]]}, which {found[bad[0]]}"
+        check_broken(source.place, len(bad), len(found), options, example)
     size, on_sizes = _size(source.place, headers, options)
     channels, on_channels = _channels([header.mode for header in headers], options)
     return Form(*size, channels), (*on_sizes, *on_channels)

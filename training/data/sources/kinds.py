@@ -39,11 +39,11 @@ def open_source(data: str, split: str, labels: str = AUTO, splits: str = AUTO) -
         if splits != AUTO:
             raise DataError(f"--split is {splits}; data of Hugging Face name it as {data}@SPLIT")
         return open_hub(data, split, labels)
-    path = Path(data)
+    path = Path(data).expanduser()
+    if not data or not path.exists():
+        raise DataError(f"--data is {data!r}; there is no such file or folder; it takes {KINDS}")
     if path.is_dir():
         return _open_folder(path, split, splits)
-    if not path.exists():
-        raise DataError(f"--data is {path}; there is no such file or folder")
     return _open_file(path, split, labels, splits)
 
 

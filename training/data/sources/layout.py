@@ -183,7 +183,7 @@ class _Tree:
                 raise DataError(
                     f"{self.place} has the splits {_listed(inside)} in its folder {folder}; move "
                     f"them above it, as in {inside[0]}/{folder}, or pass --split none to train on "
-                    "all images"
+                    f"all images; if {folder} is no class, pass it as --data"
                 )
 
     def told(self, root: str, chosen: Mapping[str, str]) -> str:

@@ -29,7 +29,8 @@ def test_counts_and_names_what_is_passed_over(tmp_path: Path) -> None:
     }
     data = load_dataset(write_tree(tmp_path / "data", files), cache=tmp_path)
     assert data.notes == (
-        "passed over 3 .heic, 1 without suffix, labels.csv, which are not read as images",
+        "passed over 3 .heic, 1 without suffix, labels.csv, which are not read as images; "
+        "--labels FILE reads classes from one",
     )
 
 

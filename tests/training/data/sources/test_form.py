@@ -63,7 +63,10 @@ def test_names_the_sizes_and_a_size_for_all(tmp_path: Path) -> None:
         load_dataset(folder, cache=tmp_path)
     data = load_dataset(folder, options=DataOptions(size=(48, 28)), cache=tmp_path)
     assert (len(data), data.broken) == (40, 1)
-    assert data.notes == ("3 sizes, made 48x28: 50x40 (20), 90x30 (20), 4x4 (1)",)
+    assert data.notes == (
+        "3 sizes, made 48x28: 50x40 (20), 90x30 (20), 4x4 (1)",
+        "left out: tiny.png is 4x4, smaller than --size 48x28, and --upscale is not set",
+    )
 
 
 def test_counts_a_turned_photograph_by_the_size_that_is_shown(tmp_path: Path) -> None:

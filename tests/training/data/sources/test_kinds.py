@@ -1,6 +1,7 @@
 """What --data may name, beside folders and archives of images."""
 
 import gzip
+import re
 from pathlib import Path
 
 import numpy as np
@@ -87,3 +88,19 @@ def test_names_that_are_not_utf8_can_be_left_out(tmp_path: Path) -> None:
     folder = write_tree(tmp_path / "data", files)
     assert load_dataset(folder, cache=tmp_path).broken == 1
     assert load_dataset(folder, cache=tmp_path).broken == 1
+
+
+@pytest.mark.parametrize("data", ["", "https://example.com/a.zip", "images/*.png"])
+def test_names_a_place_that_does_not_exist_as_it_was_given(tmp_path: Path, data: str) -> None:
+    with pytest.raises(
+        DataError, match=rf"--data is {re.escape(repr(data))}; .* it takes a folder"
+    ):
+        load_dataset(data, cache=tmp_path)
+
+
+def test_a_path_may_begin_with_the_home_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    write_tree(tmp_path / "images", {"1.png": png(1)})
+    assert len(load_dataset("~/images", cache=tmp_path / "cache")) == 1
