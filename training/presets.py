@@ -189,8 +189,9 @@ ICON_X4: dict[str, Any] = UPSCALE | {
 
 PHOTO_X4: dict[str, Any] = UPSCALE | {
     # Content loss for 800 kimg, about an hour on one core. --kimg 900 adds adversarial training,
-    # whose benefit is not measured. The discriminator starts with the adversarial ratio. That rises
-    # slowly, so that the discriminator has learned something before it affects the generator.
+    # which was measured only with gamma 0.005; see docs/upscaling.md. The discriminator starts with
+    # the adversarial ratio. That rises slowly, so that the discriminator has learned something
+    # before it affects the generator.
     "kimg": 800,
     "lr": {
         "start": 1e-3,
