@@ -23,8 +23,8 @@ RUN    := runs/mnist
 help: ## list the targets
 	@awk -F ': .*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-serve: $(SERVE) ## serve the shipped model, port 8000 unless PORT=...; installs no torch
-	$(PY) -m service --default-model mnist $(if $(PORT),--port $(PORT))
+serve: $(SERVE) ## serve the shipped models, port 8000 unless PORT=...; installs no torch
+	$(PY) -m service --default-model avatars $(if $(PORT),--port $(PORT))
 
 test: $(SETUP) ## run all tests
 	$(PY) -m pytest

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from mirage.training.config import TrainConfig, build_config
 from mirage.training.data.sources.pixels import to_float
 from mirage.training.networks.base import Architecture
-from mirage.training.optim.ema import ema_beta, update_ema
+from mirage.training.optim.ema import update_ema
 from mirage.training.optim.losses import LOSSES, gradient_penalty
 from mirage.training.optim.optimizers import set_schedule
 from mirage.training.runs.device import resolve_precision
@@ -94,7 +94,7 @@ class Plain:
         statistics = self._move_discriminator(for_discriminator, config.gamma.at(nimg))
         statistics |= self._move_generator(for_generator)
         half_life = config.ema_half_life_kimg.at(nimg)
-        update_ema(state.ema, state.generator, ema_beta(half_life, config.batch_size))
+        update_ema(state.ema, state.generator, half_life, config.batch_size)
         return {name: value.item() for name, value in statistics.items()}
 
     def _precision(self) -> torch.autocast:

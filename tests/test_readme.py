@@ -91,10 +91,17 @@ def test_the_curl_commands_write_the_images(port: int, tmp_path: Path) -> None:
     (commands,) = blocks("sh", "Quick start")[1:]
     script = here(commands, port).replace("curl ", "curl --fail --silent --show-error ")
     subprocess.run(["sh", "-e", "-c", script], cwd=tmp_path, check=True, timeout=60)
-    with Image.open(tmp_path / "three.png") as three, Image.open(tmp_path / "eights.png") as eights:
-        assert three.size == (28, 28)
-        assert eights.size == (280, 280)
-    assert (tmp_path / "digits.zip").read_bytes().startswith(b"PK")
+    sizes = {}
+    for path in tmp_path.glob("*.png"):
+        with Image.open(path) as image:
+            sizes[path.stem] = image.size
+    assert sizes == {
+        "person": (128, 128),
+        "persons": (320, 320),
+        "three": (28, 28),
+        "large-three": (112, 112),
+    }
+    assert (tmp_path / "persons.zip").read_bytes().startswith(b"PK")
 
 
 def test_the_python_example_runs(port: int, tmp_path: Path) -> None:

@@ -112,11 +112,8 @@ def _train(options: argparse.Namespace) -> Iterator[str]:
         recorded = _recorded_kimg(options)
         kimg = recorded or _measured_kimg(options, config, data, device)
         config = config_of(options, data, kimg)
-        yield from (
-            [f"plan           {kimg:g} kimg, as the run began"]
-            if recorded
-            else plan(options.hours, config)
-        )
+        known = [f"plan           {kimg:g} kimg, as the run began"]
+        yield from known if recorded else plan(options.hours, config)
     if options.dry_run:
         _set_threads(options)
         facts = facts_of(data, options.device, kimg) if config.preset == AUTO else None

@@ -118,7 +118,7 @@ def goes_on_serving(stack: Stack) -> dict[str, bool]:
 def serves() -> bool:
     """Whether the shipped version generates images for a client with the key."""
     headers = {"x-api-key": KEY, "content-type": "application/json"}
-    request = urllib.request.Request(f"{SERVICE}/generate", b"{}", headers)
+    request = urllib.request.Request(f"{SERVICE}/generate", b'{"model": "mnist"}', headers)
     with urllib.request.urlopen(request, timeout=10) as answer:
         return bool(
             answer.headers["X-Model"] == f"mnist@{SHIPPED}" and answer.read(4) == b"\x89PNG"

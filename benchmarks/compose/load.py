@@ -49,7 +49,7 @@ class Load:
             connection[1].close()
 
     def _request(self, seed: int) -> bytes:
-        body = json.dumps({"seed": seed, "count": self.count}).encode()
+        body = json.dumps({"model": "mnist", "seed": seed, "count": self.count}).encode()
         return (
             b"POST /generate HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n"
             b"accept: application/zip\r\ncontent-length: %d\r\n\r\n%s" % (len(body), body)

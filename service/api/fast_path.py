@@ -14,8 +14,8 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from mirage.service.api.admission.deadline import allowed_s
-from mirage.service.api.admission.patience import SLOW_S, DelayedCalls, Patience
+from mirage.service.api.admission.request_watch import SLOW_S, DelayedCalls, RequestWatch
+from mirage.service.api.admission.route_deadline import allowed_s
 from mirage.service.api.content.request_body import read_input
 from mirage.service.api.generate import GenerateCall, answer_call
 from mirage.service.api.problems import problem_response
@@ -104,12 +104,12 @@ class Generate:
     ) -> Response:
         try:
             deadline = arrived + self._admit(headers, record)
-            async with Patience(receive, deadline, self._slow) as patience:
+            async with RequestWatch(receive, deadline, self._slow) as watch:
                 await self._service.pending.admit()
                 waited_s = time.monotonic() - arrived
                 settings = self._service.settings
                 given = await read_input(headers, scope["query_string"], receive, settings)
-                patience.has_body()
+                watch.has_body()
                 accept = headers.get("accept", "")
                 call = GenerateCall(given, accept, deadline, record, waited_s)
                 return await answer_call(call, self._service)
@@ -125,7 +125,8 @@ class Generate:
     def _admit(self, headers: Mapping[str, str], record: Record) -> float:
         """Check key, deadline and load; returns the seconds that the request may take.
 
-        Raises Draining, Overloaded, MissingKey, WrongKey and Malformed, before the body is read.
+        Raises Draining, MissingKey, WrongKey, Malformed, Overloaded, DeadlineUnreachable and
+        DeadlinePassed, before the body is read.
         """
         service = self._service
         if service.refusing:

@@ -16,7 +16,7 @@ from starlette.responses import Response
 
 from mirage.bundle.format.latents import member_of
 from mirage.bundle.format.manifest import Manifest, Task
-from mirage.service.api.admission.deadline import before
+from mirage.service.api.admission.route_deadline import before
 from mirage.service.api.content import negotiation
 from mirage.service.api.content.negotiation import Layout, choose_type
 from mirage.service.api.content.timing import observe, server_timing

@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from mirage.bundle.format.manifest import Manifest
-from mirage.service.api.admission.deadline import (
+from mirage.service.api.admission.route_deadline import (
     allowed_s,
     before,
     unless_client_left,

@@ -5,9 +5,10 @@ import time
 from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass
 
+from mirage.service.batching.batch_runner import Batch, Run
 from mirage.service.batching.cost_model import CostModel
 from mirage.service.batching.deadlines import Deadlines
-from mirage.service.batching.executor import Batch, InlineExecutor, Run, is_short
+from mirage.service.batching.inline_executor import InlineExecutor, is_short
 from mirage.service.batching.queue import Entry, EntryResult, Inputs, Queue, StreamedEntry
 from mirage.service.batching.threaded_executor import ThreadedExecutor
 from mirage.service.errors import (

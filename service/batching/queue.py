@@ -270,7 +270,7 @@ class Queue:
         """Return when the oldest entry with queued items arrived."""
         return min((entry.arrived for entry in self._entries if entry.waiting), default=None)
 
-    def form(self, room: int, now: float) -> list[BatchSlice]:
+    def take_batch(self, room: int, now: float) -> list[BatchSlice]:
         """Take a batch of up to `room` work, an equal share of each entry in turn.
 
         The batch has the shapes of the first entry; entries of other shapes keep their places. A

@@ -8,8 +8,8 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
+from mirage.service.batching.batch_runner import RELEASE_AFTER_S, Batch, BatchRunner, Run
 from mirage.service.batching.cost_model import CostModel
-from mirage.service.batching.executor import RELEASE_AFTER_S, Batch, BatchRunner, Run
 from mirage.service.batching.queue import BatchSlice, Queue
 
 DECAY = 0.9  # weight of earlier waits: an effective window of the last 10
@@ -120,16 +120,20 @@ class ThreadedExecutor:
         _lower_priority()
         while self._wait_for_entry(runner):
             self._wait_for_cohort(runner)
-            with self._queue.lock:
-                if slices := self._queue.form(self._room(), time.monotonic()):
-                    # Set under the lock: other runners count the free ones in `_room`.
-                    runner.running_since = time.monotonic()
-                if self._queue.waiting:
-                    self._not_empty.notify()
-                elif self._queue.closed:
-                    self._not_empty.notify_all()  # so that all runners stop
-            if slices:
-                self._run_batch(runner, slices)
+            self._run_next(runner)
+
+    def _run_next(self, runner: ThreadRunner) -> None:
+        # Not in `_drive`, whose variables would keep the last entries in memory while it waits.
+        with self._queue.lock:
+            if slices := self._queue.take_batch(self._next_batch_work(), time.monotonic()):
+                # Set under the lock: other runners count the free ones in `_next_batch_work`.
+                runner.running_since = time.monotonic()
+            if self._queue.waiting:
+                self._not_empty.notify()
+            elif self._queue.closed:
+                self._not_empty.notify_all()  # so that all runners stop
+        if slices:
+            self._run_batch(runner, slices)
 
     def _wait_for_entry(self, runner: ThreadRunner) -> bool:
         """Wait for an entry; false when the queue is closed and empty."""
@@ -154,7 +158,7 @@ class ThreadedExecutor:
             )
         runner.cohort.waited(came_back=came_back)
 
-    def _room(self) -> int:
+    def _next_batch_work(self) -> int:
         """Return the work of the next batch: what is queued, shared among all free runners."""
         free = sum(runner.running_since is None for runner in self.runners)
         return min(self._max_batch_size, -(-self._queue.work // max(1, free)))

@@ -31,7 +31,7 @@ def encode_png(pixels: Pixels, compression: Compression = "fast") -> bytes:
     "fast" is many times faster than Pillow's default and takes about 10 % more bytes; "none" stores
     the pixels; "small" tries several filters and compressors.
     """
-    data = DEFLATERS[compression](pixels)
+    data = COMPRESSORS[compression](pixels)
     return b"".join((_head(*pixels.shape), png_chunk(b"IDAT", data), IEND))
 
 
@@ -73,11 +73,11 @@ def _store(pixels: Pixels) -> bytes:
     return zlib.compress(_unfiltered(pixels).data, 0)
 
 
-def _deflate(pixels: Pixels) -> bytes:
+def _filter_up_and_deflate(pixels: Pixels) -> bytes:
     return isal_zlib.compress(_filter_up(pixels).data, 1)
 
 
-def _deflate_well(pixels: Pixels) -> bytes:
+def _best_filter_and_deflate(pixels: Pixels) -> bytes:
     # Which filter and which compressor is best depends on the image.
     filtered = [of(pixels).data for of in (_unfiltered, _filter_sub, _filter_up)]
     deflated = [isal_zlib.compress(lines, 1) for lines in filtered]
@@ -85,10 +85,10 @@ def _deflate_well(pixels: Pixels) -> bytes:
     return min(deflated[best], zlib.compress(filtered[best], ZLIB_LEVEL), key=len)
 
 
-DEFLATERS: dict[Compression, Callable[[Pixels], bytes]] = {
+COMPRESSORS: dict[Compression, Callable[[Pixels], bytes]] = {
     "none": _store,
-    "fast": _deflate,
-    "small": _deflate_well,
+    "fast": _filter_up_and_deflate,
+    "small": _best_filter_and_deflate,
 }
 
 

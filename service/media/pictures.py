@@ -11,7 +11,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import IO, NoReturn
+from typing import NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
@@ -118,8 +118,12 @@ def decode_picture(data: bytes, *, most_pixels: int, most_side: int = MAX_SIDE) 
     Raises Malformed for what is no picture or a broken one, UnsupportedBody for a kind that is not
     taken (CMYK and animations too), LimitExceeded for one of too many pixels.
     """
-    with _opened(data, most_pixels, most_side) as opened:
-        return _decode(opened)
+    file = io.BytesIO(data)
+    del data  # freed as soon as it is decoded, unless the caller keeps it
+    with _opened(file, most_pixels, most_side) as opened:
+        opened.load()
+        file.close()
+        return _copied(opened)
 
 
 def read_size(data: bytes, *, most_pixels: int, most_side: int = MAX_SIDE) -> tuple[int, int]:
@@ -127,18 +131,18 @@ def read_size(data: bytes, *, most_pixels: int, most_side: int = MAX_SIDE) -> tu
 
     EXIF's orientation is not applied.
     """
-    with _opened(data, most_pixels, most_side) as opened:
+    with _opened(io.BytesIO(data), most_pixels, most_side) as opened:
         width, height = opened.size
         return width, height
 
 
 @contextmanager
-def _opened(data: bytes, most_pixels: int, most_side: int) -> Iterator[ImageFile]:
+def _opened(file: io.BytesIO, most_pixels: int, most_side: int) -> Iterator[ImageFile]:
     """Open a file of a supported format and size. Errors in the block become Malformed."""
-    opener = _opener(data)
+    opener = _opener(file.getvalue())
     if opener is WebPImageFile:
-        _check_size(read_webp_size(data) or (0, 0), most_pixels, most_side)
-    opened = _open(data, opener)
+        _check_size(read_webp_size(file.getvalue()) or (0, 0), most_pixels, most_side)
+    opened = _open(file, opener)
     try:
         _check_size(opened.size, most_pixels, most_side)
         if opened.mode not in (*MODES, *DEEP_GREY):
@@ -158,8 +162,9 @@ def _opened(data: bytes, most_pixels: int, most_side: int) -> Iterator[ImageFile
         opened.close()
 
 
-def _open(data: bytes, opener: type[ImageFile]) -> ImageFile:
+def _open(file: io.BytesIO, opener: type[ImageFile]) -> ImageFile:
     """Open the file with the opener of its format, and read its header."""
+    data = file.getvalue()
     if opener is JpegImageFile and (scans := data.count(SCAN)) > MAX_SCANS:
         raise UnsupportedBody(
             f"the JPEG has {scans} scans; at most {MAX_SCANS} are allowed, so save it anew"
@@ -175,7 +180,6 @@ def _open(data: bytes, opener: type[ImageFile]) -> ImageFile:
             f"the JPEG has more than {MAX_EXIF_SEGMENTS} segments of EXIF; save it anew, without"
             " metadata"
         )
-    file: IO[bytes] = io.BytesIO(data)
     try:
         return opener(file)
     except BROKEN as error:
@@ -218,9 +222,8 @@ def _check_size(size: tuple[int, int], most_pixels: int, most_side: int) -> None
         )
 
 
-def _decode(opened: ImageFile) -> Picture:
+def _copied(opened: ImageFile) -> Picture:
     """Copy the pixels to arrays, a band of rows at a time: whole copies would double the memory."""
-    opened.load()
     icc = opened.info.get("icc_profile")
     bands = _bands(opened)
     first = next(bands)

@@ -124,7 +124,7 @@ class ClientTransport:
         return bool(connection.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR))
 
     def allow_writing(self) -> None:
-        """Set the deadline for reading by the number of bytes that are not sent yet."""
+        """Give the client time to read the bytes that are not sent yet: longer for more."""
         size = self._transport.get_write_buffer_size()
         self._timer.allow_writing(self._write_timeout_s + size / SLOWEST_BYTES_S)
 

@@ -117,9 +117,9 @@ class Supervisor:
                 for number in range(self._count):
                     self._start(number)
                 while self._workers or self._due:
-                    for key, _ in self._selector.select(self._patience_s()):
+                    for key, _ in self._selector.select(self._select_timeout_s()):
                         key.data()
-                    self._keep_time()
+                    self._run_due_steps()
             finally:
                 self._kill(self._workers.values())
                 for worker in self._workers.values():
@@ -169,7 +169,7 @@ class Supervisor:
             self._counters.phase = Phase.LEAVING
             self._end_at = now + LEAVE_S
 
-    def _patience_s(self) -> float | None:
+    def _select_timeout_s(self) -> float | None:
         """Seconds until the next scheduled step; None if there is none."""
         moments = [*self._due.values()]
         if self._stop_at is None and self._listening:
@@ -178,7 +178,7 @@ class Supervisor:
             moments.append(next_at)
         return max(0.0, min(moments) - time.monotonic()) if moments else None
 
-    def _keep_time(self) -> None:
+    def _run_due_steps(self) -> None:
         now = time.monotonic()
         for number in [number for number, due in self._due.items() if due <= now]:
             del self._due[number]

@@ -2,8 +2,8 @@
 
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,8 +41,7 @@ def _checked(key: str, manifest: Manifest) -> int:
     raise InvalidValue(message, errors=[{"loc": ["directions", key], "msg": message}])
 
 
-@dataclass(frozen=True)
-class GenerateInput:
+class GenerateInput(NamedTuple):
     """A well-formed request that is not checked against a model yet.
 
     `latents` is float32 `[n, d]` from an array or `[n · d]` from raw bytes. Labels from a query
@@ -97,7 +96,7 @@ def settle_seed(given: GenerateInput) -> GenerateInput:
     fields = given.fields
     if fields.seed is not None or fields.latents is not None or given.latents is not None:
         return given
-    return replace(given, fields=fields.model_copy(update={"seed": _seed(fields)}))
+    return given._replace(fields=fields.model_copy(update={"seed": _seed(fields)}))
 
 
 def build_job(given: GenerateInput, manifest: Manifest, settings: Settings) -> GenerateJob:
@@ -106,7 +105,7 @@ def build_job(given: GenerateInput, manifest: Manifest, settings: Settings) -> G
     Raises InvalidValue and LimitExceeded.
     """
     fields = given.fields
-    posted = _posted_latents(given, manifest.latent_dim)
+    posted = _posted_latents(given, manifest)
     labels = _class_indices(given, manifest)
     count = _count(fields, posted, labels)
     check_limits(count, manifest, settings)
@@ -132,7 +131,7 @@ def truncate(latents: NDArray[np.float32], truncation: float | None) -> NDArray[
     return latents if truncation in (None, 1.0) else np.float32(truncation) * latents
 
 
-def _posted_latents(given: GenerateInput, latent_dim: int) -> NDArray[np.float32] | None:
+def _posted_latents(given: GenerateInput, manifest: Manifest) -> NDArray[np.float32] | None:
     """Return posted latents as float32 `[n, latent_dim]`, or None if there are none."""
     fields = given.fields
     if given.latents is None and fields.latents is None:
@@ -141,8 +140,8 @@ def _posted_latents(given: GenerateInput, latent_dim: int) -> NDArray[np.float32
         if (value := getattr(fields, name)) is not None:
             raise InvalidValue.of(name, f"{name} is {value}; it cannot be combined with latents")
     if fields.latents is not None:
-        return _from_rows(fields.latents, latent_dim)
-    return checked_latents(given.latents, latent_dim) if given.latents is not None else None
+        return _from_rows(fields.latents, manifest.latent_dim)
+    return None if given.latents is None else checked_latents(given.latents, manifest.latent_dim)
 
 
 def _from_rows(rows: list[list[float]], latent_dim: int) -> NDArray[np.float32]:

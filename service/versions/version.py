@@ -98,6 +98,7 @@ class LoadedVersion:
         counters: SharedCounters | None = None,
     ) -> None:
         self.manifest = manifest = prepared.manifest
+        self.key: Key = (manifest.name, manifest.version)
         self._labels = (manifest.name, str(manifest.version))
         self.provider_config = prepared.engines[0].config
         self.tile = prepared.tile  # side of the largest tile in pixels; 0 if it takes no pictures
@@ -123,11 +124,6 @@ class LoadedVersion:
         # replace such a worker. A tile takes too long for the event loop.
         is_cpu = self.provider_config.provider != "cuda"
         return self._counters.workers > 1 and is_cpu and not self.tile
-
-    @property
-    def key(self) -> Key:
-        """Name and version."""
-        return self.manifest.name, self.manifest.version
 
     @property
     def members(self) -> tuple["LoadedVersion", ...]:

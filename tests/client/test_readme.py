@@ -27,7 +27,8 @@ def test_library_examples_run(
     write(tmp_path / "photo.jpg", 9, 13, "JPEG")
     example = blocks("python")[number]
     assert EXAMPLE_URL in example
-    example = example.replace(EXAMPLE_URL, url).replace("icon-x4", "larger")
+    example = example.replace(EXAMPLE_URL, url)
+    example = example.replace("icon-x4", "larger").replace("mnist", "toy")
     exec(compile(example, "README.md", "exec"), {})
 
 
@@ -38,7 +39,7 @@ def test_command_line_examples_run(
     write(tmp_path / "photos" / "a" / "b.jpg", 9, 13, "JPEG")
     (tmp_path / "models").symlink_to(models_root)
     (commands,) = blocks("sh")
-    for command in commands.replace(EXAMPLE_URL, url).splitlines():
+    for command in commands.replace(EXAMPLE_URL, url).replace("mnist", "toy").splitlines():
         program, *arguments = shlex.split(command)
         assert program == "mirage"
         assert main(arguments) == 0

@@ -174,6 +174,7 @@ CARD_FLAGS = (
     ("--data-name", "data", "name of the data"),
     ("--data-license", "data_license", "licence of the data"),
     ("--license", "license", "licence of the model, e.g. cc-by-sa-3.0"),
+    ("--limits", "limits", "what the model is known to do badly"),
 )
 
 

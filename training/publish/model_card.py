@@ -18,13 +18,14 @@ LIMITS = "It generates images like those it was trained on, and nothing else."
 class ModelCard:
     """What only a person knows of a model: where its data come from, and the licences.
 
-    credits: Markdown that names the authors of the data.
+    credits: Markdown that names the authors of the data. limits: what the model does badly.
     """
 
     data: str = "not stated"
     data_license: str = UNKNOWN
     license: str = UNKNOWN
     credits: str = ""
+    limits: str = ""
 
 
 def model_card(
@@ -61,10 +62,7 @@ def model_card(
             training_line(description),
             "",
             *_guidance(guide),
-            "## Limits",
-            "",
-            LIMITS,
-            "",
+            *limits_of(card, LIMITS),
             *credits_of(card),
         ]
     )
@@ -98,6 +96,11 @@ def _guidance(guide: str) -> list[str]:
     if not guide:
         return []
     return [f"Features of {guide}, guided the training. They are not part of this model.", ""]
+
+
+def limits_of(card: ModelCard, known: str) -> list[str]:
+    """What models of a task cannot do, and what this one does badly."""
+    return ["## Limits", "", f"{known} {card.limits}".strip(), ""]
 
 
 def credits_of(card: ModelCard) -> list[str]:

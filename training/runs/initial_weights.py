@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from mirage.bundle.format.verify import load_bundle, read_manifest
 from mirage.training.errors import UsageError
 from mirage.training.networks.families import AnyArchitecture
-from mirage.training.optim.ema import update_ema
+from mirage.training.optim.ema import copy_weights
 from mirage.training.runs.checkpoint import load_weights
 from mirage.training.runs.run_dir import Run
 from mirage.training.runs.state import TrainState
@@ -53,7 +53,7 @@ def warm_start(start: Path, state: TrainState, architecture: AnyArchitecture) ->
     _fill(state.generator, generator)
     _fill(state.discriminator, discriminator)
     for average in (state.ema, *state.further.values()):
-        update_ema(average, state.generator, beta=0.0)
+        copy_weights(average, state.generator)
 
 
 def _check_same(start: Path, published: AnyArchitecture, wanted: AnyArchitecture) -> None:

@@ -9,7 +9,7 @@ from torch.optim import Optimizer
 from mirage.training.config import TrainConfig
 from mirage.training.networks.families import FAMILIES, AnyArchitecture, channels_last
 from mirage.training.optim.augment import AdaptiveProbability
-from mirage.training.optim.ema import ema_beta, update_ema, young_half_life
+from mirage.training.optim.ema import copy_weights, limited_half_life, update_ema
 from mirage.training.optim.optimizers import build_optimizer, set_schedule
 
 WARM_START_BETAS = 0.5, 0.99
@@ -33,7 +33,7 @@ class TrainState:
 
         def average() -> nn.Module:
             copy = channels_last(family.generator(architecture)).requires_grad_(False)
-            update_ema(copy, self.generator, beta=0.0)
+            copy_weights(copy, self.generator)
             return copy
 
         self.ema = average()
@@ -85,12 +85,12 @@ class TrainState:
         """Update the averages after the generator's step at `nimg` images."""
         if nimg < self.config.warm_start_images:
             for average in (self.ema, *self.further.values()):
-                update_ema(average, self.generator, beta=0.0)
+                copy_weights(average, self.generator)
             return
         size, main = self.config.batch_size, self.config.ema_half_life_kimg.at(nimg)
-        update_ema(self.ema, self.generator, ema_beta(main, size))
+        update_ema(self.ema, self.generator, main, size)
         for half_life, average in self.further.items():
-            update_ema(average, self.generator, ema_beta(young_half_life(half_life, nimg), size))
+            update_ema(average, self.generator, limited_half_life(half_life, nimg), size)
 
     def state_dict(self) -> dict[str, dict]:
         """The state for resuming, as nested dicts of tensors and numbers."""

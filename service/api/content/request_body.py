@@ -1,6 +1,7 @@
 """Reads bodies and queries, and checks sizes and types; `tasks` checks them against a model."""
 
 import ast
+import functools
 import json
 import math
 import operator
@@ -13,13 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.types import Receive
 
 from mirage.bundle.format.manifest import MAX_DIRECTIONS
+from mirage.service.api.content.bounded_body import read_bounded
 from mirage.service.api.content.bounded_json import read_json
 from mirage.service.errors import (
-    BodyTooLarge,
     FieldError,
     InvalidValue,
     LimitExceeded,
@@ -138,39 +139,8 @@ async def read_body(
     Raises BodyTooLarge, and ClientDisconnect if the client disconnects before its end.
     """
     most = most_bytes(media_type, settings)
-    of_json = f" of JSON; {_instead(settings)}" if most < settings.body_bytes else ""
+    of_json = f" of JSON; {_instead(settings.body_bytes)}" if most < settings.body_bytes else ""
     return await read_bounded(headers, receive, most, of_json)
-
-
-async def read_bounded(
-    headers: Mapping[str, str], receive: Receive, most: int, explanation: str = ""
-) -> bytes:
-    """Read the body, up to `most` bytes.
-
-    Raises BodyTooLarge, and ClientDisconnect if the client disconnects before its end.
-    """
-    size = announced_bytes(headers) or 0
-    chunks: list[bytes] = []
-    if more_body := size <= most:
-        size = 0
-    while more_body and size <= most:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise ClientDisconnect
-        chunks.append(message.get("body", b""))
-        size += len(chunks[-1])
-        more_body = message.get("more_body", False)
-    if size > most:
-        raise BodyTooLarge(
-            f"the body has {size} bytes or more; at most {most} are allowed{explanation}"
-        )
-    return b"".join(chunks)
-
-
-def announced_bytes(headers: Mapping[str, str]) -> int | None:
-    """Return the Content-Length, or None if it is missing or invalid."""
-    announced = headers.get("content-length", "")
-    return int(announced) if re.fullmatch("[0-9]{1,18}", announced) else None
 
 
 def most_bytes(media_type: str | None, settings: Settings) -> int:
@@ -179,14 +149,15 @@ def most_bytes(media_type: str | None, settings: Settings) -> int:
     return min(settings.json_bytes, settings.body_bytes) if is_json else settings.body_bytes
 
 
-def _instead(settings: Settings) -> str:
-    return f"latents may be sent as {NPY} or {OCTETS}, up to {settings.body_bytes} bytes"
+@functools.cache  # each request asks for it
+def _instead(body_bytes: int) -> str:
+    return f"latents may be sent as {NPY} or {OCTETS}, up to {body_bytes} bytes"
 
 
 def _from_json(body: bytes, query: Query, model: type[M], settings: Settings) -> M:
     if query:
         raise _unknown_query(query[0][0], "beside a JSON body no query parameter is allowed")
-    fields = read_json(body, settings, _instead(settings)) if body.strip() else {}
+    fields = read_json(body, settings, _instead(settings.body_bytes)) if body.strip() else {}
     return _validated(fields, model, settings)
 
 

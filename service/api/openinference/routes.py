@@ -17,7 +17,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mirage.bundle.format.manifest import Manifest
-from mirage.service.api.admission.deadline import (
+from mirage.service.api.admission.route_deadline import (
     allowed_s,
     before,
     unless_client_left,

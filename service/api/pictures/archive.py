@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pydantic_core import to_json
 
 from mirage.service.api.pictures.enlarge import EMPTY, Enlargement, Part, measure
-from mirage.service.api.pictures.upscaler import Upscaler, in_thread
+from mirage.service.api.pictures.upscaler import Upscaler
 from mirage.service.api.problems import describe
 from mirage.service.batching.queue import EntryResult
 from mirage.service.errors import LimitExceeded, ServiceError
@@ -128,8 +128,7 @@ class EnlargedArchive:
         if entry.error is not None or entry.size is None:
             raise entry.error or AssertionError(entry)
         enlargement = Enlargement(self._upscaler, entry.size, self._wanted)
-        data = await in_thread(self._upscaler.service, lambda: self._archive.read(entry.number))
-        await enlargement.decode(data)
+        await enlargement.decode(lambda: self._archive.read(entry.number))
         async with aclosing(enlargement.parts()) as parts:
             made = [part async for part in parts]
         return made[-1]._replace(data=b"".join(part.data for part in made))

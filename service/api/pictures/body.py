@@ -8,14 +8,13 @@ from dataclasses import dataclass
 from pydantic import ValidationError
 from starlette.requests import Request
 
-from mirage.service.api.admission.deadline import while_connected
+from mirage.service.api.admission.route_deadline import while_connected
+from mirage.service.api.content.bounded_body import announced_bytes, read_bounded
 from mirage.service.api.content.form import FORM, parse_form
 from mirage.service.api.content.request_body import (
     OCTETS,
-    announced_bytes,
     body_type,
     invalid_fields,
-    read_bounded,
 )
 from mirage.service.api.pictures.upscaler import in_thread
 from mirage.service.api.state import Service
@@ -30,7 +29,7 @@ PICTURE = "picture"  # of a form
 EXPLANATION = " of pictures; send a smaller one, or several requests"
 
 
-@dataclass(frozen=True)
+@dataclass
 class Posted:
     """The bytes of a picture or of a ZIP of pictures, and the parameters.
 
@@ -41,6 +40,11 @@ class Posted:
     is_archive: bool
     fields: UpscaleRequest
     seed: int
+
+    def take(self) -> bytes:
+        """Return the bytes and forget them, so that the caller may free them."""
+        data, self.data = self.data, b""
+        return data
 
 
 @asynccontextmanager
@@ -56,10 +60,16 @@ async def posted(
     media_type = body_type(headers, BODY_TYPES)
     announced = announced_bytes(headers)
     with service.picture_memory.held(most if announced is None else min(announced, most)):
-        body = await read_bounded(headers, request.receive, most, EXPLANATION)
-        content_type = headers.get("content-type", "")
-        parsed = in_thread(service, lambda: _parse(media_type, content_type, body, fields))
-        yield await while_connected(request, parsed)
+        yield await _read(request, service, media_type, fields)
+
+
+async def _read(
+    request: Request, service: Service, media_type: str | None, fields: UpscaleRequest
+) -> Posted:
+    most, content_type = service.settings.picture_bytes, request.headers.get("content-type", "")
+    body = await read_bounded(request.headers, request.receive, most, EXPLANATION)
+    parsed = in_thread(service, lambda: _parse(media_type, content_type, body, fields))
+    return await while_connected(request, parsed)
 
 
 def _parse(

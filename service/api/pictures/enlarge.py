@@ -2,7 +2,7 @@
 
 import functools
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from typing import NamedTuple
 
@@ -56,12 +56,12 @@ class Enlargement:
         """Number of images that it counts as in rate limits."""
         return count_images(*self._size, self.upscaler.model.scale)
 
-    async def decode(self, data: bytes) -> None:
-        """Decode the picture. Raises Malformed and UnsupportedBody."""
+    async def decode(self, take: Callable[[], bytes]) -> None:
+        """Decode the file that `take` returns. Raises Malformed and UnsupportedBody."""
         most = self._size.height * self._size.width
 
         def prepare() -> tuple[UpscaleJob, Sink]:
-            picture = decode_picture(data, most_pixels=most)
+            picture = decode_picture(take(), most_pixels=most)
             job = self.upscaler.job([picture])
             return job, make_sink(job, picture.icc, self.wanted)
 

@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from mirage.service.api.admission.deadline import (
+from mirage.service.api.admission.route_deadline import (
     allowed_s,
     before,
     unless_client_left,
@@ -95,7 +95,7 @@ async def _one(
     tally = Tally(upscaler, record_of(request))
     headers = _headers(upscaler, wanted)
     with service.rates.charged(tally.record, enlargement.images):
-        await while_connected(request, enlargement.decode(body.data))
+        await while_connected(request, enlargement.decode(body.take))
         parts = enlargement.parts()
         held.push_async_callback(parts.aclose)
         if enlargement.has_parts:

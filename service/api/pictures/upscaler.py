@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from mirage.bundle.format.interface import Image
 from mirage.bundle.format.manifest import PictureModel
-from mirage.service.api.admission.deadline import before
+from mirage.service.api.admission.route_deadline import before
 from mirage.service.api.content.timing import observe
 from mirage.service.api.state import Service
 from mirage.service.batching.queue import EntryResult

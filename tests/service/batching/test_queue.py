@@ -23,7 +23,7 @@ def put(queue: Queue, size: int, arrived: float = 0.0, deadline: float = math.in
 
 
 def sizes(queue: Queue, room: int = 8, now: float = 0.0) -> list[int]:
-    return [part.size for part in queue.form(room, now)]
+    return [part.size for part in queue.take_batch(room, now)]
 
 
 def test_entries_share_batches_equally_in_turn() -> None:
@@ -95,8 +95,8 @@ def put_shaped(queue: Queue, size: int, *shape: int) -> Entry:
 def test_a_batch_has_one_shape_and_others_keep_their_turns() -> None:
     def test(queue: Queue) -> None:
         first, other, third = (put_shaped(queue, 2, *s) for s in ((2, 2), (2, 1), (2, 2)))
-        assert [part.entry for part in queue.form(16, 0.0)] == [first, third]
-        assert [part.entry for part in queue.form(16, 0.0)] == [other]
+        assert [part.entry for part in queue.take_batch(16, 0.0)] == [first, third]
+        assert [part.entry for part in queue.take_batch(16, 0.0)] == [other]
         assert not queue
 
     with_queue(test, 16)

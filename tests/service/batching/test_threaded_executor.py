@@ -1,10 +1,14 @@
 """The cohort wait, and runners on threads."""
 
 import asyncio
+import gc
+import math
 import os
 import sys
 import threading
+import weakref
 
+import numpy as np
 import pytest
 
 from mirage.service.batching.threaded_executor import NICENESS, PROBE_EVERY, CohortWait
@@ -65,8 +69,38 @@ def test_free_runners_share_the_queued_items() -> None:
     with_bench(test, runners=2)
 
 
+class Rows:
+    """An item that is made when a batch takes it."""
+
+    shape = (1,)
+
+    def __len__(self) -> int:
+        return 1
+
+    def __getitem__(self, _rows: slice) -> np.ndarray:
+        return np.array([7])
+
+
+def test_idle_runners_keep_no_entry() -> None:
+    """An entry may hold a large picture of a client."""
+
+    async def test(bench: Bench) -> None:
+        bench.open()
+        freed = threading.Semaphore(0)
+        for _ in range(4):
+            rows = Rows()
+            weakref.finalize(rows, freed.release)
+            await bench.batcher.submit((rows,), math.inf)
+            del rows
+        gc.collect()
+        for _ in range(4):
+            await asyncio.to_thread(freed.acquire)
+
+    with_bench(test, runners=2)
+
+
 def test_an_idle_runner_releases_memory_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mirage.service.batching.executor.RELEASE_AFTER_S", 0.01)
+    monkeypatch.setattr("mirage.service.batching.threaded_executor.RELEASE_AFTER_S", 0.01)
 
     async def test(bench: Bench) -> None:
         bench.open()

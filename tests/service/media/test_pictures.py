@@ -1,5 +1,6 @@
 import io
 import struct
+import tracemalloc
 import zlib
 from typing import Any
 
@@ -114,6 +115,19 @@ def test_large_pictures_are_decoded_completely(mode: str) -> None:
     np.testing.assert_array_equal(found, wanted[:, :, :3])
     if picture.alpha is not None:
         np.testing.assert_array_equal(picture.alpha, wanted[:, :, 3])
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG"])
+def test_the_file_is_freed_before_the_pixels_are_copied(kind: str) -> None:
+    """Pillow's own memory is not measured."""
+    tracemalloc.start()
+    files = [encoded("RGB", kind, (2000, 1500), **({"quality": 100} if kind == "JPEG" else {}))]
+    size = len(files[0])
+    tracemalloc.reset_peak()
+    picture = decode_picture(files.pop(), most_pixels=10**7)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < picture.colour.nbytes + 0.7 * size
 
 
 def animation(kind: str) -> bytes:

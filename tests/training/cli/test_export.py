@@ -21,18 +21,18 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return trained_run(folder / "run", picture_set(folder / "drawings")).path
 
 
-def test_a_run_of_pictures_is_published_with_its_credits(
+def test_a_run_of_pictures_is_published_with_its_credits_and_limits(
     run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     credits_file = tmp_path / "CREDITS.md"
     credits_file.write_text("Drawn by Ann Ode.\n")
-    card = ["--license", "cc0-1.0", "--credits", str(credits_file)]
+    card = ["--license", "cc0-1.0", "--credits", str(credits_file), "--limits", "Eyes blur."]
     assert main(["export", str(run), "--to", str(tmp_path / "models" / "toy"), *card]) == 0
     path = Path(capsys.readouterr().out.strip())
     assert load_bundle(path).manifest.task == "upscale"
     text = (path / "README.md").read_text()
     assert "license: cc0-1.0" in text
-    assert text.endswith("## Credits\n\nDrawn by Ann Ode.\n")
+    assert text.endswith(" Eyes blur.\n\n## Credits\n\nDrawn by Ann Ode.\n")
 
 
 def test_credits_that_cannot_be_read_are_a_usage_error(

@@ -159,13 +159,12 @@ def test_the_card_names_the_trained_network_that_guided_the_training(
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     keep_random_weights(tmp_path / "cache" / "mirage")
-    to = tmp_path / "models" / "toy"
-    texts = []
-    for family in ("direct", "projected"):
+    models, texts = tmp_path / "models", []
+    for family in ("direct", "projected"):  # their generators are alike, so not one folder
         snapshot = make_snapshot(tmp_path, family, channels=3)
-        path = publish(snapshot, config_of(), sheet_of(snapshot), to, {}, ModelCard())
+        path = publish(snapshot, config_of(), sheet_of(snapshot), models / family, {}, ModelCard())
         texts.append((path / "README.md").read_text())
-    again = republish(to / "2", to.with_name("other"), ModelCard("Squares"))
+    again = republish(models / "projected" / "1", models / "other", ModelCard("Squares"))
     assert "ImageNet" not in texts[0]
     for text in (texts[1], (again / "README.md").read_text()):
         assert "Features of EfficientNet-Lite0 (Apache-2.0), which was trained on ImageNet" in text

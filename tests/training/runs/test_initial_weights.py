@@ -10,7 +10,7 @@ from mirage.bundle.errors import BundleError
 from mirage.training.config import build_config
 from mirage.training.data.dataset import Dataset
 from mirage.training.errors import UsageError
-from mirage.training.publish.export import publish
+from mirage.training.publish.export import publish, republish
 from mirage.training.publish.model_card import ModelCard
 from mirage.training.runs.checkpoint import load_snapshot
 from mirage.training.runs.loop import train
@@ -39,9 +39,12 @@ def begun(bundle: Path, folder: Path, data: Dataset, **changes: object) -> Run:
     return train(config, data, folder / "run", threads=1, start=bundle)
 
 
+@pytest.mark.parametrize("half", [False, True], ids=["float32", "float16"])
 def test_fine_tuning_starts_with_exactly_the_images_of_the_bundle(
-    bundle: Path, tmp_path: Path
+    bundle: Path, tmp_path: Path, half: bool
 ) -> None:
+    if half:
+        bundle = republish(bundle, tmp_path / "models" / "half", half=True)
     run = begun(bundle, tmp_path, shapes_dataset(), seed=5)
     latents = random_stream(5, Stream.SAMPLES, 0).standard_normal((GRID**2, 8), dtype=np.float32)
     published = load_snapshot(bundle / "weights.safetensors")

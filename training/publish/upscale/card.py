@@ -9,6 +9,7 @@ from mirage.training.publish.model_card import (
     credits_of,
     data_and_licence,
     front_matter,
+    limits_of,
     training_line,
 )
 
@@ -50,10 +51,7 @@ def upscaler_card(
             "",
             training_line(description),
             "",
-            "## Limits",
-            "",
-            LIMITS,
-            "",
+            *limits_of(card, LIMITS),
             *credits_of(card),
         ]
     )

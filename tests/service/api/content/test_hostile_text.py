@@ -10,7 +10,7 @@ import pytest
 
 from mirage.bundle.errors import BundleError
 from mirage.bundle.store.layout import list_versions, model_path
-from mirage.service.api.admission.deadline import allowed_s
+from mirage.service.api.admission.route_deadline import allowed_s
 from mirage.service.api.content.negotiation import choose_frames_type, choose_type
 from mirage.service.api.content.request_body import OCTETS, parse_input, parse_query
 from mirage.service.api.openinference.codec import parse_request, response_encoding

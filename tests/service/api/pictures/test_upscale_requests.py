@@ -16,8 +16,8 @@ from starlette.types import Message
 
 from mirage.bundle.store.release import Canary, release
 from mirage.service.app import create_app
+from mirage.service.batching.batch_runner import BatchRunner
 from mirage.service.batching.batcher import Batcher
-from mirage.service.batching.executor import BatchRunner
 from mirage.service.errors import InternalError
 from mirage.service.settings import Settings
 from mirage.service.telemetry.logging import CLIENT_LEFT

@@ -52,7 +52,7 @@ class DelayedCalls:
             self._set_timer(next(iter(self._calls.values()))[0] - now)
 
 
-class Patience:
+class RequestWatch:
     """Cancels the block of `async with` when nobody waits for its result any longer.
 
     Until `has_body` is called, the deadline, in `time.monotonic()` seconds, raises DeadlinePassed.
@@ -68,7 +68,7 @@ class Patience:
         self._limit = asyncio.timeout(None)
         self._watch: asyncio.Task[None] | None = None
 
-    async def __aenter__(self) -> "Patience":
+    async def __aenter__(self) -> "RequestWatch":
         await self._limit.__aenter__()
         if self._deadline - time.monotonic() < SLOW_S:
             self._number = -1

@@ -8,7 +8,7 @@ import pytest
 from starlette.requests import ClientDisconnect
 from starlette.types import Message
 
-from mirage.service.api.admission.patience import DelayedCalls, Patience
+from mirage.service.api.admission.request_watch import DelayedCalls, RequestWatch
 from mirage.service.errors import DeadlinePassed
 
 SLOW = 0.01
@@ -55,8 +55,8 @@ def test_calls_come_late_and_in_order_on_one_timer() -> None:
 def test_what_is_quick_is_not_watched() -> None:
     async def scenario(client: Client, slow: DelayedCalls) -> None:
         client.left.set()
-        async with Patience(client.receive, time.monotonic() + 60, slow) as patience:
-            patience.has_body()
+        async with RequestWatch(client.receive, time.monotonic() + 60, slow) as watch:
+            watch.has_body()
             await asyncio.sleep(0)
 
     run(scenario)
@@ -66,7 +66,7 @@ def test_a_body_that_does_not_come_ends_at_the_deadline() -> None:
     async def scenario(client: Client, slow: DelayedCalls) -> None:
         for seconds in (-1.0, 0.0, 0.2):
             with pytest.raises(DeadlinePassed):
-                async with Patience(client.receive, time.monotonic() + seconds, slow):
+                async with RequestWatch(client.receive, time.monotonic() + seconds, slow):
                     await client.left.wait()
 
     run(scenario)
@@ -75,8 +75,8 @@ def test_a_body_that_does_not_come_ends_at_the_deadline() -> None:
 def test_the_deadline_is_the_batchers_once_the_body_is_there() -> None:
     async def scenario(client: Client, slow: DelayedCalls) -> None:
         deadline = time.monotonic() + 0.05
-        async with Patience(client.receive, deadline, slow) as patience:
-            patience.has_body()
+        async with RequestWatch(client.receive, deadline, slow) as watch:
+            watch.has_body()
             while time.monotonic() < deadline:
                 await asyncio.sleep(0)
 
@@ -97,11 +97,11 @@ def test_a_job_ends_when_its_client_leaves(is_slow_before: bool) -> None:
 
         async def read_and_work() -> None:
             is_slow = asyncio.Event()
-            async with Patience(client.receive, time.monotonic() + 60, slow) as patience:
+            async with RequestWatch(client.receive, time.monotonic() + 60, slow) as watch:
                 if is_slow_before:
                     slow.add(is_slow.set)
                     await is_slow.wait()
-                patience.has_body()
+                watch.has_body()
                 await work()
 
         with pytest.raises(ClientDisconnect):
@@ -114,10 +114,10 @@ def test_a_job_ends_when_its_client_leaves(is_slow_before: bool) -> None:
 def test_other_errors_pass() -> None:
     async def scenario(client: Client, slow: DelayedCalls) -> None:
         with pytest.raises(ValueError, match="mine"):
-            async with Patience(client.receive, time.monotonic() + 60, slow):
+            async with RequestWatch(client.receive, time.monotonic() + 60, slow):
                 raise ValueError("mine")
         with pytest.raises(TimeoutError):
-            async with Patience(client.receive, time.monotonic() + 60, slow):
+            async with RequestWatch(client.receive, time.monotonic() + 60, slow):
                 raise TimeoutError
 
     run(scenario)

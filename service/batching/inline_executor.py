@@ -1,96 +1,13 @@
 """Runs batches on the event loop."""
 
 import asyncio
-import logging
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import Protocol
+from dataclasses import replace
 
+from mirage.service.batching.batch_runner import RELEASE_AFTER_S, Batch, BatchRunner, Run
 from mirage.service.batching.cost_model import CostModel
-from mirage.service.batching.queue import MIN_SHARES, Array, Arrays, BatchSlice, Queue, gather
-
-log = logging.getLogger(__name__)
-
-# Idle seconds after which a runner releases memory. Chosen to be longer than the pauses of a busy
-# service: the first batch afterwards has to allocate the memory again.
-RELEASE_AFTER_S = 5.0
-
-
-class Run(Protocol):
-    """The function that computes a batch. A runner never calls it concurrently."""
-
-    def __call__(self, arrays: Arrays) -> Array:
-        """Map arrays of n items to n rows."""
-
-    def release_memory(self) -> None:
-        """Release memory that only running batches need."""
-
-
-@dataclass(frozen=True)
-class Batch:
-    """A finished batch: its slices and their rows, or None if it failed.
-
-    `started` and `ended` are in `time.monotonic()` seconds. `cost_s` is the time by which the batch
-    delayed the next one.
-    """
-
-    slices: list[BatchSlice]
-    rows: Array | None
-    started: float
-    ended: float
-    cost_s: float
-
-    @property
-    def size(self) -> int:
-        """Number of items."""
-        return sum(part.size for part in self.slices)
-
-    @property
-    def work(self) -> int:
-        """Work of all items."""
-        return sum(part.size * part.entry.weight for part in self.slices)
-
-    @property
-    def seconds(self) -> float:
-        """Duration of the run."""
-        return self.ended - self.started
-
-
-class BatchRunner:
-    """Runs one batch at a time; `running_since` is when the current one started, or None."""
-
-    def __init__(self, run: Run) -> None:
-        self._run = run
-        self.running_since: float | None = None
-        self.ended = 0.0  # when the last batch ended
-        self.has_released = True
-
-    def run_batch(self, slices: list[BatchSlice]) -> Batch:
-        """Run a batch. Logs the error if it fails."""
-        self.has_released = False
-        started = self.running_since = time.monotonic()
-        size = sum(part.size for part in slices)
-        rows: Array | None = None
-        try:
-            rows = self._run(gather(slices))
-            if len(rows) != size:
-                raise ValueError(f"a batch of {size} items returned {len(rows)} rows")
-        except Exception:
-            log.exception("batch failed items=%d", size)
-            rows = None
-        self.ended = time.monotonic()
-        self.running_since = None
-        return Batch(slices, rows, started, self.ended, self.ended - started)
-
-    def release_memory(self) -> None:
-        """Release memory until the next batch."""
-        self.has_released = True
-        try:
-            self._run.release_memory()
-        except Exception:
-            log.exception("a runner could not release memory")
-
+from mirage.service.batching.queue import MIN_SHARES, Queue
 
 # Longest time that a batch may block the event loop. Chosen well below what a person notices.
 MAX_BLOCK_S = 0.03
@@ -164,7 +81,7 @@ class InlineExecutor:
     def _wait_for_more(self) -> None:
         """Wait while each iteration of the event loop queues more items, until a batch is full."""
         work = self._queue.work
-        if self._seen < work < self._room():
+        if self._seen < work < self._next_batch_work():
             self._seen = work
             self._scheduled = self._loop.call_soon(self._wait_for_more)
         else:
@@ -182,7 +99,7 @@ class InlineExecutor:
         elif self._release_timer is None:
             self._release_timer = self._loop.call_later(RELEASE_AFTER_S, self._release_if_idle)
 
-    def _room(self) -> int:
+    def _next_batch_work(self) -> int:
         """Return the work that fits into MAX_BLOCK_S."""
         if not self._cost.item_s:
             return self._max_batch_size
@@ -191,7 +108,7 @@ class InlineExecutor:
 
     def _run_batch(self) -> None:
         with self._queue.lock:
-            slices = self._queue.form(self._room(), time.monotonic())
+            slices = self._queue.take_batch(self._next_batch_work(), time.monotonic())
         if not slices:
             self._left_at = None
             return

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from mirage.service.batching.batcher import Batcher, BatchOptions
 from mirage.service.batching.cost_model import CostModel
-from mirage.service.batching.executor import MAX_BLOCK_S, MIN_INLINE_ITEMS, SATURATED_AT
+from mirage.service.batching.inline_executor import MAX_BLOCK_S, MIN_INLINE_ITEMS, SATURATED_AT
 from mirage.service.batching.queue import Arrays
 from mirage.service.errors import Draining, InternalError
 
@@ -168,7 +168,7 @@ def test_close_finishes_queued_entries_and_rejects_new_ones() -> None:
 
 
 def test_an_idle_runner_releases_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mirage.service.batching.executor.RELEASE_AFTER_S", 0.01)
+    monkeypatch.setattr("mirage.service.batching.inline_executor.RELEASE_AFTER_S", 0.01)
 
     async def test(bench: Bench) -> None:
         await bench.submit(7)
