@@ -1,4 +1,5 @@
 import os
+import resource
 import subprocess
 import sys
 import uuid
@@ -11,8 +12,11 @@ from benchmarks.serving.processes import (
     end,
     members,
     memory_mb,
+    memory_peak_mb,
     processes,
     pss_kb,
+    reset_memory_peak,
+    resident_mb,
 )
 
 # Starts a child that leaves the session and ignores interrupts, says its number, and waits.
@@ -68,6 +72,16 @@ def test_memory_and_time_are_those_of_a_process_and_its_descendants() -> None:
         assert 0 < alone < memory_mb(process.pid)
         assert set(cpu_s_of_threads(process.pid)) == {process.pid, child}
         assert members(process.pid, mark)
+
+
+def test_the_peak_of_memory_begins_anew() -> None:
+    pid, block = os.getpid(), bytearray(2**26)
+    block[:: resource.getpagesize()] = bytes([1]) * (2**26 // resource.getpagesize())
+    held = resident_mb(pid)
+    del block
+    assert memory_peak_mb(pid) > held - 1  # Linux counts pages in batches
+    reset_memory_peak(pid)
+    assert memory_peak_mb(pid) < held - 32
 
 
 def test_a_process_that_has_ended_holds_nothing() -> None:

@@ -42,7 +42,7 @@ def test_flags_set_the_scale_and_how_pictures_are_read(folder: Path, tmp_path: P
     )
     config, sheet = Run(tmp_path / "run").read_config()
     assert config.scale == 3
-    assert sheet["options"] == {"shrink": [1, 2], "held_out": 40, "channels": 3}
+    assert sheet["options"] == {"shrink": [1, 2], "held_out": 40, "channels": 3, "split": "auto"}
 
 
 def test_evaluate_scores_the_held_out_pictures(

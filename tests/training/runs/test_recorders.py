@@ -51,7 +51,7 @@ def test_one_grid_gives_no_animation(tmp_path: Path) -> None:
 
 def test_names_the_missing_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
-    with pytest.raises(UsageError, match=r"needs TensorBoard: pip install"):
+    with pytest.raises(UsageError, match=r"needs TensorBoard; run pip install"):
         TensorBoardRecorder(tmp_path, 0)
 
 
