@@ -137,11 +137,19 @@ def add_picture_flags(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--low", metavar="PATH", help="low resolution, under the same names")
     group.add_argument(
         "--shrink",
-        type=lambda text: tuple(map(int, text.split(","))),
+        type=_factors,
         metavar="N[,N …]",
         default=argparse.SUPPRESS,
         help="reduce pictures first, which removes JPEG artefacts; several add one copy for each",
     )
+
+
+def _factors(text: str) -> tuple[int, ...]:
+    try:
+        return tuple(map(int, text.split(",")))
+    except ValueError:
+        reason = f"{text} is no list of factors; expected whole numbers such as 1,2"
+        raise argparse.ArgumentTypeError(reason) from None
 
 
 def picture_options(

@@ -185,7 +185,8 @@ def fingerprint(images: np.ndarray, labels: np.ndarray | None, classes: Sequence
 def check_enough(dataset: Dataset, batch_size: int) -> None:
     """Raise DataError if the data set has fewer images than one batch."""
     if len(dataset) < batch_size:
+        smaller = f", or reduce the batch with --set batch_size={len(dataset)}"
         raise DataError(
             f"--data has {len(dataset)} images, fewer than one batch of {batch_size}; "
-            f"add images, or reduce the batch with --set batch_size={max(2, len(dataset))}"
+            f"add images{smaller if len(dataset) > 1 else ''}"
         )

@@ -53,12 +53,23 @@ def found_labels(name: str, content: bytes) -> tuple[dict[str, str] | None, str]
     A metadata file that is no table with one column of classes gives no labels, and the note says
     so; "" if there is nothing to say.
     """
-    if not name.startswith(METADATA):
+    if name not in METADATA:
+        if _has_no_labels(content):
+            return None, f"{name} has no entry labels, and is not read"
         return read_labels(name, content), ""
     try:
         return read_labels(name, content), f"classes are in {name}"
     except DataError as error:
         return None, f"{error}; it is not read, name another file with --labels"
+
+
+def _has_no_labels(content: bytes) -> bool:
+    """Whether a JSON file is an object without labels, as other programs write it."""
+    try:
+        found = json.loads(content)
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(found, dict) and "labels" not in found
 
 
 def _pairs_of_json(text: str) -> Iterable[Sequence[Any]] | None:

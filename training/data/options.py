@@ -43,6 +43,14 @@ class DataOptions(BaseModel):
             raise ValueError("sides must be multiples of 4, from 4 to 16384")
         return size
 
+    @field_validator("split")
+    @classmethod
+    def _folders(cls, split: str) -> str:
+        folders = split.split(",")
+        if len(folders) > 2 or not all(folders):
+            raise ValueError("expected TRAIN, or TRAIN,TEST, or none")
+        return split
+
     @field_validator("background")
     @classmethod
     def _colour(cls, text: str) -> str:

@@ -34,3 +34,9 @@ def test_round_trips_through_a_run_s_configuration() -> None:
 def test_normalises_the_spelling_of_colours() -> None:
     assert DataOptions(background="White") == DataOptions(background="rgb(255, 255, 255)")
     assert DataOptions(background="#fa0").colour == (255, 170, 0)
+
+
+@pytest.mark.parametrize("split", ["", ",", "a,", "a,b,c"])
+def test_a_split_has_one_or_two_folders(split: str) -> None:
+    with pytest.raises(UsageError, match=r"--split is .*: expected TRAIN, or TRAIN,TEST, or none"):
+        build_options({"split": split})

@@ -2,7 +2,7 @@
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
@@ -52,7 +52,9 @@ def decode(
             for index, reason in bad:
                 broken.append((index, reason))
                 _report(bar, source.names[index], reason, len(broken))
-            check_broken(source.place, len(broken), len(source), options)
+            check_broken(
+                source.place, len(broken), len(source), options, *example_of(source, broken)
+            )
             write(np.array([image for image in images if not isinstance(image, str)], np.uint8))
             bar.update(len(images))
     return broken
@@ -69,6 +71,11 @@ def check_broken(
             f"{broken} of {count} images in {place} cannot be read{example}; at most "
             f"{share}{few} may be broken (--max-broken)"
         )
+
+
+def example_of(source: Source, broken: Sequence[tuple[int, str]]) -> tuple[str, ...]:
+    """The first broken picture with its reason, as a part of a sentence; () if there is none."""
+    return tuple(f", such as {source.names[index]} ({reason})" for index, reason in broken[:1])
 
 
 def allowed_broken(count: int, options: DataOptions) -> float:

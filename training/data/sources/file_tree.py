@@ -46,6 +46,26 @@ class FileTree:
     state: Callable[[Sequence[str]], Any]
 
 
+def merged(place: str, trees: Sequence[FileTree]) -> FileTree:
+    """The files of several trees, such as the shards of one data set; raises DataError.
+
+    Their names must differ.
+    """
+    owners: dict[str, FileTree] = {}
+    for tree in trees:
+        for name in tree.names:
+            if owners.setdefault(name, tree) is not tree:
+                raise DataError(f"{owners[name].place} and {tree.place} both contain {name}")
+
+    def state(names: Sequence[str]) -> Any:
+        return [(tree.place, tree.state(names)) for tree in trees]
+
+    folders = sorted({folder for tree in trees for folder in tree.folders})
+    return FileTree(
+        place, list(owners), folders, lambda name, limit: owners[name].read(name, limit), state
+    )
+
+
 def is_picture(name: str) -> bool:
     return name.lower().endswith(SUFFIXES)
 

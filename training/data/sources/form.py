@@ -11,7 +11,13 @@ from PIL import ExifTags, Image
 from tqdm import tqdm
 
 from mirage.training.data.options import DataOptions
-from mirage.training.data.sources.decode import allowed_broken, check_broken, cpu_count, reason_of
+from mirage.training.data.sources.decode import (
+    allowed_broken,
+    check_broken,
+    cpu_count,
+    example_of,
+    reason_of,
+)
 from mirage.training.data.sources.image import CHANNELS_OF_MODE, GREY_MODES, Form, normalise
 from mirage.training.data.sources.source import Source
 from mirage.training.errors import DataError
@@ -49,9 +55,8 @@ def find_form(source: Source, options: DataOptions) -> tuple[Form, tuple[str, ..
             f"none of {len(found)} images of {source.place} can be read; "
             f"{source.names[0]}: {found[0]}"
         )
-    if bad := [index for index, reason in enumerate(found) if isinstance(reason, str)]:
-        example = f", such as {source.names[bad[0]]}, which {found[bad[0]]}"
-        check_broken(source.place, len(bad), len(found), options, example)
+    broken = [(index, reason) for index, reason in enumerate(found) if isinstance(reason, str)]
+    check_broken(source.place, len(broken), len(found), options, *example_of(source, broken))
     size, on_sizes = _size(source.place, headers, options)
     channels, on_channels = _channels([header.mode for header in headers], options)
     return Form(*size, channels), (*on_sizes, *on_channels)

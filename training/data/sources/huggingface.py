@@ -56,15 +56,20 @@ def open_hub(text: str, split: str, labels: str) -> Source:
     return _source(f"{text.partition('@')[0]}@{name}", splits[name], labels)
 
 
-def open_parquet(path: Path, labels: str) -> Source:
-    """Open the pictures in a column of encoded images of a .parquet file; labels: as `open_hub`."""
+def open_parquet(paths: Sequence[Path], labels: str) -> Source:
+    """Open a column of encoded images in the .parquet files of one data set.
+
+    labels: as `open_hub`.
+    """
+    place = paths[0] if len(paths) == 1 else paths[0].parent
     try:
-        table = _package().Dataset.from_parquet(str(path))
+        table = _package().Dataset.from_parquet([str(path) for path in paths])
     except DataError:
         raise
     except Exception as error:  # pyarrow and `datasets` raise many types
-        raise DataError(f"{path} cannot be read as Parquet: {error}") from error
-    return replace(_source(str(path), table, labels), state=state_of(path))
+        raise DataError(f"{place} cannot be read as Parquet: {error}") from error
+    state = [(str(path), state_of(path)) for path in paths]
+    return replace(_source(str(place), table, labels), state=state)
 
 
 def _source(place: str, table: Any, labels: str) -> Source:

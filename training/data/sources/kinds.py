@@ -1,5 +1,6 @@
 """The kinds of data that --data may name, and how each is opened."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,9 +15,9 @@ from mirage.training.data.sources.file_tree import (
 from mirage.training.data.sources.huggingface import PREFIX, is_table, open_hub, open_parquet
 from mirage.training.data.sources.image import SUFFIXES
 from mirage.training.data.sources.image_folder import list_folder
-from mirage.training.data.sources.layout import TRAIN, role_of
+from mirage.training.data.sources.layout import TRAIN, in_order, role_of
 from mirage.training.data.sources.source import Source
-from mirage.training.data.sources.tar_archive import open_tar
+from mirage.training.data.sources.tar_archive import open_tars
 from mirage.training.data.sources.zip_archive import open_archive
 from mirage.training.errors import DataError
 
@@ -24,6 +25,8 @@ KINDS = (
     "a folder, .zip or .tar of images, a .npy, .npz, .parquet or IDX file, or hf:NAME for a data "
     "set of Hugging Face"
 )
+SHARDED = (".tar", ".parquet")
+"""Files of which several may hold one split."""
 SPLIT_FILES = (".zip", ".npy", ".npz", ".tar", ".parquet")
 IDX_START = (b"\0\0\x08", b"\x1f\x8b")
 """First bytes of IDX files of unsigned bytes, and of gzip."""
@@ -43,18 +46,15 @@ def open_source(data: str, split: str, labels: str = AUTO, splits: str = AUTO) -
     if not data or not path.exists():
         raise DataError(f"--data is {data!r}; there is no such file or folder; it takes {KINDS}")
     if path.is_dir():
-        return _open_folder(path, split, splits)
-    return _open_file(path, split, labels, splits)
+        return _open_folder(path, split, labels, splits)
+    return _open_files([path], split, labels, splits)
 
 
-def _open_folder(path: Path, split: str, splits: str) -> Source:
+def _open_folder(path: Path, split: str, labels: str, splits: str) -> Source:
     tree = list_folder(path)
     if not any("/" in name and is_picture(name) for name in tree.names):
         if files := _split_files(tree):
-            part = path / files.get(split, files[TRAIN])
-            others = tuple(f"{Path(name).stem}/" for name in files.values() if name != part.name)
-            inner = _open_file(part, split, AUTO, splits)
-            return replace(inner, prefix=f"{part.stem}/{inner.prefix}", others=others)
+            return _open_splits(path, files, split, labels, splits)
         for folder in sorted({(path / name).parent for name in tree.names if is_idx(name)}):
             if idx := find_idx(folder, split) or find_idx(folder, TRAIN):
                 return open_idx(idx)
@@ -67,28 +67,58 @@ def _open_folder(path: Path, split: str, splits: str) -> Source:
     return pictures_of(tree, split, splits)
 
 
-def _split_files(tree: FileTree) -> dict[str, str]:
-    """The files of the splits, such as train.zip and test.zip; empty if there are none."""
+def _split_files(tree: FileTree) -> dict[str, list[str]]:
+    """The files of the splits, such as train.zip and test.zip; empty if there are none.
+
+    Shards without a split in their names are all for training.
+    """
     for suffix in SPLIT_FILES:
-        names = [name for name in tree.names if "/" not in name and name.endswith(suffix)]
-        files = {role: name for name in names if (role := role_of(Path(name).stem))}
+        names = [name for name in in_order(tree.names) if "/" not in name]
+        names = [name for name in names if name.lower().endswith(suffix)]
+        files: dict[str, list[str]] = {}
+        for name in names:
+            if role := role_of(Path(name).stem):
+                files.setdefault(role, []).append(name)
+        if names and not files and suffix in SHARDED:
+            files = {TRAIN: names}
         if TRAIN in files:
             return files
     return {}
 
 
-def _open_file(path: Path, split: str, labels: str, splits: str) -> Source:
-    match path.suffix.lower():
+def _open_splits(
+    path: Path, files: Mapping[str, Sequence[str]], split: str, labels: str, splits: str
+) -> Source:
+    names = files.get(split, files[TRAIN])
+    others = {Path(name).stem for role in files for name in files[role]}
+    inner = _open_files([path / name for name in names], split, labels, splits)
+    if len(names) > 1:
+        return inner
+    own = Path(names[0]).stem
+    prefixes = tuple(f"{other}/" for other in sorted(others - {own}))
+    return replace(inner, prefix=f"{own}/{inner.prefix}", others=prefixes)
+
+
+def _open_files(paths: Sequence[Path], split: str, labels: str, splits: str) -> Source:
+    """Open one file, or the shards of one data set."""
+    path = paths[0]
+    suffix = path.suffix.lower()
+    if len(paths) > 1 and suffix not in SHARDED:
+        raise DataError(
+            f"{path.parent} has {len(paths)} files for one split, {path.name} and "
+            f"{paths[1].name}; pass one of them as --data"
+        )
+    match suffix:
         case ".zip":
             return open_archive(path, split, splits)
         case ".tar":
-            return open_tar(path, split, splits)
+            return open_tars(paths, split, splits)
         case ".npz":
             return open_npz(path, split)
         case ".npy":
             return open_npy(path)
         case _ if is_table(path.name):
-            return open_parquet(path, labels)
+            return open_parquet(paths, labels)
         case _ if _may_be_idx(path):
             return open_idx(path)
     what = "one picture" if is_picture(path.name) else "of no kind that is read"

@@ -138,10 +138,9 @@ class _Tree:
             found = self.folders_in(above)
             if set(wanted) <= set(found):
                 return above, dict(zip((TRAIN, TEST), wanted, strict=False))
-        raise DataError(
-            f"--split is {splits}; {self.place} has the folders "
-            f"{_listed(self.folders_in(root)) or 'of no splits'}"
-        )
+        found = self.folders_in(root)
+        has = f"the folders {_listed(found)}" if found else "no folders"
+        raise DataError(f"--split is {splits}; {self.place} has {has}")
 
     def recognised(self, root: str) -> tuple[str, dict[str, str]]:
         """The folders of splits by their names; empty if there are no splits."""

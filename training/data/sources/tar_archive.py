@@ -2,27 +2,29 @@
 
 import os
 import tarfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from mirage.training.data.options import AUTO
-from mirage.training.data.sources.file_tree import FileTree, is_hidden, pictures_of
+from mirage.training.data.sources.file_tree import FileTree, is_hidden, merged, pictures_of
 from mirage.training.data.sources.image import check_bytes
 from mirage.training.data.sources.layout import member_name, parents_of
 from mirage.training.data.sources.source import Source, state_of
 from mirage.training.errors import DataError
 
 
-def open_tar(path: Path, split: str, splits: str = AUTO) -> Source:
-    """Open the pictures in a tar file; if it has splits, those of `split`.
+def open_tars(paths: Sequence[Path], split: str, splits: str = AUTO) -> Source:
+    """Open the pictures in the tar files of one data set; if it has splits, those of `split`.
 
-    Raises DataError if it is compressed or damaged, has duplicate names, or names paths outside of
-    it. Links in it are left out.
+    Raises DataError if one is compressed or damaged, if names occur twice, or if they are paths
+    outside of it. Links in it are left out.
     """
-    return pictures_of(list_tar(path), split, splits)
+    place = paths[0] if len(paths) == 1 else paths[0].parent
+    return pictures_of(merged(str(place), list(map(list_tar, paths))), split, splits)
 
 
 def list_tar(path: Path) -> FileTree:
-    """List the visible files of a tar file; raises as `open_tar`."""
+    """List the visible files of a tar file; raises as `open_tars`."""
     files: dict[str, tarfile.TarInfo] = {}
     folders: set[str] = set()
     for info in _members(path):

@@ -1,4 +1,3 @@
-import io
 import tarfile
 from pathlib import Path
 
@@ -10,7 +9,7 @@ from mirage.training.data.load import load_dataset
 from mirage.training.data.options import DataOptions
 from mirage.training.data.sources.file_tree import kinds_of
 from mirage.training.errors import DataError
-from tests.training.helpers.files import encode, png, ramp, write_tree
+from tests.training.helpers.files import encode, png, ramp, write_tar, write_tree
 
 
 def test_reads_every_suffix_of_jpeg(tmp_path: Path) -> None:
@@ -60,14 +59,6 @@ def test_reads_classes_beside_the_pictures_of_a_webdataset(tmp_path: Path, archi
     write_tar(tmp_path / "two.tar", files)
     with pytest.raises(DataError, match=r"has no s/002.cls; add it, or pass --labels none"):
         load_dataset(tmp_path / "two.tar", cache=tmp_path / "cache")
-
-
-def write_tar(path: Path, files: dict[str, bytes], mode: str = "w") -> None:
-    with tarfile.open(path, mode) as archive:
-        for name, content in files.items():
-            info = tarfile.TarInfo(name)
-            info.size = len(content)
-            archive.addfile(info, io.BytesIO(content))
 
 
 def test_a_tar_file_holds_class_folders(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from mirage.training.data.load import load_dataset
 from mirage.training.data.options import DataOptions
 from mirage.training.errors import DataError
 from tests.training.helpers.datasets import write_idx, write_idx_folder
-from tests.training.helpers.files import png, write_tree, write_zip
+from tests.training.helpers.files import png, write_tar, write_tree, write_zip
 
 
 @pytest.mark.parametrize(
@@ -104,3 +104,38 @@ def test_a_path_may_begin_with_the_home_folder(
     monkeypatch.setenv("HOME", str(tmp_path))
     write_tree(tmp_path / "images", {"1.png": png(1)})
     assert len(load_dataset("~/images", cache=tmp_path / "cache")) == 1
+
+
+@pytest.mark.parametrize("names", [("train-000", "train-001"), ("shard-0", "shard-1")])
+def test_shards_are_one_data_set(tmp_path: Path, names: tuple[str, ...]) -> None:
+    folder = tmp_path / "data"
+    folder.mkdir()
+    for number, name in enumerate(names):
+        files = {f"{number}{n}.png": png(10 * number + n) for n in range(2)}
+        write_tar(
+            folder / f"{name}.tar", files | {f"{number}{n}.cls": b"ab"[n : n + 1] for n in (0, 1)}
+        )
+    write_tar(folder / "val-000.tar", {"9.png": png(99)})
+    if not names[0].startswith("train"):
+        (folder / "val-000.tar").unlink()
+    data = load_dataset(folder, cache=tmp_path)
+    assert data.images[:, 0, 0, 0].tolist() == [0, 1, 10, 11]
+    assert data.classes == ("a", "b")
+    write_tar(folder / f"{names[1]}.tar", {"00.png": png()})
+    with pytest.raises(DataError, match=r"both contain 00.png"):
+        load_dataset(folder, cache=tmp_path)
+
+
+def test_several_archives_of_one_split_are_ambiguous(tmp_path: Path) -> None:
+    for name in ("train_a", "train_b"):
+        write_zip(tmp_path / f"{name}.zip", {"1.png": png()})
+    with pytest.raises(DataError, match=r"2 files for one split, train_a.zip and train_b.zip"):
+        load_dataset(tmp_path, cache=tmp_path / "cache")
+
+
+def test_dataset_json_of_another_program_does_not_matter(tmp_path: Path) -> None:
+    files = {"a/1.png": png(1), "b/2.png": png(2), "a/3.png": png(3), "b/4.png": png(4)}
+    folder = write_tree(tmp_path / "data", files | {"dataset.json": b'{"title": "pets"}'})
+    data = load_dataset(folder, cache=tmp_path)
+    assert data.classes == ("a", "b")
+    assert data.notes == ("dataset.json has no entry labels, and is not read",)
