@@ -3,7 +3,7 @@
 import importlib.util
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +13,7 @@ import pytest
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
+OpenPage = Callable[..., "Page"]
 ROOT = Path(__file__).parent.parent
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 QUIET = (
@@ -36,6 +37,42 @@ def open_browser() -> "Iterator[Browser]":
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
         yield browser
         browser.close()
+
+
+@contextmanager
+def checked_pages(browser: "Browser", also: tuple[str, ...] = ()) -> "Iterator[OpenPage]":
+    """A function that opens pages; they must log no errors and request nothing from elsewhere.
+
+    It takes the address of the server, a query, a text that allowed errors contain, and options of
+    a browser context. also: beginnings of further addresses that pages may request.
+    """
+    errors: list[str] = []
+    contexts = []
+
+    def open_page(url: str, query: str = "", *, expected: str = "", **options: Any) -> "Page":
+        context = browser.new_context(**{"viewport": WIDE, "reduced_motion": "reduce", **options})
+        context.set_default_timeout(TIMEOUT_MS)
+        contexts.append(context)
+        page = context.new_page()
+
+        def record(text: str) -> None:
+            if not expected or expected not in text:
+                errors.append(text)
+
+        def check(address: str) -> None:
+            if not address.startswith((url, *also)):
+                errors.append(f"requested {address}")
+
+        page.on("console", lambda message: record(f"{message.type}: {message.text}"))
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.on("request", lambda request: check(request.url))
+        page.goto(url + query)
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert errors == []
 
 
 def _missing() -> str | None:

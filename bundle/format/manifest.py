@@ -4,7 +4,6 @@ import json
 import math
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
-from functools import lru_cache
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
@@ -259,7 +258,8 @@ class Description(Fields):
     @property
     def image(self) -> Image:
         """The shape of one image."""
-        return _image_of(self.outputs[0])
+        height, width, channels = self.outputs[0].sizes[1:]
+        return Image.model_validate({"height": height, "width": width, "channels": channels})
 
     def tell_difference(self, other: "Description") -> str:
         """Describe the first difference in inputs, outputs or labels; empty if there is none."""
@@ -270,12 +270,6 @@ class Description(Fields):
         if self.labels != other.labels:
             return f"labels are {self.labels!r:.100}, not {other.labels!r:.100}"
         return ""
-
-
-@lru_cache(64)  # each request asks for it
-def _image_of(output: Tensor) -> Image:
-    height, width, channels = output.sizes[1:]
-    return Image.model_validate({"height": height, "width": width, "channels": channels})
 
 
 class Manifest(Description):

@@ -9,7 +9,7 @@ from PIL import Image
 
 from mirage.bundle.store.publish import new_version
 from mirage.bundle.store.release import release
-from tests.browsers import TIMEOUT_MS, WIDE, open_browser, take_screenshot
+from tests.browsers import checked_pages, open_browser, take_screenshot
 from tests.bundles import Toy, write_toy
 from tests.playground.server import Server
 from tests.upscalers import make_upscaler
@@ -75,38 +75,13 @@ def server(models: Path) -> Iterator[Server]:
 
 @pytest.fixture
 def page_of(browser: "Browser", server: Server) -> Iterator[PageOf]:
-    """A function that opens pages. They must log no errors and request no other host.
+    """A function that opens pages of the server, or of `at`, as of `checked_pages`."""
+    with checked_pages(browser, ("data:", "blob:")) as open_:
 
-    `expected` is a text that allowed errors contain.
-    """
-    errors: list[str] = []
-    contexts = []
+        def open_page(query: str = "", *, at: str = "", **options: Any) -> "Page":
+            return open_(at or server.url, query, **options)
 
-    def open_page(query: str = "", *, expected: str = "", at: str = "", **options: Any) -> "Page":
-        url = at or server.url
-        context = browser.new_context(**{"viewport": WIDE, "reduced_motion": "reduce", **options})
-        context.set_default_timeout(TIMEOUT_MS)
-        contexts.append(context)
-        page = context.new_page()
-
-        def record(text: str) -> None:
-            if not expected or expected not in text:
-                errors.append(text)
-
-        page.on("console", lambda message: record(f"{message.type}: {message.text}"))
-        page.on("pageerror", lambda error: errors.append(str(error)))
-        page.on("request", lambda request: check_host(request.url, url))
-        page.goto(url + query)
-        return page
-
-    def check_host(address: str, url: str) -> None:
-        if not address.startswith((url, "data:", "blob:")):
-            errors.append(f"requested {address}")
-
-    yield open_page
-    for context in contexts:
-        context.close()
-    assert errors == []
+        yield open_page
 
 
 @pytest.fixture

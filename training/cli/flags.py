@@ -25,9 +25,9 @@ DATA = (
     "hf:NAME[:CONFIG][@SPLIT]"
 )
 READING = """Folders that hold only one folder are skipped. Folders named like train, test and val
-are splits: training reads the first, evaluation the second. Other top folders are classes; one
-class is none. Without --channels, images become RGBA if a tenth of them are transparent. Files that
-are passed over and other findings are printed; docs/data.md has all rules."""
+are splits: training reads the first, evaluation the second. Other top folders are classes; a single
+class is ignored. Without --channels, images become RGBA if a tenth of them are transparent. Files
+that are not read and other findings are printed; docs/data.md has all rules."""
 
 
 def add_data_flags(

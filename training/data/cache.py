@@ -102,7 +102,7 @@ def _prune_others(folder: Path) -> None:
     for path in newest_first:
         summary = _summary(path)
         superseded = summary is None or (own is not None and summary.reading == own.reading)
-        total += _size(path)
+        total += 0 if superseded else _size(path)
         if superseded or total > MAX_BYTES:
             _remove(path)
 

@@ -1,7 +1,6 @@
 """Reads bodies and queries, and checks sizes and types; `tasks` checks them against a model."""
 
 import ast
-import functools
 import json
 import math
 import operator
@@ -149,7 +148,6 @@ def most_bytes(media_type: str | None, settings: Settings) -> int:
     return min(settings.json_bytes, settings.body_bytes) if is_json else settings.body_bytes
 
 
-@functools.cache  # each request asks for it
 def _instead(body_bytes: int) -> str:
     return f"latents may be sent as {NPY} or {OCTETS}, up to {body_bytes} bytes"
 

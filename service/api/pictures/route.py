@@ -20,12 +20,12 @@ from mirage.service.api.admission.route_deadline import (
 from mirage.service.api.content.negotiation import choose_picture_type
 from mirage.service.api.content.streaming import Stream
 from mirage.service.api.content.timing import server_timing
-from mirage.service.api.document.openapi_pictures import (
+from mirage.service.api.document.parts import IMAGES
+from mirage.service.api.document.upscale import (
     DESCRIPTION,
     upscale_extra,
     upscale_responses,
 )
-from mirage.service.api.document.parts import IMAGES
 from mirage.service.api.pictures.archive import EnlargedArchive, Entry, survey
 from mirage.service.api.pictures.body import Posted, posted
 from mirage.service.api.pictures.enlarge import Enlargement, Part, measure

@@ -10,8 +10,8 @@ import pytest
 from mirage.training.runs.run_dir import Run
 from tests.browsers import (
     PHONE,
-    TIMEOUT_MS,
     WIDE,
+    checked_pages,
     open_browser,
     read_axe,
     take_screenshot,
@@ -35,39 +35,15 @@ def browser() -> "Iterator[Browser]":
 
 @pytest.fixture
 def open_page(browser: "Browser", serve: Serve) -> Iterator[Open]:
-    """A function that opens the page about a run; it must log no errors and ask no other host.
+    """A function that opens the page about a run; as of `checked_pages`."""
+    with checked_pages(browser) as open_:
 
-    `expected` is a text that allowed errors contain.
-    """
-    errors: list[str] = []
-    contexts = []
+        def open_run(run: Run, **options: Any) -> "Page":
+            page = open_(serve(run.path).url, **options)
+            page.wait_for_selector("#main:not([hidden])")
+            return page
 
-    def open_(run: Run, *, expected: str = "", **options: Any) -> "Page":
-        server = serve(run.path)
-        context = browser.new_context(**{"viewport": WIDE, "reduced_motion": "reduce", **options})
-        context.set_default_timeout(TIMEOUT_MS)
-        contexts.append(context)
-        page = context.new_page()
-
-        def record(text: str) -> None:
-            if not expected or expected not in text:
-                errors.append(text)
-
-        page.on("console", lambda message: record(f"{message.type}: {message.text}"))
-        page.on("pageerror", lambda error: errors.append(str(error)))
-        page.on("request", lambda request: errors.extend(strange(request.url, server.url)))
-        page.goto(server.url)
-        page.wait_for_selector("#main:not([hidden])")
-        return page
-
-    yield open_
-    for context in contexts:
-        context.close()
-    assert errors == []
-
-
-def strange(address: str, url: str) -> list[str]:
-    return [] if address.startswith(url) else [f"requested {address}"]
+        yield open_run
 
 
 def test_follows_a_run_that_goes_on(tmp_path: Path, open_page: Open) -> None:
