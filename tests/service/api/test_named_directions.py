@@ -54,7 +54,7 @@ def test_frames_move_by_name(named: TestClient) -> None:
 
 def test_an_unknown_name_lists_those_that_exist(named: TestClient) -> None:
     found = problem(post(named, directions={"frown": 1}), 422, "invalid-value")
-    assert found["detail"].endswith("are 0 … 1, and by name: age, smile")
+    assert found["detail"].endswith("are 0 … 1 by index, and by name: age, smile")
     assert found["errors"][0]["loc"] == ["directions", "frown"]
 
 

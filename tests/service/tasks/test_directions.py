@@ -53,7 +53,8 @@ def test_further_directions_are_added_after_those_of_the_model(toy: Manifest) ->
         ("2", "direction is 2; toy@1 has 2, so 0 … 1 are allowed, and by name: age, smile"),
         (
             "frown",
-            "direction is 'frown'; the directions of toy@1 are 0 … 1, and by name: age, smile",
+            "direction is 'frown'; the directions of toy@1 are 0 … 1 by index, and by name:"
+            " age, smile",
         ),
     ],
 )
