@@ -65,15 +65,11 @@ async function fillSide(grid, { choice, image }, wanted, signal) {
 
 /** Fill the grid of differences; returns their mean in grey levels. */
 async function fillDifference({ left, right, between }, signal) {
-  let sum = 0;
-  for (const [position, frame] of left.frames.entries()) {
-    const { src, mean } = await difference(frame, right.frames[position]);
-    signal.throwIfAborted();
-    between.put({ ...frame, src }, position);
-    sum += mean;
-  }
+  const differences = await Promise.all(left.frames.map((frame, position) => difference(frame, right.frames[position])));
+  signal.throwIfAborted();
+  differences.forEach(({ src }, position) => between.put({ ...left.frames[position], src }, position));
   between.finish();
-  return sum / left.frames.length;
+  return differences.reduce((sum, { mean }) => sum + mean, 0) / differences.length;
 }
 
 function offer(sides, { seed }) {

@@ -213,8 +213,9 @@ class ExploreView {
     };
     const middle = await image(new Map());
     for (const row of this.#rows) row.draw(0, middle);
-    for (const [number, row] of this.#rows.entries()) {
-      for (const amount of AMOUNTS.filter((each) => each !== 0)) {
+    const outerFirst = AMOUNTS.filter((amount) => amount !== 0).sort((a, b) => Math.abs(b) - Math.abs(a));
+    for (const amount of outerFirst) {
+      for (const [number, row] of this.#rows.entries()) {
         const moved = await image(new Map([[this.#directions[number].key, amount]]));
         signal.throwIfAborted();
         row.draw(amount, moved);

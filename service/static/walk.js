@@ -9,7 +9,7 @@ import { shownWidth } from "./images.js";
 import { Timeline } from "./timeline.js";
 import { unzip } from "./zip.js";
 
-const LARGE = 480; // CSS pixels
+const LARGE = 672; // CSS pixels
 const CHROME = 540; // CSS pixels of what stands above and below the image
 const FRAME_MS = 60;
 const MAX_FRAMES = 256;
