@@ -83,7 +83,7 @@ function settle(state) {
   if (tab === "gallery") return { ...state, tab };
   const settled = {
     ...state,
-    ...(tab === "compare" && !state.model ? newestPair(generatorsOf(models)) : {}),
+    ...(tab === "compare" && !state.against && !hasSeveral(state.model) ? newestPair(generatorsOf(models)) : {}),
     tab,
   };
   Object.assign(settled, {
@@ -99,6 +99,12 @@ function settle(state) {
   });
   change(settled, { quiet: true });
   return settled;
+}
+
+/** Whether the model of a choice has another version to compare with. */
+function hasSeveral(choice) {
+  const name = parseChoice(choice)?.name;
+  return models.some((model) => model.name === name && model.versions.length > 1);
 }
 
 /** Returns the view that the URL names, or the first one that has a model. */

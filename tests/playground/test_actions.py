@@ -16,7 +16,7 @@ from mirage.bundle.store.release import release
 from tests.bundles import make_bundle
 from tests.playground.conftest import PageOf
 from tests.playground.server import Server
-from tests.playground.test_views import link_of, png_of, sources
+from tests.playground.test_views import asked, link_of, png_of, sources
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -44,7 +44,7 @@ def copied(page: "Page", language: str) -> str:
     return text
 
 
-def test_all_images_are_saved_with_their_requests(page_of: PageOf) -> None:
+def test_all_images_are_saved_with_their_requests(page_of: PageOf, server: Server) -> None:
     page = page_of("?seed=7&count=4")
     images = sources(page)
     with zipfile.ZipFile(io.BytesIO(pressed(page, "Download all 4"))) as archive:
@@ -53,10 +53,8 @@ def test_all_images_are_saved_with_their_requests(page_of: PageOf) -> None:
         assert archive.namelist() == [*names, "requests.json"]
         assert [archive.read(name) for name in names] == [png_of(image) for image in images]
         requests = json.loads(archive.read("requests.json"))
-    assert requests[2] == {
-        "file": "toy-1-7-2.png",
-        **{"model": "toy", "version": 1, "seed": "7", "index": 2},
-    }
+    assert requests[2].pop("file") == "toy-1-7-2.png"
+    assert asked(server, json.dumps(requests[2])) == png_of(images[2])
 
 
 def test_a_copied_link_shows_the_same_images(page_of: PageOf) -> None:
@@ -65,7 +63,8 @@ def test_a_copied_link_shows_the_same_images(page_of: PageOf) -> None:
     page.click("#action-buttons button:has-text('Copy link')")
     page.wait_for_selector(DONE)
     link = page.evaluate("navigator.clipboard.readText()")
-    assert sources(page_of(link.partition("/?")[2] and "?" + link.partition("/?")[2])) == images
+    assert link == page.url
+    assert sources(page_of("?" + link.partition("?")[2])) == images
 
 
 @pytest.mark.parametrize("language", ["curl", "Python"])
