@@ -5,6 +5,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+from mirage.bundle.direction_command import add_actions
 from mirage.bundle.errors import BundleError
 from mirage.bundle.format.manifest import MAX_MEMBERS, Member
 from mirage.bundle.store.layout import list_models, list_versions, parse_path, version_path
@@ -58,6 +59,7 @@ def fill_parser(parser: argparse.ArgumentParser) -> None:
     _add_canary(add(_release, "verify a version and release it", name=None, version=None))
     add(_rollback, "release the previous version again", name=None)
     _add_members(add(_ensemble, "publish a version made of several others", name=None))
+    add_actions(add(_direction, "list, add or remove named directions of a version"))
     _add_prune(add(_prune, "remove old versions that are not released", name=None))
 
 
@@ -181,6 +183,11 @@ def _rollback(options: argparse.Namespace) -> int:
 def _ensemble(options: argparse.Namespace) -> int:
     path = publish_ensemble(options.models, options.name, options.members)
     print(f"{options.name}@{path.name}: published, an ensemble of {len(options.members)}")
+    return DONE
+
+
+def _direction(options: argparse.Namespace) -> int:
+    print(options.act(options))
     return DONE
 
 
