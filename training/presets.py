@@ -249,7 +249,7 @@ TRANSLATE_SMALL: dict[str, Any] = {
     "widths": [32, 64, 96],
     "blocks": [3],
     "discriminator_widths": [32, 64],
-    "crop": 44,
+    "crop": 32,
     "content": "contrastive",
     "loss": "relativistic",
     "gamma": 0.5,

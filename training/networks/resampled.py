@@ -33,7 +33,7 @@ class Translator(nn.Module):
         super().__init__()
         fine, middle, coarse = architecture.widths
         channels = architecture.channels
-        self.head = _convolution(channels, fine, 5)
+        self.head = _convolution(channels, fine, 5, "replicate")
         self.down = nn.ModuleList([_strided(fine, middle), _strided(middle, coarse)])
         self.blocks = nn.ModuleList(Residual(coarse) for _ in range(architecture.blocks))
         self.up = nn.ModuleList([_convolution(coarse, middle, 3), _convolution(middle, fine, 3)])
@@ -87,8 +87,9 @@ class Residual(nn.Module):
         return features + self.second(F.leaky_relu(inner, SLOPE))
 
 
-def _convolution(inputs: int, outputs: int, side: int) -> nn.Conv2d:
-    return _initialised(nn.Conv2d(inputs, outputs, side, padding=side // 2))
+def _convolution(inputs: int, outputs: int, side: int, border: str = "zeros") -> nn.Conv2d:
+    layer = nn.Conv2d(inputs, outputs, side, padding=side // 2, padding_mode=border)
+    return _initialised(layer)
 
 
 def _strided(inputs: int, outputs: int) -> nn.Conv2d:
@@ -96,7 +97,6 @@ def _strided(inputs: int, outputs: int) -> nn.Conv2d:
 
 
 def _initialised(layer: nn.Conv2d) -> nn.Conv2d:
-    layer.padding_mode = "replicate"
     nn.init.kaiming_normal_(layer.weight, SLOPE)
     nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
     return layer

@@ -39,6 +39,8 @@ ACROSS = 4
 """Pictures per row of the sample grid, each with its result and its twin."""
 SIDE = 128
 """Pixels of a picture in the sample grid, at most."""
+IDENTITY_SHARE = 4
+"""One in so many targets is asked to stay as it is: each costs as much as a source."""
 PREVIEW = 64
 
 
@@ -135,19 +137,18 @@ class Rules:
     def _contrastive(self, batch: Batch) -> tuple[Tensor, Statistics]:
         """Places of the result resemble the same places of the source; targets stay as they are."""
         network = self.state.generator
-        pictures = batch.source
-        if self.config.identity_weight:
-            pictures = torch.cat([batch.source, batch.target])
+        size = len(batch)
+        targets = batch.target[: size // IDENTITY_SHARE] if self.config.identity_weight else []
+        pictures = torch.cat([batch.source, targets]) if len(targets) else batch.source
         with precision(self.config, self.state.device):
             features = network.features(pictures)
             made = network.decode(pictures, features)
             places = draw_places(features)
             keys = embed(features, places, network.projections)
             queries = embed(network.features(made), places, network.projections)
-        size = len(batch)
         content = contrastive_loss([q[:size] for q in queries], [k[:size] for k in keys])
         identity = None
-        if self.config.identity_weight:
+        if len(targets):
             identity = contrastive_loss([q[size:] for q in queries], [k[size:] for k in keys])
         return self._total(self._fooling(made[:size], batch), content, identity)
 
