@@ -259,6 +259,11 @@ class TrainConfig(BaseModel):
         return self
 
     @property
+    def enlargement(self) -> int:
+        """The sides of a result over those of its picture."""
+        return self.scale if self.task == "upscale" else 1
+
+    @property
     def warm_start_images(self) -> int:
         """Images of the warm start, rounded to whole batches."""
         return self._whole(self.warm_start_kimg)

@@ -148,13 +148,8 @@ def add_picture_flags(parser: argparse.ArgumentParser) -> None:
 def add_style_flags(parser: argparse.ArgumentParser) -> None:
     """Add the flags of the two styles of a translation."""
     group = parser.add_argument_group("what pictures are read, for --task translate")
-    group.add_argument("--source", metavar="PATH", help="pictures to translate")
-    group.add_argument("--target", metavar="PATH", help="pictures of the style to learn")
-    group.add_argument(
-        "--paired",
-        action="store_true",
-        help="each source has a twin of the same name in --target, which is its answer",
-    )
+    for name, meaning in (("source", "pictures to translate"), ("target", "in the other style")):
+        group.add_argument(f"--{name}", dest=f"{name}_pictures", metavar="PATH", help=meaning)
 
 
 def _factors(text: str) -> tuple[int, ...]:
@@ -183,7 +178,11 @@ def read_pictures(options: argparse.Namespace, config: TrainConfig) -> PictureSe
 def read_styles(options: argparse.Namespace, config: TrainConfig) -> StyleSet:
     """Load the pictures of both styles; raises DataError or UsageError."""
     return load_styles(
-        options.source, options.target, picture_options(options), config.crop, config.paired
+        options.source_pictures,
+        options.target_pictures,
+        picture_options(options),
+        config.crop,
+        config.paired,
     )
 
 
@@ -211,6 +210,11 @@ def add_recipe(parser: argparse.ArgumentParser) -> None:
     add_data_flags(parser, required=False)
     add_picture_flags(parser)
     add_style_flags(parser)
+    parser.add_argument(
+        "--paired",
+        action="store_true",
+        help="for --task translate: each source has a twin of the same name in --target",
+    )
     parser.add_argument("--task", choices=sorted(FIRST_PRESETS), help="default: the preset's")
     parser.add_argument(
         "--preset",
@@ -247,16 +251,21 @@ def check_recipe(options: argparse.Namespace) -> None:
     task = GENERATE
     if preset_of(options) != AUTO_PRESET:
         task = config_of(options, None).task
-    _check_paths(options, task)
+    check_paths(options, task)
 
 
-def _check_paths(options: argparse.Namespace, task: str) -> None:
+def check_paths(options: argparse.Namespace, task: str) -> None:
     """Raise UsageError unless the paths of the task's data are given, and no others."""
-    needed = ("source", "target") if task == TRANSLATE else ("data",)
-    for name in ("data", "source", "target"):
-        if (getattr(options, name) is None) == (name in needed):
-            wanted = " and ".join(f"--{flag}" for flag in needed)
-            raise UsageError(f"task {task} takes its pictures from {wanted}")
+    flags = {
+        "--data": options.data,
+        "--source": options.source_pictures,
+        "--target": options.target_pictures,
+    }
+    needed = ("--source", "--target") if task == TRANSLATE else ("--data",)
+    for name, path in flags.items():
+        if (path is None) == (name in needed):
+            fault = "absent" if path is None else path
+            raise UsageError(f"{name} is {fault}; task {task} reads {' and '.join(needed)}")
 
 
 def preset_of(options: argparse.Namespace) -> str:

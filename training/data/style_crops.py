@@ -42,6 +42,13 @@ class StyleCrops:
         return [over(picture.pixels[place], WHITE)[:, ::step] for picture in pictures]
 
 
+def rectangle(picture: Picture, multiple: int) -> np.ndarray:
+    """The largest middle part whose sides are multiples of a number, over white: uint8 [H, W, C]."""
+    height, width = (side // multiple * multiple for side in picture.pixels.shape[:2])
+    y, x = (picture.pixels.shape[0] - height) // 2, (picture.pixels.shape[1] - width) // 2
+    return over(picture.pixels[y : y + height, x : x + width], WHITE)
+
+
 def centre(picture: Picture, side: int) -> np.ndarray:
     """The square of a side in the middle of a picture, over white: uint8 [side, side, C]."""
     y, x = ((length - side) // 2 for length in picture.pixels.shape[:2])

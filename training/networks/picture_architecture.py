@@ -22,6 +22,11 @@ class PictureArchitecture(BaseModel):
     channels: Literal[1, 3] = 3
 
     @property
+    def multiple(self) -> int:
+        """Sides of pictures and starts of tiles are multiples of it, in pixels."""
+        return 1
+
+    @property
     def judged(self) -> int:
         """Channels of the discriminator's input: an enlarged picture, and what was given."""
         return 2 * self.channels
@@ -55,6 +60,16 @@ class TranslatorArchitecture(BaseModel):
     embedding: int = Field(0, ge=0, le=1024)
     cyclic: bool = False
     paired: bool = False
+
+    @property
+    def scale(self) -> int:
+        """Results are as large as pictures."""
+        return 1
+
+    @property
+    def multiple(self) -> int:
+        """Sides of pictures and starts of tiles are multiples of it, in pixels."""
+        return 4
 
     @property
     def judged(self) -> int:
