@@ -10,7 +10,8 @@ from pydantic import BaseModel, Field
 
 from mirage.bundle.errors import BundleError
 from mirage.bundle.format.interface import Image
-from mirage.bundle.format.manifest import PictureModel, Score, Task, Training
+from mirage.bundle.format.manifest import Manifest, PictureModel, Score, Task, Training
+from mirage.bundle.store.directions import NamedDirections
 from mirage.bundle.store.layout import list_models, list_versions
 from mirage.service.api.content.attachment import CARD, SAMPLES
 from mirage.service.api.state import Service
@@ -118,11 +119,16 @@ class Limits(BaseModel):
 
 
 class DirectionDetail(BaseModel):
-    """One latent direction; its vector stands in the bundle's manifest."""
+    """One latent direction, by index, by name, or by either."""
 
-    index: int = Field(description="what requests call it", examples=[0])
-    strength: float = Field(
-        description="share, 0 … 1, of what the first layer makes of random latents",
+    index: int | None = Field(
+        description="what requests call it; null: its owner added it under a name", examples=[0]
+    )
+    name: str | None = Field(
+        description="what requests may call it too; null: it has no name", examples=["smile"]
+    )
+    strength: float | None = Field(
+        description="share, 0 … 1, of what the first layer makes of random latents; null: unknown",
         examples=[0.12],
     )
 
@@ -169,7 +175,9 @@ class VersionDetail(BaseModel):
         description="value, and floor: the same measure of real data against real data",
         examples=[{"frechet": {"value": 2.5, "floor": 0.4, "n": 10000}}],
     )
-    directions: list[DirectionDetail] = Field(description="the strongest first")
+    directions: list[DirectionDetail] = Field(
+        description="the strongest first, then those of their owner, by name"
+    )
     members: list[MemberDetail] = Field(
         description="of an ensemble, which makes images of seeds only; none: it is no ensemble",
         examples=[[]],
@@ -218,7 +226,7 @@ async def describe_model(service: Service, name: str) -> ModelDetail:
             instruction_set=instruction_set(),
         ),
         limits=Limits(**service.settings.model_dump(include=set(Limits.model_fields))),
-        loaded=[_detail(version) for version in service.models.loaded(name)],
+        loaded=[_detail(service, version) for version in service.models.loaded(name)],
     )
 
 
@@ -275,7 +283,7 @@ def _refusal(model: ReleasedModel | None) -> RefusalDetail | None:
     )
 
 
-def _detail(version: Servable) -> VersionDetail:
+def _detail(service: Service, version: Servable) -> VersionDetail:
     manifest = version.manifest
     graphs = [member.manifest.files["model.onnx"] for member in version.members]
     return VersionDetail(
@@ -292,14 +300,25 @@ def _detail(version: Servable) -> VersionDetail:
         truncation=manifest.truncation,
         training=manifest.training,
         scores=manifest.scores,
-        directions=[
-            DirectionDetail(index=index, strength=direction.strength)
-            for index, direction in enumerate(manifest.directions)
-        ],
+        directions=_directions(manifest, service.models.directions.of(manifest)),
         members=[MemberDetail(**dict(member)) for member in manifest.members],
         samples=SAMPLES in manifest.files,
         card=CARD in manifest.files,
     )
+
+
+def _directions(manifest: Manifest, named: NamedDirections) -> list[DirectionDetail]:
+    names = {each.index: called for called, each in reversed(list(named.items()))}
+    numbered = [
+        DirectionDetail(index=index, name=names.get(index), strength=direction.strength)
+        for index, direction in enumerate(manifest.directions)
+    ]
+    further = [
+        DirectionDetail(index=None, name=called, strength=None)
+        for called, each in named.items()
+        if each.index is None
+    ]
+    return numbered + further
 
 
 def _pictures(version: LoadedVersion) -> PictureDetail | None:
