@@ -18,9 +18,11 @@ DONE, CRASHED, USAGE, BAD_DATA, LOCKED = 0, 1, 2, 3, 5
 OPERANDS: dict[str, type] = {"name": str, "version": int}
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(arguments: Sequence[str] | None = None, prog: str = "python -m bundle") -> int:
     """Run one command; returns the exit code."""
-    options = _parser().parse_args(arguments)
+    parser = argparse.ArgumentParser(prog)
+    fill_parser(parser)
+    options = parser.parse_args(arguments)
     command: Callable[[argparse.Namespace], int] = options.command
     try:
         return command(options)
@@ -32,8 +34,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return CRASHED
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m bundle", description="Trained models on disk.")
+def fill_parser(parser: argparse.ArgumentParser) -> None:
+    """Add the commands of the store to a parser."""
+    parser.description = "Trained models on disk."
     _add_models(parser, Path("models"))
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
@@ -56,7 +59,6 @@ def _parser() -> argparse.ArgumentParser:
     add(_rollback, "release the previous version again", name=None)
     _add_members(add(_ensemble, "publish a version made of several others", name=None))
     _add_prune(add(_prune, "remove old versions that are not released", name=None))
-    return parser
 
 
 def _add_models(parser: argparse.ArgumentParser, default: Path | str) -> None:

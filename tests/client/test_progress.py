@@ -1,6 +1,6 @@
 import io
 
-from mirage_client.progress import Progress
+from mirage.client.progress import Progress
 
 
 class Terminal(io.StringIO):

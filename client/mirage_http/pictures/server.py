@@ -5,9 +5,9 @@ from pathlib import Path
 
 import httpx
 
-from mirage_client.client import Client
-from mirage_client.errors import PictureError, Refused, Unreachable
-from mirage_client.responses import Model
+from ..client import Client
+from ..errors import PictureError, Refused, Unreachable
+from ..responses import Model
 
 # Statuses that concern a single picture, unless status 422 names one of the fields. Other errors
 # concern all pictures.

@@ -1,4 +1,4 @@
-"""The command line: `mirage generate`, `mirage upscale` and `mirage models`."""
+"""The command line: `generate`, `upscale` and `models`."""
 
 import argparse
 import sys
@@ -6,26 +6,27 @@ from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 
-from mirage_client.base import DEFAULT_URL
-from mirage_client.client import Client
-from mirage_client.dataset import Output, fill
-from mirage_client.errors import DatasetError, Locked, MirageError, MissingPackage, Unreachable
-from mirage_client.folder import Folder
-from mirage_client.generate_call import SEED_END
-from mirage_client.pictures.command import add_arguments, fault, upscale
-from mirage_client.progress import Progress
-from mirage_client.record import lock_dataset, read_record
-from mirage_client.resolve import UNIFORM, DatasetOptions, resolve
-from mirage_client.tar import SUFFIX, Tar
+from .base import DEFAULT_URL
+from .client import Client
+from .dataset import Output, fill
+from .errors import DatasetError, Locked, MirageError, MissingPackage, Unreachable
+from .folder import Folder
+from .generate_call import SEED_END
+from .pictures.command import add_arguments, fault, upscale
+from .progress import Progress
+from .record import lock_dataset, read_record
+from .resolve import UNIFORM, DatasetOptions, resolve
+from .tar import SUFFIX, Tar
 
 DONE, CRASHED, BAD_DATA, LOCKED = 0, 1, 3, 5  # argparse itself leaves with 2
 CLIENT_SETTINGS = ("page_size", "parallel", "patience_s", "timeout_s")
 UPSCALE_TIMEOUT_S = 180.0  # longer than a server's deadline for pictures, by default 120 s
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(arguments: Sequence[str] | None = None, prog: str = "mirage-client") -> int:
     """Run one command; returns the exit code."""
-    parser = _parser()
+    parser = argparse.ArgumentParser(prog, description="Generate images and enlarge pictures.")
+    add_commands(parser.add_subparsers(required=True, metavar="COMMAND").add_parser)
     options = parser.parse_args(arguments)
     if fault := _fault(options):
         parser.error(fault)
@@ -99,15 +100,11 @@ def _models(client: Client, _options: argparse.Namespace) -> None:
         print(f"{name:<{width}}  {released:<8}  {versions}")
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="mirage", description="Generate images and enlarge pictures."
-    )
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    _add_generate(commands.add_parser("generate", help="write a dataset; run again to continue"))
-    _add_upscale(commands.add_parser("upscale", help="enlarge pictures; run again to continue"))
-    _add_models(commands.add_parser("models", help="list the models of the server"))
-    return parser
+def add_commands(add: Callable[..., argparse.ArgumentParser]) -> None:
+    """Add the parsers; `add` is the method `add_parser` of subparsers."""
+    _add_generate(add("generate", help="write a dataset; run again to continue"))
+    _add_upscale(add("upscale", help="enlarge pictures; run again to continue"))
+    _add_models(add("models", help="list the models of the server"))
 
 
 def _add_upscale(parser: argparse.ArgumentParser) -> None:

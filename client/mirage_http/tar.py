@@ -4,9 +4,9 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from mirage_client.archive import Archive, part_of
-from mirage_client.errors import DatasetError
-from mirage_client.record import Record
+from .archive import Archive, part_of
+from .errors import DatasetError
+from .record import Record
 
 SUFFIX = ".tar"
 

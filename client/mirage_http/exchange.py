@@ -13,17 +13,17 @@ from urllib.parse import quote
 
 import httpx
 
-from mirage_client.errors import BadAnswer, MirageError, Refused, Unreachable
-from mirage_client.generate_call import GenerateCall
-from mirage_client.image import (
+from .errors import BadAnswer, MirageError, Refused, Unreachable
+from .generate_call import GenerateCall
+from .image import (
     GeneratedImage,
     Interpolated,
     InterpolatedFrame,
     Upscaled,
     UpscaledPicture,
 )
-from mirage_client.interpolate_call import InterpolateCall
-from mirage_client.responses import (
+from .interpolate_call import InterpolateCall
+from .responses import (
     IMAGES,
     PNG_END,
     PNG_SIGNATURE,
@@ -38,7 +38,7 @@ from mirage_client.responses import (
     read_problem,
     read_upscaled,
 )
-from mirage_client.upscale_call import UpscaleCall
+from .upscale_call import UpscaleCall
 
 T = TypeVar("T")
 

@@ -1,19 +1,19 @@
-"""The command `mirage upscale`."""
+"""The command `upscale`."""
 
 import argparse
 import sys
 from contextlib import closing, nullcontext
 from pathlib import Path
 
-from mirage_client.client import Client
-from mirage_client.errors import PictureError
-from mirage_client.lock import lock_folder
-from mirage_client.pictures.batch import Outcome, enlarge_all
-from mirage_client.pictures.enlarger import Enlarger
-from mirage_client.pictures.folder import find_jobs
-from mirage_client.pictures.local import open_local
-from mirage_client.pictures.server import ServerEnlarger
-from mirage_client.progress import Progress
+from ..client import Client
+from ..errors import PictureError
+from ..lock import lock_folder
+from ..progress import Progress
+from .batch import Outcome, enlarge_all
+from .enlarger import Enlarger
+from .folder import find_jobs
+from .local import open_local
+from .server import ServerEnlarger
 
 PARALLEL = 4  # requests, unless the command names another number
 

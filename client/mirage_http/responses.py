@@ -12,10 +12,10 @@ from typing import Any, TypeVar
 
 import httpx
 
-from mirage_client.errors import BadAnswer, Refused
-from mirage_client.generate_call import GenerateCall
-from mirage_client.image import GeneratedImage, Interpolated, InterpolatedFrame, Upscaled
-from mirage_client.interpolate_call import InterpolateCall
+from .errors import BadAnswer, Refused
+from .generate_call import GenerateCall
+from .image import GeneratedImage, Interpolated, InterpolatedFrame, Upscaled
+from .interpolate_call import InterpolateCall
 
 T = TypeVar("T")
 

@@ -5,11 +5,11 @@ from contextlib import closing
 from pathlib import Path
 from typing import Protocol
 
-from mirage_client.client import Client
-from mirage_client.errors import BadAnswer
-from mirage_client.image import GeneratedImage
-from mirage_client.progress import Progress
-from mirage_client.record import Record
+from .client import Client
+from .errors import BadAnswer
+from .image import GeneratedImage
+from .progress import Progress
+from .record import Record
 
 
 class Output(Protocol):

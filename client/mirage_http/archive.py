@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import BinaryIO
 
-from mirage_client.errors import DatasetError
+from .errors import DatasetError
 
 BLOCK = tarfile.BLOCKSIZE
 NAME_FIELD, SIZE_FIELD = slice(0, 100), slice(124, 136)  # of a header; the size is octal

@@ -10,8 +10,8 @@ from typing import Self, TypeVar, Unpack
 
 import httpx
 
-from mirage_client.base import BaseClient, http_request, restart
-from mirage_client.exchange import (
+from .base import BaseClient, http_request, restart
+from .exchange import (
     Exchange,
     Outcome,
     Request,
@@ -23,18 +23,18 @@ from mirage_client.exchange import (
     upscale_picture,
     upscale_to_file,
 )
-from mirage_client.generate_call import GenerateCall, Options, make_call
-from mirage_client.image import (
+from .generate_call import GenerateCall, Options, make_call
+from .image import (
     GeneratedImage,
     Interpolated,
     InterpolatedFrame,
     Upscaled,
     UpscaledPicture,
 )
-from mirage_client.interpolate_call import InterpolateOptions, Point, make_interpolate_call
-from mirage_client.new_file import new_file
-from mirage_client.responses import Model, ModelDetail
-from mirage_client.upscale_call import PictureFile, UpscaleOptions, make_upscale_call
+from .interpolate_call import InterpolateOptions, Point, make_interpolate_call
+from .new_file import new_file
+from .responses import Model, ModelDetail
+from .upscale_call import PictureFile, UpscaleOptions, make_upscale_call
 
 T = TypeVar("T")
 

@@ -8,8 +8,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from mirage_client.errors import DatasetError
-from mirage_client.lock import lock_file
+from .errors import DatasetError
+from .lock import lock_file
 
 FORMAT = 1
 MAX_BYTES = 2**24

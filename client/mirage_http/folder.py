@@ -6,8 +6,8 @@ import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from mirage_client.errors import DatasetError
-from mirage_client.record import Record
+from .errors import DatasetError
+from .record import Record
 
 TABLE = "labels.csv"
 FORBIDDEN = set("/\\\0")  # in the name of a folder

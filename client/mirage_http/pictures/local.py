@@ -6,13 +6,13 @@ from pathlib import Path
 from threading import Event
 from typing import TYPE_CHECKING
 
-from mirage_client.errors import MirageError, MissingPackage, PictureError
-from mirage_client.new_file import new_file
+from ..errors import MirageError, MissingPackage, PictureError
+from ..new_file import new_file
 
 if TYPE_CHECKING:
     from mirage.service.drawing.local_upscaler import LocalUpscaler
 
-INSTALL = "pip install 'mirage-gan[cpu]'"
+INSTALL = "pip install -e '.[cpu]' in a checkout of Mirage"
 
 
 class LocalEnlarger:

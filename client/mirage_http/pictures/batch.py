@@ -4,9 +4,9 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 
-from mirage_client.errors import PictureError
-from mirage_client.pictures.enlarger import Enlarger
-from mirage_client.pictures.folder import Job, find_conflicts
+from ..errors import PictureError
+from .enlarger import Enlarger
+from .folder import Job, find_conflicts
 
 
 @dataclass

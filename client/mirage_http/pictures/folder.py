@@ -8,8 +8,8 @@ from pathlib import Path
 
 import PIL.Image
 
-from mirage_client.errors import PictureError
-from mirage_client.responses import PNG_END, PNG_SIGNATURE
+from ..errors import PictureError
+from ..responses import PNG_END, PNG_SIGNATURE
 
 SUFFIXES = (".jpeg", ".jpg", ".png", ".webp")  # in lower case
 SIZE_FIELD = slice(16, 24)  # of a PNG: width and height, big-endian

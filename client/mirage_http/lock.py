@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from mirage_client.errors import Locked
+from .errors import Locked
 
 
 def lock_file(descriptor: int, message: str) -> None:

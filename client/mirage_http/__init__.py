@@ -1,19 +1,19 @@
 """Client library for a Mirage server: generates images and enlarges pictures, with retries."""
 
-from mirage_client.async_client import AsyncClient
-from mirage_client.client import Client
-from mirage_client.errors import BadAnswer, MirageError, Refused, Unreachable
-from mirage_client.generate_call import Options
-from mirage_client.image import (
+from .async_client import AsyncClient
+from .client import Client
+from .errors import BadAnswer, MirageError, Refused, Unreachable
+from .generate_call import Options
+from .image import (
     GeneratedImage,
     Interpolated,
     InterpolatedFrame,
     Upscaled,
     UpscaledPicture,
 )
-from mirage_client.interpolate_call import InterpolateOptions
-from mirage_client.responses import Model, ModelDetail, ModelVersion
-from mirage_client.upscale_call import UpscaleOptions
+from .interpolate_call import InterpolateOptions
+from .responses import Model, ModelDetail, ModelVersion
+from .upscale_call import UpscaleOptions
 
 __all__ = [
     "AsyncClient",

@@ -5,7 +5,7 @@ from typing import Any, BinaryIO
 
 import httpx
 
-from mirage_client.exchange import Patience, Request
+from .exchange import Patience, Request
 
 DEFAULT_URL = "http://127.0.0.1:8000"
 

@@ -4,11 +4,11 @@ import secrets
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from mirage_client.client import Client
-from mirage_client.errors import BadAnswer, DatasetError
-from mirage_client.generate_call import RANDOM_SEEDS
-from mirage_client.record import Record
-from mirage_client.responses import ModelDetail, ModelVersion
+from .client import Client
+from .errors import BadAnswer, DatasetError
+from .generate_call import RANDOM_SEEDS
+from .record import Record
+from .responses import ModelDetail, ModelVersion
 
 UNIFORM = "uniform"  # all classes, cycled
 
