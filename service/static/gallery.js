@@ -22,14 +22,17 @@ export async function showGallery({ models, signal }) {
 
 /** Says how to get a first model. */
 function nothing() {
-  const command = "python -m training train --data PICTURES --preset auto --run runs/first";
-  const publish = "python -m training export runs/first --to models/first";
+  const commands = [
+    "mirage train --data PICTURES --preset auto --hours 2 --run runs/first",
+    "mirage export runs/first --to models/first",
+    "mirage bundle release first 1",
+  ];
   return element(
     "div",
     { className: "nothing" },
     element("h2", {}, "This server has no model yet"),
-    element("p", {}, "Train one on a folder of pictures and export it into the folder of models. It appears here as soon as it is released."),
-    element("pre", { tabIndex: 0, "aria-label": "Commands" }, `${command}\n${publish}`),
+    element("p", {}, "Train one on a folder of pictures, and release it in the folder of models. Then reload this page."),
+    element("pre", { tabIndex: 0, "aria-label": "Commands" }, commands.join("\n")),
   );
 }
 
