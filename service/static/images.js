@@ -56,7 +56,7 @@ export function curlOf(frame) {
   const body = JSON.stringify(recipeOf(frame)).replaceAll("'", "'\\''");
   const url = new URL("generate", document.baseURI);
   return [
-    `curl -X POST '${url}'`,
+    `curl --fail-with-body -X POST '${url}'`,
     `-H 'content-type: application/json'`,
     `-d '${body}'`,
     `-o ${fileNameOf(frame)}`,

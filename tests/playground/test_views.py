@@ -113,7 +113,7 @@ def test_an_image_is_enlarged_saved_and_reproduced_by_its_command(
     assert download.value.suggested_filename == "toy-1-18446744073709551615-4.png"
     assert download.value.path().read_bytes() == png_of(images[4])
     words = shlex.split(page.inner_text("#viewer pre").replace("\\\n", " "))
-    assert words[:4] == ["curl", "-X", "POST", f"{server.url}generate"]
+    assert words[:5] == ["curl", "--fail-with-body", "-X", "POST", f"{server.url}generate"]
     assert asked(server, words[words.index("-d") + 1]) == png_of(images[4])
 
 
