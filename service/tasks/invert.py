@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from mirage.bundle.format.latents import draw_latents
 from mirage.bundle.format.manifest import Manifest
 from mirage.service.errors import LimitExceeded
+from mirage.service.tasks.requests import LATENT_BOUND
 
 Latents = NDArray[np.float32]
 Labels = NDArray[np.int64]
@@ -26,12 +27,11 @@ STEPS = (0.6, 0.45, 0.3)  # in the first iterations; later ones have the last
 PRIOR = 0.003  # of the mean square of the latents: without it they leave the normal distribution
 # Relative to the mean curvature, from bold to careful. Each is tried in every iteration.
 DAMPINGS = tuple(float(value) for value in np.geomspace(0.003, 3, 8))
-STARTS = 16  # latents that are tried without an encoder: zeros, and the first of seed 0
+STARTS = 16  # latents per class that are tried without an encoder
 START_SEED = 0
 MAX_VALUES = 16_000_000  # values of the images of an iteration, which are in memory at once
 MAX_LATENT_DIM = 1024  # matrices of latent_dim² numbers are decomposed in each iteration
-MAX_CLASSES = 256  # that are tried if the class is not known
-ENCODED_ITERATIONS, ITERATIONS, MAX_ITERATIONS = 4, 12, 32  # from an encoder; without one; at most
+ENCODED_ITERATIONS, ITERATIONS = 4, 12  # by default, from an encoder and without one
 
 
 class Trial(NamedTuple):
@@ -43,20 +43,38 @@ class Trial(NamedTuple):
 
 @dataclass(frozen=True)
 class Start:
-    """Where to begin: latents float32 `[latent_dim]`, and classes to choose from, likeliest first.
+    """Where to begin: an encoder's latents float32 `[latent_dim]`, and the classes to choose from.
 
-    Without latents, the best of `STARTS` is taken. `classes` are empty for unconditional models.
+    Without latents, several per class are tried: zeros, and the first of seed 0. `classes` are
+    empty for unconditional models.
     """
 
     latents: Latents | None
     classes: tuple[int, ...]
 
-    @property
-    def count(self) -> int:
-        """Number of images until the first iteration."""
-        if self.latents is not None:
-            return max(1, len(self.classes))
-        return max(1, len(self.classes)) + STARTS - 1
+    def trial(self, latent_dim: int) -> Trial:
+        """Return the inputs to try: all latents for each class."""
+        latents = self._drawn(latent_dim) if self.latents is None else self.latents[None]
+        latents = np.clip(latents, -LATENT_BOUND, LATENT_BOUND)
+        if not self.classes:
+            return Trial(latents, None)
+        tried = np.tile(latents, (len(self.classes), 1))
+        return Trial(tried, np.repeat(np.array(self.classes, np.int64), len(latents)))
+
+    def count(self, latent_dim: int) -> int:
+        """Return the number of images that it makes."""
+        each = self._draws(latent_dim) if self.latents is None else 1
+        return each * max(1, len(self.classes))
+
+    def _draws(self, latent_dim: int) -> int:
+        return max(1, min(STARTS, batch_images(latent_dim) // max(1, len(self.classes))))
+
+    def _drawn(self, latent_dim: int) -> Latents:
+        draws = self._draws(latent_dim)
+        latents = np.zeros((draws, latent_dim), np.float32)
+        if draws > 1:
+            latents[1:], _ = draw_latents(START_SEED, 0, draws - 1, latent_dim)
+        return latents
 
 
 @dataclass(frozen=True)
@@ -75,7 +93,7 @@ class Inversion:
 def check_size(manifest: Manifest) -> None:
     """Raise LimitExceeded for a model that is too large to invert."""
     image, latent_dim = manifest.image, manifest.latent_dim
-    values = (latent_dim + len(DAMPINGS)) * image.height * image.width * image.channels
+    values = batch_images(latent_dim) * image.height * image.width * image.channels
     name = f"{manifest.name}@{manifest.version}"
     if values > MAX_VALUES:
         raise LimitExceeded.of(
@@ -89,9 +107,31 @@ def check_size(manifest: Manifest) -> None:
         )
 
 
-def count_images(latent_dim: int, start: Start, iterations: int) -> int:
-    """Return how many images an inversion makes."""
-    return start.count + iterations * (latent_dim + len(DAMPINGS))
+def likely_classes(
+    manifest: Manifest, label: int | None, logits: NDArray[np.float32] | None
+) -> tuple[int, ...]:
+    """Return the classes to try: the given one, the likeliest by an encoder's logits, or all.
+
+    Raises LimitExceeded for more classes than an iteration makes images, without label and logits.
+    """
+    if not manifest.num_classes:
+        return ()
+    if label is not None:
+        return (label,)
+    if logits is not None:
+        return (int(logits.argmax()),)
+    if manifest.num_classes > (most := batch_images(manifest.latent_dim)):
+        raise LimitExceeded.of(
+            "label",
+            f"label is absent; {manifest.name} has {manifest.num_classes} classes, and at most"
+            f" {most} can be tried, so name one",
+        )
+    return tuple(range(manifest.num_classes))
+
+
+def batch_images(latent_dim: int) -> int:
+    """Return how many images an iteration makes."""
+    return latent_dim + len(DAMPINGS)
 
 
 def invert(
@@ -142,19 +182,12 @@ class _Search:
         self.best: _Point
 
     def begin(self, start: Start) -> Generator[Trial, Pixels, None]:
-        """Choose the class and the first latents."""
-        latents = start.latents
-        if latents is None:
-            latents = np.zeros(self._latent_dim, np.float32)
-        tries = max(1, len(start.classes))
-        classes = np.array(start.classes, np.int64) if start.classes else None
-        points = yield from self._evaluate(Trial(np.tile(latents, (tries, 1)), classes))
-        chosen = min(range(tries), key=lambda number: points[number].error)
-        self.label = start.classes[chosen] if start.classes else None
+        """Choose the class and the first latents by the error alone."""
+        trial = start.trial(self._latent_dim)
+        points = yield from self._evaluate(trial)
+        chosen = min(range(len(points)), key=lambda number: points[number].error)
+        self.label = None if trial.labels is None else int(trial.labels[chosen])
         self.best = points[chosen]
-        if start.latents is None:
-            drawn, _ = draw_latents(START_SEED, 0, STARTS - 1, self._latent_dim)
-            yield from self._take_best(drawn)
 
     def differentiate(self, step: float) -> Generator[Trial, Pixels, Planes]:
         """Return the derivatives of the planes, float32 `[latent_dim, values]`."""
@@ -188,7 +221,7 @@ class _Search:
 
     def _trial(self, latents: Latents) -> Trial:
         labels = None if self.label is None else np.full(len(latents), self.label, np.int64)
-        return Trial(latents, labels)
+        return Trial(np.clip(latents, -LATENT_BOUND, LATENT_BOUND), labels)
 
     def _evaluate(self, trial: Trial) -> Generator[Trial, Pixels, Sequence[_Point]]:
         images = yield trial
