@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from mirage.bundle.errors import BundleError
-from mirage.training.cli import evaluate, export, prepare, retrain, stack_mnist, watch
+from mirage.training.cli import encode, evaluate, export, prepare, retrain, stack_mnist, watch
 from mirage.training.cli.flags import (
     add_recipe,
     add_threads,
@@ -57,6 +57,7 @@ def _parser() -> argparse.ArgumentParser:
     evaluate.add_commands(commands.add_parser)
     retrain.add_command(commands.add_parser)
     export.add_command(commands.add_parser)
+    encode.add_command(commands.add_parser)
     watch.add_command(commands.add_parser)
     _add_classifier(
         commands.add_parser(

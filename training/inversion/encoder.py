@@ -21,7 +21,7 @@ class Encoder(nn.Module):
         self, height: int, width: int, channels: int, latent_dim: int, num_classes: int
     ) -> None:
         super().__init__()
-        self.channels = channels
+        self.height, self.width, self.channels = height, width, channels
         wide = FIRST
         layers: list[nn.Module] = [nn.Conv2d(channels, wide, 3, padding=1), nn.LeakyReLU(SLOPE)]
         while max(height, width) > COARSE:

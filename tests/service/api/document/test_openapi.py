@@ -83,6 +83,7 @@ def test_every_path_is_described(document: dict[str, Any]) -> None:
     assert list(document["paths"]) == [
         "/generate",
         "/interpolate",
+        "/invert",
         "/upscale",
         "/models",
         "/models/{name}",
