@@ -17,8 +17,8 @@ from mirage.training.publish.model_kind import (
     kind_of_bundle,
     kind_of_data,
 )
-from mirage.training.publish.upscale.publish import publish_upscaler, republish_upscaler
-from mirage.training.runs.checkpoint import load_upscaler
+from mirage.training.publish.pictures.publish import publish_pictures, republish_pictures
+from mirage.training.runs.checkpoint import load_picture_network
 from mirage.training.runs.initial_weights import is_bundle
 from mirage.training.runs.run_dir import Run
 
@@ -69,7 +69,7 @@ def _republish(options: argparse.Namespace) -> Path:
             f"{options.source} is an upscaler; its model card cannot be changed, export its "
             "run instead"
         )
-    return republish_upscaler(options.source, options.to)
+    return republish_pictures(options.source, options.to)
 
 
 def publish_run(run: Run, to: Path, card: ModelCard | None = None, half: bool = False) -> Path:
@@ -81,7 +81,7 @@ def publish_run(run: Run, to: Path, card: ModelCard | None = None, half: bool = 
     path, card = run.latest_snapshot(), card or ModelCard()
     if config.task == UPSCALE:
         _check_float32(half, run.path)
-        return publish_upscaler(load_upscaler(path), config, data, to, card)
+        return publish_pictures(load_picture_network(path), config, data, to, card)
     scorecard = read_scorecard(scores_file(path))
     scores = scorecard.scores if scorecard else {}
     with open_snapshot(path, half) as snapshot:

@@ -1,0 +1,36 @@
+"""Client library for a Mirage server: generates images and enlarges pictures, with retries."""
+
+from .async_client import AsyncClient
+from .client import Client
+from .errors import BadAnswer, MirageError, Refused, Unreachable
+from .generate_call import Options
+from .image import (
+    GeneratedImage,
+    Interpolated,
+    InterpolatedFrame,
+    Upscaled,
+    UpscaledPicture,
+)
+from .interpolate_call import InterpolateOptions
+from .responses import Model, ModelDetail, ModelVersion
+from .upscale_call import UpscaleOptions
+
+__all__ = [
+    "AsyncClient",
+    "BadAnswer",
+    "Client",
+    "GeneratedImage",
+    "InterpolateOptions",
+    "Interpolated",
+    "InterpolatedFrame",
+    "MirageError",
+    "Model",
+    "ModelDetail",
+    "ModelVersion",
+    "Options",
+    "Refused",
+    "Unreachable",
+    "UpscaleOptions",
+    "Upscaled",
+    "UpscaledPicture",
+]
