@@ -53,7 +53,7 @@ def test_training_brings_images_closer_to_their_pictures(
     before = [parameter.clone() for parameter in snapshot.generator.parameters()]
     images, labels = drawn(snapshot)
     first = score_encoder(untrained(snapshot), snapshot, images, labels)
-    encoder = fit_encoder(snapshot, images, labels, Plan(kimg=6))
+    encoder = fit_encoder(snapshot, images, labels, Plan(kimg=4))
     last = score_encoder(encoder, snapshot, images, labels)
     assert last.error < 0.8 * first.error
     if labels is not None:
