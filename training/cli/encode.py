@@ -2,6 +2,7 @@
 
 import argparse
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -55,6 +56,7 @@ def _encode(options: argparse.Namespace) -> Iterator[str]:
     labels = train.labels if conditional else None
     encoder = fit_encoder(snapshot, train.images, labels, plan)
     score = score_encoder(encoder, snapshot, test.images, test.labels if conditional else None)
+    score = replace(score, is_held_out=train.original.fingerprint != test.original.fingerprint)
     yield str(score)
     to = options.to or bundle.resolve().parent
     yield str(publish_encoder(bundle, encoder, score, to, not options.drop_weights))

@@ -25,18 +25,21 @@ AT_ONCE = 100  # pictures
 
 @dataclass(frozen=True)
 class EncoderScore:
-    """The mean squared error in [-1, 1] of `n` test pictures, with the encoder's latents alone.
+    """The mean squared error in [-1, 1] of `n` pictures, with the encoder's latents alone.
 
-    accuracy: the share of them whose class the encoder tells; None without classes.
+    accuracy: the share of them whose class the encoder tells; None without classes. is_held_out:
+    whether the encoder was not trained on them.
     """
 
     error: float
     accuracy: float | None
     n: int
+    is_held_out: bool = True
 
     def __str__(self) -> str:
         known = "" if self.accuracy is None else f", class told in {self.accuracy:.2%}"
-        return f"mean squared error {self.error:.4f} on {self.n} test pictures{known}"
+        kind = "test" if self.is_held_out else "training"
+        return f"mean squared error {self.error:.4f} on {self.n} {kind} pictures{known}"
 
 
 def snapshot_of(bundle: Path) -> Snapshot:

@@ -146,6 +146,7 @@ def test_the_command_publishes_the_next_version(
     assert main([*command, "--kimg", "0.1"]) == 0
     score, path = capsys.readouterr().out.splitlines()
     assert score.startswith("mean squared error ")
+    assert score.endswith(" on 64 training pictures")  # there is no split
     assert load_bundle(Path(path)).encoder is not None
     assert Path(path).name == "2"
 
