@@ -83,8 +83,8 @@ def test_every_path_is_described(document: dict[str, Any]) -> None:
     assert list(document["paths"]) == [
         "/generate",
         "/interpolate",
-        "/invert",
         "/upscale",
+        "/invert",
         "/models",
         "/models/{name}",
         "/models/{name}/samples",
