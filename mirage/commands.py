@@ -25,6 +25,7 @@ TRAINING = "mirage.training.__main__:main"
 
 COMMANDS = {
     "serve": Command("serve images over HTTP", SERVICE),
+    "draw": Command("write a data set of images without a server", CLIENT),
     "generate": Command("write a data set of images that a server makes", CLIENT),
     "upscale": Command("enlarge pictures, in this process or by a server", CLIENT),
     "models": Command("list the models of a server", CLIENT),

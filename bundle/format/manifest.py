@@ -132,6 +132,9 @@ def _several(members: tuple["Member", ...]) -> tuple["Member", ...]:
     return members
 
 
+UnitVector = Annotated[tuple[Component, ...], AfterValidator(_unit)]
+
+
 class FileEntry(Fields):
     """The hash (lowercase hexadecimal) and the size of one file."""
 
@@ -165,7 +168,7 @@ class Direction(Fields):
     latents.
     """
 
-    vector: Annotated[tuple[Component, ...], AfterValidator(_unit)]
+    vector: UnitVector
     strength: Annotated[float, Field(ge=0, le=1)]
 
 

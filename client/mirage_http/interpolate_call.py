@@ -22,7 +22,7 @@ class InterpolateOptions(TypedDict, total=False):
     - `steps`: frames from one point (included) to the next (excluded).
     - `loop`: whether to return to the first point.
     - `truncation`: 0 < t ≤ 1.
-    - `directions`: amounts by which to move along the model's directions, by number.
+    - `directions`: amounts by which to move along the model's directions, by index or name.
     - `duration_ms`: of each frame of an animation.
     - `model`, `version`: default: the server's default model and its released version.
     - `upscale`: `name` or `name@version` of a model that enlarges the frames.

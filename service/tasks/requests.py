@@ -11,7 +11,7 @@ from mirage.bundle.format.manifest import MAX_DIRECTIONS
 MAX_UINT64 = 2**64 - 1  # largest seed and index
 LATENT_BOUND = 100.0  # largest absolute value of a latent, far beyond a normal distribution
 STEPS, DURATION_MS = 16, 80  # defaults of an interpolation
-AMOUNT_BOUND = 20.0  # largest step along a direction, in standard deviations of a latent
+AMOUNT_BOUND = 10.0  # largest step along a direction, in standard deviations of a latent
 MAX_MEMBERS = 32  # of an object that are validated: more than there are fields
 
 
@@ -75,16 +75,16 @@ Latent = Annotated[float, Field(ge=-LATENT_BOUND, le=LATENT_BOUND, allow_inf_nan
 Row = Annotated[list[Latent], Field(min_length=1, fail_fast=True)]
 Latents = Annotated[list[Row], Field(min_length=1, fail_fast=True)]
 Amount = Annotated[float, Field(ge=-AMOUNT_BOUND, le=AMOUNT_BOUND, allow_inf_nan=False)]
-DirectionIndex = Annotated[str, Field(pattern="^(0|[1-9][0-9]{0,3})$")]
+DirectionKey = Annotated[str, Field(min_length=1, max_length=63)]  # the model knows which exist
 Directions = Annotated[
-    dict[DirectionIndex, Amount],
+    dict[DirectionKey, Amount],
     Field(max_length=MAX_DIRECTIONS),
     BeforeValidator(_limit_directions),
 ]
 ABOUT_DIRECTIONS = (
-    "distances to move along the model's latent directions, by direction index, in standard"
-    " deviations of a latent, after truncation; in a query `0:1.5,3:-2`; GET /models/{name} lists"
-    " the directions"
+    "distances to move along the model's latent directions, by index or by name, in standard"
+    " deviations of a latent, after truncation; in a query `0:1.5,smile:-2`; GET /models/{name}"
+    " lists the directions"
 )
 
 

@@ -17,8 +17,8 @@ from mirage.training.publish.model_kind import (
     kind_of_bundle,
     kind_of_data,
 )
-from mirage.training.publish.upscale.publish import publish_upscaler, republish_upscaler
-from mirage.training.runs.checkpoint import load_upscaler
+from mirage.training.publish.pictures.publish import publish_pictures, republish_pictures
+from mirage.training.runs.checkpoint import load_picture_network
 from mirage.training.runs.initial_weights import is_bundle
 from mirage.training.runs.run_dir import Run
 
@@ -68,7 +68,7 @@ def _republish(options: argparse.Namespace) -> Path:
             f"{options.source} is an upscaler; its model card cannot be changed, export its "
             "run instead"
         )
-    return republish_upscaler(options.source, options.to)
+    return republish_pictures(options.source, options.to)
 
 
 def _publish(run: Run, options: argparse.Namespace) -> Path:
@@ -76,7 +76,7 @@ def _publish(run: Run, options: argparse.Namespace) -> Path:
     path, card = run.latest_snapshot(), card_of(options) or ModelCard()
     if config.task == UPSCALE:
         _check_float32(options)
-        return publish_upscaler(load_upscaler(path), config, data, options.to, card)
+        return publish_pictures(load_picture_network(path), config, data, options.to, card)
     scorecard = read_scorecard(scores_file(path))
     scores = scorecard.scores if scorecard else {}
     with open_snapshot(path, options.half_precision) as snapshot:

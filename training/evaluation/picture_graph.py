@@ -1,14 +1,14 @@
-"""Runs the exported graph of an upscaler with onnxruntime, as the service does."""
+"""Runs the exported graph of a model of pictures with onnxruntime, as the service does."""
 
 from collections.abc import Callable
 
 import numpy as np
 import onnxruntime
 
-Upscale = Callable[[np.ndarray], np.ndarray]
+Convert = Callable[[np.ndarray], np.ndarray]
 
 
-def open_upscaler(model: bytes, threads: int = 0) -> Upscale:
+def open_picture_graph(model: bytes, threads: int = 0) -> Convert:
     """Open the graph on the CPU: a function uint8 [N, H, W, C] -> uint8 [N, s * H, s * W, C].
 
     threads: of the session; 0 uses onnxruntime's default.
@@ -24,7 +24,7 @@ def open_upscaler(model: bytes, threads: int = 0) -> Upscale:
     return run
 
 
-def enlarger(model: bytes, threads: int = 0) -> Upscale:
+def single_pictures(model: bytes, threads: int = 0) -> Convert:
     """Open the graph for single pictures: uint8 [H, W, C] -> uint8 [s * H, s * W, C]."""
-    upscale = open_upscaler(model, threads)
-    return lambda low: upscale(low[None])[0]
+    convert = open_picture_graph(model, threads)
+    return lambda picture: convert(picture[None])[0]

@@ -12,7 +12,7 @@ from mirage.bundle.format.verify import load_bundle
 from mirage.bundle.store.layout import list_versions
 from mirage.training.data.sources.pictures import PictureSet
 from mirage.training.errors import DataError
-from mirage.training.evaluation.graph_upscaler import open_upscaler
+from mirage.training.evaluation.picture_graph import open_picture_graph
 from mirage.training.evaluation.restoration import (
     RestorationCard,
     restoration_file,
@@ -21,8 +21,8 @@ from mirage.training.evaluation.restoration import (
 )
 from mirage.training.publish.model_card import ModelCard
 from mirage.training.publish.scored_model import open_scored_model
-from mirage.training.publish.upscale.publish import republish_upscaler
-from mirage.training.runs.checkpoint import load_upscaler
+from mirage.training.publish.pictures.publish import republish_pictures
+from mirage.training.runs.checkpoint import load_picture_network
 from mirage.training.runs.run_dir import Run
 from tests.training.drawings import drawing
 from tests.training.helpers.upscalers import picture_set, publish_run, trained_run
@@ -40,9 +40,9 @@ def run(data: PictureSet, tmp_path: Path) -> Run:
 
 def score(run: Run, data: PictureSet, name: str, **changes: object) -> RestorationCard:
     """Scores and a sheet of one colour beside the last snapshot, as `evaluate` leaves them."""
-    snapshot = load_upscaler(run.latest_snapshot())
+    snapshot = load_picture_network(run.latest_snapshot())
     card = score_restoration(
-        lambda low: snapshot.enlarge(low[None])[0], data.held_out, 2, data.fingerprint
+        lambda low: snapshot.convert(low[None])[0], data.held_out, 2, data.fingerprint
     ).model_copy(update=changes)
     file = restoration_file(snapshot.path, name)
     write_card(file, card)
@@ -68,21 +68,21 @@ def test_the_bundle_says_how_its_pictures_are_cut(run: Run, tmp_path: Path) -> N
 
 def test_golden_pictures_of_odd_sizes_are_what_pytorch_made(run: Run, tmp_path: Path) -> None:
     bundle = load_bundle(publish_run(run, tmp_path / "models" / "toy"))
-    snapshot, upscale = load_upscaler(run.latest_snapshot()), open_upscaler(bundle.model, 1)
+    snapshot, upscale = load_picture_network(run.latest_snapshot()), open_picture_graph(bundle.model, 1)
     sizes = []
     for case in bundle.golden.cases:
         picture = case.inputs["pictures"]
         sizes.append(picture.shape[1:3])
-        np.testing.assert_array_equal(snapshot.enlarge(picture), case.images)
+        np.testing.assert_array_equal(snapshot.convert(picture), case.images)
         assert np.abs(upscale(picture).astype(int) - case.images).max() <= 1
     assert tuple(sizes) == PICTURE_SIZES
 
 
 def test_the_weights_go_with_it(run: Run, tmp_path: Path) -> None:
     path = publish_run(run, tmp_path / "models" / "toy")
-    ours, theirs = load_upscaler(run.latest_snapshot()), load_upscaler(path / "weights.safetensors")
+    ours, theirs = load_picture_network(run.latest_snapshot()), load_picture_network(path / "weights.safetensors")
     picture = drawing(3, 20)[None]
-    np.testing.assert_array_equal(ours.enlarge(picture), theirs.enlarge(picture))
+    np.testing.assert_array_equal(ours.convert(picture), theirs.convert(picture))
     assert theirs.nimg == 16
 
 
@@ -154,7 +154,7 @@ def test_a_bundle_is_published_again_with_its_card_and_samples(
 ) -> None:
     score(run, data, "all")
     first = publish_run(run, tmp_path / "models" / "toy")
-    again = republish_upscaler(first, tmp_path / "models" / "other")
+    again = republish_pictures(first, tmp_path / "models" / "other")
     before, after = load_bundle(first), load_bundle(again)
     assert after.model == before.model
     assert after.manifest.description == before.manifest.description

@@ -8,7 +8,7 @@ from mirage.bundle.format.manifest import Manifest, Score
 from mirage.training.config import TrainConfig
 from mirage.training.data.sources.pictures import PictureSet
 from mirage.training.errors import DataError
-from mirage.training.evaluation.graph_upscaler import enlarger
+from mirage.training.evaluation.picture_graph import single_pictures
 from mirage.training.evaluation.restoration import (
     RestorationCard,
     comparison_sheet,
@@ -17,10 +17,10 @@ from mirage.training.evaluation.restoration import (
     write_card,
 )
 from mirage.training.publish.model_card import ModelCard
-from mirage.training.publish.upscale.export import export_upscaler
-from mirage.training.publish.upscale.publish import publish_upscaler
-from mirage.training.publish.upscale.scores import manifest_scores
-from mirage.training.runs.checkpoint import load_upscaler
+from mirage.training.publish.pictures.export import export_picture_network
+from mirage.training.publish.pictures.publish import publish_pictures
+from mirage.training.publish.pictures.scores import manifest_scores
+from mirage.training.runs.checkpoint import load_picture_network
 
 HELD_OUT = "held-out"
 
@@ -32,13 +32,13 @@ class UpscalerPublisher:
         self.config, self.data, self.threads = config, data, threads or 0
 
     def export(self, snapshot: Path) -> bytes:
-        return export_upscaler(load_upscaler(snapshot))
+        return export_picture_network(load_picture_network(snapshot))
 
     def evaluate(self, snapshot: Path, model: bytes) -> dict[str, Score]:
         card = self._card(model)
         file = restoration_file(snapshot, HELD_OUT)
         write_card(file, card)
-        config, enlarge = self.config, enlarger(model, self.threads)
+        config, enlarge = self.config, single_pictures(model, self.threads)
         pictures = self.data.held_out
         sheet = comparison_sheet(enlarge, pictures, card.worst, config.scale, config.degrade)
         Image.fromarray(sheet).save(file.with_suffix(".png"))
@@ -48,13 +48,13 @@ class UpscalerPublisher:
         return manifest_scores(self._card(model))
 
     def _card(self, model: bytes) -> RestorationCard:
-        config, data, enlarge = self.config, self.data, enlarger(model, self.threads)
+        config, data, enlarge = self.config, self.data, single_pictures(model, self.threads)
         return score_restoration(
             enlarge, data.held_out, config.scale, data.fingerprint, config.degrade
         )
 
     def check_kind(self, released: Manifest) -> None:
-        scale, channels = self.config.scale, self.data.options.channels
+        scale, channels = self.config.enlargement, self.data.options.channels
         form = released.pictures
         made = (released.task, form and form.scale, released.inputs[0].shape[-1])
         if made != (self.config.task, scale, channels):
@@ -69,4 +69,4 @@ class UpscalerPublisher:
         self, snapshot: Path, model: bytes, scores: dict[str, Score], to: Path, card: ModelCard
     ) -> Path:
         data = self.data.sheet()
-        return publish_upscaler(load_upscaler(snapshot), self.config, data, to, card, model)
+        return publish_pictures(load_picture_network(snapshot), self.config, data, to, card, model)

@@ -11,15 +11,15 @@ import torch
 from mirage.bundle.format.graph import OPERATORS
 from mirage.bundle.format.manifest import PictureModel
 from mirage.training.errors import ExportError
-from mirage.training.evaluation.graph_upscaler import open_upscaler
+from mirage.training.evaluation.picture_graph import open_picture_graph
 from mirage.training.networks.compact import Upscaler
-from mirage.training.publish.upscale.export import (
-    check_upscaler,
-    export_upscaler,
+from mirage.training.publish.pictures.export import (
+    check_picture_graph,
+    export_picture_network,
     make_golden,
     run_in_tiles,
 )
-from mirage.training.runs.checkpoint import UpscalerSnapshot
+from mirage.training.runs.checkpoint import PictureSnapshot
 from tests.training.drawings import drawing
 from tests.training.networks.test_compact import architecture, trained_like
 
@@ -27,15 +27,15 @@ SIZES = [(1, 1), (3, 1), (5, 3), (37, 61), (48, 48), (65, 33)]
 
 
 @pytest.fixture(scope="module")
-def snapshot() -> UpscalerSnapshot:
-    return UpscalerSnapshot(Path("x"), architecture(), trained_like(), 0)
+def snapshot() -> PictureSnapshot:
+    return PictureSnapshot(Path("x"), architecture(), trained_like(), 0)
 
 
 @pytest.fixture(scope="module")
-def session(snapshot: UpscalerSnapshot) -> onnxruntime.InferenceSession:
+def session(snapshot: PictureSnapshot) -> onnxruntime.InferenceSession:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
-    model = export_upscaler(snapshot)
+    model = export_picture_network(snapshot)
     return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
 
 
@@ -58,8 +58,8 @@ def test_the_graph_takes_pictures_of_any_number_and_size(
     assert made.shape[3] == 3
 
 
-def test_the_graph_has_no_other_operators_than_bundles_may_hold(snapshot: UpscalerSnapshot) -> None:
-    graph = onnx.load_model_from_string(export_upscaler(snapshot)).graph
+def test_the_graph_has_no_other_operators_than_bundles_may_hold(snapshot: PictureSnapshot) -> None:
+    graph = onnx.load_model_from_string(export_picture_network(snapshot)).graph
     assert {node.op_type for node in graph.node} <= OPERATORS
     assert len(graph.node) < 40
 
@@ -67,13 +67,13 @@ def test_the_graph_has_no_other_operators_than_bundles_may_hold(snapshot: Upscal
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("count", [1, 3])
 def test_onnxruntime_makes_what_pytorch_makes(
-    snapshot: UpscalerSnapshot,
+    snapshot: PictureSnapshot,
     session: onnxruntime.InferenceSession,
     size: tuple[int, int],
     count: int,
 ) -> None:
     pictures = np.stack([drawing(k, 72)[: size[0], : size[1]] for k in range(count)])
-    found, wanted = run(session, pictures), snapshot.enlarge(pictures)
+    found, wanted = run(session, pictures), snapshot.convert(pictures)
     assert found.shape == wanted.shape
     difference = np.abs(found.astype(int) - wanted)
     assert difference.max() <= 1
@@ -82,9 +82,9 @@ def test_onnxruntime_makes_what_pytorch_makes(
 
 @pytest.mark.parametrize("tile", [16, 32, 50])
 def test_tiles_with_a_halo_are_the_whole_picture_to_the_bit(
-    snapshot: UpscalerSnapshot, session: onnxruntime.InferenceSession, tile: int
+    snapshot: PictureSnapshot, session: onnxruntime.InferenceSession, tile: int
 ) -> None:
-    picture, radius = drawing(9, 120)[:, :97], snapshot.upscaler.radius
+    picture, radius = drawing(9, 120)[:, :97], snapshot.network.radius
     whole = run(session, picture[None])[0]
     made = np.zeros_like(whole)
     for y in range(0, 120, tile):
@@ -101,12 +101,12 @@ def test_tiles_with_a_halo_are_the_whole_picture_to_the_bit(
 def test_other_scales_are_exported_too(scale: int) -> None:
     torch.manual_seed(0)
     upscaler = Upscaler(architecture(scale=scale)).eval()
-    snapshot = UpscalerSnapshot(Path("x"), architecture(scale=scale), upscaler, 0)
+    snapshot = PictureSnapshot(Path("x"), architecture(scale=scale), upscaler, 0)
     session = onnxruntime.InferenceSession(
-        export_upscaler(snapshot), providers=["CPUExecutionProvider"]
+        export_picture_network(snapshot), providers=["CPUExecutionProvider"]
     )
     pictures = drawing(1, 20)[None]
-    assert np.abs(run(session, pictures).astype(int) - snapshot.enlarge(pictures)).max() <= 1
+    assert np.abs(run(session, pictures).astype(int) - snapshot.convert(pictures)).max() <= 1
 
 
 def form(halo: int) -> PictureModel:
@@ -114,27 +114,27 @@ def form(halo: int) -> PictureModel:
 
 
 def test_a_graph_that_makes_pytorchs_images_whole_and_in_tiles_passes(
-    snapshot: UpscalerSnapshot,
+    snapshot: PictureSnapshot,
 ) -> None:
     golden = make_golden(snapshot)
-    model = export_upscaler(snapshot)
-    assert check_upscaler(model, golden, form(snapshot.upscaler.radius)) <= 1
+    model = export_picture_network(snapshot)
+    assert check_picture_graph(model, golden, form(snapshot.network.radius)) <= 1
 
 
-def test_a_halo_that_is_too_small_is_refused(snapshot: UpscalerSnapshot) -> None:
+def test_a_halo_that_is_too_small_is_refused(snapshot: PictureSnapshot) -> None:
     with pytest.raises(ExportError, match=r"values differ .* with a halo of 1 pixels"):
-        check_upscaler(export_upscaler(snapshot), make_golden(snapshot), form(1))
+        check_picture_graph(export_picture_network(snapshot), make_golden(snapshot), form(1))
 
 
-def test_a_graph_of_another_network_is_refused(snapshot: UpscalerSnapshot) -> None:
-    other = UpscalerSnapshot(Path("x"), architecture(), Upscaler(architecture()).eval(), 0)
+def test_a_graph_of_another_network_is_refused(snapshot: PictureSnapshot) -> None:
+    other = PictureSnapshot(Path("x"), architecture(), Upscaler(architecture()).eval(), 0)
     with pytest.raises(ExportError, match="onnxruntime differs from PyTorch by"):
-        check_upscaler(export_upscaler(other), make_golden(snapshot), form(6))
+        check_picture_graph(export_picture_network(other), make_golden(snapshot), form(6))
 
 
 @pytest.mark.parametrize("size", [(129, 97), (97, 130), (28, 129), (20, 20)])
-def test_golden_tiles_cover_the_picture(snapshot: UpscalerSnapshot, size: tuple[int, int]) -> None:
+def test_golden_tiles_cover_the_picture(snapshot: PictureSnapshot, size: tuple[int, int]) -> None:
     picture = drawing(2, 130)[None, : size[0], : size[1]]
-    upscale = open_upscaler(export_upscaler(snapshot), 1)
-    made = run_in_tiles(upscale, picture, form(snapshot.upscaler.radius))
+    upscale = open_picture_graph(export_picture_network(snapshot), 1)
+    made = run_in_tiles(upscale, picture, form(snapshot.network.radius))
     np.testing.assert_array_equal(made, upscale(picture))

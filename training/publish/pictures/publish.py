@@ -16,22 +16,22 @@ from mirage.training.evaluation.restoration import read_cards, restoration_file
 from mirage.training.publish.bundle_contents import CARD, BundleContents, publish_contents, retitled
 from mirage.training.publish.model_card import ModelCard
 from mirage.training.publish.onnx_graph import GOLDEN_TOLERANCE, OPSET
-from mirage.training.publish.upscale.card import upscaler_card
-from mirage.training.publish.upscale.export import (
-    check_upscaler,
-    describe_upscaler,
-    export_upscaler,
+from mirage.training.publish.pictures.card import upscaler_card
+from mirage.training.publish.pictures.export import (
+    check_picture_graph,
+    describe_picture_network,
+    export_picture_network,
     make_golden,
 )
-from mirage.training.publish.upscale.scores import manifest_scores, own_set
-from mirage.training.runs.checkpoint import UpscalerSnapshot, load_upscaler
+from mirage.training.publish.pictures.scores import manifest_scores, own_set
+from mirage.training.runs.checkpoint import PictureSnapshot, load_picture_network
 from mirage.training.runs.run_dir import Run
 
 SAMPLES, WEIGHTS = "samples.png", "weights.safetensors"
 
 
-def publish_upscaler(
-    snapshot: UpscalerSnapshot,
+def publish_pictures(
+    snapshot: PictureSnapshot,
     config: TrainConfig,
     data: dict[str, Any],
     to: Path,
@@ -50,7 +50,7 @@ def publish_upscaler(
     cards = read_cards(snapshot.path)
     own = own_set(cards, data["fingerprint"], config.degrade)
     scores = manifest_scores(cards[own]) if own else {}
-    description = describe_upscaler(snapshot, config, data, scores)
+    description = describe_picture_network(snapshot, config, data, scores)
     text = partial(
         upscaler_card,
         description=description,
@@ -59,27 +59,27 @@ def publish_upscaler(
         begun_from=config.begun_from,
     )
     samples = _samples(snapshot, own)
-    return _publish(snapshot, model or export_upscaler(snapshot), description, to, text, samples)
+    return _publish(snapshot, model or export_picture_network(snapshot), description, to, text, samples)
 
 
-def republish_upscaler(bundle: Path, to: Path) -> Path:
+def republish_pictures(bundle: Path, to: Path) -> Path:
     """Export, check and publish the weights of a bundle as the next version of the folder `to`.
 
     Training, scores, samples and the model card, but for its title, are the bundle's. Answers and
-    raises as `publish_upscaler`, and BundleError for a bundle that does not verify, DataError for
+    raises as `publish_pictures`, and BundleError for a bundle that does not verify, DataError for
     one without weights.
     """
     manifest = load_bundle(bundle).manifest
-    snapshot = load_upscaler(bundle / WEIGHTS)
+    snapshot = load_picture_network(bundle / WEIGHTS)
     news = {"opset": OPSET, "golden_tolerance": GOLDEN_TOLERANCE}
     description = manifest.description.model_copy(update=news)
     text = partial(retitled, read_file(bundle, manifest, CARD).decode(), manifest)
     samples = io.BytesIO(read_file(bundle, manifest, SAMPLES))
-    return _publish(snapshot, export_upscaler(snapshot), description, to, text, samples)
+    return _publish(snapshot, export_picture_network(snapshot), description, to, text, samples)
 
 
 def _publish(
-    snapshot: UpscalerSnapshot,
+    snapshot: PictureSnapshot,
     model: bytes,
     description: Description,
     to: Path,
@@ -88,13 +88,13 @@ def _publish(
 ) -> Path:
     golden = make_golden(snapshot)
     if description.pictures:
-        check_upscaler(model, golden, description.pictures)
+        check_picture_graph(model, golden, description.pictures)
     sheets = {SAMPLES: np.asarray(Image.open(samples))}
     contents = BundleContents(model, description, golden, snapshot.path, card, lambda: sheets)
     return publish_contents(contents, to)
 
 
-def _samples(snapshot: UpscalerSnapshot, own: str | None) -> Path:
+def _samples(snapshot: PictureSnapshot, own: str | None) -> Path:
     """The sheet of the set that was held out, else the sample grid that the run has drawn."""
     if own and (sheet := restoration_file(snapshot.path, own).with_suffix(".png")).exists():
         return sheet

@@ -1,4 +1,4 @@
-"""The averaged upscaler of a snapshot -> ONNX, checked whole and in tiles."""
+"""The averaged network of a snapshot -> ONNX, checked whole and in tiles."""
 
 from typing import Any
 
@@ -11,42 +11,50 @@ from mirage.bundle.format.interface import picture_tensors
 from mirage.bundle.format.manifest import Description, PictureModel, Score
 from mirage.training.config import TrainConfig
 from mirage.training.errors import ExportError
-from mirage.training.evaluation.graph_upscaler import Upscale, open_upscaler
+from mirage.training.evaluation.picture_graph import Convert, open_picture_graph
 from mirage.training.publish.bundle_contents import training_of
 from mirage.training.publish.onnx_graph import GOLDEN_TOLERANCE, OPSET, to_onnx
-from mirage.training.runs.checkpoint import ServedUpscaler, UpscalerSnapshot
+from mirage.training.runs.checkpoint import ServedPictures, PictureSnapshot
 
 MAX_IMAGES, MAX_SIDE = 65_536, 65_536
-MULTIPLE = 1
-"""Convolutions of stride 1 take pictures and tiles of any size."""
 
 
-def export_upscaler(snapshot: UpscalerSnapshot) -> bytes:
+def export_picture_network(snapshot: PictureSnapshot) -> bytes:
     """The served graph of a snapshot, in one file without external data."""
-    return export_network(snapshot.upscaler, snapshot.architecture.channels)
+    architecture = snapshot.architecture
+    return export_network(snapshot.network, architecture.channels, architecture.multiple)
 
 
-def export_network(network: nn.Module, channels: int) -> bytes:
-    """A network of pictures in [-1, 1] as a graph of uint8 pictures of any number and size."""
-    sizes = {0: ("N", MAX_IMAGES), 1: ("H", MAX_SIDE), 2: ("W", MAX_SIDE)}
-    free = {axis: torch.export.Dim(name, min=1, max=most) for axis, (name, most) in sizes.items()}
+def export_network(network: nn.Module, channels: int, multiple: int = 1) -> bytes:
+    """A network of pictures in [-1, 1] as a graph of uint8 pictures of any number and size.
+
+    multiple: of which the sides of pictures are.
+    """
+    sizes = {0: ("N", MAX_IMAGES, 1), 1: ("H", MAX_SIDE, multiple), 2: ("W", MAX_SIDE, multiple)}
+    free = {axis: _free_axis(*size) for axis, size in sizes.items()}
     pictures = torch.zeros(2, 24, 32, channels, dtype=torch.uint8)
-    return to_onnx(ServedUpscaler(network).eval(), {"pictures": pictures}, free)
+    return to_onnx(ServedPictures(network).eval(), {"pictures": pictures}, free)
 
 
-def make_golden(snapshot: UpscalerSnapshot) -> Golden:
+def _free_axis(name: str, most: int, multiple: int) -> torch.export.Dim:
+    axis = torch.export.Dim(name, min=1, max=most // multiple)
+    return axis if multiple == 1 else multiple * axis
+
+
+def make_golden(snapshot: PictureSnapshot) -> Golden:
     """The images that PyTorch makes of the golden pictures."""
-    pictures = golden_pictures(snapshot.architecture.channels, MULTIPLE)
-    return Golden(tuple(Case({"pictures": each}, snapshot.enlarge(each)) for each in pictures))
+    architecture = snapshot.architecture
+    pictures = golden_pictures(architecture.channels, architecture.multiple)
+    return Golden(tuple(Case({"pictures": each}, snapshot.convert(each)) for each in pictures))
 
 
-def check_upscaler(model: bytes, golden: Golden, form: PictureModel) -> int:
+def check_picture_graph(model: bytes, golden: Golden, form: PictureModel) -> int:
     """Replay golden pictures in onnxruntime; answers the largest difference to PyTorch seen.
 
     Raises ExportError when a value differs by more than one grey level, and when the largest
     picture, cut into tiles, comes out other than whole by a single bit.
     """
-    run = open_upscaler(model)
+    run = open_picture_graph(model)
     worst = 0
     for case in golden.cases:
         (picture,) = case.inputs.values()
@@ -62,7 +70,7 @@ def check_upscaler(model: bytes, golden: Golden, form: PictureModel) -> int:
     return worst
 
 
-def _check_tiles(run: Upscale, picture: np.ndarray, form: PictureModel) -> None:
+def _check_tiles(run: Convert, picture: np.ndarray, form: PictureModel) -> None:
     differing = int((run_in_tiles(run, picture, form) != run(picture)).sum())
     if differing:
         raise ExportError(
@@ -72,7 +80,7 @@ def _check_tiles(run: Upscale, picture: np.ndarray, form: PictureModel) -> None:
         )
 
 
-def run_in_tiles(run: Upscale, picture: np.ndarray, form: PictureModel) -> np.ndarray:
+def run_in_tiles(run: Convert, picture: np.ndarray, form: PictureModel) -> np.ndarray:
     """The image of a picture [1, H, W, C], made of its golden tiles, all of them in one batch."""
     side, halo, scale = golden_tile(form), form.halo, form.scale
     _, height, width, channels = picture.shape
@@ -94,13 +102,13 @@ def _starts(length: int, side: int, step: int) -> list[int]:
     return [*range(0, length - side, step), max(0, length - side)]
 
 
-def describe_upscaler(
-    snapshot: UpscalerSnapshot, config: TrainConfig, data: dict[str, Any], scores: dict[str, Score]
+def describe_picture_network(
+    snapshot: PictureSnapshot, config: TrainConfig, data: dict[str, Any], scores: dict[str, Score]
 ) -> Description:
     """The manifest of a run's snapshot; data: the run's data sheet."""
     architecture = snapshot.architecture
     return Description(
-        task="upscale",
+        task=config.task,
         opset=OPSET,
         labels=(),
         **picture_tensors(architecture.channels, architecture.scale),
@@ -111,9 +119,13 @@ def describe_upscaler(
         directions=(),
         pictures=PictureModel(
             scale=architecture.scale,
-            multiple=MULTIPLE,
-            halo=snapshot.upscaler.radius,
+            multiple=architecture.multiple,
+            halo=snapshot.network.radius,
             border="replicate",
-            degradation=", ".join(("bicubic", *config.degrade)),
+            degradation=_degradation(config),
         ),
     )
+
+
+def _degradation(config: TrainConfig) -> str:
+    return "none" if config.task == "translate" else ", ".join(("bicubic", *config.degrade))
