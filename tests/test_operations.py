@@ -45,6 +45,8 @@ def test_every_variable_that_it_names_is_one_of_compose_or_of_the_service() -> N
     known = (ROOT / "docker-compose.yml").read_text() + (ROOT / "deploy/roll.sh").read_text()
     named = set(re.findall(r"`([A-Z]+(?:_[A-Z]+)+)`", OPERATIONS + RETRAINING))
     assert named
-    assert {
-        name for name in named if name not in known and f"`{name}`" not in settings()
-    } <= {"MIRAGE_HOST", "RUNTIME_DIRECTORY", "XDG_RUNTIME_DIR"}
+    assert {name for name in named if name not in known and f"`{name}`" not in settings()} <= {
+        "MIRAGE_HOST",
+        "RUNTIME_DIRECTORY",
+        "XDG_RUNTIME_DIR",
+    }

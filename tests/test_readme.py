@@ -74,7 +74,7 @@ def run_commands(commands: str, folder: Path) -> None:
         "PYTHONPATH": str(ROOT),
     }
     script = re.sub(r"^mirage ", f"{shlex.quote(sys.executable)} -m mirage ", script, flags=re.M)
-    subprocess.run(["sh", "-e", "-c", script], cwd=folder, check=True, timeout=300, env=environment)
+    subprocess.run(["sh", "-e", "-c", script], cwd=folder, check=True, timeout=590, env=environment)
 
 
 def sizes(folder: Path, pattern: str = "*.png") -> dict[str, tuple[int, int]]:
@@ -141,14 +141,15 @@ def test_the_commands_for_data_sets_run(port: int, tmp_path: Path) -> None:
     (tmp_path / "photos").mkdir()
     Image.new("RGB", (20, 10), "teal").save(tmp_path / "photos" / "a.jpg")
     (tmp_path / "models").symlink_to(ROOT / "models")
-    images, pictures = (
-        blocks(section(DATASETS, heading), "sh")[0]
-        for heading in ("Images in a folder or an archive", "Pictures in a folder, enlarged")
-    )
-    run_commands(here(images, port).replace("--count 500", "--count 20"), tmp_path)
+    images, drawn = blocks(section(DATASETS, "Images in a folder or an archive"), "sh")
+    (pictures,) = blocks(section(DATASETS, "Pictures in a folder, enlarged"), "sh")
+    for commands in (images, drawn):
+        run_commands(here(commands, port).replace("--count 500", "--count 20"), tmp_path)
     assert len(list(tmp_path.glob("threes/*.png"))) == 20
     assert len(list(tmp_path.glob("classes/3/*.png"))) == 2
+    assert len(list(tmp_path.glob("digits/*.png"))) == 20
     assert (tmp_path / "digits.tar").is_file()
+    assert sizes(tmp_path) == {"three": (28, 28)}
     run_commands(here(pictures, port), tmp_path)
     assert sizes(tmp_path, "large/*.png") == {"a": (80, 40)}
 

@@ -16,4 +16,6 @@ def test_every_argument_of_a_command_is_listed() -> None:
     flags = {word for word in help_of(["train"]).split() if word.startswith("--")}
     named = {word.rstrip(",;:].") for word in flags} - {"--help"}
     assert len(named) > 20
-    assert sorted(flag for flag in named if f"`{flag}" not in part and f", {flag}" not in part) == []
+    assert (
+        sorted(flag for flag in named if f"`{flag}" not in part and f", {flag}" not in part) == []
+    )

@@ -22,9 +22,7 @@ def test_the_navigation_names_every_page_once() -> None:
     assert len(pages) == len(set(pages))
     written = {path.name for path in (ROOT / "docs").glob("*.md")}
     assert written - set(pages) == set(), "add these pages to `nav` in mkdocs.yml"
-    assert [
-        page for page in pages if page not in written and not (ROOT / page).is_file()
-    ] == []
+    assert [page for page in pages if page not in written and not (ROOT / page).is_file()] == []
 
 
 def test_a_dead_link_fails_the_build() -> None:
