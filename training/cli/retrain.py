@@ -12,11 +12,11 @@ from mirage.training.cli.flags import (
     card_of,
     check_recipe,
     config_of,
+    picture_config,
     positive,
     print_notes,
     read_pictures,
     read_splits,
-    picture_config,
 )
 from mirage.training.config import TrainConfig
 from mirage.training.data.dataset import Dataset, check_enough

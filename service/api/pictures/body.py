@@ -1,4 +1,4 @@
-"""Reads the bodies of `POST /upscale`: a picture, a ZIP of pictures, or a form."""
+"""Reads the bodies of `POST /upscale` and `/translate`: a picture, a ZIP of pictures, or a form."""
 
 import hashlib
 from collections.abc import AsyncIterator
@@ -20,7 +20,7 @@ from mirage.service.api.pictures.upscaler import in_thread
 from mirage.service.api.state import Service
 from mirage.service.errors import InvalidValue
 from mirage.service.media.encoding import JPEG, PNG, WEBP, ZIP
-from mirage.service.tasks.requests import UpscaleRequest
+from mirage.service.tasks.requests import PictureRequest
 
 CURL = "application/x-www-form-urlencoded"  # what curl says of any file unless told otherwise
 ZIPS = (ZIP, "application/x-zip-compressed")
@@ -38,7 +38,7 @@ class Posted:
 
     data: bytes
     is_archive: bool
-    fields: UpscaleRequest
+    fields: PictureRequest
     seed: int
 
     def take(self) -> bytes:
@@ -49,7 +49,7 @@ class Posted:
 
 @asynccontextmanager
 async def posted(
-    request: Request, service: Service, fields: UpscaleRequest
+    request: Request, service: Service, fields: PictureRequest
 ) -> AsyncIterator[Posted]:
     """Read the body, and hold its memory for the duration of the block.
 
@@ -64,7 +64,7 @@ async def posted(
 
 
 async def _read(
-    request: Request, service: Service, media_type: str | None, fields: UpscaleRequest
+    request: Request, service: Service, media_type: str | None, fields: PictureRequest
 ) -> Posted:
     most, content_type = service.settings.picture_bytes, request.headers.get("content-type", "")
     body = await read_bounded(request.headers, request.receive, most, EXPLANATION)
@@ -73,7 +73,7 @@ async def _read(
 
 
 def _parse(
-    media_type: str | None, content_type: str, body: bytes, fields: UpscaleRequest
+    media_type: str | None, content_type: str, body: bytes, fields: PictureRequest
 ) -> Posted:
     if media_type == FORM:
         body, fields = _from_form(parse_form(body, content_type), fields)
@@ -82,7 +82,7 @@ def _parse(
     return Posted(body, media_type in ZIPS, fields, seed)
 
 
-def _from_form(form: dict[str, bytes], query: UpscaleRequest) -> tuple[bytes, UpscaleRequest]:
+def _from_form(form: dict[str, bytes], query: PictureRequest) -> tuple[bytes, PictureRequest]:
     if (body := form.pop(PICTURE, None)) is None:
         names = ", ".join(form)
         raise InvalidValue.of(
@@ -94,7 +94,7 @@ def _from_form(form: dict[str, bytes], query: UpscaleRequest) -> tuple[bytes, Up
             raise InvalidValue.of(name, f"{name} is given in the query and in the form")
     try:
         texts = {name: value.decode("utf-8", "replace") for name, value in form.items()}
-        return body, UpscaleRequest.model_validate({**given, **texts})
+        return body, type(query).model_validate({**given, **texts})
     except ValidationError as error:
         details = error.errors(include_url=False, include_context=False)
-        raise invalid_fields(details, UpscaleRequest) from None
+        raise invalid_fields(details, type(query)) from None
