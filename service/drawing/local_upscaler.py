@@ -1,4 +1,4 @@
-"""Enlarges or translates pictures in the calling process, with the bytes that a server would return."""
+"""Converts pictures in the calling process, with the bytes that a server would return."""
 
 from collections.abc import Iterator
 from pathlib import Path
