@@ -8,7 +8,7 @@ from pathlib import Path
 from mirage.bundle.direction_command import add_actions
 from mirage.bundle.errors import BundleError
 from mirage.bundle.format.manifest import MAX_MEMBERS, Member
-from mirage.bundle.store.layout import list_models, list_versions, version_path
+from mirage.bundle.store.layout import list_models, list_versions, parse_path, version_path
 from mirage.bundle.store.members import verify_version
 from mirage.bundle.store.prune import prune
 from mirage.bundle.store.publish import publish_ensemble
@@ -55,7 +55,7 @@ def fill_parser(parser: argparse.ArgumentParser) -> None:
 
     add(_list, "list all versions of all models")
     add(_show, "show a manifest, by default of the released version", name=None, version="?")
-    add(_verify, "verify a version, a model, or all models", name="?", version="?")
+    _add_targets(add(_verify, "verify a version, a model, or all models"))
     _add_canary(add(_release, "verify a version and release it", name=None, version=None))
     add(_rollback, "release the previous version again", name=None)
     _add_members(add(_ensemble, "publish a version made of several others", name=None))
@@ -80,6 +80,13 @@ def _share(text: str) -> float:
     if not 0 <= (share := float(text)) <= 1:
         raise argparse.ArgumentTypeError(f"{text} is not in 0 … 1")
     return share
+
+
+def _add_targets(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "name", nargs="?", metavar="NAME", help="a model, or its folder, or that of a version"
+    )
+    parser.add_argument("version", nargs="?", type=int, help="a version of the model")
 
 
 def _add_members(parser: argparse.ArgumentParser) -> None:
@@ -151,6 +158,9 @@ def _verify(options: argparse.Namespace) -> int:
 
 def _targets(options: argparse.Namespace) -> Iterator[tuple[str, int]]:
     """The given version, else every version of the given model, else every version."""
+    if options.name and (found := parse_path(options.name)):
+        options.models, options.name, version = found
+        options.version = version or options.version
     for name in [options.name] if options.name else list_models(options.models):
         if options.version is not None:
             yield name, options.version

@@ -25,8 +25,10 @@ TRAINING = "mirage.training.__main__:main"
 
 COMMANDS = {
     "serve": Command("serve images over HTTP", SERVICE),
+    "draw": Command("write a data set of images without a server", CLIENT),
     "generate": Command("write a data set of images that a server makes", CLIENT),
     "upscale": Command("enlarge pictures, in this process or by a server", CLIENT),
+    "edit": Command("edit a picture with a model of a server", CLIENT),
     "models": Command("list the models of a server", CLIENT),
     "train": Command("train networks on a folder of images; run again to resume", TRAINING),
     "watch": Command("show a run in the browser while it trains", TRAINING),
@@ -35,6 +37,8 @@ COMMANDS = {
     "compare": Command("write a page with two runs or bundles side by side", TRAINING),
     "export": Command("publish a run as the next version of a model", TRAINING),
     "retrain": Command("train, evaluate, check and publish in one job", TRAINING),
+    "encode": Command("train an encoder, from pictures to latents, of a model", TRAINING),
+    "fit-direction": Command("name a latent direction that examples define", TRAINING),
     "bundle": Command("list, verify, release and remove versions of models", BUNDLE, group=True),
     "verify": Command("check a bundle and that the engine makes its golden images", SERVICE),
     "key": Command("make an API key for a server", SERVICE),

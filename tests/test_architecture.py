@@ -32,7 +32,10 @@ MAY_IMPORT = {
     "mirage": {"commands", "shtab"},
 }
 # Files that may import more, when their functions are called.
-EXCEPTIONS = {"mirage.client.pictures.local": {"service"}}
+EXCEPTIONS = {
+    "mirage.client.local": {"service"},
+    "mirage.client.pictures.local": {"service"},
+}
 # What must stay out of the process even when a dependency would bring it in.
 NEVER_LOADS = {
     "bundle": {"fastapi", "onnxruntime", "service", "torch", "training"},

@@ -5,11 +5,11 @@ from contextlib import closing
 from pathlib import Path
 from typing import Protocol
 
-from .client import Client
 from .errors import BadAnswer
 from .image import GeneratedImage
 from .progress import Progress
 from .record import Record
+from .source import Source
 
 
 class Output(Protocol):
@@ -36,21 +36,21 @@ class Output(Protocol):
         """Close open files."""
 
 
-def fill(client: Client, record: Record, output: Output, count: int, progress: Progress) -> None:
+def fill(source: Source, record: Record, output: Output, count: int, progress: Progress) -> None:
     """Generate the missing images of 0 … count - 1."""
     with closing(output):
         gaps = output.missing(record, count)
         progress.begin(count, count - sum(map(len, gaps)))
         for gap in gaps:
-            for image in _images(client, record, gap):
+            for image in _images(source, record, gap):
                 output.add(image.index, image.png)
                 progress.advance()
         output.finish()
     progress.end()
 
 
-def _images(client: Client, record: Record, gap: range) -> Iterator[GeneratedImage]:
-    images = client.stream(
+def _images(source: Source, record: Record, gap: range) -> Iterator[GeneratedImage]:
+    images = source.stream(
         len(gap),
         seed=record.seed,
         index=gap.start,

@@ -4,11 +4,11 @@ import secrets
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from .client import Client
 from .errors import BadAnswer, DatasetError
 from .generate_call import RANDOM_SEEDS
 from .record import Record
 from .responses import ModelDetail, ModelVersion
+from .source import Source
 
 UNIFORM = "uniform"  # all classes, cycled
 
@@ -29,14 +29,14 @@ class DatasetOptions:
     shard_size: int | None = None
 
 
-def resolve(client: Client, wanted: DatasetOptions, existing: Record | None) -> Record:
+def resolve(source: Source, wanted: DatasetOptions, existing: Record | None) -> Record:
     """Build the record of a dataset; does not check it against the existing one.
 
     Raises DatasetError if the server does not have the model, version or classes, and the errors of
-    the client.
+    the source.
     """
-    detail = _detail(client, wanted.model or (existing.model if existing else None))
-    version = _version(client, detail, wanted.version or (existing.version if existing else None))
+    detail = _detail(source, wanted.model or (existing.model if existing else None))
+    version = _version(source, detail, wanted.version or (existing.version if existing else None))
     defaults = asdict(existing) if existing else _defaults(version.labels)
     given = {name: value for name, value in asdict(wanted).items() if value is not None}
     if wanted.labels is not None:
@@ -72,10 +72,10 @@ def _defaults(classes: tuple[str, ...]) -> dict[str, Any]:
     }
 
 
-def _detail(client: Client, name: str | None) -> ModelDetail:
+def _detail(source: Source, name: str | None) -> ModelDetail:
     """The named model, else the default model, else the only released one."""
     if name is None:
-        models = [model for model in client.models() if model.task in (None, "generate")]
+        models = [model for model in source.models() if model.task in (None, "generate")]
         default = [model.name for model in models if model.default]
         released = [model.name for model in models if model.released is not None]
         names = default or released
@@ -83,18 +83,18 @@ def _detail(client: Client, name: str | None) -> ModelDetail:
             shown = ", ".join(released) or "none"
             raise DatasetError(f"name a model; the server has released: {shown}")
         name = names[0]
-    return client.model(name)
+    return source.model(name)
 
 
-def _version(client: Client, detail: ModelDetail, number: int | None) -> ModelVersion:
+def _version(source: Source, detail: ModelDetail, number: int | None) -> ModelVersion:
     """The numbered version, else the released one; requests an image to load it if necessary."""
     number = number or detail.released
     if number is None:
         raise DatasetError(f"no version of {detail.name} is released; name one")
     found = detail.version(number)
     if found is None:
-        client.generate(1, model=detail.name, version=number)
-        found = client.model(detail.name).version(number)
+        next(source.stream(1, model=detail.name, version=number))
+        found = source.model(detail.name).version(number)
     if found is None:
         raise BadAnswer(f"the server does not describe {detail.name}@{number}")
     return found

@@ -1,11 +1,8 @@
 """Describes models: what is published, released and in memory, and how it runs."""
 
 import asyncio
-import hashlib
 from datetime import datetime
-from importlib.metadata import version
 
-import onnxruntime
 from pydantic import BaseModel, Field
 
 from mirage.bundle.errors import BundleError
@@ -13,10 +10,11 @@ from mirage.bundle.format.interface import Image
 from mirage.bundle.format.manifest import Manifest, PictureModel, Score, Task, Training
 from mirage.bundle.store.directions import NamedDirections
 from mirage.bundle.store.layout import list_models, list_versions
+from mirage.bundle.store.members import graph_hash
 from mirage.service.api.content.attachment import CARD, SAMPLES
 from mirage.service.api.state import Service
+from mirage.service.engines.runtime import software
 from mirage.service.errors import NoSuchModel
-from mirage.service.host import instruction_set
 from mirage.service.media.pictures import MAX_SIDE
 from mirage.service.tasks.requests import AMOUNT_BOUND, LATENT_BOUND
 from mirage.service.versions.releases import ReleasedModel
@@ -221,9 +219,7 @@ async def describe_model(service: Service, name: str) -> ModelDetail:
         **summary.model_dump(),
         runtime=Runtime(
             **_kind(service, name),
-            mirage=version("mirage-gan"),
-            onnxruntime=onnxruntime.__version__,
-            instruction_set=instruction_set(),
+            **software(),
         ),
         limits=Limits(**service.settings.model_dump(include=set(Limits.model_fields))),
         loaded=[_detail(service, version) for version in service.models.loaded(name)],
@@ -285,10 +281,11 @@ def _refusal(model: ReleasedModel | None) -> RefusalDetail | None:
 
 def _detail(service: Service, version: Servable) -> VersionDetail:
     manifest = version.manifest
-    graphs = [member.manifest.files["model.onnx"] for member in version.members]
+    members = [member.manifest for member in version.members]
+    graphs = [member.files["model.onnx"] for member in members]
     return VersionDetail(
         version=manifest.version,
-        sha256=_joint_hash([graph.sha256 for graph in graphs]),
+        sha256=graph_hash(members),
         size_bytes=sum(graph.size_bytes for graph in graphs),
         created=manifest.created,
         task=manifest.task,
@@ -327,7 +324,3 @@ def _pictures(version: LoadedVersion) -> PictureDetail | None:
         return None
     channels = version.manifest.outputs[0].sizes[3] or 1
     return PictureDetail(**model.model_dump(), channels=channels, tile=version.tile)
-
-
-def _joint_hash(hashes: list[str]) -> str:
-    return hashes[0] if len(hashes) == 1 else hashlib.sha256("".join(hashes).encode()).hexdigest()

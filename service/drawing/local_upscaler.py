@@ -8,9 +8,7 @@ from pydantic import ValidationError
 
 from mirage.bundle.errors import BundleError
 from mirage.bundle.format.manifest import Task
-from mirage.bundle.format.verify import read_manifest
-from mirage.bundle.store.layout import list_models, version_path
-from mirage.bundle.store.release import readable_release
+from mirage.service.drawing.choice import choose_bundle
 from mirage.service.engines.engine import Engine
 from mirage.service.errors import StartError
 from mirage.service.media.encoding import PNG, Compression
@@ -20,7 +18,6 @@ from mirage.service.tasks.larger_picture import Wanted, make_sink, settle_scale
 from mirage.service.tasks.translate import picture_job
 from mirage.service.versions.loading import LoadError, Prepared, prepare
 
-VERBS: dict[Task, str] = {"upscale": "enlarge", "translate": "translate"}
 MAX_PIXELS = MAX_SIDE**2  # of a picture; limits for strangers do not apply to one's own files
 
 
@@ -81,30 +78,7 @@ def open_upscaler(
     """
     try:
         settings = Settings() if models is None else Settings(models=models)
-        path = _path(settings.models, name, version, task)
+        path = choose_bundle(settings.models, name, version, task)
         return LocalUpscaler(prepare(path, settings), settings.compression)
     except (BundleError, LoadError, ValidationError) as error:
         raise StartError(str(error)) from error
-
-
-def _path(root: Path, name: str | None, version: int | None, task: Task) -> Path:
-    name = _only_model(root, task) if name is None else name
-    if version is None:
-        released = readable_release(root, name)
-        if released is None:
-            raise StartError(f"no version of {name} is released; name one")
-        version = released.version
-    return version_path(root, name, version)
-
-
-def _only_model(root: Path, task: Task) -> str:
-    """The only released model of a task; raises StartError."""
-    names = []
-    for name in list_models(root):
-        released = readable_release(root, name)
-        if released and read_manifest(version_path(root, name, released.version)).task == task:
-            names.append(name)
-    if len(names) != 1:
-        shown = ", ".join(names) or "none"
-        raise StartError(f"name a model; those in {root} that {VERBS[task]} pictures are: {shown}")
-    return names[0]

@@ -7,12 +7,11 @@ from threading import Event
 from typing import TYPE_CHECKING
 
 from ..errors import MirageError, MissingPackage, PictureError
+from ..local import INSTALL
 from ..new_file import new_file
 
 if TYPE_CHECKING:
     from mirage.service.drawing.local_upscaler import LocalUpscaler
-
-INSTALL = "pip install -e '.[cpu]' in a checkout of Mirage"
 
 
 class LocalEnlarger:

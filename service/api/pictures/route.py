@@ -107,7 +107,11 @@ async def _answer(
 
 
 async def _one(
-    request: Request, upscaler: Upscaler, body: Posted, wanted: Wanted, held: AsyncExitStack
+    request: Request,
+    upscaler: Upscaler,
+    body: Posted[UpscaleRequest],
+    wanted: Wanted,
+    held: AsyncExitStack,
 ) -> Response:
     """Answer a picture: at once if it fits one row of tiles, otherwise as a stream."""
     service = upscaler.service
@@ -131,7 +135,11 @@ async def _one(
 
 
 async def _many(
-    request: Request, upscaler: Upscaler, body: Posted, wanted: Wanted, held: AsyncExitStack
+    request: Request,
+    upscaler: Upscaler,
+    body: Posted[UpscaleRequest],
+    wanted: Wanted,
+    held: AsyncExitStack,
 ) -> Response:
     """Answer an archive as a stream."""
     service, settings = upscaler.service, upscaler.service.settings
