@@ -1,7 +1,7 @@
-"""The parameters of a call to enlarge a picture."""
+"""The parameters of a call to enlarge or translate a picture."""
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO, TypedDict
 
@@ -20,14 +20,28 @@ class UpscaleOptions(TypedDict, total=False):
     version: int | None
 
 
+class TranslateOptions(TypedDict, total=False):
+    """Options of `translate` and `translate_to_file`; None uses the server's default.
+
+    - `model`, `version`: default: the server's default translator and its released version.
+    """
+
+    model: str | None
+    version: int | None
+
+
 @dataclass(frozen=True)
 class UpscaleCall:
-    """A call to enlarge a picture, the bytes of a PNG, JPEG or WebP file."""
+    """A call to enlarge or translate a picture, the bytes of a PNG, JPEG or WebP file.
+
+    task: `upscale` or `translate`, the name of the route.
+    """
 
     picture: bytes
     scale: float | None
     model: str | None
     version: int | None
+    task: str = "upscale"
 
     def query(self) -> dict[str, str]:
         """The query of the request."""
@@ -50,6 +64,14 @@ def make_upscale_call(picture: PictureFile, options: UpscaleOptions) -> UpscaleC
         model=options.get("model"),
         version=options.get("version"),
     )
+
+
+def make_translate_call(picture: PictureFile, options: TranslateOptions) -> UpscaleCall:
+    """Like `make_upscale_call`, to draw a picture in another style."""
+    if unknown := options.keys() - TranslateOptions.__annotations__.keys():
+        allowed = ", ".join(TranslateOptions.__annotations__)
+        raise TypeError(f"{min(unknown)} is not an option; allowed are {allowed}")
+    return replace(make_upscale_call(picture, {**options}), task="translate")
 
 
 def contents_of(picture: PictureFile) -> bytes:

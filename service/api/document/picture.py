@@ -37,7 +37,6 @@ TRANSLATE = (
     f"{BODY} The answer has the size of the picture. Transparent pictures are drawn over white."
     f" Grey and palettes become RGB, and {LARGE}"
 )
-SCALE = {"X-Scale": header("How many times as large it is", "4")}
 
 
 def picture_extra(fields: type[PictureRequest]) -> dict[str, Any]:
@@ -56,16 +55,14 @@ def picture_extra(fields: type[PictureRequest]) -> dict[str, Any]:
     }
 
 
-def picture_responses(
-    made: str, model: str, headers: dict[str, dict[str, Any]] | None = None
-) -> Responses:
-    """Return the answers by status. `made`: what was done; `model`: an example of a model."""
+def picture_responses(made: str, model: str, scale: str) -> Responses:
+    """Return the answers by status. `made`: what was done; `model`, `scale`: examples."""
     answer = {
         "description": f"The {made} picture, or a ZIP of several",
         "content": content((*PICTURE_TYPES, ZIP)),
         "headers": {
             "X-Model": header(f"Name and version that {made} the picture", model),
-            **(headers or {}),
+            "X-Scale": header("How many times as large it is", scale),
             **COMMON_HEADERS,
         },
     }

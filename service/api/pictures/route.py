@@ -23,7 +23,6 @@ from mirage.service.api.content.streaming import Stream
 from mirage.service.api.content.timing import server_timing
 from mirage.service.api.document.parts import IMAGES
 from mirage.service.api.document.picture import (
-    SCALE,
     TRANSLATE,
     UPSCALE,
     picture_extra,
@@ -60,7 +59,7 @@ router = APIRouter(route_class=CountedRoute)
     tags=[IMAGES],
     description=UPSCALE,
     response_class=Response,
-    responses=picture_responses("enlarged", "icon-x4@1", SCALE),
+    responses=picture_responses("enlarged", "icon-x4@1", "4"),
     openapi_extra=picture_extra(UpscaleRequest),
 )
 async def upscale(request: Request, fields: Annotated[UpscaleRequest, Query()]) -> Response:
@@ -76,7 +75,7 @@ async def upscale(request: Request, fields: Annotated[UpscaleRequest, Query()]) 
     tags=[IMAGES],
     description=TRANSLATE,
     response_class=Response,
-    responses=picture_responses("translated", "openmoji-style@1"),
+    responses=picture_responses("translated", "openmoji-style@1", "1"),
     openapi_extra=picture_extra(TranslateRequest),
 )
 async def translate(request: Request, fields: Annotated[TranslateRequest, Query()]) -> Response:
@@ -163,9 +162,7 @@ async def _many(
 
 def _headers(upscaler: Upscaler, wanted: Wanted) -> dict[str, str]:
     """Return the headers of all answers."""
-    scales = upscaler.version.manifest.task == "upscale"
-    scale = {"X-Scale": f"{wanted.scale:g}"} if scales else {}
-    return {"X-Model": upscaler.name, **scale, "Vary": "Accept"}
+    return {"X-Model": upscaler.name, "X-Scale": f"{wanted.scale:g}", "Vary": "Accept"}
 
 
 async def _collected(parts: AsyncGenerator[Part]) -> list[Part]:

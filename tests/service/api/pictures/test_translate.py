@@ -37,7 +37,7 @@ def test_pixels_are_those_of_the_model(upscaler: TestClient, size: tuple[int, in
     assert response.status_code == 200
     assert close(pixels(response), translated(picture))
     assert response.headers["x-model"] == "styled@1"
-    assert "x-scale" not in response.headers
+    assert response.headers["x-scale"] == "1"
 
 
 def test_tiles_do_not_show(upscaler: TestClient, serving: Serving) -> None:
