@@ -1,7 +1,7 @@
 """The parameters of a call to enlarge or translate a picture."""
 
 import os
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, TypedDict
 
@@ -71,7 +71,8 @@ def make_translate_call(picture: PictureFile, options: TranslateOptions) -> Upsc
     if unknown := options.keys() - TranslateOptions.__annotations__.keys():
         allowed = ", ".join(TranslateOptions.__annotations__)
         raise TypeError(f"{min(unknown)} is not an option; allowed are {allowed}")
-    return replace(make_upscale_call(picture, {**options}), task="translate")
+    model, version = options.get("model"), options.get("version")
+    return UpscaleCall(contents_of(picture), None, model, version, "translate")
 
 
 def contents_of(picture: PictureFile) -> bytes:
