@@ -252,7 +252,7 @@ def invalid_fields(
 
     `query` has the allowed query parameters.
     """
-    nested = {"points": Point, "query": query}
+    nested: dict[str, type[BaseModel]] = {"points": Point, "query": query}
     errors = [_field_error(detail, model, nested) for detail in details]
     shown = errors[:MAX_ERRORS]
     return InvalidValue("; ".join(error["msg"] for error in shown[:3]), errors=shown)
