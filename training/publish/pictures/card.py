@@ -62,7 +62,7 @@ def _what(description: Description) -> Iterator[str]:
         yield f"A network that makes {_kind(description)} pictures {form.scale} times as large."
         yield (
             f"Input: `{description.inputs[0]}`; output: `{description.outputs[0]}`. "
-            f"ONNX opset {description.opset}. {_tiles(form)} "
+            f"ONNX opset {description.opset}. {tiles_of(form)} "
             f"Low resolution in training: {form.degradation}."
         )
 
@@ -71,7 +71,8 @@ def _kind(description: Description) -> str:
     return "grey" if description.inputs[0].sizes[3] == 1 else "RGB"
 
 
-def _tiles(form: PictureModel) -> str:
+def tiles_of(form: PictureModel) -> str:
+    """How far a pixel depends on others."""
     return (
         f"No pixel depends on any that is more than {form.halo} pixels of the input away, so tiles "
         "with such a halo give the bytes of the whole picture."

@@ -1,4 +1,4 @@
-"""The bodies and answers of `POST /upscale`, which FastAPI cannot derive."""
+"""The bodies and answers of `POST /upscale` and `/translate`, which FastAPI cannot derive."""
 
 from typing import Any
 
@@ -16,25 +16,38 @@ from mirage.service.api.document.parts import (
     refusals,
 )
 from mirage.service.media.encoding import JPEG, PNG, WEBP, ZIP
-from mirage.service.tasks.requests import UpscaleRequest
+from mirage.service.tasks.requests import PictureRequest
 
-DESCRIPTION = (
+BODY = (
     "The body is a picture (PNG, JPEG or WebP; its first bytes decide), a form with the file"
     " `picture` and these parameters as fields, or a ZIP of pictures, which is answered by a ZIP of"
     " PNGs. The same picture and parameters give the same bytes. The orientation that EXIF tells is"
-    " applied and a colour profile kept; all other metadata is dropped. Alpha is enlarged by the"
-    " same model. Grey stays grey, palettes become RGB, and 16 bits lose the lower 8; CMYK and"
+    " applied and a colour profile kept; all other metadata is dropped."
+)
+LARGE = (
+    "16 bits lose the lower 8; CMYK and"
     " animations are refused. Large PNGs, and ZIPs, are sent while they are made: if that fails,"
     " the connection is dropped. An entry of a ZIP that fails is left out, and `errors.json` at its"
     " end tells why."
 )
+UPSCALE = (
+    f"{BODY} Alpha is enlarged by the same model. Grey stays grey, palettes become RGB, and {LARGE}"
+)
+TRANSLATE = (
+    f"{BODY} The answer has the size of the picture. Transparent pictures are drawn over white."
+    f" Grey and palettes become RGB, and {LARGE}"
+)
 
 
-def upscale_extra() -> dict[str, Any]:
-    """Return the additions to the operation."""
-    fields = UpscaleRequest.model_json_schema()["properties"]
+def picture_extra(fields: type[PictureRequest]) -> dict[str, Any]:
+    """Return the additions to an operation with these parameters."""
+    properties = fields.model_json_schema()["properties"]
     picture = {**BINARY, "description": "a PNG, JPEG or WebP, or a ZIP of them"}
-    form = {"type": "object", "required": ["picture"], "properties": {"picture": picture, **fields}}
+    form = {
+        "type": "object",
+        "required": ["picture"],
+        "properties": {"picture": picture, **properties},
+    }
     bodies = content((PNG, JPEG, WEBP, OCTETS, ZIP)) | content((FORM,), form)
     return {
         "parameters": [deadline("picture_deadline_s of GET /models/{name}", 60_000)],
@@ -42,14 +55,14 @@ def upscale_extra() -> dict[str, Any]:
     }
 
 
-def upscale_responses() -> Responses:
-    """Return the answers by status."""
+def picture_responses(made: str, model: str, scale: str) -> Responses:
+    """Return the answers by status. `made`: what was done; `model`, `scale`: examples."""
     answer = {
-        "description": "The enlarged picture, or a ZIP of several",
+        "description": f"The {made} picture, or a ZIP of several",
         "content": content((*PICTURE_TYPES, ZIP)),
         "headers": {
-            "X-Model": header("Name and version that enlarged the picture", "icon-x4@1"),
-            "X-Scale": header("How many times as large it is", "4"),
+            "X-Model": header(f"Name and version that {made} the picture", model),
+            "X-Scale": header("How many times as large it is", scale),
             **COMMON_HEADERS,
         },
     }
