@@ -31,7 +31,10 @@ MAY_IMPORT = {
     "mirage_client": {"httpx", "numpy", "PIL"},
 }
 # Files that may import more, when their functions are called.
-EXCEPTIONS = {"mirage_client.pictures.local": {"service"}}
+EXCEPTIONS = {
+    "mirage_client.pictures.local": {"service"},
+    "mirage.bundle.__main__": {"service"},  # for `import`, which runs a graph
+}
 # What must stay out of the process even when a dependency would bring it in.
 NEVER_LOADS = {
     "bundle": {"fastapi", "onnxruntime", "service", "torch", "training"},
@@ -193,7 +196,7 @@ LADDERS = {  # inside a room, from the bottom: a rung imports from rungs below i
     "bundle": ({"errors"}, {"format"}, {"store"}, {"__main__"}),
     "service": (
         *({"errors"}, {"settings"}, {"host"}, {"sharing", "media"}, {"telemetry"}, {"tasks"}),
-        *({"batching"}, {"engines"}, {"versions"}, {"api", "drawing"}),
+        *({"batching"}, {"engines"}, {"versions"}, {"api", "drawing", "importing"}),
         *({"app"}, {"processes"}, {"__main__"}),
     ),
     "training": (
@@ -203,7 +206,7 @@ LADDERS = {  # inside a room, from the bottom: a rung imports from rungs below i
         *({"cli"}, {"__main__"}),
     ),
 }
-SIBLINGS = {"training": {"data", "networks", "optim"}, "service": {"api", "drawing"}}
+SIBLINGS = {"training": {"data", "networks", "optim"}, "service": {"api", "drawing", "importing"}}
 """Rungs that do not import each other, whatever their order."""
 
 
