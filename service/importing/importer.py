@@ -16,7 +16,7 @@ from mirage.bundle.format.golden import Case, Golden, golden_inputs, write_golde
 from mirage.bundle.format.interface import Image as ImageShape
 from mirage.bundle.format.interface import generator_tensors
 from mirage.bundle.format.latents import draw_latents
-from mirage.bundle.format.manifest import Description, Training
+from mirage.bundle.format.manifest import IMPORTED, Description, Training
 from mirage.bundle.format.strict_json import describe_faults
 from mirage.bundle.format.verify import load_bundle
 from mirage.bundle.store.publish import Draft, new_version
@@ -47,7 +47,6 @@ from mirage.service.importing.wrapping import wrap
 from mirage.service.media.encoding import contact_sheet
 from mirage.service.versions.loading import golden_check
 
-PRESET = "imported"
 SAMPLES = 64
 CELL = 128  # pixels of the longer side of a sample; larger ones are reduced
 
@@ -123,7 +122,7 @@ def _describe(source: Source, ports: Inputs, image: ImageShape) -> Description:
             truncation="scale",
             golden_tolerance=1.0,
             training=Training(
-                preset=PRESET,
+                preset=IMPORTED,
                 data_fingerprint=source.sha256,
                 kimg=0,
                 seed=0,

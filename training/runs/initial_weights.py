@@ -5,6 +5,7 @@ from pathlib import Path
 
 from torch import Tensor, nn
 
+from mirage.bundle.format.manifest import IMPORTED
 from mirage.bundle.format.verify import load_bundle, read_manifest
 from mirage.training.errors import UsageError
 from mirage.training.networks.families import AnyArchitecture
@@ -36,7 +37,12 @@ def is_bundle(path: Path) -> bool:
 def _weights_of(start: Path) -> Path:
     if not is_bundle(start):
         return Run(start).latest_snapshot()
-    load_bundle(start)
+    manifest = load_bundle(start).manifest
+    if manifest.training.preset == IMPORTED:
+        raise UsageError(
+            f"--from is {start}; {manifest.name}@{manifest.version} was imported as a graph"
+            " without trainable weights; a bundle that Mirage trained, or a run, is allowed"
+        )
     return start / "weights.safetensors"
 
 
@@ -44,7 +50,8 @@ def warm_start(start: Path, state: TrainState, architecture: AnyArchitecture) ->
     """Initialise the networks with the weights of a verified bundle, or of a run's snapshot.
 
     Class embeddings are reinitialised if the number of classes differs. Raises BundleError for an
-    invalid bundle, DataError for one without weights, UsageError for other architectures.
+    invalid bundle, DataError for one without weights, UsageError for other architectures or an
+    imported generator.
     """
     weights = _weights_of(start)
     published, generator, _ = load_weights(weights, "generator")

@@ -69,7 +69,8 @@ class StyleGAN2(nn.Module):
         super().__init__()
         self.noise = noise
         self.mapping = nn.ModuleList(nn.Linear(LATENT_DIM, LATENT_DIM) for _ in range(3))
-        self.const = nn.Parameter(torch.randn(1, 24, 4, 4))
+        fixed = torch.Generator().manual_seed(2)
+        self.register_buffer("const", torch.randn(1, 24, 4, 4, generator=fixed))
         self.ups = nn.ModuleList(ModulatedConv(24, 24, 3, up=True) for _ in range(3))
         self.convs = nn.ModuleList(ModulatedConv(24, 24, 3) for _ in range(3))
         self.to_rgb = nn.ModuleList(ModulatedConv(24, 3, 1) for _ in range(3))
@@ -92,7 +93,7 @@ class StyleGAN2(nn.Module):
                 rgb = rgb + F.interpolate(image, scale_factor=2, mode="bilinear")
             image = rgb
         assert image is not None
-        return image * 0.15
+        return image * 0.3
 
 
 class ClassNorm(nn.Module):
@@ -135,7 +136,7 @@ class BigGAN(nn.Module):
         queries, keys = self.query(x).flatten(2), self.key(x).flatten(2)
         weights = torch.softmax(queries.transpose(1, 2) @ keys, dim=2)
         x = x + (x.flatten(2) @ weights.transpose(1, 2)).view(x.shape)
-        return torch.tanh(self.last(F.relu(x)))
+        return torch.tanh(0.2 * self.last(F.relu(x)))
 
 
 class Bytes(nn.Module):
@@ -155,7 +156,7 @@ def settled(network: nn.Module, *inputs: Tensor) -> nn.Module:
     torch.manual_seed(0)
     for parameter in network.parameters():
         if parameter.dim() > 1:
-            nn.init.normal_(parameter, std=parameter[0].numel() ** -0.5)
+            nn.init.normal_(parameter, std=1.5 * parameter[0].numel() ** -0.5)
     with torch.no_grad():
         network.train()(*inputs)
     return network.eval()
@@ -181,7 +182,8 @@ def export(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         if torchscript:
-            axes = {name: {0: "batch"} for name in (*names, "out")} if free else None
+            batched = [name for name, each in zip(names, inputs, strict=True) if each.dim()]
+            axes = {name: {0: "batch"} for name in (*batched, "out")} if free else None
             torch.onnx.export(
                 network, tuple(inputs), path, dynamo=False, dynamic_axes=axes, **common
             )
