@@ -58,7 +58,8 @@ def to_images(values: Array, port: ImagesPort) -> ReferenceImages:
         if not np.isfinite(values).all():
             raise BundleError("graph_invalid", "the graph makes NaN or infinity of golden latents")
         black, scale = scaling(port.value_range)
-        levels = (values - black) * scale
+        with np.errstate(over="ignore"):  # of huge values, which are clipped
+            levels = (values - black) * scale
         outside = float(np.mean((levels < -255 * SLACK) | (levels > 255 * (1 + SLACK))))
         values = np.clip(np.round(levels), 0, 255).astype(np.uint8)
     if port.channels_first:

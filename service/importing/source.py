@@ -90,7 +90,8 @@ class _ExternalData:
     def _data_of(self, tensor: TensorProto) -> bytes:
         entries = {entry.key: entry.value for entry in tensor.external_data}
         location = entries.get("location", "")
-        if PurePath(location).name != location or not location.isprintable():
+        named = location and location.isprintable() and PurePath(location).name == location
+        if not named:
             raise _fault(tensor, f"location {location!r:.100}; a name in the model's folder")
         offset, length = (_number(tensor, entries, key) for key in ("offset", "length"))
         wanted = math.prod(tensor.dims) * CONSTANT_TYPES.get(tensor.data_type, (0, ""))[0]
