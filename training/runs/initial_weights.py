@@ -5,11 +5,11 @@ from pathlib import Path
 
 from torch import Tensor, nn
 
-from mirage.bundle.format.manifest import IMPORTED
-from mirage.bundle.format.verify import load_bundle, read_manifest
+from mirage.bundle.format.verify import read_manifest
 from mirage.training.errors import UsageError
 from mirage.training.networks.families import AnyArchitecture
 from mirage.training.optim.ema import copy_weights
+from mirage.training.runs.bundle_weights import find_weights
 from mirage.training.runs.checkpoint import load_weights
 from mirage.training.runs.run_dir import Run
 from mirage.training.runs.state import TrainState
@@ -37,13 +37,7 @@ def is_bundle(path: Path) -> bool:
 def _weights_of(start: Path) -> Path:
     if not is_bundle(start):
         return Run(start).latest_snapshot()
-    manifest = load_bundle(start).manifest
-    if manifest.training.preset == IMPORTED:
-        raise UsageError(
-            f"--from is {start}; {manifest.name}@{manifest.version} was imported as a graph"
-            " without trainable weights; a bundle that Mirage trained, or a run, is allowed"
-        )
-    return start / "weights.safetensors"
+    return find_weights(start)[1]
 
 
 def warm_start(start: Path, state: TrainState, architecture: AnyArchitecture) -> None:

@@ -35,7 +35,8 @@ def upscale_extra() -> dict[str, Any]:
     fields = UpscaleRequest.model_json_schema()["properties"]
     picture = {**BINARY, "description": "a PNG, JPEG or WebP, or a ZIP of them"}
     form = {"type": "object", "required": ["picture"], "properties": {"picture": picture, **fields}}
-    bodies = content((PNG, JPEG, WEBP, OCTETS, ZIP)) | content((FORM,), form)
+    # Octets last: generated clients send files of any type as the last binary type.
+    bodies = content((PNG, JPEG, WEBP, ZIP, OCTETS)) | content((FORM,), form)
     return {
         "parameters": [deadline("picture_deadline_s of GET /models/{name}", 60_000)],
         "requestBody": {"required": True, "content": bodies},
