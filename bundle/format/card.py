@@ -61,7 +61,13 @@ def _model_index(card: CardData, results: Mapping[str, Mapping[str, Score]]) -> 
         yield f"    dataset: {{type: {_scalar(kind)}, name: {_scalar(data)}}}"
         yield "    metrics:"
         for name, score in scores.items():
-            yield f"    - {{type: {name}, value: {score.value!r}}}"
+            yield f"    - {{type: {name}, value: {_number(score.value)}}}"
+
+
+def _number(value: float) -> str:
+    """A number as YAML 1.1, whose numbers with an exponent need a point: 1.0e-05."""
+    digits, mark, exponent = repr(value).partition("e")
+    return f"{digits}{'' if '.' in digits else '.0'}{mark}{exponent}"
 
 
 def _scalar(text: str) -> str:
