@@ -48,6 +48,7 @@ FROM base AS code
 WORKDIR /app
 COPY mirage mirage
 COPY bundle bundle
+COPY client/mirage_http client/mirage_http
 COPY service service
 COPY deploy/health.py health.py
 RUN python -m compileall -q --invalidation-mode unchecked-hash .

@@ -32,8 +32,8 @@ from mirage.service.engines.engine import Engine, optimized
 from mirage.service.engines.providers import ProviderConfig
 from mirage.service.media.tiling import tile_side
 from mirage.service.versions.loading import Prepared
-from mirage.training.publish.upscale.export import export_network
-from mirage.training.runs.checkpoint import load_upscaler
+from mirage.training.publish.pictures.export import export_network
+from mirage.training.runs.checkpoint import load_picture_network
 
 MODELS = Path(__file__).parent.parent / "models"
 BASE = "photo-x4"
@@ -84,7 +84,9 @@ def shipped() -> tuple[Bundle, Subject]:
     released = readable_release(MODELS, BASE)
     assert released is not None, f"no version of {BASE} is released"
     bundle = load_bundle(version_path(MODELS, BASE, released.version))
-    return bundle, _subject(bundle, load_upscaler(bundle.path / "weights.safetensors").upscaler)
+    return bundle, _subject(
+        bundle, load_picture_network(bundle.path / "weights.safetensors").network
+    )
 
 
 def untrained(like: Bundle, width: int, convolutions: int) -> Subject:

@@ -5,9 +5,10 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+from mirage.bundle.direction_command import add_actions
 from mirage.bundle.errors import BundleError
 from mirage.bundle.format.manifest import MAX_MEMBERS, Member
-from mirage.bundle.store.layout import list_models, list_versions, version_path
+from mirage.bundle.store.layout import list_models, list_versions, parse_path, version_path
 from mirage.bundle.store.members import verify_version
 from mirage.bundle.store.prune import prune
 from mirage.bundle.store.publish import publish_ensemble
@@ -18,13 +19,15 @@ DONE, CRASHED, USAGE, BAD_DATA, LOCKED = 0, 1, 2, 3, 5
 OPERANDS: dict[str, type] = {"name": str, "version": int}
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(arguments: Sequence[str] | None = None, prog: str = "python -m bundle") -> int:
     """Run one command; returns the exit code."""
     # Imported here: only this command needs the packages of the service.
     from mirage.service.importing.command import joined_range
 
+    parser = argparse.ArgumentParser(prog)
+    fill_parser(parser)
     given = sys.argv[1:] if arguments is None else arguments
-    options = _parser().parse_args(joined_range(given))
+    options = parser.parse_args(joined_range(given))
     command: Callable[[argparse.Namespace], int] = options.command
     try:
         return command(options)
@@ -36,8 +39,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return CRASHED
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m bundle", description="Trained models on disk.")
+def fill_parser(parser: argparse.ArgumentParser) -> None:
+    """Add the commands of the store to a parser."""
+    parser.description = "Trained models on disk."
     _add_models(parser, Path("models"))
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
@@ -55,13 +59,13 @@ def _parser() -> argparse.ArgumentParser:
 
     add(_list, "list all versions of all models")
     add(_show, "show a manifest, by default of the released version", name=None, version="?")
-    add(_verify, "verify a version, a model, or all models", name="?", version="?")
+    _add_targets(add(_verify, "verify a version, a model, or all models"))
     _add_canary(add(_release, "verify a version and release it", name=None, version=None))
     add(_rollback, "release the previous version again", name=None)
     _add_members(add(_ensemble, "publish a version made of several others", name=None))
+    add_actions(add(_direction, "list, add or remove named directions of a version"))
     _add_prune(add(_prune, "remove old versions that are not released", name=None))
     _add_import(commands.add_parser)
-    return parser
 
 
 def _add_import(add_parser: Callable[..., argparse.ArgumentParser]) -> None:
@@ -88,6 +92,13 @@ def _share(text: str) -> float:
     if not 0 <= (share := float(text)) <= 1:
         raise argparse.ArgumentTypeError(f"{text} is not in 0 … 1")
     return share
+
+
+def _add_targets(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "name", nargs="?", metavar="NAME", help="a model, or its folder, or that of a version"
+    )
+    parser.add_argument("version", nargs="?", type=int, help="a version of the model")
 
 
 def _add_members(parser: argparse.ArgumentParser) -> None:
@@ -159,6 +170,9 @@ def _verify(options: argparse.Namespace) -> int:
 
 def _targets(options: argparse.Namespace) -> Iterator[tuple[str, int]]:
     """The given version, else every version of the given model, else every version."""
+    if options.name and (found := parse_path(options.name)):
+        options.models, options.name, version = found
+        options.version = version or options.version
     for name in [options.name] if options.name else list_models(options.models):
         if options.version is not None:
             yield name, options.version
@@ -181,6 +195,11 @@ def _rollback(options: argparse.Namespace) -> int:
 def _ensemble(options: argparse.Namespace) -> int:
     path = publish_ensemble(options.models, options.name, options.members)
     print(f"{options.name}@{path.name}: published, an ensemble of {len(options.members)}")
+    return DONE
+
+
+def _direction(options: argparse.Namespace) -> int:
+    print(options.act(options))
     return DONE
 
 

@@ -11,6 +11,10 @@ Reason = Literal[
     "not_released",  # the model has no release to roll back
     "no_previous",  # the release has no predecessor to roll back to
     "canary_mismatch",  # the canary's inputs, outputs or labels differ from the release's
+    "direction_invalid",  # not a vector of the model's latents, or not a valid name
+    "direction_exists",  # the name of a direction, or the number that it names, is taken
+    "direction_unknown",  # no direction has this name
+    "directions_unreadable",  # directions-<version>.json exists but cannot be parsed
     "manifest_invalid",
     "format_newer",  # made by a newer Mirage
     "manifest_mismatch",  # name or version differ from the folder's

@@ -1,8 +1,4 @@
-"""The command line.
-
-`python -m service` serves. `python -m service verify BUNDLE` checks a bundle and its golden images.
-`python -m service key NAME` makes an API key.
-"""
+"""The command line of the service: `serve`, the default, `verify` and `key`."""
 
 import argparse
 import contextlib
@@ -10,38 +6,59 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from mirage.service.settings import PREFIX, Settings, read_settings, service_links
+from mirage.service.settings import PREFIX, Settings, add_flags, read_settings, service_links
 
 log = logging.getLogger(__name__)
 
+PROG = "python -m service"
+OTHERS = ("verify", "key")  # the commands besides `serve`
 DONE, CRASHED, USAGE, BAD_DATA, GATE_REFUSED = range(5)
+Add = Callable[..., argparse.ArgumentParser]
 
 
-def main(arguments: Sequence[str]) -> int:
-    """Run a command and return the exit code."""
+def main(arguments: Sequence[str] | None = None, prog: str = PROG) -> int:
+    """Run a command and return the exit code; without the name of one, serve."""
+    words = sys.argv[1:] if arguments is None else arguments
     # Set before onnxruntime is imported, which otherwise reports every session to Microsoft.
     os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
     # Unset before prometheus_client is imported: the workers get a directory of their own.
     os.environ.pop("PROMETHEUS_MULTIPROC_DIR", None)
-    if arguments and (command := COMMANDS.get(arguments[0])):
-        return command(arguments[1:])
+    if words[:1] == ["serve"]:
+        return _serve(words[1:], f"{prog} serve")
+    if not words or words[0].startswith("-"):
+        return _serve(words, prog, f"Other commands: {', '.join(OTHERS)}; each has --help.")
+    parser = argparse.ArgumentParser(prog)
+    add_commands(parser.add_subparsers(required=True, metavar="COMMAND").add_parser)
+    options = parser.parse_args(words)
+    command: Callable[[argparse.Namespace], int] = options.command
+    return command(options)
+
+
+def add_commands(add: Add) -> None:
+    """Add the parsers; `add` is the method `add_parser` of subparsers."""
+    add_flags(add("serve", help="serve images over HTTP"))
+    _add_verify(add("verify", help=_verify.__doc__, description=_verify.__doc__))
+    _add_key(add("key", help=_make_key.__doc__, description=_make_key.__doc__))
+
+
+def _serve(arguments: Sequence[str], prog: str, epilog: str | None = None) -> int:
     links = service_links()
     try:
-        settings = read_settings(arguments)
+        settings = read_settings(arguments, prog, epilog)
     except ValidationError as error:
         return _fail("; ".join(map(_describe, error.errors())), USAGE)
     except ValueError as error:
         return _fail(str(error), USAGE)
-    return _serve(settings, links)
+    return _serve_with(settings, links)
 
 
-def _serve(settings: Settings, links: list[str]) -> int:
+def _serve_with(settings: Settings, links: list[str]) -> int:
     _set_signals()
     # Imported here, so that wrong flags are reported without delay.
     from mirage.service.errors import KeysError, StartError
@@ -81,11 +98,13 @@ def _set_signals() -> None:
         signal.signal(number, signal.SIG_IGN)
 
 
-def _verify(arguments: Sequence[str]) -> int:
-    """Verify the files of a bundle, then check that the engine makes its golden images."""
-    parser = argparse.ArgumentParser(prog="python -m service verify", description=_verify.__doc__)
+def _add_verify(parser: argparse.ArgumentParser) -> None:
+    parser.set_defaults(command=_verify)
     parser.add_argument("bundle", type=Path, help="folder models/<name>/<version>")
-    path = parser.parse_args(arguments).bundle
+
+
+def _verify(options: argparse.Namespace) -> int:
+    """Verify the files of a bundle, then check that the engine makes its golden images."""
     from mirage.bundle.errors import BundleError
     from mirage.bundle.format.verify import load_bundle
     from mirage.service.engines.engine import Engine, optimized
@@ -95,7 +114,7 @@ def _verify(arguments: Sequence[str]) -> int:
     from mirage.service.versions.loading import golden_check
 
     try:
-        bundle = load_bundle(path)
+        bundle = load_bundle(options.bundle)
         config = ProviderConfig("cpu")
         engine = Engine(optimized(bundle, config), config, threads=available_cpus())
         deviation = golden_check(engine, bundle.golden)
@@ -107,19 +126,21 @@ def _verify(arguments: Sequence[str]) -> int:
     return DONE
 
 
-def _make_key(arguments: Sequence[str]) -> int:
-    """Make an API key, print it this once, and append its hash to the file of keys."""
-    from mirage.service.api.security.auth import add_key
-    from mirage.service.errors import KeysError
-
-    parser = argparse.ArgumentParser(prog="python -m service key", description=_make_key.__doc__)
+def _add_key(parser: argparse.ArgumentParser) -> None:
+    parser.set_defaults(command=_make_key)
     parser.add_argument("name", help="whose key it is, for the log")
     variable = f"{PREFIX}KEYS_FILE"
     file = os.environ.get(variable)
     parser.add_argument(
         "--keys-file", type=Path, default=file, required=not file, help=f"default: ${variable}"
     )
-    options = parser.parse_args(arguments)
+
+
+def _make_key(options: argparse.Namespace) -> int:
+    """Make an API key, print it this once, and append its hash to the file of keys."""
+    from mirage.service.api.security.auth import add_key
+    from mirage.service.errors import KeysError
+
     try:
         print(add_key(options.keys_file, options.name))
     except KeysError as error:
@@ -127,9 +148,6 @@ def _make_key(arguments: Sequence[str]) -> int:
     except ValueError as error:
         return _fail(str(error), USAGE)
     return DONE
-
-
-COMMANDS = {"verify": _verify, "key": _make_key}
 
 
 def _describe(error: ErrorDetails) -> str:
@@ -144,4 +162,4 @@ def _fail(message: str, code: int) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main())

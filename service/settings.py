@@ -1,15 +1,18 @@
 """The settings of the service: flags and environment variables, with bounds and units."""
 
+import argparse
 import os
 import re
 from collections.abc import Sequence
+from inspect import cleandoc
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator
 from pydantic_settings import (
     BaseSettings,
     CliApp,
+    CliSettingsSource,
     NoDecode,
     SettingsConfigDict,
     SettingsError,
@@ -31,8 +34,7 @@ class Settings(BaseSettings):
     """Serve images of trained generators over HTTP.
 
     Each flag is also an environment variable: --max-batch-size is MIRAGE_MAX_BATCH_SIZE. A flag
-    takes precedence. `python -m service verify BUNDLE` checks a bundle and its golden images;
-    `python -m service key NAME` makes an API key.
+    takes precedence.
     """
 
     model_config = SettingsConfigDict(
@@ -40,7 +42,6 @@ class Settings(BaseSettings):
         env_ignore_empty=True,
         extra="forbid",
         frozen=True,
-        cli_prog_name="python -m service",
         cli_kebab_case=True,
         cli_hide_none_type=True,
     )
@@ -248,11 +249,27 @@ def service_links() -> list[str]:
     )
 
 
-def read_settings(arguments: Sequence[str]) -> Settings:
+def add_flags(parser: argparse.ArgumentParser) -> CliSettingsSource[Settings]:
+    """Add a flag for each setting to a parser; returns what reads them."""
+    parser.description = cleandoc(Settings.__doc__ or "")
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    return CliSettingsSource(Settings, root_parser=parser, add_argument_method=_add_flag)
+
+
+def _add_flag(container: argparse.ArgumentParser, *names: str, **options: Any) -> argparse.Action:
+    """Add one flag, whose value is not described in terms of Python."""
+    if options.get("metavar") == "tuple[str,...]":
+        options["metavar"] = "LIST"
+    return container.add_argument(*names, **options)
+
+
+def read_settings(
+    arguments: Sequence[str], prog: str = "python -m service", epilog: str | None = None
+) -> Settings:
     """Read the settings from flags and the environment, and remove Kubernetes' variables.
 
-    Raises ValueError for invalid values and unknown variables. Exits with code 2 and a usage line
-    for unknown flags.
+    `prog` and `epilog` appear in the help. Raises ValueError for invalid values and unknown
+    variables. Exits with code 2 and a usage line for unknown flags.
     """
     for name in service_links():
         del os.environ[name]  # MIRAGE_PORT=tcp://… would be read as the setting
@@ -260,7 +277,8 @@ def read_settings(arguments: Sequence[str]) -> Settings:
     unknown = sorted(name for name in os.environ if name.startswith(PREFIX) and name not in known)
     if unknown:
         raise ValueError(f"{unknown[0]} is not a setting; allowed are {', '.join(sorted(known))}")
+    flags = add_flags(argparse.ArgumentParser(prog, epilog=epilog, allow_abbrev=False))
     try:
-        return CliApp.run(Settings, cli_args=list(arguments))
+        return CliApp.run(Settings, cli_args=list(arguments), cli_settings_source=flags)
     except SettingsError as error:
         raise ValueError(str(error)) from None

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-CLIENT = ROOT / "client"  # a distribution of its own, with its package in it
-PACKAGE = "mirage"  # what code imports; it holds links to the rooms
-ROOMS = ("bundle", "training", "service", "mirage_client")
+CLIENT = ROOT / "client" / "mirage_http"  # also a distribution of its own
+PACKAGE = "mirage"  # what code imports; it holds links to the rooms, and the command
+ROOMS = ("bundle", "training", "service", "client", "mirage")
 MAX_LINES = 350
 
 MAY_IMPORT = {
@@ -28,11 +28,13 @@ MAY_IMPORT = {
         "pythonjsonlogger",
         *("starlette", "uvicorn"),
     },
-    "mirage_client": {"httpx", "numpy", "PIL"},
+    "client": {"httpx", "numpy", "PIL"},
+    "mirage": {"commands", "shtab"},
 }
 # Files that may import more, when their functions are called.
 EXCEPTIONS = {
-    "mirage_client.pictures.local": {"service"},
+    "mirage.client.local": {"service"},
+    "mirage.client.pictures.local": {"service"},
     "mirage.bundle.__main__": {"service"},  # for `import`, which runs a graph
 }
 # What must stay out of the process even when a dependency would bring it in.
@@ -40,7 +42,8 @@ NEVER_LOADS = {
     "bundle": {"fastapi", "onnxruntime", "service", "torch", "training"},
     "training": {"fastapi", "service"},
     "service": {"torch", "training"},
-    "mirage_client": {"bundle", "fastapi", "numpy", "service", "torch", "training"},
+    "client": {"bundle", "fastapi", "numpy", "service", "torch", "training"},
+    "mirage": {"bundle", "client", "fastapi", "numpy", "service", "torch", "training"},
 }
 
 PROBE = """
@@ -52,13 +55,17 @@ print(json.dumps({"modules": sorted(sys.modules), "threads": threading.active_co
 
 
 def source_files(folder: str) -> list[Path]:
-    return sorted(((CLIENT if folder == "mirage_client" else ROOT) / folder).rglob("*.py"))
+    if folder == PACKAGE:
+        return sorted((ROOT / PACKAGE).glob("*.py"))
+    return sorted((CLIENT if folder == "client" else ROOT / folder).rglob("*.py"))
 
 
 def module_name(file: Path) -> str:
-    own = CLIENT in file.parents
-    parts = file.relative_to(CLIENT if own else ROOT).with_suffix("").parts
-    inside = not own and parts[0] in ROOMS
+    if CLIENT in file.parents:
+        parts = ("client", *file.relative_to(CLIENT).with_suffix("").parts)
+    else:
+        parts = file.relative_to(ROOT).with_suffix("").parts
+    inside = parts[0] in ROOMS and parts[0] != PACKAGE
     return ".".join((PACKAGE, *parts) if inside else parts).removesuffix(".__init__")
 
 
@@ -115,7 +122,7 @@ def test_importing_a_room_does_nothing_but_define(room: str, tmp_path: Path) -> 
     result = subprocess.run(
         [sys.executable, "-c", PROBE, *map(module_name, source_files(room))],
         cwd=tmp_path,
-        env=os.environ | {"PYTHONPATH": f"{ROOT}{os.pathsep}{CLIENT}", "MIRAGE_PORT": "not a port"},
+        env=os.environ | {"PYTHONPATH": str(ROOT), "MIRAGE_PORT": "not a port"},
         capture_output=True,
         text=True,
         check=False,
@@ -165,7 +172,7 @@ PRIVATE_ALLOWED = {"mirage.service.processes.http_protocol"}
 
 def private_names(file: Path) -> Iterator[str]:
     """What a file imports of other packages that begins with an underscore, or is uvicorn's own."""
-    own = {PACKAGE, "tests", "benchmarks", "mirage_client"}
+    own = {PACKAGE, "tests", "benchmarks"}
     for node in ast.walk(ast.parse(file.read_text())):
         if isinstance(node, ast.Import):
             paths = [alias.name for alias in node.names]
@@ -193,7 +200,7 @@ def test_no_private_name_of_another_package_is_imported(room: str) -> None:
 
 
 LADDERS = {  # inside a room, from the bottom: a rung imports from rungs below it and from itself
-    "bundle": ({"errors"}, {"format"}, {"store"}, {"__main__"}),
+    "bundle": ({"errors"}, {"format"}, {"store"}, {"direction_command"}, {"__main__"}),
     "service": (
         *({"errors"}, {"settings"}, {"host"}, {"sharing", "media"}, {"telemetry"}, {"tasks"}),
         *({"batching"}, {"engines"}, {"versions"}, {"api", "drawing", "importing"}),

@@ -4,14 +4,23 @@ import argparse
 import math
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from mirage.bundle.errors import BundleError
-from mirage.training.cli import evaluate, export, prepare, retrain, stack_mnist, watch
+from mirage.training.cli import (
+    encode,
+    evaluate,
+    export,
+    fit_direction,
+    prepare,
+    retrain,
+    stack_mnist,
+    watch,
+)
 from mirage.training.cli.flags import (
     add_recipe,
     add_threads,
@@ -35,9 +44,11 @@ from mirage.training.runs.time_budget import kimg_in, plan
 from mirage.training.tasks.registry import TASKS
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(arguments: Sequence[str] | None = None, prog: str = "python -m training") -> int:
     """Run one command and return its exit code; `training.errors` lists them."""
-    options = _parser().parse_args(arguments)
+    parser = argparse.ArgumentParser(prog, description=__doc__)
+    add_commands(parser.add_subparsers(required=True, metavar="COMMAND").add_parser)
+    options = parser.parse_args(arguments)
     try:
         for line in options.command(options) or ():
             print(line)
@@ -50,23 +61,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m training", description=__doc__)
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    _add_train(commands.add_parser("train", help="train networks; run again to resume"))
-    evaluate.add_commands(commands.add_parser)
-    retrain.add_command(commands.add_parser)
-    export.add_command(commands.add_parser)
-    watch.add_command(commands.add_parser)
+def add_commands(add: Callable[..., argparse.ArgumentParser]) -> None:
+    """Add the parsers; `add` is the method `add_parser` of subparsers."""
+    _add_train(add("train", help="train networks; run again to resume"))
+    evaluate.add_commands(add)
+    retrain.add_command(add)
+    export.add_command(add)
+    encode.add_command(add)
+    fit_direction.add_command(add)
+    watch.add_command(add)
     _add_classifier(
-        commands.add_parser(
-            "train-classifier", aliases=["judge"], help="train the classifier that scores digits"
-        )
+        add("train-classifier", aliases=["judge"], help="train the classifier that scores digits")
     )
-    _add_mnist(commands.add_parser("download-mnist", help="download the MNIST files"))
-    stack_mnist.add_command(commands.add_parser)
-    prepare.add_command(commands.add_parser)
-    return parser
+    _add_mnist(add("download-mnist", help="download the MNIST files"))
+    stack_mnist.add_command(add)
+    prepare.add_command(add)
 
 
 def _add_train(parser: argparse.ArgumentParser) -> None:

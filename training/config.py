@@ -64,6 +64,9 @@ def _at_most(limit: float, excluded: bool = False) -> AfterValidator:
     return AfterValidator(check)
 
 
+UNPAIRED = CONTRASTIVE, CYCLE = "contrastive", "cycle"
+"""What keeps the content of a source without a twin."""
+KEPT = (*UNPAIRED, *CONTENT_LOSSES)
 Width = Annotated[int, Field(ge=1, le=8192)]
 Blocks = Annotated[int, Field(ge=0, le=64)]
 LearningRate = Annotated[CosineSchedule, _at_most(1)]
@@ -79,7 +82,7 @@ class TrainConfig(BaseModel):
     seed: int = Field(0, ge=0, lt=2**63)
     kimg: float = Field(gt=0, description="length of training in thousands of images")
 
-    task: Literal["generate", "upscale"] = "generate"
+    task: Literal["generate", "upscale", "translate"] = "generate"
     family: str
     latent_dim: int = Field(64, ge=1, le=4096)
     widths: tuple[Width, ...] = Field(min_length=1, max_length=10)
@@ -107,7 +110,24 @@ class TrainConfig(BaseModel):
     scale: int = Field(4, ge=2, le=4, description="factor of enlargement")
     crop: int = Field(40, ge=8, le=1024, description="side of a low-resolution crop in pixels")
     degrade: tuple[str, ...] = Field((), description="degradations of the low resolution, in order")
-    content: str = Field("charbonnier", description="loss between a picture and its original")
+    content: str = Field(
+        "charbonnier",
+        description="loss between a picture and its original; task translate: what keeps the "
+        "content of a source, contrastive or cycle, and with paired the loss to its twin",
+    )
+    content_weight: float = Field(
+        1, ge=0, le=1000, description="of the content loss beside the adversarial, task translate"
+    )
+    identity_weight: float = Field(
+        1,
+        ge=0,
+        le=1000,
+        description="of the content loss of targets, which should stay as they are",
+    )
+    paired: bool = Field(False, description="whether targets are the twins of sources, by name")
+    embedding: int = Field(
+        64, ge=8, le=1024, description="length of the vectors that the contrastive loss compares"
+    )
     adversarial_ratio: CosineSchedule = Field(
         NONE, description="adversarial gradient at the output relative to the content gradient"
     )
@@ -172,7 +192,7 @@ class TrainConfig(BaseModel):
         tables: dict[str, Iterable[str]] = {
             "family": families_of(info.data.get("task", "")),
             "loss": LOSSES,
-            "content": CONTENT_LOSSES,
+            "content": CONTENT_LOSSES if info.data.get("task") != "translate" else KEPT,
         }
         allowed = tables.get(info.field_name, OPTIMIZERS)
         if value not in allowed:
@@ -195,8 +215,28 @@ class TrainConfig(BaseModel):
     def _sizes_of_task(self) -> "TrainConfig":
         if self.task == "upscale" and (len(self.widths), len(self.blocks)) != (1, 1):
             raise ValueError("widths and blocks hold one number each for task upscale")
-        if self.task == "upscale" and self.warm_start_kimg:
-            raise ValueError("warm_start_kimg is of task generate; for upscale only 0 is allowed")
+        if self.task == "translate" and (len(self.widths), len(self.blocks)) != (3, 1):
+            raise ValueError("for task translate, widths holds three numbers and blocks one")
+        if self.task != "generate" and self.warm_start_kimg:
+            raise ValueError(
+                f"warm_start_kimg is of task generate; for {self.task} only 0 is allowed"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _content_of_translation(self) -> "TrainConfig":
+        if self.task != "translate":
+            if self.paired:
+                raise ValueError("paired is of task translate")
+            return self
+        if self.paired == (self.content in UNPAIRED):
+            allowed = CONTENT_LOSSES if self.paired else UNPAIRED
+            given = "paired" if self.paired else "unpaired"
+            raise ValueError(
+                f"content is {self.content}; for {given} data allowed are {', '.join(allowed)}"
+            )
+        if self.crop % 4:
+            raise ValueError(f"crop is {self.crop}; task translate needs a multiple of 4")
         return self
 
     @model_validator(mode="after")
@@ -220,6 +260,11 @@ class TrainConfig(BaseModel):
                 "larger than the previous one"
             )
         return self
+
+    @property
+    def enlargement(self) -> int:
+        """The sides of a result over those of its picture."""
+        return self.scale if self.task == "upscale" else 1
 
     @property
     def warm_start_images(self) -> int:

@@ -240,6 +240,30 @@ PHOTO_X4_LARGE: dict[str, Any] = PHOTO_X4 | {
     "checkpoint_kimg": 500,
 }
 
+TRANSLATE_SMALL: dict[str, Any] = {
+    # Contrastive one-sided translation of pictures of 32 to 64 pixels. Small batches have too few
+    # random pairs for the relativistic loss; 16 are enough.
+    "kimg": 240,
+    "task": "translate",
+    "family": "resampled",
+    "widths": [32, 64, 96],
+    "blocks": [3],
+    "discriminator_widths": [32, 64],
+    "crop": 32,
+    "content": "contrastive",
+    "loss": "relativistic",
+    "gamma": 0.5,
+    "lr": {"start": 5e-4, "end": 1e-5, "from_kimg": 80, "to_kimg": 240},
+    "beta1": 0.0,
+    "beta2": 0.99,
+    "ema_half_life_kimg": {"start": 0.0, "end": 4.0, "to_kimg": 40},
+    "batch_size": 16,
+    "precision": "auto",
+    "status_kimg": 2,
+    "snapshot_kimg": 10,
+    "checkpoint_kimg": 5,
+}
+
 PRESETS: dict[str, dict[str, Any]] = {
     "mnist": MNIST,
     "dcgan": DCGAN,
@@ -251,4 +275,5 @@ PRESETS: dict[str, dict[str, Any]] = {
     "icon-x4": ICON_X4,
     "photo-x4": PHOTO_X4,
     "photo-x4-large": PHOTO_X4_LARGE,
+    "translate-small": TRANSLATE_SMALL,
 }

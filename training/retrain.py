@@ -35,7 +35,7 @@ from mirage.training.publish.job_result import (
 )
 from mirage.training.publish.model_card import ModelCard
 from mirage.training.publish.publisher import GeneratorPublisher, Publisher
-from mirage.training.publish.upscale.publisher import UpscalerPublisher
+from mirage.training.publish.pictures.publisher import UpscalerPublisher
 from mirage.training.report.run_page import write_report
 from mirage.training.runs.device import resolve_precision
 from mirage.training.runs.loop import train

@@ -38,6 +38,19 @@ def version_path(root: Path, name: str, version: int) -> Path:
     return model_path(root, name) / str(version)
 
 
+def parse_path(text: str) -> tuple[Path, str, int | None] | None:
+    """The folder of models, the name and the version of `DIR/NAME/VERSION` or `DIR/NAME`.
+
+    None for a name.
+    """
+    if len(Path(text).parts) < 2:
+        return None
+    path = Path(text).absolute()
+    if _VERSION.fullmatch(path.name):
+        return path.parent.parent, path.parent.name, int(path.name)
+    return path.parent, path.name, None
+
+
 def _versions(model: Path) -> list[int]:
     return sorted(int(name) for name in _subfolders(model) if _VERSION.fullmatch(name))
 

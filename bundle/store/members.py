@@ -1,6 +1,7 @@
 """Verification of ensembles and their members."""
 
-from collections.abc import Iterable
+import hashlib
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from mirage.bundle.errors import BundleError
@@ -49,3 +50,9 @@ def check_members(whole: Description, members: Iterable[Manifest]) -> None:
             raise BundleError("members_invalid", f"member {name} is an ensemble itself")
         if difference := member.tell_difference(whole):
             raise BundleError("members_invalid", f"of member {name}, {difference}")
+
+
+def graph_hash(members: Sequence[Manifest]) -> str:
+    """The sha256 of a model's graph; of several members, that of their hashes in order."""
+    hashes = [member.files["model.onnx"].sha256 for member in members]
+    return hashes[0] if len(hashes) == 1 else hashlib.sha256("".join(hashes).encode()).hexdigest()

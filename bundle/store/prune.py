@@ -6,6 +6,7 @@ from pathlib import Path
 
 from mirage.bundle.errors import BundleError
 from mirage.bundle.format.verify import read_manifest
+from mirage.bundle.store.directions import directions_path
 from mirage.bundle.store.durable import sync_folder
 from mirage.bundle.store.layout import list_versions, model_path, version_path
 from mirage.bundle.store.lock import lock_model
@@ -56,6 +57,7 @@ def _remove(model: Path, versions: list[Path]) -> None:
     """Hide each version by renaming it, then delete all hidden ones, also of interrupted calls."""
     for path in versions:
         os.rename(path, path.with_name(f"{PREFIX}{path.name}"))
+        directions_path(path).unlink(missing_ok=True)
     sync_folder(model)
     for path in model.glob(f"{PREFIX}*"):
         shutil.rmtree(path)

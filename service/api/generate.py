@@ -16,6 +16,7 @@ from starlette.responses import Response
 
 from mirage.bundle.format.latents import member_of
 from mirage.bundle.format.manifest import Manifest, Task
+from mirage.bundle.store.directions import NO_DIRECTIONS
 from mirage.service.api.admission.route_deadline import before
 from mirage.service.api.content import negotiation
 from mirage.service.api.content.negotiation import Layout, choose_type
@@ -209,7 +210,8 @@ async def answer_call(call: GenerateCall, service: Service) -> Response:
     if (found := models.loaded_version(*wanted)) is None:
         found = await before(deadline, models.find(*wanted))
     with models.hold(found) as version:
-        job = build_job(given, version.manifest, settings)
+        named = models.directions.of(version.manifest) if fields.directions else NO_DIRECTIONS
+        job = build_job(given, version.manifest, settings, named)
         media = choose_type(call.accept, job.count, fields.layout)
         enlarged_by = None
         if fields.upscale is None:

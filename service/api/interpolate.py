@@ -110,11 +110,12 @@ async def _answer(request: Request, service: Service) -> Response:
     async with AsyncExitStack() as held:
         lease = service.models.lease(fields.model, fields.version, seed, "generate")
         version = held.enter_context(await before(deadline, lease)).member(seed, index)
-        job = build_interpolation(fields, version.manifest, settings)
+        named = service.models.directions.of(version.manifest)
+        job = build_interpolation(fields, version.manifest, settings, named)
         image, upscaler, charge = version.manifest.image, None, job.count
         if fields.upscale is not None:
-            named = named_upscaler(service, deadline, fields.upscale)
-            upscaler = await held.enter_async_context(named)
+            found = named_upscaler(service, deadline, fields.upscale)
+            upscaler = await held.enter_async_context(found)
             charge = upscaler.admit(image, job.count, "frames")
         call = InterpolateCall(request, service, version, job, deadline, upscaler, charge)
         media = choose_frames_type(",".join(request.headers.getlist("accept")))

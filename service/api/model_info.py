@@ -1,21 +1,20 @@
 """Describes models: what is published, released and in memory, and how it runs."""
 
 import asyncio
-import hashlib
 from datetime import datetime
-from importlib.metadata import version
 
-import onnxruntime
 from pydantic import BaseModel, Field
 
 from mirage.bundle.errors import BundleError
 from mirage.bundle.format.interface import Image
-from mirage.bundle.format.manifest import PictureModel, Score, Task, Training
+from mirage.bundle.format.manifest import Manifest, PictureModel, Score, Task, Training
+from mirage.bundle.store.directions import NamedDirections
 from mirage.bundle.store.layout import list_models, list_versions
+from mirage.bundle.store.members import graph_hash
 from mirage.service.api.content.attachment import CARD, SAMPLES
 from mirage.service.api.state import Service
+from mirage.service.engines.runtime import software
 from mirage.service.errors import NoSuchModel
-from mirage.service.host import instruction_set
 from mirage.service.media.pictures import MAX_SIDE
 from mirage.service.tasks.requests import AMOUNT_BOUND, LATENT_BOUND
 from mirage.service.versions.releases import ReleasedModel
@@ -118,11 +117,16 @@ class Limits(BaseModel):
 
 
 class DirectionDetail(BaseModel):
-    """One latent direction; its vector stands in the bundle's manifest."""
+    """One latent direction, by index, by name, or by either."""
 
-    index: int = Field(description="what requests call it", examples=[0])
-    strength: float = Field(
-        description="share, 0 … 1, of what the first layer makes of random latents",
+    index: int | None = Field(
+        description="what requests call it; null: its owner added it under a name", examples=[0]
+    )
+    name: str | None = Field(
+        description="what requests may call it too; null: it has no name", examples=["smile"]
+    )
+    strength: float | None = Field(
+        description="share, 0 … 1, of what the first layer makes of random latents; null: unknown",
         examples=[0.12],
     )
 
@@ -169,7 +173,9 @@ class VersionDetail(BaseModel):
         description="value, and floor: the same measure of real data against real data",
         examples=[{"frechet": {"value": 2.5, "floor": 0.4, "n": 10000}}],
     )
-    directions: list[DirectionDetail] = Field(description="the strongest first")
+    directions: list[DirectionDetail] = Field(
+        description="the strongest first, then those of their owner, by name"
+    )
     members: list[MemberDetail] = Field(
         description="of an ensemble, which makes images of seeds only; none: it is no ensemble",
         examples=[[]],
@@ -213,12 +219,10 @@ async def describe_model(service: Service, name: str) -> ModelDetail:
         **summary.model_dump(),
         runtime=Runtime(
             **_kind(service, name),
-            mirage=version("mirage-gan"),
-            onnxruntime=onnxruntime.__version__,
-            instruction_set=instruction_set(),
+            **software(),
         ),
         limits=Limits(**service.settings.model_dump(include=set(Limits.model_fields))),
-        loaded=[_detail(version) for version in service.models.loaded(name)],
+        loaded=[_detail(service, version) for version in service.models.loaded(name)],
     )
 
 
@@ -275,12 +279,13 @@ def _refusal(model: ReleasedModel | None) -> RefusalDetail | None:
     )
 
 
-def _detail(version: Servable) -> VersionDetail:
+def _detail(service: Service, version: Servable) -> VersionDetail:
     manifest = version.manifest
-    graphs = [member.manifest.files["model.onnx"] for member in version.members]
+    members = [member.manifest for member in version.members]
+    graphs = [member.files["model.onnx"] for member in members]
     return VersionDetail(
         version=manifest.version,
-        sha256=_joint_hash([graph.sha256 for graph in graphs]),
+        sha256=graph_hash(members),
         size_bytes=sum(graph.size_bytes for graph in graphs),
         created=manifest.created,
         task=manifest.task,
@@ -292,14 +297,25 @@ def _detail(version: Servable) -> VersionDetail:
         truncation=manifest.truncation,
         training=manifest.training,
         scores=manifest.scores,
-        directions=[
-            DirectionDetail(index=index, strength=direction.strength)
-            for index, direction in enumerate(manifest.directions)
-        ],
+        directions=_directions(manifest, service.models.directions.of(manifest)),
         members=[MemberDetail(**dict(member)) for member in manifest.members],
         samples=SAMPLES in manifest.files,
         card=CARD in manifest.files,
     )
+
+
+def _directions(manifest: Manifest, named: NamedDirections) -> list[DirectionDetail]:
+    names = {each.index: called for called, each in reversed(list(named.items()))}
+    numbered = [
+        DirectionDetail(index=index, name=names.get(index), strength=direction.strength)
+        for index, direction in enumerate(manifest.directions)
+    ]
+    further = [
+        DirectionDetail(index=None, name=called, strength=None)
+        for called, each in named.items()
+        if each.index is None
+    ]
+    return numbered + further
 
 
 def _pictures(version: LoadedVersion) -> PictureDetail | None:
@@ -308,7 +324,3 @@ def _pictures(version: LoadedVersion) -> PictureDetail | None:
         return None
     channels = version.manifest.outputs[0].sizes[3] or 1
     return PictureDetail(**model.model_dump(), channels=channels, tile=version.tile)
-
-
-def _joint_hash(hashes: list[str]) -> str:
-    return hashes[0] if len(hashes) == 1 else hashlib.sha256("".join(hashes).encode()).hexdigest()

@@ -7,9 +7,7 @@ from queue import SimpleQueue
 from pydantic import ValidationError
 
 from mirage.bundle.errors import BundleError
-from mirage.bundle.format.verify import read_manifest
-from mirage.bundle.store.layout import list_models, version_path
-from mirage.bundle.store.release import readable_release
+from mirage.service.drawing.choice import choose_bundle
 from mirage.service.engines.engine import Engine
 from mirage.service.errors import StartError
 from mirage.service.media.encoding import PNG, Compression
@@ -76,34 +74,7 @@ def open_upscaler(
     """
     try:
         settings = Settings() if models is None else Settings(models=models)
-        path = _path(settings.models, name, version)
+        path = choose_bundle(settings.models, name, version, "upscale")
         return LocalUpscaler(prepare(path, settings), settings.compression)
     except (BundleError, LoadError, ValidationError) as error:
         raise StartError(str(error)) from error
-
-
-def _path(root: Path, name: str | None, version: int | None) -> Path:
-    name = _only_upscaler(root) if name is None else name
-    if version is None:
-        released = readable_release(root, name)
-        if released is None:
-            raise StartError(f"no version of {name} is released; name one")
-        version = released.version
-    return version_path(root, name, version)
-
-
-def _only_upscaler(root: Path) -> str:
-    """The only released model that enlarges pictures; raises StartError."""
-    names = []
-    for name in list_models(root):
-        released = readable_release(root, name)
-        if released and _enlarges(version_path(root, name, released.version)):
-            names.append(name)
-    if len(names) != 1:
-        shown = ", ".join(names) or "none"
-        raise StartError(f"name a model; those in {root} that enlarge pictures are: {shown}")
-    return names[0]
-
-
-def _enlarges(path: Path) -> bool:
-    return read_manifest(path).task == "upscale"

@@ -7,6 +7,7 @@ from typing import Any
 
 from mirage.service.engines.providers import MAX_ENGINES
 from mirage.service.host import available_cpus, raise_file_limit
+from mirage.service.processes.announcement import warn_if_empty
 from mirage.service.processes.server import BACKLOG, DrainingServer, run_server
 from mirage.service.processes.supervisor import Supervisor
 from mirage.service.processes.worker import Shared, serve_as_worker
@@ -76,6 +77,7 @@ def serve(settings: Settings) -> int:
     worker. A second signal, or the end of the grace period, ends all processes at once.
     """
     raise_file_limit()
+    warn_if_empty(settings.models)
     with _listen(settings.host, settings.port) as listener:
         count = plan_workers(settings)
         if count == 1:

@@ -19,6 +19,7 @@ from mirage.service.api.state import Service
 from mirage.service.app import create_app
 from mirage.service.host import return_large_blocks
 from mirage.service.processes.acceptor import Acceptor, connection_limit
+from mirage.service.processes.announcement import log_ready
 from mirage.service.processes.http_protocol import HttpProtocol
 from mirage.service.processes.parser_errors import answer_errors
 from mirage.service.settings import Settings
@@ -77,7 +78,7 @@ class DrainingServer(uvicorn.Server):
         """Listen, accept, and log that the service is ready."""
         self._listener.listen(BACKLOG)
         self._acceptor.start()
-        log.info("ready host=%s port=%d", *self._listener.getsockname()[:2])
+        log_ready(self._listener)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Start draining. Unlike in uvicorn, the signal is not raised again at the end: exit 0."""

@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
 
+from mirage.service.processes.announcement import log_ready
 from mirage.service.processes.ipc import Channel, open_channel
 from mirage.service.settings import Settings
 from mirage.service.sharing.counters import Phase, SharedCounters
@@ -295,7 +296,7 @@ class Supervisor:
         self._listener.listen(self._backlog)
         self._counters.phase = Phase.SERVING
         log.info("workers are ready count=%d", self._count)
-        log.info("ready host=%s port=%d", *self._listener.getsockname()[:2])
+        log_ready(self._listener)
 
     def _reap(self, worker: Worker) -> None:
         """Collect the exit status of a worker, and replace it unless the service is stopping."""

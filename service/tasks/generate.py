@@ -1,7 +1,6 @@
 """The task `generate`: a validated request becomes latents and labels."""
 
 import secrets
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -10,35 +9,11 @@ from numpy.typing import NDArray
 
 from mirage.bundle.format.latents import draw_latents
 from mirage.bundle.format.manifest import Manifest
+from mirage.bundle.store.directions import NO_DIRECTIONS, NamedDirections
 from mirage.service.errors import InvalidValue, LimitExceeded
 from mirage.service.settings import Settings
+from mirage.service.tasks.directions import move_latents
 from mirage.service.tasks.requests import LATENT_BOUND, MAX_UINT64, GenerateRequest
-
-
-def move_latents(
-    latents: NDArray[np.float32], amounts: Mapping[str, float] | None, manifest: Manifest
-) -> NDArray[np.float32]:
-    """Return z' = z + Σ aₖ·vₖ for latents float32 `[n, latent_dim]`, added by increasing index k.
-
-    `amounts` maps k to aₖ in standard deviations of a latent; zeros change no bit. Raises
-    InvalidValue for a direction that the model does not have.
-    """
-    if not amounts:
-        return latents
-    for index, amount in sorted((_checked(key, manifest), a) for key, a in amounts.items()):
-        if amount:
-            vector = np.array(manifest.directions[index].vector, np.float32)
-            latents = latents + np.float32(amount) * vector
-    return latents
-
-
-def _checked(key: str, manifest: Manifest) -> int:
-    index, count = int(key), len(manifest.directions)
-    if index < count:
-        return index
-    allowed = f"0 … {count - 1} are allowed" if count else "none is allowed"
-    message = f"direction is {index}; {manifest.name}@{manifest.version} has {count}, so {allowed}"
-    raise InvalidValue(message, errors=[{"loc": ["directions", key], "msg": message}])
 
 
 class GenerateInput(NamedTuple):
@@ -99,10 +74,15 @@ def settle_seed(given: GenerateInput) -> GenerateInput:
     return given._replace(fields=fields.model_copy(update={"seed": _seed(fields)}))
 
 
-def build_job(given: GenerateInput, manifest: Manifest, settings: Settings) -> GenerateJob:
+def build_job(
+    given: GenerateInput,
+    manifest: Manifest,
+    settings: Settings,
+    named: NamedDirections = NO_DIRECTIONS,
+) -> GenerateJob:
     """Check an input against the model and the limits, and draw latents and labels.
 
-    Raises InvalidValue and LimitExceeded.
+    `named`: the directions that the model's owner has named. Raises InvalidValue and LimitExceeded.
     """
     fields = given.fields
     posted = _posted_latents(given, manifest)
@@ -114,11 +94,12 @@ def build_job(given: GenerateInput, manifest: Manifest, settings: Settings) -> G
     if posted is not None:
         if manifest.num_classes and spread is None:
             raise InvalidValue.of("labels", "labels are absent; posted latents require labels")
-        return GenerateJob(move_latents(posted, fields.directions, manifest), spread, None, index)
+        moved = move_latents(posted, fields.directions, manifest, named)
+        return GenerateJob(moved, spread, None, index)
     seed = _seed(fields)
     latents, drawn = draw_latents(seed, index, count, manifest.latent_dim, manifest.num_classes)
     latents = truncate(latents, fields.truncation)
-    moved = move_latents(latents, fields.directions, manifest)
+    moved = move_latents(latents, fields.directions, manifest, named)
     return GenerateJob(moved, drawn if spread is None else spread, seed, index)
 
 

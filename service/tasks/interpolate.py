@@ -9,13 +9,14 @@ from numpy.typing import NDArray
 
 from mirage.bundle.format.latents import draw_latents
 from mirage.bundle.format.manifest import Manifest
+from mirage.bundle.store.directions import NO_DIRECTIONS, NamedDirections
 from mirage.service.errors import InvalidValue, LimitExceeded
 from mirage.service.settings import Settings
+from mirage.service.tasks.directions import move_latents
 from mirage.service.tasks.generate import (
     GenerateJob,
     check_pixels,
     class_index,
-    move_latents,
     truncate,
 )
 from mirage.service.tasks.requests import STEPS, InterpolateRequest, Point
@@ -49,11 +50,14 @@ def starting_seed(fields: InterpolateRequest) -> tuple[int | None, int]:
 
 
 def build_interpolation(
-    fields: InterpolateRequest, manifest: Manifest, settings: Settings
+    fields: InterpolateRequest,
+    manifest: Manifest,
+    settings: Settings,
+    named: NamedDirections = NO_DIRECTIONS,
 ) -> GenerateJob:
     """Check an interpolation against the model and the limits, and compute its frames.
 
-    Raises InvalidValue and LimitExceeded.
+    `named`: the directions that the model's owner has named. Raises InvalidValue and LimitExceeded.
     """
     steps, loop = fields.steps or STEPS, bool(fields.loop)
     _check_frames(count_frames(len(fields.points), steps, loop), manifest, settings)
@@ -64,7 +68,7 @@ def build_interpolation(
     segments = [segment(a.latent, b.latent, steps) for a, b in pairs]
     latents = np.concatenate([*segments, *(keyframe.latent[None] for keyframe in last)])
     latents = truncate(latents, fields.truncation)
-    moved = move_latents(latents, fields.directions, manifest)
+    moved = move_latents(latents, fields.directions, manifest, named)
     nearest = [(a if 2 * step <= steps else b).label for a, b in pairs for step in range(steps)]
     labels = nearest + [keyframe.label for keyframe in last]
     return GenerateJob(moved, _labels(keyframes, labels, manifest), None, 0)

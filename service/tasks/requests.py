@@ -11,7 +11,8 @@ from mirage.bundle.format.manifest import MAX_DIRECTIONS
 MAX_UINT64 = 2**64 - 1  # largest seed and index
 LATENT_BOUND = 100.0  # largest absolute value of a latent, far beyond a normal distribution
 STEPS, DURATION_MS = 16, 80  # defaults of an interpolation
-AMOUNT_BOUND = 20.0  # largest step along a direction, in standard deviations of a latent
+AMOUNT_BOUND = 10.0  # largest step along a direction, in standard deviations of a latent
+MAX_ITERATIONS = 32  # of an inversion
 MAX_MEMBERS = 32  # of an object that are validated: more than there are fields
 
 
@@ -75,16 +76,16 @@ Latent = Annotated[float, Field(ge=-LATENT_BOUND, le=LATENT_BOUND, allow_inf_nan
 Row = Annotated[list[Latent], Field(min_length=1, fail_fast=True)]
 Latents = Annotated[list[Row], Field(min_length=1, fail_fast=True)]
 Amount = Annotated[float, Field(ge=-AMOUNT_BOUND, le=AMOUNT_BOUND, allow_inf_nan=False)]
-DirectionIndex = Annotated[str, Field(pattern="^(0|[1-9][0-9]{0,3})$")]
+DirectionKey = Annotated[str, Field(min_length=1, max_length=63)]  # the model knows which exist
 Directions = Annotated[
-    dict[DirectionIndex, Amount],
+    dict[DirectionKey, Amount],
     Field(max_length=MAX_DIRECTIONS),
     BeforeValidator(_limit_directions),
 ]
 ABOUT_DIRECTIONS = (
-    "distances to move along the model's latent directions, by direction index, in standard"
-    " deviations of a latent, after truncation; in a query `0:1.5,3:-2`; GET /models/{name} lists"
-    " the directions"
+    "distances to move along the model's latent directions, by index or by name, in standard"
+    " deviations of a latent, after truncation; in a query `0:1.5,smile:-2`; GET /models/{name}"
+    " lists the directions"
 )
 
 
@@ -187,6 +188,33 @@ class UpscaleRequest(BaseModel):
         description="factor; default: that of the model. For smaller factors, its images are"
         " resized",
         examples=[2],
+    )
+
+
+class InvertRequest(BaseModel):
+    """How to invert a picture. The fields are text, in a query or a form."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    model: str | None = Field(
+        None, min_length=1, description="default: the service's default model", examples=["mnist"]
+    )
+    version: int | None = Field(
+        None, ge=1, le=MAX_UINT64, description="default: the model's released version", examples=[3]
+    )
+    label: str | None = Field(
+        None,
+        min_length=1,
+        max_length=200,
+        description="class index or class name; default: the class that fits best",
+        examples=["3"],
+    )
+    iterations: int | None = Field(
+        None,
+        ge=1,
+        le=MAX_ITERATIONS,
+        description="each makes latent_dim + 8 images; default: 4 from an encoder, 12 without one",
+        examples=[4],
     )
 
 

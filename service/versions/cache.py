@@ -140,6 +140,7 @@ class VersionCache:
                 await closing  # both would use the same labels of metrics
             started = time.monotonic()
             async with self._load_lock:
+                log.info("model is loading name=%s version=%d", *key)
                 prepared = await asyncio.to_thread(
                     prepare, self._path(key), self._settings, self._counters
                 )

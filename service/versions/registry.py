@@ -23,6 +23,7 @@ from mirage.service.sharing.counters import SharedCounters
 from mirage.service.sharing.release_barrier import ReleaseBarrier
 from mirage.service.telemetry.metrics import Metrics
 from mirage.service.versions.cache import OnDemandVersions, VersionCache
+from mirage.service.versions.named_directions import DirectionFiles
 from mirage.service.versions.release_follower import ReleaseFollower
 from mirage.service.versions.releases import ReleasedModel
 from mirage.service.versions.version import Servable
@@ -51,6 +52,7 @@ class ModelRegistry:
         self._cache = VersionCache(settings, metrics, counters)
         self._on_demand = OnDemandVersions(self._cache, settings.on_demand_versions)
         self._barrier = barrier
+        self.directions = DirectionFiles(settings.models)
         self.follower = ReleaseFollower(settings, metrics, self._cache, self._on_demand)
         self._models = self.follower.models
         self._closed = False
@@ -59,6 +61,7 @@ class ModelRegistry:
     async def open(self) -> None:
         """Load the released versions. Raises StartError if the default model cannot be served."""
         await self.follower.start(self._barrier or ReleaseBarrier())
+        await asyncio.to_thread(self.directions.refresh)
         default = self._settings.default_model
         if default is not None and self.released(default) is None:
             raise StartError(f"default_model is {default!r}; it has no released version")
@@ -76,8 +79,9 @@ class ModelRegistry:
                 log.exception("releases not followed")
 
     async def refresh(self) -> None:
-        """See `ReleaseFollower.refresh`."""
+        """See `ReleaseFollower.refresh` and `DirectionFiles.refresh`."""
         await self.follower.refresh()
+        await asyncio.to_thread(self.directions.refresh)
 
     async def find(
         self,

@@ -106,6 +106,22 @@ def test_verify_accepts_one_or_many_versions(
     assert capsys.readouterr().out.splitlines() == expected
 
 
+@pytest.mark.parametrize(
+    ("folder", "versions"), [("toy/2", [2]), ("toy/2/", [2]), ("./toy", [1, 2]), ("toy/", [1, 2])]
+)
+def test_verify_accepts_a_folder(
+    root: Path,
+    folder: str,
+    versions: list[int],
+    capsys: Captured,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(root.parent)
+    assert main(["verify", f"{root.name}/{folder}"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines == [f"toy@{version}: sound, 4 files" for version in versions]
+
+
 def test_verify_reports_faults_and_continues(root: Path, capsys: Captured) -> None:
     (root / "toy" / "1" / "more").touch()
     assert run(root, "verify") == 3

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from mirage.bundle.store.release import release
+from mirage.client import Client
 from mirage.service.app import create_app
 from mirage.service.settings import Settings
-from mirage_client import Client
 from tests.bundles import make_bundle
 from tests.client.servers import Proxy, serving
 from tests.upscalers import make_upscaler

@@ -6,7 +6,7 @@ import sys
 # The process exits instead of renaming a file.
 KILLED_BEFORE_A_RENAME = """
 import os, signal, sys
-from mirage_client.__main__ import main
+from mirage.client.__main__ import main
 left, replace = int(sys.argv[1]), os.replace
 def replace_or_die(source, target):
     global left

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from mirage_client.archive import Archive, ending, pack_file, part_of
-from mirage_client.errors import DatasetError
+from mirage.client.archive import Archive, ending, pack_file, part_of
+from mirage.client.errors import DatasetError
 
 SUFFIXES = (".png", ".cls")
 SPAN = range(999_999, 1_000_002)

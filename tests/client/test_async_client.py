@@ -7,7 +7,7 @@ from typing import TypeVar
 
 import pytest
 
-from mirage_client import AsyncClient, Client, Refused, Unreachable
+from mirage.client import AsyncClient, Client, Refused, Unreachable
 from tests.client.servers import Answer, Proxy
 
 T = TypeVar("T")

@@ -1,6 +1,6 @@
 import pytest
 
-from mirage_client import Client
+from mirage.client import Client
 
 
 @pytest.mark.parametrize(

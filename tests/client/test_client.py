@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from mirage.bundle.format.latents import draw_latents
-from mirage_client import BadAnswer, Client, Refused, Unreachable
+from mirage.client import BadAnswer, Client, Refused, Unreachable
 from tests.bundles import Toy
 from tests.client.servers import Answer, Proxy
 

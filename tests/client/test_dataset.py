@@ -3,11 +3,11 @@ from pathlib import Path
 
 import pytest
 
-from mirage_client import Client, Refused
-from mirage_client.dataset import fill
-from mirage_client.errors import BadAnswer
-from mirage_client.progress import Progress
-from mirage_client.resolve import DatasetOptions, resolve
+from mirage.client import Client, Refused
+from mirage.client.dataset import fill
+from mirage.client.errors import BadAnswer
+from mirage.client.progress import Progress
+from mirage.client.resolve import DatasetOptions, resolve
 from tests.client.servers import Answer, Proxy
 
 

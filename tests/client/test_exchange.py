@@ -1,8 +1,8 @@
 import httpx
 import pytest
 
-from mirage_client.errors import MirageError, Refused, Unreachable
-from mirage_client.exchange import (
+from mirage.client.errors import MirageError, Refused, Unreachable
+from mirage.client.exchange import (
     FIRST_PAUSE_S,
     LONGEST_PAUSE_S,
     Exchange,
@@ -12,7 +12,7 @@ from mirage_client.exchange import (
     generate_images,
     send_with_retries,
 )
-from mirage_client.generate_call import make_call
+from mirage.client.generate_call import make_call
 
 GET, POST = Request("GET", "/models"), Request("POST", "/generate")
 RETRIED_ERRORS = httpx.ConnectError("connection refused")

@@ -3,9 +3,9 @@ from pathlib import Path
 
 import pytest
 
-from mirage_client.errors import DatasetError
-from mirage_client.folder import Folder, runs
-from mirage_client.record import Record
+from mirage.client.errors import DatasetError
+from mirage.client.folder import Folder, runs
+from mirage.client.record import Record
 from tests.client.test_record import RECORD
 
 

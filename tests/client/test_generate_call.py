@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from mirage_client.generate_call import RANDOM_SEEDS, make_call
+from mirage.client.generate_call import RANDOM_SEEDS, make_call
 
 
 def test_draws_a_seed_so_that_repeating_a_call_gives_the_same_images() -> None:

@@ -4,7 +4,7 @@ import numpy as np
 import PIL.Image
 import pytest
 
-from mirage_client import GeneratedImage
+from mirage.client import GeneratedImage
 
 
 def image_of(pixels: np.ndarray) -> GeneratedImage:

@@ -10,7 +10,7 @@ import numpy as np
 import PIL.Image
 import pytest
 
-from mirage_client import AsyncClient, BadAnswer, Client, Interpolated, Refused, Unreachable
+from mirage.client import AsyncClient, BadAnswer, Client, Interpolated, Refused, Unreachable
 from tests.client.pictures.files import encoded, enlarged, files, pixels
 from tests.client.servers import Answer, Proxy
 

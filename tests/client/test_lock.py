@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from mirage_client.errors import Locked
-from mirage_client.lock import lock_folder
+from mirage.client.errors import Locked
+from mirage.client.lock import lock_folder
 
 
 def test_a_folder_is_locked_once(tmp_path: Path) -> None:

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from mirage_client import Client
-from mirage_client.__main__ import main
-from mirage_client.record import lock_dataset, read_record
+from mirage.client import Client
+from mirage.client.__main__ import main
+from mirage.client.record import lock_dataset, read_record
 from tests.client.ended import KILLED_BEFORE_A_RENAME, ended
 from tests.client.servers import Answer, Proxy
 
@@ -19,7 +19,7 @@ Captured = pytest.CaptureFixture[str]
 # The system kills the process in the write that exceeds this file size.
 ENDED_AT_A_SIZE = """
 import resource, signal, sys
-from mirage_client.__main__ import main
+from mirage.client.__main__ import main
 signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
 resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]),) * 2)
@@ -214,6 +214,6 @@ def test_explains_wrong_usage(arguments: list[str], message: str, capsys: Captur
 
 
 def test_runs_as_a_module() -> None:
-    command = [sys.executable, "-m", "mirage_client", "--help"]
+    command = [sys.executable, "-m", "mirage.client", "--help"]
     shown = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     assert "generate" in shown

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from mirage_client.new_file import new_file, part_path
+from mirage.client.new_file import new_file, part_path
 
 
 def test_the_file_appears_when_it_is_complete(tmp_path: Path) -> None:

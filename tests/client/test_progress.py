@@ -1,6 +1,6 @@
 import io
 
-from mirage_client.progress import Progress
+from mirage.client.progress import Progress
 
 
 class Terminal(io.StringIO):
@@ -37,5 +37,17 @@ def test_refreshes_at_a_bounded_rate() -> None:
     assert len(shown(Terminal(), 1000, 0, 0.001)) < 15
 
 
-def test_is_silent_without_a_terminal() -> None:
-    assert shown(io.StringIO(), 10, 0, 1.0) == []
+def test_without_a_terminal_short_work_is_silent() -> None:
+    log = io.StringIO()
+    shown(log, 10, 0, 1.0)
+    assert log.getvalue() == ""
+
+
+def test_without_a_terminal_long_work_writes_a_line_now_and_then() -> None:
+    log = io.StringIO()
+    shown(log, 200, 0, 0.25)
+    assert log.getvalue().splitlines() == [
+        "60/200  4 images/s  0:35 left",
+        "120/200  4 images/s  0:20 left",
+        "180/200  4 images/s  0:05 left",
+    ]

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from mirage_client import Options
-from mirage_client.__main__ import main
+from mirage.client import Options
+from mirage.client.__main__ import main
 from tests.client.pictures.files import write
 
 README = (Path(__file__).parents[2] / "client" / "README.md").read_text(encoding="utf-8")
@@ -41,7 +41,7 @@ def test_command_line_examples_run(
     (commands,) = blocks("sh")
     for command in commands.replace(EXAMPLE_URL, url).replace("mnist", "toy").splitlines():
         program, *arguments = shlex.split(command)
-        assert program == "mirage"
+        assert program == "mirage-client"
         assert main(arguments) == 0
     assert len(list(tmp_path.glob("threes/*.png"))) == 500
     assert len(list(tmp_path.glob("classes/3/*.png"))) == 50

@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from mirage_client.errors import DatasetError, Locked
-from mirage_client.record import Record, lock_dataset, read_record
+from mirage.client.errors import DatasetError, Locked
+from mirage.client.record import Record, lock_dataset, read_record
 
 RECORD = Record(
     model="toy",

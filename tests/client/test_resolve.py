@@ -1,8 +1,8 @@
 import pytest
 
-from mirage_client import Client, Refused
-from mirage_client.errors import DatasetError
-from mirage_client.resolve import DatasetOptions, class_indices, resolve
+from mirage.client import Client, Refused
+from mirage.client.errors import DatasetError
+from mirage.client.resolve import DatasetOptions, class_indices, resolve
 
 NAMES = ("3", "a, b", "cat")
 

@@ -6,9 +6,9 @@ from typing import Any
 import httpx
 import pytest
 
-from mirage_client.errors import BadAnswer
-from mirage_client.generate_call import make_call
-from mirage_client.responses import read_images, read_model, read_models, read_problem
+from mirage.client.errors import BadAnswer
+from mirage.client.generate_call import make_call
+from mirage.client.responses import read_images, read_model, read_models, read_problem
 
 PNG = b"\x89PNG\r\n\x1a\n...\r\n--other\r\n\r\n..."
 CALL = make_call(2, {"seed": 7, "index": 5})

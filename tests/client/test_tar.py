@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from mirage_client.errors import DatasetError
-from mirage_client.record import Record
-from mirage_client.tar import Tar
+from mirage.client.errors import DatasetError
+from mirage.client.record import Record
+from mirage.client.tar import Tar
 from tests.client.test_record import RECORD
 
 

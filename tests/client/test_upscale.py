@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mirage_client import AsyncClient, BadAnswer, Client, Refused, Unreachable, Upscaled
+from mirage.client import AsyncClient, BadAnswer, Client, Refused, Unreachable, Upscaled
 from tests.client.pictures.files import decoded, encoded, enlarged, files, pixels
 from tests.client.servers import Answer, Proxy
 

@@ -15,7 +15,7 @@ from mirage.bundle.store.release import read_release, release
 from mirage.training.data.sources.pictures import PictureSet
 from mirage.training.errors import DataError
 from mirage.training.retrain import Job, retrain
-from mirage.training.runs.checkpoint import load_upscaler, load_weights, save_weights
+from mirage.training.runs.checkpoint import load_picture_network, load_weights, save_weights
 from mirage.training.runs.initial_weights import name_of
 from mirage.training.runs.run_dir import Run
 from tests.bundles import Toy, publish_toy
@@ -129,12 +129,12 @@ def test_fine_tuning_starts_with_exactly_the_images_of_the_bundle(
     job = replace(job_of(tmp_path, data, seed=5, begun_from=name_of(bundle)), start=bundle)
     begun = Run(Path(retrain(job).run or ""))
     first, published = (
-        load_upscaler(path)
+        load_picture_network(path)
         for path in (begun.snapshots / "000000000.safetensors", bundle / "weights.safetensors")
     )
     text = (job.to / "2" / "README.md").read_text()
     assert "Training began with the weights of `toy@1`; its licence and credits hold." in text
     for case in load_bundle(bundle).golden.cases:
-        np.testing.assert_array_equal(first.enlarge(case.inputs["pictures"]), case.images)
-    for key, value in published.upscaler.state_dict().items():
-        assert torch.equal(value, first.upscaler.state_dict()[key])
+        np.testing.assert_array_equal(first.convert(case.inputs["pictures"]), case.images)
+    for key, value in published.network.state_dict().items():
+        assert torch.equal(value, first.network.state_dict()[key])

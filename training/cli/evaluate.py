@@ -14,10 +14,13 @@ from mirage.bundle.store.durable import atomic_write
 from mirage.training.cli.flags import (
     add_data_flags,
     add_picture_flags,
+    add_style_flags,
+    check_paths,
     data_options,
     read_splits,
 )
 from mirage.training.cli.restoration import evaluate_upscaler
+from mirage.training.cli.translation import evaluate_translator
 from mirage.training.data.dataset import Dataset
 from mirage.training.data.degradation import DEGRADATIONS
 from mirage.training.data.load import load_dataset
@@ -51,8 +54,9 @@ def add_commands(add: Add) -> None:
 def _add_evaluate(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(command=_evaluate)
     parser.add_argument("source", type=Path, metavar="RUN|BUNDLE")
-    _add_sizes(parser, required=True)
+    _add_sizes(parser)
     add_picture_flags(parser)
+    add_style_flags(parser)
     parser.add_argument(
         "--cas", action="store_true", help="also train classifiers; takes about an hour"
     )
@@ -88,8 +92,8 @@ def _degradations(text: str) -> tuple[str, ...]:
     return names
 
 
-def _add_sizes(parser: argparse._ActionsContainer, required: bool = False) -> None:
-    add_data_flags(parser, required, "the data that the model was trained on")
+def _add_sizes(parser: argparse._ActionsContainer) -> None:
+    add_data_flags(parser, False, "the data that the model was trained on")
     parser.add_argument("--fast", action="store_true", help="estimate from 12,000 images")
     parser.add_argument("--seeds", type=int, default=1, help="repetitions; 3 estimate the spread")
     parser.add_argument("--threads", type=int, help="CPU threads; default: chosen by torch")
@@ -125,6 +129,7 @@ def _evaluate(options: argparse.Namespace) -> Lines:
         raise UsageError(
             f"{options.source} is of task {task}; allowed are {', '.join(EVALUATIONS)}"
         )
+    check_paths(options, task)
     return EVALUATIONS[task](options)
 
 
@@ -156,6 +161,7 @@ def _evaluate_images(options: argparse.Namespace) -> Lines:
 EVALUATIONS: dict[str, Callable[[argparse.Namespace], Lines]] = {
     "generate": _evaluate_images,
     "upscale": evaluate_upscaler,
+    "translate": evaluate_translator,
 }
 
 

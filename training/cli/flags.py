@@ -14,6 +14,7 @@ from mirage.training.data.load import load_dataset, load_splits
 from mirage.training.data.options import AUTO, NONE, DataOptions, build_options, options_of
 from mirage.training.data.sources.huggingface import is_table
 from mirage.training.data.sources.pictures import PictureOptions, PictureSet, load_pictures
+from mirage.training.data.sources.styles import StyleSet, load_styles
 from mirage.training.errors import UsageError
 from mirage.training.presets import PRESETS
 from mirage.training.publish.model_card import ModelCard
@@ -125,7 +126,7 @@ def read_data(options: argparse.Namespace) -> Dataset:
     return load_dataset(options.data, options=data_options(options))
 
 
-def print_notes(data: Dataset | PictureSet) -> None:
+def print_notes(data: Dataset | PictureSet | StyleSet) -> None:
     """Print what was found in the data and decided, for people."""
     for note in data.notes:
         sys.stderr.write(f"note: {note}\n")
@@ -142,6 +143,13 @@ def add_picture_flags(parser: argparse.ArgumentParser) -> None:
         default=argparse.SUPPRESS,
         help="reduce pictures first, which removes JPEG artefacts; several add one copy for each",
     )
+
+
+def add_style_flags(parser: argparse.ArgumentParser) -> None:
+    """Add the flags of the two styles of a translation."""
+    group = parser.add_argument_group("what pictures are read, for --task translate")
+    for name, meaning in (("source", "pictures to translate"), ("target", "in the other style")):
+        group.add_argument(f"--{name}", dest=f"{name}_pictures", metavar="PATH", help=meaning)
 
 
 def _factors(text: str) -> tuple[int, ...]:
@@ -167,6 +175,17 @@ def read_pictures(options: argparse.Namespace, config: TrainConfig) -> PictureSe
     return load_pictures(options.data, picture_options(options), least, options.low)
 
 
+def read_styles(options: argparse.Namespace, config: TrainConfig) -> StyleSet:
+    """Load the pictures of both styles; raises DataError or UsageError."""
+    return load_styles(
+        options.source_pictures,
+        options.target_pictures,
+        picture_options(options),
+        config.crop,
+        config.paired,
+    )
+
+
 def read_splits(
     options: argparse.Namespace, recorded: dict[str, Any] | None = None
 ) -> tuple[Dataset, Dataset]:
@@ -174,8 +193,8 @@ def read_splits(
     return load_splits(options.data, data_options(options, recorded))
 
 
-GENERATE, UPSCALE = "generate", "upscale"
-FIRST_PRESETS = {GENERATE: "mnist", UPSCALE: "photo-x4"}
+GENERATE, UPSCALE, TRANSLATE = "generate", "upscale", "translate"
+FIRST_PRESETS = {GENERATE: "mnist", UPSCALE: "photo-x4", TRANSLATE: "translate-small"}
 """The default preset of each task."""
 MAX_CREDITS = 1_000_000
 CARD_FLAGS = (
@@ -189,8 +208,14 @@ CARD_FLAGS = (
 
 def add_recipe(parser: argparse.ArgumentParser) -> None:
     """Add the flags of a training configuration."""
-    add_data_flags(parser)
+    add_data_flags(parser, required=False)
     add_picture_flags(parser)
+    add_style_flags(parser)
+    parser.add_argument(
+        "--paired",
+        action="store_true",
+        help="for --task translate: each source has a twin of the same name in --target",
+    )
     parser.add_argument("--task", choices=sorted(FIRST_PRESETS), help="default: the preset's")
     parser.add_argument(
         "--preset",
@@ -224,8 +249,24 @@ def add_recipe(parser: argparse.ArgumentParser) -> None:
 def check_recipe(options: argparse.Namespace) -> None:
     """Raise UsageError for invalid flags before the data are read."""
     resolve_device(options.device)
+    task = GENERATE
     if preset_of(options) != AUTO_PRESET:
-        config_of(options, None)
+        task = config_of(options, None).task
+    check_paths(options, task)
+
+
+def check_paths(options: argparse.Namespace, task: str) -> None:
+    """Raise UsageError unless the paths of the task's data are given, and no others."""
+    flags = {
+        "--data": options.data,
+        "--source": options.source_pictures,
+        "--target": options.target_pictures,
+    }
+    needed = ("--source", "--target") if task == TRANSLATE else ("--data",)
+    for name, path in flags.items():
+        if (path is None) == (name in needed):
+            fault = "absent" if path is None else path
+            raise UsageError(f"{name} is {fault}; task {task} reads {' and '.join(needed)}")
 
 
 def preset_of(options: argparse.Namespace) -> str:
@@ -239,18 +280,19 @@ def read_recipe(options: argparse.Namespace) -> tuple[TrainConfig, Any]:
     Raises UsageError, if possible before the data are read, and DataError.
     """
     check_recipe(options)
-    if early := upscale_config(options):
-        return early, read_pictures(options, early)
+    if early := picture_config(options):
+        read = read_styles if early.task == TRANSLATE else read_pictures
+        return early, read(options, early)
     data = read_data(options)
     return config_of(options, data), data
 
 
-def upscale_config(options: argparse.Namespace) -> TrainConfig | None:
-    """The configuration of task `upscale`, which needs no data; None for other tasks."""
+def picture_config(options: argparse.Namespace) -> TrainConfig | None:
+    """The configuration of a task with pictures, which needs no data; None for `generate`."""
     if preset_of(options) == AUTO_PRESET:
         return None
     config = config_of(options, None)
-    return config if config.task == UPSCALE else None
+    return config if config.task != GENERATE else None
 
 
 def config_of(
@@ -268,6 +310,8 @@ def config_of(
     if options.start is not None:
         changes["begun_from"] = name_of(options.start)
         changes.setdefault("warm_start_kimg", 0)  # a warm start would overwrite the weights
+    if options.paired:
+        changes["paired"] = True
     for name in ("task", "scale"):
         if getattr(options, name) is not None:
             changes[name] = getattr(options, name)

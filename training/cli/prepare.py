@@ -1,4 +1,4 @@
-"""The commands `prepare-icons`, `prepare-avatars` and `prepare-credits`."""
+"""The commands `prepare-icons`, `prepare-avatars`, `prepare-styles` and `prepare-credits`."""
 
 import argparse
 from collections.abc import Callable, Iterator
@@ -7,6 +7,7 @@ from pathlib import Path
 from mirage.training.data.prepare.avatars import write_avatars
 from mirage.training.data.prepare.credits import write_credits
 from mirage.training.data.prepare.icons import write_icons
+from mirage.training.data.prepare.styles import write_styles
 from mirage.training.data.sources.image_folder import open_folder
 
 ENDING = """Get the packages with: npm pack openmoji @svgmoji/noto
@@ -14,11 +15,15 @@ OpenMoji is licensed under CC BY-SA 4.0, Noto under Apache-2.0."""
 AVATARS = """The archive contains PNG files named by code points, such as emoji_u1f468_1f3fb.png:
 the folder png/72 of https://github.com/googlefonts/noto-emoji, licensed under Apache-2.0."""
 
+STYLES = f"""{AVATARS}
+The other is made by: npm pack openmoji (CC BY-SA 4.0)."""
+
 
 def add_command(add: Callable[..., argparse.ArgumentParser]) -> None:
     """Add the parsers; `add` is the method `add_parser` of subparsers."""
     _add_icons(add)
     _add_avatars(add)
+    _add_styles(add)
     _add_credits(add)
 
 
@@ -41,6 +46,16 @@ def _add_avatars(add: Callable[..., argparse.ArgumentParser]) -> None:
     parser.add_argument("--size", type=int, default=32, help="side in pixels; default 32")
 
 
+def _add_styles(add: Callable[..., argparse.ArgumentParser]) -> None:
+    summary = "crop emoji of two styles to their content: Noto as source, OpenMoji as target"
+    parser = add("prepare-styles", help=summary, description=summary, epilog=STYLES)
+    parser.set_defaults(command=_prepare_styles)
+    parser.add_argument("noto", type=Path, metavar="NOTO-EMOJI.zip")
+    parser.add_argument("openmoji", type=Path, metavar="OPENMOJI.tgz")
+    parser.add_argument("--to", type=Path, required=True, metavar="FOLDER")
+    parser.add_argument("--size", type=int, default=48, help="side in pixels; default 48")
+
+
 def _add_credits(add: Callable[..., argparse.ArgumentParser]) -> None:
     summary = "list the authors of pictures from the copyright file of their Debian package"
     parser = add("prepare-credits", help=summary, description=summary)
@@ -58,6 +73,14 @@ def _prepare_icons(options: argparse.Namespace) -> Iterator[str]:
 def _prepare_avatars(options: argparse.Namespace) -> Iterator[str]:
     count = write_avatars(options.emoji, options.to, options.size)
     yield f"{count} persons of {options.size}x{options.size} in {options.to}"
+
+
+def _prepare_styles(options: argparse.Namespace) -> Iterator[str]:
+    source, target, both = write_styles(options.noto, options.openmoji, options.to, options.size)
+    yield (
+        f"{source} pictures of {options.size}x{options.size} in {options.to / 'source'}, {target} "
+        f"in {options.to / 'target'}; {both} code points are in both"
+    )
 
 
 def _prepare_credits(options: argparse.Namespace) -> Iterator[str]:

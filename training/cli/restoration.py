@@ -14,7 +14,7 @@ from mirage.training.cli.flags import picture_options
 from mirage.training.data.degradation import DEGRADATIONS
 from mirage.training.data.sources.pictures import Picture, PictureSet, load_pictures
 from mirage.training.errors import DataError, UsageError
-from mirage.training.evaluation.graph_upscaler import enlarger
+from mirage.training.evaluation.picture_graph import single_pictures
 from mirage.training.evaluation.restoration import (
     Enlarge,
     comparison_sheet,
@@ -24,7 +24,7 @@ from mirage.training.evaluation.restoration import (
     table,
     write_card,
 )
-from mirage.training.runs.checkpoint import load_upscaler
+from mirage.training.runs.checkpoint import load_picture_network
 from mirage.training.runs.initial_weights import is_bundle
 from mirage.training.runs.run_dir import Run
 
@@ -84,10 +84,10 @@ def evaluate_upscaler(options: argparse.Namespace) -> Iterator[str]:
 def _of_run(options: argparse.Namespace) -> _Upscaler:
     run = Run(options.source)
     config, sheet = run.read_config()
-    snapshot = load_upscaler(run.latest_snapshot())
+    snapshot = load_picture_network(run.latest_snapshot())
     return _Upscaler(
         name=f"{config.preset}, {snapshot.nimg / 1000:g} kimg",
-        enlarge=lambda low: snapshot.enlarge(low[None])[0],
+        enlarge=lambda low: snapshot.convert(low[None])[0],
         scale=snapshot.architecture.scale,
         degrade=config.degrade,
         data_fingerprint=sheet["fingerprint"],
@@ -103,7 +103,7 @@ def _of_bundle(options: argparse.Namespace) -> _Upscaler:
         raise UsageError(f"{options.source} is of task {manifest.task}, which has no pictures")
     return _Upscaler(
         name=f"{manifest.name}@{manifest.version}",
-        enlarge=enlarger(bundle.model, options.threads or 0),
+        enlarge=single_pictures(bundle.model, options.threads or 0),
         scale=manifest.pictures.scale,
         degrade=tuple(n for n in manifest.pictures.degradation.split(", ") if n in DEGRADATIONS),
         data_fingerprint=manifest.training.data_fingerprint,

@@ -16,7 +16,7 @@ from mirage.training.cli.flags import (
     print_notes,
     read_pictures,
     read_splits,
-    upscale_config,
+    picture_config,
 )
 from mirage.training.config import TrainConfig
 from mirage.training.data.dataset import Dataset, check_enough
@@ -98,7 +98,7 @@ def _read(
 ) -> tuple[TrainConfig, Dataset | PictureSet, Dataset | None]:
     """The configuration, the training data and the test split; None for pictures."""
     check_recipe(options)
-    if early := upscale_config(options):
+    if early := picture_config(options):
         pictures = read_pictures(options, early)
         print_notes(pictures)
         return early, pictures, None

@@ -15,13 +15,17 @@ from mirage.training.networks import (
     features,
     patch,
     projected,
+    resampled,
     residual,
     strided,
 )
 from mirage.training.networks.base import Architecture, Discriminator, Generator
-from mirage.training.networks.picture_architecture import PictureArchitecture
+from mirage.training.networks.picture_architecture import (
+    PictureArchitecture,
+    TranslatorArchitecture,
+)
 
-AnyArchitecture = Architecture | PictureArchitecture
+AnyArchitecture = Architecture | PictureArchitecture | TranslatorArchitecture
 
 Network = TypeVar("Network", bound=nn.Module)
 
@@ -33,7 +37,8 @@ class Family:
     Task `generate`: the generator maps latents float32 [N, latent_dim] and labels int64 [N] or None
     to images float32 [N, C, H, W], nominally in [-1, 1]; the discriminator maps images and labels
     to logits [N]. Task `upscale`: pictures [N, C, H, W] -> [N, C, s * H, s * W]; pairs of enlarged
-    pictures -> maps of logits. guide: the trained network, if any, whose features the discriminator
+    pictures -> maps of logits. Task `translate`: pictures -> pictures of the same size, and maps of
+    logits. guide: the trained network, if any, whose features the discriminator
     sees, for model cards.
     """
 
@@ -50,6 +55,7 @@ FAMILIES = {
     "direct": Family(direct.Generator, strided.Discriminator),
     "projected": Family(direct.Generator, projected.Discriminator, guide=features.ORIGIN),
     "compact": Family(compact.Upscaler, patch.Discriminator, "upscale"),
+    "resampled": Family(resampled.Translator, patch.Discriminator, "translate"),
 }
 
 
@@ -81,6 +87,7 @@ __all__ = [
     "Family",
     "Generator",
     "PictureArchitecture",
+    "TranslatorArchitecture",
     "channels_last",
     "families_of",
     "read_architecture",

@@ -33,7 +33,7 @@ class ModelKind:
 def kind_of_data(config: TrainConfig, data: dict[str, Any]) -> ModelKind:
     """The kind of a run's model; data: the run's data sheet."""
     if config.task != "generate":
-        return ModelKind(config.task, data["options"]["channels"], scale=config.scale)
+        return ModelKind(config.task, data["options"]["channels"], scale=config.enlargement)
     height, width, channels = data["shape"]
     return ModelKind(config.task, channels, (height, width), tuple(data["classes"]))
 

@@ -24,8 +24,10 @@ from mirage.training.networks.families import (
     FAMILIES,
     AnyArchitecture,
     PictureArchitecture,
+    TranslatorArchitecture,
     read_architecture,
 )
+from mirage.training.networks.resampled import Translator
 
 KEPT = 2
 DAMAGED = ".damaged"
@@ -156,15 +158,15 @@ class ServedGenerator(nn.Module):
         return to_pixels(self.generator(latents, labels), self.generator.transparency)
 
 
-class ServedUpscaler(nn.Module):
-    """The exported upscaler: pictures uint8 [N, H, W, C] -> uint8 [N, s * H, s * W, C]."""
+class ServedPictures(nn.Module):
+    """The exported network: pictures uint8 [N, H, W, C] -> uint8 [N, s * H, s * W, C]."""
 
-    def __init__(self, upscaler: nn.Module) -> None:
+    def __init__(self, network: nn.Module) -> None:
         super().__init__()
-        self.upscaler = upscaler
+        self.network = network
 
     def forward(self, pictures: Tensor) -> Tensor:
-        return to_grey_levels(self.upscaler(pictures.permute(0, 3, 1, 2) / 127.5 - 1))
+        return to_grey_levels(self.network(pictures.permute(0, 3, 1, 2) / 127.5 - 1))
 
 
 @dataclass(frozen=True)
@@ -185,29 +187,29 @@ class Snapshot:
 
 
 @dataclass(frozen=True)
-class UpscalerSnapshot:
-    """A snapshot of a run of task `upscale`."""
+class PictureSnapshot:
+    """A snapshot of a run of a task with pictures."""
 
     path: Path
-    architecture: PictureArchitecture
-    upscaler: Upscaler
+    architecture: PictureArchitecture | TranslatorArchitecture
+    network: Upscaler | Translator
     nimg: int
 
     @torch.inference_mode()
-    def enlarge(self, pictures: np.ndarray) -> np.ndarray:
-        """Enlarge uint8 [N, H, W, C] to uint8 [N, s * H, s * W, C], with PyTorch."""
-        images = ServedUpscaler(self.upscaler)(torch.from_numpy(pictures.copy()))
+    def convert(self, pictures: np.ndarray) -> np.ndarray:
+        """Convert uint8 [N, H, W, C] to uint8 [N, s * H, s * W, C], with PyTorch."""
+        images = ServedPictures(self.network)(torch.from_numpy(pictures.copy()))
         return np.ascontiguousarray(images.numpy())
 
 
-def load_upscaler(path: Path) -> UpscalerSnapshot:
-    """Load the averaged upscaler of a file by `save_weights`; raises DataError."""
+def load_picture_network(path: Path) -> PictureSnapshot:
+    """Load the averaged network of a file by `save_weights`; raises DataError."""
     architecture, state, header = load_weights(path, "generator")
-    if not isinstance(architecture, PictureArchitecture):
+    if isinstance(architecture, Architecture):
         raise DataError(f"{path.name} is of family {architecture.family}, which takes no pictures")
-    upscaler = Upscaler(architecture)
-    upscaler.load_state_dict(state)
-    return UpscalerSnapshot(path, architecture, upscaler.eval(), int(header["nimg"]))
+    network = cast(Upscaler | Translator, FAMILIES[architecture.family].generator(architecture))
+    network.load_state_dict(state)
+    return PictureSnapshot(path, architecture, network.eval(), int(header["nimg"]))
 
 
 def load_snapshot(path: Path) -> Snapshot:

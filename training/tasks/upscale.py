@@ -21,7 +21,8 @@ from mirage.training.data.sources.pixels import contact_sheet, to_float, to_grey
 from mirage.training.errors import UsageError, explain
 from mirage.training.networks.families import PictureArchitecture
 from mirage.training.optim.fidelity import CONTENT_LOSSES, luma, psnr
-from mirage.training.optim.losses import LOSSES, gradient_penalty
+from mirage.training.optim.losses import LOSSES
+from mirage.training.tasks.patch_game import discriminator_loss
 from mirage.training.tasks.randomness import Stream, random_stream
 from mirage.training.tasks.task import Move, Statistics, Task, moved, precision
 
@@ -124,17 +125,10 @@ class Rules:
         """Real and enlarged pictures of the same places; R1 and R2 of each logit's own gradient."""
         with torch.no_grad():
             fakes = self._enlarged(batch.low)
-        images = torch.cat([batch.high, fakes]).requires_grad_(gamma > 0)
-        logits = self._judged(images, batch.low.repeat(2, 1, 1, 1))
-        real, fake = logits.chunk(2)
-        loss = self.loss.discriminator(real, fake)
-        statistics = {"d_loss": loss.detach(), "margin": (real - fake).mean().detach()}
-        if gamma > 0:
-            each = gradient_penalty(images, logits) / logits[0].numel()
-            r1, r2 = (part.mean() for part in each.chunk(2))
-            loss = loss + gamma / 2 * (r1 + r2)
-            statistics |= {"r1": r1.detach(), "r2": r2.detach()}
-        return loss, statistics
+        low = batch.low.repeat(2, 1, 1, 1)
+        return discriminator_loss(
+            self.loss, lambda images: self._judged(images, low), batch.high, fakes, gamma
+        )
 
     def _both(self, batch: Batch, share: float) -> tuple[Tensor, Statistics]:
         """Content, and the game with its gradient at the picture at `share` of the content's."""

@@ -186,7 +186,9 @@ def _query_value(name: str, text: str) -> object:
 
 
 def _amounts(text: str) -> dict[str, float]:
-    """`0:1.5,3:-2` as a mapping; raises InvalidValue, in time that grows with the text alone."""
+    """`0:1.5,smile:-2` as a mapping, in time that grows with the text alone; raises
+    InvalidValue.
+    """
     if text.count(",") >= MAX_DIRECTIONS:
         raise InvalidValue.of(
             "directions",
@@ -199,8 +201,8 @@ def _amounts(text: str) -> dict[str, float]:
         if number is None or index in amounts:
             raise InvalidValue.of(
                 "directions",
-                f"directions are {text!r:.100}; a query has index:amount for each, once, with"
-                " commas between, such as 0:1.5,3:-2",
+                f"directions are {text!r:.100}; a query has index:amount for each, or"
+                " name:amount, once, with commas between, such as 0:1.5,smile:-2",
             )
         amounts[index] = number
     return amounts

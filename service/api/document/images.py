@@ -44,7 +44,8 @@ def describe_images(settings: Settings) -> APIRouter:
         summary="Make images",
         description=(
             "An image is determined by model version, seed, index, label, truncation and"
-            " directions: its latent is z' = truncation·z + Σ aₖ·vₖ, in float32, by index. Latents"
+            " directions: its latent is z' = truncation·z + Σ aₖ·vₖ, in float32, by index, then by"
+            " name. Latents"
             " may also be the body itself, as .npy or as bare little-endian float32, of up to"
             f" {settings.body_bytes} bytes where JSON may have {settings.json_bytes}; the other"
             " fields are then query parameters, which a JSON body excludes. The answer follows"

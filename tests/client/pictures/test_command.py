@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from mirage_client.__main__ import main
-from mirage_client.lock import lock_folder
+from mirage.client.__main__ import main
+from mirage.client.lock import lock_folder
 from tests.client.ended import KILLED_BEFORE_A_RENAME, ended
 from tests.client.pictures.files import decoded, encoded, files, pixels, write
 from tests.client.servers import Answer, Proxy
@@ -21,8 +21,8 @@ BROKEN = Answer(200, {"x-model": "larger@1", "x-scale": "2"}, encoded(pixels(2, 
 # The service cannot be imported.
 WITHOUT_THE_SERVICE = """
 import sys
-sys.modules["mirage"] = None
-from mirage_client.__main__ import main
+sys.modules["mirage.service"] = None
+from mirage.client.__main__ import main
 sys.exit(main(sys.argv[1:]))
 """
 
@@ -192,7 +192,10 @@ def test_names_the_package_that_is_missing(photos: Path, tmp_path: Path) -> None
     arguments = ["upscale", str(photos), "-o", str(tmp_path / "large")]
     result = subprocess.run([*command, *arguments], capture_output=True, text=True, check=False)
     assert result.returncode == 1
-    assert "run pip install 'mirage-gan[cpu]', or name a server with --url" in result.stderr
+    assert (
+        "run pip install -e '.[cpu]' in a checkout of Mirage, or name a server with --url"
+        in result.stderr
+    )
 
 
 def test_fails_at_once_without_a_server_at_the_url(

@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from mirage_client.errors import PictureError
-from mirage_client.pictures.folder import Job, find_conflicts, find_jobs
+from mirage.client.errors import PictureError
+from mirage.client.pictures.folder import Job, find_conflicts, find_jobs
 from tests.client.pictures.files import encoded, pixels, write
 
 

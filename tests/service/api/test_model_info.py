@@ -151,8 +151,8 @@ def test_a_model_is_described_with_all_that_its_bytes_depend_on(client_of: Clien
     assert version["scores"]["frechet"]["floor"] == 0.5
     assert version["training"]["preset"] == "toy"
     assert version["directions"] == [
-        {"index": 0, "strength": 0.5},
-        {"index": 1, "strength": 0.25},
+        {"index": 0, "name": None, "strength": 0.5},
+        {"index": 1, "name": None, "strength": 0.25},
     ]
     assert not version["samples"]
     assert version["card"]
@@ -162,7 +162,7 @@ def test_a_model_tells_the_limits_of_requests(client_of: ClientOf) -> None:
     limits = client_of(images_per_request=12, deadline_s=5.0).get("/models/toy").json()["limits"]
     assert (limits["images_per_request"], limits["deadline_s"]) == (12, 5)
     assert (limits["body_bytes"], limits["json_bytes"]) == (2**23, 2**20)
-    assert (limits["latent_bound"], limits["direction_bound"]) == (100, 20)
+    assert (limits["latent_bound"], limits["direction_bound"]) == (100, 10)
 
 
 def test_versions_that_were_asked_for_are_described_too(client_of: ClientOf) -> None:

@@ -8,26 +8,16 @@ import pytest
 from starlette.testclient import TestClient
 
 from mirage.bundle.format.latents import draw_latents
-from mirage.bundle.format.manifest import Direction, Manifest
-from mirage.bundle.format.verify import load_bundle, read_manifest
+from mirage.bundle.format.manifest import Manifest
+from mirage.bundle.format.verify import load_bundle
 from mirage.service.errors import InvalidValue, LimitExceeded
 from mirage.service.settings import Settings
-from mirage.service.tasks.generate import GenerateInput, GenerateJob, build_job, move_latents
+from mirage.service.tasks.generate import GenerateInput, GenerateJob, build_job
 from mirage.service.tasks.requests import GenerateRequest
 from tests.bundles import Toy
 from tests.service.helpers.requests import OCTETS, pixels, post, problem
 
 LATENTS = draw_latents(7, 0, 3, 5)[0]
-
-
-def test_directions_are_added_in_float32_by_increasing_index(models_root: Path) -> None:
-    vectors = [np.array(v, np.float32) for v in ([0.6, 0.8, 0, 0, 0], [0.8, 0, -0.6, 0, 0])]
-    directions = tuple(Direction(vector=tuple(v.tolist()), strength=0.1) for v in vectors)
-    manifest = read_manifest(models_root / "toy/1").model_copy(update={"directions": directions})
-    moved = move_latents(LATENTS, {"1": -2.5, "0": 0.1}, manifest)
-    expected = (LATENTS + np.float32(0.1) * vectors[0]) + np.float32(-2.5) * vectors[1]
-    assert moved.dtype == np.float32
-    np.testing.assert_array_equal(moved, expected)
 
 
 @pytest.mark.parametrize("directions", [None, {}, {"0": 0}, {"0": 0.0, "1": -0.0}])
@@ -63,7 +53,7 @@ def test_the_error_of_an_unknown_direction_lists_the_allowed_ones(client: TestCl
 
 
 @pytest.mark.parametrize(
-    "directions", [{"0": 20.5}, {"0": "1"}, {"0": True}, {"-1": 1}, {"00": 1}, {"x": 1}, [1], 1]
+    "directions", [{"0": 10.5}, {"0": "1"}, {"0": True}, {"-1": 1}, {"00": 1}, {"x": 1}, [1], 1]
 )
 def test_an_invalid_amount_or_index_is_rejected(client: TestClient, directions: object) -> None:
     found = problem(post(client, directions=directions), 422, "invalid-value")

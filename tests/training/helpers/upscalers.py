@@ -6,8 +6,8 @@ from typing import Any
 from mirage.training.config import TrainConfig, build_config
 from mirage.training.data.sources.pictures import PictureSet
 from mirage.training.publish.model_card import ModelCard
-from mirage.training.publish.upscale.publish import publish_upscaler
-from mirage.training.runs.checkpoint import load_upscaler
+from mirage.training.publish.pictures.publish import publish_pictures
+from mirage.training.runs.checkpoint import load_picture_network
 from mirage.training.runs.loop import train
 from mirage.training.runs.run_dir import Run
 from tests.training.drawings import TINY_UPSCALE, drawings
@@ -31,5 +31,5 @@ def trained_run(folder: Path, data: PictureSet, **changes: Any) -> Run:
 def publish_run(run: Run, to: Path, card: ModelCard | None = None) -> Path:
     """Its last snapshot as the next version of the model folder `to`."""
     config, data = run.read_config()
-    snapshot = load_upscaler(run.latest_snapshot())
-    return publish_upscaler(snapshot, config, data, to, card or ModelCard())
+    snapshot = load_picture_network(run.latest_snapshot())
+    return publish_pictures(snapshot, config, data, to, card or ModelCard())

@@ -7,7 +7,7 @@ from mirage.training.data.degradation import enlarge
 from mirage.training.data.sources.pixels import to_float
 from mirage.training.networks.compact import Upscaler
 from mirage.training.networks.families import FAMILIES, PictureArchitecture, read_architecture
-from mirage.training.runs.checkpoint import ServedUpscaler
+from mirage.training.runs.checkpoint import ServedPictures
 from tests.training.drawings import drawing
 
 
@@ -26,7 +26,7 @@ def trained_like(**changes: object) -> Upscaler:
 
 @torch.inference_mode()
 def served(network: Upscaler, pictures: np.ndarray) -> np.ndarray:
-    return ServedUpscaler(network)(torch.from_numpy(pictures.copy())).numpy()
+    return ServedPictures(network)(torch.from_numpy(pictures.copy())).numpy()
 
 
 @pytest.mark.parametrize("scale", [2, 3, 4])

@@ -11,7 +11,7 @@ from mirage.training.config import TrainConfig, build_config
 from mirage.training.data.sources.pictures import PictureSet
 from mirage.training.errors import UsageError
 from mirage.training.runs.batches import BatchLoader
-from mirage.training.runs.checkpoint import load_latest, load_upscaler
+from mirage.training.runs.checkpoint import load_latest, load_picture_network
 from mirage.training.runs.loop import train
 from mirage.training.runs.run_dir import Run
 from mirage.training.runs.state import TrainState
@@ -170,8 +170,8 @@ def low_and_high(config: TrainConfig, data: PictureSet) -> tuple[np.ndarray, np.
 
 def test_a_snapshot_enlarges_pictures_of_any_size(data: PictureSet, tmp_path: Path) -> None:
     run = train(config_of(kimg=0.016), data, tmp_path / "run", threads=1)
-    snapshot = load_upscaler(run.latest_snapshot())
-    made = snapshot.enlarge(np.zeros((2, 5, 9, 3), np.uint8))
+    snapshot = load_picture_network(run.latest_snapshot())
+    made = snapshot.convert(np.zeros((2, 5, 9, 3), np.uint8))
     assert made.shape == (2, 10, 18, 3)
 
 
@@ -179,9 +179,9 @@ def test_a_run_can_start_with_the_weights_of_another(data: PictureSet, tmp_path:
     first = train(config_of(), data, tmp_path / "first", threads=1)
     config = config_of(kimg=0.004, discriminator_widths=[4])
     second = train(config, data, tmp_path / "second", threads=1, start=first.path)
-    begun = load_upscaler(second.snapshot_path(0))
-    learnt = load_upscaler(first.latest_snapshot())
-    assert torch.equal(weights(begun.upscaler), weights(learnt.upscaler))
+    begun = load_picture_network(second.snapshot_path(0))
+    learnt = load_picture_network(first.latest_snapshot())
+    assert torch.equal(weights(begun.network), weights(learnt.network))
 
 
 def test_rejects_initial_weights_of_other_sizes(data: PictureSet, tmp_path: Path) -> None:

@@ -48,7 +48,9 @@ def write_icons(openmoji: Path, noto: Path | None, folder: Path, size: int) -> i
     rendered, or the renderer is missing.
     """
     groups = read_groups(openmoji)
-    icons = list(_openmoji(openmoji, groups))
+    icons = [
+        Icon(f"openmoji/{groups[code]}/{code}.png", svg) for code, svg in openmoji_icons(openmoji)
+    ]
     if noto is not None:
         icons += _noto(noto, groups)
     draw_all(icons, folder, size)
@@ -88,13 +90,15 @@ def read_groups(openmoji: Path) -> dict[str, str]:
     return {entry["hexcode"]: entry["subgroups"] for entry in entries if not entry["skintone"]}
 
 
-def _openmoji(package: Path, groups: dict[str, str]) -> Iterator[Icon]:
+def openmoji_icons(package: Path) -> Iterator[tuple[str, bytes]]:
+    """Code points and SVG of each coloured OpenMoji icon, without skin-tone variants."""
+    codes = read_groups(package)
     with tarfile.open(package) as archive:
         for member in archive:
             code = member.name.removeprefix(DRAWN).removesuffix(".svg")
             file = archive.extractfile(member) if member.isfile() else None
-            if member.name.startswith(DRAWN) and code in groups and file:
-                yield Icon(f"openmoji/{groups[code]}/{code}.png", file.read())
+            if member.name.startswith(DRAWN) and code in codes and file:
+                yield code, file.read()
 
 
 def _noto(package: Path, groups: dict[str, str]) -> Iterator[Icon]:
@@ -119,16 +123,21 @@ def _plain(code: str) -> str:
     return "-".join(part for part in code.split("-") if part != VARIATION)
 
 
-def _credits(openmoji: Path, noto: Path | None) -> str:
-    """Markdown with the licences, and every author of OpenMoji with the number of icons."""
-    entries = json.loads(_member(openmoji, NAMES))
+def openmoji_credits(package: Path) -> str:
+    """A Markdown paragraph with the licence, and every author with the number of icons."""
+    entries = json.loads(_member(package, NAMES))
     authors = Counter(e["openmoji_author"].strip() for e in entries if not e["skintone"])
     listed = ", ".join(f"{name} ({count})" for name, count in sorted(authors.items()))
-    paragraphs = [
-        f"Icons of [OpenMoji](https://openmoji.org) {_version(openmoji)}, "
+    return (
+        f"Icons of [OpenMoji](https://openmoji.org) {_version(package)}, "
         "[CC BY-SA 4.0](https://creativecommons.org/licenses/by-sa/4.0/), drawn as pixels. "
         f"Their authors, with the number of icons: {listed}."
-    ]
+    )
+
+
+def _credits(openmoji: Path, noto: Path | None) -> str:
+    """Markdown with the licences and the authors of all icons."""
+    paragraphs = [openmoji_credits(openmoji)]
     if noto is not None:
         paragraphs.append(
             "Icons of [Noto Emoji](https://github.com/googlefonts/noto-emoji) by Google, "

@@ -93,18 +93,25 @@ class PictureSet:
 
 
 def load_pictures(
-    data: str, options: PictureOptions, least: tuple[int, int], low: str | None = None
+    data: str,
+    options: PictureOptions,
+    least: tuple[int, int],
+    low: str | None = None,
+    by_name: bool = False,
 ) -> PictureSet:
     """Read all pictures into memory and hold some out.
 
     least: sides of a crop in the low and in the high resolution, in pixels. low: a folder with the
-    same pictures under the same names at exactly 1/scale of the size. Raises DataError if pictures
+    same pictures under the same names at exactly 1/scale of the size. by_name: pictures without a
+    folder are held out by a hash of their name rather than of their content. Raises DataError if pictures
     cannot be read, are smaller than a crop, or have no low-resolution counterpart.
     """
     source = open_source(data, "train", NONE, options.split)
     twins = _twins(open_source(low, "train", NONE, options.split), source) if low else None
     with ThreadPoolExecutor(cpu_count()) as pool:
-        read = pool.map(lambda place: _read(source, place, options, twins), range(len(source)))
+        read = pool.map(
+            lambda place: _read(source, place, options, twins, by_name), range(len(source))
+        )
         bar = tqdm(read, total=len(source), desc="reading", unit="picture")
         pictures = [picture for several in bar for picture in several]
     _check_room(source, pictures)
@@ -133,12 +140,14 @@ def _read(
     place: int,
     options: PictureOptions,
     twins: dict[str, tuple[Source, int]] | None,
+    by_name: bool,
 ) -> list[Picture]:
     """Read one picture at each shrink factor."""
     name, picture = source.names[place], _open(source, place)
     twin = twins[_stem(name)] if twins else None
     low = _pixels(_open(*twin), options.channels, 1) if twin else None
-    group = PurePosixPath(name).parent.name or hashlib.sha256(picture.tobytes()).hexdigest()
+    own = _stem(name) if by_name else hashlib.sha256(picture.tobytes()).hexdigest()
+    group = PurePosixPath(name).parent.name or own
     return [
         Picture(
             name if number == 0 else f"{name} / {shrink}",

@@ -1,0 +1,61 @@
+"""The parameters of a call to enlarge a picture."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, TypedDict
+
+PictureFile = bytes | str | os.PathLike[str] | BinaryIO  # contents, path, or open file
+
+
+class UpscaleOptions(TypedDict, total=False):
+    """Options of `upscale` and `upscale_to_file`; None uses the server's default.
+
+    - `scale`: 1 < s ≤ the model's scale, which is the default.
+    - `model`, `version`: default: the server's default upscaler and its released version.
+    """
+
+    scale: float | None
+    model: str | None
+    version: int | None
+
+
+@dataclass(frozen=True)
+class UpscaleCall:
+    """A call to enlarge a picture, the bytes of a PNG, JPEG or WebP file."""
+
+    picture: bytes
+    scale: float | None
+    model: str | None
+    version: int | None
+
+    def query(self) -> dict[str, str]:
+        """The query of the request."""
+        scale = None if self.scale is None else f"{self.scale:g}"
+        fields = {"scale": scale, "model": self.model, "version": self.version}
+        return {name: str(value) for name, value in fields.items() if value is not None}
+
+
+def make_upscale_call(picture: PictureFile, options: UpscaleOptions) -> UpscaleCall:
+    """Read the picture and build a call; the server checks the values.
+
+    Raises TypeError for an unknown option, and OSError if the picture cannot be read.
+    """
+    if unknown := options.keys() - UpscaleOptions.__annotations__.keys():
+        allowed = ", ".join(UpscaleOptions.__annotations__)
+        raise TypeError(f"{min(unknown)} is not an option; allowed are {allowed}")
+    return UpscaleCall(
+        picture=contents_of(picture),
+        scale=options.get("scale"),
+        model=options.get("model"),
+        version=options.get("version"),
+    )
+
+
+def contents_of(picture: PictureFile) -> bytes:
+    """The bytes of a picture; raises OSError if it cannot be read."""
+    if isinstance(picture, bytes):
+        return picture
+    if isinstance(picture, str | os.PathLike):
+        return Path(picture).read_bytes()
+    return picture.read()

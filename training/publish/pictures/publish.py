@@ -1,0 +1,103 @@
+"""A run's upscaler becomes the next version of a model; so does that of a published bundle."""
+
+import io
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from mirage.bundle.format.manifest import Description
+from mirage.bundle.format.verify import load_bundle, read_file
+from mirage.training.config import TrainConfig
+from mirage.training.evaluation.restoration import read_cards, restoration_file
+from mirage.training.publish.bundle_contents import CARD, BundleContents, publish_contents, retitled
+from mirage.training.publish.model_card import ModelCard
+from mirage.training.publish.onnx_graph import GOLDEN_TOLERANCE, OPSET
+from mirage.training.publish.pictures.card import upscaler_card
+from mirage.training.publish.pictures.export import (
+    check_picture_graph,
+    describe_picture_network,
+    export_picture_network,
+    make_golden,
+)
+from mirage.training.publish.pictures.scores import manifest_scores, own_set
+from mirage.training.runs.checkpoint import PictureSnapshot, load_picture_network
+from mirage.training.runs.run_dir import Run
+
+SAMPLES, WEIGHTS = "samples.png", "weights.safetensors"
+
+
+def publish_pictures(
+    snapshot: PictureSnapshot,
+    config: TrainConfig,
+    data: dict[str, Any],
+    to: Path,
+    card: ModelCard,
+    model: bytes | None = None,
+) -> Path:
+    """Export, check and publish a run's snapshot as the next version of the model folder `to`.
+
+    data: the run's data sheet. model: the graph, if it was exported before. Scores are those that
+    lie beside the snapshot: all of them stand in the model card, and in the manifest those of the
+    largest set that was held out of the data, if possible degraded as in training, whose sheet
+    becomes the samples. Other pictures are never shown. Answers as `publish_contents`. Raises
+    ExportError when the graph does not make PyTorch's images, whole and in tiles, and BundleError
+    when the store refuses it.
+    """
+    cards = read_cards(snapshot.path)
+    own = own_set(cards, data["fingerprint"], config.degrade)
+    scores = manifest_scores(cards[own]) if own else {}
+    description = describe_picture_network(snapshot, config, data, scores)
+    text = partial(
+        upscaler_card,
+        description=description,
+        card=card,
+        scores=cards,
+        begun_from=config.begun_from,
+    )
+    samples = _samples(snapshot, own)
+    return _publish(
+        snapshot, model or export_picture_network(snapshot), description, to, text, samples
+    )
+
+
+def republish_pictures(bundle: Path, to: Path) -> Path:
+    """Export, check and publish the weights of a bundle as the next version of the folder `to`.
+
+    Training, scores, samples and the model card, but for its title, are the bundle's. Answers and
+    raises as `publish_pictures`, and BundleError for a bundle that does not verify, DataError for
+    one without weights.
+    """
+    manifest = load_bundle(bundle).manifest
+    snapshot = load_picture_network(bundle / WEIGHTS)
+    news = {"opset": OPSET, "golden_tolerance": GOLDEN_TOLERANCE}
+    description = manifest.description.model_copy(update=news)
+    text = partial(retitled, read_file(bundle, manifest, CARD).decode(), manifest)
+    samples = io.BytesIO(read_file(bundle, manifest, SAMPLES))
+    return _publish(snapshot, export_picture_network(snapshot), description, to, text, samples)
+
+
+def _publish(
+    snapshot: PictureSnapshot,
+    model: bytes,
+    description: Description,
+    to: Path,
+    card: Callable[[str, int], str],
+    samples: Path | io.BytesIO,
+) -> Path:
+    golden = make_golden(snapshot)
+    if description.pictures:
+        check_picture_graph(model, golden, description.pictures)
+    sheets = {SAMPLES: np.asarray(Image.open(samples))}
+    contents = BundleContents(model, description, golden, snapshot.path, card, lambda: sheets)
+    return publish_contents(contents, to)
+
+
+def _samples(snapshot: PictureSnapshot, own: str | None) -> Path:
+    """The sheet of the set that was held out, else the sample grid that the run has drawn."""
+    if own and (sheet := restoration_file(snapshot.path, own).with_suffix(".png")).exists():
+        return sheet
+    return Run(snapshot.path.parents[1]).grid_path(snapshot.nimg)
