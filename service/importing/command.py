@@ -84,7 +84,7 @@ def run(options: argparse.Namespace) -> int:
         print(f"note: {note}", file=sys.stderr)
     name, version = imported.path.parent.name, imported.path.name
     print(f"{name}@{version}: imported and verified")
-    print(f"release it: python -m bundle release {name} {version} --models {options.to.parent}")
+    print(f"release it: mirage bundle release {name} {version} --models {options.to.parent}")
     return DONE
 
 
