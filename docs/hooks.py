@@ -17,8 +17,11 @@ ROOT = Path(__file__).parent.parent
 HOME = {"README.md": "docs/index.md", "docs/README.md": "docs/index.md"}
 """Pages of the repository that another page of the site stands for."""
 LINK = re.compile(r"(\]\()([^)#\s:]+)((?:#[^)\s]*)?\))")
-FOREIGN = re.compile(r"""<(?:script|img|iframe|link(?=[^>]*\brel=["']?(?:stylesheet|preload|icon)))
-    [^>]*\b(?:src|href)=["']?(?:https?:)?//[^\s"'>]+""", re.VERBOSE)
+FOREIGN = re.compile(
+    r"""<(?:script|img|iframe|link(?=[^>]*\brel=["']?(?:stylesheet|preload|icon)))
+    [^>]*\b(?:src|href)=["']?(?:https?:)?//[^\s"'>]+""",
+    re.VERBOSE,
+)
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:

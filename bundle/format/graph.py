@@ -1,4 +1,4 @@
-"""Verification of `model.onnx`: versions, operators, constants, interface and sizes."""
+"""Verification of the ONNX graphs: versions, operators, constants, interface and sizes."""
 
 import math
 from collections.abc import Iterable
@@ -7,7 +7,7 @@ import onnx
 from onnx import GraphProto, ModelProto, TensorProto, ValueInfoProto, helper
 
 from mirage.bundle.errors import BundleError
-from mirage.bundle.format.interface import DType, Tensor
+from mirage.bundle.format.interface import ENCODER, DType, Tensor
 from mirage.bundle.format.limits import Limits
 from mirage.bundle.format.manifest import Manifest
 from mirage.bundle.format.wire import check_wire
@@ -43,14 +43,42 @@ Interface = dict[str, tuple[int, tuple[int | None, ...]]]
 
 def check_graph(model: bytes, manifest: Manifest, limits: Limits) -> None:
     """Raise BundleError `graph_…` unless a serialized model is allowed and fits its manifest."""
+    inputs, outputs = _interface(manifest.inputs), _interface(manifest.outputs)
+    proto = _checked(model, manifest, inputs, outputs, limits)
+    _fix_sides(proto.graph, manifest)
+    _check_values(_inferred(_without_weights(proto)), limits.value_elements)
+
+
+def check_encoder(encoder: bytes, manifest: Manifest, limits: Limits) -> None:
+    """As `check_graph`, for the serialized graph that estimates latents and class of pictures.
+
+    Its input is `pictures` uint8 `[N, height, width, channels]`, its outputs are `latents` float32
+    `[N, latent_dim]` and, of conditional models, `logits` float32 `[N, classes]`.
+    """
+    image, number = manifest.image, TensorProto.FLOAT
+    sides = (image.height, image.width, image.channels)
+    outputs: Interface = {"latents": (number, (None, manifest.latent_dim))}
+    if manifest.num_classes:
+        outputs["logits"] = (number, (None, manifest.num_classes))
+    try:
+        inputs: Interface = {"pictures": (TensorProto.UINT8, (None, *sides))}
+        proto = _checked(encoder, manifest, inputs, outputs, limits)
+        _check_values(_inferred(_without_weights(proto)), limits.value_elements)
+    except BundleError as error:
+        raise BundleError(error.reason, str(error).replace("model.onnx", ENCODER)) from None
+
+
+def _checked(
+    model: bytes, manifest: Manifest, inputs: Interface, outputs: Interface, limits: Limits
+) -> ModelProto:
+    """Parse a model after all checks but those of the sizes of intermediate values."""
     check_wire(model, limits.graph_fields)
     proto = _parse(model)
     _check_versions(proto, manifest.opset)
     _check_operators(proto.graph)
     _check_constants(_constants(proto.graph))
-    _check_interface(proto.graph, manifest)
-    _fix_sides(proto.graph, manifest)
-    _check_values(_inferred(_without_weights(proto)), limits.value_elements)
+    _check_interface(proto.graph, inputs, outputs)
+    return proto
 
 
 def _parse(model: bytes) -> ModelProto:
@@ -122,8 +150,7 @@ def _check_constants(constants: Iterable[TensorProto]) -> None:
             )
 
 
-def _check_interface(graph: GraphProto, manifest: Manifest) -> None:
-    inputs, outputs = _interface(manifest.inputs), _interface(manifest.outputs)
+def _check_interface(graph: GraphProto, inputs: Interface, outputs: Interface) -> None:
     _check_ends("inputs", graph.input, inputs)
     _check_ends("outputs", graph.output, outputs)
     fixed = {tensor.name for tensor in graph.initializer} & set(inputs)

@@ -1,11 +1,11 @@
-"""The command line: `generate`, `draw`, `upscale` and `models`."""
+"""The command line: `generate`, `draw`, `upscale`, `edit` and `models`."""
 
 import argparse
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 
-from . import dataset_command
+from . import dataset_command, edit_command
 from .base import DEFAULT_URL
 from .client import Client
 from .errors import Locked, MirageError, MissingPackage, Unreachable
@@ -45,6 +45,7 @@ def add_commands(add: Callable[..., argparse.ArgumentParser]) -> None:
         add("draw", help="write a dataset without a server; run again to continue")
     )
     _add_upscale(add("upscale", help="enlarge pictures; run again to continue"))
+    edit_command.add_edit(add("edit", help="edit a picture with a model of a server"))
     _add_models(add("models", help="list the models of the server"))
 
 

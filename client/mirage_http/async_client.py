@@ -11,11 +11,13 @@ from typing import Self, TypeVar, Unpack
 import httpx
 
 from .base import BaseClient, http_request, restart
+from .edit_call import EditOptions, make_edit_call
 from .exchange import (
     Exchange,
     Outcome,
     Request,
     describe_model,
+    edit_picture,
     generate_images,
     interpolate_frames,
     interpolate_to_file,
@@ -25,6 +27,7 @@ from .exchange import (
 )
 from .generate_call import GenerateCall, Options, make_call
 from .image import (
+    EditedPicture,
     GeneratedImage,
     Interpolated,
     InterpolatedFrame,
@@ -74,6 +77,11 @@ class AsyncClient(BaseClient):
         call = await asyncio.to_thread(make_upscale_call, picture, options)
         with new_file(Path(path)) as output:
             return await self._run(upscale_to_file(call, output, self._patience))
+
+    async def edit(self, picture: PictureFile, **options: Unpack[EditOptions]) -> EditedPicture:
+        """Edit a picture; see `Client.edit`."""
+        call = await asyncio.to_thread(make_edit_call, picture, options)
+        return await self._run(edit_picture(call, self._patience))
 
     async def interpolate(
         self, points: Sequence[Point], **options: Unpack[InterpolateOptions]

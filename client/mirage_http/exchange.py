@@ -13,9 +13,11 @@ from urllib.parse import quote
 
 import httpx
 
+from .edit_call import EditCall
 from .errors import BadAnswer, MirageError, Refused, Unreachable
 from .generate_call import GenerateCall
 from .image import (
+    EditedPicture,
     GeneratedImage,
     Interpolated,
     InterpolatedFrame,
@@ -33,6 +35,7 @@ from .responses import (
     read_frames,
     read_images,
     read_interpolated,
+    read_inverted,
     read_model,
     read_models,
     read_problem,
@@ -121,6 +124,17 @@ def upscale_to_file(call: UpscaleCall, output: BinaryIO, patience: Patience) -> 
     response = yield from send_with_retries(_upscale_request(call, output), patience)
     check_png(*_both_ends(output))
     return read_upscaled(response)
+
+
+def edit_picture(call: EditCall, patience: Patience) -> Exchange[EditedPicture]:
+    """Invert a picture, and draw it moved along the call's directions."""
+    invert = Request("POST", "/invert", query=call.query(), body=call.picture)
+    inverted = read_inverted((yield from send_with_retries(invert, patience)))
+    draw = Request("POST", "/generate", "image/png", body=call.body(inverted))
+    png = (yield from send_with_retries(draw, patience)).content
+    check_png(png, png)
+    (latents,) = inverted["latents"]
+    return EditedPicture(png=png, **inverted | {"latents": tuple(latents)})
 
 
 def interpolate_frames(

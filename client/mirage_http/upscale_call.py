@@ -45,14 +45,15 @@ def make_upscale_call(picture: PictureFile, options: UpscaleOptions) -> UpscaleC
         allowed = ", ".join(UpscaleOptions.__annotations__)
         raise TypeError(f"{min(unknown)} is not an option; allowed are {allowed}")
     return UpscaleCall(
-        picture=_contents(picture),
+        picture=contents_of(picture),
         scale=options.get("scale"),
         model=options.get("model"),
         version=options.get("version"),
     )
 
 
-def _contents(picture: PictureFile) -> bytes:
+def contents_of(picture: PictureFile) -> bytes:
+    """The bytes of a picture; raises OSError if it cannot be read."""
     if isinstance(picture, bytes):
         return picture
     if isinstance(picture, str | os.PathLike):

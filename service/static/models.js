@@ -10,14 +10,28 @@ export async function listModels(signal) {
   return models;
 }
 
-/** Lists every published version as `{ choice: "mnist@1", text }`, the newest of a model first. */
+/** Lists every published version as `{ choice: "mnist@1", name, text }`, the newest of a model first. */
 export function choicesOf(models) {
   return models.flatMap(({ name, versions, released }) =>
     [...versions].reverse().map((version) => ({
       choice: `${name}@${version}`,
+      name,
       text: `${name} ${version}${version === released ? "" : " (not released)"}`,
     })),
   );
+}
+
+/** Whether a model generates images for requests that name none, or is the only one of the server. */
+export function hasDefault(models) {
+  return models.length === 1 || models.some((model) => model.default && model.task === "generate");
+}
+
+/** Returns the two newest versions of the default model, else of the first model that has two. */
+export function newestPair(models) {
+  const many = models.filter(({ versions }) => versions.length > 1);
+  const { name, versions } = many.find((model) => model.default) ?? many[0] ?? {};
+  if (name === undefined) return {};
+  return { model: `${name}@${versions.at(-2)}`, against: `${name}@${versions.at(-1)}` };
 }
 
 /** Returns the models that generate images. A model without a version in memory may be one. */

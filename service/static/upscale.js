@@ -1,9 +1,10 @@
 /** The view "Upscale": a picture that is dropped or chosen, before and after it is enlarged. */
 
+import { setActions } from "./actions.js";
 import { change, read } from "./address.js";
 import { ask, RequestError } from "./api.js";
 import { BeforeAfter } from "./before_after.js";
-import { button, byId, element, save } from "./dom.js";
+import { byId, element, save } from "./dom.js";
 import { clearError, sentence, showError } from "./errors.js";
 
 const OWNER = Symbol("upscale");
@@ -66,7 +67,6 @@ class UpscaleView {
   #status = element("p", { className: "hint", role: "status" });
   #caption = element("figcaption", { className: "caption" });
   #comparison = new BeforeAfter();
-  #download = button("save", "Download PNG", () => save(this.#result.url, this.#result.name), { className: "primary" });
   #actual = element("input", { type: "checkbox" });
   #stage = element(
     "figure",
@@ -85,7 +85,6 @@ class UpscaleView {
     const actions = element(
       "div",
       { className: "actions upscale-actions" },
-      this.#download,
       element("label", { className: "check" }, this.#actual, "Actual size"),
       this.#status,
     );
@@ -100,6 +99,7 @@ class UpscaleView {
       `PNG, JPEG or WebP, at most ${sizeText(limits.picture_bytes)} and ${limits.picture_megapixels} megapixels.` +
       " The server does not keep it.";
     const key = [version.choice, scale];
+    this.#offer(version, scale);
     if (this.file === null || sameItems(this.#key, [this.file, ...key])) return;
     this.#key = null;
     const file = this.file;
@@ -112,6 +112,7 @@ class UpscaleView {
       }
       await this.#enlarge(file, version, Number(scale) || version.pictures.scale, signal);
       this.#key = [file, ...key];
+      this.#offer(version, scale);
     } catch (error) {
       if (signal.aborted) return;
       this.#clear();
@@ -120,6 +121,17 @@ class UpscaleView {
       showError(OWNER, sentence(error.message));
       signal.addEventListener("abort", () => clearError(OWNER));
     }
+  }
+
+  #offer({ name, version, pictures }, scale) {
+    const upload = this.file?.name ?? "picture.png";
+    const query = new URLSearchParams({ model: name, version, scale: Number(scale) || pictures.scale });
+    const download = { text: "Download PNG", run: () => save(this.#result.url, this.#result.name) };
+    setActions({
+      downloads: this.#result === null ? [] : [download],
+      requests: () => [{ path: `upscale?${query}`, upload, accept: "image/png", save: this.#result?.name ?? "enlarged.png" }],
+      what: "the enlarged picture",
+    });
   }
 
   async #enlarge(file, { name, version, choice }, scale, signal) {
@@ -143,7 +155,7 @@ class UpscaleView {
     this.#caption.textContent = `${file.name}  ·  ${words ?? "?"} → ${large.width} × ${large.height}  ·  ${choice}`;
     await this.#comparison.show(size ? before : after, after, large, file.name);
     this.#result = { url: after, name: `${file.name.replace(/\.[^.]*$/, "")}-${scale}x.png` };
-    this.#download.hidden = this.#actual.parentNode.hidden = false;
+    this.#actual.parentNode.hidden = false;
     this.#say(`Enlarged to ${large.width} × ${large.height} pixels, ${sizeText(png.size)}.`);
   }
 
@@ -159,7 +171,8 @@ class UpscaleView {
     this.#title.textContent = "Drop a picture here";
     for (const url of this.#urls) URL.revokeObjectURL(url);
     this.#urls = [];
-    this.#stage.hidden = this.#download.hidden = this.#actual.parentNode.hidden = true;
+    this.#result = null;
+    this.#stage.hidden = this.#actual.parentNode.hidden = true;
   }
 
   #url(blob) {

@@ -72,7 +72,9 @@ def score_translation(model: Convert, styles: StyleSet) -> tuple[TranslationCard
     sets = {OURS: made, SOURCE: sources}
     scores = _style_scores(sets, styles)
     candidates = _one_of_each_group(pictures)
-    scores[OURS]["source_found"] = share_found(_chosen(made, candidates), _chosen(sources, candidates))
+    scores[OURS]["source_found"] = share_found(
+        _chosen(made, candidates), _chosen(sources, candidates)
+    )
     places, twins = _twins(styles, sources)
     worst, errors = "", np.zeros(len(pictures))
     if places:
@@ -163,9 +165,7 @@ def _chosen(images: Sequence[np.ndarray], places: Sequence[int]) -> list[np.ndar
     return [images[place] for place in places]
 
 
-def _twins(
-    styles: StyleSet, sources: Sequence[np.ndarray]
-) -> tuple[list[int], list[np.ndarray]]:
+def _twins(styles: StyleSet, sources: Sequence[np.ndarray]) -> tuple[list[int], list[np.ndarray]]:
     """Indices of the held-out sources with twins of their size, and these twins."""
     place_of = {picture.name: place for place, picture in enumerate(styles.source.held_out)}
     places, twins = [], []

@@ -42,7 +42,9 @@ class Translator(nn.Module):
             self.tail.weight.mul_(RESIDUAL_GAIN)
         layers = (fine, middle, *(coarse for _ in self.blocks)) if architecture.embedding else ()
         self.projections = nn.ModuleList(_projection(n, architecture.embedding) for n in layers)
-        self.back = Translator(architecture, direct=False) if architecture.cyclic and direct else None
+        self.back = (
+            Translator(architecture, direct=False) if architecture.cyclic and direct else None
+        )
 
     @property
     def radius(self) -> int:

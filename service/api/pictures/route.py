@@ -84,7 +84,11 @@ async def _answer(request: Request, service: Service, fields: UpscaleRequest) ->
 
 
 async def _one(
-    request: Request, upscaler: Upscaler, body: Posted, wanted: Wanted, held: AsyncExitStack
+    request: Request,
+    upscaler: Upscaler,
+    body: Posted[UpscaleRequest],
+    wanted: Wanted,
+    held: AsyncExitStack,
 ) -> Response:
     """Answer a picture: at once if it fits one row of tiles, otherwise as a stream."""
     service = upscaler.service
@@ -108,7 +112,11 @@ async def _one(
 
 
 async def _many(
-    request: Request, upscaler: Upscaler, body: Posted, wanted: Wanted, held: AsyncExitStack
+    request: Request,
+    upscaler: Upscaler,
+    body: Posted[UpscaleRequest],
+    wanted: Wanted,
+    held: AsyncExitStack,
 ) -> Response:
     """Answer an archive as a stream."""
     service, settings = upscaler.service, upscaler.service.settings

@@ -109,7 +109,9 @@ def load_pictures(
     source = open_source(data, "train", NONE, options.split)
     twins = _twins(open_source(low, "train", NONE, options.split), source) if low else None
     with ThreadPoolExecutor(cpu_count()) as pool:
-        read = pool.map(lambda place: _read(source, place, options, twins, by_name), range(len(source)))
+        read = pool.map(
+            lambda place: _read(source, place, options, twins, by_name), range(len(source))
+        )
         bar = tqdm(read, total=len(source), desc="reading", unit="picture")
         pictures = [picture for several in bar for picture in several]
     _check_room(source, pictures)

@@ -59,7 +59,9 @@ def publish_pictures(
         begun_from=config.begun_from,
     )
     samples = _samples(snapshot, own)
-    return _publish(snapshot, model or export_picture_network(snapshot), description, to, text, samples)
+    return _publish(
+        snapshot, model or export_picture_network(snapshot), description, to, text, samples
+    )
 
 
 def republish_pictures(bundle: Path, to: Path) -> Path:

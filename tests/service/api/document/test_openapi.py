@@ -84,6 +84,7 @@ def test_every_path_is_described(document: dict[str, Any]) -> None:
         "/generate",
         "/interpolate",
         "/upscale",
+        "/invert",
         "/models",
         "/models/{name}",
         "/models/{name}/samples",
