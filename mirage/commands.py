@@ -28,6 +28,7 @@ COMMANDS = {
     "draw": Command("write a data set of images without a server", CLIENT),
     "generate": Command("write a data set of images that a server makes", CLIENT),
     "upscale": Command("enlarge pictures, in this process or by a server", CLIENT),
+    "translate": Command("draw pictures in another style, in this process or by a server", CLIENT),
     "edit": Command("edit a picture with a model of a server", CLIENT),
     "models": Command("list the models of a server", CLIENT),
     "train": Command("train networks on a folder of images; run again to resume", TRAINING),

@@ -37,7 +37,13 @@ from .image import (
 from .interpolate_call import InterpolateOptions, Point, make_interpolate_call
 from .new_file import new_file
 from .responses import Model, ModelDetail
-from .upscale_call import PictureFile, UpscaleOptions, make_upscale_call
+from .upscale_call import (
+    PictureFile,
+    TranslateOptions,
+    UpscaleOptions,
+    make_translate_call,
+    make_upscale_call,
+)
 
 T = TypeVar("T")
 
@@ -75,6 +81,24 @@ class AsyncClient(BaseClient):
     ) -> Upscaled:
         """Enlarge a picture into a file; see `Client.upscale_to_file`."""
         call = await asyncio.to_thread(make_upscale_call, picture, options)
+        with new_file(Path(path)) as output:
+            return await self._run(upscale_to_file(call, output, self._patience))
+
+    async def translate(
+        self, picture: PictureFile, **options: Unpack[TranslateOptions]
+    ) -> UpscaledPicture:
+        """Draw a PNG, JPEG or WebP file in another style and return it as a PNG; as `upscale`."""
+        call = await asyncio.to_thread(make_translate_call, picture, options)
+        return await self._run(upscale_picture(call, self._patience))
+
+    async def translate_to_file(
+        self,
+        picture: PictureFile,
+        path: str | os.PathLike[str],
+        **options: Unpack[TranslateOptions],
+    ) -> Upscaled:
+        """Like `translate`, but write the PNG to `path` as `upscale_to_file` does."""
+        call = await asyncio.to_thread(make_translate_call, picture, options)
         with new_file(Path(path)) as output:
             return await self._run(upscale_to_file(call, output, self._patience))
 

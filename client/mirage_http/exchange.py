@@ -113,14 +113,14 @@ def generate_images(call: GenerateCall, patience: Patience) -> Exchange[list[Gen
 
 
 def upscale_picture(call: UpscaleCall, patience: Patience) -> Exchange[UpscaledPicture]:
-    """Enlarge a picture in memory."""
+    """Enlarge or translate a picture in memory."""
     response = yield from send_with_retries(_upscale_request(call), patience)
     check_png(response.content, response.content)
     return UpscaledPicture(png=response.content, **vars(read_upscaled(response)))
 
 
 def upscale_to_file(call: UpscaleCall, output: BinaryIO, patience: Patience) -> Exchange[Upscaled]:
-    """Enlarge a picture into a file that can be read; failed attempts are overwritten."""
+    """Like `upscale_picture`, into a file that can be read; failed attempts are overwritten."""
     response = yield from send_with_retries(_upscale_request(call, output), patience)
     check_png(*_both_ends(output))
     return read_upscaled(response)
@@ -164,7 +164,7 @@ def describe_model(name: str, patience: Patience) -> Exchange[ModelDetail]:
 
 
 def _upscale_request(call: UpscaleCall, output: BinaryIO | None = None) -> Request:
-    return Request("POST", "/upscale", "image/png", call.query(), call.picture, output)
+    return Request("POST", f"/{call.task}", "image/png", call.query(), call.picture, output)
 
 
 def _interpolate_request(call: InterpolateCall, output: BinaryIO | None = None) -> Request:

@@ -4,7 +4,7 @@ import { setActions } from "./actions.js";
 import { change } from "./address.js";
 import { ask } from "./api.js";
 import { byId, element } from "./dom.js";
-import { describe, firstChoice } from "./models.js";
+import { describe, firstChoice, isOfPictures } from "./models.js";
 
 const IMAGES = 9;
 const TASKS = { generate: "makes images", upscale: "enlarges pictures", translate: "translates pictures" };
@@ -57,7 +57,7 @@ function card({ model, choice }) {
 }
 
 function targetOf({ task }, choice) {
-  return task === "upscale" ? { tab: "upscale", upscaler: choice } : { tab: "generate", model: choice, against: "", moves: "", class: "" };
+  return isOfPictures(task) ? { tab: "upscale", upscaler: choice } : { tab: "generate", model: choice, against: "", moves: "", class: "" };
 }
 
 /** Fill the cover of a card: new images of a generator, else the samples of the version. */

@@ -12,7 +12,7 @@ import { showGallery } from "./gallery.js";
 import { showGenerate } from "./generate.js";
 import { startLiveMetrics } from "./live_metrics.js";
 import { showModelCard } from "./model_card.js";
-import { describe, firstChoice, generatorsOf, hasDefault, listModels, newestPair, parseChoice, upscalersOf } from "./models.js";
+import { describe, firstChoice, generatorsOf, hasDefault, listModels, newestPair, parseChoice, pictureModelsOf } from "./models.js";
 import { prepareUpscale, showUpscale } from "./upscale.js";
 import { prepareViewer } from "./viewer.js";
 import { showWalk } from "./walk.js";
@@ -50,7 +50,7 @@ async function show() {
     const choice = state.tab === "upscale" ? state.upscaler : state.model;
     fillChoices("model-choice", modelsOf(state.tab), choice);
     const version = await describe(choice, signal);
-    if (version.task === "upscale" && GENERATING.includes(state.tab)) {
+    if (version.task !== "generate" && GENERATING.includes(state.tab)) {
       change({ tab: "upscale", upscaler: choice, model: "" }); // only now it is in memory
       return;
     }
@@ -74,7 +74,7 @@ async function start(signal) {
 /** Returns the models that a view can show. */
 function modelsOf(tab) {
   if (tab === "model" || tab === "gallery") return models;
-  return tab === "upscale" ? upscalersOf(models) : generatorsOf(models);
+  return tab === "upscale" ? pictureModelsOf(models) : generatorsOf(models);
 }
 
 /** Replaces missing and invalid fields, so that the link is complete. */
@@ -88,7 +88,7 @@ function settle(state) {
   };
   Object.assign(settled, {
     model: tab === "upscale" ? settled.model : chosen(settled.model, modelsOf(tab)),
-    upscaler: tab === "upscale" ? chosen(state.upscaler, upscalersOf(models)) : state.upscaler,
+    upscaler: tab === "upscale" ? chosen(state.upscaler, pictureModelsOf(models)) : state.upscaler,
     upscale: parseChoice(state.upscale) ? state.upscale : "",
     scale: state.scale > 1 ? state.scale : "",
     seed: isSeed(state.seed) ? state.seed : randomSeed(),
@@ -158,7 +158,7 @@ function prepareTabs() {
 prepareTabs();
 prepareControls();
 prepareViewer();
-prepareUpscale(() => models !== null && upscalersOf(models).length > 0);
+prepareUpscale(() => models !== null && pictureModelsOf(models).length > 0);
 onChange(show);
 startLiveMetrics();
 show();

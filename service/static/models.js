@@ -34,9 +34,21 @@ export function newestPair(models) {
   return { model: `${name}@${versions.at(-2)}`, against: `${name}@${versions.at(-1)}` };
 }
 
+const PICTURE_TASKS = ["upscale", "translate"];
+
+/** Tells whether models of a task take pictures. */
+export function isOfPictures(task) {
+  return PICTURE_TASKS.includes(task);
+}
+
 /** Returns the models that generate images. A model without a version in memory may be one. */
 export function generatorsOf(models) {
-  return models.filter(({ task }) => task !== "upscale");
+  return models.filter(({ task }) => !isOfPictures(task));
+}
+
+/** Returns the models that enlarge or translate pictures. */
+export function pictureModelsOf(models) {
+  return models.filter(({ task }) => isOfPictures(task));
 }
 
 /** Returns the models that enlarge pictures. */
@@ -73,14 +85,20 @@ async function fetchVersion(choice, signal) {
   return (await find()) ?? (await load(name, version, signal), await find());
 }
 
-/** Makes the server load a version, by generating an image or enlarging a small one. */
+/** Makes the server load a version, by generating an image or converting a small one. */
 async function load(model, version, signal) {
-  try {
-    await ask("generate", { json: { model, version }, accept: "image/png", signal });
-  } catch (error) {
-    if (error.status !== 422) throw error;
-    const query = new URLSearchParams({ model, version });
-    await ask(`upscale?${query}`, { body: await smallPicture(), accept: "image/png", signal });
+  const query = new URLSearchParams({ model, version });
+  const send = async (task) => ask(`${task}?${query}`, { body: await smallPicture(), accept: "image/png", signal });
+  const attempts = [
+    () => ask("generate", { json: { model, version }, accept: "image/png", signal }),
+    ...PICTURE_TASKS.map((task) => () => send(task)),
+  ];
+  for (const [number, attempt] of attempts.entries()) {
+    try {
+      return await attempt();
+    } catch (error) {
+      if (error.status !== 422 || number === attempts.length - 1) throw error;
+    }
   }
 }
 

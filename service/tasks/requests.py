@@ -165,21 +165,30 @@ class GenerateRequest(Fields):
     )
 
 
-class UpscaleRequest(BaseModel):
-    """How to enlarge a picture. The fields are text, in a query or a form."""
+class PictureRequest(BaseModel):
+    """Which model converts a picture. The fields are text, in a query or a form."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     model: str | None = Field(
         None,
         min_length=1,
-        description="default: the service's default model if it enlarges pictures, else the only"
-        " released one that does",
+        description="default: the service's default model if it is of this task, else the only"
+        " released one that is",
         examples=["icon-x4"],
     )
     version: int | None = Field(
         None, ge=1, le=MAX_UINT64, description="default: the model's released version", examples=[1]
     )
+
+
+class TranslateRequest(PictureRequest):
+    """Which model draws a picture in another style."""
+
+
+class UpscaleRequest(PictureRequest):
+    """How to enlarge a picture."""
+
     scale: float | None = Field(
         None,
         ge=1,

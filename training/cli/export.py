@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from mirage.bundle.format.verify import read_manifest
-from mirage.training.cli.flags import UPSCALE, add_card, card_of
+from mirage.training.cli.flags import GENERATE, add_card, card_of
 from mirage.training.errors import UsageError
 from mirage.training.evaluation.scorecard import read_scorecard, scores_file
 from mirage.training.publish.export import publish, republish
@@ -61,12 +61,12 @@ def _kind(source: Path) -> ModelKind:
 
 def _republish(options: argparse.Namespace) -> Path:
     card = card_of(options)
-    if read_manifest(options.source).task != UPSCALE:
+    if read_manifest(options.source).task == GENERATE:
         return republish(options.source, options.to, card, options.half_precision)
     _check_float32(options.half_precision, options.source)
     if card:
         raise UsageError(
-            f"{options.source} is an upscaler; its model card cannot be changed, export its "
+            f"{options.source} takes pictures; its model card cannot be changed, export its "
             "run instead"
         )
     return republish_pictures(options.source, options.to)
@@ -79,7 +79,7 @@ def publish_run(run: Run, to: Path, card: ModelCard | None = None, half: bool = 
     """
     config, data = run.read_config()
     path, card = run.latest_snapshot(), card or ModelCard()
-    if config.task == UPSCALE:
+    if config.task != GENERATE:
         _check_float32(half, run.path)
         return publish_pictures(load_picture_network(path), config, data, to, card)
     scorecard = read_scorecard(scores_file(path))
@@ -91,5 +91,6 @@ def publish_run(run: Run, to: Path, card: ModelCard | None = None, half: bool = 
 def _check_float32(half: bool, source: Path) -> None:
     if half:
         raise UsageError(
-            f"--half-precision is for generators; {source} is an upscaler, whose weights are small"
+            f"--half-precision is for generators; {source} takes pictures, and its weights are "
+            "small"
         )

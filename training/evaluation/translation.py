@@ -106,7 +106,9 @@ def table(card: TranslationCard) -> Iterator[str]:
         if any(cell is not None for cell in cells):
             row = "".join(f"{'' if cell is None else f'{cell:.4f}':>11}" for cell in cells)
             yield f"{column:<16}{row}  {meaning}; {'more' if more else 'less'} is better"
-    yield f"{card.pictures} held-out pictures, {card.twins} with twins, {card.candidates} candidates"
+    yield (
+        f"{card.pictures} held-out pictures, {card.twins} with twins, {card.candidates} candidates"
+    )
     if card.worst:
         yield f"furthest from its twin: {card.worst}"
 

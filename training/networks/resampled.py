@@ -7,12 +7,15 @@ same bytes as the whole picture. Transposed convolutions would draw checkerboard
 """
 
 from itertools import pairwise
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mirage.training.networks.picture_architecture import TranslatorArchitecture
+
+Border = Literal["zeros", "replicate"]
 
 SLOPE = 0.1
 MULTIPLE = 4
@@ -89,7 +92,7 @@ class Residual(nn.Module):
         return features + self.second(F.leaky_relu(inner, SLOPE))
 
 
-def _convolution(inputs: int, outputs: int, side: int, border: str = "zeros") -> nn.Conv2d:
+def _convolution(inputs: int, outputs: int, side: int, border: Border = "zeros") -> nn.Conv2d:
     layer = nn.Conv2d(inputs, outputs, side, padding=side // 2, padding_mode=border)
     return _initialised(layer)
 

@@ -153,9 +153,9 @@ class Rules:
         return self._total(self._fooling(made[:size], batch), content, identity)
 
     def _cycle(self, batch: Batch) -> tuple[Tensor, Statistics]:
-        """Both directions, and back again (Zhu et al., "Unpaired Image-to-Image Translation", 2017).
+        """Both directions, and back again; pictures of a style stay as they are in it.
 
-        identity: pictures that are in the style already stay as they are.
+        Zhu et al., "Unpaired Image-to-Image Translation", 2017, eq. 3 and section 5.2.
         """
         network, judge = self.state.generator, self.state.discriminator
         source, target = batch.source, batch.target

@@ -20,8 +20,8 @@ from mirage.training.evaluation.restoration import (
     write_card,
 )
 from mirage.training.publish.model_card import ModelCard
-from mirage.training.publish.scored_model import open_scored_model
 from mirage.training.publish.pictures.publish import republish_pictures
+from mirage.training.publish.scored_model import open_scored_model
 from mirage.training.runs.checkpoint import load_picture_network
 from mirage.training.runs.run_dir import Run
 from tests.training.drawings import drawing
