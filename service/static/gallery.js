@@ -4,7 +4,7 @@ import { setActions } from "./actions.js";
 import { change } from "./address.js";
 import { ask } from "./api.js";
 import { byId, element } from "./dom.js";
-import { firstChoice, isOfPictures } from "./models.js";
+import { describe, firstChoice, isOfPictures } from "./models.js";
 
 const IMAGES = 9;
 const TASKS = { generate: "makes images", upscale: "enlarges pictures", translate: "translates pictures" };
@@ -63,11 +63,10 @@ function targetOf({ task }, choice) {
 /** Fill the cover of a card: new images of a generator, else the samples of the version. */
 async function fill({ model, choice }, signal) {
   if (model.released === null) return;
-  try {
-    if (!urls.has(choice)) urls.set(choice, URL.createObjectURL(await cover(model, signal)));
-  } catch (error) {
-    if (signal.aborted) throw error;
-    return; // the card does without a picture
+  if (!urls.has(choice)) {
+    const picture = await cover(model, choice, signal);
+    if (picture === null) return;
+    urls.set(choice, URL.createObjectURL(picture));
   }
   signal.throwIfAborted();
   const image = element("img", { src: urls.get(choice), alt: "" });
@@ -76,8 +75,12 @@ async function fill({ model, choice }, signal) {
   byId(`cover-${model.name}`).replaceChildren(image);
 }
 
-function cover({ name, released, task }, signal) {
-  if (task !== "generate") return ask(`models/${name}/samples?version=${released}`, { accept: "image/png", signal });
+/** Returns a PNG, or null if the version has no samples. */
+async function cover({ name, released, task }, choice, signal) {
+  if (task !== "generate") {
+    const { samples } = await describe(choice, signal);
+    return samples ? ask(`models/${name}/samples?version=${released}`, { accept: "image/png", signal }) : null;
+  }
   const json = { model: name, version: released, seed: 1, count: IMAGES, layout: "grid" };
   return ask("generate", { json, accept: "image/png", signal });
 }

@@ -5,7 +5,7 @@ import json
 import subprocess
 import sys
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +14,7 @@ from PIL import Image
 
 from mirage.bundle.store.release import release
 from tests.bundles import make_bundle
-from tests.playground.conftest import PageOf
+from tests.playground.conftest import PageOf, ServerOf
 from tests.playground.server import Server
 from tests.playground.test_views import asked, link_of, png_of, sources
 
@@ -152,20 +152,16 @@ def test_images_of_another_seed_are_removed_at_once(page_of: PageOf) -> None:
 
 
 def test_a_server_without_a_default_opens_on_all_models(
-    page_of: PageOf, models: Path, shoot: Shoot
+    page_of: PageOf, server_of: ServerOf, models: Path, shoot: Shoot
 ) -> None:
-    server = Server(models, default=None)
-    try:
-        page = page_of(at=server.url)
-        page.wait_for_selector("#cover-toy img")
-        assert "tab=gallery" in link_of(page)
-        assert page.locator(".gallery li").count() == 3
-        shoot(page, "gallery")
-        page.click(".gallery button:has-text('axes')")
-        sources(page)
-        assert "model=axes@1" in link_of(page)
-    finally:
-        server.kill()
+    page = page_of(at=server_of(models, default=None).url)
+    page.wait_for_selector("#cover-toy img")
+    assert "tab=gallery" in link_of(page)
+    assert page.locator(".gallery li").count() == 3
+    shoot(page, "gallery")
+    page.click(".gallery button:has-text('axes')")
+    sources(page)
+    assert "model=axes@1" in link_of(page)
 
 
 def test_the_default_model_opens_without_a_link(page_of: PageOf) -> None:
@@ -174,39 +170,31 @@ def test_the_default_model_opens_without_a_link(page_of: PageOf) -> None:
     assert "model=toy@1" in link_of(page)
 
 
-@pytest.fixture
-def empty_server(tmp_path: Path) -> Iterator[Server]:
-    server = Server(tmp_path, default=None)
-    yield server
-    server.kill()
-
-
 def test_an_empty_folder_of_models_is_not_called_ready(
-    page_of: PageOf, empty_server: Server, shoot: Shoot
+    page_of: PageOf, server_of: ServerOf, tmp_path: Path, shoot: Shoot
 ) -> None:
-    page = page_of(at=empty_server.url)
+    page = page_of(at=server_of(tmp_path, default=None).url)
     page.wait_for_selector("#gallery h2:has-text('no model yet')")
     page.wait_for_selector("#status[data-status=empty]")
     assert page.inner_text("#status") == "no model"
     shoot(page, "empty")
 
 
-def test_a_thousand_classes_are_searched(page_of: PageOf, tmp_path: Path) -> None:
+def test_a_thousand_classes_are_searched(
+    page_of: PageOf, server_of: ServerOf, tmp_path: Path
+) -> None:
     labels = tuple(f"class {number:03d}" for number in range(1000))
     make_bundle(tmp_path, "toy", labels=labels)
     release(tmp_path, "toy", 1)
-    server = Server(tmp_path)
-    try:
-        page = page_of("?seed=7&count=4", at=server.url)
-        sources(page)
-        page.fill("#classes input", "742")
-        page.press("#classes input", "Enter")
-        page.wait_for_selector('.caption:has-text("class class 742")')
-        page.fill("#classes input", "no such")
-        page.press("#classes input", "Enter")
-        assert page.get_attribute("#classes input", "aria-invalid") == "true"
-    finally:
-        server.kill()
+    server = server_of(tmp_path)
+    page = page_of("?seed=7&count=4", at=server.url)
+    sources(page)
+    page.fill("#classes input", "742")
+    page.press("#classes input", "Enter")
+    page.wait_for_selector('.caption:has-text("class class 742")')
+    page.fill("#classes input", "no such")
+    page.press("#classes input", "Enter")
+    assert page.get_attribute("#classes input", "aria-invalid") == "true"
 
 
 def test_every_row_is_full(page_of: PageOf) -> None:
@@ -218,14 +206,13 @@ def test_every_row_is_full(page_of: PageOf) -> None:
         page.context.close()
 
 
-def test_large_images_are_shown_at_their_size(page_of: PageOf, tmp_path: Path) -> None:
+def test_large_images_are_shown_at_their_size(
+    page_of: PageOf, server_of: ServerOf, tmp_path: Path
+) -> None:
     make_bundle(tmp_path, "toy", labels=(), channels=3, height=256, width=256)
     release(tmp_path, "toy", 1)
-    server = Server(tmp_path)
-    try:
-        page = page_of("?seed=7&count=16", at=server.url, viewport={"width": 1440, "height": 900})
-        with Image.open(io.BytesIO(png_of(sources(page)[0]))) as image:
-            assert image.size == (256, 256)
-        assert page.evaluate("document.querySelector('.frame img').offsetWidth") == 256
-    finally:
-        server.kill()
+    server = server_of(tmp_path)
+    page = page_of("?seed=7&count=16", at=server.url, viewport={"width": 1440, "height": 900})
+    with Image.open(io.BytesIO(png_of(sources(page)[0]))) as image:
+        assert image.size == (256, 256)
+    assert page.evaluate("document.querySelector('.frame img').offsetWidth") == 256

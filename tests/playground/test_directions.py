@@ -1,6 +1,6 @@
 """Directions in a real browser: names, thumbnails, favourites, and random moves."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,7 +10,7 @@ import pytest
 from mirage.bundle.store.directions import add_direction
 from mirage.bundle.store.release import release
 from tests.bundles import make_bundle
-from tests.playground.conftest import PageOf
+from tests.playground.conftest import PageOf, ServerOf
 from tests.playground.server import Server
 from tests.playground.test_views import frame, link_of, sources
 
@@ -25,16 +25,14 @@ EMPTY = """() => [...document.querySelectorAll('.cells canvas')].filter((canvas)
 
 
 @pytest.fixture
-def named_server(tmp_path: Path) -> Iterator[Server]:
+def named_server(tmp_path: Path, server_of: ServerOf) -> Server:
     """`toy` with `age`, its direction 1, and `smile`, a further one."""
     make_bundle(tmp_path, "toy")
     release(tmp_path, "toy", 1)
     np.save(tmp_path / "smile.npy", np.array([0, 0, 0, 3, -4], np.float32))
     add_direction(tmp_path, "toy", 1, "age", 1)
     add_direction(tmp_path, "toy", 1, "smile", tmp_path / "smile.npy")
-    server = Server(tmp_path)
-    yield server
-    server.kill()
+    return server_of(tmp_path)
 
 
 def test_each_direction_has_its_name_and_thumbnails(
