@@ -24,6 +24,14 @@ FOREIGN = re.compile(
 )
 
 
+def on_config(config: MkDocsConfig) -> MkDocsConfig:
+    """List pages that the navigation does not name in a section of their own, at its end."""
+    pages = sorted(path.name for path in (ROOT / "docs").glob("*.md"))
+    if more := [page for page in pages if page not in str(config.nav)]:
+        config.nav = [*(config.nav or []), {"More": more}]
+    return config
+
+
 def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Add the linked files, and those that they link to."""
     waiting = [f"docs/{file.src_uri}" for file in files.documentation_pages()]

@@ -208,7 +208,15 @@ LADDERS = {  # inside a room, from the bottom: a rung imports from rungs below i
     "training": (
         *({"errors", "cache_folder", "extras"}, {"data"}, {"networks"}, {"optim"}, {"presets"}),
         *({"auto"}, {"config"}, {"tasks"}),
-        *({"runs"}, {"evaluation"}, {"publish"}, {"report"}, {"dashboard"}, {"retrain"}),
+        *(
+            {"runs"},
+            {"evaluation"},
+            {"publish"},
+            {"inversion"},
+            {"report"},
+            {"dashboard"},
+            {"retrain"},
+        ),
         *({"cli"}, {"__main__"}),
     ),
 }

@@ -14,6 +14,7 @@ import { isFavourite, toggleFavourite } from "./favourites.js";
 import { remember } from "./history.js";
 import { fetchFrame, fieldsOf, shownWidth } from "./images.js";
 import { drawLatents, move, shrink } from "./latents.js";
+import { PictureStart } from "./picture_start.js";
 
 const IMAGES = 8; // a large one and seven small ones
 const SMALL = 140; // CSS pixels
@@ -41,6 +42,8 @@ class ExploreView {
   #lastShown = 0;
   #urlTimer = 0;
   #origin = ""; // what the thumbnails show
+  #picture = new PictureStart(() => void this.#restart());
+  #shown = null; // the last call of show
   #caption = element("figcaption", { className: "caption" });
   #canvases = Array.from({ length: IMAGES }, (_, number) => this.#canvas(number));
   #list = element("ol", { className: "directions", "aria-labelledby": "directions-title" });
@@ -55,16 +58,25 @@ class ExploreView {
   async show(state, version, signal) {
     this.#state = state;
     this.#signal = signal;
+    const last = this.#shown?.state;
+    if (last && (last.seed !== state.seed || last.at !== state.at)) this.#picture.clear(false);
+    this.#shown = { state, version, signal };
     signal.addEventListener("abort", () => this.#cancel(Infinity));
     if (this.#version !== version) this.#fit(version);
     this.#moves = readMoves(state.moves, this.#directions);
     this.#fillSliders();
     this.#offer();
-    const origin = [version.choice, state.seed, state.at, state.class, state.truncation].join();
+    const origin = [version.choice, state.seed, state.at, state.class, state.truncation, this.#picture.title].join();
     if (this.#origin !== origin) this.#empty();
     await this.#send();
     remember(`Explore · ${version.choice} · seed ${state.seed}·${state.at}${this.#moves.size ? ` · moved` : ""}`);
     if (this.#origin !== origin) await this.#fillRows(origin, signal);
+  }
+
+  /** Show the same state, of another picture. */
+  async #restart() {
+    const { state, version, signal } = this.#shown;
+    if (!signal.aborted) await this.show({ ...state, moves: textOf(this.#moves) }, version, signal);
   }
 
   #canvas(number) {
@@ -87,7 +99,7 @@ class ExploreView {
       button("close", "Reset", () => this.#setAll(new Map())),
       button("shuffle", "Random", () => this.#setAll(drawMoves(this.#directions))),
     );
-    return element("div", { className: "side" }, head, element("p", { className: "hint", id: "directions-about" }), this.#list);
+    return element("div", { className: "side" }, this.#picture.node, head, element("p", { className: "hint", id: "directions-about" }), this.#list);
   }
 
   #fit(version) {
@@ -108,6 +120,7 @@ class ExploreView {
     this.#rows = this.#directions.map((direction, position) => this.#row(direction, position));
     this.#list.replaceChildren(...this.#rows.map(({ node }) => node));
     this.#origin = "";
+    this.#picture.fit(version);
   }
 
   #row(direction, position) {
@@ -164,6 +177,7 @@ class ExploreView {
     const { name: model, version, labels, latent_dim: size } = this.#version;
     const { at, ...state } = this.#state;
     const layout = count === 1 ? {} : { layout: "grid" };
+    if (this.#picture.title !== null) return { ...this.#ofPicture(count, moves), ...layout };
     if (hasDirections(this.#version)) {
       const fields = fieldsOf({ ...state, model, version, directions: Object.fromEntries(moves) });
       return { ...fields, index: Number(at), count, ...layout };
@@ -175,6 +189,13 @@ class ExploreView {
     const json = { model, version, ...layout, latents: moved };
     if (labels.length > 0) json.labels = labelsOf(state.class, labels).slice(0, count);
     return json;
+  }
+
+  /** Returns the request for the picture that is explored, and its neighbours. */
+  #ofPicture(count, moves) {
+    if (hasDirections(this.#version)) return this.#picture.request(count, { directions: Object.fromEntries(moves) });
+    const axes = this.#directions.map(({ vector }) => vector);
+    return this.#picture.request(count, { axes, moves: new Map([...moves].map(([key, amount]) => [Number(key), amount])) });
   }
 
   /** Draw the grid of all images into the canvases. */
@@ -190,7 +211,7 @@ class ExploreView {
       if (image === 0) canvas.setAttribute("aria-label", `The explored image at ${textOf(this.#moves) || "the origin"}`);
     });
     const { seed, at } = this.#state;
-    this.#caption.textContent = `${this.#version.choice}  ·  seed ${seed}·${at}`;
+    this.#caption.textContent = `${this.#version.choice}  ·  ${this.#picture.title ?? `seed ${seed}·${at}`}`;
     this.#caption.dataset.frames = String(this.#lastShown);
   }
 
@@ -243,6 +264,10 @@ class ExploreView {
   /** Add the explored image to the favourites, moved along directions. */
   async #pin(directions) {
     const { name: model, version } = this.#version;
+    if (this.#picture.title !== null) {
+      say("Only images of seeds can be favourites; download this one.");
+      return;
+    }
     const { at, seed, class: label, truncation } = this.#state;
     const frame = await fetchFrame({ model, version, seed, index: Number(at), class: label, truncation, directions });
     if (!isFavourite(frame)) toggleFavourite(frame);
