@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from mirage.bundle.format.verify import load_bundle
-from mirage.training.cli.flags import picture_options
+from mirage.training.cli.picture_flags import picture_options
 from mirage.training.data.sources.styles import load_styles
 from mirage.training.evaluation.picture_graph import single_pictures
 from mirage.training.evaluation.translation import (
