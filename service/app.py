@@ -4,6 +4,7 @@ import functools
 import operator
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from importlib.metadata import version
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
@@ -65,7 +66,7 @@ def create_app(
     app = FastPath(
         generate,
         title="Mirage",
-        version="1",
+        version=version("mirage-gan"),
         description="Serves images of trained generators.",
         lifespan=_lifespan,
         redirect_slashes=False,

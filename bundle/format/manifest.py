@@ -33,6 +33,7 @@ NAME_PATTERN = r"^[a-z0-9][a-z0-9_-]{0,62}$"
 REQUIRED_FILES = ("model.onnx", "golden.npz")
 NOT_OF_ENSEMBLES = frozenset((*REQUIRED_FILES, ENCODER, "weights.safetensors"))
 
+IMPORTED = "imported"  # the preset of a generator that was trained elsewhere
 MAX_CLASSES = 10_000
 MAX_DIRECTIONS = 64
 MAX_MEMBERS = 64
@@ -95,7 +96,11 @@ class FileEntry(Fields):
 
 
 class Training(Fields):
-    """The origin of a model; `kimg` counts the images shown in training, in thousands."""
+    """The origin of a model; `kimg` counts the images shown in training, in thousands.
+
+    Of an imported generator the preset is `IMPORTED`, the fingerprint is the sha256 of its file,
+    and kimg is 0, since it is unknown.
+    """
 
     preset: Annotated[Line, Field(description="networks and schedule", examples=["mnist"])]
     data_fingerprint: Annotated[Line, Field(description="hash of the images", examples=["3f2a9c"])]

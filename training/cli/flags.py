@@ -151,6 +151,7 @@ FIRST_PRESETS = {GENERATE: "mnist", UPSCALE: "photo-x4", TRANSLATE: "translate-s
 MAX_CREDITS = 1_000_000
 CARD_FLAGS = (
     ("--data-name", "data", "name of the data"),
+    ("--data-id", "data_id", "id of the data on the Hugging Face Hub, such as ylecun/mnist"),
     ("--data-license", "data_license", "licence of the data"),
     ("--license", "license", "licence of the model, e.g. cc-by-sa-3.0"),
     ("--limits", "limits", "what the model is known to do badly"),

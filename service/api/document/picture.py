@@ -48,7 +48,8 @@ def picture_extra(fields: type[PictureRequest]) -> dict[str, Any]:
         "required": ["picture"],
         "properties": {"picture": picture, **properties},
     }
-    bodies = content((PNG, JPEG, WEBP, OCTETS, ZIP)) | content((FORM,), form)
+    # Octets last: generated clients send files of any type as the last binary type.
+    bodies = content((PNG, JPEG, WEBP, ZIP, OCTETS)) | content((FORM,), form)
     return {
         "parameters": [deadline("picture_deadline_s of GET /models/{name}", 60_000)],
         "requestBody": {"required": True, "content": bodies},

@@ -2,13 +2,14 @@
 
 from collections.abc import Iterator, Mapping
 
-from mirage.bundle.format.manifest import Description, PictureModel
+from mirage.bundle.format.card import front_matter
+from mirage.bundle.format.manifest import Description, PictureModel, Score
 from mirage.training.evaluation.restoration import COLUMNS, OURS, RestorationCard, degraded_by
 from mirage.training.publish.model_card import (
     ModelCard,
+    card_data,
     credits_of,
     data_and_licence,
-    front_matter,
     limits_of,
     training_line,
 )
@@ -35,7 +36,10 @@ def upscaler_card(
     caption = "Rows of low resolution, bicubic, this model, and the picture"
     return "\n".join(
         [
-            *front_matter(card, "image-to-image", "super-resolution"),
+            *front_matter(
+                card_data(card, name, version, "image-to-image", "super-resolution"),
+                _results(scores),
+            ),
             "",
             f"# {name}@{version}",
             "",
@@ -77,6 +81,14 @@ def tiles_of(form: PictureModel) -> str:
         f"No pixel depends on any that is more than {form.halo} pixels of the input away, so tiles "
         "with such a halo give the bytes of the whole picture."
     )
+
+
+def _results(scores: Mapping[str, RestorationCard]) -> dict[str, dict[str, Score]]:
+    """The model's own scores, by the names of the sets of pictures."""
+    return {
+        name: {score: Score(value=value) for score, value in card.scores.get(OURS, {}).items()}
+        for name, card in scores.items()
+    }
 
 
 def _scores(description: Description, scores: Mapping[str, RestorationCard]) -> Iterator[str]:
