@@ -3,6 +3,7 @@
 import math
 
 from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel
 from pydantic_core import to_json
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -19,7 +20,11 @@ from mirage.service.tasks.requests import (
 from mirage.service.telemetry.logging import record_of
 
 PROBLEM_JSON = "application/problem+json"
-QUERIES = {"invert": InvertRequest, "translate": TranslateRequest, "upscale": UpscaleRequest}
+QUERIES: dict[str, type[BaseModel]] = {
+    "invert": InvertRequest,
+    "translate": TranslateRequest,
+    "upscale": UpscaleRequest,
+}
 """The query parameters of routes by the last part of their path."""
 URN = "urn:mirage:"
 

@@ -16,9 +16,9 @@ from mirage.training.cli.flags import (
     picture_config,
     positive,
     print_notes,
-    read_pictures,
     read_splits,
 )
+from mirage.training.cli.picture_flags import read_pictures
 from mirage.training.config import TrainConfig
 from mirage.training.data.dataset import Dataset, check_enough
 from mirage.training.data.sources.pictures import PictureSet

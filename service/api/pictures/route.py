@@ -108,7 +108,7 @@ async def _answer(
 async def _one(
     request: Request,
     upscaler: Upscaler,
-    body: Posted[UpscaleRequest],
+    body: Posted[PictureRequest],
     wanted: Wanted,
     held: AsyncExitStack,
 ) -> Response:
@@ -136,7 +136,7 @@ async def _one(
 async def _many(
     request: Request,
     upscaler: Upscaler,
-    body: Posted[UpscaleRequest],
+    body: Posted[PictureRequest],
     wanted: Wanted,
     held: AsyncExitStack,
 ) -> Response:

@@ -2,13 +2,14 @@
 
 from collections.abc import Iterator
 
+from mirage.bundle.format.card import front_matter
 from mirage.bundle.format.manifest import Description, Score
 from mirage.training.evaluation.translation import COLUMNS, OURS, REAL, SOURCE, TranslationCard
 from mirage.training.publish.model_card import (
     ModelCard,
+    card_data,
     credits_of,
     data_and_licence,
-    front_matter,
     limits_of,
     training_line,
 )
@@ -32,7 +33,10 @@ def translator_card(
     """The text of the bundle's README.md; begun_from: whose weights training began with."""
     return "\n".join(
         [
-            *front_matter(card, "image-to-image", "style-transfer"),
+            *front_matter(
+                card_data(card, name, version, "image-to-image", "style-transfer"),
+                _results(scores),
+            ),
             "",
             f"# {name}@{version}",
             "",
@@ -68,6 +72,13 @@ def translation_scores(card: TranslationCard | None) -> dict[str, Score]:
         for name, value in card.scores[SOURCE].items()
     }
     return ours | source
+
+
+def _results(card: TranslationCard | None) -> dict[str, dict[str, Score]]:
+    """The model's own scores, by the name of the set of pictures."""
+    if card is None:
+        return {}
+    return {"held-out": {name: Score(value=value) for name, value in card.scores[OURS].items()}}
 
 
 def _what(description: Description) -> Iterator[str]:
