@@ -15,10 +15,10 @@ from mirage.training.cli.flags import (
     add_data_flags,
     add_picture_flags,
     add_style_flags,
-    check_paths,
     data_options,
     read_splits,
 )
+from mirage.training.cli.recipe import check_paths
 from mirage.training.cli.restoration import evaluate_upscaler
 from mirage.training.cli.translation import evaluate_translator
 from mirage.training.data.dataset import Dataset

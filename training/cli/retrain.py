@@ -8,16 +8,13 @@ from pathlib import Path
 from mirage.bundle.errors import BundleError
 from mirage.training.cli.flags import (
     add_card,
-    add_recipe,
     card_of,
-    check_recipe,
-    config_of,
     positive,
     print_notes,
     read_pictures,
     read_splits,
-    picture_config,
 )
+from mirage.training.cli.recipe import add_recipe, check_recipe, config_of, picture_config
 from mirage.training.config import TrainConfig
 from mirage.training.data.dataset import Dataset, check_enough
 from mirage.training.data.sources.pictures import PictureSet
