@@ -27,6 +27,8 @@ from mirage.training.runs.run_dir import Run
 GENERATE, UPSCALE, TRANSLATE = "generate", "upscale", "translate"
 FIRST_PRESETS = {GENERATE: AUTO, UPSCALE: "photo-x4", TRANSLATE: "translate-small"}
 """The default preset of each task."""
+LARGE = Facts(images=100_000, height=512, width=512, channels=3, classes=0, device="cpu")
+"""With these, settings are checked for the preset `auto` before the data are read."""
 
 
 def add_recipe(parser: argparse.ArgumentParser) -> None:
@@ -76,10 +78,9 @@ def add_recipe(parser: argparse.ArgumentParser) -> None:
 def check_recipe(options: argparse.Namespace) -> None:
     """Raise UsageError for invalid flags before the data are read."""
     resolve_device(options.device)
-    task = GENERATE
-    if preset_of(options) != AUTO:
-        task = config_of(options, None).task
-    check_paths(options, task)
+    auto = preset_of(options) == AUTO
+    config = config_of(options, None, facts=LARGE if auto else None)
+    check_paths(options, config.task)
 
 
 def check_paths(options: argparse.Namespace, task: str) -> None:
@@ -123,11 +124,15 @@ def picture_config(options: argparse.Namespace) -> TrainConfig | None:
 
 
 def config_of(
-    options: argparse.Namespace, data: Dataset | None, kimg: float | None = None
+    options: argparse.Namespace,
+    data: Dataset | None,
+    kimg: float | None = None,
+    facts: Facts | None = None,
 ) -> TrainConfig:
     """The configuration that the flags of `add_recipe` ask for; raises UsageError.
 
     data: what the preset `auto` needs. kimg: the length that it plans for; None: its own choice.
+    facts: of the data, if these are not known yet.
     """
     changes: dict[str, Any] = dict(_change(text) for text in options.changes)
     if options.kimg is not None:
@@ -143,7 +148,8 @@ def config_of(
         if getattr(options, name) is not None:
             changes[name] = getattr(options, name)
     length = kimg or _schedule_length(options)
-    facts = None if data is None else facts_of(data, options.device, length)
+    if data is not None:
+        facts = facts_of(data, options.device, length)
     return build_config(preset_of(options), changes, facts, length)
 
 

@@ -342,11 +342,13 @@ def test_each_combination_of_options_is_cached_separately(tmp_path: Path, cache:
     assert len(prints) == len(chosen)
 
 
-def test_names_an_empty_and_a_truncated_picture(tmp_path: Path, cache: Path) -> None:
+def test_names_pictures_that_are_left_out(tmp_path: Path, cache: Path) -> None:
     files = {f"{n:02}.png": encode(Image.fromarray(ramp(8, 8))) for n in range(20)}
     files |= {"empty.png": b"", "half.png": files["00.png"][:150]}
     data = load_dataset(write_tree(tmp_path / "data", files), cache=cache)
-    assert data.notes == ("left out: empty.png is empty; half.png: image file is truncated",)
+    assert data.notes == (
+        "left out: empty.png is not in a supported image format; half.png: image file is truncated",
+    )
 
 
 def test_names_a_folder_that_cannot_be_read(

@@ -58,8 +58,6 @@ def open_picture(content: bytes) -> Image.Image:
 
     Raises ValueError for more than `MAX_PIXELS`, and Pillow's errors for damaged content.
     """
-    if not content:
-        raise ValueError("is empty")
     content = without_large_texts(content)
     picture = Image.open(io.BytesIO(content), formats=FORMATS)
     if picture.width * picture.height > MAX_PIXELS:
