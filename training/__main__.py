@@ -21,21 +21,17 @@ from mirage.training.cli import (
     stack_mnist,
     watch,
 )
-from mirage.training.cli.flags import (
-    add_recipe,
-    add_threads,
-    config_of,
-    facts_of,
-    preset_of,
-    print_notes,
-    read_recipe,
-)
-from mirage.training.config import AUTO, TrainConfig
+from mirage.training.cli.flags import add_threads, print_notes
+from mirage.training.cli.recipe import add_recipe, config_of, facts_of, preset_of, read_recipe
+from mirage.training.config import TrainConfig
 from mirage.training.data.load import load_dataset
 from mirage.training.data.sources.mnist import MIRROR, download_mnist
 from mirage.training.errors import DataError, TrainingError, UsageError, exit_code_of
 from mirage.training.evaluation import classifier
 from mirage.training.evaluation.scores.cas import EPOCHS
+from mirage.training.optim.distributed import rank
+from mirage.training.recipe import AUTO
+from mirage.training.runs.closing import closing
 from mirage.training.runs.device import resolve_device
 from mirage.training.runs.dry_run import dry_run
 from mirage.training.runs.loop import train
@@ -129,7 +125,7 @@ def _train(options: argparse.Namespace) -> Iterator[str]:
         yield from dry_run(config, data, options.run, device, facts)
         return
     print_notes(data)
-    train(
+    run = train(
         config,
         data,
         options.run,
@@ -139,6 +135,8 @@ def _train(options: argparse.Namespace) -> Iterator[str]:
         options.tensorboard,
         options.allow_restart,
     )
+    if rank() == 0:
+        yield from closing(run, options.data)
 
 
 def _check_hours(options: argparse.Namespace) -> None:

@@ -14,7 +14,7 @@ from pydantic import (
     model_validator,
 )
 
-from mirage.training.auto import Facts, choose
+from mirage.training.auto import Facts
 from mirage.training.data.degradation import DEGRADATIONS
 from mirage.training.errors import UsageError, explain
 from mirage.training.networks.families import families_of
@@ -23,7 +23,7 @@ from mirage.training.optim.fidelity import CONTENT_LOSSES
 from mirage.training.optim.losses import LOSSES
 from mirage.training.optim.optimizers import OPTIMIZERS
 from mirage.training.optim.schedule import CosineSchedule
-from mirage.training.presets import PRESETS
+from mirage.training.recipe import recipe_of
 
 
 class Limits(BaseModel):
@@ -81,6 +81,7 @@ class TrainConfig(BaseModel):
     begun_from: str | None = Field(None, description="name@version or run with the initial weights")
     seed: int = Field(0, ge=0, lt=2**63)
     kimg: float = Field(gt=0, description="length of training in thousands of images")
+    schedule_kimg: float | None = Field(None, gt=0, description="none: schedules of the preset")
 
     task: Literal["generate", "upscale", "translate"] = "generate"
     family: str
@@ -295,36 +296,33 @@ LISTS = {
     "grow_kimg",
 }
 PROGRESS_FIELDS = {
-    *("kimg", "status_kimg", "snapshot_kimg", "checkpoint_kimg", "keep_checkpoints", "watch")
+    *("kimg", "status_kimg", "snapshot_kimg", "checkpoint_kimg", "keep_checkpoints", "watch"),
+    "schedule_kimg",
 }
 """Settings that may change when a run is resumed: its length, its reports, and its limits."""
 
 
-AUTO, NOTHING = "auto", "none"
+NOTHING = "none"
 
 
-def build_config(preset: str, changes: dict[str, Any], facts: Facts | None = None) -> TrainConfig:
+def build_config(
+    preset: str,
+    changes: dict[str, Any],
+    facts: Facts | None = None,
+    schedule_kimg: float | None = None,
+) -> TrainConfig:
     """Build a preset's configuration with `changes`, such as {"lr.end": "1e-4", "batch_size": 64}.
 
-    facts: input of the preset `auto`. Raises UsageError naming the setting, its value and what is
-    allowed.
+    facts: input of the preset `auto`. schedule_kimg: the length to stretch the preset's schedules
+    to; None: its own. Raises UsageError naming the setting, its value and what is allowed.
     """
-    values: dict[str, Any] = {"preset": preset, **_recipe(preset, facts)}
+    values: dict[str, Any] = {"preset": preset, **recipe_of(preset, facts, schedule_kimg)}
     for key, value in changes.items():
         _set(values, key, value)
     try:
         return TrainConfig.model_validate(values)
     except ValidationError as error:
         raise UsageError(explain(error)) from error
-
-
-def _recipe(preset: str, facts: Facts | None) -> dict[str, Any]:
-    if preset == AUTO and facts is not None:
-        return choose(facts)[0]
-    if preset not in PRESETS:
-        allowed = ", ".join([AUTO, *sorted(PRESETS)])
-        raise UsageError(f"--preset is {preset}; allowed are {allowed}")
-    return PRESETS[preset]
 
 
 def _set(values: dict[str, Any], key: str, value: Any) -> None:

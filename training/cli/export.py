@@ -5,7 +5,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from mirage.bundle.format.verify import read_manifest
-from mirage.training.cli.flags import GENERATE, add_card, card_of
+from mirage.training.cli.flags import add_card, card_of
+from mirage.training.cli.recipe import GENERATE
 from mirage.training.errors import UsageError
 from mirage.training.evaluation.scorecard import read_scorecard, scores_file
 from mirage.training.publish.export import publish, republish

@@ -7,18 +7,20 @@ from pathlib import Path
 
 from mirage.bundle.errors import BundleError
 from mirage.training.cli.flags import (
-    TRANSLATE,
     add_card,
-    add_recipe,
     card_of,
-    check_recipe,
-    config_of,
-    picture_config,
     positive,
     print_notes,
     read_splits,
 )
 from mirage.training.cli.picture_flags import read_pictures
+from mirage.training.cli.recipe import (
+    TRANSLATE,
+    add_recipe,
+    check_recipe,
+    config_of,
+    picture_config,
+)
 from mirage.training.config import TrainConfig
 from mirage.training.data.dataset import Dataset, check_enough
 from mirage.training.data.sources.pictures import PictureSet

@@ -12,7 +12,8 @@ from mirage.training.runs.monitor import SIGNS, bounds_of, is_judged, is_within,
 class Signal(BaseModel):
     """Its last value and its limits; without one, None.
 
-    judged: whether it counts at this time. beyond: reports in a row that were beyond its limits.
+    judged: whether it counts at this time. within: whether the last value is within its limits.
+    beyond: reports in a row that were beyond its limits.
     """
 
     name: str
@@ -21,6 +22,7 @@ class Signal(BaseModel):
     least: float | None
     most: float | None
     judged: bool
+    within: bool
     beyond: int
 
 
@@ -38,6 +40,7 @@ def signals_of(lines: Sequence[Line], config: TrainConfig) -> list[Signal]:
                 least=least,
                 most=most,
                 judged=is_judged(name, int(lines[-1]["nimg"]), config.watch),
+                within=is_within(value, least, most),
                 beyond=_beyond(name, lines, config.watch, least, most),
             )
         )

@@ -1,5 +1,6 @@
 """Class labels: reading labels files, matching them to images, numbering classes."""
 
+import codecs
 import csv
 import json
 import re
@@ -40,11 +41,21 @@ def read_labels(name: str, content: bytes) -> dict[str, str] | None:
     DataError naming the file and the fault.
     """
     try:
-        text = content.decode("utf-8-sig")
+        text = _text(content)
         pairs = _pairs_of_json(text) if name.lower().endswith(".json") else pairs_of(name, text)
         return None if pairs is None else _collected(pairs)
     except (ValueError, csv.Error, RecursionError) as error:
         raise DataError(f"the labels file {name} cannot be used: {error}") from error
+
+
+def _text(content: bytes) -> str:
+    """The text of a labels file in UTF-8, or in UTF-16 with a byte order mark, as Excel writes."""
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return content.decode("utf-16")
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"it is not UTF-8 at byte {error.start}; save it as UTF-8") from error
 
 
 def found_labels(name: str, content: bytes) -> tuple[dict[str, str] | None, str]:
@@ -89,7 +100,8 @@ def _collected(pairs: Iterable[Sequence[Any]]) -> dict[str, str]:
     for number, pair in enumerate(pairs, 1):
         if not isinstance(pair, (list, tuple)) or len(pair) != 2:
             raise ValueError(
-                f"entry {number} is {pair!s:.60}; expected a name and a label, separated by a comma"
+                f"entry {number} is {pair!s:.60}; expected a name and a label, separated by "
+                "a comma, a semicolon or a tab"
             )
         name, label = _plain(str(pair[0])), _whole(pair[1])
         if isinstance(label, bool) or not isinstance(label, (int, str)) or label == "":

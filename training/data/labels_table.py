@@ -1,9 +1,14 @@
-"""Tables of file names and labels: CSV, with or without a header, and JSON lines."""
+"""Tables of file names and labels: CSV, with or without a header, and JSON lines.
+
+Cells of CSV are separated by commas, by tabs, or by semicolons, which Excel writes in countries
+where numbers have commas.
+"""
 
 import csv
 import io
 import json
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -14,6 +19,7 @@ NAME_COLUMNS = (
     *("image_id", "image_name", "id"),
 )
 """Of file names, in order of preference."""
+SEPARATORS = ",;\t"
 LABEL_COLUMNS = ("label", "class", "category", "target", "class_name", "label_name")
 
 
@@ -21,12 +27,26 @@ def pairs_of(name: str, text: str) -> Iterable[Sequence[Any]]:
     """Names and labels in the text of the file `name`; raises ValueError or csv.Error."""
     if name.lower().endswith(".jsonl"):
         return _pairs_of_json_lines(text)
-    rows = [row for row in csv.reader(io.StringIO(text), strict=True) if row]
-    rows = [[cell.strip() for cell in row] for row in rows]
+    rows = _rows(text)
     if not rows or not (_is_header(rows[0], rows[1:]) or name in METADATA):
         return rows
     plain = len(rows[0]) == 2 and rows[0][1].lower() not in NAME_COLUMNS
     return rows[1:] if plain and name not in METADATA else _labels(rows[0], rows[1:])
+
+
+def _rows(text: str) -> list[list[str]]:
+    """The cells of a table, separated as in its first reading that has equally long rows."""
+    for separator in SEPARATORS:
+        with suppress(csv.Error):
+            rows = _separated(text, separator)
+            if len({len(row) for row in rows}) == 1 and len(rows[0]) > 1:
+                return rows
+    return _separated(text, SEPARATORS[0])
+
+
+def _separated(text: str, separator: str) -> list[list[str]]:
+    lines = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
+    return [[cell.strip() for cell in row] for row in lines if row]
 
 
 def _pairs_of_json_lines(text: str) -> Iterable[Sequence[Any]]:

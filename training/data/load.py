@@ -258,9 +258,14 @@ def _unreadable(source: Source, broken: Sequence[tuple[int, str]]) -> tuple[str,
     """A note on the pictures that were left out."""
     if not broken:
         return ()
-    named = [f"{_printable(source.names[index])} {reason}" for index, reason in broken[:NAMED]]
+    named = [_left_out(_printable(source.names[index]), reason) for index, reason in broken[:NAMED]]
     more = f"; and {len(broken) - NAMED:,} more" if len(broken) > NAMED else ""
     return (f"left out: {'; '.join(named)}{more}",)
+
+
+def _left_out(name: str, reason: str) -> str:
+    """A name and a reason as one sentence; those of Pillow and the system are no predicates."""
+    return f"{name} {reason}" if reason.startswith(("is ", "has ")) else f"{name}: {reason}"
 
 
 def _ready_pixels(source: Source, form: Form) -> np.ndarray | None:

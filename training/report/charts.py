@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 from pydantic import BaseModel
 
+from mirage.training.runs.monitor import is_within
+
 WIDTH, HEIGHT = 320, 150
 LEFT, RIGHT, TOP, BOTTOM = 44, 8, 8, 22
 MAX_POINTS = 240
@@ -235,6 +237,14 @@ class Sign(BaseModel):
     most: float | None = None
     seen: list[tuple[int, float | None]] = []
 
+    @property
+    def is_beyond(self) -> bool:
+        """Whether the last value is beyond a limit, however short the training was."""
+        value = self.seen[-1][1] if self.seen else None
+        return bool(self.seen) and not (
+            value is not None and is_within(value, self.least, self.most)
+        )
+
 
 class Alarm(BaseModel):
     """The first signal beyond its limits, and advice."""
@@ -267,17 +277,30 @@ def watched(watch: Watch | None) -> str:
     if not watch:
         return ""
     charts = "".join(_sign_chart(name, sign) for name, sign in watch.signs.items())
-    return _alarm(watch.first_sign) + (f'<div class="charts">{charts}</div>' if charts else "")
+    return _alarm(watch) + (f'<div class="charts">{charts}</div>' if charts else "")
 
 
-def _alarm(alarm: Alarm | None) -> str:
+def _alarm(watch: Watch) -> str:
+    alarm = watch.first_sign
     if not alarm:
-        return (
-            '<p class="banner real"><b>Healthy</b><span>All signals are within limits.</span></p>'
-        )
+        return _unalarmed([_name(name) for name, sign in watch.signs.items() if sign.is_beyond])
     return (
         f'<p class="banner broken"><b>Stopped after {alarm.nimg / 1000:,.1f} kimg</b>'
         f"<span>{escape(' '.join(_sentences(alarm)))}</span></p>"
+    )
+
+
+def _unalarmed(beyond: Sequence[str]) -> str:
+    """The state of a run that was not stopped, which says nothing about single images."""
+    if beyond:
+        text = "Training went on: these did not last, or it is too early to stop for them."
+        return (
+            f'<p class="banner broken"><b>Beyond a limit: {escape(", ".join(beyond))}</b>'
+            f"<span>{text}</span></p>"
+        )
+    return (
+        '<p class="banner"><b>No sign of collapse</b><span>All signals are within limits. Only the '
+        "scores say whether the images are good.</span></p>"
     )
 
 

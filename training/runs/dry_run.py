@@ -12,6 +12,7 @@ from torch import nn
 
 from mirage.training.auto import Facts, choose
 from mirage.training.config import TrainConfig
+from mirage.training.recipe import AUTO
 from mirage.training.runs.device import resolve_precision
 from mirage.training.runs.state import TrainState
 from mirage.training.runs.time_budget import STEPS, seconds_per_step
@@ -19,6 +20,8 @@ from mirage.training.tasks.registry import TASKS
 from mirage.training.tasks.task import Data
 
 SHEET = "data.png"
+LONG_HOURS = 12
+"""More than a night: then a shorter training is proposed."""
 
 
 def dry_run(
@@ -79,9 +82,11 @@ def _costs(
     yield f"disk           {disk / 1e6:,.0f} MB of checkpoints and {snapshots} snapshots"
     yield (
         f"time           {hours:.{1 if hours >= 1 else 2}f} h for {config.kimg:g} kimg at "
-        f"{config.batch_size / seconds / 1000:.3f} kimg/s, from {STEPS} steps on {device.type} "
-        f"in {config.precision} with {torch.get_num_threads()} threads"
+        f"{config.batch_size / seconds / 1000:.3f} kimg/s, from at most {STEPS} steps on "
+        f"{device.type} in {config.precision} with {torch.get_num_threads()} threads"
     )
+    if hours > LONG_HOURS and config.preset == AUTO and config.schedule_kimg is None:
+        yield "shorter        --hours 8 trains as many images as fit into 8 hours"
 
 
 def _write_sheet(sheet: np.ndarray, run: Path) -> Path:

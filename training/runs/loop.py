@@ -34,6 +34,7 @@ from mirage.training.runs.device import machine_sheet, resolve_precision
 from mirage.training.runs.growth import take_over
 from mirage.training.runs.initial_weights import warm_start
 from mirage.training.runs.monitor import Watchdog
+from mirage.training.runs.pace import Pace
 from mirage.training.runs.recorders import TensorBoardRecorder, make_film
 from mirage.training.runs.run_dir import Run
 from mirage.training.runs.state import TrainState
@@ -108,18 +109,20 @@ class _Loop:
         self.stopping = False
         self.saved_at: int | None = None
         self.statistics: list[dict[str, float]] = []
-        self.clock = time.perf_counter()
         self._resume(threads, start, allow_restart)
+        self.clock, self.clocked_nimg = time.perf_counter(), self.nimg
         self.step = Step(config, self.state)
         self.loader = BatchLoader(config, data, device, self._warm_start(data))
         self.board: TensorBoardRecorder | None = None
         self.watchdog = Watchdog(run.watchdog_file, config.watch, config.loss, self.nimg)
         self.samples = task.samples(config, data)
+        self.pace = Pace()
 
     def _resume(self, threads: int | None, start: Path | None, allow_restart: bool) -> None:
         checkpoint = load_latest(self.run.checkpoints, self._take, allow_restart)
         if checkpoint:
             self.nimg = self.saved_at = checkpoint["nimg"]
+            self.statistics = checkpoint.get("statistics", [])
             threads = threads or checkpoint["threads"]
         elif start is not None:
             warm_start(start, self.state, self.architecture)
@@ -178,15 +181,20 @@ class _Loop:
         while True:
             done = self.nimg >= self.config.kimg * 1000 or any_of(self.stopping)
             now = done or self.nimg in (self.config.warm_start_images, *self.config.growth_images)
+            late = any_of(self.pace.is_due())
             report, snapshot, checkpoint = (now or self._due(every) for every in self._intervals())
-            if report or snapshot or checkpoint:
+            if report or snapshot or checkpoint or late:
                 self._check_weights()
             if report and self.statistics:
                 self._report(bar)
+            if snapshot or late:
+                self._draw()
             if snapshot:
-                self._snapshot()
-            if checkpoint:
+                self._save(self.run.snapshot_path(self.nimg))
+            if checkpoint or late:
                 self._checkpoint()
+            if late:
+                self.pace.saved()
             if done:
                 break
             self._advance()
@@ -241,9 +249,8 @@ class _Loop:
 
     def _report(self, bar: tqdm) -> None:
         now = time.perf_counter()
-        images = len(self.statistics) * self.config.batch_size
         means = self._means()
-        rate = images / (now - self.clock) / 1000
+        rate = (self.nimg - self.clocked_nimg) / (now - self.clock) / 1000
         measured = self.samples.measure(self.samples.draw(self.state.ema))
         schedule = self.step.rules.schedule(self.nimg)
         line = {"nimg": self.nimg, "kimg_per_s": round(rate, 4), **means, **schedule, **measured}
@@ -252,7 +259,7 @@ class _Loop:
         if self.board:
             self.board.add(self.nimg, line)
         bar.set_postfix({key: f"{line[key]:.3f}" for key in SHOWN if key in line})
-        self.statistics, self.clock = [], now
+        self.statistics, self.clock, self.clocked_nimg = [], now, self.nimg
         self.watchdog.look(self.nimg, {**means, **measured})
 
     def _means(self) -> dict[str, float]:
@@ -274,28 +281,31 @@ class _Loop:
             "players": self.state.state_dict(),
             "threads": torch.get_num_threads(),
             "torch": str(torch.__version__),
+            "statistics": self.statistics,
         }
         save_checkpoint(self.run.checkpoints, self.nimg, state, self.config.keep_checkpoints)
         self.watchdog.write()
         self.saved_at = self.nimg
 
-    def _snapshot(self) -> None:
+    def _draw(self) -> None:
         if rank() != 0:
             return
         images, columns = self.samples.draw(self.state.ema), self.samples.columns
         self.run.save_grid(self.nimg, images, columns)
         if self.board:
             self.board.add_sheet(self.nimg, contact_sheet(images, columns))
-        self._save(self.run.snapshot_path(self.nimg))
 
     def _save(self, path: Path) -> None:
+        """Write a snapshot."""
+        if rank() != 0:
+            return
         metadata = {"nimg": str(self.nimg)}
         save_weights(path, self.architecture, metadata, **self.state.networks())
 
     def _set_aside(self) -> None:
         """Keep the last healthy snapshot as the result, and move later files to `unhealthy/`."""
+        self._save(self.run.unhealthy_path(self.nimg))
         if rank() == 0:
-            self._save(self.run.unhealthy_path(self.nimg))
             self.run.set_aside(self.watchdog.healthy_until)
         self._conclude()
 

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from mirage.training.cli.flags import add_recipe, config_of
+from mirage.training.cli.recipe import add_recipe, config_of
 from mirage.training.config import TrainConfig
 
 

@@ -55,7 +55,7 @@ def test_follows_a_run_that_goes_on(tmp_path: Path, open_page: Open) -> None:
         assert page.inner_text("#status") == "Training"
         assert page.inner_text(".amount p") == "3 of 8 kimg"
         assert "python -m training train" in page.inner_text("#command")
-        page.wait_for_selector("text=Healthy")
+        page.wait_for_selector("text=No sign of collapse")
         run.append_stats(report(4))
         run.save_grid(4000, np.full((4, 8, 8, 1), 200, np.uint8), 2)
         page.wait_for_selector('.amount:has-text("4 of 8 kimg")')

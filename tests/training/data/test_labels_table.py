@@ -19,11 +19,33 @@ READ = {"a.png": "cat", "b.png": "dog"}
         ("labels.jsonl", '{"file_name": "a.png", "label": "cat"}\n\n{"label": "dog", "file": 1,'
          ' "file_name": "b.png"}\n'),
         ("metadata.csv", "file_name,class,text\na.png,cat,one\nb.png,dog,two\n"),
+        ("labels.csv", "Datei;Klasse\r\na.png;cat\r\nb.png;dog\r\n"),
+        ("labels.csv", "a.png;cat\nb.png;dog\n"),
+        ("labels.tsv", "file\tlabel\na.png\tcat\nb.png\tdog\n"),
+        ("labels.csv", "file;label;text\na.png;cat;one, two\nb.png;dog;three\n"),
     ],
 )  # fmt: skip
 def test_finds_the_columns_of_names_and_labels(name: str, text: str) -> None:
     named = read_labels(name, text.encode()) or {}
     assert {f"{name.removesuffix('.png')}.png": label for name, label in named.items()} == READ
+
+
+def test_reads_utf16_as_excel_writes_it() -> None:
+    assert read_labels("labels.txt", "file\tlabel\r\na.png\tsüd\r\n".encode("utf-16")) == {
+        "a.png": "süd"
+    }
+
+
+def test_a_comma_in_a_name_is_no_separator_of_semicolons() -> None:
+    assert read_labels("a.csv", b"a.png;red, blue\nb.png;green\n") == {
+        "a.png": "red, blue",
+        "b.png": "green",
+    }
+
+
+def test_says_how_to_save_a_table_in_another_encoding() -> None:
+    with pytest.raises(DataError, match="it is not UTF-8 at byte 7; save it as UTF-8"):
+        read_labels("a.csv", "a.png,süd\n".encode("latin-1"))
 
 
 def test_the_first_line_is_a_header_only_if_it_names_no_image() -> None:

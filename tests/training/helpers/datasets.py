@@ -67,9 +67,10 @@ TINY = {
 
 
 def tiny_flags() -> list[str]:
-    """TINY as command-line flags."""
+    """The preset mnist with TINY as command-line flags."""
     values = {
         key: ",".join(map(str, value)) if isinstance(value, list) else value
         for key, value in TINY.items()
     }
-    return [text for key, value in values.items() for text in ("--set", f"{key}={value}")]
+    changes = [text for key, value in values.items() for text in ("--set", f"{key}={value}")]
+    return ["--preset", "mnist", *changes]

@@ -120,8 +120,16 @@ def test_every_signal_has_a_chart_with_its_limits(tmp_path: Path) -> None:
     page = section(tmp_path, HEALTHY)
     assert page.open_tags == []
     assert page.tags.count("svg") == 2
-    for words in ("Healthy", "Real from generated.", "Allowed: at most 4.", "at least 1."):
+    told = ("No sign of collapse", "Real from generated.", "Allowed: at most 4.", "at least 1.")
+    for words in told:
         assert words in page.text
+
+
+def test_variety_below_its_limit_is_told_however_short_the_training_was(tmp_path: Path) -> None:
+    spread = {"text": "Spread.", "least": 0.1, "seen": [[0, 0.0], [300, 0.02]]}
+    page = section(tmp_path, {**HEALTHY, "signs": {**HEALTHY["signs"], "spread": spread}})
+    assert "Beyond a limit: spread" in page.text
+    assert "No sign of collapse" not in page.text
 
 
 def test_does_not_draw_a_limit_far_from_the_curve(tmp_path: Path) -> None:

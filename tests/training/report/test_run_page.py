@@ -89,7 +89,7 @@ def test_shows_the_outcome_of_the_job_and_the_watchdog(run: Run) -> None:
     (run.path / "watchdog.json").write_text('{"first_sign": null}')
     text = read(write_report(run)).text
     assert "too blurred." in text
-    assert "Healthy" in text
+    assert "No sign of collapse" in text
 
 
 def test_ignores_an_unknown_scorecard(run: Run) -> None:

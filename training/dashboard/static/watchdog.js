@@ -18,7 +18,9 @@ function verdict({ alarm, signals, patience, watchdog_off: off }) {
   if (off) return ["plain", "Off"];
   if (!signals.length) return ["plain", "No report yet"];
   const worst = Math.max(...signals.map(({ beyond }) => beyond));
-  return worst ? ["warning", `${worst} of ${patience} reports beyond a limit`] : ["good", "Healthy"];
+  if (worst) return ["warning", `${worst} of ${patience} reports beyond a limit`];
+  const early = signals.filter(({ within }) => !within).map(({ name }) => title(name).toLowerCase());
+  return early.length ? ["warning", `Early: ${early.join(", ")} beyond a limit`] : ["good", "No sign of collapse"];
 }
 
 function nothing() {
@@ -33,7 +35,7 @@ function table(signals) {
 
 /** A row with the values, and one with the explanation, which needs the whole width on phones. */
 function rows(signal) {
-  const kind = signal.beyond ? "warning" : signal.judged ? "good" : "early";
+  const kind = signal.beyond || !signal.within ? "warning" : signal.judged ? "good" : "early";
   const dot = element("i", { className: "dot", role: "img", "aria-label": STATES[kind], title: STATES[kind] });
   dot.dataset.kind = kind;
   const name = element("th", { scope: "row" }, dot, title(signal.name));

@@ -94,10 +94,7 @@ def pictures_of(tree: FileTree, split: str, splits: str = AUTO) -> Source:
         return open_picture(tree.read(paths[index], None))
 
     def header(index: int) -> Image.Image:
-        try:
-            return open_picture(tree.read(paths[index], HEADER_BYTES))
-        except Exception:  # a longer header, or broken, of which Pillow raises many types
-            return picture(index)
+        return open_picture(tree.read(paths[index], HEADER_BYTES))
 
     return Source(
         place=tree.place,

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 
@@ -85,14 +86,20 @@ def _some(source: Source, options: DataOptions, start: int) -> list[Header | str
 
 
 def _header(source: Source, options: DataOptions, index: int) -> Header | str:
+    if source.header:
+        with suppress(Exception):  # PNG may have its EXIF data after the pixels
+            return _seen(source.header(index), source, options, index)
     try:
-        picture = (source.header or source.picture)(index)
-        width, height = picture.size
-        if picture.getexif().get(ExifTags.Base.Orientation) in TURNED:
-            width, height = height, width
-        return Header((width, height), _mode(picture, source, options, index))
+        return _seen(source.picture(index), source, options, index)
     except Exception as error:  # Pillow raises many types for damaged files
         return reason_of(error)
+
+
+def _seen(picture: Image.Image, source: Source, options: DataOptions, index: int) -> Header:
+    width, height = picture.size
+    if picture.getexif().get(ExifTags.Base.Orientation) in TURNED:
+        width, height = height, width
+    return Header((width, height), _mode(picture, source, options, index))
 
 
 def _mode(picture: Image.Image, source: Source, options: DataOptions, index: int) -> str:

@@ -9,6 +9,7 @@ from mirage.training.data.options import AUTO
 from mirage.training.data.sources.file_tree import FileTree, is_hidden, pictures_of
 from mirage.training.data.sources.image import read_file
 from mirage.training.data.sources.source import Source, state_of
+from mirage.training.errors import DataError
 
 
 def open_folder(path: Path, split: str = "train", splits: str = AUTO) -> Source:
@@ -19,12 +20,19 @@ def open_folder(path: Path, split: str = "train", splits: str = AUTO) -> Source:
     return pictures_of(list_folder(path), split, splits)
 
 
+def _raise(error: OSError) -> None:
+    raise DataError(f"the folder {error.filename} cannot be read: {error.strerror}") from error
+
+
 def list_folder(path: Path) -> FileTree:
-    """List the visible files in a folder; follows links, and each folder only once."""
+    """List the visible files in a folder; follows links, and each folder only once.
+
+    Raises DataError if a folder cannot be read.
+    """
     names: list[str] = []
     inside: list[str] = []
     seen = {path.resolve()}
-    for parent, folders, files in os.walk(path, followlinks=True):
+    for parent, folders, files in os.walk(path, onerror=_raise, followlinks=True):
         here = Path(parent).relative_to(path)
         found = ((here / file).as_posix() for file in files)
         names += [name for name in found if not is_hidden(name)]

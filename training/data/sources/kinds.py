@@ -27,6 +27,10 @@ KINDS = (
 )
 SHARDED = (".tar", ".parquet")
 """Files of which several may hold one split."""
+PACKED = (
+    *(".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz", ".tar.zst", ".gz", ".7z", ".rar"),
+)
+"""Archives that must be unpacked: they have no index, so that a picture costs all before it."""
 SPLIT_FILES = (".zip", ".npy", ".npz", ".tar", ".parquet")
 IDX_START = (b"\0\0\x08", b"\x1f\x8b")
 """First bytes of IDX files of unsigned bytes, and of gzip."""
@@ -70,8 +74,10 @@ def _open_folder(path: Path, split: str, labels: str, splits: str) -> Source:
 def _split_files(tree: FileTree) -> dict[str, list[str]]:
     """The files of the splits, such as train.zip and test.zip; empty if there are none.
 
-    Shards without a split in their names are all for training.
+    Shards without a split in their names are all for training, and so is the only archive of a
+    folder, unless there are pictures beside them.
     """
+    alone = not any(map(is_picture, tree.names))
     for suffix in SPLIT_FILES:
         names = [name for name in in_order(tree.names) if "/" not in name]
         names = [name for name in names if name.lower().endswith(suffix)]
@@ -79,7 +85,7 @@ def _split_files(tree: FileTree) -> dict[str, list[str]]:
         for name in names:
             if role := role_of(Path(name).stem):
                 files.setdefault(role, []).append(name)
-        if names and not files and suffix in SHARDED:
+        if names and not files and alone and (suffix in SHARDED or len(names) == 1):
             files = {TRAIN: names}
         if TRAIN in files:
             return files
@@ -122,7 +128,9 @@ def _open_files(paths: Sequence[Path], split: str, labels: str, splits: str) -> 
         case _ if _may_be_idx(path):
             return open_idx(path)
     what = "one picture" if is_picture(path.name) else "of no kind that is read"
-    raise DataError(f"--data is {path}, which is {what}; it takes {KINDS}")
+    packed = path.name.lower().endswith(PACKED)
+    hint = "; unpack it, and pass the folder" if packed else ""
+    raise DataError(f"--data is {path}, which is {what}; it takes {KINDS}{hint}")
 
 
 def _may_be_idx(path: Path) -> bool:

@@ -17,6 +17,17 @@ ROLES = {
     **dict.fromkeys(("pred", "prediction", "unlabeled", "unlabelled"), OTHER),
 }
 """Words that mark the folder of a split, and what the split is for; OTHER is not read."""
+COMPANIONS = {
+    "mask",
+    "masks",
+    "annotation",
+    "annotations",
+    "segmentation",
+    "depth",
+    "label",
+    "labels",
+}
+"""Words that mark the folder of pictures that belong to those of another one."""
 MEANING = {TRAIN: "training", TEST: "test"}
 WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+")
 LISTED = 5
@@ -67,9 +78,12 @@ def role_of(folder: str) -> str | None:
 
     Names are read as words in any case, such as `Training`, `seg_test` or `val2017`.
     """
-    words = [word.lower() for word in WORD.findall(folder)]
-    found = {ROLES[word] for word in words if word in ROLES}
+    found = {ROLES[word] for word in _words(folder) if word in ROLES}
     return found.pop() if len(found) == 1 else None
+
+
+def _words(name: str) -> list[str]:
+    return [word.lower() for word in WORD.findall(name)]
 
 
 def find_layout(
@@ -89,6 +103,7 @@ def find_layout(
     root, chosen = tree.recognised(root) if splits == AUTO else tree.named(root, splits)
     if not chosen:
         tree.check_inner_splits(root)
+        tree.check_companions(root)
         return tree.layout(root)
     part = chosen.get(split, chosen[TRAIN])
     others = [folder for folder in tree.folders_in(root) if folder != part]
@@ -183,6 +198,25 @@ class _Tree:
                     f"{self.place} has the splits {_listed(inside)} in its folder {folder}; move "
                     f"them above it, as in {inside[0]}/{folder}, or pass --split none to train on "
                     f"all images; if {folder} is no class, pass it as --data"
+                )
+
+    def check_companions(self, root: str) -> None:
+        """Raise DataError if a folder seems to hold the masks of another folder's pictures."""
+        masks = [name for name in self.folders_in(root) if COMPANIONS & set(_words(name))]
+        if not masks:
+            return
+        stems: dict[str, set[str]] = {}
+        for name in self.pictures:
+            folder, slash, rest = name[len(root) :].partition("/")
+            if slash and name.startswith(root):
+                stems.setdefault(folder, set()).add(rest.rpartition(".")[0])
+        for mask in masks:
+            same = [name for name in stems if name != mask and stems[name] == stems.get(mask)]
+            if same:
+                raise DataError(
+                    f"{self.place} has the folders {same[0]} and {mask} with pictures of the same "
+                    f"names; to train on the first, pass --data {self.place}/{root}{same[0]}, or "
+                    "--split none if they are classes"
                 )
 
     def told(self, root: str, chosen: Mapping[str, str]) -> str:

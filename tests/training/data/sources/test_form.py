@@ -5,8 +5,9 @@ from PIL import Image
 
 from mirage.training.data.load import load_dataset, load_splits
 from mirage.training.data.options import DataOptions
+from mirage.training.data.sources.file_tree import HEADER_BYTES
 from mirage.training.errors import DataError
-from tests.training.helpers.files import encode, png, write_tree
+from tests.training.helpers.files import encode, png, ramp, write_tree
 
 CLEAR = png((255, 0, 0, 0), mode="RGBA")
 OPAQUE = png((255, 0, 0, 255), mode="RGBA")
@@ -82,3 +83,11 @@ def test_names_the_flags_for_pictures_smaller_than_the_size(tmp_path: Path) -> N
     said = r"20 of 20 images of .* smaller than --size 64x64, the smallest 8x8; pass --upscale"
     with pytest.raises(DataError, match=said):
         load_dataset(folder, options=DataOptions(size=(64, 64)), cache=tmp_path)
+
+
+def test_reads_png_files_longer_than_what_is_read_of_a_header(tmp_path: Path) -> None:
+    noise = Image.fromarray(ramp(160, 160))
+    files = {f"{n}.png": encode(noise) for n in range(9)}
+    assert len(files["0.png"]) > HEADER_BYTES
+    data = load_dataset(write_tree(tmp_path / "data", files), cache=tmp_path)
+    assert (data.images.shape, data.notes) == ((9, 160, 160, 3), ())

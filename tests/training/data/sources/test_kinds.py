@@ -20,6 +20,8 @@ from tests.training.helpers.files import png, write_tar, write_tree, write_zip
         ("cat.png", png(), "cat.png, which is one picture; it takes a folder, .zip or .tar of"),
         ("a.tfrecord", b"abc", "a.tfrecord, which is of no kind that is read; it takes a folder"),
         ("a.tar.gz", gzip.compress(b""), "a.tar.gz, which is of no kind that is read"),
+        ("a.tgz", gzip.compress(b"x"), "a.tgz, which .*; unpack it, and pass the folder"),
+        ("a.rar", b"Rar!", "a.rar, which .*; unpack it, and pass the folder"),
         ("empty", b"", "empty, which is of no kind that is read"),
     ],
 )
@@ -124,6 +126,21 @@ def test_shards_are_one_data_set(tmp_path: Path, names: tuple[str, ...]) -> None
     write_tar(folder / f"{names[1]}.tar", {"00.png": png()})
     with pytest.raises(DataError, match=r"both contain 00.png"):
         load_dataset(folder, cache=tmp_path)
+
+
+def test_the_only_archive_of_a_folder_is_read(tmp_path: Path) -> None:
+    write_zip(tmp_path / "flags.zip", {f"{n}.png": png(n) for n in range(3)})
+    (tmp_path / "LICENSE").touch()
+    assert len(load_dataset(tmp_path, cache=tmp_path / "cache")) == 3
+
+
+@pytest.mark.parametrize("name", ["backup.zip", "backup.tar"])
+def test_pictures_count_more_than_an_archive_beside_them(tmp_path: Path, name: str) -> None:
+    folder = write_tree(tmp_path / "data", {f"{n}.png": png(n) for n in range(3)})
+    (write_zip if name.endswith("zip") else write_tar)(folder / name, {"other.png": png()})
+    data = load_dataset(folder, cache=tmp_path / "cache")
+    assert len(data) == 3
+    assert data.notes == (f"passed over {name}, which are not read as images",)
 
 
 def test_several_archives_of_one_split_are_ambiguous(tmp_path: Path) -> None:

@@ -165,3 +165,18 @@ def test_reports_a_folder_for_each_picture(place) -> None:
     assert data.notes == (
         "3 classes for 3 images are hardly classes; --labels none trains without them",
     )
+
+
+@pytest.mark.parametrize("masks", ["masks", "train_masks", "SegmentationMask", "annotations"])
+def test_masks_beside_pictures_are_no_class(place, masks: str) -> None:
+    path = place("pictures/1.jpg", "pictures/2.jpg", f"{masks}/1.png", f"{masks}/2.png")
+    with pytest.raises(
+        DataError, match=r"same names; to train on the first, pass --data .*pictures"
+    ):
+        load_dataset(path, options=DataOptions(split="auto"))
+    classes = load_dataset(path, options=DataOptions(split="none")).classes
+    assert set(classes) == {"pictures", masks}
+
+
+def test_a_class_may_be_called_masks(place) -> None:
+    assert load_dataset(place("hats/1.png", "masks/7.png")).classes == ("hats", "masks")

@@ -1,0 +1,41 @@
+from pathlib import Path
+
+import numpy as np
+
+from mirage.training.config import build_config
+from mirage.training.runs.closing import closing
+from mirage.training.runs.run_dir import Run
+from tests.training.helpers.datasets import TINY
+
+
+def ended(folder: Path, kimg: float = 1, **statistics: float) -> Run:
+    run = Run(folder / "mine")
+    run.write_config(build_config("mnist", {**TINY, "kimg": kimg}), {"fingerprint": "f"})
+    run.append_stats({"nimg": 1000, **statistics})
+    run.snapshot_path(1000).touch()
+    run.save_grid(1000, np.zeros((4, 8, 8, 1), np.uint8), 2)
+    return run
+
+
+def test_says_where_the_result_is_how_it_was_judged_and_the_next_command(tmp_path: Path) -> None:
+    run = ended(tmp_path, spread=0.9, entropy=0.8)
+    text = "\n".join(closing(run, "my pictures"))
+    assert f"{run.snapshots / '000001000.safetensors'} after 1 kimg" in text
+    assert str(run.samples / "000001000.png") in text
+    assert "spread 0.90 and entropy 0.80 of that of real images" in text
+    assert "no sign of collapse" in text
+    assert f"evaluate {run.path} --data 'my pictures' --fast" in text
+    assert f"export {run.path} --to models/mine" in text
+    assert "stopped" not in text
+
+
+def test_noise_is_no_result_however_short_the_training_was(tmp_path: Path) -> None:
+    text = "\n".join(closing(ended(tmp_path, spread=0.02, entropy=0.8), "data"))
+    assert "beyond a limit: spread" in text
+    assert "no sign of collapse" not in text
+
+
+def test_a_run_that_was_stopped_says_how_it_continues(tmp_path: Path) -> None:
+    assert "stopped        before 5 kimg; the same command continues" in closing(
+        ended(tmp_path, kimg=5), None
+    )

@@ -1,0 +1,50 @@
+"""What is said at the end of a training: the result, how it was judged, and what comes next."""
+
+import shlex
+from collections.abc import Iterator
+
+from mirage.training.config import TrainConfig
+from mirage.training.runs.monitor import bounds_of, is_within, signs_of
+from mirage.training.runs.run_dir import Run
+
+VARIETY = ("spread", "entropy")
+"""Signals that compare generated with real images; they say nothing of a single image."""
+
+
+def closing(run: Run, data: str | None) -> Iterator[str]:
+    """Lines of text about a run that has ended.
+
+    data: as given with --data, for the next command; None if it was not given.
+    """
+    config, _ = run.read_config()
+    snapshot = run.latest_snapshot()
+    nimg = int(snapshot.stem)
+    yield f"result         {snapshot} after {nimg / 1000:g} kimg"
+    if run.grid_path(nimg).exists():
+        yield f"images         {run.grid_path(nimg)}"
+    yield from (f"judged         {line}" for line in _judgement(run, config))
+    if nimg < config.kimg * 1000:
+        yield f"stopped        before {config.kimg:g} kimg; the same command continues"
+    path = shlex.quote(str(run.path))
+    name = shlex.quote(run.path.resolve().name)
+    if data is not None:
+        yield (
+            f"next           python -m mirage.training evaluate {path} --data {shlex.quote(data)} "
+            "--fast"
+        )
+    yield f"               python -m mirage.training export {path} --to models/{name}"
+
+
+def _judgement(run: Run, config: TrainConfig) -> Iterator[str]:
+    """The variety in the last report, and the signals beyond their limits, at any length."""
+    lines = run.read_stats()
+    signs = signs_of(lines[-1]) if lines else {}
+    variety = [f"{name} {signs[name]:.2f}" for name in VARIETY if name in signs]
+    if variety:
+        yield f"{' and '.join(variety)} of that of real images (1: as varied)"
+    bounds = bounds_of(config.watch, config.loss)
+    beyond = [n for n, v in signs.items() if not is_within(v, *bounds.get(n, (None, None)))]
+    if beyond:
+        yield f"beyond a limit: {', '.join(beyond)}; the images are not to be used yet"
+    elif signs:
+        yield "no sign of collapse; only evaluate says whether the images are good"
