@@ -224,6 +224,7 @@ class ExploreView {
     }
     this.#caption.textContent = `${this.#version.choice}  ·  loading`;
     for (const row of this.#rows) for (const amount of AMOUNTS) row.draw(amount, null);
+    this.#list.setAttribute("aria-busy", "true");
   }
 
   /** Draw the thumbnails of all directions, one after the other, while nothing else is requested. */
@@ -243,6 +244,7 @@ class ExploreView {
       }
     }
     this.#origin = origin;
+    this.#list.removeAttribute("aria-busy");
   }
 
   #offer() {

@@ -42,7 +42,8 @@ def test_each_direction_has_its_name_and_thumbnails(
     page.wait_for_selector(SHOWN)
     names = page.locator(".direction label b").all_inner_texts()
     assert names == ["Direction 1", "age", "smile"]
-    page.wait_for_function(f"({EMPTY})() === 0")
+    page.wait_for_selector(".directions:not([aria-busy])")
+    assert page.evaluate(EMPTY) == 0
     assert page.locator(".direction >> nth=0 >> .cells button").count() == 7
     shoot(page, "directions")
 
