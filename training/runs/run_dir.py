@@ -85,7 +85,7 @@ class Run:
             content = json.loads(self.config_file.read_text())
             return TrainConfig.model_validate(content["config"]), content["data"]
         except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-            raise DataError(f"{self.path} is no run: config.json cannot be read") from error
+            raise DataError(f"{self.path} is no run: config.json is invalid: {error}") from error
 
     def write_machine(self, sheet: dict[str, str | int]) -> None:
         """Record the machine; a later start overwrites it."""
