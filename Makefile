@@ -9,6 +9,7 @@ PIP    := $(PY) -m pip --disable-pip-version-check
 PINS   := pyproject.toml constraints.txt
 SERVE  := $(VENV)/.serve
 SETUP  := $(VENV)/.setup
+SITE   := $(VENV)/.docs
 
 PORT   ?=
 DATA   ?=
@@ -18,7 +19,7 @@ RUN    := runs/mnist
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help serve test setup check bench train avatars clean
+.PHONY: help serve test setup check verify docs bench train avatars clean
 
 help: ## list the targets
 	@awk -F ': .*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -35,6 +36,11 @@ check: $(SETUP) ## format, lint, types
 	$(PY) -m ruff format --check
 	$(PY) -m ruff check
 	$(PY) -m mypy
+
+verify: docs ## what takes too long for every change: so far the site
+
+docs: $(SITE) ## build the site of docs/ in build/site; dead links are errors
+	NO_MKDOCS_2_WARNING=1 $(PY) -m mkdocs build --strict
 
 bench: $(SETUP) ## run every benchmark; the last line of each is one JSON object
 	@set -e; for program in $(sort $(filter-out %/generators.py,$(wildcard benchmarks/*.py))); do \
@@ -70,6 +76,10 @@ $(SERVE): $(PINS) | $(VENV)/bin/pip
 $(SETUP): $(PINS) client/pyproject.toml | $(VENV)/bin/pip
 	$(PIP) install -c constraints.txt -e '.[cpu,training,test]' -e ./client
 	@touch $(SERVE) $@
+
+$(SITE): $(PINS) | $(VENV)/bin/pip
+	$(PIP) install -c constraints.txt -e '.[docs]'
+	@touch $@
 
 $(VENV)/bin/pip:
 	@$(PYTHON) -c 'import sys; sys.exit("Mirage needs Python 3.11 or newer, this is %d.%d; try make PYTHON=python3.12" \

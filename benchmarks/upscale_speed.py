@@ -84,7 +84,9 @@ def shipped() -> tuple[Bundle, Subject]:
     released = readable_release(MODELS, BASE)
     assert released is not None, f"no version of {BASE} is released"
     bundle = load_bundle(version_path(MODELS, BASE, released.version))
-    return bundle, _subject(bundle, load_picture_network(bundle.path / "weights.safetensors").network)
+    return bundle, _subject(
+        bundle, load_picture_network(bundle.path / "weights.safetensors").network
+    )
 
 
 def untrained(like: Bundle, width: int, convolutions: int) -> Subject:

@@ -1,4 +1,4 @@
-"""The command line of the store: `python -m bundle list|show|verify|release|rollback|…`."""
+"""The command line of the store: `python -m bundle list|show|verify|release|import|…`."""
 
 import argparse
 import sys
@@ -21,9 +21,13 @@ OPERANDS: dict[str, type] = {"name": str, "version": int}
 
 def main(arguments: Sequence[str] | None = None, prog: str = "python -m bundle") -> int:
     """Run one command; returns the exit code."""
+    # Imported here: only this command needs the packages of the service.
+    from mirage.service.importing.command import joined_range
+
     parser = argparse.ArgumentParser(prog)
     fill_parser(parser)
-    options = parser.parse_args(arguments)
+    given = sys.argv[1:] if arguments is None else arguments
+    options = parser.parse_args(joined_range(given))
     command: Callable[[argparse.Namespace], int] = options.command
     try:
         return command(options)
@@ -61,6 +65,14 @@ def fill_parser(parser: argparse.ArgumentParser) -> None:
     _add_members(add(_ensemble, "publish a version made of several others", name=None))
     add_actions(add(_direction, "list, add or remove named directions of a version"))
     _add_prune(add(_prune, "remove old versions that are not released", name=None))
+    _add_import(commands.add_parser)
+
+
+def _add_import(add_parser: Callable[..., argparse.ArgumentParser]) -> None:
+    from mirage.service.importing.command import add_options
+
+    summary = "make a version of a generator that was trained elsewhere, an ONNX file"
+    add_options(add_parser("import", help=summary, description=summary))
 
 
 def _add_models(parser: argparse.ArgumentParser, default: Path | str) -> None:

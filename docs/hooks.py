@@ -17,8 +17,19 @@ ROOT = Path(__file__).parent.parent
 HOME = {"README.md": "docs/index.md", "docs/README.md": "docs/index.md"}
 """Pages of the repository that another page of the site stands for."""
 LINK = re.compile(r"(\]\()([^)#\s:]+)((?:#[^)\s]*)?\))")
-FOREIGN = re.compile(r"""<(?:script|img|iframe|link(?=[^>]*\brel=["']?(?:stylesheet|preload|icon)))
-    [^>]*\b(?:src|href)=["']?(?:https?:)?//[^\s"'>]+""", re.VERBOSE)
+FOREIGN = re.compile(
+    r"""<(?:script|img|iframe|link(?=[^>]*\brel=["']?(?:stylesheet|preload|icon)))
+    [^>]*\b(?:src|href)=["']?(?:https?:)?//[^\s"'>]+""",
+    re.VERBOSE,
+)
+
+
+def on_config(config: MkDocsConfig) -> MkDocsConfig:
+    """List pages that the navigation does not name in a section of their own, at its end."""
+    pages = sorted(path.name for path in (ROOT / "docs").glob("*.md"))
+    if more := [page for page in pages if page not in str(config.nav)]:
+        config.nav = [*(config.nav or []), {"More": more}]
+    return config
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:

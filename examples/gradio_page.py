@@ -1,4 +1,4 @@
-"""A page with sliders on the API; `pip install gradio`, `mirage serve`, `python examples/gradio_page.py`."""
+"""A page with sliders on the API. Install gradio and run `mirage serve` first."""
 
 import gradio
 

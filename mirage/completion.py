@@ -3,7 +3,8 @@
 import argparse
 from collections.abc import Sequence
 from importlib import import_module
-from typing import Any
+from pathlib import Path
+from typing import Any, cast
 
 import shtab
 
@@ -38,7 +39,7 @@ def full_parser(prog: str) -> argparse.ArgumentParser:
 
     Commands whose packages are not installed have a name only.
     """
-    parser = argparse.ArgumentParser(prog)
+    parser = _PathParser(prog)
     parser.add_argument("--version", action="store_true", help="print the version")
     commands = parser.add_subparsers(metavar="COMMAND")
     for name, command in COMMANDS.items():
@@ -52,6 +53,17 @@ def full_parser(prog: str) -> argparse.ArgumentParser:
         else:
             module.add_commands(_OnlyOne(commands, name, command.summary))
     return parser
+
+
+class _PathParser(argparse.ArgumentParser):
+    """Marks arguments that are paths, so that shells complete files for them."""
+
+    def add_argument(self, *names: Any, **options: Any) -> argparse.Action:
+        action: Any = super().add_argument(*names, **options)
+        metavar = str(options.get("metavar"))
+        if options.get("type") is Path or metavar.upper() == "PATH":
+            action.complete = shtab.FILE
+        return cast("argparse.Action", action)
 
 
 class _OnlyOne:

@@ -4,6 +4,7 @@ import functools
 import operator
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from importlib.metadata import version
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
@@ -20,6 +21,7 @@ from mirage.service.api.fast_path import PATH, FastPath, Generate
 from mirage.service.api.interpolate import interpolate
 from mirage.service.api.openinference.routes import ProtocolErrors
 from mirage.service.api.openinference.routes import routes as inference_routes
+from mirage.service.api.pictures.invert import router as invert_router
 from mirage.service.api.pictures.route import router as pictures_router
 from mirage.service.api.playground import router as playground_router
 from mirage.service.api.problems import (
@@ -64,7 +66,7 @@ def create_app(
     app = FastPath(
         generate,
         title="Mirage",
-        version="1",
+        version=version("mirage-gan"),
         description="Serves images of trained generators.",
         lifespan=_lifespan,
         redirect_slashes=False,
@@ -88,6 +90,7 @@ def create_app(
     )
     app.router.routes.extend(inference_routes(service.metrics))
     app.include_router(pictures_router)
+    app.include_router(invert_router)
     app.include_router(models.router)
     app.include_router(health.router)
     app.include_router(docs_router)

@@ -35,6 +35,7 @@ MAY_IMPORT = {
 EXCEPTIONS = {
     "mirage.client.local": {"service"},
     "mirage.client.pictures.local": {"service"},
+    "mirage.bundle.__main__": {"service"},  # for `import`, which runs a graph
 }
 # What must stay out of the process even when a dependency would bring it in.
 NEVER_LOADS = {
@@ -202,17 +203,26 @@ LADDERS = {  # inside a room, from the bottom: a rung imports from rungs below i
     "bundle": ({"errors"}, {"format"}, {"store"}, {"direction_command"}, {"__main__"}),
     "service": (
         *({"errors"}, {"settings"}, {"host"}, {"sharing", "media"}, {"telemetry"}, {"tasks"}),
-        *({"batching"}, {"engines"}, {"versions"}, {"api", "drawing"}),
+        *({"batching"}, {"engines"}, {"versions"}, {"api", "drawing", "importing"}),
         *({"app"}, {"processes"}, {"__main__"}),
     ),
     "training": (
         *({"errors", "cache_folder", "extras"}, {"data"}, {"networks"}, {"optim"}, {"presets"}),
         *({"auto"}, {"config"}, {"tasks"}),
-        *({"runs"}, {"evaluation"}, {"publish"}, {"report"}, {"dashboard"}, {"retrain"}),
+        *(
+            {"runs"},
+            {"pretrained"},
+            {"evaluation"},
+            {"publish"},
+            {"inversion"},
+            {"report"},
+            {"dashboard"},
+            {"retrain"},
+        ),
         *({"cli"}, {"__main__"}),
     ),
 }
-SIBLINGS = {"training": {"data", "networks", "optim"}, "service": {"api", "drawing"}}
+SIBLINGS = {"training": {"data", "networks", "optim"}, "service": {"api", "drawing", "importing"}}
 """Rungs that do not import each other, whatever their order."""
 
 

@@ -30,6 +30,8 @@ class ToyUpscaler:
     scale: int = 2
     seed: int = 0
     halo: int = RADIUS
+    task: Literal["upscale", "translate"] = "upscale"
+    multiple: int = 1
     first: np.ndarray = field(init=False)
     second: np.ndarray = field(init=False)
 
@@ -97,7 +99,7 @@ class ToyUpscaler:
     def description(self) -> Description:
         """What an exporter would say of this model."""
         return Description(
-            task="upscale",
+            task=self.task,
             opset=OPSET,
             labels=(),
             **picture_tensors(self.channels, self.scale),
@@ -115,7 +117,7 @@ class ToyUpscaler:
             directions=(),
             pictures=PictureModel(
                 scale=self.scale,
-                multiple=1,
+                multiple=self.multiple,
                 halo=self.halo,
                 border="replicate",
                 degradation="bicubic",
@@ -130,7 +132,7 @@ def make_upscaler(root: Path, name: str = "larger", toy: ToyUpscaler | None = No
         (draft.path / "model.onnx").write_bytes(toy.model().SerializeToString())
         cases = [
             Case({"pictures": picture}, toy.images(picture))
-            for picture in golden_pictures(toy.channels)
+            for picture in golden_pictures(toy.channels, toy.multiple)
         ]
         write_golden(draft.path / "golden.npz", Golden(tuple(cases)))
         return draft.publish(toy.description())

@@ -11,7 +11,16 @@ from typing import Any
 import torch
 
 from mirage.bundle.errors import BundleError
-from mirage.training.cli import evaluate, export, prepare, retrain, stack_mnist, watch
+from mirage.training.cli import (
+    encode,
+    evaluate,
+    export,
+    fit_direction,
+    prepare,
+    retrain,
+    stack_mnist,
+    watch,
+)
 from mirage.training.cli.flags import add_threads, print_notes
 from mirage.training.cli.recipe import add_recipe, config_of, facts_of, preset_of, read_recipe
 from mirage.training.config import TrainConfig
@@ -54,6 +63,8 @@ def add_commands(add: Callable[..., argparse.ArgumentParser]) -> None:
     evaluate.add_commands(add)
     retrain.add_command(add)
     export.add_command(add)
+    encode.add_command(add)
+    fit_direction.add_command(add)
     watch.add_command(add)
     _add_classifier(
         add("train-classifier", aliases=["judge"], help="train the classifier that scores digits")

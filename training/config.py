@@ -120,7 +120,10 @@ class TrainConfig(BaseModel):
         1, ge=0, le=1000, description="of the content loss beside the adversarial, task translate"
     )
     identity_weight: float = Field(
-        1, ge=0, le=1000, description="of the content loss of targets, which should stay as they are"
+        1,
+        ge=0,
+        le=1000,
+        description="of the content loss of targets, which should stay as they are",
     )
     paired: bool = Field(False, description="whether targets are the twins of sources, by name")
     embedding: int = Field(

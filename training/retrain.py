@@ -34,8 +34,8 @@ from mirage.training.publish.job_result import (
     write_result,
 )
 from mirage.training.publish.model_card import ModelCard
-from mirage.training.publish.publisher import GeneratorPublisher, Publisher
 from mirage.training.publish.pictures.publisher import UpscalerPublisher
+from mirage.training.publish.publisher import GeneratorPublisher, Publisher
 from mirage.training.report.run_page import write_report
 from mirage.training.runs.device import resolve_precision
 from mirage.training.runs.loop import train

@@ -1,4 +1,4 @@
-"""Verification of `model.onnx`: versions, operators, constants, interface and sizes."""
+"""Verification of the ONNX graphs: versions, operators, constants, interface and sizes."""
 
 import math
 from collections.abc import Iterable
@@ -7,7 +7,7 @@ import onnx
 from onnx import GraphProto, ModelProto, TensorProto, ValueInfoProto, helper
 
 from mirage.bundle.errors import BundleError
-from mirage.bundle.format.interface import DType, Tensor
+from mirage.bundle.format.interface import ENCODER, DType, Tensor
 from mirage.bundle.format.limits import Limits
 from mirage.bundle.format.manifest import Manifest
 from mirage.bundle.format.wire import check_wire
@@ -16,10 +16,13 @@ IR_VERSIONS = range(8, 11)
 OPSETS = range(17, 21)
 OPERATORS = frozenset(
     """
-    Add AveragePool BatchNormalization Cast Clip Concat Constant Conv ConvTranspose DepthToSpace Div
-    Expand Flatten Gather Gemm Identity LeakyRelu MatMul Max Min Mul Neg Pad Pow Reciprocal
-    ReduceMean ReduceSum Relu Reshape Resize Round Shape Sigmoid Slice Softmax Split Sqrt Squeeze
-    Sub Tanh Transpose Unsqueeze
+    Abs Add AveragePool BatchNormalization Cast Ceil Clip Concat Constant ConstantOfShape Conv
+    ConvTranspose Cos DepthToSpace Div Einsum Elu Equal Erf Exp Expand Flatten Floor Gather GatherND
+    Gelu Gemm GlobalAveragePool HardSigmoid HardSwish Identity InstanceNormalization
+    LayerNormalization LeakyRelu Log MatMul Max MaxPool Min Mish Mul Neg Not PRelu Pad Pow
+    Reciprocal ReduceL2 ReduceMax ReduceMean ReduceMin ReduceSum ReduceSumSquare Relu Reshape Resize
+    Round Selu Shape Sigmoid Sign Sin Slice Softmax Softplus SpaceToDepth Split Sqrt Squeeze Sub Sum
+    Tanh Tile Transpose Unsqueeze Where
     """.split()
 )
 # The bytes of one item, and the field that holds the items when `raw_data` does not.
@@ -43,14 +46,42 @@ Interface = dict[str, tuple[int, tuple[int | None, ...]]]
 
 def check_graph(model: bytes, manifest: Manifest, limits: Limits) -> None:
     """Raise BundleError `graph_…` unless a serialized model is allowed and fits its manifest."""
+    inputs, outputs = _interface(manifest.inputs), _interface(manifest.outputs)
+    proto = _checked(model, manifest, inputs, outputs, limits)
+    _fix_sides(proto.graph, manifest)
+    check_values(infer_values(without_weights(proto)), limits.value_elements)
+
+
+def check_encoder(encoder: bytes, manifest: Manifest, limits: Limits) -> None:
+    """As `check_graph`, for the serialized graph that estimates latents and class of pictures.
+
+    Its input is `pictures` uint8 `[N, height, width, channels]`, its outputs are `latents` float32
+    `[N, latent_dim]` and, of conditional models, `logits` float32 `[N, classes]`.
+    """
+    image, number = manifest.image, TensorProto.FLOAT
+    sides = (image.height, image.width, image.channels)
+    outputs: Interface = {"latents": (number, (None, manifest.latent_dim))}
+    if manifest.num_classes:
+        outputs["logits"] = (number, (None, manifest.num_classes))
+    try:
+        inputs: Interface = {"pictures": (TensorProto.UINT8, (None, *sides))}
+        proto = _checked(encoder, manifest, inputs, outputs, limits)
+        check_values(infer_values(without_weights(proto)), limits.value_elements)
+    except BundleError as error:
+        raise BundleError(error.reason, str(error).replace("model.onnx", ENCODER)) from None
+
+
+def _checked(
+    model: bytes, manifest: Manifest, inputs: Interface, outputs: Interface, limits: Limits
+) -> ModelProto:
+    """Parse a model after all checks but those of the sizes of intermediate values."""
     check_wire(model, limits.graph_fields)
     proto = _parse(model)
     _check_versions(proto, manifest.opset)
     _check_operators(proto.graph)
-    _check_constants(_constants(proto.graph))
-    _check_interface(proto.graph, manifest)
-    _fix_sides(proto.graph, manifest)
-    _check_values(_inferred(_without_weights(proto)), limits.value_elements)
+    check_constants(constants_of(proto.graph))
+    _check_interface(proto.graph, inputs, outputs)
+    return proto
 
 
 def _parse(model: bytes) -> ModelProto:
@@ -93,13 +124,15 @@ def _check_operators(graph: GraphProto) -> None:
             )
 
 
-def _constants(graph: GraphProto) -> Iterable[TensorProto]:
+def constants_of(graph: GraphProto) -> Iterable[TensorProto]:
+    """The constants of a graph: initializers, and tensors of `Constant` nodes."""
     yield from graph.initializer
     for node in graph.node:
         yield from (attribute.t for attribute in node.attribute if attribute.HasField("t"))
 
 
-def _check_constants(constants: Iterable[TensorProto]) -> None:
+def check_constants(constants: Iterable[TensorProto]) -> None:
+    """Raise BundleError unless all have an allowed type and as many items as their shapes say."""
     for tensor in constants:
         if tensor.data_location != TensorProto.DEFAULT:
             raise BundleError(
@@ -122,8 +155,7 @@ def _check_constants(constants: Iterable[TensorProto]) -> None:
             )
 
 
-def _check_interface(graph: GraphProto, manifest: Manifest) -> None:
-    inputs, outputs = _interface(manifest.inputs), _interface(manifest.outputs)
+def _check_interface(graph: GraphProto, inputs: Interface, outputs: Interface) -> None:
     _check_ends("inputs", graph.input, inputs)
     _check_ends("outputs", graph.output, outputs)
     fixed = {tensor.name for tensor in graph.initializer} & set(inputs)
@@ -170,7 +202,7 @@ def _fix_sides(graph: GraphProto, manifest: Manifest) -> None:
                 dim.dim_value = scale * LARGE_TILE
 
 
-def _without_weights(proto: ModelProto) -> bytes:
+def without_weights(proto: ModelProto) -> bytes:
     """Serialize the model with large float constants turned into inputs; modifies `proto`.
 
     ONNX's checker and shape inference copy the model several times but need only their shapes.
@@ -186,7 +218,7 @@ def _without_weights(proto: ModelProto) -> bytes:
     return model
 
 
-def _inferred(model: bytes) -> ModelProto:
+def infer_values(model: bytes) -> ModelProto:
     """Run ONNX's checker, and infer the shape of every value."""
     try:
         onnx.checker.check_model(model)
@@ -202,7 +234,7 @@ def _inferred(model: bytes) -> ModelProto:
         raise BundleError("graph_invalid", f"model.onnx is invalid: {problem:.300}") from None
 
 
-def _check_values(proto: ModelProto, element_limit: int) -> None:
+def check_values(proto: ModelProto, element_limit: int) -> None:
     """Raise BundleError if a value has too many elements per image; free sizes count as 1."""
     for value in proto.graph.value_info:
         _, sizes = _signature(value)

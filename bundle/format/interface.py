@@ -23,6 +23,7 @@ FORMS: dict[Meaning, tuple[DType, int]] = {
 }
 CHANNELS = (1, 3, 4)  # grey, RGB, RGBA
 MAX_PIXELS = 8192  # of a side
+ENCODER = "encoder.onnx"  # optional file: a graph that estimates the latents of a picture
 BATCH = "N"  # the first axis of every tensor: the number of items
 
 

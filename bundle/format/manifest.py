@@ -1,10 +1,9 @@
-"""The schema of `manifest.json`, and upgrades from older formats."""
+"""The schema of `manifest.json`."""
 
 import json
 import math
-from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import (
     AfterValidator,
@@ -16,6 +15,7 @@ from pydantic import (
 
 from mirage.bundle.errors import BundleError
 from mirage.bundle.format.interface import (
+    ENCODER,
     Fields,
     Image,
     Tensor,
@@ -24,15 +24,16 @@ from mirage.bundle.format.interface import (
     check_picture_model,
     describe,
     find,
-    generator_tensors,
 )
 from mirage.bundle.format.strict_json import describe_faults, parse_object
+from mirage.bundle.format.upgrades import UPGRADES, upgrade
 
-FORMAT_VERSION = 5
+FORMAT_VERSION = 6
 NAME_PATTERN = r"^[a-z0-9][a-z0-9_-]{0,62}$"
 REQUIRED_FILES = ("model.onnx", "golden.npz")
-NOT_OF_ENSEMBLES = frozenset((*REQUIRED_FILES, "weights.safetensors"))
+NOT_OF_ENSEMBLES = frozenset((*REQUIRED_FILES, ENCODER, "weights.safetensors"))
 
+IMPORTED = "imported"  # the preset of a generator that was trained elsewhere
 MAX_CLASSES = 10_000
 MAX_DIRECTIONS = 64
 MAX_MEMBERS = 64
@@ -48,54 +49,6 @@ Line = Annotated[str, Field(max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")]
 Count = Annotated[int, Field(ge=1)]
 Component = Annotated[float, Field(ge=-1, le=1)]
 Task = Literal["generate", "upscale", "translate"]
-LatentDim = Annotated[int, Field(ge=1, le=65536)]
-
-
-def _add_directions(fields: dict[str, Any]) -> dict[str, Any]:
-    """Format 2 added `directions`; models of format 1 have none."""
-    if "directions" in fields:
-        raise BundleError("manifest_invalid", "manifest.json: directions is no field of format 1")
-    return {**fields, "format_version": 2, "directions": []}
-
-
-def _add_members(fields: dict[str, Any]) -> dict[str, Any]:
-    """Format 3 added `members`, for ensembles."""
-    if "members" in fields:
-        raise BundleError("manifest_invalid", "manifest.json: members is no field of format 2")
-    return {**fields, "format_version": 3, "members": []}
-
-
-class _Shapes(Fields):
-    """The fields of formats 1 to 3 that describe a model's tensors."""
-
-    latent_dim: LatentDim
-    image: Image
-
-
-def _add_tensors(fields: dict[str, Any]) -> dict[str, Any]:
-    """Format 4 replaced `latent_dim` and `image` with `inputs` and `outputs`."""
-    for name in ("inputs", "outputs"):
-        if name in fields:
-            raise BundleError("manifest_invalid", f"manifest.json: {name} is no field of format 3")
-    others = {name: value for name, value in fields.items() if name not in _Shapes.model_fields}
-    given = {name: fields[name] for name in _Shapes.model_fields if name in fields}
-    shapes = _Shapes.model_validate_json(json.dumps(given))
-    labels = fields.get("labels")
-    tensors = generator_tensors(shapes.latent_dim, bool(labels), shapes.image)
-    dumped = {name: [each.model_dump(mode="json") for each in tensors[name]] for name in tensors}
-    return {**others, "format_version": 4, **dumped}
-
-
-def _add_pictures(fields: dict[str, Any]) -> dict[str, Any]:
-    """Format 5 added `pictures`, for models that take pictures."""
-    if "pictures" in fields:
-        raise BundleError("manifest_invalid", "manifest.json: pictures is no field of format 4")
-    return {**fields, "format_version": 5, "pictures": None}
-
-
-# One pure function per step: UPGRADES[n] turns the fields of format n into those of format n + 1.
-Step = Callable[[dict[str, Any]], dict[str, Any]]
-UPGRADES: dict[int, Step] = {1: _add_directions, 2: _add_members, 3: _add_tensors, 4: _add_pictures}
 
 
 def _utc(moment: datetime) -> datetime:
@@ -143,7 +96,11 @@ class FileEntry(Fields):
 
 
 class Training(Fields):
-    """The origin of a model; `kimg` counts the images shown in training, in thousands."""
+    """The origin of a model; `kimg` counts the images shown in training, in thousands.
+
+    Of an imported generator the preset is `IMPORTED`, the fingerprint is the sha256 of its file,
+    and kimg is 0, since it is unknown.
+    """
 
     preset: Annotated[Line, Field(description="networks and schedule", examples=["mnist"])]
     data_fingerprint: Annotated[Line, Field(description="hash of the images", examples=["3f2a9c"])]
@@ -297,10 +254,17 @@ class Manifest(Description):
             raise ValueError(f"files must list {', '.join(missing)}")
         if self.members and (strange := NOT_OF_ENSEMBLES & self.files.keys()):
             raise ValueError(f"files of an ensemble must not list {', '.join(sorted(strange))}")
+        if self.has_encoder and self.task != "generate":
+            raise ValueError(f"files must not list {ENCODER}; task {self.task} does not allow that")
         later = [member.version for member in self.members if member.version >= self.version]
         if later:
             raise ValueError(f"members must be older versions; {later} are not")
         return self
+
+    @property
+    def has_encoder(self) -> bool:
+        """Whether the version has a graph that estimates the latents of a picture."""
+        return ENCODER in self.files
 
     @property
     def description(self) -> Description:
@@ -321,22 +285,3 @@ def parse_manifest(raw: bytes) -> Manifest:
     except ValueError as error:
         problem = f"no JSON object: {error}"
     raise BundleError("manifest_invalid", f"manifest.json: {problem}")
-
-
-def upgrade(fields: dict[str, Any], newest: int, steps: Mapping[int, Step]) -> dict[str, Any]:
-    """Upgrade a manifest to format `newest`; an invalid `format_version` is left to the schema.
-
-    Raises BundleError `format_newer`.
-    """
-    version = fields.get("format_version")
-    if type(version) is not int or version < 1:
-        return fields
-    if version > newest:
-        raise BundleError(
-            "format_newer",
-            f"manifest.json has format_version {version}: made by a newer Mirage"
-            f" (this one reads 1 … {newest})",
-        )
-    for step in range(version, newest):
-        fields = steps[step](fields)
-    return fields

@@ -7,6 +7,7 @@ from pathlib import Path
 from mirage.bundle.errors import BundleError
 from mirage.bundle.format.folder import Folder, open_folder
 from mirage.bundle.format.golden import Golden, read_golden
+from mirage.bundle.format.interface import ENCODER
 from mirage.bundle.format.limits import DEFAULT_LIMITS, Limits
 from mirage.bundle.format.manifest import Manifest, parse_manifest
 from mirage.bundle.format.weights import LENGTH_BYTES, check_weights
@@ -17,13 +18,14 @@ class Bundle:
     """A verified bundle.
 
     model: the serialized ONNX graph. Build the engine from these bytes, which were verified, rather
-    than from the file, which may have changed.
+    than from the file, which may have changed. encoder: the same for `encoder.onnx`, or None.
     """
 
     path: Path
     manifest: Manifest
     model: bytes
     golden: Golden
+    encoder: bytes | None = None
 
 
 def load_bundle(path: Path, limits: Limits = DEFAULT_LIMITS) -> Bundle:
@@ -60,15 +62,18 @@ def read_file(path: Path, manifest: Manifest, name: str, limits: Limits = DEFAUL
 def verify_files(folder: Folder, manifest: Manifest, limits: Limits = DEFAULT_LIMITS) -> Bundle:
     """Verify the files of an open folder against a manifest; the folder's name is not checked."""
     # Imported here because onnx takes longer to import than the rest of this package.
-    from mirage.bundle.format.graph import check_graph
+    from mirage.bundle.format.graph import check_encoder, check_graph
 
     starts = check_files(folder, manifest, limits)
     if weights := manifest.files.get("weights.safetensors"):
         start = starts["weights.safetensors"]
         check_weights(start, weights.size_bytes, limits.weights_header_bytes)
     check_graph(starts["model.onnx"], manifest, limits)
+    encoder = starts.get(ENCODER)
+    if encoder is not None:
+        check_encoder(encoder, manifest, limits)
     golden = read_golden(starts["golden.npz"], manifest, limits)
-    return Bundle(folder.path, manifest, starts["model.onnx"], golden)
+    return Bundle(folder.path, manifest, starts["model.onnx"], golden, encoder)
 
 
 def check_files(
@@ -109,4 +114,4 @@ def _kept_bytes(name: str, limits: Limits) -> int:
     """The number of leading bytes that later checks need; the rest is only hashed."""
     if name == "weights.safetensors":
         return LENGTH_BYTES + limits.weights_header_bytes
-    return limits.file_bytes(name) if name in ("model.onnx", "golden.npz") else 0
+    return limits.file_bytes(name) if name in ("model.onnx", "golden.npz", ENCODER) else 0

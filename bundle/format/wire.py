@@ -4,7 +4,7 @@ Only the fields in `ALLOWED_FIELDS` are accepted. This excludes external data, f
 sparse tensors, strings in tensors, training information, and fields of later ONNX versions.
 """
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from typing import Any
 
 from onnx import ModelProto
@@ -41,13 +41,14 @@ VARINT, FIXED64, LENGTH, FIXED32 = 0, 1, 2, 5
 FIXED_BYTES = {FIXED64: 8, FIXED32: 4}
 
 
-def check_wire(model: bytes, field_limit: int) -> None:
+def check_wire(model: bytes, field_limit: int, extra: Container[str] = ()) -> None:
     """Check a serialized ModelProto for unknown fields and for too many fields.
 
+    extra: full names of fields that are allowed as well, such as `TensorProto.external_data`.
     Raises BundleError `graph_unreadable`, `graph_feature` or `graph_too_large`.
     """
     fields = 0
-    for weight in _weights(model, 0, len(model), ModelProto.DESCRIPTOR):
+    for weight in _weights(model, 0, len(model), ModelProto.DESCRIPTOR, extra):
         fields += weight
         if fields > field_limit:
             raise BundleError(
@@ -55,27 +56,31 @@ def check_wire(model: bytes, field_limit: int) -> None:
             )
 
 
-def _weights(raw: bytes, start: int, end: int, message: Any) -> Iterator[int]:
+def _weights(
+    raw: bytes, start: int, end: int, message: Any, extra: Container[str]
+) -> Iterator[int]:
     """Yield a weight for each field, recursively: the bytes of packed integers, otherwise 1."""
     while start < end:
         key, start = _varint(raw, start, end)
-        field, kind = _allowed_field(message, key >> 3), key & 7
+        field, kind = _allowed_field(message, key >> 3, extra), key & 7
         if kind == VARINT:
             _, start = _varint(raw, start, end)
             yield 1
             continue
         size, start = _size(raw, start, end, kind)
         if kind == LENGTH and field.message_type:
-            yield from _weights(raw, start, start + size, field.message_type)
+            yield from _weights(raw, start, start + size, field.message_type, extra)
         if kind == LENGTH and field.type == field.TYPE_STRING:
             _check_text(raw[start : start + size], f"{message.name}.{field.name}")
         yield max(1, size) if kind == LENGTH and _is_integer(field) else 1
         start += size
 
 
-def _allowed_field(message: Any, number: int) -> Any:
+def _allowed_field(message: Any, number: int, extra: Container[str]) -> Any:
     name = message.full_name.removeprefix("onnx.")
     field = message.fields_by_number.get(number)
+    if field is not None and f"{name}.{field.name}" in extra:
+        return field
     if field is None or field.name not in ALLOWED_FIELDS[name]:
         known = field.name if field else f"field {number}"
         meaning = MEANINGS.get(known, "this")

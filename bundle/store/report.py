@@ -5,7 +5,7 @@ from pathlib import Path
 
 from mirage.bundle.errors import BundleError
 from mirage.bundle.format.interface import describe
-from mirage.bundle.format.manifest import Manifest, Score
+from mirage.bundle.format.manifest import IMPORTED, Manifest, Score
 from mirage.bundle.format.verify import read_manifest
 from mirage.bundle.store.layout import list_models, list_versions, version_path
 from mirage.bundle.store.release import Release, read_release
@@ -62,7 +62,7 @@ def _facts(manifest: Manifest) -> tuple[str, str, str, str, str]:
         _shape(manifest),
         str(manifest.num_classes or "-"),
         manifest.training.preset,
-        f"{manifest.training.kimg:,.1f}",
+        "-" if manifest.training.preset == IMPORTED else f"{manifest.training.kimg:,.1f}",
     )
 
 

@@ -1,10 +1,12 @@
-"""Client library for a Mirage server: generates images and enlarges pictures, with retries."""
+"""Client of a Mirage server: generates images, enlarges and edits pictures, with retries."""
 
 from .async_client import AsyncClient
 from .client import Client
+from .edit_call import EditOptions
 from .errors import BadAnswer, MirageError, Refused, Unreachable
 from .generate_call import Options
 from .image import (
+    EditedPicture,
     GeneratedImage,
     Interpolated,
     InterpolatedFrame,
@@ -19,6 +21,8 @@ __all__ = [
     "AsyncClient",
     "BadAnswer",
     "Client",
+    "EditOptions",
+    "EditedPicture",
     "GeneratedImage",
     "InterpolateOptions",
     "Interpolated",

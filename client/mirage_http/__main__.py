@@ -1,11 +1,11 @@
-"""The command line: `generate`, `draw`, `upscale` and `models`."""
+"""The command line: `generate`, `draw`, `upscale`, `translate`, `edit` and `models`."""
 
 import argparse
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 
-from . import dataset_command
+from . import dataset_command, edit_command
 from .base import DEFAULT_URL
 from .client import Client
 from .errors import Locked, MirageError, MissingPackage, Unreachable
@@ -14,11 +14,11 @@ from .pictures import command as pictures_command
 
 DONE, CRASHED, BAD_DATA, LOCKED = 0, 1, 3, 5  # argparse itself leaves with 2
 CLIENT_SETTINGS = ("page_size", "parallel", "patience_s", "timeout_s")
-UPSCALE_TIMEOUT_S = 180.0  # longer than a server's deadline for pictures, by default 120 s
+PICTURES_TIMEOUT_S = 180.0  # longer than a server's deadline for pictures, by default 120 s
 FAULTS: dict[Callable[..., None], Callable[[argparse.Namespace], str | None]] = {
     dataset_command.generate: dataset_command.fault,
     dataset_command.draw: dataset_command.fault,
-    pictures_command.upscale: pictures_command.fault,
+    pictures_command.convert: pictures_command.fault,
 }
 
 
@@ -44,7 +44,14 @@ def add_commands(add: Callable[..., argparse.ArgumentParser]) -> None:
     dataset_command.add_draw(
         add("draw", help="write a dataset without a server; run again to continue")
     )
-    _add_upscale(add("upscale", help="enlarge pictures; run again to continue"))
+    _add_pictures(
+        add("upscale", help="enlarge pictures; run again to continue"), pictures_command.UPSCALE
+    )
+    _add_pictures(
+        add("translate", help="draw pictures in another style; run again to continue"),
+        pictures_command.TRANSLATE,
+    )
+    edit_command.add_edit(add("edit", help="edit a picture with a model of a server"))
     _add_models(add("models", help="list the models of the server"))
 
 
@@ -83,10 +90,10 @@ def _models(client: Client, _options: argparse.Namespace) -> None:
         print(f"{name:<{width}}  {released:<8}  {versions}")
 
 
-def _add_upscale(parser: argparse.ArgumentParser) -> None:
-    parser.set_defaults(command=pictures_command.upscale, timeout_s=UPSCALE_TIMEOUT_S)
-    pictures_command.add_arguments(parser)
-    add_server(parser, None, "of the server; default: none, pictures are enlarged in this process")
+def _add_pictures(parser: argparse.ArgumentParser, task: str) -> None:
+    parser.set_defaults(command=pictures_command.convert, timeout_s=PICTURES_TIMEOUT_S)
+    pictures_command.add_arguments(parser, task)
+    add_server(parser, None, "of the server; default: none, pictures are made in this process")
     add_model(parser)
     add_effort(parser, None, "pictures at once; default 4, without a server the number of CPUs")
 

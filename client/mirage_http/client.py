@@ -11,11 +11,13 @@ from typing import Self, TypeVar, Unpack
 import httpx
 
 from .base import BaseClient, http_request, restart
+from .edit_call import EditOptions, make_edit_call
 from .exchange import (
     Exchange,
     Outcome,
     Request,
     describe_model,
+    edit_picture,
     generate_images,
     interpolate_frames,
     interpolate_to_file,
@@ -25,6 +27,7 @@ from .exchange import (
 )
 from .generate_call import GenerateCall, Options, make_call
 from .image import (
+    EditedPicture,
     GeneratedImage,
     Interpolated,
     InterpolatedFrame,
@@ -34,7 +37,13 @@ from .image import (
 from .interpolate_call import InterpolateOptions, Point, make_interpolate_call
 from .new_file import new_file
 from .responses import Model, ModelDetail
-from .upscale_call import PictureFile, UpscaleOptions, make_upscale_call
+from .upscale_call import (
+    PictureFile,
+    TranslateOptions,
+    UpscaleOptions,
+    make_translate_call,
+    make_upscale_call,
+)
 
 T = TypeVar("T")
 
@@ -88,6 +97,31 @@ class Client(BaseClient):
         call = make_upscale_call(picture, options)
         with new_file(Path(path)) as output:
             return self._run(upscale_to_file(call, output, self._patience))
+
+    def translate(
+        self, picture: PictureFile, **options: Unpack[TranslateOptions]
+    ) -> UpscaledPicture:
+        """Draw a PNG, JPEG or WebP file in another style and return it as a PNG; as `upscale`."""
+        return self._run(upscale_picture(make_translate_call(picture, options), self._patience))
+
+    def translate_to_file(
+        self,
+        picture: PictureFile,
+        path: str | os.PathLike[str],
+        **options: Unpack[TranslateOptions],
+    ) -> Upscaled:
+        """Like `translate`, but write the PNG to `path` as `upscale_to_file` does."""
+        call = make_translate_call(picture, options)
+        with new_file(Path(path)) as output:
+            return self._run(upscale_to_file(call, output, self._patience))
+
+    def edit(self, picture: PictureFile, **options: Unpack[EditOptions]) -> EditedPicture:
+        """Find the latents of a picture, and draw it moved along directions.
+
+        picture: its bytes, its path, or a file opened in binary mode. Raises OSError if it cannot
+        be read, and TypeError for unknown options.
+        """
+        return self._run(edit_picture(make_edit_call(picture, options), self._patience))
 
     def interpolate(
         self, points: Sequence[Point], **options: Unpack[InterpolateOptions]

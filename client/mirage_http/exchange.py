@@ -13,9 +13,11 @@ from urllib.parse import quote
 
 import httpx
 
+from .edit_call import EditCall
 from .errors import BadAnswer, MirageError, Refused, Unreachable
 from .generate_call import GenerateCall
 from .image import (
+    EditedPicture,
     GeneratedImage,
     Interpolated,
     InterpolatedFrame,
@@ -33,6 +35,7 @@ from .responses import (
     read_frames,
     read_images,
     read_interpolated,
+    read_inverted,
     read_model,
     read_models,
     read_problem,
@@ -110,17 +113,28 @@ def generate_images(call: GenerateCall, patience: Patience) -> Exchange[list[Gen
 
 
 def upscale_picture(call: UpscaleCall, patience: Patience) -> Exchange[UpscaledPicture]:
-    """Enlarge a picture in memory."""
+    """Enlarge or translate a picture in memory."""
     response = yield from send_with_retries(_upscale_request(call), patience)
     check_png(response.content, response.content)
     return UpscaledPicture(png=response.content, **vars(read_upscaled(response)))
 
 
 def upscale_to_file(call: UpscaleCall, output: BinaryIO, patience: Patience) -> Exchange[Upscaled]:
-    """Enlarge a picture into a file that can be read; failed attempts are overwritten."""
+    """Like `upscale_picture`, into a file that can be read; failed attempts are overwritten."""
     response = yield from send_with_retries(_upscale_request(call, output), patience)
     check_png(*_both_ends(output))
     return read_upscaled(response)
+
+
+def edit_picture(call: EditCall, patience: Patience) -> Exchange[EditedPicture]:
+    """Invert a picture, and draw it moved along the call's directions."""
+    invert = Request("POST", "/invert", query=call.query(), body=call.picture)
+    inverted = read_inverted((yield from send_with_retries(invert, patience)))
+    draw = Request("POST", "/generate", "image/png", body=call.body(inverted))
+    png = (yield from send_with_retries(draw, patience)).content
+    check_png(png, png)
+    (latents,) = inverted["latents"]
+    return EditedPicture(png=png, **inverted | {"latents": tuple(latents)})
 
 
 def interpolate_frames(
@@ -150,7 +164,7 @@ def describe_model(name: str, patience: Patience) -> Exchange[ModelDetail]:
 
 
 def _upscale_request(call: UpscaleCall, output: BinaryIO | None = None) -> Request:
-    return Request("POST", "/upscale", "image/png", call.query(), call.picture, output)
+    return Request("POST", f"/{call.task}", "image/png", call.query(), call.picture, output)
 
 
 def _interpolate_request(call: InterpolateCall, output: BinaryIO | None = None) -> Request:

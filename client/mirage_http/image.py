@@ -73,3 +73,20 @@ class InterpolatedFrame(PngImage, Interpolated):
 @dataclass(frozen=True)
 class UpscaledPicture(PngImage, Upscaled):
     """An enlarged picture."""
+
+
+@dataclass(frozen=True)
+class EditedPicture(PngImage):
+    """An edited picture.
+
+    latents: of the picture before it was moved; label: their class index, or None. error: the mean
+    squared difference, with values in [-1, 1], of the picture and what the model makes of them;
+    typical_error: the same for images that the model has made itself.
+    """
+
+    model: str
+    version: int
+    latents: tuple[float, ...]
+    label: int | None
+    error: float
+    typical_error: float

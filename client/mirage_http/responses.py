@@ -103,6 +103,23 @@ def read_upscaled(response: httpx.Response) -> Upscaled:
         raise BadAnswer(f"the headers of the enlarged picture cannot be read: {error!r}") from None
 
 
+def read_inverted(response: httpx.Response) -> dict[str, Any]:
+    """Parse the latents of a picture as a JSON object; raises BadAnswer."""
+    try:
+        found = response.json()
+        row = [float(value) for value in found["latents"][0]]
+        return {
+            "model": str(found["model"]),
+            "version": int(found["version"]),
+            "latents": [row],
+            "label": _optional(int, found["label"]),
+            "error": float(found["error"]),
+            "typical_error": float(found["typical_error"]),
+        }
+    except (KeyError, IndexError, TypeError, ValueError) as error:
+        raise BadAnswer(f"the latents of the picture cannot be read: {error!r}") from None
+
+
 def read_interpolated(response: httpx.Response, call: InterpolateCall) -> Interpolated:
     """Parse what made frames; raises BadAnswer."""
     media_type = response.headers.get("content-type", "")

@@ -1,4 +1,4 @@
-"""The parameters of a call to enlarge a picture."""
+"""The parameters of a call to enlarge or translate a picture."""
 
 import os
 from dataclasses import dataclass
@@ -20,14 +20,28 @@ class UpscaleOptions(TypedDict, total=False):
     version: int | None
 
 
+class TranslateOptions(TypedDict, total=False):
+    """Options of `translate` and `translate_to_file`; None uses the server's default.
+
+    - `model`, `version`: default: the server's default translator and its released version.
+    """
+
+    model: str | None
+    version: int | None
+
+
 @dataclass(frozen=True)
 class UpscaleCall:
-    """A call to enlarge a picture, the bytes of a PNG, JPEG or WebP file."""
+    """A call to enlarge or translate a picture, the bytes of a PNG, JPEG or WebP file.
+
+    task: `upscale` or `translate`, the name of the route.
+    """
 
     picture: bytes
     scale: float | None
     model: str | None
     version: int | None
+    task: str = "upscale"
 
     def query(self) -> dict[str, str]:
         """The query of the request."""
@@ -45,14 +59,24 @@ def make_upscale_call(picture: PictureFile, options: UpscaleOptions) -> UpscaleC
         allowed = ", ".join(UpscaleOptions.__annotations__)
         raise TypeError(f"{min(unknown)} is not an option; allowed are {allowed}")
     return UpscaleCall(
-        picture=_contents(picture),
+        picture=contents_of(picture),
         scale=options.get("scale"),
         model=options.get("model"),
         version=options.get("version"),
     )
 
 
-def _contents(picture: PictureFile) -> bytes:
+def make_translate_call(picture: PictureFile, options: TranslateOptions) -> UpscaleCall:
+    """Like `make_upscale_call`, to draw a picture in another style."""
+    if unknown := options.keys() - TranslateOptions.__annotations__.keys():
+        allowed = ", ".join(TranslateOptions.__annotations__)
+        raise TypeError(f"{min(unknown)} is not an option; allowed are {allowed}")
+    model, version = options.get("model"), options.get("version")
+    return UpscaleCall(contents_of(picture), None, model, version, "translate")
+
+
+def contents_of(picture: PictureFile) -> bytes:
+    """The bytes of a picture; raises OSError if it cannot be read."""
     if isinstance(picture, bytes):
         return picture
     if isinstance(picture, str | os.PathLike):

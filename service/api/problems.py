@@ -3,6 +3,7 @@
 import math
 
 from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel
 from pydantic_core import to_json
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -10,9 +11,21 @@ from starlette.responses import Response
 
 from mirage.service.api.content.request_body import invalid_fields
 from mirage.service.errors import InternalError, Malformed, MethodNotAllowed, NotFound, ServiceError
+from mirage.service.tasks.requests import (
+    InvertRequest,
+    PictureRequest,
+    TranslateRequest,
+    UpscaleRequest,
+)
 from mirage.service.telemetry.logging import record_of
 
 PROBLEM_JSON = "application/problem+json"
+QUERIES: dict[str, type[BaseModel]] = {
+    "invert": InvertRequest,
+    "translate": TranslateRequest,
+    "upscale": UpscaleRequest,
+}
+"""The query parameters of routes by the last part of their path."""
 URN = "urn:mirage:"
 
 
@@ -70,7 +83,8 @@ async def answer_bad_parameters(request: Request, error: Exception) -> Response:
     """Answer invalid parameters of the path or the query."""
     if not isinstance(error, RequestValidationError):
         raise error
-    return await answer_service_error(request, invalid_fields(error.errors()))
+    query = QUERIES.get(request.url.path.rpartition("/")[2], PictureRequest)
+    return await answer_service_error(request, invalid_fields(error.errors(), query=query))
 
 
 async def answer_unknown_error(request: Request, _error: Exception) -> Response:

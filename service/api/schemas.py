@@ -28,6 +28,28 @@ class GeneratedImages(BaseModel):
     images: list[GeneratedImage]
 
 
+class Inverted(BaseModel):
+    """A JSON answer of an inversion. `latents` and `label` make the image again."""
+
+    model: str = Field(description="that makes the image", examples=["mnist"])
+    version: int = Field(description="of the model", examples=[3])
+    latents: list[list[float]] = Field(description="[1, latent_dim]", examples=[[[0.5, -1.25]]])
+    label: int | None = Field(description="class index; null without classes", examples=[3])
+    class_: str | None = Field(
+        alias="class", description="class name; null without classes", examples=["3"]
+    )
+    error: float = Field(
+        description="mean squared difference to the picture, with values in [-1, 1]; of RGBA over"
+        " white, and of alpha",
+        examples=[0.0215],
+    )
+    typical_error: float = Field(
+        description="the median of the same for images that the model has made", examples=[0.012]
+    )
+    images: int = Field(description="made in the search", examples=[289])
+    png: str = Field(description="the image, base64", examples=["iVBORw0KGgo…"])
+
+
 class Problem(BaseModel):
     """Problem details of an error (RFC 9457)."""
 

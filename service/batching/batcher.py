@@ -122,6 +122,11 @@ class Batcher:
             with self._queue.lock:
                 self._admit(work, time.monotonic() + allowed_s)
 
+    def check_deadline(self, deadline: float, work: int) -> None:
+        """Raise DeadlineUnreachable if so much work, in any number of entries, would be late."""
+        with self._queue.lock:
+            self._check_deadline(work, deadline)
+
     def oldest_s(self) -> float:
         """Return the age in seconds of the oldest queued entry; 0 if the queue is empty."""
         now = time.monotonic()
@@ -178,6 +183,9 @@ class Batcher:
                 f" of {limit}",
                 retry_after_s=self._expected_s(max(1, waiting)),
             )
+        self._check_deadline(work, deadline)
+
+    def _check_deadline(self, work: int, deadline: float) -> None:
         expected_s = self._expected_s(work)
         wait_s = max(0.0, expected_s - self._cost.estimate_s(work))
         late_s = time.monotonic() + expected_s + WAIT_MARGIN * wait_s - deadline

@@ -11,7 +11,7 @@ const DEFAULTS = {
   steps: "16",
   loop: "",
   at: "0", // index of the explored image
-  moves: "", // along directions: 0:1.5,3:-2
+  moves: "", // along directions, by index or name: 0:1.5,smile:-2
   against: "", // name@version to compare with
   upscale: "", // name@version that enlarges generated images; empty: none
   upscaler: "", // name@version that enlarges pictures
@@ -29,12 +29,13 @@ export function read() {
 }
 
 /**
- * Change fields. `push` adds an entry to the browser's history; `quiet` calls no listeners.
+ * Change fields. `push` adds an entry to the browser's history; `quiet` calls no listeners; `only`
+ * sets all other fields to their defaults.
  */
-export function change(fields, { push = false, quiet = false } = {}) {
+export function change(fields, { push = false, quiet = false, only = false } = {}) {
   const before = location.search;
   const query = new URLSearchParams();
-  for (const [name, value] of Object.entries({ ...read(), ...fields })) {
+  for (const [name, value] of Object.entries({ ...(only ? DEFAULTS : read()), ...fields })) {
     if (String(value) !== DEFAULTS[name]) query.set(name, value);
   }
   const text = query.toString().replace(/%(40|3A|2C)/g, (code) => READABLE[code]);

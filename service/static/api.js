@@ -1,6 +1,7 @@
 /**
- * Sends requests to the service, at most two at a time. While the server is busy, stopping or
- * unreachable, it shows a message and retries. Other errors are thrown.
+ * Sends requests to the service, at most two at a time; background requests only while there are no
+ * others. While the server is busy, stopping or unreachable, it shows a message and retries. Other
+ * errors are thrown.
  */
 
 import { askKey, keyHeaders } from "./key.js";
@@ -17,7 +18,8 @@ const READERS = {
   "application/zip": (response) => response.arrayBuffer(),
 };
 let inFlight = 0;
-const waiting = [];
+const waiting = { urgent: [], background: [] };
+const listeners = new Set();
 let recovery = null;
 
 /** An error that a retry cannot solve: `status`, and the service's message. */
@@ -30,16 +32,16 @@ export class RequestError extends Error {
 
 /**
  * Returns the body of a response by its `accept` type: JSON, text, the bytes of a ZIP, or a blob.
- * With `json` or `body`, a blob, the request is a POST. Throws RequestError, and AbortError when the
+ * With `json` or `body`, a blob, the request is a POST. `background`: others go first. Throws RequestError, and AbortError when the
  * signal is aborted.
  */
-export async function ask(path, { json, body, accept = "application/json", signal } = {}) {
+export async function ask(path, { json, body, accept = "application/json", signal, background = false } = {}) {
   const owner = Symbol(path);
   const clear = () => clearError(owner);
   signal?.addEventListener("abort", clear);
   try {
     for (let number = 1; ; number += 1) {
-      const answer = await attempt(path, body ?? json, accept, signal);
+      const answer = await attempt(path, body ?? json, accept, signal, background);
       if (answer.ok) return answer.body;
       if (body && answer.status === 0 && number === MAX_UPLOADS) throw new RequestError(0, LOST);
       await waitForRetry(owner, answer, signal);
@@ -51,16 +53,21 @@ export async function ask(path, { json, body, accept = "application/json", signa
 }
 
 /** Sends one request. Returns `{ ok, body }`, or the error. */
-async function attempt(path, content, accept, signal) {
-  await acquire(signal);
+async function attempt(path, content, accept, signal, background) {
+  await acquire(signal, background);
   const headers = { Accept: accept, ...keyHeaders() };
   const isRaw = content instanceof Blob;
   if (content !== undefined) headers["Content-Type"] = isRaw ? "application/octet-stream" : "application/json";
   const method = content === undefined ? "GET" : "POST";
   const body = isRaw ? content : JSON.stringify(content);
+  const started = performance.now();
   try {
     const response = await fetch(path, { method, headers, body, signal });
-    if (response.ok) return { ok: true, body: await (READERS[accept] ?? blob)(response) };
+    if (response.ok) {
+      const read = await (READERS[accept] ?? blob)(response);
+      if (content !== undefined) announce(performance.now() - started);
+      return { ok: true, body: read };
+    }
     const used = headers.Authorization;
     return { used, status: response.status, problem: await problemOf(response), response };
   } catch (error) {
@@ -146,10 +153,20 @@ function pause(ms, signal) {
   });
 }
 
+/** Call a function with the duration in milliseconds of each answer to a POST. */
+export function onAnswer(listener) {
+  listeners.add(listener);
+}
+
+function announce(ms) {
+  for (const listener of listeners) listener(ms);
+}
+
 /** Waits for a free slot, in order of the calls. */
-async function acquire(signal) {
+async function acquire(signal, background) {
   signal?.throwIfAborted();
-  if (inFlight >= MAX_IN_FLIGHT) await new Promise((resolve) => waiting.push(resolve));
+  const queue = background ? waiting.background : waiting.urgent;
+  if (inFlight >= (background ? 1 : MAX_IN_FLIGHT)) await new Promise((resolve) => queue.push(resolve));
   else inFlight += 1;
   if (signal?.aborted) {
     release();
@@ -159,7 +176,7 @@ async function acquire(signal) {
 
 /** Frees a slot, or passes it to the next call. */
 function release() {
-  const first = waiting.shift();
+  const first = waiting.urgent.shift() ?? (inFlight === 1 ? waiting.background.shift() : undefined);
   if (first) first();
   else inFlight -= 1;
 }

@@ -6,7 +6,7 @@ import { byId, element, fillTrack } from "./dom.js";
 
 const COUNTS = [1, 4, 16, 36, 64, 100, 144, 196, 256];
 const SCALES = [1.5, 2, 3]; // below that of the model
-const MAX_CHIPS = 16; // with more classes there is a list instead
+const MAX_CHIPS = 16; // with more classes there is a field with suggestions instead
 const SLIDE_MS = 120; // a slider changes the state once it has not moved for so long
 
 /** Add the listeners of the fields. Call it once. */
@@ -46,16 +46,22 @@ export function fillControls(state, models, version) {
   fillChoices("against", generatorsOf(models), state.against);
 }
 
-/** Fill a list with all versions of all models. */
+/** Fill a list with all versions of all models, in a group for each model with several. */
 export function fillChoices(id, models, chosen) {
-  const options = choicesOf(models).map(({ choice, text }) => new Option(text, choice));
-  byId(id).replaceChildren(...options);
+  const groups = models.map((model) => {
+    const options = choicesOf([model]).map(({ choice, text }) => new Option(text, choice));
+    if (options.length === 1) return options[0];
+    return element("optgroup", { label: model.name }, ...options);
+  });
+  byId(id).replaceChildren(...(chosen ? [] : [new Option("choose one", "")]), ...groups);
   byId(id).value = chosen;
 }
 
 function choose(choice) {
-  const isUpscale = read().tab === "upscale";
-  change(isUpscale ? { upscaler: choice } : { model: choice, moves: "" }, { push: true });
+  const { tab } = read();
+  if (choice === "") return;
+  if (tab === "upscale") change({ upscaler: choice }, { push: true });
+  else change({ model: choice, moves: "", ...(tab === "compare" ? {} : { against: "" }), ...(tab === "gallery" ? { tab: "generate" } : {}) }, { push: true });
 }
 
 /** Offer the released upscalers for generated images. */
@@ -115,11 +121,11 @@ function fillClasses(chosen, labels) {
   const box = byId("classes");
   if (box.dataset.labels !== key) {
     box.dataset.labels = key;
-    box.replaceChildren(...(labels.length > MAX_CHIPS ? [listOf(labels)] : ["", ...labels].map(chip)));
+    box.replaceChildren(...(labels.length > MAX_CHIPS ? searchOf(labels) : ["", ...labels].map(chip)));
   }
   for (const input of box.querySelectorAll("input")) input.checked = input.value === chosen;
-  const list = box.querySelector("select");
-  if (list) list.value = chosen;
+  const search = box.querySelector("input[list]");
+  if (search) search.value = chosen;
 }
 
 function chip(label) {
@@ -132,8 +138,26 @@ function chip(label) {
   return element("label", { className: "chip" }, input, element("span", {}, label || "any"));
 }
 
-function listOf(labels) {
-  const options = [new Option("any", ""), ...labels.map((label) => new Option(label, label))];
-  const on = { change: (event) => change({ class: event.target.value }) };
-  return element("select", { "aria-labelledby": "class-label", on }, ...options);
+/** A field that suggests the classes whose names contain what is typed; empty means any. */
+function searchOf(labels) {
+  const take = ({ target }) => {
+    const text = target.value.trim();
+    const found = labels.includes(text) ? text : firstLike(labels, text);
+    target.setAttribute("aria-invalid", String(found === undefined));
+    if (found !== undefined) change({ class: found });
+  };
+  const search = element("input", {
+    "aria-labelledby": "class-label",
+    placeholder: `any of ${labels.length.toLocaleString()}`,
+    autocomplete: "off",
+    on: { change: take },
+  });
+  search.setAttribute("list", "class-names");
+  return [search, element("datalist", { id: "class-names" }, ...labels.map((label) => new Option(label, label)))];
+}
+
+function firstLike(labels, text) {
+  if (text === "") return "";
+  const part = text.toLowerCase();
+  return labels.find((label) => label.toLowerCase().startsWith(part)) ?? labels.find((label) => label.toLowerCase().includes(part));
 }

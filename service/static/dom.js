@@ -52,3 +52,15 @@ export function fillTrack(slider) {
 export function save(href, name) {
   element("a", { href, download: name }).click();
 }
+
+/** Downloads a blob as a file. */
+export function saveBlob(blob, name) {
+  const url = URL.createObjectURL(blob);
+  save(url, name);
+  setTimeout(() => URL.revokeObjectURL(url), 60_000);
+}
+
+/** Downloads a text as a file. */
+export function saveText(name, text) {
+  saveBlob(new Blob([text], { type: "application/json" }), name);
+}

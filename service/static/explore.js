@@ -1,17 +1,22 @@
 /**
- * The view "Explore": sliders along latent directions, applied to eight images.
+ * The view "Explore": an image and its neighbours, moved along latent directions.
  * While a slider is dragged, the newest state is requested as soon as fewer than two requests are in
  * flight, and requests older than a response are cancelled. So the images follow at the server's pace.
  */
 
+import { say, setActions } from "./actions.js";
 import { change } from "./address.js";
 import { ask } from "./api.js";
-import { byId, element, fillTrack } from "./dom.js";
-import { fieldsOf, shownWidth } from "./images.js";
-import { drawAxes, drawLatents, move, shrink } from "./latents.js";
+import { AMOUNTS, DirectionRow } from "./direction_row.js";
+import { directionsOf, drawMoves, hasDirections, readMoves, textOf } from "./directions.js";
+import { button, byId, element, saveBlob } from "./dom.js";
+import { isFavourite, toggleFavourite } from "./favourites.js";
+import { remember } from "./history.js";
+import { fetchFrame, fieldsOf, shownWidth } from "./images.js";
+import { drawLatents, move, shrink } from "./latents.js";
+import { PictureStart } from "./picture_start.js";
 
 const IMAGES = 8; // a large one and seven small ones
-const RANGE = 6; // of a slider, in standard deviations of a latent
 const SMALL = 140; // CSS pixels
 const MAX_IN_FLIGHT = 2;
 const URL_MS = 250; // browsers limit how often the URL may change
@@ -28,25 +33,24 @@ class ExploreView {
   #state;
   #version;
   #signal;
-  #moves = new Map(); // direction → length
+  #directions = [];
+  #rows = [];
+  #moves = new Map(); // key of a direction → amount
   #inFlight = []; // { number, controller }
   #isPending = false;
   #lastSent = 0;
   #lastShown = 0;
-  #times = [];
   #urlTimer = 0;
+  #origin = ""; // what the thumbnails show
+  #picture = new PictureStart(() => void this.#restart());
+  #shown = null; // the last call of show
   #caption = element("figcaption", { className: "caption" });
   #canvases = Array.from({ length: IMAGES }, (_, number) => this.#canvas(number));
-  #sliders = element("div", { className: "sliders" });
+  #list = element("ol", { className: "directions", "aria-labelledby": "directions-title" });
 
   constructor() {
     const cells = this.#canvases.map(([canvas], number) => this.#cell(canvas, number));
-    const panel = element(
-      "figure",
-      { className: "panel stage" },
-      this.#caption,
-      element("div", { className: "cluster" }, ...cells),
-    );
+    const panel = element("figure", { className: "panel stage" }, this.#caption, element("div", { className: "cluster" }, ...cells));
     byId("explore").append(element("div", { className: "split" }, panel, this.#side()));
   }
 
@@ -54,15 +58,29 @@ class ExploreView {
   async show(state, version, signal) {
     this.#state = state;
     this.#signal = signal;
+    const last = this.#shown?.state;
+    if (last && (last.seed !== state.seed || last.at !== state.at)) this.#picture.clear(false);
+    this.#shown = { state, version, signal };
     signal.addEventListener("abort", () => this.#cancel(Infinity));
     if (this.#version !== version) this.#fit(version);
-    this.#moves = readMoves(state.moves, this.#directions().length);
+    this.#moves = readMoves(state.moves, this.#directions);
     this.#fillSliders();
+    this.#offer();
+    const origin = [version.choice, state.seed, state.at, state.class, state.truncation, this.#picture.title].join();
+    if (this.#origin !== origin) this.#empty();
     await this.#send();
+    remember(`Explore · ${version.choice} · seed ${state.seed}·${state.at}${this.#moves.size ? ` · moved` : ""}`);
+    if (this.#origin !== origin) await this.#fillRows(origin, signal);
+  }
+
+  /** Show the same state, of another picture. */
+  async #restart() {
+    const { state, version, signal } = this.#shown;
+    if (!signal.aborted) await this.show({ ...state, moves: textOf(this.#moves) }, version, signal);
   }
 
   #canvas(number) {
-    const canvas = element("canvas", { role: "img", "aria-label": "Loading" });
+    const canvas = element("canvas", { role: "img", "aria-label": "Loading", className: "alpha" });
     return [canvas, canvas.getContext("2d"), number];
   }
 
@@ -74,20 +92,14 @@ class ExploreView {
   }
 
   #side() {
-    const act = (text, click) => element("button", { type: "button", on: { click } }, text);
-    return element(
+    const head = element(
       "div",
-      { className: "side" },
-      element("h2", {}, "Directions"),
-      element("p", { className: "hint", id: "directions-about" }),
-      this.#sliders,
-      element(
-        "div",
-        { className: "actions" },
-        act("Reset", () => this.#setAll(() => 0)),
-        act("Randomize", () => this.#setAll(() => Math.round(60 * (Math.random() - 0.5)) / 10)),
-      ),
+      { className: "section-head" },
+      element("h2", { id: "directions-title" }, "Directions"),
+      button("close", "Reset", () => this.#setAll(new Map())),
+      button("shuffle", "Random", () => this.#setAll(drawMoves(this.#directions))),
     );
+    return element("div", { className: "side" }, this.#picture.node, head, element("p", { className: "hint", id: "directions-about" }), this.#list);
   }
 
   #fit(version) {
@@ -98,56 +110,39 @@ class ExploreView {
       Object.assign(canvas, { width, height });
       canvas.classList.toggle("pixels", width <= small);
     }
-    const cluster = byId("explore").querySelector(".cluster");
-    cluster.style.setProperty("--frame", `${small}px`);
-    cluster.style.setProperty("--ratio", `${width} / ${height}`);
+    const { style } = byId("explore");
+    style.setProperty("--frame", `${small}px`);
+    style.setProperty("--ratio", `${width} / ${height}`);
+    byId("directions-about").textContent = hasDirections(version)
+      ? "They change this generator's images most, strongest first, and apply to all eight images."
+      : "This model has no directions of its own, so these are random ones. They apply to all eight images.";
+    this.#directions = directionsOf(version);
+    this.#rows = this.#directions.map((direction, position) => this.#row(direction, position));
+    this.#list.replaceChildren(...this.#rows.map(({ node }) => node));
+    this.#origin = "";
+    this.#picture.fit(version);
   }
 
-  /** Returns the model's directions, or random orthonormal ones if it has none. */
-  #directions() {
-    const own = this.#version.directions ?? [];
-    return own.length > 0 ? own : drawAxes(this.#version.latent_dim).map((vector) => ({ vector }));
+  #row(direction, position) {
+    const { key } = direction;
+    const onAmount = (amount) => {
+      if (amount === 0) this.#moves.delete(key);
+      else this.#moves.set(key, amount);
+      this.#update();
+    };
+    const onPin = () => void this.#pin({ [key]: this.#moves.get(key) });
+    const fileName = `${this.#version.name}-${this.#version.version}-direction-${key}.png`;
+    const row = new DirectionRow(direction, position, this.#version.image, { onAmount, onPin, fileName });
+    row.node.classList.toggle("unknown", !hasDirections(this.#version));
+    return row;
   }
 
   #fillSliders() {
-    const own = this.#version.directions?.length > 0;
-    byId("directions-about").textContent = own
-      ? "The directions that change this generator's images most, strongest first. They apply to all eight images."
-      : "This model has no directions of its own, so these are random ones. They apply to all eight images.";
-    const rows = this.#directions().map((direction, number) => this.#slider(direction, number));
-    this.#sliders.replaceChildren(...rows);
+    this.#rows.forEach((row, number) => row.set(this.#moves.get(this.#directions[number].key) ?? 0));
   }
 
-  #slider({ strength }, number) {
-    const id = `direction-${number}`;
-    const value = this.#moves.get(number) ?? 0;
-    const output = element("output", { htmlFor: id }, signed(value));
-    const input = element("input", {
-      id,
-      type: "range",
-      min: -RANGE,
-      max: RANGE,
-      step: 0.1,
-      value,
-      on: { input: () => this.#onInput(number, input, output) },
-    });
-    fillTrack(input);
-    const share = strength === undefined ? null : element("i", {}, `${Math.round(100 * strength)} %`);
-    const label = element("label", { htmlFor: id }, `Direction ${number + 1} `, share);
-    return element("div", { className: "slider" }, label, input, output);
-  }
-
-  #onInput(number, input, output) {
-    const value = Number(input.value);
-    fillTrack(input);
-    output.textContent = signed(value);
-    if (value) this.#moves.set(number, value);
-    else this.#moves.delete(number);
-    this.#update();
-  }
-
-  #setAll(draw) {
-    this.#moves = new Map(this.#directions().map((_, number) => [number, draw()]));
+  #setAll(moves) {
+    this.#moves = moves;
     this.#fillSliders();
     this.#update();
   }
@@ -155,7 +150,7 @@ class ExploreView {
   /** Request the state of the sliders now, or as soon as a request has ended. */
   #update() {
     clearTimeout(this.#urlTimer);
-    this.#urlTimer = setTimeout(() => change({ moves: this.#movesText() }, { quiet: true }), URL_MS);
+    this.#urlTimer = setTimeout(() => change({ moves: textOf(this.#moves) }, { quiet: true }), URL_MS);
     if (this.#inFlight.length < MAX_IN_FLIGHT) void this.#send();
     else this.#isPending = true;
   }
@@ -164,7 +159,7 @@ class ExploreView {
     const job = { number: (this.#lastSent += 1), controller: new AbortController() };
     this.#isPending = false;
     this.#inFlight.push(job);
-    const json = this.#request();
+    const json = this.#request(IMAGES, this.#moves);
     try {
       const blob = await ask("generate", { json, accept: "image/png", signal: job.controller.signal });
       const grid = await createImageBitmap(blob);
@@ -177,20 +172,30 @@ class ExploreView {
     }
   }
 
-  #request() {
-    const { name: model, version, directions = [], labels, latent_dim: size } = this.#version;
+  /** Returns the request for the first images of the seed, moved. */
+  #request(count, moves) {
+    const { name: model, version, labels, latent_dim: size } = this.#version;
     const { at, ...state } = this.#state;
-    if (directions.length > 0) {
-      const moves = Object.fromEntries(this.#moves);
-      const fields = fieldsOf({ ...state, model, version });
-      return { ...fields, index: Number(at), count: IMAGES, layout: "grid", directions: moves };
+    const layout = count === 1 ? {} : { layout: "grid" };
+    if (this.#picture.title !== null) return { ...this.#ofPicture(count, moves), ...layout };
+    if (hasDirections(this.#version)) {
+      const fields = fieldsOf({ ...state, model, version, directions: Object.fromEntries(moves) });
+      return { ...fields, index: Number(at), count, ...layout };
     }
-    const axes = drawAxes(size);
-    const latents = drawLatents(`${state.seed}·${at}`, IMAGES, size);
-    const moved = latents.map((z) => move(shrink(z, Number(state.truncation)), axes, this.#moves));
-    const json = { model, version, layout: "grid", latents: moved };
-    if (labels.length > 0) json.labels = labelsOf(state.class, labels);
+    const axes = this.#directions.map(({ vector }) => vector);
+    const latents = drawLatents(`${state.seed}·${at}`, IMAGES, size).slice(0, count);
+    const byNumber = new Map([...moves].map(([key, amount]) => [Number(key), amount]));
+    const moved = latents.map((z) => move(shrink(z, Number(state.truncation)), axes, byNumber));
+    const json = { model, version, ...layout, latents: moved };
+    if (labels.length > 0) json.labels = labelsOf(state.class, labels).slice(0, count);
     return json;
+  }
+
+  /** Returns the request for the picture that is explored, and its neighbours. */
+  #ofPicture(count, moves) {
+    if (hasDirections(this.#version)) return this.#picture.request(count, { directions: Object.fromEntries(moves) });
+    const axes = this.#directions.map(({ vector }) => vector);
+    return this.#picture.request(count, { axes, moves: new Map([...moves].map(([key, amount]) => [Number(key), amount])) });
   }
 
   /** Draw the grid of all images into the canvases. */
@@ -203,44 +208,82 @@ class ExploreView {
       const [x, y] = [(image % columns) * width, Math.floor(image / columns) * height];
       context.clearRect(0, 0, width, height);
       context.drawImage(grid, x, y, width, height, 0, 0, width, height);
-      if (image === 0) canvas.setAttribute("aria-label", `The explored image at ${this.#movesText() || "the origin"}`);
+      if (image === 0) canvas.setAttribute("aria-label", `The explored image at ${textOf(this.#moves) || "the origin"}`);
     });
-    this.#count();
+    const { seed, at } = this.#state;
+    this.#caption.textContent = `${this.#version.choice}  ·  ${this.#picture.title ?? `seed ${seed}·${at}`}`;
+    this.#caption.dataset.frames = String(this.#lastShown);
   }
 
-  #count() {
-    const now = performance.now();
-    this.#times = [...this.#times.filter((time) => now - time < 1000), now];
-    const rate = this.#times.length > 3 ? `  ·  ${this.#times.length} frames/s` : "";
+  /** Empty all images, which belong to another seed or model. */
+  #empty() {
+    this.#lastShown = this.#lastSent;
+    for (const [canvas, context] of this.#canvases) {
+      context.clearRect(0, 0, canvas.width, canvas.height);
+      canvas.setAttribute("aria-label", "Loading");
+    }
+    this.#caption.textContent = `${this.#version.choice}  ·  loading`;
+    for (const row of this.#rows) for (const amount of AMOUNTS) row.draw(amount, null);
+    this.#list.setAttribute("aria-busy", "true");
+  }
+
+  /** Draw the thumbnails of all directions, one after the other, while nothing else is requested. */
+  async #fillRows(origin, signal) {
+    const image = async (moves) => {
+      const json = this.#request(1, moves);
+      return createImageBitmap(await ask("generate", { json, accept: "image/png", signal, background: true }));
+    };
+    const middle = await image(new Map());
+    for (const row of this.#rows) row.draw(0, middle);
+    const outerFirst = AMOUNTS.filter((amount) => amount !== 0).sort((a, b) => Math.abs(b) - Math.abs(a));
+    for (const amount of outerFirst) {
+      for (const [number, row] of this.#rows.entries()) {
+        const moved = await image(new Map([[this.#directions[number].key, amount]]));
+        signal.throwIfAborted();
+        row.draw(amount, moved);
+      }
+    }
+    this.#origin = origin;
+    this.#list.removeAttribute("aria-busy");
+  }
+
+  #offer() {
+    const { name, version } = this.#version;
     const { seed, at } = this.#state;
-    this.#caption.textContent = `${this.#version.choice}  ·  seed ${seed}·${at}${rate}`;
-    this.#caption.dataset.frames = String(this.#lastShown);
+    const file = `${name}-${version}-${seed}-${at}`;
+    const keep = { text: "Add favourite", icon: "favourite", run: () => this.#pin(Object.fromEntries(this.#moves)) };
+    setActions({
+      downloads: [
+        { text: "Download PNG", run: async () => saveBlob(await ask("generate", { json: this.#request(1, this.#moves), accept: "image/png" }), `${file}.png`) },
+        { text: "All 8 (ZIP)", run: async () => saveBlob(new Blob([await ask("generate", { json: { ...this.#request(IMAGES, this.#moves), layout: "separate" }, accept: "application/zip" })]), `${file}.zip`) },
+        ...(hasDirections(this.#version) ? [keep] : []),
+      ],
+      requests: () => [{ path: "generate", json: this.#request(1, this.#moves), accept: "image/png", save: `${file}.png` }],
+      what: "the explored image",
+    });
+  }
+
+  /** Add the explored image to the favourites, moved along directions. */
+  async #pin(directions) {
+    const { name: model, version } = this.#version;
+    if (this.#picture.title !== null) {
+      say("Only images of seeds can be favourites; download this one.");
+      return;
+    }
+    const { at, seed, class: label, truncation } = this.#state;
+    const frame = await fetchFrame({ model, version, seed, index: Number(at), class: label, truncation, directions });
+    if (!isFavourite(frame)) toggleFavourite(frame);
+    say("The image is among the favourites, below the images of “Generate”.");
   }
 
   /** Cancel requests older than a number. */
   #cancel(number) {
     for (const job of this.#inFlight) if (job.number < number) job.controller.abort();
   }
-
-  #movesText() {
-    const moved = [...this.#moves].filter(([, length]) => length !== 0);
-    return moved.map(([number, length]) => `${number}:${length}`).join();
-  }
-}
-
-function readMoves(text, count) {
-  const pairs = text.split(",").map((pair) => pair.split(":").map(Number));
-  return new Map(
-    pairs.filter(([n, length]) => n >= 0 && n < count && Math.abs(length) <= RANGE && length !== 0),
-  );
 }
 
 /** Returns a class index for each image: the chosen class, or all classes in turn. */
 function labelsOf(chosen, labels) {
   const index = labels.indexOf(chosen);
   return Array.from({ length: IMAGES }, (_, image) => (index < 0 ? image % labels.length : index));
-}
-
-function signed(value) {
-  return value > 0 ? `+${value}` : String(value).replace("-", "−");
 }

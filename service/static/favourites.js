@@ -27,8 +27,8 @@ export function onFavourites(listener) {
   listeners.add(listener);
 }
 
-function keyOf({ model, version, seed, index, label, truncation, upscale = "" }) {
-  return [model, version, seed, index, label, Number(truncation), upscale].join();
+function keyOf({ model, version, seed, index, label, truncation, directions = {}, upscale = "" }) {
+  return [model, version, seed, index, label, Number(truncation), JSON.stringify(directions), upscale].join();
 }
 
 function load() {

@@ -1,9 +1,11 @@
 /** The view "Generate": a grid of the images of a seed, and the favourites below it. */
 
-import { byId, element } from "./dom.js";
+import { setActions } from "./actions.js";
+import { button, byId, element } from "./dom.js";
 import { favourites, onFavourites } from "./favourites.js";
 import { Grid } from "./grid.js";
-import { fetchFrames } from "./images.js";
+import { remember } from "./history.js";
+import { fetchFrames, fieldsOf, saveFrames } from "./images.js";
 import { parseChoice } from "./models.js";
 import { openViewer } from "./viewer.js";
 
@@ -14,41 +16,71 @@ let shown = "";
 export async function showGenerate({ state, models, version, signal }) {
   grid ??= build();
   const { choice, name, image } = version;
-  const { seed, count, class: label, truncation, upscale } = state;
+  const { seed, class: label, truncation, upscale } = state;
+  const count = Number(state.count);
+  const wanted = { ...state, model: name, version: version.version, count };
+  offer(wanted);
   const key = [choice, seed, count, label, truncation, upscale].join();
   if (key === shown) return;
   shown = "";
-  const words = [choice, `seed ${seed}`, `${count} images`];
-  if (label) words.push(`class ${label}`);
-  if (Number(truncation) !== 1) words.push(`truncation ${truncation}`);
-  if (upscale) words.push(`enlarged by ${upscale}`);
-  grid.resize(Number(count), enlarged(image, upscale, models), words.join("  ·  "));
-  const wanted = { ...state, model: name, version: version.version, count: Number(count) };
+  const after = [];
+  if (label) after.push(`class ${label}`);
+  if (Number(truncation) !== 1) after.push(`truncation ${truncation}`);
+  if (upscale) after.push(`enlarged by ${upscale}`);
+  grid.resize(count, enlarged(image, upscale, models), [choice, `seed ${seed}`], after, `${choice} ${seed}`);
   await fetchFrames(wanted, (frame, position) => grid.put(frame, position), signal);
   grid.finish();
   shown = key;
+  remember([choice, `seed ${seed}`, `${count} images`, ...after].join(" · "), thumbnail(grid.frames[0]));
+}
+
+function offer(wanted) {
+  const { model, version, seed, count } = wanted;
+  const name = `${model}-${version}-${seed}`;
+  const isOne = count === 1;
+  const save = isOne ? `${name}-0.png` : `${name}.zip`;
+  setActions({
+    downloads: [{ text: isOne ? "Download ZIP" : `Download all ${count} (ZIP)`, run: () => saveFrames(grid.frames, name) }],
+    requests: () => [{ path: "generate", json: { ...fieldsOf(wanted), count }, accept: isOne ? "image/png" : "application/zip", save }],
+    what: "these images",
+  });
+}
+
+/** Returns a frame's PNG if it is small enough for the history. */
+function thumbnail(frame) {
+  return frame.src.length < 16_000 ? frame.src : null;
 }
 
 /** Returns the size of the images after they are enlarged. */
-function enlarged({ width, height }, upscale, models) {
+function enlarged({ width, height, channels }, upscale, models) {
   const scale = models.find(({ name }) => name === parseChoice(upscale)?.name)?.scale ?? 1;
-  return { width: scale * width, height: scale * height };
+  return { width: scale * width, height: scale * height, channels };
 }
 
 function build() {
   const images = new Grid("Images", openViewer);
-  const small = new Grid("Favourites", openViewer, { small: true });
-  const section = element("div", { className: "favourites" }, element("h2", {}, "Favourites"), small.node);
+  byId("generate").append(images.node, favouritesSection());
+  return images;
+}
+
+function favouritesSection() {
+  const small = new Grid("Favourites", openViewer);
+  const head = element(
+    "div",
+    { className: "section-head" },
+    element("h2", {}, "Favourites"),
+    button("save", "Export (ZIP)", () => saveFrames(favourites(), "mirage-favourites")),
+  );
+  const section = element("div", { className: "favourites" }, head, small.node);
   const fill = () => {
     const frames = favourites();
     section.hidden = frames.length === 0;
     if (section.hidden) return;
-    small.resize(frames.length, { width: 84, height: 84 }, "saved in this browser");
+    small.resize(frames.length, { width: 84, height: 84, channels: 4 }, ["saved in this browser"]);
     frames.forEach((frame, position) => small.put(frame, position));
     small.finish();
   };
   onFavourites(fill);
   fill();
-  byId("generate").append(images.node, section);
-  return images;
+  return section;
 }

@@ -1,30 +1,32 @@
 /** A grid of frames that the arrow keys move through. */
 
 import { element } from "./dom.js";
-import { shownWidth, spoken } from "./images.js";
+import { spoken } from "./images.js";
 import { isFavourite, onFavourites } from "./favourites.js";
+import { fitGrid } from "./layout.js";
 
-const WIDTHS = [[4, 280], [16, 140], [64, 112], [Infinity, 84]]; // up to so many frames, CSS pixels
-const SMALL = 84; // CSS pixels in small grids and narrow windows
-const NARROW_WINDOW = 720;
+const CHROME = 262; // CSS pixels of what stands above and below a grid
+const PADDING = 32; // CSS pixels of a panel
 
 /** A grid; `node` is its element. */
 export class Grid {
   #frames = [];
   #tiles = [];
+  #words = { before: [], after: [] };
+  #size = { count: 0, image: { width: 1, height: 1 } };
+  #key = null;
   #caption = element("figcaption", { className: "caption" });
   #list = element("ul", { className: "frames" });
   #onOpen;
-  #small;
 
   /** `onOpen(frames, position)` is called when a frame is clicked; `title` is the accessible name. */
-  constructor(title, onOpen, { small = false } = {}) {
+  constructor(title, onOpen) {
     this.#onOpen = onOpen;
-    this.#small = small;
     this.#list.setAttribute("aria-label", title);
     this.#list.addEventListener("keydown", (event) => this.#move(event));
     this.node = element("figure", { className: "panel" }, this.#caption, this.#list);
     onFavourites(() => this.#tiles.forEach((_, position) => this.#mark(position)));
+    new ResizeObserver(() => this.#fit()).observe(this.node);
   }
 
   /** The frames by position, as far as they are loaded. */
@@ -32,20 +34,24 @@ export class Grid {
     return this.#frames;
   }
 
-  /** Set the number and size of the frames. Old frames are shown until they are replaced. */
-  resize(count, image, words) {
-    const small = this.#small || innerWidth <= NARROW_WINDOW;
-    const target = small ? SMALL : WIDTHS.find(([limit]) => count <= limit)[1];
-    this.#list.style.setProperty("--frame", `${shownWidth(image.width, target)}px`);
-    this.#list.style.setProperty("--ratio", `${image.width} / ${image.height}`);
-    this.#list.classList.toggle("pixels", image.width <= target);
-    this.#caption.textContent = words;
-    this.#frames.length = Math.min(this.#frames.length, count);
+  /**
+   * Set the number and size of the frames, and the words before and after their number. Old frames
+   * stay dimmed until they are replaced, unless the `key`, of model and seed, is another one.
+   */
+  resize(count, image, before, after = [], key = null) {
+    this.#size = { count, image };
+    this.#words = { before, after };
+    this.#list.classList.toggle("transparent", image.channels === 4);
+    this.#frames.length = this.#key === key ? Math.min(this.#frames.length, count) : 0;
     while (this.#tiles.length > count) this.#tiles.pop().parentNode.remove();
     while (this.#tiles.length < count) this.#add(this.#tiles.length);
+    if (this.#key !== key) this.#tiles.forEach(clear);
+    this.#key = key;
     this.#list.setAttribute("aria-busy", "true");
     for (const tile of this.#tiles) tile.classList.add("stale");
     if (this.#tiles[0]) this.#tiles[0].tabIndex = 0;
+    this.#fit();
+    this.#count();
   }
 
   /** Set the frame at a position. */
@@ -57,6 +63,7 @@ export class Grid {
     tile.classList.remove("stale");
     number.replaceChildren(element("i", {}, frame.seed), `·${frame.index}`);
     this.#mark(position);
+    this.#count();
   }
 
   /** Mark the grid as completely loaded. */
@@ -69,6 +76,27 @@ export class Grid {
     this.#tiles.forEach((tile, at) => tile.classList.toggle("counterpart", at === position));
   }
 
+  /** Write how many frames are there: "12 of 64". */
+  #count() {
+    const { count } = this.#size;
+    const there = this.#tiles.filter((tile) => !tile.classList.contains("stale")).length;
+    const images = count === 1 ? "1 image" : `${count} images`;
+    const words = [...this.#words.before, there < count ? `${there} of ${count}` : images, ...this.#words.after];
+    this.#caption.textContent = words.join("  ·  ");
+  }
+
+  #fit() {
+    const { count, image } = this.#size;
+    const width = this.node.clientWidth - PADDING;
+    if (count === 0 || width <= 0) return;
+    const { columns, cell, shown } = fitGrid(count, image, { width, height: innerHeight - CHROME });
+    this.#list.style.setProperty("--columns", columns);
+    this.#list.style.setProperty("--cell", `${Math.max(shown, Math.min(cell, shown + 24))}px`);
+    this.#list.style.setProperty("--frame", `${shown}px`);
+    this.#list.style.setProperty("--ratio", `${image.width} / ${image.height}`);
+    this.#list.classList.toggle("pixels", image.width <= shown);
+  }
+
   #add(position) {
     const tile = element(
       "button",
@@ -76,12 +104,12 @@ export class Grid {
         type: "button",
         className: "frame",
         tabIndex: -1,
-        "aria-label": "Loading",
         on: { click: () => this.#frames[position] && this.#onOpen(this.#frames, position) },
       },
       element("img", { alt: "", decoding: "async", draggable: false }),
       element("span", { className: "number" }),
     );
+    clear(tile);
     this.#tiles.push(tile);
     this.#list.append(element("li", {}, tile));
   }
@@ -108,4 +136,13 @@ export class Grid {
     to.tabIndex = 0;
     to.focus();
   }
+}
+
+/** Empties a tile. */
+function clear(tile) {
+  const [picture, number] = tile.children;
+  picture.removeAttribute("src");
+  number.replaceChildren();
+  tile.classList.remove("favourite");
+  tile.setAttribute("aria-label", "Loading");
 }

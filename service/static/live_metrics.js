@@ -1,16 +1,23 @@
-/** Shows request rates, latencies and the status of the service from its metrics. */
+/** Shows the last answer's duration, and rates, latencies and the status of the service from its metrics. */
 
+import { onAnswer } from "./api.js";
 import { byId, element } from "./dom.js";
 import { keyHeaders } from "./key.js";
 
 const POLL_MS = 2000;
 const WINDOW = 6; // samples that rates and quantiles are computed from
 const LINE = /^(mirage_\w+)(?:\{(.*)\})? (\S+)$/;
-const STATUSES = { ready: "ready", stopping: "not ready", unreachable: "unreachable", closed: "no access" };
+const MIN_REQUESTS = 30; // in the window; percentiles of fewer say little
+const STATUSES = { ready: "ready", empty: "no model", stopping: "not ready", unreachable: "unreachable", closed: "no access" };
 const samples = [];
+let last_ms = null;
 
 /** Poll the metrics while the page is visible. */
 export function startLiveMetrics() {
+  onAnswer((ms) => {
+    last_ms = ms;
+    showLast();
+  });
   void poll();
   setInterval(() => document.hidden || void poll(), POLL_MS);
 }
@@ -21,11 +28,16 @@ async function poll() {
     if (!response.ok) return show("closed", []);
     samples.push({ at: performance.now(), metrics: parseMetrics(await response.text()) });
     if (samples.length > WINDOW) samples.shift();
-    show(total(samples.at(-1), "mirage_ready") ? "ready" : "stopping", numbers());
+    show(statusOf(samples.at(-1)), numbers());
   } catch {
     samples.length = 0;
     show("unreachable", []);
   }
+}
+
+function statusOf(sample) {
+  if (!total(sample, "mirage_ready")) return "stopping";
+  return total(sample, "mirage_model_loaded") > 0 ? "ready" : "empty";
 }
 
 /** Parses Prometheus' text format to `[{ name, labels, value }]`. */
@@ -44,13 +56,13 @@ function numbers() {
   const [first, last] = [samples[0], samples.at(-1)];
   const seconds = (last.at - first.at) / 1000;
   const rate = (name) => (seconds ? ((total(last, name) - total(first, name)) / seconds).toFixed(1) : "–");
-  const [p50, p99] = [0.5, 0.99].map((share) => milliseconds(quantile(first, last, share)));
+  const requests = total(last, "mirage_request_duration_seconds_count") - total(first, "mirage_request_duration_seconds_count");
+  const percentiles = [["p50", 0.5], ["p99", 0.99]].map(([name, share]) => [name, milliseconds(quantile(first, last, share))]);
   return [
     ["Requests/s", rate("mirage_requests_total")],
     ["Images/s", rate("mirage_images_total")],
     ["Queue", String(total(last, "mirage_queued_images"))],
-    ["p50", p50],
-    ["p99", p99],
+    ...(requests >= MIN_REQUESTS ? percentiles : []),
     ["Provider", providers(last)],
   ];
 }
@@ -90,6 +102,10 @@ function milliseconds(seconds) {
   if (seconds === null) return "–";
   const ms = 1000 * seconds;
   return `${ms < 10 ? ms.toFixed(1) : Math.round(ms)} ms`;
+}
+
+function showLast() {
+  byId("last-answer").textContent = last_ms === null ? "" : `last answer ${milliseconds(last_ms / 1000)}`;
 }
 
 function show(status, facts) {

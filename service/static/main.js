@@ -1,5 +1,6 @@
 /** Entry point: shows the view that the state in the URL selects. */
 
+import { setActions } from "./actions.js";
 import { change, isSeed, onChange, randomSeed, read } from "./address.js";
 import { RequestError } from "./api.js";
 import { showCompare } from "./compare.js";
@@ -7,15 +8,17 @@ import { fillChoices, fillControls, prepareControls } from "./controls.js";
 import { byId } from "./dom.js";
 import { clearError, sentence, showError } from "./errors.js";
 import { showExplore } from "./explore.js";
+import { showGallery } from "./gallery.js";
 import { showGenerate } from "./generate.js";
 import { startLiveMetrics } from "./live_metrics.js";
 import { showModelCard } from "./model_card.js";
-import { describe, firstChoice, generatorsOf, listModels, parseChoice, upscalersOf } from "./models.js";
+import { describe, firstChoice, generatorsOf, hasDefault, listModels, newestPair, parseChoice, pictureModelsOf } from "./models.js";
 import { prepareUpscale, showUpscale } from "./upscale.js";
 import { prepareViewer } from "./viewer.js";
 import { showWalk } from "./walk.js";
 
 const VIEWS = {
+  gallery: showGallery,
   generate: showGenerate,
   walk: showWalk,
   explore: showExplore,
@@ -33,17 +36,25 @@ async function show() {
   controller = new AbortController();
   const { signal } = controller;
   clearError(OWNER);
+  setActions();
   try {
-    models ??= await listModels(signal);
+    models ??= await start(signal);
     const state = settle(read());
     selectTab(state.tab);
+    if (state.tab === "gallery") {
+      byId("controls").hidden = true;
+      fillChoices("model-choice", models, "");
+      await showGallery({ models, signal });
+      return;
+    }
     const choice = state.tab === "upscale" ? state.upscaler : state.model;
     fillChoices("model-choice", modelsOf(state.tab), choice);
     const version = await describe(choice, signal);
-    if (version.task === "upscale" && GENERATING.includes(state.tab)) {
+    if (version.task !== "generate" && GENERATING.includes(state.tab)) {
       change({ tab: "upscale", upscaler: choice, model: "" }); // only now it is in memory
       return;
     }
+    if (!version.labels.includes(state.class)) change({ class: (state.class = "") }, { quiet: true });
     fillControls(state, models, version);
     await VIEWS[state.tab]({ state, models, version, signal });
   } catch (error) {
@@ -53,20 +64,31 @@ async function show() {
   }
 }
 
+/** Lists the models. A page without a link opens on the default model, or else on all models. */
+async function start(signal) {
+  const found = await listModels(signal);
+  if (location.search === "" && !hasDefault(found)) change({ tab: "gallery" }, { quiet: true });
+  return found;
+}
+
 /** Returns the models that a view can show. */
 function modelsOf(tab) {
-  if (tab === "model") return models;
-  return tab === "upscale" ? upscalersOf(models) : generatorsOf(models);
+  if (tab === "model" || tab === "gallery") return models;
+  return tab === "upscale" ? pictureModelsOf(models) : generatorsOf(models);
 }
 
 /** Replaces missing and invalid fields, so that the link is complete. */
 function settle(state) {
   const tab = tabOf(state.tab);
+  if (tab === "gallery") return { ...state, tab };
   const settled = {
     ...state,
+    ...(tab === "compare" && !state.against && !hasSeveral(state.model) ? newestPair(generatorsOf(models)) : {}),
     tab,
-    model: tab === "upscale" ? state.model : chosen(state.model, modelsOf(tab)),
-    upscaler: tab === "upscale" ? chosen(state.upscaler, upscalersOf(models)) : state.upscaler,
+  };
+  Object.assign(settled, {
+    model: tab === "upscale" ? settled.model : chosen(settled.model, modelsOf(tab)),
+    upscaler: tab === "upscale" ? chosen(state.upscaler, pictureModelsOf(models)) : state.upscaler,
     upscale: parseChoice(state.upscale) ? state.upscale : "",
     scale: state.scale > 1 ? state.scale : "",
     seed: isSeed(state.seed) ? state.seed : randomSeed(),
@@ -74,14 +96,20 @@ function settle(state) {
     steps: within(state.steps, 4, 48, 16),
     at: within(state.at, 0, Number.MAX_SAFE_INTEGER, 0),
     truncation: state.truncation > 0 && state.truncation <= 1 ? state.truncation : "1",
-  };
-  if (models.length === 0) throw new Error("this server has no model");
+  });
   change(settled, { quiet: true });
   return settled;
 }
 
+/** Whether the model of a choice has another version to compare with. */
+function hasSeveral(choice) {
+  const name = parseChoice(choice)?.name;
+  return models.some((model) => model.name === name && model.versions.length > 1);
+}
+
 /** Returns the view that the URL names, or the first one that has a model. */
 function tabOf(tab) {
+  if (models.length === 0) return "gallery";
   const first = generatorsOf(models).length > 0 ? "generate" : "upscale";
   if (!(tab in VIEWS)) return first;
   return modelsOf(tab).length > 0 ? tab : first;
@@ -105,7 +133,7 @@ function selectTab(name) {
     const tab = byId(`tab-${view}`);
     tab.setAttribute("aria-selected", String(view === name));
     tab.tabIndex = view === name ? 0 : -1;
-    tab.hidden = modelsOf(view).length === 0;
+    tab.hidden = modelsOf(view).length === 0 && view !== "gallery";
     byId(view).hidden = view !== name;
     if (view === name) tab.scrollIntoView({ block: "nearest", inline: "nearest" });
   }
@@ -130,7 +158,7 @@ function prepareTabs() {
 prepareTabs();
 prepareControls();
 prepareViewer();
-prepareUpscale(() => models !== null && upscalersOf(models).length > 0);
+prepareUpscale(() => models !== null && pictureModelsOf(models).length > 0);
 onChange(show);
 startLiveMetrics();
 show();

@@ -10,19 +10,45 @@ export async function listModels(signal) {
   return models;
 }
 
-/** Lists every published version as `{ choice: "mnist@1", text }`, the newest of a model first. */
+/** Lists every published version as `{ choice: "mnist@1", name, text }`, the newest of a model first. */
 export function choicesOf(models) {
   return models.flatMap(({ name, versions, released }) =>
     [...versions].reverse().map((version) => ({
       choice: `${name}@${version}`,
+      name,
       text: `${name} ${version}${version === released ? "" : " (not released)"}`,
     })),
   );
 }
 
+/** Whether a model generates images for requests that name none, or is the only one of the server. */
+export function hasDefault(models) {
+  return models.length === 1 || models.some((model) => model.default && model.task === "generate");
+}
+
+/** Returns the two newest versions of the default model, else of the first model that has two. */
+export function newestPair(models) {
+  const many = models.filter(({ versions }) => versions.length > 1);
+  const { name, versions } = many.find((model) => model.default) ?? many[0] ?? {};
+  if (name === undefined) return {};
+  return { model: `${name}@${versions.at(-2)}`, against: `${name}@${versions.at(-1)}` };
+}
+
+const PICTURE_TASKS = ["upscale", "translate"];
+
+/** Tells whether models of a task take pictures. */
+export function isOfPictures(task) {
+  return PICTURE_TASKS.includes(task);
+}
+
 /** Returns the models that generate images. A model without a version in memory may be one. */
 export function generatorsOf(models) {
-  return models.filter(({ task }) => task !== "upscale");
+  return models.filter(({ task }) => !isOfPictures(task));
+}
+
+/** Returns the models that enlarge or translate pictures. */
+export function pictureModelsOf(models) {
+  return models.filter(({ task }) => isOfPictures(task));
 }
 
 /** Returns the models that enlarge pictures. */
@@ -59,14 +85,20 @@ async function fetchVersion(choice, signal) {
   return (await find()) ?? (await load(name, version, signal), await find());
 }
 
-/** Makes the server load a version, by generating an image or enlarging a small one. */
+/** Makes the server load a version, by generating an image or converting a small one. */
 async function load(model, version, signal) {
-  try {
-    await ask("generate", { json: { model, version }, accept: "image/png", signal });
-  } catch (error) {
-    if (error.status !== 422) throw error;
-    const query = new URLSearchParams({ model, version });
-    await ask(`upscale?${query}`, { body: await smallPicture(), accept: "image/png", signal });
+  const query = new URLSearchParams({ model, version });
+  const send = async (task) => ask(`${task}?${query}`, { body: await smallPicture(), accept: "image/png", signal });
+  const attempts = [
+    () => ask("generate", { json: { model, version }, accept: "image/png", signal }),
+    ...PICTURE_TASKS.map((task) => () => send(task)),
+  ];
+  for (const [number, attempt] of attempts.entries()) {
+    try {
+      return await attempt();
+    } catch (error) {
+      if (error.status !== 422 || number === attempts.length - 1) throw error;
+    }
   }
 }
 

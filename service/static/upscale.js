@@ -1,23 +1,29 @@
-/** The view "Upscale": a picture that is dropped or chosen, before and after it is enlarged. */
+/** The view "Upscale": a picture that is dropped or chosen, before and after it is converted. */
 
+import { setActions } from "./actions.js";
 import { change, read } from "./address.js";
 import { ask, RequestError } from "./api.js";
 import { BeforeAfter } from "./before_after.js";
-import { button, byId, element, save } from "./dom.js";
+import { byId, element, save } from "./dom.js";
 import { clearError, sentence, showError } from "./errors.js";
 
 const OWNER = Symbol("upscale");
 const TYPES = "image/png,image/jpeg,image/webp";
 
+const WORDS = {
+  upscale: { doing: "Enlarging", done: "Enlarged" },
+  translate: { doing: "Translating", done: "Translated" },
+};
+
 let view = null;
 
-/** Enlarge the picture, if there is one, with the model and the scale of the state. */
+/** Enlarge or translate the picture, if there is one, with the model and the scale of the state. */
 export async function showUpscale({ state, version, signal }) {
   view ??= new UpscaleView();
   await view.show(state, version, signal);
 }
 
-/** Let pictures be dropped anywhere on the page; `isServed` tells whether a model can enlarge them. */
+/** Let pictures be dropped anywhere on the page; `isServed` tells whether a model takes them. */
 export function prepareUpscale(isServed) {
   const hasFiles = ({ dataTransfer }) => isServed() && dataTransfer?.types.includes("Files");
   document.addEventListener("dragover", (event) => {
@@ -66,7 +72,6 @@ class UpscaleView {
   #status = element("p", { className: "hint", role: "status" });
   #caption = element("figcaption", { className: "caption" });
   #comparison = new BeforeAfter();
-  #download = button("save", "Download PNG", () => save(this.#result.url, this.#result.name), { className: "primary" });
   #actual = element("input", { type: "checkbox" });
   #stage = element(
     "figure",
@@ -85,7 +90,6 @@ class UpscaleView {
     const actions = element(
       "div",
       { className: "actions upscale-actions" },
-      this.#download,
       element("label", { className: "check" }, this.#actual, "Actual size"),
       this.#status,
     );
@@ -100,6 +104,7 @@ class UpscaleView {
       `PNG, JPEG or WebP, at most ${sizeText(limits.picture_bytes)} and ${limits.picture_megapixels} megapixels.` +
       " The server does not keep it.";
     const key = [version.choice, scale];
+    this.#offer(version, scale);
     if (this.file === null || sameItems(this.#key, [this.file, ...key])) return;
     this.#key = null;
     const file = this.file;
@@ -110,8 +115,9 @@ class UpscaleView {
           detail: `${file.name} has ${sizeText(file.size)}; at most ${sizeText(limits.picture_bytes)} are allowed`,
         });
       }
-      await this.#enlarge(file, version, Number(scale) || version.pictures.scale, signal);
+      await this.#convert(file, version, scaleOf(version, scale), signal);
       this.#key = [file, ...key];
+      this.#offer(version, scale);
     } catch (error) {
       if (signal.aborted) return;
       this.#clear();
@@ -122,7 +128,20 @@ class UpscaleView {
     }
   }
 
-  async #enlarge(file, { name, version, choice }, scale, signal) {
+  #offer(version, scale) {
+    const upload = this.file?.name ?? "picture.png";
+    const path = pathOf(version, scaleOf(version, scale));
+    const done = WORDS[version.task].done.toLowerCase();
+    const download = { text: "Download PNG", run: () => save(this.#result.url, this.#result.name) };
+    setActions({
+      downloads: this.#result === null ? [] : [download],
+      requests: () => [{ path, upload, accept: "image/png", save: this.#result?.name ?? `${done}.png` }],
+      what: `the ${done} picture`,
+    });
+  }
+
+  async #convert(file, version, scale, signal) {
+    const { doing, done } = WORDS[version.task];
     this.#clear();
     const before = this.#url(file);
     const size = await sizeOf(before);
@@ -133,18 +152,17 @@ class UpscaleView {
       this.#caption.textContent = `${file.name}  ·  ${words}`;
       await this.#comparison.show(before, null, scaled(size, scale), file.name);
     }
-    this.#say(`Enlarging ${file.name} …`);
-    const query = new URLSearchParams({ model: name, version, scale });
-    const png = await ask(`upscale?${query}`, { body: file, accept: "image/png", signal });
+    this.#say(`${doing} ${file.name} …`);
+    const png = await ask(pathOf(version, scale), { body: file, accept: "image/png", signal });
     const after = this.#url(png);
     const large = await sizeOf(after);
     signal.throwIfAborted();
     this.#open();
-    this.#caption.textContent = `${file.name}  ·  ${words ?? "?"} → ${large.width} × ${large.height}  ·  ${choice}`;
+    this.#caption.textContent = `${file.name}  ·  ${words ?? "?"} → ${large.width} × ${large.height}  ·  ${version.choice}`;
     await this.#comparison.show(size ? before : after, after, large, file.name);
-    this.#result = { url: after, name: `${file.name.replace(/\.[^.]*$/, "")}-${scale}x.png` };
-    this.#download.hidden = this.#actual.parentNode.hidden = false;
-    this.#say(`Enlarged to ${large.width} × ${large.height} pixels, ${sizeText(png.size)}.`);
+    this.#result = { url: after, name: `${file.name.replace(/\.[^.]*$/, "")}-${version.task === "upscale" ? `${scale}x` : version.name}.png` };
+    this.#actual.parentNode.hidden = false;
+    this.#say(`${done} to ${large.width} × ${large.height} pixels, ${sizeText(png.size)}.`);
   }
 
   #open() {
@@ -159,7 +177,8 @@ class UpscaleView {
     this.#title.textContent = "Drop a picture here";
     for (const url of this.#urls) URL.revokeObjectURL(url);
     this.#urls = [];
-    this.#stage.hidden = this.#download.hidden = this.#actual.parentNode.hidden = true;
+    this.#result = null;
+    this.#stage.hidden = this.#actual.parentNode.hidden = true;
   }
 
   #url(blob) {
@@ -182,6 +201,16 @@ async function sizeOf(src) {
     return null;
   }
   return { width: image.naturalWidth, height: image.naturalHeight };
+}
+
+function scaleOf({ task, pictures }, scale) {
+  return (task === "upscale" && Number(scale)) || pictures.scale;
+}
+
+/** Returns the path and query of the request for a version of a model. */
+function pathOf({ task, name, version }, scale) {
+  const query = new URLSearchParams({ model: name, version, ...(task === "upscale" ? { scale } : {}) });
+  return `${task}?${query}`;
 }
 
 function scaled({ width, height }, scale) {

@@ -1,8 +1,10 @@
 /** The viewer: a single frame, its properties, and actions. */
 
 import { change, read } from "./address.js";
+import { copy } from "./clipboard.js";
+import { languages } from "./code.js";
 import { button, byId, element, icon, save } from "./dom.js";
-import { curlOf, fileNameOf, shownWidth, spoken } from "./images.js";
+import { fileNameOf, frameCode, shownWidth, spoken } from "./images.js";
 import { isFavourite, toggleFavourite } from "./favourites.js";
 
 const LARGE = 448; // CSS pixels
@@ -45,6 +47,7 @@ function fill() {
 
 function picture(frame) {
   const image = element("img", { src: frame.src, alt: spoken(frame) });
+  if (frame.src.startsWith("data:")) image.classList.add("alpha");
   image.addEventListener("load", () => {
     const width = shownWidth(image.naturalWidth, Math.min(LARGE, innerWidth - 64));
     image.style.width = `${width}px`;
@@ -59,6 +62,7 @@ function about(frame) {
     ["Image", frame.index],
     ...(frame.class === null ? [] : [["Class", frame.class]]),
     ["Truncation", frame.truncation],
+    ...moves(frame),
     ["Model", `${frame.model}@${frame.version}`],
     ...(frame.upscale ? [["Enlarged by", frame.upscale]] : []),
   ];
@@ -72,9 +76,14 @@ function about(frame) {
       ...facts.flatMap(([name, value]) => [element("dt", {}, name), element("dd", {}, `${value}`)]),
     ),
     actions(frame),
-    element("pre", { tabIndex: 0, "aria-label": "Command" }, curlOf(frame)),
+    element("pre", { tabIndex: 0, "aria-label": "Command" }, frameCode("curl", frame)),
     element("p", { id: "viewer-status", className: "hint", role: "status" }),
   );
+}
+
+function moves({ directions = {} }) {
+  const moved = Object.entries(directions).map(([key, amount]) => `${key}: ${amount}`);
+  return moved.length > 0 ? [["Directions", moved.join(", ")]] : [];
 }
 
 function actions(frame) {
@@ -92,9 +101,14 @@ function actions(frame) {
     { className: "actions" },
     favourite,
     button("save", "Save PNG", () => save(frame.src, fileNameOf(frame)), { id: "viewer-save" }),
-    button("copy", "Copy curl", () => copy(curlOf(frame)), { id: "viewer-copy" }),
     button("walk", "Add to walk", () => addToWalk(frame), { id: "viewer-walk" }),
     button("explore", "Explore", () => explore(frame), { id: "viewer-explore" }),
+    element(
+      "div",
+      { className: "group", role: "group", "aria-label": "Copy as code" },
+      element("span", { "aria-hidden": "true" }, "Copy as"),
+      ...languages.map(([language, title]) => copyButton(language, title, frame)),
+    ),
   );
 }
 
@@ -116,14 +130,11 @@ function navigation() {
   );
 }
 
-async function copy(text) {
-  try {
-    await navigator.clipboard.writeText(text);
-    say("The command was copied.");
-  } catch {
-    getSelection().selectAllChildren(byId("viewer").querySelector("pre"));
-    say("The clipboard is not available; the command is selected instead.");
-  }
+function copyButton(language, title, frame) {
+  const click = async () => {
+    if (await copy(frameCode(language, frame), title)) say(`Copied as ${title}.`);
+  };
+  return element("button", { type: "button", id: `viewer-${language}`, "aria-label": `Copy this image as ${title}`, on: { click: () => void click() } }, title);
 }
 
 function addToWalk(frame) {
@@ -139,9 +150,13 @@ function explore(frame) {
   const here = seed === frame.seed && model === choice ? {} : { class: frame.class ?? "" };
   byId("viewer").close();
   change(
-    { ...here, tab: "explore", model: choice, seed: frame.seed, at: frame.index, moves: "" },
+    { ...here, tab: "explore", model: choice, seed: frame.seed, at: frame.index, moves: movesText(frame) },
     { push: true },
   );
+}
+
+function movesText({ directions = {} }) {
+  return Object.entries(directions).map((pair) => pair.join(":")).join();
 }
 
 function say(text) {

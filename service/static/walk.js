@@ -1,16 +1,20 @@
 /** The view "Walk": an interpolation between images that can be played, scrubbed and saved. */
 
+import { setActions } from "./actions.js";
 import { change, randomSeed, read } from "./address.js";
 import { ask } from "./api.js";
-import { button, byId, element, fillTrack, icon, save } from "./dom.js";
+import { byId, element, saveBlob } from "./dom.js";
+import { remember } from "./history.js";
 import { shownWidth } from "./images.js";
+import { Timeline } from "./timeline.js";
 import { unzip } from "./zip.js";
 
-const LARGE = 392; // CSS pixels
-const SMALL = 56; // CSS pixels of a frame in the strip
+const LARGE = 672; // CSS pixels
+const CHROME = 540; // CSS pixels of what stands above and below the image
 const FRAME_MS = 60;
 const MAX_FRAMES = 256;
 const DEFAULT_POINTS = 4;
+const KINDS = [["WebP", "image/webp", "webp"], ["GIF", "image/gif", "gif"], ["APNG", "image/apng", "apng"], ["Frames (ZIP)", "application/zip", "zip"]];
 
 let player = null;
 
@@ -30,44 +34,17 @@ class Player {
   #last = 0;
   #key = "";
   #caption = element("figcaption", { className: "caption" });
-  #canvas = element("canvas", { role: "img", "aria-label": "The walk" });
-  #strip = element("canvas", { "aria-hidden": "true" });
-  #head = element("span", { className: "playhead", "aria-hidden": "true" });
-  #scrub = element("input", { type: "range", min: 0, max: 0, step: 1, "aria-label": "Frame" });
-  #play = element("button", { type: "button", className: "primary", on: { click: () => this.#toggle() } });
-  #points = element("ol", { className: "points", "aria-label": "Points of the walk" });
-  #saves = element("div", { className: "actions" });
+  #canvas = element("canvas", { role: "img", "aria-label": "The walk", className: "alpha" });
+  #from = element("canvas", { className: "beside alpha", "aria-hidden": "true" });
+  #to = element("canvas", { className: "beside alpha", "aria-hidden": "true" });
+  #timeline = new Timeline(
+    { go: (at) => this.#seek(at), toggle: () => this.#setPlaying(!this.#playing), edit: (edit) => this.#edit(edit) },
+    () => this.#edit((points) => points.push([randomSeed(), "0"])),
+  );
 
   constructor() {
-    this.#scrub.addEventListener("input", () => {
-      this.#setPlaying(false);
-      this.#goTo(Number(this.#scrub.value));
-    });
-    this.#strip.addEventListener("pointerdown", (event) => this.#jump(event));
-    const panel = element(
-      "figure",
-      { className: "panel stage" },
-      this.#caption,
-      this.#canvas,
-    );
-    const strip = element(
-      "div",
-      { className: "panel" },
-      element("div", { className: "strip" }, this.#strip, this.#head),
-      element("div", { className: "transport" }, this.#play, this.#scrub),
-    );
-    const add = button("shuffle", "Add a random point", () => this.#edit((points) => points.push([randomSeed(), "0"])));
-    const side = element(
-      "div",
-      { className: "side" },
-      element("h2", {}, "Points"),
-      element("p", { className: "hint" }, "Add images from the other views, or a random one. The walk passes through them in order."),
-      this.#points,
-      element("div", { className: "actions" }, add),
-      element("h2", {}, "Save"),
-      this.#saves,
-    );
-    byId("walk").append(element("div", { className: "split" }, panel, side), strip);
+    const stage = element("div", { className: "scene" }, this.#canvas, this.#from, this.#to);
+    byId("walk").append(element("figure", { className: "panel stage" }, this.#caption, stage, this.#timeline.node));
     this.#setPlaying(this.#playing);
   }
 
@@ -75,29 +52,42 @@ class Player {
     this.#state = state;
     this.#version = version;
     this.#request = requestOf(state, version);
-    this.#fillPoints();
-    this.#fillSaves();
+    this.#offer();
     const key = JSON.stringify(this.#request);
     if (key !== this.#key) {
+      this.#empty();
       const archive = await ask("interpolate", { json: this.#request, accept: "application/zip", signal });
       const blobs = unzip(archive).map(({ bytes }) => new Blob([bytes], { type: "image/png" }));
       const frames = await Promise.all(blobs.map((blob) => createImageBitmap(blob)));
       signal.throwIfAborted();
       this.#setFrames(frames, key);
+      remember(`Walk · ${version.choice} · ${this.#request.points.length} points · ${frames.length} frames`);
     }
     this.#run(signal);
+  }
+
+  /** Forget frames that the state does not describe. */
+  #empty() {
+    this.#frames = [];
+    this.#key = "";
+    for (const canvas of [this.#canvas, this.#from, this.#to]) canvas.getContext("2d").clearRect(0, 0, canvas.width, canvas.height);
+    this.#caption.textContent = `${this.#version.choice}  ·  loading`;
+    this.#timeline.setFrames([]);
+    this.#fillPoints();
   }
 
   #setFrames(frames, key) {
     this.#frames = frames;
     this.#key = key;
     const { width, height } = frames[0];
-    const shown = shownWidth(width, Math.min(LARGE, innerWidth - 96));
+    const room = Math.max(160, Math.min(LARGE, innerWidth - 96, ((innerHeight - CHROME) * width) / height));
+    const shown = shownWidth(width, room);
     Object.assign(this.#canvas, { width, height });
-    this.#canvas.style.width = `${shown}px`;
-    this.#canvas.classList.toggle("pixels", shown > width);
-    this.#scrub.max = frames.length - 1;
-    this.#drawStrip();
+    for (const canvas of [this.#from, this.#to]) Object.assign(canvas, { width, height });
+    byId("walk").style.setProperty("--frame", `${shown}px`);
+    byId("walk").style.setProperty("--ratio", `${width} / ${height}`);
+    byId("walk").classList.toggle("pixels", shown > width);
+    this.#timeline.setFrames(frames);
     this.#fillPoints();
     this.#goTo(Math.min(this.#at, frames.length - 1));
   }
@@ -106,7 +96,7 @@ class Player {
   #run(signal) {
     const step = (now) => {
       if (signal.aborted) return;
-      if (this.#playing && now - this.#last >= FRAME_MS) {
+      if (this.#playing && this.#frames.length > 0 && now - this.#last >= FRAME_MS) {
         this.#last = now;
         this.#goTo((this.#at + 1) % this.#frames.length);
       }
@@ -115,84 +105,38 @@ class Player {
     requestAnimationFrame(step);
   }
 
+  #seek(at) {
+    if (this.#frames.length === 0) return;
+    this.#setPlaying(false);
+    this.#goTo(Math.min(at, this.#frames.length - 1));
+  }
+
   #goTo(at) {
     this.#at = at;
-    const context = this.#canvas.getContext("2d");
-    context.clearRect(0, 0, this.#canvas.width, this.#canvas.height);
-    context.drawImage(this.#frames[at], 0, 0);
-    this.#scrub.value = at;
-    fillTrack(this.#scrub);
-    this.#head.style.left = `${(100 * (at + 0.5)) / this.#frames.length}%`;
-    this.#scrub.setAttribute("aria-valuetext", `Frame ${at + 1} of ${this.#frames.length}`);
+    const { steps } = this.#request;
+    const before = Math.floor(at / steps) * steps;
+    const after = before + steps < this.#frames.length ? before + steps : this.#state.loop ? 0 : this.#frames.length - 1;
+    draw(this.#canvas, this.#frames[at]);
+    draw(this.#from, this.#frames[before]);
+    draw(this.#to, this.#frames[after]);
+    this.#timeline.goTo(at);
     const words = [this.#version.choice, `frame ${at + 1} of ${this.#frames.length}`];
     if (this.#state.upscale) words.push(`enlarged by ${this.#state.upscale}`);
     this.#caption.textContent = words.join("  ·  ");
   }
 
-  #drawStrip() {
-    const { width, height } = this.#frames[0];
-    const shown = shownWidth(width, SMALL);
-    const room = Math.floor(this.#strip.closest(".panel").clientWidth / shown);
-    const count = Math.min(room, this.#frames.length);
-    Object.assign(this.#strip, { width: width * count, height });
-    this.#strip.style.width = `${shown * count}px`;
-    this.#strip.classList.toggle("pixels", shown > width);
-    const context = this.#strip.getContext("2d");
-    for (let number = 0; number < count; number += 1) {
-      const at = Math.round((number * (this.#frames.length - 1)) / Math.max(1, count - 1));
-      context.drawImage(this.#frames[at], number * width, 0);
-    }
-  }
-
-  #jump(event) {
-    if (this.#frames.length === 0) return;
-    const share = event.offsetX / this.#strip.clientWidth;
-    this.#setPlaying(false);
-    this.#goTo(Math.min(this.#frames.length - 1, Math.floor(share * this.#frames.length)));
-  }
-
-  #toggle() {
-    this.#setPlaying(!this.#playing);
-  }
-
   #setPlaying(playing) {
     this.#playing = playing;
-    this.#play.replaceChildren(icon(playing ? "pause" : "play"), playing ? "Pause" : "Play");
+    this.#timeline.isPlaying = playing;
   }
 
   #fillPoints() {
-    const points = pointsOf(this.#state);
-    this.#points.replaceChildren(...points.map((point, number) => this.#point(point, number, points.length)));
-  }
-
-  #point([seed, index, label], number, many) {
     const { labels } = this.#version;
-    const name = `${seed}·${index}${labels[label] === undefined ? "" : ` (${labels[label]})`}`;
-    const act = (sign, text, edit, disabled) =>
-      element(
-        "button",
-        { type: "button", "aria-label": `${text} ${name}`, disabled, on: { click: () => this.#edit(edit) } },
-        icon(sign),
-      );
-    const swap = (points) => points.splice(number - 1, 2, points[number], points[number - 1]);
-    return element(
-      "li",
-      {},
-      this.#thumbnail(number),
-      element("span", { className: "mono" }, name),
-      act("left", "Move forward:", swap, number === 0),
-      act("close", "Remove", (points) => points.splice(number, 1), many <= 2),
-    );
-  }
-
-  /** Draws the frame of a point. */
-  #thumbnail(number) {
-    const canvas = element("canvas", { className: "pixels", "aria-hidden": "true" });
-    const frame = this.#frames[number * this.#request.steps];
-    if (!frame) return canvas;
-    Object.assign(canvas, { width: frame.width, height: frame.height });
-    canvas.getContext("2d").drawImage(frame, 0, 0);
-    return canvas;
+    const points = pointsOf(this.#state).map(([seed, index, label], number) => {
+      const at = number * this.#request.steps;
+      return { name: `${seed}·${index}${labels[label] === undefined ? "" : ` (${labels[label]})`}`, at, frame: this.#frames[at] };
+    });
+    this.#timeline.setPoints(points, this.#state.loop !== "");
   }
 
   #edit(edit) {
@@ -201,20 +145,25 @@ class Player {
     change({ points: points.map((point) => point.join(".")).join() }, { push: true });
   }
 
-  #fillSaves() {
-    const kinds = [["WebP", "image/webp"], ["GIF", "image/gif"], ["APNG", "image/apng"]];
-    this.#saves.replaceChildren(
-      ...kinds.map(([name, type]) => button("save", name, () => void this.#save(type), { className: "save" })),
-    );
+  #offer() {
+    const file = (ending) => `${this.#version.name}-${this.#version.version}-walk.${ending}`;
+    setActions({
+      downloads: KINDS.map(([text, type, ending]) => ({ text, run: () => this.#save(type, file(ending)) })),
+      requests: () => [{ path: "interpolate", json: { ...this.#request, duration_ms: FRAME_MS }, accept: "image/webp", save: file("webp") }],
+      what: "this walk",
+    });
   }
 
-  async #save(type) {
-    const { name, version } = this.#version;
-    const json = { ...this.#request, duration_ms: FRAME_MS };
-    const url = URL.createObjectURL(await ask("interpolate", { json, accept: type }));
-    save(url, `${name}-${version}-walk.${type.split("/")[1]}`);
-    setTimeout(() => URL.revokeObjectURL(url), 60_000);
+  async #save(type, name) {
+    const answer = await ask("interpolate", { json: { ...this.#request, duration_ms: FRAME_MS }, accept: type });
+    saveBlob(answer instanceof Blob ? answer : new Blob([answer], { type }), name);
   }
+}
+
+function draw(canvas, frame) {
+  const context = canvas.getContext("2d");
+  context.clearRect(0, 0, canvas.width, canvas.height);
+  context.drawImage(frame, 0, 0);
 }
 
 function requestOf(state, { name: model, version, labels }) {

@@ -12,6 +12,7 @@ MAX_UINT64 = 2**64 - 1  # largest seed and index
 LATENT_BOUND = 100.0  # largest absolute value of a latent, far beyond a normal distribution
 STEPS, DURATION_MS = 16, 80  # defaults of an interpolation
 AMOUNT_BOUND = 10.0  # largest step along a direction, in standard deviations of a latent
+MAX_ITERATIONS = 32  # of an inversion
 MAX_MEMBERS = 32  # of an object that are validated: more than there are fields
 
 
@@ -164,21 +165,30 @@ class GenerateRequest(Fields):
     )
 
 
-class UpscaleRequest(BaseModel):
-    """How to enlarge a picture. The fields are text, in a query or a form."""
+class PictureRequest(BaseModel):
+    """Which model converts a picture. The fields are text, in a query or a form."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     model: str | None = Field(
         None,
         min_length=1,
-        description="default: the service's default model if it enlarges pictures, else the only"
-        " released one that does",
+        description="default: the service's default model if it is of this task, else the only"
+        " released one that is",
         examples=["icon-x4"],
     )
     version: int | None = Field(
         None, ge=1, le=MAX_UINT64, description="default: the model's released version", examples=[1]
     )
+
+
+class TranslateRequest(PictureRequest):
+    """Which model draws a picture in another style."""
+
+
+class UpscaleRequest(PictureRequest):
+    """How to enlarge a picture."""
+
     scale: float | None = Field(
         None,
         ge=1,
@@ -187,6 +197,33 @@ class UpscaleRequest(BaseModel):
         description="factor; default: that of the model. For smaller factors, its images are"
         " resized",
         examples=[2],
+    )
+
+
+class InvertRequest(BaseModel):
+    """How to invert a picture. The fields are text, in a query or a form."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    model: str | None = Field(
+        None, min_length=1, description="default: the service's default model", examples=["mnist"]
+    )
+    version: int | None = Field(
+        None, ge=1, le=MAX_UINT64, description="default: the model's released version", examples=[3]
+    )
+    label: str | None = Field(
+        None,
+        min_length=1,
+        max_length=200,
+        description="class index or class name; default: the class that fits best",
+        examples=["3"],
+    )
+    iterations: int | None = Field(
+        None,
+        ge=1,
+        le=MAX_ITERATIONS,
+        description="each makes latent_dim + 8 images; default: 4 from an encoder, 12 without one",
+        examples=[4],
     )
 
 

@@ -14,6 +14,7 @@ from mirage.bundle.format.golden import Case, Golden, golden_tile
 from mirage.bundle.format.manifest import Manifest
 from mirage.bundle.format.verify import Bundle, load_bundle
 from mirage.service.batching.cost_model import CostModel
+from mirage.service.engines.encoder import Encoder
 from mirage.service.engines.engine import Engine, efficient_batch_size, optimized
 from mirage.service.engines.providers import (
     PROVIDERS,
@@ -126,7 +127,8 @@ class Prepared:
 
     `max_batch_size` counts images, or pixels if the model takes pictures. `tile` is the side of the
     largest tile of a picture, in pixels; 0 if it takes none.
-    `shared` is an engine with the CPUs of all workers, for a single request.
+    `shared` is an engine with the CPUs of all workers, for a single request. `encoder` is that of
+    the bundle, or None.
     """
 
     engines: list[Engine]
@@ -134,6 +136,7 @@ class Prepared:
     max_batch_size: int
     shared: SharedEngine | None = None
     tile: int = 0
+    encoder: Encoder | None = None
 
     @property
     def all_engines(self) -> list[Engine]:
@@ -209,6 +212,7 @@ def _prepare(
             for engine in engines:
                 _check(engine, graph)
             times = [engine.warm_up(cost) for engine in engines]
+            encoder = _open_encoder(bundle)
             on_error.pop_all()
     except EngineError as error:
         raise LoadError("engine_failed", str(error)) from error
@@ -225,11 +229,20 @@ def _prepare(
         max_batch_size = counters.batch_sizes.agree(
             f"{label} on {config} with {sizes}", max_batch_size
         )
-    prepared = Prepared(engines, cost, max_batch_size, shared, tile)
+    prepared = Prepared(engines, cost, max_batch_size, shared, tile, encoder)
     log.info("%s runs in batches of up to %d", label, max_batch_size)
     for engine in prepared.all_engines:
         engine.release_memory()  # the warm-up ran the largest batches, which may never occur
     return prepared
+
+
+def _open_encoder(bundle: Bundle) -> Encoder | None:
+    """Open the encoder, if there is one, and run it once on a golden image. Raises EngineError."""
+    if bundle.encoder is None:
+        return None
+    encoder = Encoder(bundle.encoder, bundle.manifest)
+    encoder.run(bundle.golden.cases[0].images[0])
+    return encoder
 
 
 def _can_run(manifest: Manifest, config: ProviderConfig) -> bool:

@@ -102,6 +102,8 @@ class LoadedVersion:
         self._labels = (manifest.name, str(manifest.version))
         self.provider_config = prepared.engines[0].config
         self.tile = prepared.tile  # side of the largest tile in pixels; 0 if it takes no pictures
+        self.encoder = prepared.encoder
+        self.typical_errors: dict[int, float] = {}  # of inversions, by their iterations
         self._metrics = metrics
         self._counters = counters = counters or SharedCounters()
         self._engines = prepared.all_engines
@@ -149,6 +151,10 @@ class LoadedVersion:
     def check_room(self, allowed_s: float, work: int = 1) -> None:
         """See `Batcher.check_room`."""
         self._batcher.check_room(allowed_s, work)
+
+    def check_deadline(self, deadline: float, work: int) -> None:
+        """See `Batcher.check_deadline`."""
+        self._batcher.check_deadline(deadline, work)
 
     async def generate(self, job: Job, deadline: float) -> EntryResult:
         """Make the images of a job. Raises the errors of `Batcher.submit`."""

@@ -35,6 +35,14 @@ def test_prints_a_script(shell: str, capsys: pytest.CaptureFixture[str]) -> None
         assert word in script
 
 
+@pytest.mark.parametrize("flag", ["--run", "--keys-file", "--models"])
+def test_completes_paths_in_zsh(flag: str, capsys: pytest.CaptureFixture[str]) -> None:
+    main(["completion", "zsh"], "mirage")
+    lines = [line for line in capsys.readouterr().out.splitlines() if f'"{flag}[' in line]
+    assert lines
+    assert [line for line in lines if not line.endswith(':_files"')] == []
+
+
 @pytest.mark.parametrize(
     ("words", "found"),
     [

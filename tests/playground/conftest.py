@@ -33,6 +33,7 @@ It knows ramps.
 """
 
 PageOf = Callable[..., "Page"]
+ServerOf = Callable[..., Server]
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +75,21 @@ def server(models: Path) -> Iterator[Server]:
 
 
 @pytest.fixture
-def page_of(browser: "Browser", server: Server) -> Iterator[PageOf]:
+def server_of() -> Iterator[ServerOf]:
+    """A function that starts other servers, which run until all pages are closed."""
+    servers: list[Server] = []
+
+    def start(root: Path, default: str | None = "toy") -> Server:
+        servers.append(Server(root, default=default))
+        return servers[-1]
+
+    yield start
+    for other in servers:
+        other.kill()
+
+
+@pytest.fixture
+def page_of(browser: "Browser", server: Server, server_of: ServerOf) -> Iterator[PageOf]:
     """A function that opens pages of the server, or of `at`, as of `checked_pages`."""
     with checked_pages(browser, ("data:", "blob:")) as open_:
 

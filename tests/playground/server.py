@@ -14,8 +14,9 @@ READY = re.compile(rb"ready host=\S+ port=(\d+)")
 class Server:
     """A server on a free port, which it keeps after a restart."""
 
-    def __init__(self, root: Path, *flags: str) -> None:
-        self._flags = ("--models", str(root), "--default-model", "toy", "--threads", "1", *flags)
+    def __init__(self, root: Path, *flags: str, default: str | None = "toy") -> None:
+        chosen = () if default is None else ("--default-model", default)
+        self._flags = ("--models", str(root), *chosen, "--threads", "1", *flags)
         self.port = 0
         self.start()
 

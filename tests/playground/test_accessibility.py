@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 Shoot = Callable[["Page", str], None]
 LOADED = {
+    "gallery": "#cover-toy img",
     "generate": '[aria-label="Images"]:not([aria-busy]) img[src]',
     "walk": '#walk .caption:has-text("frame 1 of")',
     "explore": "[data-frames]",

@@ -113,7 +113,7 @@ def test_an_image_is_enlarged_saved_and_reproduced_by_its_command(
     assert download.value.suggested_filename == "toy-1-18446744073709551615-4.png"
     assert download.value.path().read_bytes() == png_of(images[4])
     words = shlex.split(page.inner_text("#viewer pre").replace("\\\n", " "))
-    assert words[:4] == ["curl", "-X", "POST", f"{server.url}generate"]
+    assert words[:5] == ["curl", "--fail-with-body", "-X", "POST", f"{server.url}generate"]
     assert asked(server, words[words.index("-d") + 1]) == png_of(images[4])
 
 
@@ -144,7 +144,7 @@ def test_a_walk_is_played_scrubbed_and_saved(page_of: PageOf, shoot: Shoot) -> N
     shoot(page, "walk")
     for name, kind in (("WebP", "WEBP"), ("GIF", "GIF")):
         with page.expect_download() as download:
-            page.click(f"#walk .actions button:has-text('{name}')")
+            page.click(f"#action-buttons button:has-text('{name}')")
         with Image.open(io.BytesIO(download.value.path().read_bytes())) as animation:
             assert (animation.format, getattr(animation, "n_frames", 1)) == (kind, 17)
 
@@ -219,7 +219,7 @@ def test_two_versions_are_compared_on_the_same_seeds(
         body = json.dumps({"seed": 7, "index": 5, "model": "toy", "version": version})
         assert png_of(images[5]) == asked(server, body)
     page.hover("#compare .frame >> nth=5")
-    assert page.locator(".counterpart").count() == 1
+    assert page.locator(".counterpart").count() == 2  # on the other side, and of the difference
     shoot(page, "compare")
     page.select_option("#against", "axes@1")
     page.wait_for_selector('#compare .caption:has-text("axes@1")')
@@ -228,6 +228,11 @@ def test_two_versions_are_compared_on_the_same_seeds(
 def test_the_card_shows_scores_data_licence_and_origin(page_of: PageOf, shoot: Shoot) -> None:
     page = page_of("?tab=model")
     page.wait_for_selector(".card img")
+    assert page.locator(".bars li").count() == 1
+    assert "Real data" in page.inner_text(".bars")
+    assert "drawn by a ramp" not in page.inner_text(".card")
+    for summary in page.locator(".card summary").all():
+        summary.click()
     text = page.inner_text(".card")
     for words in ("5.0 times as far", "10,000 images", "drawn by a ramp", "cc-by-4.0", "toy@1"):
         assert words in text
@@ -240,5 +245,7 @@ def test_live_metrics_count_the_requests_of_the_page(page_of: PageOf) -> None:
     sources(page)
     page.wait_for_selector("#status[data-status=ready]")
     page.click("#shuffle")
-    page.wait_for_selector("#live-metrics div:has-text('p50'):has-text('ms')")
+    page.wait_for_selector("#live-metrics div:has-text('Images/s'):not(:has-text('0.0'))")
+    page.wait_for_selector("#last-answer:has-text('ms')")
     assert "cpu" in page.inner_text("#live-metrics")
+    assert "p50" not in page.inner_text("#live-metrics")  # of a few requests

@@ -24,6 +24,16 @@ def test_every_setting_is_a_flag(name: str, capsys: pytest.CaptureFixture[str]) 
     assert f"--{name.replace('_', '-')} " in capsys.readouterr().out
 
 
+def test_the_help_shows_no_python_types(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="0"):
+        read_settings(["--help"], "mirage serve", "more")
+    shown = capsys.readouterr().out
+    assert shown.startswith("usage: mirage serve ")
+    assert shown.endswith("more\n")
+    assert "--cors-origins LIST" in shown
+    assert "[str" not in shown
+
+
 def test_a_flag_takes_precedence_over_the_variable(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MIRAGE_PORT", "9000")
     monkeypatch.setenv("MIRAGE_DEFAULT_MODEL", "mnist")

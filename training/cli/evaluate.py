@@ -13,11 +13,10 @@ from mirage.bundle.format.verify import read_manifest
 from mirage.bundle.store.durable import atomic_write
 from mirage.training.cli.flags import (
     add_data_flags,
-    add_picture_flags,
-    add_style_flags,
     data_options,
     read_splits,
 )
+from mirage.training.cli.picture_flags import add_picture_flags, add_style_flags
 from mirage.training.cli.recipe import check_paths
 from mirage.training.cli.restoration import evaluate_upscaler
 from mirage.training.cli.translation import evaluate_translator

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from mirage.bundle.format.verify import read_manifest
 from mirage.training.cli.flags import add_card, card_of
-from mirage.training.cli.recipe import UPSCALE
+from mirage.training.cli.recipe import GENERATE
 from mirage.training.errors import UsageError
 from mirage.training.evaluation.scorecard import read_scorecard, scores_file
 from mirage.training.publish.export import publish, republish
@@ -50,7 +50,8 @@ def _export(options: argparse.Namespace) -> Iterator[str]:
     if is_bundle(options.source):
         yield str(_republish(options))
     else:
-        yield str(_publish(Run(options.source), options))
+        half = options.half_precision
+        yield str(publish_run(Run(options.source), options.to, card_of(options), half))
 
 
 def _kind(source: Path) -> ModelKind:
@@ -61,32 +62,36 @@ def _kind(source: Path) -> ModelKind:
 
 def _republish(options: argparse.Namespace) -> Path:
     card = card_of(options)
-    if read_manifest(options.source).task != UPSCALE:
+    if read_manifest(options.source).task == GENERATE:
         return republish(options.source, options.to, card, options.half_precision)
-    _check_float32(options)
+    _check_float32(options.half_precision, options.source)
     if card:
         raise UsageError(
-            f"{options.source} is an upscaler; its model card cannot be changed, export its "
+            f"{options.source} takes pictures; its model card cannot be changed, export its "
             "run instead"
         )
     return republish_pictures(options.source, options.to)
 
 
-def _publish(run: Run, options: argparse.Namespace) -> Path:
+def publish_run(run: Run, to: Path, card: ModelCard | None = None, half: bool = False) -> Path:
+    """Publish the last snapshot of a run as the next version of the model folder `to`.
+
+    half: round weights to float16. Returns the version's folder; raises TrainingError, BundleError.
+    """
     config, data = run.read_config()
-    path, card = run.latest_snapshot(), card_of(options) or ModelCard()
-    if config.task == UPSCALE:
-        _check_float32(options)
-        return publish_pictures(load_picture_network(path), config, data, options.to, card)
+    path, card = run.latest_snapshot(), card or ModelCard()
+    if config.task != GENERATE:
+        _check_float32(half, run.path)
+        return publish_pictures(load_picture_network(path), config, data, to, card)
     scorecard = read_scorecard(scores_file(path))
     scores = scorecard.scores if scorecard else {}
-    with open_snapshot(path, options.half_precision) as snapshot:
-        return publish(snapshot, config, data, options.to, scores, card)
+    with open_snapshot(path, half) as snapshot:
+        return publish(snapshot, config, data, to, scores, card)
 
 
-def _check_float32(options: argparse.Namespace) -> None:
-    if options.half_precision:
+def _check_float32(half: bool, source: Path) -> None:
+    if half:
         raise UsageError(
-            f"--half-precision is for generators; {options.source} is an upscaler, whose "
-            "weights are small"
+            f"--half-precision is for generators; {source} takes pictures, and its weights are "
+            "small"
         )

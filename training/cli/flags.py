@@ -5,14 +5,13 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from mirage.training.config import TrainConfig
 from mirage.training.data.dataset import Dataset
 from mirage.training.data.groups import RULES
 from mirage.training.data.load import load_dataset, load_splits
-from mirage.training.data.options import AUTO, NONE, DataOptions, build_options, options_of
+from mirage.training.data.options import AUTO, NONE, DataOptions, build_options
 from mirage.training.data.sources.huggingface import is_table
-from mirage.training.data.sources.pictures import PictureOptions, PictureSet, load_pictures
-from mirage.training.data.sources.styles import StyleSet, load_styles
+from mirage.training.data.sources.pictures import PictureSet
+from mirage.training.data.sources.styles import StyleSet
 from mirage.training.publish.model_card import ModelCard
 
 DATA = (
@@ -126,60 +125,6 @@ def print_notes(data: Dataset | PictureSet | StyleSet) -> None:
         sys.stderr.write(f"note: {note}\n")
 
 
-def add_picture_flags(parser: argparse.ArgumentParser) -> None:
-    """Add the flags of `PictureOptions`; flags that are not given are absent."""
-    group = parser.add_argument_group("how pictures are read, for --task upscale")
-    group.add_argument("--low", metavar="PATH", help="low resolution, under the same names")
-    group.add_argument(
-        "--shrink",
-        type=_factors,
-        metavar="N[,N …]",
-        default=argparse.SUPPRESS,
-        help="reduce pictures first, which removes JPEG artefacts; several add one copy for each",
-    )
-
-
-def add_style_flags(parser: argparse.ArgumentParser) -> None:
-    """Add the flags of the two styles of a translation."""
-    group = parser.add_argument_group("what pictures are read, for --task translate")
-    for name, meaning in (("source", "pictures to translate"), ("target", "in the other style")):
-        group.add_argument(f"--{name}", dest=f"{name}_pictures", metavar="PATH", help=meaning)
-
-
-def _factors(text: str) -> tuple[int, ...]:
-    try:
-        return tuple(map(int, text.split(",")))
-    except ValueError:
-        reason = f"{text} is no list of factors; expected whole numbers such as 1,2"
-        raise argparse.ArgumentTypeError(reason) from None
-
-
-def picture_options(
-    options: argparse.Namespace, recorded: dict[str, Any] | None = None
-) -> PictureOptions:
-    """Build PictureOptions from the flags, then from `recorded`; raises UsageError."""
-    names = PictureOptions.model_fields
-    given = {name: getattr(options, name) for name in names if name in options}
-    return options_of(PictureOptions, {**(recorded or {}), **given})
-
-
-def read_pictures(options: argparse.Namespace, config: TrainConfig) -> PictureSet:
-    """Load the pictures to train on; raises DataError or UsageError."""
-    least = (config.crop, config.scale * config.crop)
-    return load_pictures(options.data, picture_options(options), least, options.low)
-
-
-def read_styles(options: argparse.Namespace, config: TrainConfig) -> StyleSet:
-    """Load the pictures of both styles; raises DataError or UsageError."""
-    return load_styles(
-        options.source_pictures,
-        options.target_pictures,
-        picture_options(options),
-        config.crop,
-        config.paired,
-    )
-
-
 def read_splits(
     options: argparse.Namespace, recorded: dict[str, Any] | None = None
 ) -> tuple[Dataset, Dataset]:
@@ -190,6 +135,7 @@ def read_splits(
 MAX_CREDITS = 1_000_000
 CARD_FLAGS = (
     ("--data-name", "data", "name of the data"),
+    ("--data-id", "data_id", "id of the data on the Hugging Face Hub, such as ylecun/mnist"),
     ("--data-license", "data_license", "licence of the data"),
     ("--license", "license", "licence of the model, e.g. cc-by-sa-3.0"),
     ("--limits", "limits", "what the model is known to do badly"),

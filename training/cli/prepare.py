@@ -76,9 +76,7 @@ def _prepare_avatars(options: argparse.Namespace) -> Iterator[str]:
 
 
 def _prepare_styles(options: argparse.Namespace) -> Iterator[str]:
-    source, target, both = write_styles(
-        options.noto, options.openmoji, options.to, options.size
-    )
+    source, target, both = write_styles(options.noto, options.openmoji, options.to, options.size)
     yield (
         f"{source} pictures of {options.size}x{options.size} in {options.to / 'source'}, {target} "
         f"in {options.to / 'target'}; {both} code points are in both"

@@ -6,12 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from mirage.training.auto import Facts
-from mirage.training.cli.flags import (
-    add_data_flags,
+from mirage.training.cli.flags import add_data_flags, add_threads, read_data
+from mirage.training.cli.picture_flags import (
     add_picture_flags,
     add_style_flags,
-    add_threads,
-    read_data,
     read_pictures,
     read_styles,
 )

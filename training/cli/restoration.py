@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 
 from mirage.bundle.format.verify import load_bundle
-from mirage.training.cli.flags import picture_options
+from mirage.training.cli.picture_flags import picture_options
 from mirage.training.data.degradation import DEGRADATIONS
 from mirage.training.data.sources.pictures import Picture, PictureSet, load_pictures
 from mirage.training.errors import DataError, UsageError

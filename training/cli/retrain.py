@@ -11,14 +11,20 @@ from mirage.training.cli.flags import (
     card_of,
     positive,
     print_notes,
-    read_pictures,
     read_splits,
 )
-from mirage.training.cli.recipe import add_recipe, check_recipe, config_of, picture_config
+from mirage.training.cli.picture_flags import read_pictures
+from mirage.training.cli.recipe import (
+    TRANSLATE,
+    add_recipe,
+    check_recipe,
+    config_of,
+    picture_config,
+)
 from mirage.training.config import TrainConfig
 from mirage.training.data.dataset import Dataset, check_enough
 from mirage.training.data.sources.pictures import PictureSet
-from mirage.training.errors import GateError, TrainingError
+from mirage.training.errors import GateError, TrainingError, UsageError
 from mirage.training.publish.gate import Thresholds, flag
 from mirage.training.publish.job_result import failure
 from mirage.training.publish.model_card import ModelCard
@@ -96,6 +102,8 @@ def _read(
     """The configuration, the training data and the test split; None for pictures."""
     check_recipe(options)
     if early := picture_config(options):
+        if early.task == TRANSLATE:
+            raise UsageError(f"task {early.task} has no gate; use train, evaluate and export")
         pictures = read_pictures(options, early)
         print_notes(pictures)
         return early, pictures, None

@@ -3,10 +3,11 @@
 import argparse
 from collections.abc import Iterator
 
+import numpy as np
 import torch
 
 from mirage.bundle.format.verify import load_bundle
-from mirage.training.cli.flags import picture_options
+from mirage.training.cli.picture_flags import picture_options
 from mirage.training.data.sources.styles import load_styles
 from mirage.training.evaluation.picture_graph import single_pictures
 from mirage.training.evaluation.translation import (
@@ -42,7 +43,7 @@ def evaluate_translator(options: argparse.Namespace) -> Iterator[str]:
         name, recorded = f"{config.preset}, {snapshot.nimg / 1000:g} kimg", sheet["options"]
         file = file or translation_file(snapshot.path)
 
-        def convert(picture):
+        def convert(picture: np.ndarray) -> np.ndarray:
             return snapshot.convert(picture[None])[0]
 
     data = load_styles(

@@ -43,7 +43,7 @@ class StyleCrops:
 
 
 def rectangle(picture: Picture, multiple: int) -> np.ndarray:
-    """The largest middle part whose sides are multiples of a number, over white: uint8 [H, W, C]."""
+    """The largest middle part with sides that are multiples of a number, over white, as uint8."""
     height, width = (side // multiple * multiple for side in picture.pixels.shape[:2])
     y, x = (picture.pixels.shape[0] - height) // 2, (picture.pixels.shape[1] - width) // 2
     return over(picture.pixels[y : y + height, x : x + width], WHITE)

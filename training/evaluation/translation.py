@@ -72,7 +72,9 @@ def score_translation(model: Convert, styles: StyleSet) -> tuple[TranslationCard
     sets = {OURS: made, SOURCE: sources}
     scores = _style_scores(sets, styles)
     candidates = _one_of_each_group(pictures)
-    scores[OURS]["source_found"] = share_found(_chosen(made, candidates), _chosen(sources, candidates))
+    scores[OURS]["source_found"] = share_found(
+        _chosen(made, candidates), _chosen(sources, candidates)
+    )
     places, twins = _twins(styles, sources)
     worst, errors = "", np.zeros(len(pictures))
     if places:
@@ -104,7 +106,9 @@ def table(card: TranslationCard) -> Iterator[str]:
         if any(cell is not None for cell in cells):
             row = "".join(f"{'' if cell is None else f'{cell:.4f}':>11}" for cell in cells)
             yield f"{column:<16}{row}  {meaning}; {'more' if more else 'less'} is better"
-    yield f"{card.pictures} held-out pictures, {card.twins} with twins, {card.candidates} candidates"
+    yield (
+        f"{card.pictures} held-out pictures, {card.twins} with twins, {card.candidates} candidates"
+    )
     if card.worst:
         yield f"furthest from its twin: {card.worst}"
 
@@ -163,9 +167,7 @@ def _chosen(images: Sequence[np.ndarray], places: Sequence[int]) -> list[np.ndar
     return [images[place] for place in places]
 
 
-def _twins(
-    styles: StyleSet, sources: Sequence[np.ndarray]
-) -> tuple[list[int], list[np.ndarray]]:
+def _twins(styles: StyleSet, sources: Sequence[np.ndarray]) -> tuple[list[int], list[np.ndarray]]:
     """Indices of the held-out sources with twins of their size, and these twins."""
     place_of = {picture.name: place for place, picture in enumerate(styles.source.held_out)}
     places, twins = [], []

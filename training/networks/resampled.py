@@ -7,12 +7,15 @@ same bytes as the whole picture. Transposed convolutions would draw checkerboard
 """
 
 from itertools import pairwise
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mirage.training.networks.picture_architecture import TranslatorArchitecture
+
+Border = Literal["zeros", "replicate"]
 
 SLOPE = 0.1
 MULTIPLE = 4
@@ -42,7 +45,9 @@ class Translator(nn.Module):
             self.tail.weight.mul_(RESIDUAL_GAIN)
         layers = (fine, middle, *(coarse for _ in self.blocks)) if architecture.embedding else ()
         self.projections = nn.ModuleList(_projection(n, architecture.embedding) for n in layers)
-        self.back = Translator(architecture, direct=False) if architecture.cyclic and direct else None
+        self.back = (
+            Translator(architecture, direct=False) if architecture.cyclic and direct else None
+        )
 
     @property
     def radius(self) -> int:
@@ -87,7 +92,7 @@ class Residual(nn.Module):
         return features + self.second(F.leaky_relu(inner, SLOPE))
 
 
-def _convolution(inputs: int, outputs: int, side: int, border: str = "zeros") -> nn.Conv2d:
+def _convolution(inputs: int, outputs: int, side: int, border: Border = "zeros") -> nn.Conv2d:
     layer = nn.Conv2d(inputs, outputs, side, padding=side // 2, padding_mode=border)
     return _initialised(layer)
 

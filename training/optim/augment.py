@@ -14,6 +14,7 @@ from mirage.training.optim.schedule import CosineSchedule
 
 SHIFT = 1 / 8  # of a side, at most, in either direction
 HOLE = 1 / 2  # of both sides
+ZOOM = 1.25  # at most, and its inverse at least
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,21 @@ def _shifted(random: Tensor, side: int) -> Tensor:
     shift = (random * (2 * most + 1)).long() - most
     places = torch.arange(side, device=random.device) + shift[:, None]
     return places.clamp(0, side - 1)
+
+
+def _zoom(images: Tensor, random: Tensor) -> Tensor:
+    """Scale about the centre by 0.8 ... 1.25, bilinearly; border pixels are repeated."""
+    factor = ZOOM ** (2 * random[:, 0] - 1)
+    rows, columns = (_resampling(factor, side).to(images.dtype) for side in images.shape[2:])
+    return rows[:, None] @ images @ columns[:, None].transpose(2, 3)
+
+
+def _resampling(factor: Tensor, side: int) -> Tensor:
+    """Weights of the pixels of a side in each pixel of the scaled side: float32 [N, side, side]."""
+    places = torch.arange(side, dtype=torch.float32, device=factor.device)
+    centre = (side - 1) / 2
+    source = ((places - centre) / factor[:, None] + centre).clamp(0, side - 1)
+    return (1 - (source[:, :, None] - places).abs()).clamp(min=0)
 
 
 def _cutout(images: Tensor, random: Tensor) -> Tensor:
@@ -88,6 +104,7 @@ def _colour(images: Tensor, random: Tensor) -> Tensor:
 AUGMENTATIONS = {
     "flip": Augmentation(1, _flip),
     "translate": Augmentation(2, _translate),
+    "zoom": Augmentation(1, _zoom),
     "cutout": Augmentation(2, _cutout),
     "cutout-white": Augmentation(2, _cutout_white),
     "colour": Augmentation(3, _colour),

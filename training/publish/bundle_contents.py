@@ -116,4 +116,7 @@ def training_of(config: TrainConfig, data: dict[str, Any], nimg: int) -> Trainin
 
 def retitled(text: str, old: Manifest, name: str, version: int) -> str:
     """A model card under the name and version of another one."""
-    return text.replace(f"# {old.name}@{old.version}\n", f"# {name}@{version}\n", 1)
+    was, new = f"{old.name}@{old.version}", f"{name}@{version}"
+    for line in (f"- name: {was}\n", f"# {was}\n"):  # in the front matter, and the heading
+        text = text.replace(line, line.replace(was, new), 1)
+    return text

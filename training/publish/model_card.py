@@ -5,12 +5,14 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
+from mirage.bundle.format.card import CardData, front_matter
 from mirage.bundle.format.latents import draw_latents
 from mirage.bundle.format.manifest import Description, Direction
 from mirage.training.data.sources.pixels import contact_sheet
 from mirage.training.runs.checkpoint import Snapshot
 
 UNKNOWN = "unknown"
+PIPELINE = "unconditional-image-generation"
 LIMITS = "It generates images like those it was trained on, and nothing else."
 
 
@@ -18,7 +20,8 @@ LIMITS = "It generates images like those it was trained on, and nothing else."
 class ModelCard:
     """What only a person knows of a model: where its data come from, and the licences.
 
-    credits: Markdown that names the authors of the data. limits: what the model does badly.
+    data_id: of the data set on the Hugging Face Hub, if it is there. credits: Markdown that names
+    the authors of the data. limits: what the model does badly.
     """
 
     data: str = "not stated"
@@ -26,6 +29,7 @@ class ModelCard:
     license: str = UNKNOWN
     credits: str = ""
     limits: str = ""
+    data_id: str = ""
 
 
 def model_card(
@@ -43,7 +47,9 @@ def model_card(
     """
     return "\n".join(
         [
-            *front_matter(card, "unconditional-image-generation", "gan"),
+            *front_matter(
+                card_data(card, name, version, PIPELINE, "gan"), {card.data: description.scores}
+            ),
             "",
             f"# {name}@{version}",
             "",
@@ -68,10 +74,10 @@ def model_card(
     )
 
 
-def front_matter(card: ModelCard, pipeline: str, kind: str) -> list[str]:
-    """What hubs of models read: what a model is for, its kind as a tag, and its licence."""
-    lines = ["---", "library_name: onnxruntime", f"pipeline_tag: {pipeline}"]
-    return [*lines, f"tags: [{kind}, onnx]", f"license: {card.license}", "---"]
+def card_data(card: ModelCard, name: str, version: int, pipeline: str, kind: str) -> CardData:
+    """What the front matter says of a version; pipeline: the task, in the words of the Hub."""
+    datasets = (card.data_id,) if card.data_id else ()
+    return CardData(f"{name}@{version}", pipeline, kind, card.license, datasets)
 
 
 def data_and_licence(card: ModelCard, begun_from: str | None) -> list[str]:

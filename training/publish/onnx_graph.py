@@ -2,6 +2,7 @@
 
 import logging
 import warnings
+from collections.abc import Sequence
 
 import onnx
 import torch
@@ -15,9 +16,12 @@ GOLDEN_TOLERANCE = 1.0
 
 
 def to_onnx(
-    module: nn.Module, inputs: dict[str, Tensor], free: dict[int, torch.export.Dim]
+    module: nn.Module,
+    inputs: dict[str, Tensor],
+    free: dict[int, torch.export.Dim],
+    outputs: Sequence[str] = ("images",),
 ) -> bytes:
-    """A module whose one output is `images` as ONNX; `free` are the axes of any size."""
+    """A module as ONNX; `free` are the axes of any size, `outputs` the names of its outputs."""
     # it would tell at length that torchvision, which nothing here needs, is not there
     logging.getLogger("torch.onnx._internal.exporter._registration").setLevel(logging.ERROR)
     with warnings.catch_warnings():
@@ -30,7 +34,7 @@ def to_onnx(
             external_data=False,
             verbose=False,
             input_names=list(inputs),
-            output_names=["images"],
+            output_names=list(outputs),
             dynamic_shapes=dict.fromkeys(inputs, free),
         )
     if program is None:  # only the exporter without dynamo answers nothing

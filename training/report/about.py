@@ -6,6 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from mirage.training.evaluation.restoration import COLUMNS, degraded_by, read_card
+from mirage.training.evaluation.translation import COLUMNS as STYLE_COLUMNS
+from mirage.training.evaluation.translation import read_card as read_translation_card
+from mirage.training.evaluation.translation import translation_file
 from mirage.training.report.images import still_of
 from mirage.training.report.page import grid, pictures
 
@@ -78,6 +81,38 @@ def _picture_data(sheet: Sheet) -> dict[str, str]:
     }
 
 
+def _style_facts(sheet: Sheet) -> dict[str, str]:
+    return {
+        "sources trained on": f"{sheet['images']:,}",
+        "targets trained on": f"{sheet['targets']:,}",
+        "pictures held out": f"{sheet['held_out']:,}",
+    }
+
+
+def _style_data(sheet: Sheet) -> dict[str, str]:
+    return {
+        "sources": f"{sheet['images']:,}, and {sheet['held_out']:,} held out",
+        "targets": f"{sheet['targets']:,}",
+        "held-out twins": f"{sheet['twins']:,}",
+        "fingerprint": sheet["fingerprint"],
+    }
+
+
+def _translation(snapshot: Path) -> str:
+    """A table and a sheet of pictures, if the snapshot was scored."""
+    file = translation_file(snapshot)
+    card = read_translation_card(file)
+    if card is None:
+        return ""
+    rows = (
+        (name.replace("_", " "), *(_cell(card.scores[method].get(name)) for method in card.scores))
+        for name in STYLE_COLUMNS
+    )
+    caption = f"{card.pictures} pictures: source, translation, twin; the worst come last."
+    shown = pictures({caption: still_of(file.with_suffix(".png"), caption)}, 1024)
+    return grid(("score", *card.scores), rows) + shown
+
+
 def _restoration(snapshot: Path) -> str:
     """A table and a sheet of pictures for each set that the snapshot was scored on."""
     return "".join(
@@ -122,5 +157,13 @@ ABOUT = {
         grid=lambda sheet: "Held-out pictures: low resolution, bicubic, the model, the original.",
         film="The same pictures during training",
         scores=_restoration,
+    ),
+    "translate": About(
+        facts=_style_facts,
+        data=_style_data,
+        side=lambda sheet: 128,
+        grid=lambda sheet: "Held-out pictures: source, translation and, if there is one, twin.",
+        film="The same pictures during training",
+        scores=_translation,
     ),
 }

@@ -232,9 +232,14 @@ def _configuration(content: ReportContent) -> str:
 
 
 def _setting(value: Any) -> str:
-    if not isinstance(value, CosineSchedule):
-        return (", ".join(map(str, value)) or "none") if isinstance(value, tuple) else str(value)
-    return _schedule(value)
+    match value:
+        case CosineSchedule():
+            return _schedule(value)
+        case tuple():
+            return ", ".join(map(str, value)) or "none"
+        case float():
+            return f"{value:g}"
+    return str(value)
 
 
 def _schedule(schedule: CosineSchedule) -> str:

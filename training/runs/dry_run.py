@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -41,7 +42,19 @@ def dry_run(
     yield from _networks(state)
     yield from _costs(config, state, data, device)
     yield f"sheet          {_write_sheet(task.preview(config, data), run)}"
-    yield json.dumps(config.model_dump(exclude_defaults=True), indent=2)
+    yield json.dumps(_rounded(config.model_dump(exclude_defaults=True)), indent=2)
+
+
+def _rounded(value: Any) -> Any:
+    """Settings with six digits of each number, for people: 3e-05, not 2.9999999999999997e-05."""
+    match value:
+        case float():
+            return float(f"{value:.6g}")
+        case dict():
+            return {name: _rounded(each) for name, each in value.items()}
+        case list() | tuple():
+            return [_rounded(each) for each in value]
+    return value
 
 
 def _networks(state: TrainState) -> Iterator[str]:

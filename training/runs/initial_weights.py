@@ -5,10 +5,11 @@ from pathlib import Path
 
 from torch import Tensor, nn
 
-from mirage.bundle.format.verify import load_bundle, read_manifest
+from mirage.bundle.format.verify import read_manifest
 from mirage.training.errors import UsageError
 from mirage.training.networks.families import AnyArchitecture
 from mirage.training.optim.ema import copy_weights
+from mirage.training.runs.bundle_weights import find_weights
 from mirage.training.runs.checkpoint import load_weights
 from mirage.training.runs.run_dir import Run
 from mirage.training.runs.state import TrainState
@@ -36,15 +37,15 @@ def is_bundle(path: Path) -> bool:
 def _weights_of(start: Path) -> Path:
     if not is_bundle(start):
         return Run(start).latest_snapshot()
-    load_bundle(start)
-    return start / "weights.safetensors"
+    return find_weights(start)[1]
 
 
 def warm_start(start: Path, state: TrainState, architecture: AnyArchitecture) -> None:
     """Initialise the networks with the weights of a verified bundle, or of a run's snapshot.
 
     Class embeddings are reinitialised if the number of classes differs. Raises BundleError for an
-    invalid bundle, DataError for one without weights, UsageError for other architectures.
+    invalid bundle, DataError for one without weights, UsageError for other architectures or an
+    imported generator.
     """
     weights = _weights_of(start)
     published, generator, _ = load_weights(weights, "generator")

@@ -5,9 +5,9 @@ result the picture that was given: the contrastive loss of corresponding places,
 or, with paired data, the difference to the twin.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import torch
@@ -21,7 +21,8 @@ from mirage.training.data.sources.styles import StyleSet
 from mirage.training.data.style_crops import StyleCrops, centre
 from mirage.training.errors import UsageError, explain
 from mirage.training.networks.families import TranslatorArchitecture
-from mirage.training.networks.resampled import MULTIPLE
+from mirage.training.networks.patch import Discriminator
+from mirage.training.networks.resampled import MULTIPLE, Translator
 from mirage.training.optim.contrastive import contrastive_loss, draw_places, embed
 from mirage.training.optim.fidelity import CONTENT_LOSSES
 from mirage.training.optim.losses import LOSSES
@@ -98,6 +99,8 @@ class Rules:
 
     def __init__(self, config: "TrainConfig", state: "TrainState") -> None:
         self.config, self.state = config, state
+        self.generator = cast(Translator, state.generator)
+        self.judge = cast(Discriminator, state.discriminator)
         self.loss = LOSSES[config.loss]
 
     def moves(self, nimg: int, batch: Batch) -> Iterator[Move]:
@@ -113,14 +116,10 @@ class Rules:
         return {name: getattr(self.config, name).at(nimg) for name in names}
 
     def _discriminator(self, batch: Batch, gamma: float) -> tuple[Tensor, Statistics]:
-        generator, discriminator = self.state.generator, self.state.discriminator
-        loss, statistics = self._against(
-            discriminator, generator, batch.source, batch.target, gamma
-        )
-        if self.config.content == CYCLE:
-            back, _ = self._against(
-                discriminator.back, generator.back, batch.target, batch.source, gamma
-            )
+        generator, judge = self.generator, self.judge
+        loss, statistics = self._against(judge, generator, batch.source, batch.target, gamma)
+        if generator.back is not None and judge.back is not None:
+            back, _ = self._against(judge.back, generator.back, batch.target, batch.source, gamma)
             loss = loss + back
         return loss, statistics
 
@@ -136,10 +135,9 @@ class Rules:
 
     def _contrastive(self, batch: Batch) -> tuple[Tensor, Statistics]:
         """Places of the result resemble the same places of the source; targets stay as they are."""
-        network = self.state.generator
-        size = len(batch)
-        targets = batch.target[: size // IDENTITY_SHARE] if self.config.identity_weight else []
-        pictures = torch.cat([batch.source, targets]) if len(targets) else batch.source
+        network, size = self.generator, len(batch)
+        kept = size // IDENTITY_SHARE if self.config.identity_weight else 0
+        pictures = torch.cat([batch.source, batch.target[:kept]])
         with precision(self.config, self.state.device):
             features = network.features(pictures)
             made = network.decode(pictures, features)
@@ -148,16 +146,18 @@ class Rules:
             queries = embed(network.features(made), places, network.projections)
         content = contrastive_loss([q[:size] for q in queries], [k[:size] for k in keys])
         identity = None
-        if len(targets):
+        if kept:
             identity = contrastive_loss([q[size:] for q in queries], [k[size:] for k in keys])
         return self._total(self._fooling(made[:size], batch), content, identity)
 
     def _cycle(self, batch: Batch) -> tuple[Tensor, Statistics]:
-        """Both directions, and back again (Zhu et al., "Unpaired Image-to-Image Translation", 2017).
+        """Both directions, and back again; pictures of a style stay as they are in it.
 
-        identity: pictures that are in the style already stay as they are.
+        Zhu et al., "Unpaired Image-to-Image Translation", 2017, eq. 3 and section 5.2.
         """
-        network, judge = self.state.generator, self.state.discriminator
+        network, judge = self.generator, self.judge
+        assert network.back is not None  # architectures of this loss have both directions
+        assert judge.back is not None
         source, target = batch.source, batch.target
         there, back = self._run(network, source), self._run(network.back, target)
         returned = F.l1_loss(self._run(network.back, there), source)
@@ -171,7 +171,7 @@ class Rules:
 
     def _paired(self, batch: Batch) -> tuple[Tensor, Statistics]:
         """The difference to the twin (Isola et al., "Image-to-Image Translation", 2017)."""
-        made = self._run(self.state.generator, batch.source)
+        made = self._run(self.generator, batch.source)
         content = CONTENT_LOSSES[self.config.content](made, batch.target)
         return self._total(self._fooling(made, batch), content, None)
 
@@ -188,7 +188,7 @@ class Rules:
 
     def _fooling(self, made: Tensor, batch: Batch) -> Tensor:
         given = batch.source if self.config.paired else None
-        return self._fooled(self.state.discriminator, made, batch.target, given)
+        return self._fooled(self.judge, made, batch.target, given)
 
     def _fooled(
         self, judge: nn.Module, made: Tensor, real: Tensor, given: Tensor | None = None
@@ -230,7 +230,7 @@ class Samples:
         return {"twin_l1": float(np.abs(ours - images[2::3]).mean() / 127.5)}
 
 
-def _spread(pictures: list[Any]) -> list[Any]:
+def _spread(pictures: Sequence[Any]) -> list[Any]:
     """At most SHOWN pictures, evenly spread over all."""
     step = max(1, len(pictures) // SHOWN)
     return list(pictures)[::step][:SHOWN]

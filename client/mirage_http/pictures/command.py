@@ -1,4 +1,4 @@
-"""The command `upscale`."""
+"""The commands `upscale` and `translate`."""
 
 import argparse
 import sys
@@ -15,10 +15,12 @@ from .folder import find_jobs
 from .local import open_local
 from .server import ServerEnlarger
 
+UPSCALE, TRANSLATE = "upscale", "translate"
+DONE = {UPSCALE: "enlarged", TRANSLATE: "translated"}
 PARALLEL = 4  # requests, unless the command names another number
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
+def add_arguments(parser: argparse.ArgumentParser, task: str) -> None:
     """Add the arguments, except the server's."""
     add = parser.add_argument
     add("source", type=Path, metavar="FOLDER|FILE", help="pictures: PNG, JPEG and WebP files")
@@ -27,23 +29,30 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         required=True,
         metavar="DIR|FILE.png",
-        help="folder of the enlarged pictures, with the same sub-folders",
+        help="folder of the new pictures, with the same sub-folders",
     )
-    add("--scale", type=_scale, metavar="S", help="1 < S ≤ the model's scale; default: the model's")
+    parser.set_defaults(task=task, scale=None)
+    if task == UPSCALE:
+        add(
+            "--scale",
+            type=_scale,
+            metavar="S",
+            help="1 < S ≤ the model's scale; default: the model's",
+        )
     add("--models", type=Path, metavar="DIR", help="folder of models without --url")
 
 
 def fault(options: argparse.Namespace) -> str | None:
     """The error of a combination of options, or None."""
     if options.url is not None and options.models is not None:
-        return "--models is for pictures that are enlarged in this process, without --url"
+        return "--models is for pictures that are made in this process, without --url"
     if options.url is None and options.key_file is not None:
         return "--key-file needs --url"
     return None
 
 
-def upscale(client: Client | None, options: argparse.Namespace) -> None:
-    """Enlarge the pictures of a folder, or a single one; without a client in this process.
+def convert(client: Client | None, options: argparse.Namespace) -> None:
+    """Convert the pictures of a folder, or a single one; without a client in this process.
 
     Raises PictureError after the other pictures if some fail.
     """
@@ -54,22 +63,29 @@ def upscale(client: Client | None, options: argparse.Namespace) -> None:
     with closing(_enlarger(client, options)) as enlarger, lock:
         outcome = enlarge_all(jobs, enlarger, progress.begin, progress.advance)
     progress.end()
-    _report(outcome, enlarger, output)
+    _report(outcome, enlarger, output, DONE[options.task])
 
 
 def _enlarger(client: Client | None, options: argparse.Namespace) -> Enlarger:
     if client is None:
         return open_local(
-            options.models, options.model, options.version, options.parallel, options.scale
+            options.models,
+            options.model,
+            options.version,
+            options.parallel,
+            options.scale,
+            options.task,
         )
     parallel = options.parallel or PARALLEL
-    return ServerEnlarger(client, parallel, options.scale, options.model, options.version)
+    return ServerEnlarger(
+        client, parallel, options.scale, options.model, options.version, options.task
+    )
 
 
-def _report(outcome: Outcome, enlarger: Enlarger, output: Path) -> None:
+def _report(outcome: Outcome, enlarger: Enlarger, output: Path, done: str) -> None:
     """Print a summary; raises PictureError if pictures failed."""
     print(
-        f"{output}: {outcome.enlarged} enlarged by {enlarger.name},"
+        f"{output}: {outcome.enlarged} {done} by {enlarger.name},"
         f" {outcome.existing} existing, {len(outcome.failed)} failed"
     )
     for job, error in outcome.failed.items():

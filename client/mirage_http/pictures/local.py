@@ -4,7 +4,7 @@ import os
 from concurrent.futures import CancelledError
 from pathlib import Path
 from threading import Event
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from ..errors import MirageError, MissingPackage, PictureError
 from ..local import INSTALL
@@ -60,8 +60,9 @@ def open_local(
     version: int | None = None,
     parallel: int | None = None,
     scale: float | None = None,
+    task: Literal["upscale", "translate"] = "upscale",
 ) -> LocalEnlarger:
-    """Load a model from a folder; by default the service's folder, and its only upscaler.
+    """Load a model from a folder; by default the service's folder, and its only one for the task.
 
     Raises MissingPackage without the service, and MirageError if the model cannot be used.
     """
@@ -72,10 +73,10 @@ def open_local(
         from mirage.service.errors import StartError
     except ImportError as error:
         raise MissingPackage(
-            f"{error.name} is not installed, which enlarging in this process needs: run"
+            f"{error.name} is not installed, which pictures in this process need: run"
             f" {INSTALL}, or name a server with --url"
         ) from error
     try:
-        return LocalEnlarger(open_upscaler(models, model, version), parallel, scale)
+        return LocalEnlarger(open_upscaler(models, model, version, task), parallel, scale)
     except StartError as error:
         raise MirageError(str(error)) from error

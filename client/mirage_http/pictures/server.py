@@ -8,6 +8,7 @@ import httpx
 from ..client import Client
 from ..errors import PictureError, Refused, Unreachable
 from ..responses import Model
+from ..upscale_call import TranslateOptions
 
 # Statuses that concern a single picture, unless status 422 names one of the fields. Other errors
 # concern all pictures.
@@ -25,8 +26,10 @@ class ServerEnlarger:
         scale: float | None = None,
         model: str | None = None,
         version: int | None = None,
+        task: str = "upscale",
     ) -> None:
-        found = choose_upscaler(client.models(), model)
+        found = choose_upscaler(client.models(), model, task)
+        self._task = task
         self._client = client
         self._model = found.name if found else model
         self._version = version or (found.released if found else None)
@@ -38,9 +41,7 @@ class ServerEnlarger:
     def enlarge(self, picture: Path, path: Path) -> None:
         """See `Enlarger.enlarge`; raises the errors of the client if all pictures fail."""
         try:
-            self._client.upscale_to_file(
-                picture, path, scale=self._scale, model=self._model, version=self._version
-            )
+            self._send(picture, path)
         except Refused as error:
             if error.status not in OF_A_PICTURE or FIELDS & _fields(error):
                 raise
@@ -51,6 +52,13 @@ class ServerEnlarger:
                 raise PictureError(str(error)) from error
             raise
 
+    def _send(self, picture: Path, path: Path) -> None:
+        chosen: TranslateOptions = {"model": self._model, "version": self._version}
+        if self._task == "translate":
+            self._client.translate_to_file(picture, path, **chosen)
+        else:
+            self._client.upscale_to_file(picture, path, scale=self._scale, **chosen)
+
     def stop(self) -> None:
         """See `Enlarger.stop`."""
         self._client.cancel()
@@ -60,11 +68,13 @@ class ServerEnlarger:
         self._client.close()
 
 
-def choose_upscaler(models: Iterable[Model], name: str | None) -> Model | None:
-    """The named model, else the default upscaler, else the only released one; None: neither."""
+def choose_upscaler(
+    models: Iterable[Model], name: str | None, task: str = "upscale"
+) -> Model | None:
+    """The named model, else the default one of the task, else the only released; None: neither."""
     if name is not None:
         return next((model for model in models if model.name == name), None)
-    upscalers = [model for model in models if model.task == "upscale"]
+    upscalers = [model for model in models if model.task == task]
     default = [model for model in upscalers if model.default]
     released = [model for model in upscalers if model.released is not None]
     found = default or released

@@ -12,6 +12,7 @@ MULTIPART, JSON, NPY = "multipart/mixed", "application/json", "application/x-npy
 ANSWER_TYPES = (PNG, WEBP, ZIP, MULTIPART, JSON, NPY)  # earlier ones win ties
 FRAMES_TYPES = (ZIP, GIF, APNG, WEBP)  # as above
 PICTURE_TYPES = (PNG, WEBP)  # as above
+INVERSION_TYPES = (JSON, PNG, ZIP)  # as above
 ONE_IMAGE = (PNG, WEBP)
 SEPARATE_ONLY = (ZIP, MULTIPART, NPY)
 ANYTHING = "*/*"
@@ -67,6 +68,14 @@ def choose_picture_type(accept: str | None, *, is_archive: bool) -> str:
     if chosen is None:
         asked = "a ZIP of pictures" if is_archive else "a picture"
         raise NotAcceptable(_explain(accept or "", asked, possible))
+    return chosen
+
+
+def choose_inversion_type(accept: str | None) -> str:
+    """Choose the type of an inversion. Raises NotAcceptable."""
+    chosen = _best(accept or "", INVERSION_TYPES, INVERSION_TYPES)
+    if chosen is None:
+        raise NotAcceptable(_explain(accept or "", "an inversion", INVERSION_TYPES))
     return chosen
 
 

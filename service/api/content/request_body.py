@@ -28,7 +28,7 @@ from mirage.service.errors import (
 )
 from mirage.service.settings import Settings
 from mirage.service.tasks.generate import GenerateInput
-from mirage.service.tasks.requests import GenerateRequest, Point, UpscaleRequest
+from mirage.service.tasks.requests import GenerateRequest, PictureRequest, Point
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -36,7 +36,6 @@ Query = list[tuple[str, str]]
 
 JSON, NPY, OCTETS = "application/json", "application/x-npy", "application/octet-stream"
 BODY_TYPES = (JSON, NPY, OCTETS)
-NESTED: dict[str | int, type[BaseModel]] = {"points": Point, "query": UpscaleRequest}
 MAX_ERRORS = 20
 NPY_HEADER_BYTES = 1024
 NPY_LENGTH_BYTES = {b"\x93NUMPY\x01\x00": 2, b"\x93NUMPY\x02\x00": 4}  # of the header's length
@@ -245,21 +244,31 @@ def _check_lists(fields: dict[str, Any], settings: Settings) -> None:
 
 
 def invalid_fields(
-    details: Iterable[ErrorDetails], model: type[BaseModel] = GenerateRequest
+    details: Iterable[ErrorDetails],
+    model: type[BaseModel] = GenerateRequest,
+    query: type[BaseModel] = PictureRequest,
 ) -> InvalidValue:
-    """One error for all bad fields, each with its name, its value and what is allowed."""
-    errors = [_field_error(detail, model) for detail in details]
+    """One error for all bad fields, each with its name, its value and what is allowed.
+
+    `query` has the allowed query parameters.
+    """
+    nested: dict[str, type[BaseModel]] = {"points": Point, "query": query}
+    errors = [_field_error(detail, model, nested) for detail in details]
     shown = errors[:MAX_ERRORS]
     return InvalidValue("; ".join(error["msg"] for error in shown[:3]), errors=shown)
 
 
-def _field_error(detail: ErrorDetails, model: type[BaseModel]) -> FieldError:
+def _field_error(
+    detail: ErrorDetails,
+    model: type[BaseModel],
+    nested: Mapping[str, type[BaseModel]],
+) -> FieldError:
     loc = [part if isinstance(part, int) else f"{part:.100}" for part in detail["loc"]]
     parts = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in loc)
     name = parts.removeprefix(".") or "the body"
     message = detail["msg"][:1].lower() + detail["msg"][1:]
     if detail["type"] == "extra_forbidden":
-        allowed = ", ".join((model if len(loc) == 1 else NESTED[loc[0]]).model_fields)
+        allowed = ", ".join((model if len(loc) == 1 else nested[str(loc[0])]).model_fields)
         return {"loc": list(loc), "msg": f"{name} is no field; allowed are {allowed}"}
     if detail["type"] == "missing":
         return {"loc": list(loc), "msg": f"{name} is absent; it is needed"}

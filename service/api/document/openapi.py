@@ -55,7 +55,7 @@ def write_document(app: FastAPI, settings: Settings) -> dict[str, Any]:
             *app.routes,
             *describe_inference(app.routes).routes,
         ],
-        servers=[{"url": settings.root_path}] if settings.root_path else None,
+        servers=[{"url": settings.root_path or "/", "description": "this service"}],
     )
     schemas = document["components"]["schemas"]
     _, exact = models_json_schema([(model, "validation") for model in EXACT], ref_template=REF)
@@ -71,6 +71,7 @@ def write_document(app: FastAPI, settings: Settings) -> dict[str, Any]:
             if not is_open(path):
                 operation["security"] = security
             _complete(operation)
+    _drop_null_defaults(document)
     return document
 
 
@@ -84,6 +85,24 @@ def _limit(schemas: dict[str, Any], settings: Settings) -> None:
             kinds = fields[name].get("anyOf", [fields[name]])
             (schema,) = (schema for schema in kinds if schema["type"] == kind)
             schema[bound] = getattr(settings, setting)
+
+
+def _drop_null_defaults(part: Any) -> None:
+    """Remove defaults that are null or have null members: such fields are simply absent.
+
+    Generators of clients take a null default for a value to send, or refuse it where null is not
+    allowed.
+    """
+    if isinstance(part, list):
+        for each in part:
+            _drop_null_defaults(each)
+    elif isinstance(part, dict):
+        default = part.get("default", False)
+        if default is None or (isinstance(default, dict) and None in default.values()):
+            del part["default"]
+        for name, each in part.items():
+            if name not in ("example", "examples"):
+                _drop_null_defaults(each)
 
 
 def _complete(operation: dict[str, Any]) -> None:

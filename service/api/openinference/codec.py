@@ -4,11 +4,12 @@ import re
 import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from isal import isal_zlib
 from numpy.typing import NDArray
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from pydantic_core import to_json
 
 from mirage.bundle.format.manifest import Manifest
@@ -22,6 +23,7 @@ from mirage.service.settings import Settings
 # These would change the answer, so they must not be ignored like unknown extensions.
 NOT_SERVED = ("shared_memory_region", "classification", "seed", "truncation")
 INSTEAD = "the values of tensors may stand behind it, in binary"
+M = TypeVar("M", bound=BaseModel)
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,7 @@ def parse_request(body: bytes, json_bytes: str | None, settings: Settings) -> Pa
     Raises BodyTooLarge, Malformed, InvalidValue.
     """
     length = _json_length(json_bytes, len(body))
-    fields = _parse_json(body[:length], settings)
+    fields = parse_fields(body[:length], InferenceRequest, settings, INSTEAD)
     _refuse_not_served(fields)
     return ParsedRequest(fields, _split(fields.inputs, memoryview(body)[length:]))
 
@@ -57,10 +59,14 @@ def _json_length(header: str | None, body_bytes: int) -> int:
     return int(header)
 
 
-def _parse_json(text: bytes, settings: Settings) -> InferenceRequest:
-    fields = read_json(text, settings, INSTEAD)
+def parse_fields(text: bytes, model: type[M], settings: Settings, instead: str = "") -> M:
+    """Parse JSON into an object of the protocol; raises BodyTooLarge, Malformed, InvalidValue.
+
+    `instead` says what to send if the text is too large.
+    """
+    fields = read_json(text, settings, instead)
     try:
-        return InferenceRequest.model_validate(fields)
+        return model.model_validate(fields)
     except ValidationError as error:
         details = error.errors(include_url=False, include_context=False)
         raise invalid_fields(details) from None

@@ -4,8 +4,9 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Path
+from fastapi import APIRouter, Body, Depends, Path
 from pydantic import BaseModel
+from pydantic.json_schema import SkipJsonSchema
 from starlette.routing import BaseRoute, Route
 
 from mirage.service.api.content.request_body import OCTETS
@@ -22,6 +23,7 @@ from mirage.service.api.document.parts import (
 from mirage.service.api.models import Name
 from mirage.service.api.openinference import routes as protocol
 from mirage.service.api.openinference.codec import WINDOW_BITS
+from mirage.service.api.openinference.repository import IndexRequest, ModelConfig, ModelIndex
 from mirage.service.api.openinference.schemas import (
     InferenceError,
     InferenceRequest,
@@ -33,10 +35,14 @@ from mirage.service.api.openinference.schemas import (
     ServerReady,
 )
 from mirage.service.errors import (
+    BodyTooLarge,
     Draining,
     EngineStuck,
     HeadTooLarge,
     InternalError,
+    InvalidValue,
+    LimitExceeded,
+    Malformed,
     MissingKey,
     ModelRefused,
     NoSuchModel,
@@ -50,6 +56,7 @@ from mirage.service.errors import (
 OF_SERVER = (MissingKey, WrongKey, InternalError)
 OF_READY = (NotReady, Draining)
 OF_MODEL = (*OF_SERVER, NoSuchModel, ModelRefused, *OF_READY)
+OF_INDEX = (*OF_SERVER, Malformed, InvalidValue, BodyTooLarge, LimitExceeded, RequestTimeout)
 NOT_OF_INFER = {NotAcceptable, RequestTimeout, HeadTooLarge}
 OF_INFER = [error for error in OF_IMAGES if error not in NOT_OF_INFER]
 LENGTH = "Inference-Header-Content-Length"
@@ -69,7 +76,7 @@ def describe_inference(routes: Iterable[BaseRoute]) -> APIRouter:
     for route in routes:
         if isinstance(route, Route) and (more := about.get(route.endpoint)):
             name = f"inference_{route.endpoint.__name__.removeprefix('get_')}"
-            given = [*route.param_convertors, *(["body"] if "openapi_extra" in more else [])]
+            given = [*route.param_convertors, *BODIES.get(route.endpoint, ())]
             described.add_api_route(
                 route.path,
                 route.endpoint,
@@ -91,7 +98,16 @@ def _version(
 def _body(body: InferenceRequest) -> None: ...
 
 
-GIVEN: dict[str, Callable[..., None]] = {"name": _name, "version": _version, "body": _body}
+def _wanted(body: Annotated[IndexRequest | SkipJsonSchema[None], Body()] = None) -> None: ...
+
+
+GIVEN: dict[str, Callable[..., None]] = {
+    "name": _name,
+    "version": _version,
+    "body": _body,
+    "wanted": _wanted,
+}
+BODIES: dict[Any, tuple[str, ...]] = {protocol.infer: ("body",), protocol.get_index: ("wanted",)}
 
 
 def _about() -> dict[Any, dict[str, Any]]:
@@ -115,6 +131,11 @@ def _about() -> dict[Any, dict[str, Any]]:
         protocol.get_ready: _answers("Is the server ready?", ServerReady, OF_READY),
         protocol.get_model: _answers("Describe a model", ModelMetadata, OF_MODEL),
         protocol.get_model_ready: _answers("Is a model ready?", ModelReady, OF_MODEL),
+        protocol.get_model_config: _answers("Configuration of a model", ModelConfig, OF_MODEL),
+        protocol.get_index: {
+            **_answers("List the versions of all models", ModelIndex, OF_INDEX),
+            "methods": ["POST"],
+        },
         protocol.infer: {**infer, "methods": ["POST"], "description": ABOUT_INFER},
     }
 

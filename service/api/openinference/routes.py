@@ -26,13 +26,15 @@ from mirage.service.api.admission.route_deadline import (
 from mirage.service.api.content.request_body import JSON, OCTETS, read_body
 from mirage.service.api.content.timing import observe
 from mirage.service.api.health import get_readiness
-from mirage.service.api.openinference import tensors
+from mirage.service.api.model_info import list_known
+from mirage.service.api.openinference import repository, tensors
 from mirage.service.api.openinference.codec import (
     Form,
     Packed,
     ParsedRequest,
     decompress,
     pack,
+    parse_fields,
     parse_request,
     request_encoding,
     response_encoding,
@@ -146,11 +148,13 @@ def routes(metrics: Metrics) -> list[Route]:
         Route("/v2", get_server),
         Route("/v2/health/live", get_live),
         Route("/v2/health/ready", get_ready),
+        Route("/v2/repository/index", get_index, methods=["POST"]),
     ]
     for model in (MODEL, VERSION):
         found += [
             Route(model, get_model),
             Route(f"{model}/ready", get_model_ready),
+            Route(f"{model}/config", get_model_config),
             Route(f"{model}/infer", infer, methods=["POST"], middleware=counted),
         ]
     return found
@@ -185,6 +189,22 @@ async def get_model_ready(request: Request) -> Response:
     await get_readiness(request)
     manifest = await service_of(request).models.manifest(*_named(request))
     return _json(ModelReady(name=manifest.name, ready=True))
+
+
+async def get_model_config(request: Request) -> Response:
+    """The tensors, the versions and the backend of a model, as Triton configures one."""
+    models = service_of(request).models
+    manifest = await models.manifest(*_named(request))
+    return _json(repository.describe_config(manifest, await _published(models, manifest.name)))
+
+
+async def get_index(request: Request) -> Response:
+    """All published versions, and whether they can serve. An empty body lists all."""
+    service = service_of(request)
+    body = await read_body(request.headers, request.receive, JSON, service.settings)
+    wanted = parse_fields(body.strip() or b"{}", repository.IndexRequest, service.settings)
+    known = await list_known(service)
+    return _json(repository.describe_index(known.models, only_ready=wanted.ready is True))
 
 
 async def infer(request: Request) -> Response:

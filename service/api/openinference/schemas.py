@@ -131,8 +131,12 @@ class InferenceRequest(Fields):
     id: str | None = Field(None, description="comes back in the answer", examples=["42"])
     parameters: RequestParameters = RequestParameters()
     inputs: list[InferenceInput] = Field(min_length=1, max_length=MAX_TENSORS, fail_fast=True)
+    # A factory, since generated clients would require a field that has a default in the document.
     outputs: list[RequestedOutput] = Field(
-        [], max_length=MAX_TENSORS, fail_fast=True, description="default: all of them"
+        default_factory=list,
+        max_length=MAX_TENSORS,
+        fail_fast=True,
+        description="default: all of them",
     )
 
 

@@ -1,11 +1,12 @@
-"""Reads the bodies of `POST /upscale`: a picture, a ZIP of pictures, or a form."""
+"""Reads bodies with pictures: a picture, a ZIP of pictures, or a form."""
 
 import hashlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from starlette.requests import Request
 
 from mirage.service.api.admission.route_deadline import while_connected
@@ -20,7 +21,8 @@ from mirage.service.api.pictures.upscaler import in_thread
 from mirage.service.api.state import Service
 from mirage.service.errors import InvalidValue
 from mirage.service.media.encoding import JPEG, PNG, WEBP, ZIP
-from mirage.service.tasks.requests import UpscaleRequest
+
+Parameters = TypeVar("Parameters", bound=BaseModel)  # of a query or a form, as text
 
 CURL = "application/x-www-form-urlencoded"  # what curl says of any file unless told otherwise
 ZIPS = (ZIP, "application/x-zip-compressed")
@@ -30,7 +32,7 @@ EXPLANATION = " of pictures; send a smaller one, or several requests"
 
 
 @dataclass
-class Posted:
+class Posted(Generic[Parameters]):
     """The bytes of a picture or of a ZIP of pictures, and the parameters.
 
     `seed`, a hash of the bytes, selects the canary.
@@ -38,7 +40,7 @@ class Posted:
 
     data: bytes
     is_archive: bool
-    fields: UpscaleRequest
+    fields: Parameters
     seed: int
 
     def take(self) -> bytes:
@@ -49,8 +51,8 @@ class Posted:
 
 @asynccontextmanager
 async def posted(
-    request: Request, service: Service, fields: UpscaleRequest
-) -> AsyncIterator[Posted]:
+    request: Request, service: Service, fields: Parameters
+) -> AsyncIterator[Posted[Parameters]]:
     """Read the body, and hold its memory for the duration of the block.
 
     `fields` are the query parameters. Raises BodyTooLarge, UnsupportedBody, Malformed,
@@ -64,8 +66,8 @@ async def posted(
 
 
 async def _read(
-    request: Request, service: Service, media_type: str | None, fields: UpscaleRequest
-) -> Posted:
+    request: Request, service: Service, media_type: str | None, fields: Parameters
+) -> Posted[Parameters]:
     most, content_type = service.settings.picture_bytes, request.headers.get("content-type", "")
     body = await read_bounded(request.headers, request.receive, most, EXPLANATION)
     parsed = in_thread(service, lambda: _parse(media_type, content_type, body, fields))
@@ -73,8 +75,8 @@ async def _read(
 
 
 def _parse(
-    media_type: str | None, content_type: str, body: bytes, fields: UpscaleRequest
-) -> Posted:
+    media_type: str | None, content_type: str, body: bytes, fields: Parameters
+) -> Posted[Parameters]:
     if media_type == FORM:
         body, fields = _from_form(parse_form(body, content_type), fields)
         media_type = ZIP if body.startswith(b"PK\3\4") else None
@@ -82,7 +84,7 @@ def _parse(
     return Posted(body, media_type in ZIPS, fields, seed)
 
 
-def _from_form(form: dict[str, bytes], query: UpscaleRequest) -> tuple[bytes, UpscaleRequest]:
+def _from_form(form: dict[str, bytes], query: Parameters) -> tuple[bytes, Parameters]:
     if (body := form.pop(PICTURE, None)) is None:
         names = ", ".join(form)
         raise InvalidValue.of(
@@ -94,7 +96,7 @@ def _from_form(form: dict[str, bytes], query: UpscaleRequest) -> tuple[bytes, Up
             raise InvalidValue.of(name, f"{name} is given in the query and in the form")
     try:
         texts = {name: value.decode("utf-8", "replace") for name, value in form.items()}
-        return body, UpscaleRequest.model_validate({**given, **texts})
+        return body, type(query).model_validate({**given, **texts})
     except ValidationError as error:
         details = error.errors(include_url=False, include_context=False)
-        raise invalid_fields(details, UpscaleRequest) from None
+        raise invalid_fields(details, type(query)) from None

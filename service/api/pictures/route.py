@@ -1,4 +1,4 @@
-"""The route `POST /upscale`."""
+"""The routes `POST /upscale` and `POST /translate`."""
 
 import time
 from collections.abc import AsyncGenerator
@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from mirage.bundle.format.manifest import Task
 from mirage.service.api.admission.route_deadline import (
     allowed_s,
     before,
@@ -21,10 +22,11 @@ from mirage.service.api.content.negotiation import choose_picture_type
 from mirage.service.api.content.streaming import Stream
 from mirage.service.api.content.timing import server_timing
 from mirage.service.api.document.parts import IMAGES
-from mirage.service.api.document.upscale import (
-    DESCRIPTION,
-    upscale_extra,
-    upscale_responses,
+from mirage.service.api.document.picture import (
+    TRANSLATE,
+    UPSCALE,
+    picture_extra,
+    picture_responses,
 )
 from mirage.service.api.pictures.archive import EnlargedArchive, Entry, survey
 from mirage.service.api.pictures.body import Posted, posted
@@ -35,7 +37,7 @@ from mirage.service.api.security.middleware import CountRequests
 from mirage.service.api.state import Service, service_of
 from mirage.service.media.unzip import Unzip
 from mirage.service.tasks.larger_picture import Wanted, settle_scale
-from mirage.service.tasks.requests import UpscaleRequest
+from mirage.service.tasks.requests import PictureRequest, TranslateRequest, UpscaleRequest
 from mirage.service.telemetry.logging import record_of
 
 
@@ -55,36 +57,60 @@ router = APIRouter(route_class=CountedRoute)
     "/upscale",
     summary="Enlarge a picture",
     tags=[IMAGES],
-    description=DESCRIPTION,
+    description=UPSCALE,
     response_class=Response,
-    responses=upscale_responses(),
-    openapi_extra=upscale_extra(),
+    responses=picture_responses("enlarged", "icon-x4@1", "4"),
+    openapi_extra=picture_extra(UpscaleRequest),
 )
 async def upscale(request: Request, fields: Annotated[UpscaleRequest, Query()]) -> Response:
     """Read, check, decode, enlarge and encode pictures."""
     service = service_of(request)
-    return await unless_client_left(service.metrics, _answer(request, service, fields))
+    answer = _answer(request, service, fields, "upscale")
+    return await unless_client_left(service.metrics, answer)
 
 
-async def _answer(request: Request, service: Service, fields: UpscaleRequest) -> Response:
+@router.post(
+    "/translate",
+    summary="Draw a picture in another style",
+    tags=[IMAGES],
+    description=TRANSLATE,
+    response_class=Response,
+    responses=picture_responses("translated", "openmoji-style@1", "1"),
+    openapi_extra=picture_extra(TranslateRequest),
+)
+async def translate(request: Request, fields: Annotated[TranslateRequest, Query()]) -> Response:
+    """Read, check, decode, translate and encode pictures."""
+    service = service_of(request)
+    answer = _answer(request, service, fields, "translate")
+    return await unless_client_left(service.metrics, answer)
+
+
+async def _answer(
+    request: Request, service: Service, fields: PictureRequest, task: Task
+) -> Response:
     seconds = allowed_s(request.headers, service.settings.picture_deadline_s)
     deadline = time.monotonic() + seconds
-    service.models.check_room(seconds, "upscale")
+    service.models.check_room(seconds, task)
     async with AsyncExitStack() as held:
         reading = held.enter_async_context(posted(request, service, fields))
         body = await before(deadline, reading)
         named = body.fields.model, body.fields.version, body.seed
-        upscaler = await held.enter_async_context(upscaler_of(service, deadline, *named))
+        upscaler = await held.enter_async_context(upscaler_of(service, deadline, *named, task))
         accept = ",".join(request.headers.getlist("accept"))
         media = choose_picture_type(accept, is_archive=body.is_archive)
-        scale = settle_scale(body.fields.scale, upscaler.name, upscaler.model)
+        wanted_scale = body.fields.scale if isinstance(body.fields, UpscaleRequest) else None
+        scale = settle_scale(wanted_scale, upscaler.name, upscaler.model)
         wanted = Wanted(scale, media, service.settings.compression)
         answer = _many if body.is_archive else _one
         return await answer(request, upscaler, body, wanted, held)
 
 
 async def _one(
-    request: Request, upscaler: Upscaler, body: Posted, wanted: Wanted, held: AsyncExitStack
+    request: Request,
+    upscaler: Upscaler,
+    body: Posted[PictureRequest],
+    wanted: Wanted,
+    held: AsyncExitStack,
 ) -> Response:
     """Answer a picture: at once if it fits one row of tiles, otherwise as a stream."""
     service = upscaler.service
@@ -108,7 +134,11 @@ async def _one(
 
 
 async def _many(
-    request: Request, upscaler: Upscaler, body: Posted, wanted: Wanted, held: AsyncExitStack
+    request: Request,
+    upscaler: Upscaler,
+    body: Posted[PictureRequest],
+    wanted: Wanted,
+    held: AsyncExitStack,
 ) -> Response:
     """Answer an archive as a stream."""
     service, settings = upscaler.service, upscaler.service.settings

@@ -1,4 +1,4 @@
-"""The model that enlarges the pictures of a request."""
+"""The model that enlarges or translates the pictures of a request."""
 
 import asyncio
 import re
@@ -9,13 +9,14 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from mirage.bundle.format.interface import Image
-from mirage.bundle.format.manifest import PictureModel
+from mirage.bundle.format.manifest import PictureModel, Task
 from mirage.service.api.admission.route_deadline import before
 from mirage.service.api.content.timing import observe
 from mirage.service.api.state import Service
 from mirage.service.batching.queue import EntryResult
 from mirage.service.errors import InvalidValue
 from mirage.service.media.pictures import Picture
+from mirage.service.tasks.translate import picture_job
 from mirage.service.tasks.upscale import (
     UpscaleJob,
     as_pictures,
@@ -31,7 +32,7 @@ NAMED = re.compile("([^@]+)(?:@([0-9]+))?")
 
 @dataclass(frozen=True)
 class Upscaler:
-    """A version of an upscaler in use. `deadline` is in `time.monotonic()` seconds."""
+    """A version of a model of pictures in use. `deadline` is in `time.monotonic()` seconds."""
 
     service: Service
     version: LoadedVersion
@@ -63,8 +64,7 @@ class Upscaler:
 
     def job(self, pictures: Sequence[Picture]) -> UpscaleJob:
         """Create the job of pictures with equal sizes and channels. Call it with `in_thread`."""
-        channels = self.version.manifest.outputs[0].sizes[3] or 1
-        return UpscaleJob(pictures, self.model, channels, self.version.tile)
+        return picture_job(self.version.manifest, pictures, self.version.tile)
 
     async def enlarge(self, made: EntryResult) -> EntryResult:
         """Enlarge the images of a generator in one entry of the batcher.
@@ -86,16 +86,17 @@ async def upscaler_of(
     name: str | None = None,
     version: int | None = None,
     seed: int | None = None,
+    task: Task = "upscale",
 ) -> AsyncIterator[Upscaler]:
-    """Find the upscaler of a request, and keep it in memory during the block.
+    """Find the model of a request, and keep it in memory during the block.
 
     `seed` selects the canary. Raises the errors of `ModelRegistry.find`.
     """
     models = service.models
-    lease = await before(deadline, models.lease(name, version, seed, "upscale"))
+    lease = await before(deadline, models.lease(name, version, seed, task))
     with lease as found:
         model = found.manifest.pictures
-        assert model is not None  # the manifest of an upscaler has it
+        assert model is not None  # the manifest of a model that takes pictures has it
         yield Upscaler(service, found.member(seed, 0), model, deadline)
 
 

@@ -13,7 +13,7 @@ from mirage.bundle.format.manifest import Manifest, parse_manifest
 
 HASH = "0" * 64
 SOUND: dict[str, Any] = {
-    "format_version": 5,
+    "format_version": 6,
     "name": "mnist",
     "version": 3,
     "task": "generate",

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from mirage.bundle.format.manifest import FORMAT_VERSION, UPGRADES, parse_manifest, upgrade
+from mirage.bundle.format.manifest import FORMAT_VERSION, parse_manifest
+from mirage.bundle.format.upgrades import UPGRADES, upgrade
 from tests.bundle.format.test_manifest import HASH, SOUND, refusal
 
 # A manifest in format 1.

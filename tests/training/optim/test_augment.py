@@ -89,6 +89,14 @@ def test_translate_shifts_and_repeats_the_border(drawn: float, shift: int) -> No
     assert torch.equal(after[0, 0, 0], expected)
 
 
+@pytest.mark.parametrize(("drawn", "factor"), [(0.0, 0.8), (0.5, 1.0), (1.0, 1.25)])
+def test_zoom_scales_about_the_centre_and_repeats_the_border(drawn: float, factor: float) -> None:
+    row = torch.arange(8.0).view(1, 1, 1, 8).repeat(1, 1, 4, 1)
+    after = augment(row, ("zoom",), 1.0, torch.tensor([[0.0, drawn]]))
+    expected = ((torch.arange(8) - 3.5) / factor + 3.5).clamp(0, 7)
+    torch.testing.assert_close(after[0, 0], expected.repeat(4, 1))
+
+
 def test_cutout_covers_a_quarter_inside_of_the_image() -> None:
     after = augment(torch.ones(1, 3, 8, 12), ("cutout",), 1.0, torch.tensor([[0.0, 0.5, 0.5]]))
     assert (after == 0).sum() == 3 * 4 * 6

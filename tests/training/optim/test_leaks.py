@@ -45,7 +45,9 @@ def squares_on_white() -> Dataset:
     return Dataset(images, None, (), fingerprint(images, None, ()))
 
 
-@pytest.mark.parametrize("names", [("translate", "cutout-white"), ("translate", "cutout")], ids=str)
+@pytest.mark.parametrize(
+    "names", [("translate", "cutout-white"), ("translate", "zoom", "cutout")], ids=str
+)
 def test_the_average_border_of_generated_images_is_that_of_real_ones(
     names: tuple[str, ...], tmp_path: Path
 ) -> None:

@@ -48,6 +48,7 @@ def test_shows_the_reasons_of_auto(tmp_path: Path, capsys: pytest.CaptureFixture
     code, out, error, _ = shown(tmp_path, capsys, *flags)
     assert code == 0, error
     assert '"preset": "auto"' in out
+    assert '"end": 3e-05' in out  # a tenth of 3e-4 is not exactly that
     assert "8x8" in out
 
 

@@ -103,13 +103,15 @@ def load_pictures(
 
     least: sides of a crop in the low and in the high resolution, in pixels. low: a folder with the
     same pictures under the same names at exactly 1/scale of the size. by_name: pictures without a
-    folder are held out by a hash of their name rather than of their content. Raises DataError if pictures
-    cannot be read, are smaller than a crop, or have no low-resolution counterpart.
+    folder are held out by a hash of their name rather than of their content. Raises DataError if
+    pictures cannot be read, are smaller than a crop, or have no low-resolution counterpart.
     """
     source = open_source(data, "train", NONE, options.split)
     twins = _twins(open_source(low, "train", NONE, options.split), source) if low else None
     with ThreadPoolExecutor(cpu_count()) as pool:
-        read = pool.map(lambda place: _read(source, place, options, twins, by_name), range(len(source)))
+        read = pool.map(
+            lambda place: _read(source, place, options, twins, by_name), range(len(source))
+        )
         bar = tqdm(read, total=len(source), desc="reading", unit="picture")
         pictures = [picture for several in bar for picture in several]
     _check_room(source, pictures)

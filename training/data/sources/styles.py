@@ -75,10 +75,10 @@ def load_styles(
     least: smallest side of a picture in pixels. paired: raises DataError if a source picture has no
     twin of its own size.
     """
-    sets = (
+    first, second = (
         load_pictures(path, options, (least, least), by_name=True) for path in (source, target)
     )
-    styles = StyleSet(*sets, paired)
+    styles = StyleSet(first, second, paired)
     if paired:
         _check_twins(styles)
     return styles

@@ -2,13 +2,14 @@
 
 from collections.abc import Iterator, Mapping
 
-from mirage.bundle.format.manifest import Description, PictureModel
+from mirage.bundle.format.card import front_matter
+from mirage.bundle.format.manifest import Description, PictureModel, Score
 from mirage.training.evaluation.restoration import COLUMNS, OURS, RestorationCard, degraded_by
 from mirage.training.publish.model_card import (
     ModelCard,
+    card_data,
     credits_of,
     data_and_licence,
-    front_matter,
     limits_of,
     training_line,
 )
@@ -35,7 +36,10 @@ def upscaler_card(
     caption = "Rows of low resolution, bicubic, this model, and the picture"
     return "\n".join(
         [
-            *front_matter(card, "image-to-image", "super-resolution"),
+            *front_matter(
+                card_data(card, name, version, "image-to-image", "super-resolution"),
+                _results(scores),
+            ),
             "",
             f"# {name}@{version}",
             "",
@@ -62,7 +66,7 @@ def _what(description: Description) -> Iterator[str]:
         yield f"A network that makes {_kind(description)} pictures {form.scale} times as large."
         yield (
             f"Input: `{description.inputs[0]}`; output: `{description.outputs[0]}`. "
-            f"ONNX opset {description.opset}. {_tiles(form)} "
+            f"ONNX opset {description.opset}. {tiles_of(form)} "
             f"Low resolution in training: {form.degradation}."
         )
 
@@ -71,11 +75,20 @@ def _kind(description: Description) -> str:
     return "grey" if description.inputs[0].sizes[3] == 1 else "RGB"
 
 
-def _tiles(form: PictureModel) -> str:
+def tiles_of(form: PictureModel) -> str:
+    """How far a pixel depends on others."""
     return (
         f"No pixel depends on any that is more than {form.halo} pixels of the input away, so tiles "
         "with such a halo give the bytes of the whole picture."
     )
+
+
+def _results(scores: Mapping[str, RestorationCard]) -> dict[str, dict[str, Score]]:
+    """The model's own scores, by the names of the sets of pictures."""
+    return {
+        name: {score: Score(value=value) for score, value in card.scores.get(OURS, {}).items()}
+        for name, card in scores.items()
+    }
 
 
 def _scores(description: Description, scores: Mapping[str, RestorationCard]) -> Iterator[str]:

@@ -14,7 +14,7 @@ from mirage.training.errors import ExportError
 from mirage.training.evaluation.picture_graph import Convert, open_picture_graph
 from mirage.training.publish.bundle_contents import training_of
 from mirage.training.publish.onnx_graph import GOLDEN_TOLERANCE, OPSET, to_onnx
-from mirage.training.runs.checkpoint import ServedPictures, PictureSnapshot
+from mirage.training.runs.checkpoint import PictureSnapshot, ServedPictures
 
 MAX_IMAGES, MAX_SIDE = 65_536, 65_536
 

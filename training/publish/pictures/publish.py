@@ -1,4 +1,4 @@
-"""A run's upscaler becomes the next version of a model; so does that of a published bundle."""
+"""A run's network of pictures becomes the next version of a model; so does a bundle's."""
 
 import io
 from collections.abc import Callable
@@ -13,6 +13,8 @@ from mirage.bundle.format.manifest import Description
 from mirage.bundle.format.verify import load_bundle, read_file
 from mirage.training.config import TrainConfig
 from mirage.training.evaluation.restoration import read_cards, restoration_file
+from mirage.training.evaluation.translation import read_card as read_translation_card
+from mirage.training.evaluation.translation import translation_file
 from mirage.training.publish.bundle_contents import CARD, BundleContents, publish_contents, retitled
 from mirage.training.publish.model_card import ModelCard
 from mirage.training.publish.onnx_graph import GOLDEN_TOLERANCE, OPSET
@@ -24,6 +26,7 @@ from mirage.training.publish.pictures.export import (
     make_golden,
 )
 from mirage.training.publish.pictures.scores import manifest_scores, own_set
+from mirage.training.publish.pictures.translation import translation_scores, translator_card
 from mirage.training.runs.checkpoint import PictureSnapshot, load_picture_network
 from mirage.training.runs.run_dir import Run
 
@@ -41,12 +44,14 @@ def publish_pictures(
     """Export, check and publish a run's snapshot as the next version of the model folder `to`.
 
     data: the run's data sheet. model: the graph, if it was exported before. Scores are those that
-    lie beside the snapshot: all of them stand in the model card, and in the manifest those of the
+    are beside the snapshot: all of them stand in the model card, and in the manifest those of the
     largest set that was held out of the data, if possible degraded as in training, whose sheet
     becomes the samples. Other pictures are never shown. Answers as `publish_contents`. Raises
     ExportError when the graph does not make PyTorch's images, whole and in tiles, and BundleError
     when the store refuses it.
     """
+    if config.task == "translate":
+        return _publish_translator(snapshot, config, data, to, card, model)
     cards = read_cards(snapshot.path)
     own = own_set(cards, data["fingerprint"], config.degrade)
     scores = manifest_scores(cards[own]) if own else {}
@@ -59,7 +64,33 @@ def publish_pictures(
         begun_from=config.begun_from,
     )
     samples = _samples(snapshot, own)
-    return _publish(snapshot, model or export_picture_network(snapshot), description, to, text, samples)
+    return _publish(
+        snapshot, model or export_picture_network(snapshot), description, to, text, samples
+    )
+
+
+def _publish_translator(
+    snapshot: PictureSnapshot,
+    config: TrainConfig,
+    data: dict[str, Any],
+    to: Path,
+    card: ModelCard,
+    model: bytes | None,
+) -> Path:
+    """Publish with the scores beside the snapshot, and their sheet as samples."""
+    file = translation_file(snapshot.path)
+    scores = read_translation_card(file)
+    description = describe_picture_network(snapshot, config, data, translation_scores(scores))
+    text = partial(
+        translator_card,
+        description=description,
+        card=card,
+        scores=scores,
+        begun_from=config.begun_from,
+    )
+    sheet = file.with_suffix(".png") if scores else _samples(snapshot, None)
+    graph = model or export_picture_network(snapshot)
+    return _publish(snapshot, graph, description, to, text, sheet)
 
 
 def republish_pictures(bundle: Path, to: Path) -> Path:

@@ -1,6 +1,8 @@
 """The OpenAPI document: complete, and true."""
 
+import json
 from collections.abc import Iterator
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -84,6 +86,7 @@ def test_every_path_is_described(document: dict[str, Any]) -> None:
         "/generate",
         "/interpolate",
         "/upscale",
+        "/invert",
         "/models",
         "/models/{name}",
         "/models/{name}/samples",
@@ -185,6 +188,30 @@ def taking_json(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, 
             if reference := content.get("application/json", {}).get("schema", {}).get("$ref"):
                 schemas = document["components"]["schemas"]
                 yield path, method, schemas[reference.rpartition("/")[2]]
+
+
+def test_it_names_the_server_and_the_package_s_version(client_of: ClientOf) -> None:
+    for root_path, url in (("", "/"), ("/images", "/images")):
+        found = client_of(root_path=root_path).get("/openapi.json").json()
+        assert [server["url"] for server in found["servers"]] == [url]
+        assert found["info"]["version"] == version("mirage-gan")
+
+
+def test_no_field_of_a_request_has_a_default(document: dict[str, Any]) -> None:
+    """Generated clients would send a default that is null, and require a field with another."""
+    schemas = document["components"]["schemas"]
+    with_default = [
+        f"{name}.{field}"
+        for name, schema in schemas.items()
+        for field, described in schema.get("properties", {}).items()
+        if "default" in described and described["default"] in (None, [], {})
+    ]
+    assert with_default == []
+    assert '"default": null' not in json.dumps(document)
+    requests = {name for name in schemas if name.endswith("Request")}
+    assert "GenerateRequest" in requests
+    for name in requests:
+        assert not [f for f in schemas[name]["properties"].values() if "default" in f], name
 
 
 def test_no_reference_leads_nowhere(client: TestClient, document: Any) -> None:

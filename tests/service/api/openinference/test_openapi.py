@@ -19,7 +19,7 @@ PATHS: dict[str, Any] = {
     if path.startswith("/v2")
 }
 INFER = [path for path in PATHS if path.endswith("/infer")]
-READ = [path for path in PATHS if not path.endswith("/infer")]
+READ = [path for path, methods in PATHS.items() if "get" in methods]
 
 
 @pytest.fixture
@@ -40,6 +40,13 @@ def test_nothing_that_infer_allows_or_forbids_makes_it_fail(
     described: Any, path: str, mode: GenerationMode
 ) -> None:
     check_answers(described[path]["POST"].as_strategy(generation_mode=mode))
+
+
+@pytest.mark.parametrize("mode", GenerationMode)
+def test_nothing_that_the_index_allows_or_forbids_makes_it_fail(
+    described: Any, mode: GenerationMode
+) -> None:
+    check_answers(described["/v2/repository/index"]["POST"].as_strategy(generation_mode=mode))
 
 
 @pytest.mark.parametrize("path", READ)

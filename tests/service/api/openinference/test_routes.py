@@ -149,12 +149,11 @@ def test_unknown_models_are_not_found(client: TestClient, name: str) -> None:
 @pytest.mark.parametrize(
     "path",
     [
-        "/v2/repository/index",
         "/v2/repository/models/toy/load",
+        "/v2/repository/models/toy/unload",
         "/v2/systemsharedmemory/status",
         "/v2/cudasharedmemory/region/x/register",
         "/v2/models/toy/stats",
-        "/v2/models/toy/config",
         "/v2/trace/setting",
         "/v2/",
         "/v2/nowhere",
@@ -170,6 +169,7 @@ def test_other_methods_are_refused_with_those_that_are_allowed(client: TestClien
     error(response, 405)
     assert response.headers["allow"] == "OPTIONS, POST"
     error(client.post("/v2"), 405)
+    error(client.get("/v2/repository/index"), 405)
 
 
 @pytest.mark.parametrize("nested", [False, True])

@@ -25,7 +25,8 @@ def upscalers(tmp_path_factory: pytest.TempPathFactory) -> Path:
     make_upscaler(root, "rgba", ToyUpscaler(channels=4))
     make_bundle(root, "toy")
     make_bundle(root, "plain", labels=(), channels=4)
-    for name in ("larger", "grey", "rgba", "toy", "plain"):
+    make_upscaler(root, "styled", ToyUpscaler(scale=1, task="translate", multiple=4))
+    for name in ("larger", "grey", "rgba", "toy", "plain", "styled"):
         release(root, name, 1)
     return root
 

@@ -1,6 +1,5 @@
 """Which model enlarges a picture, what is refused, and how large answers are sent."""
 
-import asyncio
 import io
 import threading
 import zipfile
@@ -12,7 +11,6 @@ import pytest
 from fastapi import FastAPI
 from PIL import Image
 from starlette.testclient import TestClient
-from starlette.types import Message
 
 from mirage.bundle.store.release import Canary, release
 from mirage.service.app import create_app
@@ -22,6 +20,7 @@ from mirage.service.errors import InternalError
 from mirage.service.settings import Settings
 from mirage.service.telemetry.logging import CLIENT_LEFT
 from tests.service.api.pictures.conftest import Serving
+from tests.service.helpers.leaving import ask
 from tests.service.helpers.pictures import encoded, enlarge, noise, zipped
 from tests.service.helpers.requests import pixels, problem
 from tests.upscalers import ToyUpscaler, make_upscaler
@@ -235,51 +234,3 @@ def test_pictures_of_clients_who_leave_while_they_wait_are_not_looked_at(
     finally:
         done.set()
     assert messages[0]["status"] == CLIENT_LEFT
-
-
-def ask(
-    client: TestClient,
-    body: bytes,
-    *,
-    query: bytes = b"",
-    leaves_after: int | None = None,
-) -> list[Message]:
-    """What the application sends, on the loop that its models are on.
-
-    The client leaves after so many messages.
-    """
-    app = client.app
-    assert isinstance(app, FastAPI)
-    sent: list[Message] = []
-    scope = {
-        "type": "http",
-        "asgi": {"version": "3.0"},
-        "method": "POST",
-        "path": "/upscale",
-        "raw_path": b"/upscale",
-        "query_string": query,
-        "headers": [(b"content-type", b"image/png")],
-        "client": ("127.0.0.1", 1),
-    }
-
-    async def call() -> None:
-        bodies = iter([{"type": "http.request", "body": body}])
-        leaving = asyncio.Event()
-
-        async def receive() -> Message:
-            if (message := next(bodies, None)) is None:
-                await leaving.wait()
-            return message or {"type": "http.disconnect"}
-
-        async def send(message: Message) -> None:
-            sent.append(message)
-            if leaves_after is not None and len(sent) >= leaves_after:
-                leaving.set()
-
-        if leaves_after == 0:
-            leaving.set()
-        await app(scope, receive, send)
-
-    assert client.portal is not None
-    client.portal.start_task_soon(call).result(timeout=60)
-    return sent

@@ -20,8 +20,8 @@ from mirage.training.evaluation.restoration import (
     write_card,
 )
 from mirage.training.publish.model_card import ModelCard
-from mirage.training.publish.scored_model import open_scored_model
 from mirage.training.publish.pictures.publish import republish_pictures
+from mirage.training.publish.scored_model import open_scored_model
 from mirage.training.runs.checkpoint import load_picture_network
 from mirage.training.runs.run_dir import Run
 from tests.training.drawings import drawing
@@ -68,7 +68,10 @@ def test_the_bundle_says_how_its_pictures_are_cut(run: Run, tmp_path: Path) -> N
 
 def test_golden_pictures_of_odd_sizes_are_what_pytorch_made(run: Run, tmp_path: Path) -> None:
     bundle = load_bundle(publish_run(run, tmp_path / "models" / "toy"))
-    snapshot, upscale = load_picture_network(run.latest_snapshot()), open_picture_graph(bundle.model, 1)
+    snapshot, upscale = (
+        load_picture_network(run.latest_snapshot()),
+        open_picture_graph(bundle.model, 1),
+    )
     sizes = []
     for case in bundle.golden.cases:
         picture = case.inputs["pictures"]
@@ -80,7 +83,10 @@ def test_golden_pictures_of_odd_sizes_are_what_pytorch_made(run: Run, tmp_path: 
 
 def test_the_weights_go_with_it(run: Run, tmp_path: Path) -> None:
     path = publish_run(run, tmp_path / "models" / "toy")
-    ours, theirs = load_picture_network(run.latest_snapshot()), load_picture_network(path / "weights.safetensors")
+    ours, theirs = (
+        load_picture_network(run.latest_snapshot()),
+        load_picture_network(path / "weights.safetensors"),
+    )
     picture = drawing(3, 20)[None]
     np.testing.assert_array_equal(ours.convert(picture), theirs.convert(picture))
     assert theirs.nimg == 16

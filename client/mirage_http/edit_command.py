@@ -1,0 +1,64 @@
+"""The command `edit`."""
+
+import argparse
+from pathlib import Path
+
+from .base import DEFAULT_URL
+from .client import Client
+from .flags import add_model, add_server, at_least_one
+from .new_file import new_file
+
+TIMEOUT_S = 180.0  # longer than a server's deadline for pictures, by default 120 s
+
+
+def add_edit(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments."""
+    parser.set_defaults(command=edit, timeout_s=TIMEOUT_S)
+    add = parser.add_argument
+    add("picture", type=Path, metavar="FILE", help="a PNG, JPEG or WebP file")
+    add(
+        *("-o", "--output"),
+        type=Path,
+        metavar="FILE.png",
+        help="default: beside the picture, with -edited in its name",
+    )
+    add(
+        "--direction",
+        type=_direction,
+        action="append",
+        default=[],
+        metavar="NAME=AMOUNT",
+        help="how far to move along a direction, by name or index, in standard deviations of a "
+        "latent; can be repeated",
+    )
+    add("--label", help="class index or name; default: the class that fits best")
+    add("--iterations", type=at_least_one, help="of the search for latents")
+    add_server(parser, DEFAULT_URL)
+    add_model(parser)
+
+
+def edit(client: Client, options: argparse.Namespace) -> None:
+    """Write an edited picture, and print how well the model could draw it."""
+    picture: Path = options.picture
+    edited = client.edit(
+        picture,
+        directions=dict(options.direction),
+        label=options.label,
+        iterations=options.iterations,
+        model=options.model,
+        version=options.version,
+    )
+    output = options.output or picture.with_name(f"{picture.stem}-edited.png")
+    with new_file(output) as file:
+        file.write(edited.png)
+    print(
+        f"{output}: by {edited.model}@{edited.version}, error {edited.error:.4f};"
+        f" that of its own images is {edited.typical_error:.4f}"
+    )
+
+
+def _direction(text: str) -> tuple[str, float]:
+    name, equals, amount = text.partition("=")
+    if not name or not equals:
+        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=AMOUNT")
+    return name, float(amount)

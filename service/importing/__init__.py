@@ -1,0 +1,1 @@
+"""Makes bundles of generators that were trained elsewhere."""

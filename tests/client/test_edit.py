@@ -1,0 +1,70 @@
+"""Editing pictures with both clients and the command, against the real service."""
+
+import asyncio
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mirage.client import AsyncClient, BadAnswer, Client, Refused
+from mirage.client.__main__ import main
+from tests.client.servers import Answer, Proxy
+
+
+def picture(client: Client) -> bytes:
+    """An image of the model `plain`."""
+    return client.generate(seed=3, model="plain")[0].png
+
+
+def test_a_picture_is_found_again_and_moved(client: Client) -> None:
+    same = client.edit(picture(client), model="plain")
+    moved = client.edit(picture(client), model="plain", directions={"0": 2})
+    assert (same.model, same.version, same.label) == ("plain", 1, None)
+    assert same.error < 0.05
+    assert same.latents == moved.latents
+    latents = np.array([same.latents], np.float32)
+    latents[0, 0] += 2
+    expected = client.generate(latents=latents, model="plain")[0]
+    assert np.array_equal(moved.array(), expected.array())
+    assert not np.array_equal(moved.array(), same.array())
+
+
+def test_the_asyncio_client_gives_the_same(url: str, client: Client) -> None:
+    async def edit() -> bytes:
+        async with AsyncClient(url) as other:
+            found = await other.edit(picture(client), model="plain", directions={"1": -1})
+            return found.png
+
+    expected = client.edit(picture(client), model="plain", directions={"1": -1})
+    assert asyncio.run(edit()) == expected.png
+
+
+def test_errors_are_those_of_the_server(client: Client) -> None:
+    with pytest.raises(Refused, match="direction"):
+        client.edit(picture(client), model="plain", directions={"9": 1})
+    with pytest.raises(Refused, match="picture"):
+        client.edit(b"no picture", model="plain")
+    with pytest.raises(TypeError, match="colour is not an option; allowed are directions"):
+        client.edit(b"", colour="red")  # type: ignore[call-arg]
+
+
+@pytest.mark.parametrize("body", [b"{}", b'{"latents": []}', b"[1]", b"nothing"])
+def test_answers_without_latents_are_not_taken(client: Client, proxy: Proxy, body: bytes) -> None:
+    png = picture(client)
+    proxy.answers.append(Answer(200, {"content-type": "application/json"}, body))
+    with pytest.raises(BadAnswer, match="latents of the picture"):
+        client.edit(png, model="plain")
+
+
+def test_the_command_writes_the_edited_picture_beside_the_other(
+    url: str, client: Client, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "face.png").write_bytes(picture(client))
+    command = ["edit", str(tmp_path / "face.png"), "--url", url, "--model", "plain"]
+    assert main([*command, "--direction", "0=1.5", "--direction", "1=-1"]) == 0
+    expected = client.edit(picture(client), model="plain", directions={"0": 1.5, "1": -1})
+    assert (tmp_path / "face-edited.png").read_bytes() == expected.png
+    assert f"face-edited.png: by plain@1, error {expected.error:.4f}" in capsys.readouterr().out
+    with pytest.raises(SystemExit):
+        main([*command, "--direction", "smile"])
+    assert "'smile' is not NAME=AMOUNT" in capsys.readouterr().err

@@ -1,0 +1,56 @@
+"""Requests of clients that leave, as messages of ASGI."""
+
+import asyncio
+
+from fastapi import FastAPI
+from starlette.testclient import TestClient
+from starlette.types import Message
+
+
+def ask(
+    client: TestClient,
+    body: bytes,
+    *,
+    path: str = "/upscale",
+    query: bytes = b"",
+    leaves_after: int | None = None,
+) -> list[Message]:
+    """What the application sends, on the loop that its models are on.
+
+    The client leaves after so many messages.
+    """
+    app = client.app
+    assert isinstance(app, FastAPI)
+    sent: list[Message] = []
+    scope = {
+        "type": "http",
+        "asgi": {"version": "3.0"},
+        "method": "POST",
+        "path": path,
+        "raw_path": path.encode(),
+        "query_string": query,
+        "headers": [(b"content-type", b"image/png")],
+        "client": ("127.0.0.1", 1),
+    }
+
+    async def call() -> None:
+        bodies = iter([{"type": "http.request", "body": body}])
+        leaving = asyncio.Event()
+
+        async def receive() -> Message:
+            if (message := next(bodies, None)) is None:
+                await leaving.wait()
+            return message or {"type": "http.disconnect"}
+
+        async def send(message: Message) -> None:
+            sent.append(message)
+            if leaves_after is not None and len(sent) >= leaves_after:
+                leaving.set()
+
+        if leaves_after == 0:
+            leaving.set()
+        await app(scope, receive, send)
+
+    assert client.portal is not None
+    client.portal.start_task_soon(call).result(timeout=60)
+    return sent

@@ -1,0 +1,1 @@
+"""The way back from images to latents: encoders, and directions fitted to examples."""
