@@ -136,7 +136,7 @@ def _train(options: argparse.Namespace) -> Iterator[str]:
         options.allow_restart,
     )
     if rank() == 0:
-        yield from closing(run, options.data)
+        sys.stderr.writelines(f"{line}\n" for line in closing(run, options.data))
 
 
 def _check_hours(options: argparse.Namespace) -> None:

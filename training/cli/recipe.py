@@ -156,7 +156,8 @@ def _schedule_length(options: argparse.Namespace) -> float | None:
 
     A run keeps the schedules that it began with when it is resumed with another --kimg.
     """
-    if options.run and (run := Run(options.run)).config_file.exists():
+    folder = getattr(options, "run", None)
+    if folder and (run := Run(folder)).config_file.exists():
         return run.read_config()[0].schedule_kimg
     valid = options.kimg is not None and 0 < options.kimg < math.inf
     return options.kimg if valid else None

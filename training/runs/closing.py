@@ -39,7 +39,7 @@ def _judgement(run: Run, config: TrainConfig) -> Iterator[str]:
     """The variety in the last report, and the signals beyond their limits, at any length."""
     lines = run.read_stats()
     signs = signs_of(lines[-1]) if lines else {}
-    variety = [f"{name} {signs[name]:.2f}" for name in VARIETY if name in signs]
+    variety = [f"{name} {abs(signs[name]):.2f}" for name in VARIETY if name in signs]
     if variety:
         yield f"{' and '.join(variety)} of that of real images (1: as varied)"
     bounds = bounds_of(config.watch, config.loss)

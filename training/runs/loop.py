@@ -230,7 +230,7 @@ class _Loop:
         return random_stream(self.config.seed, stream, self.nimg)
 
     def _bar(self) -> tqdm:
-        form = "{l_bar}{bar}| {n:.1f}/{total:g} [{elapsed}<{remaining}, {rate_noinv_fmt}{postfix}]"
+        form = "{l_bar}{bar}| {n:.2f}/{total:g} [{elapsed}<{remaining}, {rate_noinv_fmt}{postfix}]"
         return tqdm(
             total=self.config.kimg,
             initial=self.nimg / 1000,

@@ -57,7 +57,7 @@ def test_a_run_keeps_its_schedules_when_it_is_made_longer(tmp_path: Path) -> Non
     [
         (("--kimg", "-1"), "kimg is -1.0"),
         (("--kimg", "inf"), "kimg is inf"),
-        (("--set", "batch_size=0"), "batch_size is 0"),
+        (("--set", "batch_size=0"), "batch_size is '0'"),
     ],
 )
 def test_settings_are_checked_before_the_data_are_read(
