@@ -13,6 +13,7 @@ import pytest
 
 from docs.reference import help_of, parser
 from mirage.commands import COMMANDS
+from mirage.service.importing.command import joined_range
 from mirage.training.__main__ import add_commands
 from tests.docs.pages import PAGES, ROOT, blocks, name_of, read
 
@@ -54,7 +55,7 @@ def is_shell(block: str) -> bool:
 
 
 def check_mirage(words: list[str]) -> None:
-    parser().parse_args(words)
+    parser().parse_args(joined_range(words))
 
 
 def check_python(words: list[str]) -> None:
