@@ -51,15 +51,16 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """
     root = tmp_path_factory.mktemp("models")
     for seed in (0, 1):
-        _publish(root, "toy", Toy(seed=seed))
-    _publish(root, "axes", Toy(labels=(), channels=3, strengths=()))
+        publish_toy(root, "toy", Toy(seed=seed))
+    publish_toy(root, "axes", Toy(labels=(), channels=3, strengths=()))
     make_upscaler(root)
     for name in ("toy", "axes", "larger"):
         release(root, name, 1)
     return root
 
 
-def _publish(root: Path, name: str, toy: Toy) -> None:
+def publish_toy(root: Path, name: str, toy: Toy) -> None:
+    """Publish a toy with a card and samples."""
     with new_version(root, name) as draft:
         write_toy(draft.path, toy)
         (draft.path / "README.md").write_text(CARD, encoding="utf-8")

@@ -13,8 +13,8 @@ import pytest
 from PIL import Image
 
 from mirage.bundle.store.release import release
-from tests.bundles import make_bundle
-from tests.playground.conftest import PageOf, ServerOf
+from tests.bundles import Toy, make_bundle
+from tests.playground.conftest import PageOf, ServerOf, publish_toy
 from tests.playground.server import Server
 from tests.playground.test_views import asked, link_of, png_of, sources
 
@@ -209,7 +209,7 @@ def test_every_row_is_full(page_of: PageOf) -> None:
 def test_large_images_are_shown_at_their_size(
     page_of: PageOf, server_of: ServerOf, tmp_path: Path
 ) -> None:
-    make_bundle(tmp_path, "toy", labels=(), channels=3, height=256, width=256)
+    publish_toy(tmp_path, "toy", Toy(labels=(), channels=3, height=256, width=256))
     release(tmp_path, "toy", 1)
     server = server_of(tmp_path)
     page = page_of("?seed=7&count=16", at=server.url, viewport={"width": 1440, "height": 900})
