@@ -1,4 +1,3 @@
-import os
 from pathlib import Path
 
 import numpy as np
@@ -349,19 +348,3 @@ def test_names_pictures_that_are_left_out(tmp_path: Path, cache: Path) -> None:
     assert data.notes == (
         "left out: empty.png is not in a supported image format; half.png: image file is truncated",
     )
-
-
-def test_names_a_folder_that_cannot_be_read(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    folder = write_tree(tmp_path / "data", {"cat/1.png": png(), "dog/1.png": png()})
-    real = os.scandir
-
-    def scandir(path: str) -> object:
-        if str(path).endswith("dog"):
-            raise PermissionError(13, "Permission denied", str(path))
-        return real(path)
-
-    monkeypatch.setattr(os, "scandir", scandir)  # permissions do not bind root
-    with pytest.raises(DataError, match=r"the folder .*dog cannot be read: Permission denied"):
-        load_dataset(folder, cache=tmp_path)
