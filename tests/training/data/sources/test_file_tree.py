@@ -1,4 +1,3 @@
-import os
 import tarfile
 from pathlib import Path
 
@@ -125,19 +124,3 @@ def test_metadata_without_classes_are_reported(tmp_path: Path) -> None:
     assert data.labels is None
     assert "metadata.csv cannot be used: no column is the label (text)" in data.notes[0]
     np.testing.assert_array_equal(data.images[:, 0, 0, 0], [0, 1, 2])
-
-
-def test_names_a_folder_that_cannot_be_read(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    folder = write_tree(tmp_path / "data", {"cat/1.png": png(), "dog/1.png": png()})
-    real = os.scandir
-
-    def scandir(path: str) -> object:
-        if str(path).endswith("dog"):
-            raise PermissionError(13, "Permission denied", str(path))
-        return real(path)
-
-    monkeypatch.setattr(os, "scandir", scandir)  # permissions do not bind root
-    with pytest.raises(DataError, match=r"the folder .*dog cannot be read: Permission denied"):
-        load_dataset(folder, cache=tmp_path)
