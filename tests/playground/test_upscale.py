@@ -227,7 +227,7 @@ def test_the_frames_of_a_walk_are_enlarged(page_of: PageOf) -> None:
     page.wait_for_function(f"([width]) => {FRAME_SIZE}[0] === 2 * width", arg=small)
     assert "upscale=larger@1" in link_of(page)
     with page.expect_download() as download:
-        page.click("#walk .actions button:has-text('WebP')")
+        page.click("#action-buttons button:has-text('WebP')")
     with Image.open(io.BytesIO(download.value.path().read_bytes())) as animation:
         assert animation.size == tuple(2 * side for side in small)
 
