@@ -208,7 +208,7 @@ LADDERS = {  # inside a room, from the bottom: a rung imports from rungs below i
     ),
     "training": (
         *({"errors", "cache_folder", "extras"}, {"data"}, {"networks"}, {"optim"}, {"presets"}),
-        *({"auto"}, {"config"}, {"tasks"}),
+        *({"auto"}, {"recipe"}, {"config"}, {"tasks"}),
         *(
             {"runs"},
             {"pretrained"},

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Literal
 
-from pydantic import BaseModel, Field, RootModel
+from pydantic import BaseModel, ConfigDict, Field, RootModel
 
 from mirage.bundle.format.interface import DType, Tensor
 from mirage.bundle.format.manifest import Manifest
@@ -55,6 +55,8 @@ class ModelConfig(BaseModel):
 
 class IndexRequest(Fields):
     """Which versions to list."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"ready": True}]})
 
     ready: Flag = Field(
         None, description="only those that are ready; default: all", examples=[True]

@@ -125,7 +125,7 @@ def mismatch_sum(model: ModelProto) -> None:
     [
         (partial(rename_operator, "RandomNormal", ""), "graph_operator", "uses 'RandomNormal'"),
         (partial(rename_operator, "If", ""), "graph_operator", "uses 'If'"),
-        (partial(rename_operator, "ConstantOfShape", ""), "graph_operator", "allowed are Add"),
+        (partial(rename_operator, "NonZero", ""), "graph_operator", "allowed are Abs"),
         (partial(rename_operator, "Gemm", "com.x"), "graph_operator", "uses 'com.x.Gemm'"),
         (add_loop, "graph_feature", "subgraphs"),
         (partial(add_import, "com.microsoft"), "graph_operator", "only ONNX's own"),

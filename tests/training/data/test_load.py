@@ -1,4 +1,3 @@
-import os
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +9,7 @@ from mirage.training.data.load import load_dataset, load_splits
 from mirage.training.data.options import DataOptions
 from mirage.training.errors import DataError
 from tests.training.helpers.datasets import shapes, write_idx, write_idx_folder, write_image_folder
-from tests.training.helpers.files import encode, png, ramp, write_tree, write_zip
+from tests.training.helpers.files import png, write_tree, write_zip
 
 
 @pytest.fixture
@@ -340,28 +339,3 @@ def test_each_combination_of_options_is_cached_separately(tmp_path: Path, cache:
         for some in chosen
     }
     assert len(prints) == len(chosen)
-
-
-def test_names_pictures_that_are_left_out(tmp_path: Path, cache: Path) -> None:
-    files = {f"{n:02}.png": encode(Image.fromarray(ramp(8, 8))) for n in range(20)}
-    files |= {"empty.png": b"", "half.png": files["00.png"][:150]}
-    data = load_dataset(write_tree(tmp_path / "data", files), cache=cache)
-    assert data.notes == (
-        "left out: empty.png is not in a supported image format; half.png: image file is truncated",
-    )
-
-
-def test_names_a_folder_that_cannot_be_read(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    folder = write_tree(tmp_path / "data", {"cat/1.png": png(), "dog/1.png": png()})
-    real = os.scandir
-
-    def scandir(path: str) -> object:
-        if str(path).endswith("dog"):
-            raise PermissionError(13, "Permission denied", str(path))
-        return real(path)
-
-    monkeypatch.setattr(os, "scandir", scandir)  # permissions do not bind root
-    with pytest.raises(DataError, match=r"the folder .*dog cannot be read: Permission denied"):
-        load_dataset(folder, cache=tmp_path)

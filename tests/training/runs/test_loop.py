@@ -176,6 +176,21 @@ def test_does_not_restart_without_a_usable_checkpoint_unless_allowed(tmp_path: P
     assert [line["nimg"] for line in read_stats(run.path)] == [16]
 
 
+def test_resumes_after_a_power_loss_left_zeros_in_the_statistics(tmp_path: Path) -> None:
+    def trained(name: str, kimg: float) -> Run:
+        config = build_config("mnist", {**TINY, "kimg": kimg})
+        return train(config, shapes_dataset(), tmp_path / name, threads=1)
+
+    whole, run = trained("whole", 0.032), trained("run", 0.016)
+    with run.stats_file.open("ab") as file:
+        file.write(b"\0" * 512)
+    trained("run", 0.032)
+    ours, expected = final_state(run.path), final_state(whole.path)
+    assert all(torch.equal(ours[name], expected[name]) for name in expected)
+    assert b"\0" not in run.stats_file.read_bytes()
+    assert [line["nimg"] for line in read_stats(run.path)] == [16, 32]
+
+
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full, a disk without room")
 def test_a_full_disk_is_reported_and_training_can_resume(tmp_path: Path) -> None:
     config = build_config("mnist", {**TINY, "kimg": 0.032})

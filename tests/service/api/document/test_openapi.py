@@ -86,6 +86,7 @@ def test_every_path_is_described(document: dict[str, Any]) -> None:
         "/generate",
         "/interpolate",
         "/upscale",
+        "/translate",
         "/invert",
         "/models",
         "/models/{name}",

@@ -202,9 +202,7 @@ def test_what_is_not_there(triton: InferenceServerClient) -> None:
     assert status_of(triton.get_model_metadata, "absent") == "404"
     assert status_of(triton.get_model_metadata, "toy", "x") == "404"
     for call, arguments in (
-        (triton.get_model_config, ("toy",)),
         (triton.get_inference_statistics, ()),
-        (triton.get_model_repository_index, ()),
         (triton.load_model, ("toy",)),
         (triton.unload_model, ("toy",)),
         (triton.get_system_shared_memory_status, ()),

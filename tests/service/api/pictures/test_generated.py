@@ -131,6 +131,7 @@ def test_the_list_of_models_tells_what_they_do(upscaler: TestClient, upscalers: 
         "larger": ("upscale", 2),
         "plain": ("generate", None),
         "rgba": ("upscale", 2),
+        "styled": ("translate", 1),
         "toy": ("generate", None),
     }
     detail = upscaler.get("/models/larger").json()
