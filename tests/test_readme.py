@@ -129,7 +129,7 @@ def test_the_tutorial_draws_images(port: int, tmp_path: Path) -> None:
     ("page", "part", "output"),
     [
         (README, "The API", "16 images of mnist version 2\n"),
-        (TUTORIAL, "2. Draw images", "16 images of mnist@2 seed 7\n"),
+        (TUTORIAL, "2. Draw images", "16 images of mnist@3 seed 7\n"),
     ],
     ids=["README", "tutorial"],
 )
