@@ -128,7 +128,7 @@ def test_the_tutorial_draws_images(port: int, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("page", "part", "output"),
     [
-        (README, "The API", "16 images of mnist version 2\n"),
+        (README, "The API", "16 images of mnist version 3\n"),
         (TUTORIAL, "2. Draw images", "16 images of mnist@3 seed 7\n"),
     ],
     ids=["README", "tutorial"],

@@ -39,9 +39,9 @@ def test_a_file_may_declare_that_there_are_no_labels() -> None:
         ("a.json", b'{"labels": [["a", ""]]}', "a has the label ;"),
         ("a.csv", b"a,0\na,1\n", "a has two labels, 0 and 1"),
         ("a.csv", b"a,0\nb\n", r"entry 2 is \['b'\]"),
-        ("a.csv", b"a;0\n", "entry 1"),
+        ("a.csv", b"a|0\n", "entry 1"),
         ("a.csv", b'"a,0', "unexpected end of data"),
-        ("a.csv", b"\xff\xfe", "can't decode"),
+        ("a.csv", b"\xff", "it is not UTF-8"),
         ("a.json", b"[" * 100_000, "cannot be used"),
     ],
 )
