@@ -47,7 +47,8 @@ def invert_responses() -> Responses:
     """Return the answers by status."""
     answer = {
         "description": "The latents and their image; as a ZIP, both in files of their own",
-        "content": content(media for media in INVERSION_TYPES if media != JSON),
+        # JSON first: generated clients parse the first type.
+        "content": {JSON: {}} | content(media for media in INVERSION_TYPES if media != JSON),
         "model": Inverted,
         "headers": {
             "X-Model": header("Name and version that makes the image", "mnist@3"),

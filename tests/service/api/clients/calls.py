@@ -32,6 +32,8 @@ def calls(picture: bytes) -> dict[str, dict[str, Any]]:
             "body": models.InterpolateRequest.from_dict({"points": points, "steps": 2})
         },
         "images.upscale": {"body": File(io.BytesIO(picture)), "model": "larger"},
+        "images.translate": {"body": File(io.BytesIO(picture)), "model": "styled"},
+        "images.invert": {"body": File(io.BytesIO(picture)), "model": "toy"},
         "models.get_models": {},
         "models.get_model": MODEL,
         "models.get_samples": MODEL,

@@ -31,23 +31,27 @@ async function sample(): Promise<Blob> {
   return data;
 }
 
-async function upscale(): Promise<Answer> {
-  const picture = await sample();
-  return api.POST("/upscale", {
-    params: { query: { model: "larger" } },
+async function picture() {
+  const file = await sample();
+  return {
     headers: { "Content-Type": "image/png" },
     body: "", // typed as text; the serializer gives the bytes
-    bodySerializer: () => picture,
-    ...bytes,
-  });
+    bodySerializer: () => file,
+  };
 }
+
+const named = (model: string) => ({ params: { query: { model } } });
 
 // A path that is missing here does not compile.
 const calls: Record<keyof paths, () => Promise<Answer>> = {
   "/generate": () => api.POST("/generate", { body: { seed: 7, count: 1 }, ...bytes }),
   "/interpolate": () =>
     api.POST("/interpolate", { body: { points: [{ seed: 1 }, { seed: "2" }], steps: 2 }, ...bytes }),
-  "/upscale": upscale,
+  "/upscale": async () =>
+    api.POST("/upscale", { ...named("larger"), ...(await picture()), ...bytes }),
+  "/translate": async () =>
+    api.POST("/translate", { ...named("styled"), ...(await picture()), ...bytes }),
+  "/invert": async () => api.POST("/invert", { ...named("toy"), ...(await picture()) }),
   "/models": () => api.GET("/models"),
   "/models/{name}": () => api.GET("/models/{name}", model),
   "/models/{name}/samples": () => api.GET("/models/{name}/samples", { ...model, ...bytes }),

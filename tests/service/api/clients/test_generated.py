@@ -15,7 +15,7 @@ from PIL import Image
 from mirage.bundle.store.release import release
 from tests.bundles import make_bundle, reseal
 from tests.service.helpers.server_process import Process, serving
-from tests.upscalers import make_upscaler
+from tests.upscalers import ToyUpscaler, make_upscaler
 
 ROOT = Path(__file__).parents[4]
 TOOLS = ROOT / ".clients"
@@ -24,7 +24,13 @@ NODE_MODULES = TOOLS / "node_modules"
 CONFIG = ROOT / "docs" / "openapi-python-client.yaml"
 HERE = Path(__file__).parent
 PNG = "\x89PNG"
-BINARY = {"generate": PNG, "interpolate": "PK\x03\x04", "upscale": PNG, "samples": PNG}
+BINARY = {
+    "generate": PNG,
+    "interpolate": "PK\x03\x04",
+    "upscale": PNG,
+    "translate": PNG,
+    "samples": PNG,
+}
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +40,8 @@ def process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
     Image.new("RGB", (6, 4), "red").save(toy / "samples.png")
     reseal(toy)
     make_upscaler(root)
-    for name in ("toy", "larger"):
+    make_upscaler(root, "styled", ToyUpscaler(scale=1, task="translate", multiple=4))
+    for name in ("toy", "larger", "styled"):
         release(root, name, 1)
     with serving(root) as process:
         yield process
