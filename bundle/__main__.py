@@ -21,7 +21,7 @@ OPERANDS: dict[str, type] = {"name": str, "version": int}
 
 def main(arguments: Sequence[str] | None = None, prog: str = "python -m bundle") -> int:
     """Run one command; returns the exit code."""
-    # Imported here: only this command needs the packages of the service.
+    # Imported here, so that the format of bundles can be used without the service.
     from mirage.service.importing.command import joined_range
 
     parser = argparse.ArgumentParser(prog)

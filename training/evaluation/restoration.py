@@ -14,6 +14,7 @@ from tqdm import tqdm
 from mirage.training.data.crops import over
 from mirage.training.data.degradation import degrade, enlarge, reduce
 from mirage.training.data.sources.pictures import Picture
+from mirage.training.evaluation.method_scores import text_table
 from mirage.training.evaluation.scores.image_quality import gmsd, ssim
 from mirage.training.evaluation.scores.natural_scenes import (
     natural_scene_distance,
@@ -115,12 +116,7 @@ def degraded_by(degradations: Sequence[str]) -> str:
 
 def table(card: RestorationCard) -> Iterator[str]:
     """Lines of text: one row per score, one column per method."""
-    yield f"{'score':<16}" + "".join(f"{name:>11}" for name in card.scores)
-    for column, (meaning, more) in COLUMNS.items():
-        cells = [card.scores[name].get(column) for name in card.scores]
-        if any(cell is not None for cell in cells):
-            row = "".join(f"{'' if cell is None else f'{cell:.4f}':>11}" for cell in cells)
-            yield f"{column:<16}{row}  {meaning}; {'more' if more else 'less'} is better"
+    yield from text_table(COLUMNS, card.scores)
     yield (
         f"worst of {card.pictures}: {card.worst}, {card.worst_gain:+.3f} dB against bicubic "
         f"({card.worst_psnr:.2f} dB); {card.below_bicubic} are below bicubic"

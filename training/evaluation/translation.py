@@ -13,6 +13,7 @@ from mirage.training.data.sources.pictures import Picture
 from mirage.training.data.sources.pixels import contact_sheet
 from mirage.training.data.sources.styles import StyleSet
 from mirage.training.data.style_crops import rectangle
+from mirage.training.evaluation.method_scores import text_table
 from mirage.training.evaluation.scores.image_quality import gmsd
 from mirage.training.evaluation.scores.metrics import frechet_distance
 from mirage.training.evaluation.scores.retrieval import share_found
@@ -100,12 +101,7 @@ def score_translation(model: Convert, styles: StyleSet) -> tuple[TranslationCard
 
 def table(card: TranslationCard) -> Iterator[str]:
     """Lines of text: one row per score, one column per method."""
-    yield f"{'score':<16}" + "".join(f"{name:>11}" for name in card.scores)
-    for column, (meaning, more) in COLUMNS.items():
-        cells = [card.scores[name].get(column) for name in card.scores]
-        if any(cell is not None for cell in cells):
-            row = "".join(f"{'' if cell is None else f'{cell:.4f}':>11}" for cell in cells)
-            yield f"{column:<16}{row}  {meaning}; {'more' if more else 'less'} is better"
+    yield from text_table(COLUMNS, card.scores)
     yield (
         f"{card.pictures} held-out pictures, {card.twins} with twins, {card.candidates} candidates"
     )

@@ -195,7 +195,7 @@ def _scores(content: ReportContent) -> str:
     if scores := content.about.scores(content.snapshot):
         return scores
     if not content.card:
-        return "<p>Not scored: <code>python -m training evaluate RUN --data PATH</code></p>"
+        return "<p>Not scored: <code>mirage evaluate RUN --data PATH</code></p>"
     lines = [*notes(content.card), _spread(content.card)]
     remarks = "".join(f'<p class="soft">{line}</p>' for line in lines if line)
     return gauges(content.card.scores, content.card.collapsed) + remarks

@@ -28,11 +28,8 @@ def closing(run: Run, data: str | None) -> Iterator[str]:
     path = shlex.quote(str(run.path))
     name = shlex.quote(run.path.resolve().name)
     if data is not None:
-        yield (
-            f"next           python -m mirage.training evaluate {path} --data {shlex.quote(data)} "
-            "--fast"
-        )
-    yield f"               python -m mirage.training export {path} --to models/{name}"
+        yield f"next           mirage evaluate {path} --data {shlex.quote(data)} --fast"
+    yield f"               mirage export {path} --to models/{name}"
 
 
 def _judgement(run: Run, config: TrainConfig) -> Iterator[str]:

@@ -1,6 +1,5 @@
 """POST /interpolate, whole and streamed."""
 
-import asyncio
 import io
 import zipfile
 from collections.abc import Iterator
@@ -8,11 +7,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from fastapi import FastAPI
 from numpy.typing import NDArray
 from PIL import Image
 from starlette.testclient import TestClient
-from starlette.types import Message
 
 from mirage.service.api.content.negotiation import FRAMES_TYPES
 from mirage.service.app import create_app
@@ -20,6 +17,7 @@ from mirage.service.batching.batcher import Batcher
 from mirage.service.errors import InternalError
 from mirage.service.media.encoding import ZIP, Compression, encode_png
 from tests.service.conftest import ClientOf
+from tests.service.helpers.leaving import ask
 from tests.service.helpers.requests import post, problem
 
 SEEDS = [{"seed": 7, "label": 1}, {"seed": 8, "label": 2}]
@@ -167,42 +165,8 @@ def test_what_fails_after_the_first_frames_does_not_look_like_an_end(
             raise InternalError("the images could not be made")
 
     monkeypatch.setattr(Batcher, "stream", cut_off)
-    messages = ask(narrow, b'{"points": [{"seed": 7}, {"seed": 8}], "steps": 20}')
+    body = b'{"points": [{"seed": 7}, {"seed": 8}], "steps": 20}'
+    messages = ask(narrow, body, path="/interpolate", kind=b"application/json")
     assert messages[0]["status"] == 200
     assert all(message.get("more_body", True) for message in messages)
     assert not zipfile.is_zipfile(io.BytesIO(b"".join(m.get("body", b"") for m in messages)))
-
-
-def ask(client: TestClient, body: bytes) -> list[Message]:
-    """What the application sends, on the loop that its models are on."""
-    app = client.app
-    assert isinstance(app, FastAPI)
-    sent: list[Message] = []
-    scope = {
-        "type": "http",
-        "asgi": {"version": "3.0"},
-        "method": "POST",
-        "path": "/interpolate",
-        "raw_path": b"/interpolate",
-        "query_string": b"",
-        "headers": [(b"content-type", b"application/json")],
-        "client": ("127.0.0.1", 1),
-    }
-
-    async def call() -> None:
-        bodies = iter([{"type": "http.request", "body": body}])
-        forever = asyncio.Event()
-
-        async def receive() -> Message:
-            if (message := next(bodies, None)) is None:
-                await forever.wait()
-            return message or {"type": "http.disconnect"}
-
-        async def send(message: Message) -> None:
-            sent.append(message)
-
-        await app(scope, receive, send)
-
-    assert client.portal is not None
-    client.portal.call(call)
-    return sent

@@ -12,6 +12,7 @@ def ask(
     body: bytes,
     *,
     path: str = "/upscale",
+    kind: bytes = b"image/png",
     query: bytes = b"",
     leaves_after: int | None = None,
 ) -> list[Message]:
@@ -29,7 +30,7 @@ def ask(
         "path": path,
         "raw_path": path.encode(),
         "query_string": query,
-        "headers": [(b"content-type", b"image/png")],
+        "headers": [(b"content-type", kind)],
         "client": ("127.0.0.1", 1),
     }
 

@@ -80,7 +80,7 @@ def test_shows_the_time_spent_in_steps(run: Run) -> None:
 def test_explains_how_to_score_a_run(run: Run) -> None:
     page = read(write_report(run))
     assert "Not scored yet." in page.text
-    assert "python -m training evaluate" in page.text
+    assert "mirage evaluate" in page.text
     assert page.outside == []
 
 

@@ -32,7 +32,7 @@ async function poll() {
     revision = state.revision;
   } catch (error) {
     if (!(error instanceof TypeError)) throw error; // fetch raises it if there is no answer
-    setText(byId("heard"), "No connection: python -m training watch has ended. This page waits for it.");
+    setText(byId("heard"), "No connection: the command watch has ended. This page waits for it.");
     byId("heard").hidden = false;
   }
 }

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 
 from mirage.bundle.format.card import front_matter
 from mirage.bundle.format.manifest import Description, PictureModel, Score
+from mirage.training.evaluation.method_scores import markdown_table
 from mirage.training.evaluation.restoration import COLUMNS, OURS, RestorationCard, degraded_by
 from mirage.training.publish.model_card import (
     ModelCard,
@@ -99,21 +100,10 @@ def _scores(description: Description, scores: Mapping[str, RestorationCard]) -> 
         kind = f"{'held-out' if own else 'other'} pictures{degraded_by(card.degrade)}"
         yield f"### {name}: {card.pictures} {kind}"
         yield ""
-        yield from _table(card)
+        yield from markdown_table(COLUMNS, card.scores, {OURS: "this model"})
         yield ""
         yield (
             f"Least gain over bicubic: `{card.worst}`, {card.worst_gain:+.2f} dB "
             f"({card.worst_psnr:.2f} dB). Below bicubic: {card.below_bicubic} of {card.pictures}."
         )
         yield ""
-
-
-def _table(card: RestorationCard) -> Iterator[str]:
-    methods = [(name, "this model" if name == OURS else name) for name in card.scores]
-    yield f"| score | {' | '.join(title for _, title in methods)} | what it is |"
-    yield "|---" * (len(methods) + 2) + "|"
-    for score, (meaning, more) in COLUMNS.items():
-        values = [card.scores[name].get(score) for name, _ in methods]
-        if any(value is not None for value in values):
-            cells = " | ".join("" if value is None else f"{value:.4g}" for value in values)
-            yield f"| {score} | {cells} | {meaning}; {'more' if more else 'less'} is better |"

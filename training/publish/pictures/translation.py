@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from mirage.bundle.format.card import front_matter
 from mirage.bundle.format.manifest import Description, Score
+from mirage.training.evaluation.method_scores import markdown_table
 from mirage.training.evaluation.translation import COLUMNS, OURS, REAL, SOURCE, TranslationCard
 from mirage.training.publish.model_card import (
     ModelCard,
@@ -98,11 +99,5 @@ def _scores(card: TranslationCard | None) -> Iterator[str]:
     yield f"Nearest pictures are searched among {card.candidates}, no two of one group."
     yield ""
     titles = {OURS: "this model", SOURCE: "untouched source", REAL: "real targets"}
-    yield f"| score | {' | '.join(titles[name] for name in card.scores)} | what it is |"
-    yield "|---" * (len(card.scores) + 2) + "|"
-    for score, (meaning, more) in COLUMNS.items():
-        values = [scores.get(score) for scores in card.scores.values()]
-        if any(value is not None for value in values):
-            cells = " | ".join("" if value is None else f"{value:.4g}" for value in values)
-            yield f"| {score} | {cells} | {meaning}; {'more' if more else 'less'} is better |"
+    yield from markdown_table(COLUMNS, card.scores, titles)
     yield ""
