@@ -16,13 +16,13 @@ from mirage.client import Client
 
 URL = sys.argv[2] if len(sys.argv) > 2 else "http://localhost:8000"
 SEED = 11
-PATHS = [  # for each skin tone, the images of the seed that two persons pass
-    [(1, 8, 13, 3), (17, 1, 2, 3)],
-    [(15, 1, 8, 17), (2, 8, 3, 19)],
-    [(8, 3, 1, 13), (13, 15, 8, 3)],
-    [(13, 2, 15, 1), (2, 8, 1, 15)],
-    [(3, 1, 8, 13), (15, 8, 9, 1)],
-    [(1, 3, 2, 19), (8, 2, 15, 3)],
+PATHS = [  # for each skin tone, the images of the seed that two persons pass, chosen by hand
+    [(0, 12, 24, 30), (24, 42, 30, 6)],
+    [(1, 13, 19, 37), (7, 31, 43, 1)],
+    [(8, 26, 32, 44), (38, 32, 8, 26)],
+    [(3, 9, 15, 27), (33, 39, 45, 9)],
+    [(4, 10, 22, 28), (46, 40, 10, 4)],
+    [(5, 17, 23, 29), (35, 41, 47, 17)],
 ]
 SIDE, GAP = 96, 8  # pixels of a person on the screen, and between two
 FRAME_MS = 60
@@ -33,7 +33,7 @@ def person(client: Client, tone: int, path: tuple[int, ...]) -> list[Image.Image
     """The frames of one person, on white."""
     points = [{"seed": SEED, "index": index, "label": tone} for index in path]
     frames = client.interpolate(
-        points, steps=CHANGE, loop=True, truncation=0.6, model="avatars", upscale="icon-x4"
+        points, steps=CHANGE, loop=True, truncation=0.75, model="avatars", upscale="icon-x4"
     )
     pictures = []
     for frame in frames:
