@@ -4,11 +4,13 @@ import argparse
 import math
 import os
 import sys
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
+from PIL import Image
 
 from mirage.bundle.errors import BundleError
 from mirage.training.cli import (
@@ -42,6 +44,8 @@ from mirage.training.tasks.registry import TASKS
 
 def main(arguments: Sequence[str] | None = None, prog: str = "python -m training") -> int:
     """Run one command and return its exit code; `training.errors` lists them."""
+    # Pictures that are too large are left out and named, so Pillow's warning adds nothing.
+    warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
     parser = argparse.ArgumentParser(prog, description=__doc__)
     add_commands(parser.add_subparsers(required=True, metavar="COMMAND").add_parser)
     options = parser.parse_args(arguments)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from mirage.training.data.dataset import Dataset
+from mirage.training.data.findings import findings
 from mirage.training.data.groups import RULES
 from mirage.training.data.load import load_dataset, load_splits
 from mirage.training.data.options import AUTO, NONE, DataOptions, build_options
@@ -123,6 +124,8 @@ def print_notes(data: Dataset | PictureSet | StyleSet) -> None:
     """Print what was found in the data and decided, for people."""
     for note in data.notes:
         sys.stderr.write(f"note: {note}\n")
+    for finding in findings(data) if isinstance(data, Dataset) else ():
+        sys.stderr.write(f"warning: {finding}\n")
 
 
 def read_splits(

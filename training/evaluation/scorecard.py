@@ -8,6 +8,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from mirage.bundle.format.manifest import Score
+from mirage.training.data.findings import LEAST_DATA
 from mirage.training.errors import DataError
 from mirage.training.runs.run_dir import write_text
 
@@ -94,7 +95,6 @@ def notes(card: Scorecard) -> Iterator[str]:
 
 
 FULL_DATA = 60_000
-LEAST_DATA = 96
 FAST_DATA = 12_000
 MAX_EPOCHS = 30
 LEAST_FIT = 10_000
