@@ -23,7 +23,7 @@ from mirage.training.cli import (
     stack_mnist,
     watch,
 )
-from mirage.training.cli.flags import add_threads, print_notes
+from mirage.training.cli.flags import add_threads, describing, print_notes
 from mirage.training.cli.recipe import add_recipe, config_of, facts_of, preset_of, read_recipe
 from mirage.training.config import TrainConfig
 from mirage.training.data.load import load_dataset
@@ -47,7 +47,7 @@ def main(arguments: Sequence[str] | None = None, prog: str = "python -m training
     # Pictures that are too large are left out and named, so Pillow's warning adds nothing.
     warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
     parser = argparse.ArgumentParser(prog, description=__doc__)
-    add_commands(parser.add_subparsers(required=True, metavar="COMMAND").add_parser)
+    add_commands(describing(parser.add_subparsers(required=True, metavar="COMMAND").add_parser))
     options = parser.parse_args(arguments)
     try:
         for line in options.command(options) or ():

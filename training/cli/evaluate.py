@@ -54,7 +54,12 @@ def add_commands(add: Add) -> None:
 
 def _add_evaluate(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(command=_evaluate)
-    parser.add_argument("source", type=Path, metavar="RUN|BUNDLE")
+    parser.add_argument(
+        "source",
+        type=Path,
+        metavar="RUN|BUNDLE",
+        help="folder of a run, whose last snapshot is scored, or of a bundle",
+    )
     _add_sizes(parser)
     add_picture_flags(parser)
     add_style_flags(parser)

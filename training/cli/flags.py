@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,16 @@ READING = """Folders that hold only one folder are skipped. Folders named like t
 are splits: training reads the first, evaluation the second. Other top folders are classes; a single
 class is ignored. Without --channels, images become RGBA if a tenth of them are transparent. Files
 that are not read and other findings are printed; docs/data.md has all rules."""
+
+
+def describing(add: Callable[..., argparse.ArgumentParser]) -> Callable[..., Any]:
+    """`add_parser` of subparsers, so that a command's own help begins with its line in the list."""
+
+    def described(name: str, **options: Any) -> argparse.ArgumentParser:
+        text = options["help"]
+        return add(name, **{"description": f"{text[:1].upper()}{text[1:]}.", **options})
+
+    return described
 
 
 def add_data_flags(
