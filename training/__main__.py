@@ -33,7 +33,7 @@ from mirage.training.evaluation import classifier
 from mirage.training.evaluation.scores.cas import EPOCHS
 from mirage.training.optim.distributed import rank
 from mirage.training.recipe import AUTO
-from mirage.training.runs.closing import closing
+from mirage.training.runs.closing import closing, opening
 from mirage.training.runs.device import resolve_device
 from mirage.training.runs.dry_run import dry_run
 from mirage.training.runs.loop import train
@@ -129,6 +129,8 @@ def _train(options: argparse.Namespace) -> Iterator[str]:
         yield from dry_run(config, data, options.run, device, facts)
         return
     print_notes(data)
+    if rank() == 0:
+        sys.stderr.writelines(f"{line}\n" for line in opening(Run(options.run)))
     run = train(
         config,
         data,
