@@ -91,9 +91,9 @@ def _holes(facts: Facts) -> tuple[dict[str, Any], str]:
 
 def _family(facts: Facts) -> tuple[dict[str, Any], str]:
     if facts.device == "cpu":
-        why = "dense strided convolutions, since grouped ones are what a CPU is worst at"
+        why = "dense strided convolutions, because grouped ones are slow on a CPU"
         return {"family": "strided", "hidden": 256, "mapping": 2}, f"family strided: {why}"
-    why = "grouped residual blocks, which learn most from each image on a GPU"
+    why = "grouped residual blocks, which need the fewest images and are fast on a GPU"
     return {"family": "residual"}, f"family residual: {why}"
 
 
@@ -151,7 +151,7 @@ def _length(facts: Facts) -> tuple[dict[str, Any], str]:
         "ema_half_life_kimg": {"start": 0.0, "end": kimg / 50, "to_kimg": burn_in},
     }
     epochs = 1000 * kimg / max(1, facts.images)
-    why = f"{epochs:.3g} times every image, of which a tenth is burn-in"
+    why = f"each image is shown {epochs:.3g} times; the first tenth is burn-in"
     return settings, f"{kimg:g} kimg: {why}"
 
 
@@ -159,7 +159,8 @@ def _gamma(facts: Facts) -> tuple[dict[str, Any], str]:
     start = max(1.0, round(2 * facts.height * facts.width / 64**2, 2))
     gamma = {"start": start, "end": start / 5, "to_kimg": _kimg(facts) / 10}
     return {"gamma": gamma}, (
-        f"gamma {start:g} to {start / 5:g}: it grows with the pixels, {facts.width}x{facts.height}"
+        f"gamma {start:g} to {start / 5:g}: the penalty grows with the number of pixels, "
+        f"{facts.width}x{facts.height}"
     )
 
 
@@ -169,7 +170,7 @@ def _batch(facts: Facts) -> tuple[dict[str, Any], str]:
     if size < wanted:
         return {"batch_size": size}, f"batch size {size}: a quarter of the images"
     why = (
-        "small ones learn most from each image, and a CPU gains nothing by large ones"
+        "small batches need the fewest images, and large ones are no faster on a CPU"
         if facts.device == "cpu"
         else "as many as keep a GPU busy"
     )
@@ -185,5 +186,5 @@ def _augment(facts: Facts) -> tuple[dict[str, Any], str]:
         "augment_target": 0.6,
         "augment_speed_kimg": min(200, _kimg(facts) / 10),
     }
-    why = f"{facts.images} images would soon be known by heart; not flip, which may change them"
-    return settings, f"augmentation {', '.join(names)}, as the discriminator overfits: {why}"
+    why = f"{facts.images} images are few; not flip, because a mirrored picture may be wrong"
+    return settings, f"augmentation {', '.join(names)}, more if the discriminator overfits: {why}"

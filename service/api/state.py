@@ -13,7 +13,7 @@ from mirage.service.api.admission.pending_requests import PendingRequests
 from mirage.service.api.admission.rate_limit import Rates
 from mirage.service.api.security.auth import Keys
 from mirage.service.api.verified_files import VerifiedFiles
-from mirage.service.errors import EngineStuck
+from mirage.service.errors import Draining, EngineStuck, NoReleasedModel, NotReady, ServiceError
 from mirage.service.host import available_cpus
 from mirage.service.settings import Settings
 from mirage.service.sharing.counters import SharedCounters
@@ -23,6 +23,11 @@ from mirage.service.sharing.release_barrier import ReleaseBarrier
 from mirage.service.telemetry.metrics import Metrics
 from mirage.service.telemetry.worker_collector import WorkerCollector
 from mirage.service.versions.registry import ModelRegistry
+
+HOW_TO_RELEASE = (
+    "publish a trained run with `mirage export RUN --to models/NAME`, and release it with "
+    "`mirage bundle release NAME VERSION`"
+)
 
 
 @dataclass
@@ -64,12 +69,29 @@ class Service:
         self.encoders = ThreadPoolExecutor(threads, thread_name_prefix="encode")
         self._scrapes = ThreadPoolExecutor(1, thread_name_prefix="scrape")  # one after the other
         self.metrics.sampler.follow(self.metrics.waiting, lambda: len(self.pending))
-        self.metrics.sampler.follow(self.metrics.ready, lambda: float(self.ready))
+        self.metrics.sampler.follow(self.metrics.ready, lambda: float(self.is_ready))
 
     @property
-    def ready(self) -> bool:
-        """Whether the service accepts new requests."""
-        return self.models.ready and not self.draining
+    def is_ready(self) -> bool:
+        """Whether `check_ready` raises nothing."""
+        try:
+            self.check_ready()
+        except ServiceError:
+            return False
+        return True
+
+    def check_ready(self) -> None:
+        """Raise the errors of `check_started`, and NoReleasedModel if no model is released."""
+        self.check_started()
+        if not self.models.has_release():
+            raise NoReleasedModel(f"no model is released; {HOW_TO_RELEASE}")
+
+    def check_started(self) -> None:
+        """Raise NotReady until the models are loaded, and Draining after the stop signal."""
+        if self.draining:
+            raise Draining("the service is stopping", retry_after_s=1)
+        if not self.models.ready:
+            raise NotReady("the models are being loaded", retry_after_s=1)
 
     def limit_rates(self, buckets: Buckets) -> None:
         """Count images per minute in these buckets, and in Redis if the settings name it."""

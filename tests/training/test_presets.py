@@ -82,7 +82,7 @@ def test_gives_reasons() -> None:
     settings, reasons = choose(replace(DIGITS, images=3_000))
     assert settings["family"] == "strided"
     told = "\n".join(reasons)
-    for said in ("a CPU is worst at", "3000 images", "28x28", "batch size 32", "kimg"):
+    for said in ("slow on a CPU", "3000 images", "28x28", "batch size 32", "kimg"):
         assert said in told
 
 

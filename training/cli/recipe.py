@@ -52,7 +52,15 @@ def add_recipe(parser: argparse.ArgumentParser) -> None:
         type=float,
         help="thousands of images to train for; the schedules of the preset are stretched to it",
     )
-    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", dest="changes")
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        dest="changes",
+        help="change one setting of the preset, such as batch_size=64; may be given several times; "
+        "--dry-run lists them",
+    )
     parser.add_argument(
         "--device", default="auto", help=f"one of {', '.join(DEVICES)}; auto: CUDA if there is one"
     )

@@ -51,10 +51,10 @@ def test_without_a_length_auto_chooses_one() -> None:
 def test_tells_the_phases_and_what_to_expect() -> None:
     text = "\n".join(plan(2.0, auto(120, warm_start_kimg=8)))
     assert "120 kimg in 2 h" in text
-    assert "until          8 kimg, 8.0 min: reconstruct training images" in text
-    assert "until          12 kimg, 4.0 min: burn-in" in text
-    assert "until          40 kimg, 28.0 min: full learning rate" in text
-    assert "until          120 kimg, 80.0 min: falling learning rate" in text
+    assert "phase          8 min, up to 8 kimg: reconstruct training images" in text
+    assert "phase          4 min, up to 12 kimg: burn-in" in text
+    assert "phase          28 min, up to 40 kimg: full learning rate" in text
+    assert "phase          80 min, up to 120 kimg: falling learning rate" in text
     assert "expect         32x32 images were mostly convincing after 100 kimg" in text
 
 
