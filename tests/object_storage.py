@@ -18,6 +18,7 @@ from werkzeug.serving import WSGIRequestHandler, make_server
 
 BUCKET = "mirage"
 DENIED = "403 Forbidden"  # which clients do not try again
+NUMBERS = count()  # of prefixes: moto keeps its objects as long as the process
 Answer = Callable[..., Any]
 
 
@@ -37,11 +38,10 @@ class Bucket:
     refused: float = 0
     lost: bool = False
     lock: threading.Lock = field(default_factory=threading.Lock)
-    numbers: Iterator[int] = field(default_factory=count)
 
     def url(self) -> str:
         """A prefix that no other test uses."""
-        return f"s3://{BUCKET}/models-{next(self.numbers)}"
+        return f"s3://{BUCKET}/models-{next(NUMBERS)}"
 
     @contextmanager
     def only(
