@@ -21,6 +21,7 @@ from mirage.service.drawing.choice import choose_bundle
 from mirage.service.engines.engine import Engine
 from mirage.service.engines.runtime import software
 from mirage.service.errors import StartError
+from mirage.service.host import available_cpus
 from mirage.service.media.encoding import Compression, encode_png
 from mirage.service.settings import Settings
 from mirage.service.tasks.generate import truncate
@@ -118,26 +119,38 @@ class LocalGenerator:
 
 
 def open_generator(
-    models: Path | None = None, name: str | None = None, version: int | None = None
+    models: Path | None = None,
+    name: str | None = None,
+    version: int | None = None,
+    worker: int | None = None,
 ) -> LocalGenerator:
     """Load a model from a folder of bundles, with all checks of the service.
 
     `models` is by default the service's setting, `name` the only model for this task that is
     released, `version` the released one. A name can also be the folder `DIR/NAME` or
     `DIR/NAME/VERSION`, instead of the others. Settings of engines and of PNG are read from the
-    environment, as for the service. Raises StartError.
+    environment, as for the service. `worker` is the number of this process if several draw at the
+    same time: it then has one engine with one thread. Raises StartError.
     """
+    fixed: dict[str, Any] = {} if models is None else {"models": models}
     if name is not None and (found := parse_path(name)):
-        models, name, inside = found
+        fixed["models"], name, inside = found
         version = inside or version
+    if worker is not None:
+        fixed |= {"lanes": 1, "threads": 1}
     try:
-        settings = Settings() if models is None else Settings(models=models)
+        settings = Settings(**fixed)
         path = choose_bundle(settings.models, name, version, "generate")
         manifest, paths = read_manifest(path), [path]
         if manifest.members:
             verify_ensemble(path, manifest)
             paths = [path.with_name(str(member.version)) for member in manifest.members]
-        members = [prepare(each, settings) for each in paths]
+        members = [prepare(each, settings, worker=worker or 0) for each in paths]
         return LocalGenerator(manifest, members, settings.compression)
     except (BundleError, LoadError, ValidationError) as error:
         raise StartError(str(error)) from error
+
+
+def useful_processes(provider: str) -> int:
+    """The number of processes that keep the machine busy: one for each CPU, or for each GPU."""
+    return Settings().gpus if provider == "cuda" else available_cpus()
