@@ -9,7 +9,7 @@ from ..resolve import DatasetOptions, resolve
 from ..source import Source
 from .parquet_shards import import_pyarrow
 from .place import Place, claim, open_place
-from .plan import PLAN, RECORD, SHARD_SIZE, Plan, parse_plan
+from .plan import FORMATS, PLAN, RECORD, SHARD_SIZE, Plan, parse_plan
 from .shards import Shards, make_shards
 
 
@@ -39,7 +39,10 @@ def begin_dataset(
     what differs.
     """
     place, plan_path, path = open_place(output), f"{output}/{PLAN}", f"{output}/{RECORD}"
+    occupied = any(place.exists(Plan(each, 1, 1).name(0)) for each in FORMATS)
     raw_plan, raw = place.read(PLAN), place.read(RECORD)
+    if occupied and raw_plan is None:  # a plan is older than all shards
+        raise DatasetError(f"{output} has shards that this command did not write")
     default = parse_plan(raw_plan, plan_path) if raw_plan else Plan("tar", count, SHARD_SIZE)
     plan = Plan(format or default.format, count, wanted.shard_size or default.shard_size)
     wanted = replace(wanted, shard_size=plan.shard_size)
