@@ -7,10 +7,13 @@ from ..errors import DatasetError
 from ..record import Record, agree, parse_record
 from ..resolve import DatasetOptions, resolve
 from ..source import Source
+from .bucket import open_bucket
 from .parquet_shards import import_pyarrow
-from .place import Place, claim, open_place
+from .place import FolderPlace, Place, claim
 from .plan import FORMATS, PLAN, RECORD, SHARD_SIZE, Plan, parse_plan
 from .shards import Shards, make_shards
+
+PATIENCE_S = 300.0  # while a store cannot be reached; the first requests of a command do not wait
 
 
 @dataclass(frozen=True)
@@ -23,11 +26,18 @@ class Dataset:
 
     def open_place(self) -> Place:
         """Open the place of its files."""
-        return open_place(self.output)
+        return open_place(self.output, PATIENCE_S)
 
     def open_shards(self) -> Shards:
         """The format of its files."""
         return make_shards(self.plan.format, self.record)
+
+
+def open_place(output: Path | str, patience_s: float = 0) -> Place:
+    """The folder or URL of a dataset; raises DatasetError."""
+    if isinstance(output, Path):
+        return FolderPlace(output)
+    return open_bucket(output, patience_s)
 
 
 def begin_dataset(

@@ -5,7 +5,6 @@ import os
 import secrets
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
-from io import BufferedReader
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
@@ -24,7 +23,7 @@ class Place(Protocol):
     def read(self, name: str) -> bytes | None:
         """The bytes of a small file; None if it is missing."""
 
-    def open(self, name: str) -> AbstractContextManager[BufferedReader]:
+    def open(self, name: str) -> AbstractContextManager[BinaryIO]:
         """Open an existing file for reading; raises FileNotFoundError."""
 
     def new(self, name: str) -> AbstractContextManager[BinaryIO]:
@@ -67,7 +66,7 @@ class FolderPlace:
         except FileNotFoundError:
             return None
 
-    def open(self, name: str) -> BufferedReader:
+    def open(self, name: str) -> BinaryIO:
         """See `Place`."""
         return (self._root / name).open("rb")
 
@@ -106,10 +105,3 @@ class FolderPlace:
                 f"{self._root} is on a file system without hard links, which files that are never"
                 " replaced need; use another folder or object storage"
             ) from error
-
-
-def open_place(output: str | Path) -> Place:
-    """The folder or URL of a dataset; raises DatasetError."""
-    if isinstance(output, Path):
-        return FolderPlace(output)
-    raise NotImplementedError

@@ -5,7 +5,7 @@ import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, BinaryIO
 
 from ..errors import DatasetError
 from .dataset import Dataset
@@ -14,6 +14,7 @@ from .plan import INDEX
 from .pool import Report, Work
 
 SHOWN = 5  # faults in an error message
+CHUNK = 2**18  # bytes that are hashed at once
 
 
 @dataclass(frozen=True)
@@ -55,9 +56,7 @@ class VerifyJob:
             try:
                 with place.open(name) as file:
                     shards.check(file, span)
-                    size = file.seek(0, 2)
-                    file.seek(0)
-                    digest = hashlib.file_digest(file, "sha256").hexdigest()
+                    size, digest = measure(file)
             except FileNotFoundError:
                 return Fault(name, "is missing")
             except DatasetError as error:
@@ -66,6 +65,15 @@ class VerifyJob:
             return Entry(name, span.start, len(span), size, digest)
 
         yield verify
+
+
+def measure(file: BinaryIO) -> tuple[int, str]:
+    """The bytes of a file and its SHA-256."""
+    file.seek(0)
+    digest = hashlib.sha256()
+    while chunk := file.read(CHUNK):
+        digest.update(chunk)
+    return file.tell(), digest.hexdigest()
 
 
 def write_index(dataset: Dataset, results: Sequence[Entry | Fault]) -> int:

@@ -88,4 +88,7 @@ def test_killed_before_each_file_it_continues(
 
 def children(process: Popen[str]) -> list[int]:
     """The processes that another one has started."""
-    return [int(pid) for pid in Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()]
+    return [
+        int(pid)
+        for pid in Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    ]

@@ -77,9 +77,7 @@ def test_a_draft_that_vanished_is_an_error(root: Path) -> None:
         next(root.iterdir()).unlink()
 
 
-def test_says_that_a_file_system_has_no_links(
-    root: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_says_that_a_file_system_has_no_links(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(_source: Path, _target: Path) -> None:
         raise OSError(errno.EPERM, "Operation not permitted")
 
