@@ -58,7 +58,7 @@ def work_through(job: Job, shards: Iterable[int], processes: int, report: Report
     """Yield the result of each shard, in the order in which they are done.
 
     Each process works on one shard at a time. It ends soon after this process, even if this one is
-    killed. Raises the MirageError or OSError of a process, and MirageError if one is killed.
+    killed. Raises the MirageError or OSError of a process, and ChildProcessError if one is killed.
     """
     context = multiprocessing.get_context("spawn")  # threads of onnxruntime do not survive a fork
     workers: dict[Pipe, BaseProcess] = {}
@@ -108,7 +108,7 @@ def _receive(pipe: Pipe, process: BaseProcess) -> Any:
         return pipe.recv()
     except EOFError:
         process.join()
-        raise MirageError(
+        raise ChildProcessError(
             f"a process ended with exit code {process.exitcode}; run the same command to continue"
         ) from None
 

@@ -103,8 +103,8 @@ def _raise_faults(dataset: Dataset, faults: Sequence[Fault]) -> None:
     shown = "; ".join(f"{fault.name} {fault.text}" for fault in faults[:SHOWN])
     more = f"; and {len(faults) - SHOWN} more" if len(faults) > SHOWN else ""
     raise DatasetError(
-        f"{len(faults)} of {dataset.plan.total} shards of {dataset.output} are not as they should"
-        f" be: {shown}{more}. Remove damaged files, and draw again"
+        f"{len(faults)} of {dataset.plan.total} shards of {dataset.output} are missing or damaged:"
+        f" {shown}{more}. Remove damaged shards and draw again"
     )
 
 
