@@ -35,6 +35,7 @@ class LocalGenerator:
     """A model that generates images, or an ensemble, on `parallel` engines.
 
     `sha256` is the hash of its graph, and `runtime` the software that image bytes depend on.
+    `page` is the size of its batches.
     """
 
     def __init__(
@@ -49,14 +50,14 @@ class LocalGenerator:
         self.sha256 = graph_hash([prepared.manifest for prepared in members])
         config = members[0].engines[0].config
         self.runtime = {"provider": config.provider, "precision": config.precision, **software()}
-        self._page = min(prepared.max_batch_size for prepared in members)
+        self.page = min(prepared.max_batch_size for prepared in members)
         self._compression = compression
         self._engines: dict[int, SimpleQueue[Engine]] = {}  # idle ones, by version
         for prepared in members:
             idle = self._engines[prepared.manifest.version] = SimpleQueue()
             for engine in prepared.engines:
                 idle.put(engine)
-        self._all = [engine for prepared in members for engine in prepared.engines]
+        self.engines = [engine for prepared in members for engine in prepared.engines]
 
     def draw(
         self, seed: int, span: range, labels: Labels | None = None, truncation: float | None = None
@@ -68,8 +69,8 @@ class LocalGenerator:
         pages: deque[Future[list[bytes]]] = deque()
         pool = ThreadPoolExecutor(self.parallel, "mirage-draw")
         try:
-            for begin in range(0, len(span), self._page):
-                part = slice(begin, begin + self._page)
+            for begin in range(0, len(span), self.page):
+                part = slice(begin, begin + self.page)
                 given = None if labels is None else labels[part]
                 pages.append(pool.submit(self._draw_page, seed, span[part], given, truncation))
                 if len(pages) > self.parallel:  # one waits, so that no engine is idle
@@ -81,7 +82,7 @@ class LocalGenerator:
 
     def close(self) -> None:
         """Free the engines, after the last image."""
-        for engine in self._all:
+        for engine in self.engines:
             engine.close()
 
     def _draw_page(
