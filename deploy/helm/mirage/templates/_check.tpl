@@ -1,7 +1,7 @@
 {{- /* Refuses values that contradict each other; values.schema.json refuses unknown ones and wrong types. */}}
 {{- define "mirage.check" -}}
 {{- with .Values }}
-{{- if not (regexMatch "^(pvc|s3|gs|az|https?)://." .models.source) }}
+{{- if not (regexMatch "^(pvc|s3|gs|az|abfss?|https)://." .models.source) }}
 {{- fail (printf "models.source is %q: give pvc://CLAIM, or the URL of a bucket such as s3://BUCKET/models" .models.source) }}{{ end }}
 {{- if gt (int .autoscaling.minReplicas) (int .autoscaling.maxReplicas) }}
 {{- fail (printf "autoscaling.minReplicas is %v, more than maxReplicas, which is %v" .autoscaling.minReplicas .autoscaling.maxReplicas) }}{{ end }}
