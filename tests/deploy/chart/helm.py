@@ -48,6 +48,7 @@ ALTERNATIVES: dict[str, Values] = {
     "callers": {"networkPolicy": {"from": [{"namespaceSelector": {"matchLabels": {"a": "b"}}}]}},
     "keys and settings": {
         "keysSecret": "keys",
+        "limitsSecret": "redis",
         "settings": {"body_bytes": 33554432, "workers": 1, "deadline_s": 0.5, "drain_delay_s": 0.5},
         "environment": {"FORWARDED_ALLOW_IPS": "*"},
     },

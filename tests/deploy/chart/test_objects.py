@@ -121,6 +121,13 @@ def test_every_variable_is_a_setting_of_the_service() -> None:
     assert found["MIRAGE_KEYS_FILE"] == "/keys/keys"
 
 
+def test_limits_are_shared_through_a_redis_whose_address_is_secret() -> None:
+    values = {"limitsSecret": "redis", "settings": {"images_per_minute": 600}}
+    source = variables(service(values))["MIRAGE_LIMITS_URL"]
+    assert source == {"secretKeyRef": {"name": "redis", "key": "url"}}
+    assert "egress" in one("NetworkPolicy", values, "prod-mirage")["spec"]
+
+
 def test_the_service_has_a_worker_for_each_cpu_that_it_asks_for() -> None:
     cpus = {"resourceFieldRef": {"containerName": "service", "resource": "requests.cpu"}}
     found = variables(service({"settings": {"threads": 3}}))
@@ -217,7 +224,7 @@ def test_the_network_lets_in_requests_and_out_only_those_that_need_it() -> None:
     policy = one("NetworkPolicy", BUCKET, "prod-mirage")["spec"]
     assert policy["policyTypes"] == ["Ingress", "Egress"]
     assert policy["ingress"][0]["ports"] == [{"port": "http"}]
-    assert {port["port"] for port in policy["egress"][0]["ports"]} == {53, 443}
+    assert {port["port"] for port in policy["egress"][0]["ports"]} == {53, 443, 6379}
     assert "ingress" not in one("NetworkPolicy", {}, "prod-mirage-jobs")["spec"]
 
 

@@ -11,16 +11,16 @@
 {{- /* A value as text. Helm's numbers are floats, and would print as 1e+06. */}}
 {{- define "mirage.text" }}{{ if and (kindIs "float64" .) (eq (floor .) .) }}{{ int64 . }}{{ else }}{{ . }}{{ end }}{{ end }}
 
-{{- /* Variables; call with a list of a dict of them, the container, and the names of those that are its requested CPUs. */}}
+{{- /* Variables; call with a dict of them. A value that is a dict itself says where the value comes from. */}}
 {{- define "mirage.environment" }}
 {{- $variables := list }}
-{{- range $name := index . 2 }}
-{{- $source := dict "resourceFieldRef" (dict "containerName" (index $ 1) "resource" "requests.cpu") }}
-{{- if not (hasKey (index $ 0) $name) }}{{ $variables = append $variables (dict "name" $name "valueFrom" $source) }}{{ end }}
+{{- range $name, $value := . }}
+{{- $variables = append $variables (ternary (dict "name" $name "valueFrom" $value) (dict "name" $name "value" (include "mirage.text" $value)) (kindIs "map" $value)) }}
 {{- end }}
-{{- range $name, $value := index . 0 }}{{ $variables = append $variables (dict "name" $name "value" (include "mirage.text" $value)) }}{{ end }}
 {{- toJson $variables }}
 {{- end }}
+
+{{- define "mirage.cpus" }}{resourceFieldRef: {containerName: {{ . }}, resource: requests.cpu}}{{ end }}
 
 {{- define "mirage.pod" -}}
 {{ toYaml .Values.pod }}
@@ -34,12 +34,12 @@ imagePullPolicy: {{ .Values.imagePullPolicy }}
 securityContext: {readOnlyRootFilesystem: true, allowPrivilegeEscalation: false, capabilities: {drop: [ALL]}}
 {{- end }}
 
-{{- /* A container that reaches object storage; call with a list of the root, its name and its CPU variables. */}}
+{{- /* A container that reaches object storage; call with a list of the root and a dict of variables. */}}
 {{- define "mirage.store" -}}
 {{- include "mirage.container" (index . 0) }}
 {{- with (index . 0).Values.credentials }}
 envFrom: {{ if .secret }}[{secretRef: {name: {{ .secret }}}}]{{ else }}[]{{ end }}
-env: {{ include "mirage.environment" (list .environment (index $ 1) (index $ 2)) }}
+env: {{ include "mirage.environment" (merge (index $ 1) .environment) }}
 {{- end }}
 {{- end }}
 

@@ -16,14 +16,14 @@ template:
     initContainers:
       - name: pull
         image: {{ .image }}
-        {{- include "mirage.store" (list .root "pull" list) | nindent 8 }}
+        {{- include "mirage.store" (list .root dict) | nindent 8 }}
         command: [mirage, bundle, pull, {{ .pull }}, --to, /models]
         volumeMounts: [{name: tmp, mountPath: /tmp}, {name: models, mountPath: /models}]
     {{- end }}
     containers:
       - name: job
         image: {{ .image }}
-        {{- include "mirage.store" (list .root "job" (list "OMP_NUM_THREADS")) | nindent 8 }}
+        {{- include "mirage.store" (list .root (dict "OMP_NUM_THREADS" (include "mirage.cpus" "job" | fromYaml))) | nindent 8 }}
         command: {{ toJson .command }}
         resources: {{ include "mirage.resources" .values }}
         volumeMounts: {{- include "mirage.mounts" (list .volumes .readOnly) | nindent 10 }}
