@@ -15,7 +15,7 @@ from mirage.bundle.format.manifest import Manifest
 from mirage.bundle.remote.follow import Follower
 from mirage.bundle.remote.models import RemoteModels
 from mirage.bundle.remote.objects import open_objects
-from mirage.bundle.remote.pull import pull
+from mirage.bundle.remote.pull import check_digest, pull, pull_version
 from mirage.bundle.remote.push import push, push_next
 from mirage.bundle.store.release import Release
 from mirage.bundle.store.report import table_of
@@ -53,6 +53,12 @@ def add_commands(add: Callable[..., argparse.ArgumentParser]) -> None:
         type=_digest,
         metavar="sha256:…",
         help="of the manifest of the released version; others are refused. Needs one --model",
+    )
+    pulling.add_argument(
+        "--version",
+        type=int,
+        metavar="N",
+        help="copy this version, released or not, and leave the release here; needs one --model",
     )
     following = add("follow", "do the same again and again, beside a service")
     following.set_defaults(act=_follow)
@@ -119,9 +125,13 @@ def _push(options: argparse.Namespace) -> Iterator[str]:
 
 
 def _pull(options: argparse.Namespace) -> Iterator[str]:
-    if options.digest and len(options.model) != 1:
-        raise BundleError("name_invalid", "--digest is of one manifest; give one --model NAME, too")
+    for flag in ("digest", "version"):
+        if getattr(options, flag) is not None and len(options.model) != 1:
+            raise BundleError("name_invalid", f"--{flag} is of one model; give one --model, too")
     remote = open_models(options.url)
+    if options.version is not None:
+        yield _pull_version(remote, options.to, *options.model, options.version, options.digest)
+        return
     names = options.model or remote.read_index().names
     if not names:
         raise BundleError("not_released", f"nothing is released in {options.url}")
@@ -130,6 +140,15 @@ def _pull(options: argparse.Namespace) -> Iterator[str]:
         if pulled is None:
             raise BundleError("not_released", f"{name} has no released version in {options.url}")
         yield f"{name}: version {pulled.release.version} is released, manifest {pulled.digest}"
+
+
+def _pull_version(
+    remote: RemoteModels, root: Path, name: str, version: int, digest: str | None
+) -> str:
+    found = remote.read_manifest(name, version)
+    check_digest(found, digest)
+    pull_version(remote, root, found)
+    return f"{name}: version {version} is here, manifest {found.digest}"
 
 
 def _follow(options: argparse.Namespace) -> Iterator[str]:

@@ -64,16 +64,21 @@ def pull_release(
 ) -> Pulled:
     """Copy what a release names, then the release; raises like `pull`."""
     released = remote.read_manifest(name, new.version)
-    if digest is not None and released.digest != digest:
-        raise BundleError(
-            "file_hash",
-            f"the manifest of {name}@{new.version} has {released.digest}; {digest} is asked for",
-        )
+    check_digest(released, digest)
     pull_version(remote, root, released, verify)
     if new.canary is not None:
         pull_version(remote, root, remote.read_manifest(name, new.canary.version), verify)
     changed = adopt_release(root, name, new)
     return Pulled(name, new, released.digest, changed)
+
+
+def check_digest(found: RemoteManifest, digest: str | None) -> None:
+    """Raise BundleError `file_hash` if a manifest has another digest than the one given."""
+    if digest is not None and found.digest != digest:
+        version = f"{found.manifest.name}@{found.manifest.version}"
+        raise BundleError(
+            "file_hash", f"the manifest of {version} has {found.digest}; {digest} is asked for"
+        )
 
 
 def pull_version(

@@ -38,6 +38,22 @@ def test_a_version_goes_from_one_folder_to_another(
     assert "toy: nothing to remove" in capsys.readouterr().out
 
 
+def test_a_version_that_is_not_released_is_pulled_by_its_number(
+    here: Path, bucket: Bucket, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    url, digests = bucket.url(), {}
+    for version in ("1", "2"):
+        assert main(["--models", str(here), "push", "toy", version, url]) == 0
+        digests[version] = capsys.readouterr().out.split()[-1]
+    assert main(["release", "toy", "2", "--at", url]) == 0
+    pull = ["pull", url, "--to", str(tmp_path), "--model", "toy", "--version", "1"]
+    assert main([*pull, "--digest", digests["2"]]) == 3
+    assert main([*pull, "--digest", digests["1"]]) == 0
+    assert f"toy: version 1 is here, manifest {digests['1']}" in capsys.readouterr().out
+    assert (tmp_path / "toy/1/manifest.json").exists()
+    assert read_release(tmp_path, "toy") is None
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
@@ -48,6 +64,8 @@ def test_a_version_goes_from_one_folder_to_another(
         (["pull", "URL"], 3, "nothing is released"),
         (["pull", "URL", "--model", "toy"], 3, "toy has no released version"),
         (["pull", "URL", "--digest", "sha256:" + "0" * 64], 3, "--model"),
+        (["pull", "URL", "--version", "1"], 3, "--model"),
+        (["pull", "URL", "--version", "1", "--model", "toy"], 3, "has no toy@1"),
         (["push", "toy", "9", "URL"], 3, "not_found"),
         (["push", "../toy", "1", "URL"], 3, "name_invalid"),
     ],

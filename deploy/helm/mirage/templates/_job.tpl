@@ -17,7 +17,7 @@ template:
       - name: pull
         image: {{ .image }}
         {{- include "mirage.store" (list .root dict) | nindent 8 }}
-        command: [mirage, bundle, pull, {{ .pull }}, --to, /models]
+        command: [mirage, bundle, pull, {{ .pull }}, --to, /models, --model, {{ .values.model }}, --version, {{ .values.version | quote }}]
         volumeMounts: [{name: tmp, mountPath: /tmp}, {name: models, mountPath: /models}]
     {{- end }}
     containers:
