@@ -57,7 +57,7 @@ def test_a_wrong_line_is_told_by_its_number_and_not_by_its_text(line: str) -> No
 
 
 def test_a_name_that_stands_twice_is_refused() -> None:
-    with pytest.raises(KeysError, match="the name ci stands in it twice"):
+    with pytest.raises(KeysError, match="the name ci occurs in it twice"):
         parse_keys(f"ci {DIGEST}\nb {DIGEST}\nci {DIGEST}\n".encode())
 
 
