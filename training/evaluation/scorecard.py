@@ -94,8 +94,8 @@ def notes(card: Scorecard) -> Iterator[str]:
         )
         if (covered := card.sizes.get("covered", CLEAR_SHARES)) < CLEAR_SHARES:
             yield (
-                f"precision, recall, coverage and memorised are shares of {covered:,} images, which "
-                f"chance changes by up to {1 / covered**0.5:.2f}"
+                f"precision, recall, coverage and memorised are shares of {covered:,} images; "
+                f"they vary by up to {1 / covered**0.5:.2f} by chance"
             )
 
 

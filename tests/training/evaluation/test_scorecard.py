@@ -60,7 +60,7 @@ def test_the_table_has_all_numbers_and_conditions() -> None:
 
 def test_shares_of_few_images_are_said_to_vary_by_chance() -> None:
     few = card(sizes={"generated": 49, "reference": 250, "covered": 25})
-    assert "shares of 25 images, which chance changes by up to 0.20" in "\n".join(table(few))
+    assert "shares of 25 images; they vary by up to 0.20 by chance" in "\n".join(table(few))
     many = card(sizes={"generated": 2_000, "reference": 10_000, "covered": 1_000})
     assert "chance" not in "\n".join(table(many))
 
