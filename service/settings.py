@@ -8,7 +8,7 @@ from inspect import cleandoc
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import (
     BaseSettings,
     CliApp,
@@ -225,6 +225,11 @@ class Settings(BaseSettings):
         le=10**9,
         description="most images per minute of each key, or client address if there are no keys;"
         " default: unlimited",
+    )
+    limits_url: SecretStr | None = Field(
+        None,
+        description="Redis that counts images per minute for all replicas, such as"
+        " redis://host:6379/0; default: each replica counts for itself",
     )
     cors_origins: Annotated[tuple[Origin, ...], NoDecode] = Field(
         (), description="origins of other sites that may call, separated by commas, or *"

@@ -18,7 +18,7 @@ CLIENT_SETTINGS = ("page_size", "parallel", "patience_s", "timeout_s")
 PICTURES_TIMEOUT_S = 180.0  # longer than a server's deadline for pictures, by default 120 s
 FAULTS: dict[Callable[..., None], Callable[[argparse.Namespace], str | None]] = {
     dataset_command.generate: dataset_command.fault,
-    dataset_command.draw: dataset_command.fault,
+    dataset_command.draw: dataset_command.draw_fault,
     pictures_command.convert: pictures_command.fault,
 }
 

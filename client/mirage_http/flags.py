@@ -2,6 +2,7 @@
 
 import argparse
 from collections.abc import Callable
+from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +59,17 @@ def at_least_one(text: str) -> int:
     if (number := int(text)) < 1:
         raise argparse.ArgumentTypeError(f"it is {number}; at least 1 is allowed")
     return number
+
+
+def images(text: str) -> int:
+    """Parse a number of images, such as 1000 or 1e9."""
+    try:
+        number = Decimal(text)
+    except InvalidOperation:
+        raise argparse.ArgumentTypeError(f"it is {text!r:.100}, not a number") from None
+    if not (number.is_finite() and 1 <= number < SEED_END and number == int(number)):
+        raise argparse.ArgumentTypeError(f"it is {text:.100}; whole numbers from 1 are allowed")
+    return int(number)
 
 
 def seed(text: str) -> int:

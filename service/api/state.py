@@ -17,6 +17,8 @@ from mirage.service.errors import Draining, EngineStuck, NoReleasedModel, NotRea
 from mirage.service.host import available_cpus
 from mirage.service.settings import Settings
 from mirage.service.sharing.counters import SharedCounters
+from mirage.service.sharing.rate_buckets import Buckets, LocalBuckets
+from mirage.service.sharing.redis_buckets import RedisBuckets
 from mirage.service.sharing.release_barrier import ReleaseBarrier
 from mirage.service.telemetry.metrics import Metrics
 from mirage.service.telemetry.worker_collector import WorkerCollector
@@ -59,7 +61,7 @@ class Service:
         self.keys = (
             Keys(path, self.metrics.keys_failures, self.metrics.keys_unreadable) if path else None
         )
-        self.rates = Rates(self.settings.images_per_minute)
+        self.limit_rates(LocalBuckets())
         self.models = ModelRegistry(self.settings, self.metrics, self.counters, self.barrier)
         self.pending = PendingRequests(self.settings.queue_images, self.models.is_saturated)
         self.picture_memory = MemoryBudget(self.settings.picture_memory_bytes)
@@ -90,6 +92,13 @@ class Service:
             raise Draining("the service is stopping", retry_after_s=1)
         if not self.models.ready:
             raise NotReady("the models are being loaded", retry_after_s=1)
+
+    def limit_rates(self, buckets: Buckets) -> None:
+        """Count images per minute in these buckets, and in Redis if the settings name it."""
+        url, remote = self.settings.limits_url, None
+        if url is not None:
+            remote = RedisBuckets(url.get_secret_value(), buckets, self.metrics.limits_failures)
+        self.rates = Rates(self.settings.images_per_minute, buckets=buckets, remote=remote)
 
     def check_alive(self) -> None:
         """Raise EngineStuck if an engine run takes too long or a GPU has failed.
@@ -126,6 +135,7 @@ class Service:
         for task in self._following:
             task.cancel()
         await self.models.close()
+        await self.rates.close()
         self.encoders.shutdown(wait=False)
         self._scrapes.shutdown(wait=False)
         self.metrics.sampler.stop()

@@ -15,6 +15,7 @@ from mirage.training.cli.picture_flags import (
 )
 from mirage.training.config import TrainConfig, build_config
 from mirage.training.data.dataset import Dataset
+from mirage.training.data.flatness import flat_share
 from mirage.training.errors import UsageError
 from mirage.training.presets import PRESETS
 from mirage.training.recipe import AUTO
@@ -175,7 +176,8 @@ def facts_of(data: Dataset, device: str, kimg: float | None = None) -> Facts:
     """The facts that the preset `auto` depends on."""
     images, height, width, channels = data.images.shape
     kind = resolve_device(device).type
-    return Facts(images, height, width, channels, len(data.classes), kind, kimg)
+    flat = flat_share(data.images)
+    return Facts(images, height, width, channels, len(data.classes), kind, kimg, flat)
 
 
 def _change(text: str) -> tuple[str, str]:

@@ -222,7 +222,7 @@ async def _answer(request: Request, service: Service) -> Response:
         version = found.member(None, 0)
         job = build_job(parsed, version.manifest, service.settings)
         form = _form(request, parsed)
-        with service.rates.charged(record_of(request), job.charge):
+        async with service.rates.charged(record_of(request), job.charge):
             outcome = await while_connected(request, version.generate(job, deadline))
     packed, encode_s = await _packed(service, outcome.rows, version.manifest, form)
     observe(service.metrics, version.manifest, job.count, outcome, encode_s)
