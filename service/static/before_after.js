@@ -38,6 +38,11 @@ export class BeforeAfter {
     );
   }
 
+  /** The picture after. */
+  get image() {
+    return this.#after;
+  }
+
   /** Show the picture before; without `after`, alone. `size` is that of `after` in pixels. */
   async show(before, after, size, name) {
     this.#before.src = before;

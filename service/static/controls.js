@@ -1,7 +1,7 @@
 /** The fields above the images, which show and change the state. */
 
 import { change, isSeed, randomSeed, read } from "./address.js";
-import { choicesOf, generatorsOf, upscalersOf } from "./models.js";
+import { choicesOf, fieldOf, generatorsOf, isOfPictures, upscalersOf } from "./models.js";
 import { byId, element, fillTrack } from "./dom.js";
 
 const COUNTS = [1, 4, 16, 36, 64, 100, 144, 196, 256];
@@ -29,7 +29,7 @@ export function fillControls(state, models, version) {
   for (const field of byId("controls").querySelectorAll("[data-for]")) {
     field.hidden = !field.dataset.for.split(" ").includes(state.tab);
   }
-  byId("controls").hidden = state.tab === "model";
+  byId("controls").hidden = ["model", "translate"].includes(state.tab);
   byId("seed").value = state.seed;
   markSeed(true);
   byId("loop").checked = state.loop !== "";
@@ -60,7 +60,7 @@ export function fillChoices(id, models, chosen) {
 function choose(choice) {
   const { tab } = read();
   if (choice === "") return;
-  if (tab === "upscale") change({ upscaler: choice }, { push: true });
+  if (isOfPictures(tab)) change({ [fieldOf(tab)]: choice }, { push: true });
   else change({ model: choice, moves: "", ...(tab === "compare" ? {} : { against: "" }), ...(tab === "gallery" ? { tab: "generate" } : {}) }, { push: true });
 }
 

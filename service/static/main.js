@@ -6,14 +6,14 @@ import { RequestError } from "./api.js";
 import { showCompare } from "./compare.js";
 import { fillChoices, fillControls, prepareControls } from "./controls.js";
 import { byId } from "./dom.js";
+import { prepareConvert, showConvert } from "./convert.js";
 import { clearError, sentence, showError } from "./errors.js";
 import { showExplore } from "./explore.js";
 import { showGallery } from "./gallery.js";
 import { showGenerate } from "./generate.js";
 import { startLiveMetrics } from "./live_metrics.js";
 import { showModelCard } from "./model_card.js";
-import { describe, firstChoice, generatorsOf, hasDefault, listModels, newestPair, parseChoice, pictureModelsOf } from "./models.js";
-import { prepareUpscale, showUpscale } from "./upscale.js";
+import { describe, fieldOf, firstChoice, generatorsOf, hasDefault, listModels, modelsFor, newestPair, parseChoice, pictureTasksOf } from "./models.js";
 import { prepareViewer } from "./viewer.js";
 import { showWalk } from "./walk.js";
 
@@ -23,7 +23,8 @@ const VIEWS = {
   walk: showWalk,
   explore: showExplore,
   compare: showCompare,
-  upscale: showUpscale,
+  upscale: showConvert,
+  translate: showConvert,
   model: showModelCard,
 };
 const GENERATING = ["generate", "walk", "explore", "compare"];
@@ -47,11 +48,12 @@ async function show() {
       await showGallery({ models, signal });
       return;
     }
-    const choice = state.tab === "upscale" ? state.upscaler : state.model;
-    fillChoices("model-choice", modelsOf(state.tab), choice);
+    const choice = state[fieldOf(state.tab)];
+    fillChoices("model-choice", modelsFor(state.tab, models), choice);
     const version = await describe(choice, signal);
-    if (version.task !== "generate" && GENERATING.includes(state.tab)) {
-      change({ tab: "upscale", upscaler: choice, model: "" }); // only now it is in memory
+    if (version.task !== "generate" && GENERATING.includes(state.tab)) { // only now it is in memory
+      models.find(({ name }) => name === version.name).task = version.task;
+      change({ tab: version.task, [fieldOf(version.task)]: choice, model: "" });
       return;
     }
     if (!version.labels.includes(state.class)) change({ class: (state.class = "") }, { quiet: true });
@@ -71,12 +73,6 @@ async function start(signal) {
   return found;
 }
 
-/** Returns the models that a view can show. */
-function modelsOf(tab) {
-  if (tab === "model" || tab === "gallery") return models;
-  return tab === "upscale" ? pictureModelsOf(models) : generatorsOf(models);
-}
-
 /** Replaces missing and invalid fields, so that the link is complete. */
 function settle(state) {
   const tab = tabOf(state.tab);
@@ -87,8 +83,7 @@ function settle(state) {
     tab,
   };
   Object.assign(settled, {
-    model: tab === "upscale" ? settled.model : chosen(settled.model, modelsOf(tab)),
-    upscaler: tab === "upscale" ? chosen(state.upscaler, pictureModelsOf(models)) : state.upscaler,
+    [fieldOf(tab)]: chosen(settled[fieldOf(tab)], modelsFor(tab, models)),
     upscale: parseChoice(state.upscale) ? state.upscale : "",
     scale: state.scale > 1 ? state.scale : "",
     seed: isSeed(state.seed) ? state.seed : randomSeed(),
@@ -110,9 +105,9 @@ function hasSeveral(choice) {
 /** Returns the view that the URL names, or the first one that has a model. */
 function tabOf(tab) {
   if (models.length === 0) return "gallery";
-  const first = generatorsOf(models).length > 0 ? "generate" : "upscale";
+  const first = generatorsOf(models).length > 0 ? "generate" : pictureTasksOf(models)[0];
   if (!(tab in VIEWS)) return first;
-  return modelsOf(tab).length > 0 ? tab : first;
+  return modelsFor(tab, models).length > 0 ? tab : first;
 }
 
 /** Returns the choice, or the first one if the view has no such model. */
@@ -133,7 +128,7 @@ function selectTab(name) {
     const tab = byId(`tab-${view}`);
     tab.setAttribute("aria-selected", String(view === name));
     tab.tabIndex = view === name ? 0 : -1;
-    tab.hidden = modelsOf(view).length === 0 && view !== "gallery";
+    tab.hidden = modelsFor(view, models).length === 0 && view !== "gallery";
     byId(view).hidden = view !== name;
     if (view === name) tab.scrollIntoView({ block: "nearest", inline: "nearest" });
   }
@@ -158,7 +153,7 @@ function prepareTabs() {
 prepareTabs();
 prepareControls();
 prepareViewer();
-prepareUpscale(() => models !== null && pictureModelsOf(models).length > 0);
+prepareConvert(() => pictureTasksOf(models ?? []));
 onChange(show);
 startLiveMetrics();
 show();

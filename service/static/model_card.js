@@ -88,9 +88,10 @@ function folded(title, ...children) {
   return element("details", {}, element("summary", {}, title), ...children);
 }
 
-function lead({ image, pictures, labels }) {
+function lead({ task, image, pictures, labels }) {
   const { width, height, channels } = image ?? pictures;
   const kind = { 1: "in grey", 3: "in colour", 4: "in colour with transparency" }[channels];
+  if (task === "translate") return `Translates pictures ${kind} to another style, at their size.`;
   if (pictures) return `Enlarges pictures ${pictures.scale} times. Transparency is enlarged too.`;
   const classes = labels.length > 0 ? `, of ${labels.length} classes: ${labels.join(", ")}` : "";
   return `Images of ${width} × ${height} pixels ${kind}${classes}.`;

@@ -19,6 +19,7 @@ LOADED = {
     "explore": "[data-frames]",
     "compare": ".summary:has-text('on both sides')",
     "upscale": "#picture-hint:not(:empty)",
+    "translate": "#picture-hint:not(:empty)",
     "model": ".card img",
 }
 
