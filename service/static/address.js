@@ -4,7 +4,7 @@ const DEFAULTS = {
   tab: "generate",
   model: "", // name@version
   seed: "",
-  count: "64",
+  count: "", // empty: as many as fill the window
   class: "", // class name; empty: any
   truncation: "1",
   points: "", // points of the walk: seed.index.label, …

@@ -17,6 +17,8 @@ export function prepareControls() {
   byId("count").addEventListener("change", (event) => change({ count: event.target.value }));
   byId("loop").addEventListener("change", (event) => change({ loop: event.target.checked ? "1" : "" }));
   byId("against").addEventListener("change", (event) => change({ against: event.target.value }));
+  byId("swap").addEventListener("click", () => change({ model: byId("against").value, against: byId("left").value }, { push: true }));
+  byId("left").addEventListener("change", (event) => choose(event.target.value));
   byId("model-choice").addEventListener("change", (event) => choose(event.target.value));
   byId("upscale-with").addEventListener("change", (event) => change({ upscale: event.target.value }));
   byId("scale").addEventListener("change", (event) => change({ scale: event.target.value }, { push: true }));
@@ -42,7 +44,9 @@ export function fillControls(state, models, version) {
   if (state.tab === "upscale") fillScales(version.pictures.scale, state.scale);
   fillCounts(state.count);
   fillClasses(state.class, version.labels);
-  if (state.tab !== "generate" && state.tab !== "compare") return;
+  byId("picker").style.visibility = state.tab === "compare" ? "hidden" : ""; // which chooses two
+  if (state.tab !== "compare") return;
+  fillChoices("left", generatorsOf(models), state.model);
   fillChoices("against", generatorsOf(models), state.against);
 }
 

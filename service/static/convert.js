@@ -4,14 +4,15 @@ import { setActions } from "./actions.js";
 import { change, randomSeed, read } from "./address.js";
 import { ask, RequestError } from "./api.js";
 import { BeforeAfter } from "./before_after.js";
-import { byId, element, save } from "./dom.js";
+import { button, byId, element, save } from "./dom.js";
 import { clearError, sentence, showError } from "./errors.js";
 import { remember } from "./history.js";
+import { thumbnailOf } from "./images.js";
+import { firstChoice, generatorsOf, parseChoice } from "./models.js";
 
 const OWNER = Symbol("convert");
 const TYPES = "image/png,image/jpeg,image/webp";
 const MAX_FILES = 20; // that can be gone back to until the page is closed
-const THUMBNAIL = 44; // pixels
 const WORDS = {
   upscale: { doing: "Enlarging", done: "Enlarged", title: "Upscale" },
   translate: { doing: "Translating", done: "Translated", title: "Translate" },
@@ -21,9 +22,9 @@ const files = new Map(); // number in the URL → file
 let view = null; // of both tasks, so that a picture can be taken from one to the other
 
 /** Enlarge or translate the picture, if there is one, with the model and the scale of the state. */
-export async function showConvert({ state, version, signal }) {
+export async function showConvert({ state, models, version, signal }) {
   view ??= new ConvertView();
-  await view.show(state, version, signal);
+  await view.show(state, models, version, signal);
 }
 
 /** Let pictures be dropped anywhere on the page; `tasks` returns those of which a model is served. */
@@ -55,6 +56,19 @@ function take(file, tab) {
   change({ tab, picture }, { push: true });
 }
 
+function fail(error) {
+  showError(OWNER, sentence(error.message));
+  if (!(error instanceof RequestError)) throw error;
+}
+
+/** Take an image of a generator. */
+async function takeExample(choice, tab) {
+  const { name, version } = parseChoice(choice);
+  const seed = randomSeed();
+  const png = await ask("generate", { json: { model: name, version, seed }, accept: "image/png" });
+  take(new File([png], `${name}-${version}-${seed}.png`), tab);
+}
+
 class ConvertView {
   #file = null;
   #node;
@@ -64,6 +78,7 @@ class ConvertView {
   #input = element("input", { type: "file", id: "picture", accept: TYPES, className: "visually-hidden" });
   #hint = element("p", { className: "hint", id: "picture-hint" });
   #title = element("strong");
+  #example = button("shuffle", "Try a generated image", null);
   #drop = element(
     "div",
     { className: "drop" },
@@ -74,6 +89,7 @@ class ConvertView {
       this.#title,
       element("span", {}, "or ", element("u", {}, "choose a file")),
     ),
+    this.#example,
     this.#hint,
   );
   #status = element("p", { className: "hint", role: "status" });
@@ -105,13 +121,15 @@ class ConvertView {
   }
 
   /** Show the state; resolves when the new picture is shown. */
-  async show({ picture, scale }, version, signal) {
+  async show({ picture, scale }, models, version, signal) {
     const { limits } = version;
     byId(version.task).append(this.#node);
     this.#file = files.get(picture) ?? null;
     this.#hint.textContent =
       `PNG, JPEG or WebP, at most ${sizeText(limits.picture_bytes)} and ${limits.picture_megapixels} megapixels.` +
       " The server does not keep it.";
+    this.#example.hidden = firstChoice(generatorsOf(models)) === null;
+    this.#example.onclick = () => takeExample(firstChoice(generatorsOf(models)), version.task).catch(fail);
     const key = [this.#file, version.choice, scale];
     if (this.#file === null) {
       this.#clear();
@@ -131,13 +149,13 @@ class ConvertView {
       await this.#convert(file, version, scaleOf(version, scale), signal);
       this.#key = key;
       this.#offer(version, scale);
-      remember(`${WORDS[version.task].title} · ${version.choice} · ${file.name}`, this.#thumbnail());
+      const { image } = this.#comparison;
+      remember(`${WORDS[version.task].title} · ${version.choice} · ${file.name}`, thumbnailOf(image, { width: image.naturalWidth, height: image.naturalHeight }));
     } catch (error) {
       if (signal.aborted) return;
       this.#clear();
       this.#say("");
-      if (!(error instanceof RequestError)) throw error;
-      showError(OWNER, sentence(error.message));
+      fail(error);
       signal.addEventListener("abort", () => clearError(OWNER));
     }
   }
@@ -177,16 +195,6 @@ class ConvertView {
     this.#result = { url: after, name: `${file.name.replace(/\.[^.]*$/, "")}-${version.task === "upscale" ? `${scale}x` : version.name}.png` };
     this.#actual.parentNode.hidden = false;
     this.#say(`${done} to ${large.width} × ${large.height} pixels, ${sizeText(png.size)}.`);
-  }
-
-  /** Returns the new picture small, for the history. */
-  #thumbnail() {
-    const { image } = this.#comparison;
-    const [width, height] = [image.naturalWidth, image.naturalHeight];
-    const scale = THUMBNAIL / Math.max(width, height);
-    const canvas = element("canvas", { width: Math.ceil(scale * width), height: Math.ceil(scale * height) });
-    canvas.getContext("2d").drawImage(image, 0, 0, canvas.width, canvas.height);
-    return canvas.toDataURL("image/png");
   }
 
   #open() {

@@ -11,6 +11,8 @@ import { clearError, sentence, showError } from "./errors.js";
 import { showExplore } from "./explore.js";
 import { showGallery } from "./gallery.js";
 import { showGenerate } from "./generate.js";
+import { roomOf } from "./grid.js";
+import { fillingCount } from "./layout.js";
 import { startLiveMetrics } from "./live_metrics.js";
 import { showModelCard } from "./model_card.js";
 import { describe, fieldOf, firstChoice, generatorsOf, hasDefault, listModels, modelsFor, newestPair, parseChoice, pictureTasksOf } from "./models.js";
@@ -28,9 +30,11 @@ const VIEWS = {
   model: showModelCard,
 };
 const GENERATING = ["generate", "walk", "explore", "compare"];
+const SIDES = { generate: () => 1, compare: () => (innerWidth > 960 ? 3 : 2) }; // grids beside each other
 const OWNER = Symbol("view");
 let controller = new AbortController();
 let models = null;
+let automatic = ""; // number of images that was not chosen
 
 async function show() {
   controller.abort();
@@ -44,6 +48,7 @@ async function show() {
     selectTab(state.tab);
     if (state.tab === "gallery") {
       byId("controls").hidden = true;
+      byId("picker").style.visibility = "";
       fillChoices("model-choice", models, "");
       await showGallery({ models, signal });
       return;
@@ -57,6 +62,7 @@ async function show() {
       return;
     }
     if (!version.labels.includes(state.class)) change({ class: (state.class = "") }, { quiet: true });
+    if (state.tab in SIDES) settleCount(state, version);
     fillControls(state, models, version);
     await VIEWS[state.tab]({ state, models, version, signal });
   } catch (error) {
@@ -87,13 +93,20 @@ function settle(state) {
     upscale: parseChoice(state.upscale) ? state.upscale : "",
     scale: state.scale > 1 ? state.scale : "",
     seed: isSeed(state.seed) ? state.seed : randomSeed(),
-    count: within(state.count, 1, 256, 64),
+    count: within(state.count, 1, 256, ""),
     steps: within(state.steps, 4, 48, 16),
     at: within(state.at, 0, Number.MAX_SAFE_INTEGER, 0),
     truncation: state.truncation > 0 && state.truncation <= 1 ? state.truncation : "1",
   });
   change(settled, { quiet: true });
   return settled;
+}
+
+/** Replaces a number of images that nobody has chosen by one that fills the window. */
+function settleCount(state, version) {
+  if (state.count !== "" && state.count !== automatic) return;
+  automatic = state.count = String(fillingCount(version.image, roomOf(SIDES[state.tab]())));
+  change({ count: automatic }, { quiet: true });
 }
 
 /** Whether the model of a choice has another version to compare with. */

@@ -73,6 +73,15 @@ def test_history_goes_back_to_a_picture_until_the_page_is_closed(page_of: PageOf
     assert page.is_hidden("#translate figure")
 
 
+def test_a_generated_image_can_be_tried(page_of: PageOf) -> None:
+    page = page_of("?tab=translate")
+    page.click("button:has-text('Try a generated image')")
+    page.wait_for_selector(TRANSLATED)
+    name, picture = downloaded(page)
+    assert name.startswith("toy-1-")
+    assert picture.size == (12, 8)
+
+
 def test_the_card_of_a_translator_says_what_it_does(page_of: PageOf) -> None:
     page = page_of("?tab=model&model=styled@1")
     page.wait_for_selector(".lead:has-text('Translates pictures in colour to another style')")
