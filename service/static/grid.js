@@ -9,13 +9,15 @@ const CHROME = 262; // CSS pixels of what stands above and below a grid
 const SLACK = 24; // CSS pixels that a cell may be wider than its image
 const FULL = 0.85; // of the width; images that fill less stand together in the middle
 const GUTTER = 16; // CSS pixels between panels
+const SUMMARY = 40; // CSS pixels of the line above grids that are compared
 const PADDING = 32; // CSS pixels of a panel
 
 /** Returns the room of each of some grids beside each other, in CSS pixels. */
 export function roomOf(grids) {
   const { paddingLeft, paddingRight } = getComputedStyle(byId("panels"));
   const width = byId("panels").clientWidth - parseFloat(paddingLeft) - parseFloat(paddingRight);
-  return { width: (width - GUTTER * (grids - 1)) / grids - PADDING, height: innerHeight - CHROME };
+  const height = innerHeight - CHROME - (grids > 1 ? SUMMARY : 0);
+  return { width: (width - GUTTER * (grids - 1)) / grids - PADDING, height };
 }
 
 /** A grid; `node` is its element. */
