@@ -89,7 +89,10 @@ def main() -> None:
             if options.weed:
                 places["SeaweedFS"] = (f"s3://{BUCKET}/tar", "tar")
             memory = {
-                name: [memory_mb(options, f"{place}-{n}", format, n * options.shard_size) for n in (2, 6)]
+                name: [
+                    memory_mb(options, f"{place}-{n}", format, n * options.shard_size)
+                    for n in (2, 6)
+                ]
                 for name, (place, format) in places.items()
             }
             print(json.dumps(memory), flush=True)
