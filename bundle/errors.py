@@ -40,6 +40,7 @@ Reason = Literal[
     "extra_missing",  # the package that speaks to object storage is not installed
     "remote_denied",  # no credentials, or not enough
     "remote_unreachable",  # no answer in time, or an error of the server
+    "bucket_missing",
     "object_missing",
     "object_exists",  # an object that may only be created exists already
     "object_changed",  # another writer replaced it since it was read

@@ -3,6 +3,7 @@
 Its writes are one after the other, as S3 promises them to be for one object.
 """
 
+import math
 import threading
 import urllib.request
 from collections.abc import Callable, Iterable, Iterator
@@ -17,6 +18,7 @@ from werkzeug.serving import WSGIRequestHandler, make_server
 
 BUCKET = "mirage"
 DENIED = "403 Forbidden"  # which clients do not try again
+NUMBERS = count()  # of prefixes: moto keeps its objects as long as the process
 Answer = Callable[..., Any]
 
 
@@ -24,8 +26,8 @@ Answer = Callable[..., Any]
 class Bucket:
     """A bucket of the server; `requests` are those it got, as `GET /mirage/name`.
 
-    allowed: how many more requests are answered; None for any number. The others get `refusal`,
-    and take effect first if `refuse_after` is set: as if only their answer were lost.
+    allowed: how many more requests are answered; None for any number. The `refused` next get
+    `refusal`. If `lost` is set, the first of them takes effect, as if only its answer were lost.
     """
 
     endpoint: str
@@ -33,18 +35,23 @@ class Bucket:
     requests: list[str] = field(default_factory=list)
     allowed: int | None = None
     refusal: str = DENIED
-    refuse_after: bool = False
+    refused: float = 0
+    lost: bool = False
     lock: threading.Lock = field(default_factory=threading.Lock)
-    numbers: Iterator[int] = field(default_factory=count)
 
     def url(self) -> str:
         """A prefix that no other test uses."""
-        return f"s3://{BUCKET}/models-{next(self.numbers)}"
+        return f"s3://{BUCKET}/models-{next(NUMBERS)}"
 
     @contextmanager
-    def only(self, allowed: int, refusal: str = DENIED, *, after: bool = False) -> Iterator[None]:
-        """Answer so many requests inside, and refuse the others."""
-        self.allowed, self.refusal, self.refuse_after = allowed, refusal, after
+    def only(
+        self, allowed: int, refusal: str = DENIED, *, after: bool = False, times: float = math.inf
+    ) -> Iterator[None]:
+        """Answer so many requests inside, and refuse the others, or `times` of them.
+
+        after: refuse the first after it took effect.
+        """
+        self.allowed, self.refusal, self.lost, self.refused = allowed, refusal, after, times
         try:
             yield
         finally:
@@ -55,12 +62,12 @@ class Bucket:
         with self.lock:
             query = f"?{environ['QUERY_STRING']}" if environ["QUERY_STRING"] else ""
             self.requests.append(f"{environ['REQUEST_METHOD']} {environ['PATH_INFO']}{query}")
-            if self.allowed is None or self.allowed > 0:
+            if self.allowed is None or self.allowed > 0 or self.refused == 0:
                 self.allowed = None if self.allowed is None else self.allowed - 1
                 return list(self.application(environ, start))
-            if self.refuse_after:
+            if self.lost:
                 list(self.application(environ, lambda *_: None))
-                self.refuse_after = False  # only the first of them arrived
+            self.lost, self.refused = False, self.refused - 1
             start(self.refusal, [("Content-Length", "0")])
             return [b""]
 

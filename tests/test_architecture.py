@@ -38,12 +38,13 @@ EXCEPTIONS = {
     "mirage.client.local": {"service"},
     "mirage.client.pictures.local": {"service"},
     "mirage.bundle.__main__": {"service"},  # for `import`, which runs a graph
+    "mirage.service.sharing.redis_buckets": {"redis"},  # an extra
 }
 # What must stay out of the process even when a dependency would bring it in.
 NEVER_LOADS = {
     "bundle": {"fastapi", "obstore", "onnxruntime", "service", "torch", "training"},
     "training": {"fastapi", "service"},
-    "service": {"obstore", "torch", "training"},
+    "service": {"obstore", "redis", "torch", "training"},
     "client": {"bundle", "fastapi", "numpy", "pyarrow", "service", "torch", "training"},
     "mirage": {"bundle", "client", "fastapi", "numpy", "service", "torch", "training"},
 }

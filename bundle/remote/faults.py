@@ -19,8 +19,8 @@ CREDENTIALS = (
 def named_faults(url: str, name: str = "") -> Iterator[None]:
     """Raise what an object store raises inside as BundleError; `name` is the object's.
 
-    The reasons are `object_missing`, `object_exists`, `object_changed`, `not_found` (no such
-    bucket), `remote_denied` and `remote_unreachable`.
+    The reasons are `object_missing`, `object_exists`, `object_changed`, `bucket_missing`,
+    `remote_denied` and `remote_unreachable`.
     """
     from obstore import exceptions
 
@@ -60,7 +60,7 @@ def configuration_faults(url: str) -> Iterator[None]:
 
 def _raise_without_bucket(url: str, message: str) -> None:
     if "NoSuchBucket" in message or "ContainerNotFound" in message:
-        raise BundleError("not_found", f"{url}: there is no such bucket") from None
+        raise BundleError("bucket_missing", f"{url}: there is no such bucket") from None
 
 
 def _tell(error: Exception) -> str:

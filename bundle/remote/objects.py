@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 from urllib.parse import urlsplit
@@ -31,12 +31,19 @@ class Object(NamedTuple):
     tag: str
 
 
+class Entry(NamedTuple):
+    """The name of an object, and when it was written."""
+
+    name: str
+    modified: datetime
+
+
 @dataclass(frozen=True)
 class ObjectStore:
     """The objects whose names begin with `url`.
 
     Names are relative paths. Every method raises BundleError `remote_denied`,
-    `remote_unreachable`, or `not_found` if there is no such bucket.
+    `remote_unreachable` or `bucket_missing`.
     """
 
     url: str
@@ -151,13 +158,13 @@ class ObjectStore:
             found = obstore.list_with_delimiter(self.backend, prefix)
         return sorted(path.rsplit("/", 1)[-1] for path in found["common_prefixes"])
 
-    def names(self, prefix: str) -> list[str]:
-        """The sorted names of all objects under `prefix/`: LISTs, of a thousand names each."""
+    def entries(self, prefix: str) -> list[Entry]:
+        """All objects under `prefix/`, in the order of names: LISTs, of a thousand each."""
         import obstore
 
         with named_faults(self.url, prefix):
-            pages = obstore.list(self.backend, prefix)
-            return sorted(entry["path"] for page in pages for entry in page)
+            found = [entry for page in obstore.list(self.backend, prefix) for entry in page]
+        return sorted(Entry(entry["path"], entry["last_modified"]) for entry in found)
 
     def delete(self, names: Sequence[str]) -> None:
         """Remove objects; those that do not exist are no error."""

@@ -1,11 +1,23 @@
 """Arguments that several commands share."""
 
 import argparse
+from collections.abc import Callable
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
+from typing import Any
 
 from .base import DEFAULT_URL
 from .generate_call import SEED_END
+
+
+def describing(add: Callable[..., argparse.ArgumentParser]) -> Callable[..., Any]:
+    """`add_parser` of subparsers, so that a command's own help begins with its line in the list."""
+
+    def described(name: str, **options: Any) -> argparse.ArgumentParser:
+        text = options["help"]
+        return add(name, **{"description": f"{text[:1].upper()}{text[1:]}.", **options})
+
+    return described
 
 
 def add_server(

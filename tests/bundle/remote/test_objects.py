@@ -103,7 +103,7 @@ def test_names_are_listed(objects: ObjectStore) -> None:
         objects.create(name, b"")
     assert objects.folders() == ["a", "b"]
     assert objects.folders("a") == ["1"]
-    assert objects.names("a") == ["a/1/manifest.json", "a/release.json"]
+    assert [entry.name for entry in objects.entries("a")] == ["a/1/manifest.json", "a/release.json"]
 
 
 @pytest.mark.parametrize(
@@ -128,7 +128,7 @@ def test_a_missing_bucket_is_not_a_missing_object(bucket: Bucket) -> None:
         lambda: elsewhere.swap("x", b"", None),
         elsewhere.folders,
     ):
-        assert reason_of(call) == "not_found"
+        assert reason_of(call) == "bucket_missing"
 
 
 def test_refused_credentials_are_named(objects: ObjectStore, bucket: Bucket) -> None:
