@@ -29,7 +29,7 @@ from mirage.training.data.sources.mnist import MIRROR, download_mnist
 from mirage.training.errors import DataError, TrainingError, UsageError, exit_code_of
 from mirage.training.evaluation import classifier
 from mirage.training.evaluation.scores.cas import EPOCHS
-from mirage.training.optim.distributed import rank
+from mirage.training.optim.distributed import reports
 from mirage.training.recipe import AUTO
 from mirage.training.runs.closing import closing
 from mirage.training.runs.device import resolve_device
@@ -124,7 +124,8 @@ def _train(options: argparse.Namespace) -> Iterator[str]:
         facts = facts_of(data, options.device, kimg) if config.preset == AUTO else None
         yield from dry_run(config, data, options.run, device, facts)
         return
-    print_notes(data)
+    if reports():
+        print_notes(data)
     run = train(
         config,
         data,
@@ -135,7 +136,7 @@ def _train(options: argparse.Namespace) -> Iterator[str]:
         options.tensorboard,
         options.allow_restart,
     )
-    if rank() == 0:
+    if reports():
         sys.stderr.writelines(f"{line}\n" for line in closing(run, options.data))
 
 
