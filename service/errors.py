@@ -14,7 +14,7 @@ ServiceError
 ├── 431 HeadTooLarge
 ├── 429 Overloaded, RateLimited, DeadlineUnreachable
 ├── 500 InternalError
-├── 503 NotReady, Draining, EngineStuck, ModelRefused, MetricsUnavailable
+├── 503 NotReady, NoReleasedModel, Draining, EngineStuck, ModelRefused, MetricsUnavailable
 └── 504 DeadlinePassed
 """
 
@@ -185,6 +185,12 @@ class NotReady(ServiceError):
     status, slug, title = 503, "not-ready", "The service is not ready"
 
 
+class NoReleasedModel(ServiceError):
+    """The folder of models has no released version."""
+
+    status, slug, title = 503, "no-model", "No model is released"
+
+
 class Draining(ServiceError):
     """The service is stopping."""
 
@@ -234,6 +240,7 @@ PROBLEMS: tuple[type[ServiceError], ...] = (
     DeadlineUnreachable,
     InternalError,
     NotReady,
+    NoReleasedModel,
     Draining,
     EngineStuck,
     ModelRefused,

@@ -8,7 +8,7 @@ from inspect import cleandoc
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import (
     BaseSettings,
     CliApp,
@@ -26,6 +26,8 @@ LINK_NAME = re.compile(
     r"(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT_[0-9]+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)"
 )
 LINK_PORT, LINK_ADDRESS = re.compile(rf"{PREFIX}(\w+_)?PORT"), re.compile("(tcp|udp|sctp)://.*")
+METAVARS = {"str": "TEXT", "int": "N", "float": "X", "Path": "PATH", "tuple[str,...]": "LIST"}
+NO_DEFAULT = re.compile(r" \(default: (null|\(\)|)\)$")
 Share = Annotated[int | None, Field(ge=1, le=256)]
 Origin = Annotated[str, Field(pattern=r"^(\*|https?://[^/\s]+)$")]
 
@@ -224,6 +226,11 @@ class Settings(BaseSettings):
         description="most images per minute of each key, or client address if there are no keys;"
         " default: unlimited",
     )
+    limits_url: SecretStr | None = Field(
+        None,
+        description="Redis that counts images per minute for all replicas, such as"
+        " redis://host:6379/0; default: each replica counts for itself",
+    )
     cors_origins: Annotated[tuple[Origin, ...], NoDecode] = Field(
         (), description="origins of other sites that may call, separated by commas, or *"
     )
@@ -257,9 +264,10 @@ def add_flags(parser: argparse.ArgumentParser) -> CliSettingsSource[Settings]:
 
 
 def _add_flag(container: argparse.ArgumentParser, *names: str, **options: Any) -> argparse.Action:
-    """Add one flag, whose value is not described in terms of Python."""
-    if options.get("metavar") == "tuple[str,...]":
-        options["metavar"] = "LIST"
+    """Add one flag, whose value and default are not described in terms of Python."""
+    if (kind := options.get("metavar")) in METAVARS:
+        options["metavar"] = METAVARS[kind]
+    options["help"] = NO_DEFAULT.sub("", options["help"])
     return container.add_argument(*names, **options)
 
 

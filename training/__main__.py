@@ -4,11 +4,13 @@ import argparse
 import math
 import os
 import sys
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
+from PIL import Image
 
 from mirage.bundle.errors import BundleError
 from mirage.training.cli import (
@@ -21,7 +23,7 @@ from mirage.training.cli import (
     stack_mnist,
     watch,
 )
-from mirage.training.cli.flags import add_threads, print_notes
+from mirage.training.cli.flags import add_threads, describing, print_notes
 from mirage.training.cli.recipe import add_recipe, config_of, facts_of, preset_of, read_recipe
 from mirage.training.config import TrainConfig
 from mirage.training.data.load import load_dataset
@@ -31,7 +33,7 @@ from mirage.training.evaluation import classifier
 from mirage.training.evaluation.scores.cas import EPOCHS
 from mirage.training.optim.distributed import reports
 from mirage.training.recipe import AUTO
-from mirage.training.runs.closing import closing
+from mirage.training.runs.closing import closing, opening
 from mirage.training.runs.device import resolve_device
 from mirage.training.runs.dry_run import dry_run
 from mirage.training.runs.loop import train
@@ -42,8 +44,10 @@ from mirage.training.tasks.registry import TASKS
 
 def main(arguments: Sequence[str] | None = None, prog: str = "python -m training") -> int:
     """Run one command and return its exit code; `training.errors` lists them."""
+    # Pictures that are too large are left out and named, so Pillow's warning adds nothing.
+    warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
     parser = argparse.ArgumentParser(prog, description=__doc__)
-    add_commands(parser.add_subparsers(required=True, metavar="COMMAND").add_parser)
+    add_commands(describing(parser.add_subparsers(required=True, metavar="COMMAND").add_parser))
     options = parser.parse_args(arguments)
     try:
         for line in options.command(options) or ():
@@ -126,6 +130,7 @@ def _train(options: argparse.Namespace) -> Iterator[str]:
         return
     if reports():
         print_notes(data)
+        sys.stderr.writelines(f"{line}\n" for line in opening(Run(options.run)))
     run = train(
         config,
         data,

@@ -3,10 +3,20 @@
 from dataclasses import dataclass
 from typing import Any
 
+from mirage.training.presets import AVATARS
+from mirage.training.stretch import stretched
+
 LEAST_BASE = 4
 """Minimum shorter side of the coarsest stage, in pixels."""
 SMALL_DATA = 20_000
 """With fewer images the discriminator soon memorises them (Karras et al. 2020, figure 1)."""
+FLAT_SHARE = 0.03
+"""Pictures with more areas of one colour (`data/flatness`) get a palette. At 32x32, emoji have 0.04
+to 0.05, flags 0.49, CIFAR-10 0.015, and photographs of textures 0.003."""
+WIDTHS = ((6, 128), (12, 96), (24, 64), (48, 32), (96, 24))
+"""Channels of a stage whose shorter side has at most so many pixels; finer ones have 16."""
+BLOCKS = range(7, 49)
+"""Shorter sides of the stages with a residual block."""
 
 
 @dataclass(frozen=True)
@@ -14,6 +24,7 @@ class Facts:
     """Properties of the data and the device.
 
     device: `cpu` or `cuda`. kimg: thousands of images to train for; None: chosen by the device.
+    flat: share of the neighbourhoods of 3x3 pixels that have one colour (`data/flatness`).
     """
 
     images: int
@@ -23,14 +34,18 @@ class Facts:
     classes: int
     device: str
     kimg: float | None = None
+    flat: float = 0.0
 
 
 def choose(facts: Facts) -> tuple[dict[str, Any], tuple[str, ...]]:
     """Choose a complete preset, with a reason for each choice.
 
-    Interpolates between the other presets following R3GAN's table 9: gamma grows with the square of
+    Few colour images on a CPU get the preset `avatars`, fitted to their size. Otherwise it
+    interpolates between the other presets following R3GAN's table 9: gamma grows with the square of
     the resolution, and stages finer than 32 pixels halve their width.
     """
+    if facts.device == "cpu" and facts.channels > 1 and facts.images < SMALL_DATA:
+        return _few_colour_images(facts)
     recipe: dict[str, Any] = {"latent_dim": 64, "loss": "relativistic", "beta1": 0.0}
     reasons: list[str] = []
     for decide in (_family, _widths, _length, _gamma, _batch, _augment):
@@ -40,20 +55,64 @@ def choose(facts: Facts) -> tuple[dict[str, Any], tuple[str, ...]]:
     return recipe | {"precision": "auto"}, tuple(reasons)
 
 
+def _few_colour_images(facts: Facts) -> tuple[dict[str, Any], tuple[str, ...]]:
+    stages = _halvings(facts)
+    sides = [min(facts.height, facts.width) // 2**k for k in range(stages)][::-1]
+    widths = [next((width for most, width in WIDTHS if side <= most), 16) for side in sides]
+    settings = {"widths": widths, "blocks": [int(side in BLOCKS) for side in sides]}
+    reasons = [
+        f"recipe of `avatars`: {facts.images} colour images, of which the networks first learn to "
+        "reconstruct each",
+        f"widths {', '.join(map(str, widths))}: {stages} stages from {_base(facts, stages)} to "
+        f"{facts.width}x{facts.height}",
+    ]
+    for decide in (_palette, _batch, _holes):
+        chosen, reason = decide(facts)
+        settings |= chosen
+        reasons.append(reason)
+    kimg = facts.kimg or AVATARS["kimg"]
+    reasons.append(f"{kimg:g} kimg: {1000 * kimg / max(1, facts.images):.3g} times every image")
+    return stretched(AVATARS | settings, kimg), tuple(reasons)
+
+
+def _palette(facts: Facts) -> tuple[dict[str, Any], str]:
+    colours, share = AVATARS["palette"], f"{facts.flat:.1%} of the neighbourhoods have one colour"
+    if facts.flat > FLAT_SHARE:
+        return {"palette": colours}, f"palette of {colours} colours per image: {share}"
+    return {"palette": 0}, f"no palette: {share}"
+
+
+def _holes(facts: Facts) -> tuple[dict[str, Any], str]:
+    """The augmentation: holes are white and transparent as the background of RGBA images."""
+    names = ["translate", "zoom", "cutout-white" if facts.channels == 4 else "cutout"]
+    why = f"{facts.images} images would soon be known by heart"
+    return {"augment": names}, f"augmentation {', '.join(names)}: {why}"
+
+
 def _family(facts: Facts) -> tuple[dict[str, Any], str]:
     if facts.device == "cpu":
-        why = "dense strided convolutions, since grouped ones are what a CPU is worst at"
+        why = "dense strided convolutions, because grouped ones are slow on a CPU"
         return {"family": "strided", "hidden": 256, "mapping": 2}, f"family strided: {why}"
-    why = "grouped residual blocks, which learn most from each image on a GPU"
+    why = "grouped residual blocks, which need the fewest images and are fast on a GPU"
     return {"family": "residual"}, f"family residual: {why}"
 
 
 def _stages(facts: Facts) -> int:
-    """How often both sides can be halved before the shorter one is below the minimum."""
+    """Stages of the networks."""
+    stages = _halvings(facts)
+    return stages if facts.device != "cpu" else min(stages, _most_on_cpu(facts))
+
+
+def _halvings(facts: Facts) -> int:
+    """How often both sides can be halved before the shorter one is below the minimum, plus 1."""
     height, width, stages = facts.height, facts.width, 1
     while height % 2 == width % 2 == 0 and min(height, width) // 2 >= LEAST_BASE:
         height, width, stages = height // 2, width // 2, stages + 1
-    return stages if facts.device != "cpu" else min(stages, _most_on_cpu(facts))
+    return stages
+
+
+def _base(facts: Facts, stages: int) -> str:
+    return f"{facts.width // 2 ** (stages - 1)}x{facts.height // 2 ** (stages - 1)}"
 
 
 def _most_on_cpu(facts: Facts) -> int:
@@ -72,9 +131,8 @@ def _widths(facts: Facts) -> tuple[dict[str, Any], str]:
         widths = [min(width, 256) for width in widths]
     else:
         widths = [min(768, max(64, 768 * 32 // side)) for side in sides]
-    base = f"{facts.width // 2 ** (stages - 1)}x{facts.height // 2 ** (stages - 1)}"
     listed = ", ".join(map(str, widths))
-    why = f"{stages} stages from {base} to {facts.width}x{facts.height}"
+    why = f"{stages} stages from {_base(facts, stages)} to {facts.width}x{facts.height}"
     return {"widths": widths}, f"widths {listed}: {why}"
 
 
@@ -93,7 +151,7 @@ def _length(facts: Facts) -> tuple[dict[str, Any], str]:
         "ema_half_life_kimg": {"start": 0.0, "end": kimg / 50, "to_kimg": burn_in},
     }
     epochs = 1000 * kimg / max(1, facts.images)
-    why = f"{epochs:.3g} times every image, of which a tenth is burn-in"
+    why = f"each image is shown {epochs:.3g} times; the first tenth is burn-in"
     return settings, f"{kimg:g} kimg: {why}"
 
 
@@ -101,7 +159,8 @@ def _gamma(facts: Facts) -> tuple[dict[str, Any], str]:
     start = max(1.0, round(2 * facts.height * facts.width / 64**2, 2))
     gamma = {"start": start, "end": start / 5, "to_kimg": _kimg(facts) / 10}
     return {"gamma": gamma}, (
-        f"gamma {start:g} to {start / 5:g}: it grows with the pixels, {facts.width}x{facts.height}"
+        f"gamma {start:g} to {start / 5:g}: the penalty grows with the number of pixels, "
+        f"{facts.width}x{facts.height}"
     )
 
 
@@ -111,7 +170,7 @@ def _batch(facts: Facts) -> tuple[dict[str, Any], str]:
     if size < wanted:
         return {"batch_size": size}, f"batch size {size}: a quarter of the images"
     why = (
-        "small ones learn most from each image, and a CPU gains nothing by large ones"
+        "small batches need the fewest images, and large ones are no faster on a CPU"
         if facts.device == "cpu"
         else "as many as keep a GPU busy"
     )
@@ -127,5 +186,5 @@ def _augment(facts: Facts) -> tuple[dict[str, Any], str]:
         "augment_target": 0.6,
         "augment_speed_kimg": min(200, _kimg(facts) / 10),
     }
-    why = f"{facts.images} images would soon be known by heart; not flip, which may change them"
-    return settings, f"augmentation {', '.join(names)}, as the discriminator overfits: {why}"
+    why = f"{facts.images} images are few; not flip, because a mirrored picture may be wrong"
+    return settings, f"augmentation {', '.join(names)}, more if the discriminator overfits: {why}"

@@ -97,6 +97,10 @@ class TrainConfig(BaseModel):
         "none", description="rms: normalise mapped latents to a root mean square of 1 per sample"
     )
 
+    palette: int = Field(
+        0, ge=0, le=256, description="colours per image that pixels mix; 0: pixels of free colours"
+    )
+
     warm_start_kimg: float = Field(
         0, ge=0, description="thousands of images to reconstruct before adversarial training"
     )

@@ -71,13 +71,25 @@ def read_directions(root: Path, name: str, version: int) -> NamedDirections:
     path = directions_path(version_path(root, name, version))
     with open_folder(path.parent.resolve()) as folder:
         try:
-            return _parse(folder.read(path.name, DIRECTIONS_BYTES))
+            contents = folder.read(path.name, DIRECTIONS_BYTES)
         except BundleError as error:
             if error.reason == "file_missing":
                 return {}
             raise BundleError("directions_unreadable", f"{name}: {error}") from None
-        except ValueError as error:
-            raise BundleError("directions_unreadable", f"{name}: {path.name}: {error}") from None
+    return parse_directions(name, path.name, contents)
+
+
+def parse_directions(name: str, file: str, contents: bytes) -> NamedDirections:
+    """Parse the file of named directions of a model; raises BundleError `directions_unreadable`."""
+    try:
+        named = _SCHEMA.validate_json(json.dumps(parse_object(contents)))
+    except ValidationError as error:
+        problem = describe_faults(error)
+    except ValueError as error:
+        problem = str(error)
+    else:
+        return {called: named[called] for called in sorted(named)}
+    raise BundleError("directions_unreadable", f"{name}: {file}: {problem}")
 
 
 def add_direction(root: Path, name: str, version: int, called: str, source: Path | int) -> None:
@@ -179,11 +191,3 @@ def _write(root: Path, name: str, version: int, named: NamedDirections) -> None:
     if len(text) > DIRECTIONS_BYTES:
         raise BundleError("direction_invalid", f"{path.name} would exceed {DIRECTIONS_BYTES} bytes")
     replace_file(path, text.encode())
-
-
-def _parse(raw: bytes) -> NamedDirections:
-    try:
-        named = _SCHEMA.validate_json(json.dumps(parse_object(raw)))
-    except ValidationError as error:
-        raise ValueError(describe_faults(error)) from None
-    return {called: named[called] for called in sorted(named)}

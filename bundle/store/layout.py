@@ -16,7 +16,12 @@ def list_models(root: Path) -> list[str]:
 
     Raises BundleError `not_found` if `root` cannot be read.
     """
-    return [name for name in _subfolders(root) if _NAME.fullmatch(name) and _versions(root / name)]
+    return [name for name in _subfolders(root) if is_model_name(name) and _versions(root / name)]
+
+
+def is_model_name(name: str) -> bool:
+    """Whether a model may have this name."""
+    return _NAME.fullmatch(name) is not None
 
 
 def list_versions(root: Path, name: str) -> list[int]:
@@ -26,7 +31,7 @@ def list_versions(root: Path, name: str) -> list[int]:
 
 def model_path(root: Path, name: str) -> Path:
     """The folder of a model, which need not exist; raises BundleError `name_invalid`."""
-    if not _NAME.fullmatch(name):
+    if not is_model_name(name):
         raise BundleError("name_invalid", f"model name {name!r:.100} does not match {NAME_PATTERN}")
     return root / name
 

@@ -24,11 +24,14 @@ def verify_version(path: Path) -> Manifest:
     return manifest
 
 
-def verify_ensemble(path: Path, manifest: Manifest) -> None:
-    """Verify an ensemble and the manifests of its members; raises like `verify_version`."""
+def verify_ensemble(path: Path, manifest: Manifest, beside: Path | None = None) -> None:
+    """Verify an ensemble and the manifests of its members; raises like `verify_version`.
+
+    beside: the folder of a version beside the members; `path` by default.
+    """
     with open_folder(path) as folder:
         check_files(folder, manifest)
-    check_members(manifest, read_members(path, manifest.members))
+    check_members(manifest, read_members(beside or path, manifest.members))
 
 
 def read_members(path: Path, members: Iterable[Member]) -> list[Manifest]:

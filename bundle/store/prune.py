@@ -2,6 +2,8 @@
 
 import os
 import shutil
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 from mirage.bundle.errors import BundleError
@@ -10,7 +12,7 @@ from mirage.bundle.store.directions import directions_path
 from mirage.bundle.store.durable import sync_folder
 from mirage.bundle.store.layout import list_versions, model_path, version_path
 from mirage.bundle.store.lock import lock_model
-from mirage.bundle.store.release import read_release
+from mirage.bundle.store.release import Release, read_release
 
 PREFIX = ".pruned-"
 
@@ -27,20 +29,23 @@ def prune(root: Path, name: str, keep: int, *, dry_run: bool = False) -> list[in
         raise ValueError(f"keep is {keep}; at least 1 is allowed")
     model = model_path(root, name)
     with lock_model(model, wait=False):
-        old = _old_versions(root, name, keep)
+        versions, current = list_versions(root, name), read_release(root, name)
+        old = old_versions(versions, current, keep, partial(_members, root, name))
         if not dry_run:
             _remove(model, [version_path(root, name, version) for version in old])
     return old
 
 
-def _old_versions(root: Path, name: str, keep: int) -> list[int]:
-    versions = list_versions(root, name)
-    named: set[int | None] = set()
-    if current := read_release(root, name):
-        canary = current.canary.version if current.canary else None
-        named = {current.version, current.previous, canary}
-    stay = {version for version in versions if version in named} | set(versions[-keep:])
-    needed = stay.union(*(_members(root, name, version) for version in stay))
+def old_versions(
+    versions: Sequence[int],
+    current: Release | None,
+    keep: int,
+    members: Callable[[int], set[int]],
+) -> list[int]:
+    """The ascending `versions` that neither the `keep` newest nor the current release needs."""
+    named = current.versions() if current else set()
+    stay = named.intersection(versions) | set(versions[-keep:])
+    needed = stay.union(*map(members, stay))
     return [version for version in versions if version not in needed]
 
 

@@ -50,7 +50,9 @@ class Draft:
         (self.path / "manifest.json").write_text(contents, encoding="utf-8")
         sync_file(self.path / "manifest.json")
         sync_folder(self.path)
-        return self._appear()
+        target = version_path(self.root, self.name, self.version)
+        appear(self.path, target)
+        return target
 
     def _manifest(self, description: Description, members: Sequence[Member]) -> Manifest:
         with open_folder(self.path) as folder:
@@ -68,15 +70,18 @@ class Draft:
         except ValidationError as error:
             raise BundleError("manifest_invalid", describe_faults(error)) from None
 
-    def _appear(self) -> Path:
-        target = version_path(self.root, self.name, self.version)
-        # rename() replaces an empty folder without an error, hence the check.
-        if os.path.lexists(target):
-            raise BundleError("version_exists", f"{target} exists; nothing was published")
-        os.rename(self.path, target)
-        sync_folder(target.parent)
-        sync_folder(self.root)  # the model may be new
-        return target
+
+def appear(path: Path, target: Path) -> None:
+    """Rename a complete folder on the same disk to `models/<name>/<version>`, which must be free.
+
+    The caller holds the model's lock. Raises BundleError `version_exists`.
+    """
+    # rename() replaces an empty folder without an error, hence the check.
+    if os.path.lexists(target):
+        raise BundleError("version_exists", f"{target} exists; nothing was published")
+    os.rename(path, target)
+    sync_folder(target.parent)
+    sync_folder(target.parent.parent)  # the model may be new
 
 
 @contextmanager
@@ -88,23 +93,28 @@ def new_version(root: Path, name: str) -> Iterator[Draft]:
     model = model_path(root, name)
     model.mkdir(parents=True, exist_ok=True)
     with lock_model(model, wait=True):
-        _remove_drafts(model)
         version = _next_version(root, name)
-        path = model / f"{PREFIX}{version}"
-        path.mkdir()
-        try:
+        with empty_draft(model, version) as path:
             yield Draft(root, name, version, path)
-        finally:
-            _remove_drafts(model)
+
+
+@contextmanager
+def empty_draft(model: Path, version: int) -> Iterator[Path]:
+    """An empty folder in the model's, removed at the end; the caller holds the model's lock."""
+    _remove_drafts(model)
+    path = model / f"{PREFIX}{version}"
+    path.mkdir()
+    try:
+        yield path
+    finally:
+        _remove_drafts(model)
 
 
 def _next_version(root: Path, name: str) -> int:
     """One more than the highest version that exists or that the release names."""
-    taken = [0, *list_versions(root, name)]
-    if current := readable_release(root, name):
-        canary = current.canary.version if current.canary else 0
-        taken += [current.version, current.previous or 0, canary]
-    return max(taken) + 1
+    current = readable_release(root, name)
+    named = current.versions() if current else set()
+    return max({0, *list_versions(root, name), *named}) + 1
 
 
 def _remove_drafts(model: Path) -> None:

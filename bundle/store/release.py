@@ -11,6 +11,7 @@ from mirage.bundle.errors import BundleError
 from mirage.bundle.format.folder import open_folder
 from mirage.bundle.format.manifest import Manifest
 from mirage.bundle.format.strict_json import describe_faults, parse_object
+from mirage.bundle.format.verify import read_manifest
 from mirage.bundle.store.durable import replace_file
 from mirage.bundle.store.layout import model_path, version_path
 from mirage.bundle.store.lock import lock_model
@@ -37,6 +38,11 @@ class Release:
     previous: Version | None = None
     canary: Canary | None = None
 
+    def versions(self) -> set[int]:
+        """All versions that it names."""
+        canary = self.canary.version if self.canary else None
+        return {version for version in (self.version, self.previous, canary) if version}
+
 
 _SCHEMA = TypeAdapter(Release)
 
@@ -50,7 +56,7 @@ def read_release(root: Path, name: str) -> Release | None:
     model = model_path(root, name).resolve()  # a link is allowed: it is made by the operator
     with open_folder(model) as folder:
         try:
-            return _parse(folder.read("release.json", RELEASE_BYTES))
+            return parse_release(folder.read("release.json", RELEASE_BYTES))
         except BundleError as error:
             if error.reason == "file_missing":
                 return None
@@ -64,14 +70,8 @@ def release(root: Path, name: str, version: int, canary: Canary | None = None) -
     BundleError like `verify_version`, and `canary_mismatch`, `locked` or `not_found`.
     """
     with lock_model(model_path(root, name), wait=False):
-        current = readable_release(root, name)
-        if current is None:
-            previous = None
-        elif current.version == version:
-            previous = current.previous
-        else:
-            previous = current.version
-        return _verify_and_write(root, name, Release(version, previous, canary))
+        new = next_release(readable_release(root, name), version, canary)
+        return _verify_and_write(root, name, new)
 
 
 def rollback(root: Path, name: str) -> Release:
@@ -81,12 +81,40 @@ def rollback(root: Path, name: str) -> Release:
     `release_unreadable`, `locked` or `not_found`.
     """
     with lock_model(model_path(root, name), wait=False):
-        current = read_release(root, name)
-        if current is None:
-            raise BundleError("not_released", f"{name} has no released version")
-        if current.previous is None:
-            raise BundleError("no_previous", f"{name}@{current.version} has no previous release")
-        return _verify_and_write(root, name, Release(current.previous, current.version))
+        return _verify_and_write(root, name, swapped_release(name, read_release(root, name)))
+
+
+def adopt_release(root: Path, name: str, new: Release) -> bool:
+    """Write a release that was decided elsewhere, of versions that are verified and here.
+
+    Waits for the model's lock. Returns whether it differs from the current one. Raises BundleError
+    `canary_mismatch`, and like `read_manifest`.
+    """
+    released = read_manifest(version_path(root, name, new.version))
+    if new.canary is not None:
+        check_canary(released, read_manifest(version_path(root, name, new.canary.version)))
+    with lock_model(model_path(root, name), wait=True):
+        if readable_release(root, name) == new:
+            return False
+        _write(root, name, new)
+    return True
+
+
+def next_release(current: Release | None, version: int, canary: Canary | None) -> Release:
+    """The release of a version after the current one, whose version becomes `previous`."""
+    if current is None:
+        return Release(version, None, canary)
+    previous = current.previous if current.version == version else current.version
+    return Release(version, previous, canary)
+
+
+def swapped_release(name: str, current: Release | None) -> Release:
+    """The current release with its previous version; raises `not_released`, `no_previous`."""
+    if current is None:
+        raise BundleError("not_released", f"{name} has no released version")
+    if current.previous is None:
+        raise BundleError("no_previous", f"{name}@{current.version} has no previous release")
+    return Release(current.previous, current.version)
 
 
 def readable_release(root: Path, name: str) -> Release | None:
@@ -99,7 +127,8 @@ def readable_release(root: Path, name: str) -> Release | None:
         return None
 
 
-def _parse(raw: bytes) -> Release:
+def parse_release(raw: bytes) -> Release:
+    """Parse release.json; raises BundleError `release_unreadable`."""
     try:
         return _SCHEMA.validate_json(json.dumps(parse_object(raw)))
     except ValidationError as error:
@@ -119,11 +148,21 @@ def check_canary(released: Manifest, canary: Manifest) -> None:
         )
 
 
-def _verify_and_write(root: Path, name: str, new: Release) -> Release:
-    released = verify_version(version_path(root, name, new.version))
+def release_json(new: Release) -> bytes:
+    """The contents of release.json."""
     fields: dict[str, Any] = {"version": new.version, "previous": new.previous}
     if new.canary is not None:
-        check_canary(released, verify_version(version_path(root, name, new.canary.version)))
         fields["canary"] = {"version": new.canary.version, "share": new.canary.share}
-    replace_file(model_path(root, name) / "release.json", (json.dumps(fields) + "\n").encode())
+    return (json.dumps(fields) + "\n").encode()
+
+
+def _verify_and_write(root: Path, name: str, new: Release) -> Release:
+    released = verify_version(version_path(root, name, new.version))
+    if new.canary is not None:
+        check_canary(released, verify_version(version_path(root, name, new.canary.version)))
+    _write(root, name, new)
     return new
+
+
+def _write(root: Path, name: str, new: Release) -> None:
+    replace_file(model_path(root, name) / "release.json", release_json(new))

@@ -1,6 +1,7 @@
 """Text output of a store: a table of all versions, and a card of one version."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 from mirage.bundle.errors import BundleError
@@ -11,12 +12,28 @@ from mirage.bundle.store.layout import list_models, list_versions, version_path
 from mirage.bundle.store.release import Release, read_release
 
 HEADINGS = ("MODEL", "VERSION", "STATE", "CREATED", "IMAGE", "CLASSES", "PRESET", "KIMG")
+Listing = tuple[str, Iterable[int], Callable[[], Release | None], Callable[[int], Manifest]]
+"""Of a model: name, versions, how to read its release, and how to read a manifest."""
+
 COLOURS = {1: "grey", 3: "RGB", 4: "RGBA"}
 
 
 def table(root: Path) -> str:
     """A table of all versions; invalid ones show the reason of their error."""
-    rows = [row for name in list_models(root) for row in _model_rows(root, name)]
+    return table_of(
+        (
+            name,
+            list_versions(root, name),
+            partial(read_release, root, name),
+            partial(_manifest, root, name),
+        )
+        for name in list_models(root)
+    )
+
+
+def table_of(models: Iterable[Listing]) -> str:
+    """A table of versions, wherever they are."""
+    rows = [row for model in models for row in _model_rows(*model)]
     return columns([HEADINGS, *rows])
 
 
@@ -33,19 +50,28 @@ def columns(rows: Sequence[Sequence[str]]) -> str:
     return "\n".join(lines)
 
 
-def _model_rows(root: Path, name: str) -> Iterator[Sequence[str]]:
+def _model_rows(
+    name: str,
+    versions: Iterable[int],
+    release: Callable[[], Release | None],
+    manifest_of: Callable[[int], Manifest],
+) -> Iterator[Sequence[str]]:
     try:
-        current, fault = read_release(root, name), ""
+        current, fault = release(), ""
     except BundleError as error:
         current, fault = None, error.reason
-    for version in list_versions(root, name):
+    for version in versions:
         state = fault or _state(current, version)
         try:
-            manifest = read_manifest(version_path(root, name, version))
+            manifest = manifest_of(version)
         except BundleError as error:
             yield name, str(version), error.reason, *[""] * 5
         else:
             yield name, str(version), state, *_facts(manifest)
+
+
+def _manifest(root: Path, name: str, version: int) -> Manifest:
+    return read_manifest(version_path(root, name, version))
 
 
 def _state(current: Release | None, version: int) -> str:

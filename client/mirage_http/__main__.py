@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+import warnings
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 
@@ -9,7 +10,7 @@ from . import dataset_command, edit_command
 from .base import DEFAULT_URL
 from .client import Client
 from .errors import Locked, MirageError, MissingPackage, Unreachable
-from .flags import add_effort, add_model, add_server
+from .flags import add_effort, add_model, add_server, describing
 from .pictures import command as pictures_command
 
 DONE, CRASHED, BAD_DATA, LOCKED = 0, 1, 3, 5  # argparse itself leaves with 2
@@ -17,13 +18,15 @@ CLIENT_SETTINGS = ("page_size", "parallel", "patience_s", "timeout_s")
 PICTURES_TIMEOUT_S = 180.0  # longer than a server's deadline for pictures, by default 120 s
 FAULTS: dict[Callable[..., None], Callable[[argparse.Namespace], str | None]] = {
     dataset_command.generate: dataset_command.fault,
-    dataset_command.draw: dataset_command.fault,
+    dataset_command.draw: dataset_command.draw_fault,
     pictures_command.convert: pictures_command.fault,
 }
 
 
 def main(arguments: Sequence[str] | None = None, prog: str = "mirage-client") -> int:
     """Run one command; returns the exit code."""
+    # Pillow's warning of huge pictures; only their sizes are read here.
+    warnings.filterwarnings("ignore", "Image size", RuntimeWarning)
     parser = argparse.ArgumentParser(prog, description="Generate images and enlarge pictures.")
     add_commands(parser.add_subparsers(required=True, metavar="COMMAND").add_parser)
     options = parser.parse_args(arguments)
@@ -40,6 +43,7 @@ def main(arguments: Sequence[str] | None = None, prog: str = "mirage-client") ->
 
 def add_commands(add: Callable[..., argparse.ArgumentParser]) -> None:
     """Add the parsers; `add` is the method `add_parser` of subparsers."""
+    add = describing(add)
     dataset_command.add_generate(add("generate", help="write a dataset; run again to continue"))
     dataset_command.add_draw(
         add("draw", help="write a dataset without a server; run again to continue")

@@ -8,13 +8,15 @@ import mmap
 import os
 import tarfile
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import BinaryIO
 
 from .errors import DatasetError
 
 BLOCK = tarfile.BLOCKSIZE
-NAME_FIELD, SIZE_FIELD = slice(0, 100), slice(124, 136)  # of a header; the size is octal
+# The fields of a header; the size and the checksum are octal.
+NAME_FIELD, SIZE_FIELD, CHECKSUM_FIELD = slice(0, 100), slice(124, 136), slice(148, 156)
 
 
 class Archive:
@@ -89,11 +91,32 @@ def sample_names(index: int, suffixes: Sequence[str]) -> list[str]:
 
 
 def pack_file(name: str, contents: bytes) -> bytes:
-    """A file in tar format: header, contents, and zeros up to a multiple of the block size."""
-    header = tarfile.TarInfo(name)
-    header.size = len(contents)
+    """A file in tar format: header, contents, and zeros up to a multiple of the block size.
+
+    `name` has at most 100 bytes.
+    """
+    before, after, total = _nameless_header(len(contents))
+    raw = name.encode()
+    parts = (
+        *(raw.ljust(NAME_FIELD.stop, b"\0"), before, b"%06o\0 " % (total + sum(raw)), after),
+        *(contents, bytes(-len(contents) % BLOCK)),
+    )
+    return b"".join(parts)
+
+
+@lru_cache(2**14)
+def _nameless_header(size: int) -> tuple[bytes, bytes, int]:
+    """A header of `tarfile` without a name: before and after its checksum, and the checksum.
+
+    The checksum is the sum of all bytes, so the bytes of a name only add to it. Measured with
+    digits: 7 µs for the three files of a sample instead of 47 µs.
+    """
+    header = tarfile.TarInfo()
+    header.size = size
     header.mode = 0o644
-    return header.tobuf(tarfile.USTAR_FORMAT) + contents + bytes(-len(contents) % BLOCK)
+    block = header.tobuf(tarfile.USTAR_FORMAT)
+    before, after = block[NAME_FIELD.stop : CHECKSUM_FIELD.start], block[CHECKSUM_FIELD.stop :]
+    return before, after, int(block[CHECKSUM_FIELD][:6], 8)
 
 
 def ending(size: int) -> bytes:

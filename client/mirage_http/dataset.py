@@ -42,14 +42,15 @@ def fill(source: Source, record: Record, output: Output, count: int, progress: P
         gaps = output.missing(record, count)
         progress.begin(count, count - sum(map(len, gaps)))
         for gap in gaps:
-            for image in _images(source, record, gap):
+            for image in stream_images(source, record, gap):
                 output.add(image.index, image.png)
                 progress.advance()
         output.finish()
     progress.end()
 
 
-def _images(source: Source, record: Record, gap: range) -> Iterator[GeneratedImage]:
+def stream_images(source: Source, record: Record, gap: range) -> Iterator[GeneratedImage]:
+    """Yield the images of a dataset with some indices; raises BadAnswer for a wrong label."""
     images = source.stream(
         len(gap),
         seed=record.seed,

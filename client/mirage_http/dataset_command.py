@@ -6,10 +6,20 @@ from contextlib import closing
 from pathlib import Path
 
 from .base import DEFAULT_URL
+from .bulk import command as bulk
 from .client import Client
 from .dataset import Output, fill
 from .errors import DatasetError
-from .flags import add_effort, add_model, add_server, add_version, at_least_one, seed, truncation
+from .flags import (
+    add_effort,
+    add_model,
+    add_server,
+    add_version,
+    at_least_one,
+    images,
+    seed,
+    truncation,
+)
 from .folder import Folder
 from .local import open_local
 from .new_file import new_file
@@ -26,9 +36,17 @@ def add_generate(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `generate`."""
     parser.set_defaults(command=generate)
     add_server(parser, DEFAULT_URL)
+    add = parser.add_argument
+    add("--count", type=images, required=True, metavar="N", help="total number of images")
+    add(
+        *("-o", "--output"),
+        type=Path,
+        required=True,
+        metavar="DIR|FILE.tar|FILE.png",
+        help="folder of PNG files, tar file for WebDataset, or a single image",
+    )
     _add_dataset(parser)
     add_model(parser)
-    add = parser.add_argument
     add("--page-size", type=at_least_one, default=64, metavar="N", help="images per request")
     add_effort(parser, 4, "concurrent requests; default 4")
 
@@ -37,23 +55,26 @@ def add_draw(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `draw`."""
     parser.set_defaults(command=draw, url=None, key_file=None)
     parser.add_argument(
-        "model", metavar="MODEL", help="name, or folder such as models/NAME/VERSION"
+        "model", metavar="MODEL", nargs="?", help="name, or folder such as models/NAME/VERSION"
     )
     add_version(parser)
     parser.add_argument("--models", type=Path, metavar="DIR", help="default: the service's folder")
+    add = parser.add_argument
+    add("--count", type=images, metavar="N", help="total number of images, such as 500 or 1e9")
+    add(
+        *("-o", "--output"),
+        type=bulk.path_or_url,
+        required=True,
+        metavar="DIR|URL|FILE.tar|FILE.png",
+        help="folder of PNG files or, with --shard-size, of shards; URL of a folder of shards in"
+        " object storage; tar file for WebDataset; or a single image",
+    )
     _add_dataset(parser)
+    bulk.add_flags(parser)
 
 
 def _add_dataset(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
-    add("--count", type=at_least_one, required=True, metavar="N", help="total number of images")
-    add(
-        *("-o", "--output"),
-        type=Path,
-        required=True,
-        metavar="DIR|FILE.tar|FILE.png",
-        help="folder of PNG files, tar file for WebDataset, or a single image",
-    )
     add(
         *("--labels", "--label"),
         metavar="CLASS,…",
@@ -62,7 +83,7 @@ def _add_dataset(parser: argparse.ArgumentParser) -> None:
     add("--seed", type=seed, help="default: that of the existing dataset, else random")
     add("--truncation", type=truncation, metavar="T", help="0 < T ≤ 1; default 1")
     add("--by-class", action="store_true", default=None, help="write a folder per class")
-    add("--shard-size", type=at_least_one, metavar="N", help="images per tar file")
+    add("--shard-size", type=images, metavar="N", help="images per tar file")
 
 
 def fault(options: argparse.Namespace) -> str | None:
@@ -78,13 +99,22 @@ def fault(options: argparse.Namespace) -> str | None:
     return None
 
 
+def draw_fault(options: argparse.Namespace) -> str | None:
+    """The error of a combination of options of `draw`, or None."""
+    found = bulk.fault(options)
+    return found or (None if bulk.is_sharded(options) or options.verify else fault(options))
+
+
 def generate(client: Client, options: argparse.Namespace) -> None:
     """Write a dataset, or one image, that a server makes."""
     _write(client, _wanted(options), options)
 
 
 def draw(_client: None, options: argparse.Namespace) -> None:
-    """Write a dataset, or one image, that this process makes."""
+    """Write a dataset, or one image, that this process makes; or shards, in several processes."""
+    if options.verify or bulk.is_sharded(options):
+        bulk.draw(options)
+        return
     with closing(open_local(options.models, options.model, options.version)) as source:
         (model,) = source.models()
         options.model, options.version = model.name, model.released
@@ -101,11 +131,11 @@ def _write(source: Source, wanted: DatasetOptions, options: argparse.Namespace) 
     path: Path = options.output
     if path.suffix == IMAGE:
         record = _write_image(source, wanted, path)
-        images = "1 image"
+        written = "1 image"
     else:
         record = _write_dataset(source, wanted, path, options.count)
-        images = f"{options.count} images"
-    print(f"{path}: {images} of {record.model}@{record.version}, seed {record.seed}")
+        written = f"{options.count} images"
+    print(f"{path}: {written} of {record.model}@{record.version}, seed {record.seed}")
 
 
 def _write_image(source: Source, wanted: DatasetOptions, path: Path) -> Record:

@@ -4,9 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypedDict
 
+from .generate_call import Directions
 from .upscale_call import PictureFile, contents_of
-
-Directions = Mapping[str, float]  # by index or name: how far, in standard deviations of a latent
 
 
 class EditOptions(TypedDict, total=False):

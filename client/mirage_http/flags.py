@@ -1,10 +1,23 @@
 """Arguments that several commands share."""
 
 import argparse
+from collections.abc import Callable
+from decimal import Decimal, InvalidOperation
 from pathlib import Path
+from typing import Any
 
 from .base import DEFAULT_URL
 from .generate_call import SEED_END
+
+
+def describing(add: Callable[..., argparse.ArgumentParser]) -> Callable[..., Any]:
+    """`add_parser` of subparsers, so that a command's own help begins with its line in the list."""
+
+    def described(name: str, **options: Any) -> argparse.ArgumentParser:
+        text = options["help"]
+        return add(name, **{"description": f"{text[:1].upper()}{text[1:]}.", **options})
+
+    return described
 
 
 def add_server(
@@ -46,6 +59,17 @@ def at_least_one(text: str) -> int:
     if (number := int(text)) < 1:
         raise argparse.ArgumentTypeError(f"it is {number}; at least 1 is allowed")
     return number
+
+
+def images(text: str) -> int:
+    """Parse a number of images, such as 1000 or 1e9."""
+    try:
+        number = Decimal(text)
+    except InvalidOperation:
+        raise argparse.ArgumentTypeError(f"it is {text!r:.100}, not a number") from None
+    if not (number.is_finite() and 1 <= number < SEED_END and number == int(number)):
+        raise argparse.ArgumentTypeError(f"it is {text:.100}; whole numbers from 1 are allowed")
+    return int(number)
 
 
 def seed(text: str) -> int:

@@ -1,7 +1,7 @@
 """The parameters of a call to generate images, and their split into requests."""
 
 import secrets
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol, TypedDict, TypeGuard
 
@@ -10,6 +10,7 @@ RANDOM_SEEDS = 2**53  # random seeds are exact as JSON numbers in every language
 
 Label = int | str  # class index or class name
 Labels = Label | Sequence[Label] | Callable[[int], Label]
+Directions = Mapping[str, float]  # by index or name: how far, in standard deviations of a latent
 
 
 class ArrayLike(Protocol):
@@ -25,6 +26,7 @@ class Options(TypedDict, total=False):
     - `seed`, `index`: 0 … 2⁶⁴-1; image j is determined by (seed, index + j). Default: random seed.
     - `labels`: a class index or name for all images, one for each, or a function of the index.
     - `truncation`: 0 < t ≤ 1.
+    - `directions`: how far to move all images along the model's directions, by index or name.
     - `latents`: `[n, latent_dim]`, instead of count, seed and truncation.
     - `model`, `version`: default: the server's default model and its released version.
     - `upscale`: `name` or `name@version` of a model that enlarges the images.
@@ -34,6 +36,7 @@ class Options(TypedDict, total=False):
     index: int | None
     labels: Labels | ArrayLike | None
     truncation: float | None
+    directions: Directions | None
     latents: Sequence[Sequence[float]] | ArrayLike | None
     model: str | None
     version: int | None
@@ -52,6 +55,7 @@ class GenerateCall:
     index: int
     labels: Labels | None
     truncation: float | None
+    directions: Directions | None
     latents: list[list[float]] | None
     model: str | None
     version: int | None
@@ -79,6 +83,7 @@ class GenerateCall:
             "index": self.index,
             "labels": self._json_labels(),
             "truncation": self.truncation,
+            "directions": self.directions,
             "latents": self.latents,
             "model": self.model,
             "version": self.version,
@@ -118,6 +123,7 @@ def make_call(count: int | None, options: Options) -> GenerateCall:
         index=options.get("index") or 0,
         labels=labels,
         truncation=options.get("truncation"),
+        directions=dict(options.get("directions") or {}) or None,
         latents=latents,
         model=options.get("model"),
         version=options.get("version"),

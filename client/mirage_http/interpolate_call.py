@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypedDict
 
+from .generate_call import Directions
+
 ARCHIVE = "application/zip"
 MEDIA_TYPES = {
     ".zip": ARCHIVE,
@@ -31,7 +33,7 @@ class InterpolateOptions(TypedDict, total=False):
     steps: int | None
     loop: bool | None
     truncation: float | None
-    directions: Mapping[str, float] | None
+    directions: Directions | None
     duration_ms: int | None
     model: str | None
     version: int | None

@@ -18,11 +18,15 @@ INSTALL = "pip install -e '.[cpu]' in a checkout of Mirage"
 
 
 class LocalSource:
-    """One version of a model, which makes images as a server would; see `Source`."""
+    """One version of a model, which makes images as a server would; see `Source`.
+
+    `runtime` is the software that image bytes depend on.
+    """
 
     def __init__(self, generator: "LocalGenerator") -> None:
         self._generator = generator
         manifest = generator.manifest
+        self.runtime = generator.runtime
         self._version = ModelVersion(
             version=manifest.version,
             sha256=generator.sha256,
@@ -85,10 +89,13 @@ class LocalSource:
         self._generator.close()
 
 
-def open_local(models: Path | None, model: str, version: int | None) -> LocalSource:
+def open_local(
+    models: Path | None, model: str, version: int | None, worker: int | None = None
+) -> LocalSource:
     """Load a model by its name or folder, by default of the service's folder and the released one.
 
-    Raises MissingPackage without the service, and MirageError if the model cannot be used.
+    `worker` is the number of this process if several draw at the same time. Raises MissingPackage
+    without the service, and MirageError if the model cannot be used.
     """
     # Set before onnxruntime is imported, which otherwise reports every session to Microsoft.
     os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
@@ -96,10 +103,23 @@ def open_local(models: Path | None, model: str, version: int | None) -> LocalSou
         from mirage.service.drawing.local_generator import open_generator
         from mirage.service.errors import StartError
     except ImportError as error:
-        raise MissingPackage(
-            f"{error.name} is not installed, which drawing in this process needs: run {INSTALL}"
-        ) from error
+        raise _missing(error) from error
     try:
-        return LocalSource(open_generator(models, model, version))
+        return LocalSource(open_generator(models, model, version, worker))
     except StartError as error:
         raise MirageError(str(error)) from error
+
+
+def useful_processes(provider: str) -> int:
+    """The number of processes that keep the machine busy; raises MissingPackage."""
+    try:
+        from mirage.service.drawing.local_generator import useful_processes
+    except ImportError as error:
+        raise _missing(error) from error
+    return useful_processes(provider)
+
+
+def _missing(error: ImportError) -> MissingPackage:
+    return MissingPackage(
+        f"{error.name} is not installed, which drawing in this process needs: run {INSTALL}"
+    )

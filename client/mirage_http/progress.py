@@ -31,11 +31,16 @@ class Progress:
         if self._on_terminal:
             self._show()
 
-    def advance(self) -> None:
-        """Count one more image."""
-        self._done += 1
+    def advance(self, images: int = 1) -> None:
+        """Count more images."""
+        self._done += images
         if self._clock() - self._refreshed >= (REFRESH_S if self._on_terminal else LINE_S):
             self._show()
+
+    def skip(self, images: int) -> None:
+        """Count images that exist already, which the rate leaves out."""
+        self._old += images
+        self.advance(images)
 
     def end(self) -> None:
         """Show the final state and end the line."""

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -71,7 +71,20 @@ def read_record(path: Path) -> Record | None:
             raw = file.read(MAX_BYTES)
     except FileNotFoundError:
         return None
-    return _parse(raw, path) if raw.endswith(END) else None
+    return parse_record(raw, path) if raw.endswith(END) else None
+
+
+def parse_record(raw: bytes, path: object) -> Record:
+    """Parse a complete record; `path` is its name in the DatasetError for an invalid one."""
+    try:
+        fields = json.loads(raw)
+        if fields.pop("format") != FORMAT:
+            raise ValueError
+        fields["seed"] = int(fields["seed"])
+        lists = {name: tuple(fields[name]) for name in ("labels", "classes")}
+        return Record(**fields | lists)
+    except (AttributeError, KeyError, TypeError, ValueError):
+        raise DatasetError(f"{path} is not a record of a dataset that this version reads") from None
 
 
 @contextmanager
@@ -89,7 +102,7 @@ def lock_dataset(path: Path, record: Record) -> Iterator[None]:
         if found is None:
             _write(file, record)
         else:
-            _agree(record, found, path)
+            agree(asdict(record), asdict(found), path)
         yield
 
 
@@ -100,20 +113,8 @@ def _write(file: BinaryIO, record: Record) -> None:
     os.fsync(file.fileno())
 
 
-def _parse(raw: bytes, path: Path) -> Record:
-    try:
-        fields = json.loads(raw)
-        if fields.pop("format") != FORMAT:
-            raise ValueError
-        fields["seed"] = int(fields["seed"])
-        lists = {name: tuple(fields[name]) for name in ("labels", "classes")}
-        return Record(**fields | lists)
-    except (AttributeError, KeyError, TypeError, ValueError):
-        raise DatasetError(f"{path} is not a record of a dataset that this version reads") from None
-
-
-def _agree(record: Record, found: Record, path: Path) -> None:
-    now, then = asdict(record), asdict(found)
+def agree(now: Mapping[str, Any], then: Mapping[str, Any], path: object) -> None:
+    """Raise DatasetError that names what differs from the dataset of the file `path`."""
     for name, value in now.items():
         if value != then[name]:
             raise DatasetError(

@@ -1,22 +1,18 @@
 """A dataset as tar files in WebDataset layout: each image with its label and its parameters."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
 from .archive import Archive, part_of
 from .errors import DatasetError
 from .record import Record
+from .samples import Samples
 
 SUFFIX = ".tar"
 
 
 class Tar:
-    """`digits.tar`, or shards `digits-000000.tar`, `digits-000001.tar` …
-
-    Image 7 is `000007.png`, with its class index in `000007.cls` (if the model has classes) and the
-    parameters that reproduce it in `000007.json`.
-    """
+    """`digits.tar`, or shards `digits-000000.tar`, `digits-000001.tar` …"""
 
     def __init__(self, path: Path) -> None:
         self.record_path = path.with_suffix(".mirage.json")
@@ -32,24 +28,21 @@ class Tar:
 
     def missing(self, record: Record, count: int) -> Sequence[range]:
         """The missing indices below `count`, shard by shard; raises DatasetError."""
-        self._record = record
+        self._samples = Samples(record)
         self._size = record.shard_size or count
         spans = [
             range(start, min(start + self._size, count)) for start in range(0, count, self._size)
         ]
         if record.shard_size and _exists(self._shard_path(len(spans))):
             raise DatasetError(f"count is {count}; {self._path} has more shards already")
-        suffixes = (".png", ".cls", ".json") if record.labels else (".png", ".json")
         for shard, span in enumerate(spans):
             path = self._shard_path(shard) if record.shard_size else self._path
-            self._archives[shard] = Archive(path, span, suffixes)
+            self._archives[shard] = Archive(path, span, self._samples.suffixes)
         return [gap for archive in self._archives.values() if (gap := archive.survey())]
 
     def add(self, index: int, png: bytes) -> None:
         """Append an image; the indices of a shard must be consecutive."""
-        caption = json.dumps(self._record.caption(index)).encode()
-        label = [str(self._record.label(index)).encode()] if self._record.labels else []
-        self._archives[index // self._size].add([png, *label, caption])
+        self._archives[index // self._size].add(self._samples.contents(index, png))
 
     def finish(self) -> None:
         """Do nothing: an archive finishes with its last sample."""

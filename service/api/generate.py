@@ -215,7 +215,7 @@ async def answer_call(call: GenerateCall, service: Service) -> Response:
         media = choose_type(call.accept, job.count, fields.layout)
         enlarged_by = None
         if fields.upscale is None:
-            with service.rates.charged(call.record, job.count):
+            async with service.rates.charged(call.record, job.count):
                 outcome = await version.generate(job, deadline)
         else:
             outcome, enlarged_by = await _enlarged(fields.upscale, version, job, call, service)
@@ -234,7 +234,7 @@ async def _enlarged(
     """Generate and enlarge the images; returns them and the name of the upscaler."""
     async with named_upscaler(service, call.deadline, name) as upscaler:
         count = upscaler.admit(version.manifest.image, job.count)
-        with service.rates.charged(call.record, count):
+        async with service.rates.charged(call.record, count):
             made = await version.generate(job, call.deadline)
             outcome = await upscaler.enlarge(made)
     return outcome, upscaler.name

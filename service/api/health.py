@@ -7,7 +7,13 @@ from starlette.responses import Response
 from mirage.service.api.document.parts import TEXT, content, refusals
 from mirage.service.api.schemas import Status
 from mirage.service.api.state import service_of
-from mirage.service.errors import Draining, EngineStuck, MetricsUnavailable, NotReady
+from mirage.service.errors import (
+    Draining,
+    EngineStuck,
+    MetricsUnavailable,
+    NoReleasedModel,
+    NotReady,
+)
 from mirage.service.telemetry.aggregation import MetricsLost
 
 PROMETHEUS_TEXT = "text/plain; version=0.0.4; charset=utf-8"
@@ -22,14 +28,14 @@ async def get_health(request: Request) -> Status:
     return Status(status="alive")
 
 
-@router.get("/readyz", summary="Is it able to serve?", responses=refusals(NotReady, Draining))
+@router.get(
+    "/readyz",
+    summary="Is it able to serve?",
+    responses=refusals(NotReady, NoReleasedModel, Draining),
+)
 async def get_readiness(request: Request) -> Status:
-    """503 until the models are loaded, and after the stop signal."""
-    service = service_of(request)
-    if service.draining:
-        raise Draining("the service is stopping", retry_after_s=1)
-    if not service.ready:
-        raise NotReady("the models are being loaded", retry_after_s=1)
+    """503 until the models are loaded, while no model is released, and after the stop signal."""
+    service_of(request).check_ready()
     return Status(status="ready")
 
 

@@ -135,7 +135,7 @@ async def _whole(call: InterpolateCall, media: str, duration_ms: int) -> Respons
         archive = Archive()
         return call.entries(archive, rows) + archive.end()
 
-    with call.service.rates.charged(record_of(call.request), call.charge):
+    async with call.service.rates.charged(record_of(call.request), call.charge):
         outcome = await while_connected(call.request, call.generate())
     body, encode_s = await call.encoded(encode, outcome.rows)
     observe(call.service.metrics, call.manifest, call.job.count, outcome, encode_s)
@@ -151,7 +151,7 @@ async def _stream(call: InterpolateCall, held: AsyncExitStack) -> Response:
     """
     parts = call.stream()
     held.push_async_callback(parts.aclose)
-    with call.service.rates.charged(record_of(call.request), call.charge):
+    async with call.service.rates.charged(record_of(call.request), call.charge):
         first = await while_connected(call.request, _next(parts))
     return Stream(_entries(call, first, parts), call.headers, ZIP, held.pop_all())
 

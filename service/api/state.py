@@ -13,14 +13,21 @@ from mirage.service.api.admission.pending_requests import PendingRequests
 from mirage.service.api.admission.rate_limit import Rates
 from mirage.service.api.security.auth import Keys
 from mirage.service.api.verified_files import VerifiedFiles
-from mirage.service.errors import EngineStuck
+from mirage.service.errors import Draining, EngineStuck, NoReleasedModel, NotReady, ServiceError
 from mirage.service.host import available_cpus
 from mirage.service.settings import Settings
 from mirage.service.sharing.counters import SharedCounters
+from mirage.service.sharing.rate_buckets import Buckets, LocalBuckets
+from mirage.service.sharing.redis_buckets import RedisBuckets
 from mirage.service.sharing.release_barrier import ReleaseBarrier
 from mirage.service.telemetry.metrics import Metrics
 from mirage.service.telemetry.worker_collector import WorkerCollector
 from mirage.service.versions.registry import ModelRegistry
+
+HOW_TO_RELEASE = (
+    "publish a trained run with `mirage export RUN --to models/NAME`, and release it with "
+    "`mirage bundle release NAME VERSION`"
+)
 
 
 @dataclass
@@ -54,7 +61,7 @@ class Service:
         self.keys = (
             Keys(path, self.metrics.keys_failures, self.metrics.keys_unreadable) if path else None
         )
-        self.rates = Rates(self.settings.images_per_minute)
+        self.limit_rates(LocalBuckets())
         self.models = ModelRegistry(self.settings, self.metrics, self.counters, self.barrier)
         self.pending = PendingRequests(self.settings.queue_images, self.models.is_saturated)
         self.picture_memory = MemoryBudget(self.settings.picture_memory_bytes)
@@ -62,12 +69,36 @@ class Service:
         self.encoders = ThreadPoolExecutor(threads, thread_name_prefix="encode")
         self._scrapes = ThreadPoolExecutor(1, thread_name_prefix="scrape")  # one after the other
         self.metrics.sampler.follow(self.metrics.waiting, lambda: len(self.pending))
-        self.metrics.sampler.follow(self.metrics.ready, lambda: float(self.ready))
+        self.metrics.sampler.follow(self.metrics.ready, lambda: float(self.is_ready))
 
     @property
-    def ready(self) -> bool:
-        """Whether the service accepts new requests."""
-        return self.models.ready and not self.draining
+    def is_ready(self) -> bool:
+        """Whether `check_ready` raises nothing."""
+        try:
+            self.check_ready()
+        except ServiceError:
+            return False
+        return True
+
+    def check_ready(self) -> None:
+        """Raise the errors of `check_started`, and NoReleasedModel if no model is released."""
+        self.check_started()
+        if not self.models.has_release():
+            raise NoReleasedModel(f"no model is released; {HOW_TO_RELEASE}")
+
+    def check_started(self) -> None:
+        """Raise NotReady until the models are loaded, and Draining after the stop signal."""
+        if self.draining:
+            raise Draining("the service is stopping", retry_after_s=1)
+        if not self.models.ready:
+            raise NotReady("the models are being loaded", retry_after_s=1)
+
+    def limit_rates(self, buckets: Buckets) -> None:
+        """Count images per minute in these buckets, and in Redis if the settings name it."""
+        url, remote = self.settings.limits_url, None
+        if url is not None:
+            remote = RedisBuckets(url.get_secret_value(), buckets, self.metrics.limits_failures)
+        self.rates = Rates(self.settings.images_per_minute, buckets=buckets, remote=remote)
 
     def check_alive(self) -> None:
         """Raise EngineStuck if an engine run takes too long or a GPU has failed.
@@ -104,6 +135,7 @@ class Service:
         for task in self._following:
             task.cancel()
         await self.models.close()
+        await self.rates.close()
         self.encoders.shutdown(wait=False)
         self._scrapes.shutdown(wait=False)
         self.metrics.sampler.stop()

@@ -7,6 +7,7 @@ from mirage.bundle.format.verify import read_manifest
 from mirage.bundle.store.layout import list_models, version_path
 from mirage.bundle.store.release import readable_release
 from mirage.service.errors import StartError
+from mirage.service.versions.models_folder import check_models_folder
 
 DOES: dict[Task, str] = {
     "generate": "make images",
@@ -20,6 +21,7 @@ def choose_bundle(root: Path, name: str | None, version: int | None, task: Task)
 
     `name` is by default the only released model with the task, `version` the released one.
     """
+    check_models_folder(root)
     name = _only_model(root, task) if name is None else name
     if version is None:
         released = readable_release(root, name)

@@ -21,6 +21,7 @@ from mirage.service.drawing.choice import choose_bundle
 from mirage.service.engines.engine import Engine
 from mirage.service.engines.runtime import software
 from mirage.service.errors import StartError
+from mirage.service.host import available_cpus
 from mirage.service.media.encoding import Compression, encode_png
 from mirage.service.settings import Settings
 from mirage.service.tasks.generate import truncate
@@ -34,6 +35,7 @@ class LocalGenerator:
     """A model that generates images, or an ensemble, on `parallel` engines.
 
     `sha256` is the hash of its graph, and `runtime` the software that image bytes depend on.
+    `page` is the size of its batches.
     """
 
     def __init__(
@@ -48,14 +50,14 @@ class LocalGenerator:
         self.sha256 = graph_hash([prepared.manifest for prepared in members])
         config = members[0].engines[0].config
         self.runtime = {"provider": config.provider, "precision": config.precision, **software()}
-        self._page = min(prepared.max_batch_size for prepared in members)
+        self.page = min(prepared.max_batch_size for prepared in members)
         self._compression = compression
         self._engines: dict[int, SimpleQueue[Engine]] = {}  # idle ones, by version
         for prepared in members:
             idle = self._engines[prepared.manifest.version] = SimpleQueue()
             for engine in prepared.engines:
                 idle.put(engine)
-        self._all = [engine for prepared in members for engine in prepared.engines]
+        self.engines = [engine for prepared in members for engine in prepared.engines]
 
     def draw(
         self, seed: int, span: range, labels: Labels | None = None, truncation: float | None = None
@@ -67,8 +69,8 @@ class LocalGenerator:
         pages: deque[Future[list[bytes]]] = deque()
         pool = ThreadPoolExecutor(self.parallel, "mirage-draw")
         try:
-            for begin in range(0, len(span), self._page):
-                part = slice(begin, begin + self._page)
+            for begin in range(0, len(span), self.page):
+                part = slice(begin, begin + self.page)
                 given = None if labels is None else labels[part]
                 pages.append(pool.submit(self._draw_page, seed, span[part], given, truncation))
                 if len(pages) > self.parallel:  # one waits, so that no engine is idle
@@ -80,7 +82,7 @@ class LocalGenerator:
 
     def close(self) -> None:
         """Free the engines, after the last image."""
-        for engine in self._all:
+        for engine in self.engines:
             engine.close()
 
     def _draw_page(
@@ -118,26 +120,38 @@ class LocalGenerator:
 
 
 def open_generator(
-    models: Path | None = None, name: str | None = None, version: int | None = None
+    models: Path | None = None,
+    name: str | None = None,
+    version: int | None = None,
+    worker: int | None = None,
 ) -> LocalGenerator:
     """Load a model from a folder of bundles, with all checks of the service.
 
     `models` is by default the service's setting, `name` the only model for this task that is
     released, `version` the released one. A name can also be the folder `DIR/NAME` or
     `DIR/NAME/VERSION`, instead of the others. Settings of engines and of PNG are read from the
-    environment, as for the service. Raises StartError.
+    environment, as for the service. `worker` is the number of this process if several draw at the
+    same time: it then has one engine with one thread. Raises StartError.
     """
+    fixed: dict[str, Any] = {} if models is None else {"models": models}
     if name is not None and (found := parse_path(name)):
-        models, name, inside = found
+        fixed["models"], name, inside = found
         version = inside or version
+    if worker is not None:
+        fixed |= {"lanes": 1, "threads": 1}
     try:
-        settings = Settings() if models is None else Settings(models=models)
+        settings = Settings(**fixed)
         path = choose_bundle(settings.models, name, version, "generate")
         manifest, paths = read_manifest(path), [path]
         if manifest.members:
             verify_ensemble(path, manifest)
             paths = [path.with_name(str(member.version)) for member in manifest.members]
-        members = [prepare(each, settings) for each in paths]
+        members = [prepare(each, settings, worker=worker or 0) for each in paths]
         return LocalGenerator(manifest, members, settings.compression)
     except (BundleError, LoadError, ValidationError) as error:
         raise StartError(str(error)) from error
+
+
+def useful_processes(provider: str) -> int:
+    """The number of processes that keep the machine busy: one for each CPU, or for each GPU."""
+    return Settings().gpus if provider == "cuda" else available_cpus()

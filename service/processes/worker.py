@@ -10,7 +10,6 @@ from types import FrameType
 
 import uvicorn
 
-from mirage.service.api.admission.rate_limit import Rates
 from mirage.service.api.state import Service
 from mirage.service.errors import EngineStuck, KeysError, StartError
 from mirage.service.processes.ipc import Channel, Message
@@ -74,7 +73,8 @@ class WorkerServer(DrainingServer):
         channel: Channel,
     ) -> None:
         super().__init__(config, service, shared.listener, shared.counters)
-        service.rates = Rates(service.settings.images_per_minute, buckets=shared.buckets)
+        if shared.buckets is not None:
+            service.limit_rates(shared.buckets)
         service.models.follower.when_behind = self.stop
         self._counters = shared.counters
         self._channel = channel

@@ -124,6 +124,10 @@ class Metrics:
         self.refused = self._counter(
             "model_refused", "Versions that did not pass verification", (*MODEL, "reason")
         )
+        self.limits_failures = self._counter(
+            "limits_failures",
+            "Calls for which Redis did not answer, so that a worker counted alone",
+        )
         self.keys_failures = self._counter(
             "keys_failures", "Changes of the keys file that could not be read"
         )

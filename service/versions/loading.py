@@ -149,12 +149,16 @@ class Prepared:
         return self.engines[0].manifest
 
 
-def prepare(path: Path, settings: Settings, counters: SharedCounters | None = None) -> Prepared:
+def prepare(
+    path: Path, settings: Settings, counters: SharedCounters | None = None, *, worker: int = 0
+) -> Prepared:
     """Verify a bundle, open its engines, run the golden check and warm up.
 
-    `counters` are those of the workers that use the same CPUs. It takes seconds: call it on a
-    thread. Raises LoadError.
+    `counters` are those of the workers that use the same CPUs. Without them, `worker` is the number
+    of a process among others that share only the GPUs, which they use in turn. It takes seconds:
+    call it on a thread. Raises LoadError.
     """
+    share = (counters.worker, counters.workers) if counters else (worker, 1)
     try:
         bundle = load_bundle(path)
     except BundleError as error:
@@ -174,17 +178,21 @@ def prepare(path: Path, settings: Settings, counters: SharedCounters | None = No
         )
     for config in allowed[:-1]:
         try:
-            return _prepare(bundle, config, settings, counters)
+            return _prepare(bundle, config, settings, counters, *share)
         except LoadError as error:
             name, version = bundle.manifest.name, bundle.manifest.version
             log.warning("%s@%d does not run on %s: %s", name, version, config, error)
-    return _prepare(bundle, allowed[-1], settings, counters)
+    return _prepare(bundle, allowed[-1], settings, counters, *share)
 
 
 def _prepare(
-    bundle: Bundle, config: ProviderConfig, settings: Settings, counters: SharedCounters | None
+    bundle: Bundle,
+    config: ProviderConfig,
+    settings: Settings,
+    counters: SharedCounters | None,
+    worker: int,
+    workers: int,
 ) -> Prepared:
-    worker, workers = (counters.worker, counters.workers) if counters else (0, 1)
     plan, cost, shared = plan_engines(config, settings, worker, workers), CostModel(), None
     tile = _tile(bundle.manifest, settings)
     try:

@@ -204,6 +204,10 @@ class ModelRegistry:
         """Return a model whose releases are followed."""
         return self._models.get(name)
 
+    def has_release(self) -> bool:
+        """Whether any model has a released version."""
+        return any(model.released for model in self._models.values())
+
     def released(self, name: str) -> int | None:
         """Return the released version of a model, if any."""
         model = self._models.get(name)

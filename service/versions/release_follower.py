@@ -13,6 +13,7 @@ from mirage.service.settings import Settings
 from mirage.service.sharing.release_barrier import Decision, ReleaseBarrier
 from mirage.service.telemetry.metrics import Metrics
 from mirage.service.versions.cache import OnDemandVersions, VersionCache
+from mirage.service.versions.models_folder import check_models_folder
 from mirage.service.versions.releases import Found, ReleasedModel, Releases
 
 log = logging.getLogger(__name__)
@@ -54,6 +55,7 @@ class ReleaseFollower:
             names = await asyncio.to_thread(list_models, root)
             found = await asyncio.to_thread(self._releases.changes)
         except BundleError as error:
+            check_models_folder(root)
             raise StartError(f"models is {root}; {error}") from None
         if default is not None and default not in names:
             raise StartError(

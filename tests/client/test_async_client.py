@@ -8,6 +8,7 @@ from typing import TypeVar
 import pytest
 
 from mirage.client import AsyncClient, Client, Refused, Unreachable
+from mirage.client.generate_call import Options
 from tests.client.servers import Answer, Proxy
 
 T = TypeVar("T")
@@ -24,6 +25,9 @@ def with_client(url: str, job: Callable[[AsyncClient], Awaitable[T]]) -> T:
 def test_returns_the_same_images_as_the_synchronous_client(client: Client, url: str) -> None:
     made = with_client(url, lambda other: other.generate(19, seed=7))
     assert made == client.generate(19, seed=7)
+    options: Options = {"seed": 7, "model": "plain", "directions": {"0": 2.0}}
+    moved = with_client(url, lambda other: other.generate(6, **options))
+    assert moved == client.generate(6, **options)
 
 
 def test_lists_and_describes_models(client: Client, url: str) -> None:

@@ -48,6 +48,16 @@ def test_pages_latents(client: Client) -> None:
     assert {image.seed for image in posted} == {None}
 
 
+def test_moves_all_images_along_directions(client: Client) -> None:
+    latents, _ = draw_latents(7, 0, 10, client.model("plain").loaded[0].latent_dim)
+    latents[:, 0] += 2
+    moved = client.generate(10, seed=7, model="plain", directions={"0": 2})
+    expected = client.generate(latents=latents, model="plain")
+    assert [image.png for image in moved] == [image.png for image in expected]
+    with pytest.raises(Refused, match="direction"):
+        client.generate(model="plain", directions={"smile": 1})
+
+
 def test_sends_all_options(client: Client) -> None:
     plain = client.generate(seed=7, labels=3)[0]
     others = [

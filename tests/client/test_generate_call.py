@@ -47,6 +47,12 @@ def test_rows_may_be_arrays_themselves() -> None:
     assert make_call(None, {"latents": rows}).body()["latents"] == [[0.0, 0.0], [1.0, 2.0]]
 
 
+def test_directions_apply_to_all_parts() -> None:
+    call = make_call(3, {"directions": {"0": 1.5, "smile": -2}})
+    assert [part.body()["directions"] for part in call.parts(2)] == [{"0": 1.5, "smile": -2}] * 2
+    assert "directions" not in make_call(3, {"directions": {}}).body()
+
+
 @pytest.mark.parametrize(("count", "labels"), [(None, [1, 2]), (2, None), (2, [1, 2]), (2, 5)])
 def test_the_count_follows_from_count_or_labels(
     count: int | None, labels: int | list[int] | None

@@ -89,6 +89,24 @@ def test_a_command_shows_its_own_name(
     assert capsys.readouterr().out.startswith(usage)
 
 
+@pytest.mark.parametrize("command", ["generate", "train", "evaluate", "serve", "verify"])
+def test_the_help_of_a_command_says_what_it_does(
+    command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit, match="0"):
+        main([command, "--help"])
+    _, _, after_usage = capsys.readouterr().out.partition("\n\n")
+    assert after_usage[0].isupper()
+    assert "." in after_usage.partition("\n\n")[0]
+
+
+def test_a_reader_that_leaves_early_is_no_crash() -> None:
+    command = f"{sys.executable} -m mirage completion bash | head -1"
+    result = subprocess.run(command, shell=True, check=True, capture_output=True, text=True)
+    assert result.stdout.count("\n") == 1
+    assert result.stderr == ""
+
+
 def test_runs_a_command_and_returns_its_code(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -40,11 +40,38 @@ def test_gamma_grows_with_the_pixels() -> None:
 
 
 def test_few_images_are_augmented_and_many_are_not() -> None:
-    few, many = chosen(images=3_000, channels=4), chosen(images=60_000)
-    assert few.augment == ("translate", "cutout", "colour")
+    few, many = chosen(images=3_000), chosen(images=60_000)
+    assert few.augment == ("translate", "cutout")
     assert few.augment_target is not None
     assert many.augment == ()
-    assert "colour" not in chosen(images=3_000, channels=1).augment
+    assert chosen(images=3_000, channels=3, device="cuda").augment[-1] == "colour"
+
+
+FEW = replace(DIGITS, images=950, height=32, width=32, channels=4, classes=6, flat=0.05)
+
+
+def test_few_flat_colour_images_on_a_cpu_get_the_recipe_of_avatars() -> None:
+    ours, preset = build_config("auto", {}, FEW), build_config("avatars", {})
+    assert ours == preset.model_copy(update={"preset": "auto"})
+
+
+def test_that_recipe_fits_other_images() -> None:
+    config = build_config("auto", {}, replace(FEW, height=64, width=96, channels=3, flat=0.01))
+    assert (config.widths, config.blocks) == ((128, 96, 64, 32, 24), (0, 1, 1, 1, 0))
+    assert (config.palette, config.augment) == (0, ("translate", "zoom", "cutout"))
+    assert build_config("auto", {}, replace(FEW, images=40)).batch_size == 10
+
+
+@pytest.mark.parametrize(("height", "width"), [(28, 28), (36, 36), (20, 12), (250, 256), (128, 64)])
+def test_that_recipe_fits_any_size(height: int, width: int) -> None:
+    config = build_config("auto", {}, replace(FEW, height=height, width=width))
+    architecture = architecture_of(config, {"shape": [height, width, 4], "classes": []})
+    assert min(architecture.base) >= 4
+
+
+def test_many_colour_images_and_those_for_a_gpu_do_not() -> None:
+    assert chosen(channels=3).warm_start_kimg == 0
+    assert build_config("auto", {}, replace(FEW, device="cuda")).family == "residual"
 
 
 def test_the_batch_is_limited_by_the_data() -> None:
@@ -55,7 +82,7 @@ def test_gives_reasons() -> None:
     settings, reasons = choose(replace(DIGITS, images=3_000))
     assert settings["family"] == "strided"
     told = "\n".join(reasons)
-    for said in ("a CPU is worst at", "3000 images", "28x28", "batch size 32", "kimg"):
+    for said in ("slow on a CPU", "3000 images", "28x28", "batch size 32", "kimg"):
         assert said in told
 
 

@@ -2,7 +2,8 @@
 
 import argparse
 import json
-from collections.abc import Callable, Iterable
+import sys
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import torch
@@ -28,6 +29,7 @@ from mirage.training.errors import DataError, UsageError
 from mirage.training.evaluation.blind_sheet import blind_sheet
 from mirage.training.evaluation.contact_sheets import neighbour_sheet, real_sheet
 from mirage.training.evaluation.evaluate import Evaluator, scores_by, self_supervised_scores
+from mirage.training.evaluation.fast import fast_sizes
 from mirage.training.evaluation.feature_networks import FeatureNetwork, ScriptFeatures
 from mirage.training.evaluation.scorecard import Sizes, known_scorecard, table, write_scorecard
 from mirage.training.evaluation.scores.cas import classification_accuracy
@@ -52,7 +54,12 @@ def add_commands(add: Add) -> None:
 
 def _add_evaluate(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(command=_evaluate)
-    parser.add_argument("source", type=Path, metavar="RUN|BUNDLE")
+    parser.add_argument(
+        "source",
+        type=Path,
+        metavar="RUN|BUNDLE",
+        help="folder of a run, whose last snapshot is scored, or of a bundle",
+    )
     _add_sizes(parser)
     add_picture_flags(parser)
     add_style_flags(parser)
@@ -93,7 +100,11 @@ def _degradations(text: str) -> tuple[str, ...]:
 
 def _add_sizes(parser: argparse._ActionsContainer) -> None:
     add_data_flags(parser, False, "the data that the model was trained on")
-    parser.add_argument("--fast", action="store_true", help="estimate from 12,000 images")
+    parser.add_argument(
+        "--fast",
+        action="store_true",
+        help="estimate in about a minute, from as many of 12,000 images as fit",
+    )
     parser.add_argument("--seeds", type=int, default=1, help="repetitions; 3 estimate the spread")
     parser.add_argument("--threads", type=int, help="CPU threads; default: chosen by torch")
 
@@ -172,7 +183,18 @@ def _evaluator(options: argparse.Namespace, *models: ScoredModel) -> Evaluator:
     train, test = read_splits(options, models[0].data_options)
     for model in models:
         _check_classes(model, train)
-    return Evaluator(train, test, sizes=Sizes.of(len(train.original), options.fast))
+    return Evaluator(train, test, sizes=_sizes(options, train.original, models))
+
+
+def _sizes(options: argparse.Namespace, train: Dataset, models: Sequence[ScoredModel]) -> Sizes:
+    if not options.fast:
+        return Sizes.of(len(train))
+    sizes = fast_sizes(train, [model.graph for model in models], options.seeds)
+    sys.stderr.write(
+        f"--fast: {sizes.reference + sizes.generated:,} of {len(train):,} real images and "
+        f"{sizes.generated:,} generated ones, as many as fit into a minute\n"
+    )
+    return sizes
 
 
 def _check_classes(model: ScoredModel, data: Dataset) -> None:

@@ -2,10 +2,12 @@
 
 import argparse
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from mirage.training.data.dataset import Dataset
+from mirage.training.data.findings import findings
 from mirage.training.data.groups import RULES
 from mirage.training.data.load import load_dataset, load_splits
 from mirage.training.data.options import AUTO, NONE, DataOptions, build_options
@@ -22,6 +24,16 @@ READING = """Folders that hold only one folder are skipped. Folders named like t
 are splits: training reads the first, evaluation the second. Other top folders are classes; a single
 class is ignored. Without --channels, images become RGBA if a tenth of them are transparent. Files
 that are not read and other findings are printed; docs/data.md has all rules."""
+
+
+def describing(add: Callable[..., argparse.ArgumentParser]) -> Callable[..., Any]:
+    """`add_parser` of subparsers, so that a command's own help begins with its line in the list."""
+
+    def described(name: str, **options: Any) -> argparse.ArgumentParser:
+        text = options["help"]
+        return add(name, **{"description": f"{text[:1].upper()}{text[1:]}.", **options})
+
+    return described
 
 
 def add_data_flags(
@@ -123,6 +135,8 @@ def print_notes(data: Dataset | PictureSet | StyleSet) -> None:
     """Print what was found in the data and decided, for people."""
     for note in data.notes:
         sys.stderr.write(f"note: {note}\n")
+    for finding in findings(data) if isinstance(data, Dataset) else ():
+        sys.stderr.write(f"warning: {finding}\n")
 
 
 def read_splits(

@@ -15,6 +15,7 @@ from mirage.training.cli.picture_flags import (
 )
 from mirage.training.config import TrainConfig, build_config
 from mirage.training.data.dataset import Dataset
+from mirage.training.data.flatness import flat_share
 from mirage.training.errors import UsageError
 from mirage.training.presets import PRESETS
 from mirage.training.recipe import AUTO
@@ -51,7 +52,15 @@ def add_recipe(parser: argparse.ArgumentParser) -> None:
         type=float,
         help="thousands of images to train for; the schedules of the preset are stretched to it",
     )
-    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", dest="changes")
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        dest="changes",
+        help="change one setting of the preset, such as batch_size=64; may be given several times; "
+        "--dry-run lists them",
+    )
     parser.add_argument(
         "--device", default="auto", help=f"one of {', '.join(DEVICES)}; auto: CUDA if there is one"
     )
@@ -167,7 +176,8 @@ def facts_of(data: Dataset, device: str, kimg: float | None = None) -> Facts:
     """The facts that the preset `auto` depends on."""
     images, height, width, channels = data.images.shape
     kind = resolve_device(device).type
-    return Facts(images, height, width, channels, len(data.classes), kind, kimg)
+    flat = flat_share(data.images)
+    return Facts(images, height, width, channels, len(data.classes), kind, kimg, flat)
 
 
 def _change(text: str) -> tuple[str, str]:

@@ -3,6 +3,7 @@
 import numpy as np
 
 from mirage.training.data.dataset import Dataset
+from mirage.training.data.findings import findings
 from mirage.training.data.sources.image import Form
 from mirage.training.data.sources.pixels import contact_sheet, to_float, to_grey_levels
 
@@ -51,18 +52,19 @@ def _over_checker(images: np.ndarray) -> np.ndarray:
 
 
 def describe(dataset: Dataset) -> list[str]:
-    """Count, shape, broken pictures, classes, notes, size and fingerprint as lines of text."""
+    """Number, shape, classes, findings, size and fingerprint of the images as lines of text."""
     original = dataset.original
     height, width, channels = original.images.shape[1:]
     lines = [f"images         {len(original):,} of {Form(width, height, channels)}"]
     if dataset is not original:
         lines.append(f"mirrored       {len(dataset):,} with their mirror images")
     if original.broken:
-        lines.append(f"left out       {original.broken:,} that cannot be read")
+        lines.append(f"left out       {original.broken:,} for the reasons below")
     if share := original.options.held_out:
         lines.append(f"held out       {share:g} % more images, groups: {original.options.groups}")
     lines.append(f"classes        {_classes(original)}")
     lines += [f"note           {note}" for note in dataset.notes]
+    lines += [f"warning        {finding}" for finding in findings(dataset)]
     lines.append(f"decoded        {original.images.nbytes / 1e6:,.1f} MB")
     return [*lines, f"fingerprint    {dataset.fingerprint}"]
 

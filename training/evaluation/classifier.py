@@ -13,11 +13,11 @@ import torch
 import torch.nn.functional as F
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
-from tqdm import tqdm
 
 from mirage.bundle.store.durable import atomic_write
 from mirage.training.data.sources.pixels import to_float
 from mirage.training.errors import DataError
+from mirage.training.evaluation.progress import progress_bar
 from mirage.training.networks.families import channels_last
 from mirage.training.runs.device import resolve_precision
 
@@ -84,7 +84,7 @@ def fit(
     native = resolve_precision("auto") == "bfloat16"  # emulated, it costs six times float32
     optimizer = torch.optim.AdamW(network.parameters(), lr=2e-3, weight_decay=0.02)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 2e-3, total_steps=steps)
-    with tqdm(total=steps, desc="classifier", unit="step", leave=False) as bar:
+    with progress_bar(steps, "training the feature network", "steps") as bar:
         for _ in range(epochs):
             order = torch.randperm(len(images))
             for chosen in order[: steps // epochs * batch].split(batch):
@@ -97,7 +97,6 @@ def fit(
                 optimizer.step()
                 schedule.step()
                 bar.update()
-            bar.set_postfix(loss=f"{loss.item():.3f}")
     return network.eval()
 
 
@@ -159,7 +158,7 @@ def classify(
     """
     network = channels_last(network)
     features, classes = [], []
-    with tqdm(total=len(images), desc="judging", unit="img", leave=False) as bar:
+    with progress_bar(len(images), "computing features", "images") as bar:
         for start in range(0, len(images), batch):
             pixels = to_view(images[start : start + batch])
             seen, logits = network(pixels.contiguous(memory_format=torch.channels_last))

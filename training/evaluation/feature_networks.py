@@ -16,7 +16,6 @@ import numpy as np
 import torch
 from safetensors.torch import load_file
 from torch import Tensor
-from tqdm import tqdm
 
 from mirage.bundle.store.durable import replace_durably
 from mirage.training.cache_folder import default_cache
@@ -31,6 +30,7 @@ from mirage.training.evaluation.classifier import (
     load_digit_classifier,
     save_classifier,
 )
+from mirage.training.evaluation.progress import progress_bar
 from mirage.training.evaluation.scorecard import Sizes
 
 MNIST = "01aca49e52d1910d4e2ce2537fe1146546dec5bd99af91d95f1729620d498d3f"
@@ -156,7 +156,7 @@ class ScriptFeatures:
     def __call__(self, images: np.ndarray) -> tuple[np.ndarray, None]:
         """Map uint8 [N, H, W, C] to features float32 [N, D], and None for classes."""
         features = []
-        with tqdm(total=len(images), desc=self.name, unit="img", leave=False) as bar:
+        with progress_bar(len(images), self.name, "images") as bar:
             for start in range(0, len(images), BATCH):
                 pixels = _rgb(images[start : start + BATCH]).to(self._device)
                 features.append(self._network(pixels, **self._options).float().cpu().numpy())

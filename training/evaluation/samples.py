@@ -3,10 +3,10 @@
 import numpy as np
 import onnxruntime
 import torch
-from tqdm import tqdm
 
 from mirage.bundle.format.latents import draw_latents
 from mirage.training.errors import DataError
+from mirage.training.evaluation.progress import progress_bar
 
 BATCH = 100
 
@@ -25,7 +25,7 @@ def generate_images(
         raise DataError("the model has classes and the data have none; score it on labelled data")
     latent_dim = inputs["latents"].shape[1]
     images = []
-    with tqdm(total=count, desc="generating", unit="img", leave=False) as bar:
+    with progress_bar(count, "generating", "images") as bar:
         for start in range(0, count, BATCH):
             seeds = range(first_seed + start, first_seed + min(start + BATCH, count))
             latents = [draw_latents(seed, 0, 1, latent_dim)[0] for seed in seeds]

@@ -8,6 +8,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from mirage.bundle.format.manifest import Score
+from mirage.training.data.findings import LEAST_DATA
 from mirage.training.errors import DataError
 from mirage.training.runs.run_dir import write_text
 
@@ -94,9 +95,9 @@ def notes(card: Scorecard) -> Iterator[str]:
 
 
 FULL_DATA = 60_000
-LEAST_DATA = 96
 FAST_DATA = 12_000
 MAX_EPOCHS = 30
+MOST_FIT, FAST_FIT, LEAST_FAST_FIT = 100_000, 25_000, 1_000
 LEAST_FIT = 10_000
 """Minimum number of images shown to a feature network in training, however small the data."""
 
@@ -124,14 +125,14 @@ class Sizes:
         return self == Sizes()
 
     @classmethod
-    def of(cls, images: int, fast: bool = False) -> "Sizes":
-        """The sizes for a data set, proportional below 60,000 images; `fast` limits them to 12,000.
+    def of(cls, images: int, fast: bool = False, most: int = FAST_DATA) -> "Sizes":
+        """The sizes for a data set, proportional below 60,000 images; `fast` limits them to `most`.
 
         Raises DataError below 96 images, which are too few for scores of neighbours.
         """
         if images < LEAST_DATA:
             raise DataError(f"{images} images; scores need at least {LEAST_DATA}")
-        share = min(images, FAST_DATA if fast else FULL_DATA)
+        share = min(images, most if fast else FULL_DATA)
         generated = share // 6
         return cls(
             generated=generated,
@@ -139,5 +140,8 @@ class Sizes:
             covered=generated // 2,
             kernel_subset=min(1_000, generated),
             kernel_subsets=20 if fast else 100,
-            fit_images=min(25_000 if fast else 100_000, max(MAX_EPOCHS * images, LEAST_FIT)),
+            fit_images=min(
+                max(LEAST_FAST_FIT, FAST_FIT * most // FAST_DATA) if fast else MOST_FIT,
+                max(MAX_EPOCHS * images, LEAST_FIT),
+            ),
         )

@@ -14,7 +14,7 @@ from pydantic import (
 )
 from torch import Tensor, nn
 
-LATER_FIELDS = {"normalize", "transparency", "skips"}
+LATER_FIELDS = {"normalize", "transparency", "skips", "palette"}
 """Fields added after the first files were written."""
 
 
@@ -30,7 +30,8 @@ class Architecture(BaseModel):
     square (families `strided` and `residual`), or the latents themselves (`direct`, `projected`).
     transparency: how networks represent RGBA images (`sources/pixels`). skips: number of stages
     before the finest that output an image of their own, to which the finer stages add (family
-    `strided`); at most so many stages can be added during training.
+    `strided`); at most so many stages can be added during training. palette: number of colours per
+    image, of which each pixel is a mixture (family `strided`, without skips); 0 for free colours.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -45,6 +46,7 @@ class Architecture(BaseModel):
     normalize: Literal["none", "rms"] = "none"
     transparency: Literal["straight", "on-white"] = "straight"
     skips: int = Field(0, ge=0, le=9)
+    palette: int = Field(0, ge=0, le=256)
     height: int = Field(ge=4, le=4096)
     width: int = Field(ge=4, le=4096)
     channels: Literal[1, 3, 4]
@@ -88,6 +90,11 @@ class Architecture(BaseModel):
         most = len(self.widths) - 1 if self.family == "strided" else 0
         if self.skips > most:
             raise ValueError(f"skips is {self.skips}; allowed is at most {most}")
+        if self.palette and (self.family != "strided" or self.skips):
+            raise ValueError(
+                f"palette is {self.palette}; it requires family strided without growing, otherwise "
+                "allowed is 0"
+            )
         return self
 
     @model_serializer(mode="wrap", when_used="json")

@@ -55,6 +55,18 @@ def stage(width: int, blocks: int) -> nn.Sequential:
     return nn.Sequential(*(Block(width) for _ in range(blocks)))
 
 
+def mixed(logits: Tensor, colours: Tensor) -> Tensor:
+    """Images float32 [N, C, H, W] whose pixels mix the colours of their image.
+
+    logits: float32 [N, K, H, W]; the softmax over K gives the shares of the colours in each pixel.
+    colours: float32 [N, C * K]. Areas of one colour come out flat, because the softmax saturates.
+    """
+    shares = logits.softmax(dim=1)
+    count, size = shares.shape[1], shares.shape[2:]
+    images = colours.unflatten(1, (-1, count)) @ shares.flatten(2)
+    return images.unflatten(2, size)
+
+
 class Generator(base.Generator):
     """Latents and labels -> hidden layer -> coarse map -> transposed convolutions -> image."""
 
@@ -74,11 +86,15 @@ class Generator(base.Generator):
             scaled(nn.ConvTranspose2d(coarse, fine, 4, stride=2, padding=1))
             for coarse, fine in pairwise(a.widths)
         )
-        # the coarsest image begins as any other does, and what refines it at 0
-        layers = [
-            scaled(nn.Conv2d(width, a.channels, 3, padding=1), gain=0.0 if finer else 0.5)
-            for finer, width in enumerate(a.widths[-1 - a.skips :])
-        ]
+        if a.palette:
+            layers = [scaled(nn.Conv2d(a.widths[-1], a.palette, 3, padding=1))]
+        else:  # the coarsest image begins as any other does, and what refines it at 0
+            layers = [
+                scaled(nn.Conv2d(width, a.channels, 3, padding=1), gain=0.0 if finer else 0.5)
+                for finer, width in enumerate(a.widths[-1 - a.skips :])
+            ]
+        colours = a.palette * a.channels
+        self.colours = scaled(nn.Linear(a.hidden, colours), gain=0.7) if colours else None
         self.small = nn.ModuleList(layers[:-1])
         self.to_image = layers[-1]
 
@@ -89,19 +105,21 @@ class Generator(base.Generator):
         x = self.hidden(x)
         for layer in self.mapping:
             x = layer(activate(x))
-        x = self.base(normalized(activate(x), self.normalize))
-        maps = [self.stages[0](x.view(-1, *self.shape))]
+        style = normalized(activate(x), self.normalize)
+        maps = [self.stages[0](self.base(style).view(-1, *self.shape))]
         for up, blocks in zip(self.ups, self.stages[1:], strict=True):
             maps.append(blocks(up(activate(maps[-1]))))
-        return self._image(maps[-1 - len(self.small) :])
+        return self._image(maps[-1 - len(self.small) :], style)
 
-    def _image(self, maps: list[Tensor]) -> Tensor:
-        """What the last stages show, each enlarged under the next."""
+    def _image(self, maps: list[Tensor], style: Tensor) -> Tensor:
+        """The mixture of the colours of `style`, or the sum of the last stages' images."""
         layers = [*self.small, self.to_image]
         with torch.autocast(maps[0].device.type, enabled=False):  # bfloat16 has not 256 grey levels
             image, *details = (
                 layer(activate(x).float()) for layer, x in zip(layers, maps, strict=True)
             )
+            if self.colours is not None:
+                return mixed(image, self.colours(style.float()))
             for detail in details:
                 image = detail + F.interpolate(
                     image, scale_factor=2, mode="bilinear", align_corners=False

@@ -1,4 +1,4 @@
-"""What is said at the end of a training: the result, how it was judged, and what comes next."""
+"""What is said when a training begins and ends: where its images are, and what comes next."""
 
 import shlex
 from collections.abc import Iterator
@@ -9,6 +9,14 @@ from mirage.training.runs.run_dir import Run
 
 VARIETY = ("spread", "entropy")
 """Signals that compare generated with real images; they say nothing of a single image."""
+
+
+def opening(run: Run) -> Iterator[str]:
+    """Lines of text before the first step: where images will appear, and how to stop."""
+    path = shlex.quote(str(run.path))
+    yield f"samples        {run.samples}; the first sheet is noise, before any training"
+    yield f"watch          mirage watch {path} shows the run in a browser"
+    yield "stop           with Ctrl+C; the same command continues"
 
 
 def closing(run: Run, data: str | None) -> Iterator[str]:

@@ -42,6 +42,8 @@ def dry_run(
     yield from _networks(state)
     yield from _costs(config, state, data, device)
     yield f"sheet          {_write_sheet(task.preview(config, data), run)}"
+    yield "next           the same command without --dry-run trains"
+    yield "settings       which --set KEY=VALUE changes:"
     yield json.dumps(_rounded(config.model_dump(exclude_defaults=True)), indent=2)
 
 

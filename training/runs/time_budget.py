@@ -50,14 +50,22 @@ def kimg_in(hours: float, config: TrainConfig, data: Data, device: torch.device)
 
 def plan(hours: float, config: TrainConfig) -> Iterator[str]:
     """Lines of text: the phases of a run that takes `hours`, and what to expect of its images."""
-    yield f"plan           {config.kimg:g} kimg in {hours:g} h, if steps stay as fast as measured"
+    yield (
+        f"plan           {_brief(config.kimg)} kimg in {hours:g} h, if steps stay as fast as "
+        "measured; 1 kimg: a thousand images shown"
+    )
     start = 0.0
     for end, what in _phases(config):
         minutes = (end - start) / config.kimg * hours * 60
         if minutes > 0:
-            yield f"until          {end:g} kimg, {minutes:.1f} min: {what}"
+            yield f"phase          {minutes:.3g} min, up to {_brief(end)} kimg: {what}"
         start = max(start, end)
     yield f"expect         {_expectation(config.kimg)}"
+
+
+def _brief(kimg: float) -> str:
+    """Four digits, and no exponent."""
+    return f"{float(f'{kimg:.4g}'):g}"
 
 
 def _phases(config: TrainConfig) -> Iterator[tuple[float, str]]:

@@ -92,6 +92,7 @@ def architecture_of(config: "TrainConfig", data: dict[str, Any]) -> Architecture
         "mapping": config.mapping,
         "latent_gain": config.latent_gain,
         "normalize": config.normalize,
+        "palette": config.palette,
         "transparency": config.transparency,
         "skips": len(config.grow_kimg),
         "height": height,

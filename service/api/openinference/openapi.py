@@ -45,6 +45,7 @@ from mirage.service.errors import (
     Malformed,
     MissingKey,
     ModelRefused,
+    NoReleasedModel,
     NoSuchModel,
     NotAcceptable,
     NotReady,
@@ -55,6 +56,7 @@ from mirage.service.errors import (
 
 OF_SERVER = (MissingKey, WrongKey, InternalError)
 OF_READY = (NotReady, Draining)
+OF_SERVER_READY = (*OF_READY, NoReleasedModel)
 OF_MODEL = (*OF_SERVER, NoSuchModel, ModelRefused, *OF_READY)
 OF_INDEX = (*OF_SERVER, Malformed, InvalidValue, BodyTooLarge, LimitExceeded, RequestTimeout)
 NOT_OF_INFER = {NotAcceptable, RequestTimeout, HeadTooLarge}
@@ -128,7 +130,7 @@ def _about() -> dict[Any, dict[str, Any]]:
     return {
         protocol.get_server: _answers("Describe the server", ServerMetadata, OF_SERVER),
         protocol.get_live: _answers("Is the server alive?", ServerLive, (EngineStuck,)),
-        protocol.get_ready: _answers("Is the server ready?", ServerReady, OF_READY),
+        protocol.get_ready: _answers("Is the server ready?", ServerReady, OF_SERVER_READY),
         protocol.get_model: _answers("Describe a model", ModelMetadata, OF_MODEL),
         protocol.get_model_ready: _answers("Is a model ready?", ModelReady, OF_MODEL),
         protocol.get_model_config: _answers("Configuration of a model", ModelConfig, OF_MODEL),

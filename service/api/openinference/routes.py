@@ -25,7 +25,6 @@ from mirage.service.api.admission.route_deadline import (
 )
 from mirage.service.api.content.request_body import JSON, OCTETS, read_body
 from mirage.service.api.content.timing import observe
-from mirage.service.api.health import get_readiness
 from mirage.service.api.model_info import list_known
 from mirage.service.api.openinference import repository, tensors
 from mirage.service.api.openinference.codec import (
@@ -172,8 +171,8 @@ async def get_live(request: Request) -> Response:
 
 
 async def get_ready(request: Request) -> Response:
-    """503 until the models are loaded, and after the stop signal."""
-    await get_readiness(request)
+    """503 until the models are loaded, while no model is released, and after the stop signal."""
+    service_of(request).check_ready()
     return _json(ServerReady(ready=True))
 
 
@@ -186,7 +185,7 @@ async def get_model(request: Request) -> Response:
 
 async def get_model_ready(request: Request) -> Response:
     """200 if inference is possible. A numbered version is loaded by its first inference."""
-    await get_readiness(request)
+    service_of(request).check_started()
     manifest = await service_of(request).models.manifest(*_named(request))
     return _json(ModelReady(name=manifest.name, ready=True))
 
@@ -223,7 +222,7 @@ async def _answer(request: Request, service: Service) -> Response:
         version = found.member(None, 0)
         job = build_job(parsed, version.manifest, service.settings)
         form = _form(request, parsed)
-        with service.rates.charged(record_of(request), job.charge):
+        async with service.rates.charged(record_of(request), job.charge):
             outcome = await while_connected(request, version.generate(job, deadline))
     packed, encode_s = await _packed(service, outcome.rows, version.manifest, form)
     observe(service.metrics, version.manifest, job.count, outcome, encode_s)

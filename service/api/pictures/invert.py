@@ -97,12 +97,10 @@ async def _invert(
     values = (
         image.height * image.width * image.channels * batch_images(inverter.manifest.latent_dim)
     )
-    with (
-        service.picture_memory.held(CHANNELS * pixels + BYTES_OF_A_VALUE * values),
-        service.rates.charged(record_of(request), inverter.images),
-    ):
-        picture = await while_connected(request, inverter.decode(body.take(), pixels))
-        return await while_connected(request, inverter.run(picture))
+    with service.picture_memory.held(CHANNELS * pixels + BYTES_OF_A_VALUE * values):
+        async with service.rates.charged(record_of(request), inverter.images):
+            picture = await while_connected(request, inverter.decode(body.take(), pixels))
+            return await while_connected(request, inverter.run(picture))
 
 
 def _encoded(media: str, manifest: Manifest, inverted: Inverted, compression: Compression) -> bytes:

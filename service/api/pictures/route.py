@@ -120,7 +120,7 @@ async def _one(
     held.enter_context(service.picture_memory.held(wanted.held_bytes(size)))
     tally = Tally(upscaler, record_of(request))
     headers = _headers(upscaler, wanted)
-    with service.rates.charged(tally.record, enlargement.images):
+    async with service.rates.charged(tally.record, enlargement.images):
         await while_connected(request, enlargement.decode(body.take))
         parts = enlargement.parts()
         held.push_async_callback(parts.aclose)
@@ -154,7 +154,7 @@ async def _many(
     parts = enlarged.parts()
     held.push_async_callback(parts.aclose)
     tally = Tally(upscaler, record_of(request), len(enlarged.sizes))
-    with service.rates.charged(tally.record, enlarged.images):
+    async with service.rates.charged(tally.record, enlarged.images):
         first = await while_connected(request, anext(parts))
     headers = _headers(upscaler, wanted)
     return Stream(tally.counted(first, parts), headers, wanted.media, held.pop_all())

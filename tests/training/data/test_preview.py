@@ -48,8 +48,10 @@ def test_describes_the_data() -> None:
     data = dataset(flat(1, 2, 3, channels=3), [0, 1, 1], broken=2)
     assert describe(data) == [
         "images         3 of 4x4 RGB",
-        "left out       2 that cannot be read",
+        "left out       2 for the reasons below",
         "classes        2: c0 1, c1 2",
+        "warning        only 3 images: a generator learns no variety from so few, and evaluate "
+        "needs at least 96; some hundred pictures of one kind are a start",
         "decoded        0.0 MB",
         f"fingerprint    {'f' * 64}",
     ]

@@ -86,6 +86,8 @@ def test_initial_activations_neither_vanish_nor_explode(family: str) -> None:
         ({"channels": 2}, "channels"),
         ({"skips": 2}, "skips is 2; allowed is at most 1"),
         ({"skips": 1, "family": "residual"}, "skips is 1; allowed is at most 0"),
+        ({"palette": 4, "family": "residual"}, "palette is 4; it requires family strided"),
+        ({"palette": 4, "skips": 1}, "palette is 4; it requires family strided without growing"),
         ({"family": "dcgan", "normalize": "rms"}, "normalize is rms; family dcgan allows none"),
     ],
 )
@@ -104,6 +106,31 @@ def test_stages_before_the_finest_can_have_images_of_their_own(skips: int) -> No
     discriminator(images).sum().backward()
     for layer in (*generator.small, generator.to_image):
         assert layer.weight.grad is not None
+
+
+@pytest.mark.parametrize("channels", [1, 3, 4])
+def test_pixels_can_mix_the_colours_of_a_palette(channels: int) -> None:
+    torch.manual_seed(0)
+    generator = strided.Generator(architecture(palette=5, channels=channels))
+    latents, labels = torch.randn(3, 6), torch.arange(3)
+    colours: list[torch.Tensor] = []
+    generator.colours.register_forward_hook(lambda _layer, _given, made: colours.append(made))
+    images = generator(latents, labels)
+    assert images.shape == (3, channels, 8, 12)
+    palettes = colours[0].view(3, channels, 5)
+    for bound, sign in ((palettes.amax(2), 1), (palettes.amin(2), -1)):
+        assert (sign * (images - bound[..., None, None]) <= 1e-6).all()
+    images.sum().backward()
+    assert generator.to_image.weight.grad is not None
+
+
+def test_areas_of_one_colour_are_exactly_flat() -> None:
+    colours = torch.tensor([[0.25, -1.0, 0.5, 1.0]])  # two colours of two channels
+    logits = torch.tensor([0.0, 1.0, 3.0, 50.0]).view(1, 1, 2, 2) * 10
+    images = strided.mixed(torch.cat([logits, -logits], 1), colours)
+    assert torch.equal(images[0, :, 1, 1], torch.tensor([0.25, 0.5]))
+    assert torch.equal(images[0, :, 1, 0], images[0, :, 1, 1])
+    torch.testing.assert_close(images[0, :, 0, 0], torch.tensor([-0.375, 0.75]))
 
 
 def test_networks_before_growth_have_the_same_coarsest_stage() -> None:

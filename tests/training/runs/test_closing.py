@@ -3,7 +3,7 @@ from pathlib import Path
 import numpy as np
 
 from mirage.training.config import build_config
-from mirage.training.runs.closing import closing
+from mirage.training.runs.closing import closing, opening
 from mirage.training.runs.run_dir import Run
 from tests.training.helpers.datasets import TINY
 
@@ -15,6 +15,15 @@ def ended(folder: Path, kimg: float = 1, **statistics: float) -> Run:
     run.snapshot_path(1000).touch()
     run.save_grid(1000, np.zeros((4, 8, 8, 1), np.uint8), 2)
     return run
+
+
+def test_the_beginning_says_where_images_appear_and_how_to_watch_and_to_stop(
+    tmp_path: Path,
+) -> None:
+    text = "\n".join(opening(Run(tmp_path / "my run")))
+    assert str(tmp_path / "my run" / "samples") in text
+    assert f"mirage watch '{tmp_path / 'my run'}'" in text
+    assert "Ctrl+C" in text
 
 
 def test_says_where_the_result_is_how_it_was_judged_and_the_next_command(tmp_path: Path) -> None:

@@ -73,7 +73,7 @@ def test_says_what_was_found_before_anything_else(
     lines = capsys.readouterr().out.splitlines()
     assert lines[:7] == [
         "images         41 of 8x8 RGB",
-        "left out       1 that cannot be read",
+        "left out       1 for the reasons below",
         "classes        2: a 20, b 21",
         "note           training images are in Train (42), test images are in Test (4)",
         "note           passed over 1 .heic, my/labels.csv, which are not read as images; "

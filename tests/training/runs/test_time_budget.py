@@ -14,7 +14,7 @@ CPU = torch.device("cpu")
 
 
 def auto(kimg: float, **changes: object) -> TrainConfig:
-    facts = Facts(950, 32, 32, 4, 6, "cpu", kimg)
+    facts = Facts(950, 32, 32, 1, 6, "cpu", kimg)
     return build_config("auto", changes, facts)
 
 
@@ -32,21 +32,29 @@ def test_the_schedules_of_auto_end_with_the_run(kimg: float) -> None:
     assert (config.kimg, config.lr.to_kimg) == (kimg, kimg)
     assert config.lr.from_kimg == pytest.approx(kimg / 3)
     assert config.gamma.to_kimg == config.beta2.to_kimg == kimg / 10
-    assert config.augment_speed_kimg == kimg / 10
+    assert config.augment_speed_kimg == min(200, kimg / 10)
+
+
+@pytest.mark.parametrize("kimg", [56.0, 1_120.0])
+def test_so_do_those_for_few_colour_images(kimg: float) -> None:
+    config = build_config("auto", {}, Facts(950, 32, 32, 4, 6, "cpu", kimg))
+    assert (config.kimg, config.lr.to_kimg) == (kimg, kimg)
+    assert config.lr.from_kimg == pytest.approx(kimg / 2)
+    assert config.warm_start_kimg == pytest.approx(kimg / 70)
 
 
 def test_without_a_length_auto_chooses_one() -> None:
-    facts = Facts(950, 32, 32, 4, 6, "cpu")
+    facts = Facts(950, 32, 32, 1, 6, "cpu")
     assert build_config("auto", {}, facts) == auto(2_000)
 
 
 def test_tells_the_phases_and_what_to_expect() -> None:
     text = "\n".join(plan(2.0, auto(120, warm_start_kimg=8)))
     assert "120 kimg in 2 h" in text
-    assert "until          8 kimg, 8.0 min: reconstruct training images" in text
-    assert "until          12 kimg, 4.0 min: burn-in" in text
-    assert "until          40 kimg, 28.0 min: full learning rate" in text
-    assert "until          120 kimg, 80.0 min: falling learning rate" in text
+    assert "phase          8 min, up to 8 kimg: reconstruct training images" in text
+    assert "phase          4 min, up to 12 kimg: burn-in" in text
+    assert "phase          28 min, up to 40 kimg: full learning rate" in text
+    assert "phase          80 min, up to 120 kimg: falling learning rate" in text
     assert "expect         32x32 images were mostly convincing after 100 kimg" in text
 
 

@@ -11,6 +11,7 @@ from PIL import Image
 from mirage.training.data.options import AUTO
 from mirage.training.data.sources.image import SUFFIXES, open_picture
 from mirage.training.data.sources.layout import Layout, ancestors, classes_of, find_layout, in_order
+from mirage.training.data.sources.masks import note_masks
 from mirage.training.data.sources.source import Source
 from mirage.training.errors import DataError
 
@@ -106,7 +107,7 @@ def pictures_of(tree: FileTree, split: str, splits: str = AUTO) -> Source:
         prefix=layout.root,
         others=layout.others,
         header=header,
-        notes=(*layout.notes, *_passed_over(tree, labels)),
+        notes=(*layout.notes, *note_masks(layout.names), *_passed_over(tree, labels)),
     )
 
 

@@ -2,7 +2,8 @@
 
 import numpy as np
 import torch
-from tqdm import tqdm
+
+from mirage.training.evaluation.progress import progress_bar
 
 CLEAR = 5
 """Differences of alpha, in grey levels, that are not visible."""
@@ -49,13 +50,16 @@ def kernel_distance(a: np.ndarray, b: np.ndarray, subset: int, subsets: int) -> 
     over `subsets` seeded random subsets of size `subset` (Binkowski et al. 2018).
     """
     rng = np.random.Generator(np.random.Philox(2))
-    draws = [
-        _discrepancy(
-            a[rng.choice(len(a), subset, replace=False)],
-            b[rng.choice(len(b), subset, replace=False)],
-        )
-        for _ in tqdm(range(subsets), desc="kernel distance", unit="draw", leave=False)
-    ]
+    draws = []
+    with progress_bar(subsets, "kernel distance", "draws") as bar:
+        for _ in range(subsets):
+            draws.append(
+                _discrepancy(
+                    a[rng.choice(len(a), subset, replace=False)],
+                    b[rng.choice(len(b), subset, replace=False)],
+                )
+            )
+            bar.update()
     return float(np.mean(draws))
 
 
@@ -102,7 +106,7 @@ def find_nearest(
     candidates = min(count + SPARE, len(among))
     block = torch.empty(SEARCHED_ROWS, len(among))
     distances, indices = [], []
-    with tqdm(total=len(features), desc="neighbours", unit="img", leave=False) as bar:
+    with progress_bar(len(features), "neighbours", "images") as bar:
         for start in range(0, len(features), SEARCHED_ROWS):
             rows = slice(start, start + SEARCHED_ROWS)
             near = block[: len(sought[rows])]

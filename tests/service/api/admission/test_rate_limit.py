@@ -1,5 +1,6 @@
 """Images per minute, on a clock that the tests set."""
 
+import asyncio
 from pathlib import Path
 
 import pytest
@@ -35,9 +36,13 @@ def record_of(host: str = "192.0.2.1", key: Key | None = None) -> Record:
     return record
 
 
-def charge(rates: Rates, images: int, record: Record | None = None) -> None:
-    with rates.charged(record or record_of(), images):
+async def charge_in_loop(rates: Rates, images: int, record: Record | None = None) -> None:
+    async with rates.charged(record or record_of(), images):
         pass
+
+
+def charge(rates: Rates, images: int, record: Record | None = None) -> None:
+    asyncio.run(charge_in_loop(rates, images, record))
 
 
 def test_without_a_limit_anything_goes() -> None:
@@ -89,8 +94,13 @@ def test_what_no_wait_would_allow_is_refused_as_too_large(clock: Clock) -> None:
 
 def test_images_that_are_refused_later_are_not_counted(clock: Clock) -> None:
     rates = Rates(10, clock)
-    with pytest.raises(Overloaded), rates.charged(record_of(), 10):
-        raise Overloaded("full")
+
+    async def refuse() -> None:
+        async with rates.charged(record_of(), 10):
+            raise Overloaded("full")
+
+    with pytest.raises(Overloaded):
+        asyncio.run(refuse())
     charge(rates, 10)
 
 
@@ -121,8 +131,13 @@ def test_a_limit_in_the_file_holds_without_one_in_the_settings(clock: Clock) -> 
 
 def test_callers_who_came_long_ago_are_forgotten(clock: Clock) -> None:
     rates = Rates(1, clock)
-    for number in range(MAX_CALLERS + 1):
-        charge(rates, 1, record_of(f"10.{number >> 16}.{number >> 8 & 255}.{number & 255}"))
+
+    async def charge_many() -> None:
+        for number in range(MAX_CALLERS + 1):
+            host = f"10.{number >> 16}.{number >> 8 & 255}.{number & 255}"
+            await charge_in_loop(rates, 1, record_of(host))
+
+    asyncio.run(charge_many())
     charge(rates, 1, record_of("10.0.0.0"))
     with pytest.raises(RateLimited):
         charge(rates, 1, record_of("10.0.0.2"))
