@@ -93,6 +93,12 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--tensorboard", action="store_true", help="also log to TensorBoard (needs an extra)"
     )
+    parser.add_argument(
+        "--checkpoints-to",
+        metavar="URL",
+        help="copy each checkpoint to s3://BUCKET/PREFIX, gs://… or az://…, and resume from there "
+        "if --run has no newer one (extra s3)",
+    )
 
 
 def _add_classifier(parser: argparse.ArgumentParser) -> None:
@@ -140,6 +146,7 @@ def _train(options: argparse.Namespace) -> Iterator[str]:
         options.start,
         options.tensorboard,
         options.allow_restart,
+        options.checkpoints_to,
     )
     if reports():
         sys.stderr.writelines(f"{line}\n" for line in closing(run, options.data))

@@ -124,11 +124,6 @@ def any_of(flag: bool) -> bool:
     return count.item() > 0
 
 
-def wait_for_all() -> None:
-    """Return when all processes have called this."""
-    any_of(False)
-
-
 def from_rank_0(action: Callable[[], T]) -> T:
     """Run an action in rank 0 only and return its result in all processes.
 

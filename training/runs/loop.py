@@ -17,7 +17,7 @@ from mirage.training.config import TrainConfig
 from mirage.training.data.dataset import Dataset
 from mirage.training.data.latent_codes import latent_codes
 from mirage.training.data.sources.pixels import contact_sheet
-from mirage.training.errors import CollapseError, StoppedError, UsageError
+from mirage.training.errors import CollapseError, StoppedError
 from mirage.training.networks.base import Architecture
 from mirage.training.optim.distributed import (
     any_of,
@@ -27,7 +27,6 @@ from mirage.training.optim.distributed import (
     own_part,
     rank,
     together,
-    wait_for_all,
 )
 from mirage.training.runs.batches import BatchLoader
 from mirage.training.runs.checkpoint import (
@@ -38,11 +37,13 @@ from mirage.training.runs.checkpoint import (
 )
 from mirage.training.runs.command import this_command
 from mirage.training.runs.device import machine_sheet, resolve_precision
+from mirage.training.runs.group import settle
 from mirage.training.runs.growth import take_over
 from mirage.training.runs.initial_weights import warm_start
 from mirage.training.runs.monitor import Watchdog
 from mirage.training.runs.pace import Pace
 from mirage.training.runs.recorders import TensorBoardRecorder, make_film
+from mirage.training.runs.remote_copy import RemoteCopy
 from mirage.training.runs.run_dir import Run
 from mirage.training.runs.state import TrainState
 from mirage.training.runs.step import Step
@@ -65,12 +66,15 @@ def train(
     start: Path | None = None,
     tensorboard: bool = False,
     allow_restart: bool = False,
+    checkpoints_to: str | None = None,
 ) -> Run:
     """Train until `config.kimg`, resuming from the run's last checkpoint if there is one.
 
     threads: CPU threads; None uses those of the checkpoint, else torch's default. start: a bundle
     or run with the initial weights of a new run. tensorboard: also log to TensorBoard.
-    allow_restart: restart at 0 if there are checkpoints but none can be used. Processes of a group
+    allow_restart: restart at 0 if there are checkpoints but none can be used. checkpoints_to: a URL
+    for a copy of each checkpoint, which is resumed if it is newer than the run's; raises
+    BundleError if it cannot be read, or not be written at the end. Processes of a group
     (`optim.distributed`) train together; only rank 0 uses `run_dir`. On the same CPU with the same
     threads, a resumed run is bit-identical to an uninterrupted one. SIGINT and SIGTERM write a
     checkpoint and stop. Raises UsageError if the run was started with another configuration or
@@ -80,38 +84,22 @@ def train(
     run, device = Run(run_dir), torch.device(device)
     with told_when_full(run), together(device.type), ExitStack() as held:
         from_rank_0(lambda: held.enter_context(run.locked()))
+        copy = RemoteCopy(run, checkpoints_to) if checkpoints_to else None
+        from_rank_0(lambda: copy.restore() if copy else None)
         precision = resolve_precision(config.precision, device)
         config = config.model_copy(update={"precision": precision})
-        config = _settle(config, data, run)
+        config = settle(config, data, run)
         loop = _Loop(config, data, run, threads, device, start, allow_restart)
         if rank() == 0:
             run.write_machine(machine_sheet())
             run.write_command(this_command())
+            loop.copy = copy
             loop.board = TensorBoardRecorder(run.board, loop.nimg) if tensorboard else None
         loop.go()
     if is_launched() and loop.nimg < config.kimg * 1000:
         text = f"stopped after {loop.nimg / 1000:g} of {config.kimg:g} kimg"
         raise StoppedError(f"{text}; the same command resumes")
     return run
-
-
-def _settle(config: TrainConfig, data: Data, run: Run) -> TrainConfig:
-    """Write the configuration of rank 0, which holds for all; raises UsageError for other data.
-
-    Other processes cannot know it, because a resumed run keeps the schedules that it began with.
-    """
-
-    def write() -> tuple[str, str]:
-        run.write_config(config, data.sheet())
-        return config.model_dump_json(), data.fingerprint
-
-    settled, fingerprint = from_rank_0(write)
-    if data.fingerprint != fingerprint:
-        raise UsageError(
-            f"process {rank()} has other data than process 0: fingerprint {data.fingerprint}, not "
-            f"{fingerprint}; give all processes the same"
-        )
-    return TrainConfig.model_validate_json(settled)
 
 
 class _Loop:
@@ -139,6 +127,7 @@ class _Loop:
         self.step = Step(config, self.state)
         self.loader = BatchLoader(config, data, device, self._warm_start(data))
         self.board: TensorBoardRecorder | None = None
+        self.copy: RemoteCopy | None = None
         self.watchdog = Watchdog(run.watchdog_file, config.watch, config.loss, self.nimg)
         self.samples = task.samples(config, data)
         self.pace = Pace()
@@ -318,6 +307,8 @@ class _Loop:
         save_checkpoint(self.run.checkpoints, self.nimg, state, self.config.keep_checkpoints)
         self.watchdog.write()
         self.saved_at = self.nimg
+        if self.copy:
+            self.copy.update()
 
     def _draw(self) -> None:
         if rank() != 0:
@@ -342,7 +333,11 @@ class _Loop:
         self._conclude()
 
     def _conclude(self) -> None:
-        if rank() == 0:
-            self.watchdog.write()
-            make_film(self.run)
-        wait_for_all()  # when one fails, torchrun ends those that are still writing
+        """Let rank 0 write what is left; when one fails, torchrun ends those still writing."""
+        from_rank_0(self._write_last)
+
+    def _write_last(self) -> None:
+        self.watchdog.write()
+        make_film(self.run)
+        if self.copy:
+            self.copy.close()
