@@ -8,7 +8,14 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 PAGES = sorted(
     path
-    for pattern in ("*.md", "docs/*.md", "examples/*.md", "client/*.md", "models/*.md")
+    for pattern in (
+        "*.md",
+        "docs/*.md",
+        "examples/*.md",
+        "client/*.md",
+        "models/*.md",
+        "deploy/helm/*/*.md",
+    )
     for path in ROOT.glob(pattern)
 )
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)

@@ -19,8 +19,8 @@ from tests.docs.pages import PAGES, ROOT, blocks, name_of, read
 
 MODULES = {"service": "serve", "bundle": "bundle"}  # python -m NAME is mirage COMMAND
 OTHERS = {
-    *(". cd deploy/roll.sh docker echo export jupyter npm".split()),
-    *("apt-get mirage-client printf promtool rsync source torchrun".split()),
+    *(". cd deploy/roll.sh docker echo export helm kubectl jupyter npm".split()),
+    *("apt-get mirage-client printf promtool rsync sbatch source torchrun".split()),
 }
 """Programs whose arguments are not checked here."""
 
@@ -59,7 +59,9 @@ def check_mirage(words: list[str]) -> None:
 
 
 def check_python(words: list[str]) -> None:
-    if words[0] != "-m":
+    if words[0] == "deploy/ray_draw.py":
+        check_mirage(["draw", *words[2:]])
+    elif words[0] != "-m":
         assert (ROOT / words[0]).is_file(), f"there is no program {words[0]}"
     elif words[1] in MODULES:
         check_mirage([MODULES[words[1]], *words[2:]])
@@ -71,6 +73,11 @@ def check_python(words: list[str]) -> None:
 def check_make(words: list[str]) -> None:
     targets = re.findall(r"^(\w+): .*## ", (ROOT / "Makefile").read_text(), re.MULTILINE)
     assert [word for word in words if "=" not in word and word not in targets] == []
+
+
+def check_sbatch(words: list[str]) -> None:
+    """`deploy/slurm.sh` takes a command of `mirage`."""
+    check_mirage(words[words.index("deploy/slurm.sh") + 1 :])
 
 
 def check_curl(words: list[str]) -> None:
@@ -91,6 +98,7 @@ CHECKS: dict[str, Callable[[list[str]], None]] = {
     "make": check_make,
     "curl": check_curl,
     "pip": check_pip,
+    "sbatch": check_sbatch,
 }
 
 
