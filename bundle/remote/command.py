@@ -131,7 +131,8 @@ def _pull(options: argparse.Namespace) -> Iterator[str]:
             raise BundleError("name_invalid", f"--{flag} is of one model; give one --model, too")
     remote = open_models(options.url)
     if options.version is not None:
-        yield _pull_version(remote, options.to, *options.model, options.version, options.digest)
+        (name,) = options.model
+        yield _pull_version(remote, options.to, name, options.version, options.digest)
         return
     names = options.model or remote.read_index().names
     if not names:
