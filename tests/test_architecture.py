@@ -210,8 +210,8 @@ LADDERS = {  # inside a room, from the bottom: a rung imports from rungs below i
         *({"app"}, {"processes"}, {"__main__"}),
     ),
     "training": (
-        *({"errors", "cache_folder", "extras"}, {"data"}, {"networks"}, {"optim"}, {"presets"}),
-        *({"auto"}, {"recipe"}, {"config"}, {"tasks"}),
+        *({"errors", "cache_folder", "extras"}, {"data"}, {"networks"}, {"optim"}),
+        *({"presets", "stretch"}, {"auto"}, {"recipe"}, {"config"}, {"tasks"}),
         *(
             {"runs"},
             {"pretrained"},
