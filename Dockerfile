@@ -32,16 +32,16 @@ ARG PIP_EXTRA_INDEX_URL
 ENV PIP="/usr/local/bin/python -m pip --disable-pip-version-check --python /opt/venv/bin/python install"
 
 FROM builder AS cpu
-RUN --mount=type=cache,target=/tmp/.cache/pip $PIP -c constraints.txt '.[cpu]'
+RUN --mount=type=cache,target=/tmp/.cache/pip $PIP -c constraints.txt '.[cpu,s3]'
 
 FROM builder AS openvino
-RUN --mount=type=cache,target=/tmp/.cache/pip $PIP -c constraints-openvino.txt '.[openvino]'
+RUN --mount=type=cache,target=/tmp/.cache/pip $PIP -c constraints-openvino.txt '.[openvino,s3]'
 
 FROM builder AS gpu
-RUN --mount=type=cache,target=/tmp/.cache/pip $PIP -c constraints-gpu.txt '.[gpu]'
+RUN --mount=type=cache,target=/tmp/.cache/pip $PIP -c constraints-gpu.txt '.[gpu,s3]'
 
 FROM builder AS torch
-RUN --mount=type=cache,target=/tmp/.cache/pip $PIP -c constraints.txt '.[cpu,training]'
+RUN --mount=type=cache,target=/tmp/.cache/pip $PIP -c constraints.txt '.[cpu,s3,training]'
 
 # Compiled here, for nothing can be written later.
 FROM base AS code
