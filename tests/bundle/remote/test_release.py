@@ -7,7 +7,7 @@ import pytest
 
 from mirage.bundle.errors import BundleError
 from mirage.bundle.remote.models import RemoteModels, file_name
-from mirage.bundle.remote.push import push
+from mirage.bundle.remote.push import push, push_next
 from mirage.bundle.remote.release import release_at, rollback_at
 from mirage.bundle.store.release import Canary, Release
 from tests.bundles import make_bundle
@@ -66,18 +66,19 @@ def test_a_canary_of_other_classes_is_not_released(three: RemoteModels, tmp_path
     assert reason_of(lambda: release_at(three, "toy", 1, Canary(4, 0.5))) == "canary_mismatch"
 
 
-def test_of_racing_releases_none_is_lost(three: RemoteModels) -> None:
+def test_of_racing_releases_none_is_lost(here: Path, three: RemoteModels) -> None:
     """Each names the one before it, so all of them form one chain."""
-    release_at(three, "toy", 1)
-
-    def work(number: int) -> list[Release]:
-        return [release_at(three, "toy", 1 + (number + turn) % 3) for turn in range(3)]
-
-    with ThreadPoolExecutor(4) as pool:
-        made = [new for releases in pool.map(work, range(4)) for new in releases]
-    assert len(made) == 12
-    assert released(three) in made
-    assert all(new.previous in (1, 2, 3) and new.previous != new.version for new in made)
+    for _ in range(3):
+        push_next(here, "toy", 1, three)
+    with ThreadPoolExecutor(6) as pool:
+        made = list(pool.map(lambda version: release_at(three, "toy", version), range(1, 7)))
+    before = {new.version: new.previous for new in made}
+    last = released(three)
+    chain = [last.version if last else None]
+    while chain[-1] is not None:
+        chain.append(before.pop(chain[-1]))
+    assert len(chain) == 7
+    assert before == {}
 
 
 def test_of_racing_rollbacks_one_wins(three: RemoteModels, monkeypatch: Any) -> None:
