@@ -31,7 +31,7 @@ from mirage.training.data.sources.mnist import MIRROR, download_mnist
 from mirage.training.errors import DataError, TrainingError, UsageError, exit_code_of
 from mirage.training.evaluation import classifier
 from mirage.training.evaluation.scores.cas import EPOCHS
-from mirage.training.optim.distributed import rank
+from mirage.training.optim.distributed import reports
 from mirage.training.recipe import AUTO
 from mirage.training.runs.closing import closing, opening
 from mirage.training.runs.device import resolve_device
@@ -93,6 +93,12 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--tensorboard", action="store_true", help="also log to TensorBoard (needs an extra)"
     )
+    parser.add_argument(
+        "--checkpoints-to",
+        metavar="URL",
+        help="copy each checkpoint to s3://BUCKET/PREFIX, gs://… or az://…, and resume from there "
+        "if --run has no newer one (extra s3)",
+    )
 
 
 def _add_classifier(parser: argparse.ArgumentParser) -> None:
@@ -128,8 +134,8 @@ def _train(options: argparse.Namespace) -> Iterator[str]:
         facts = facts_of(data, options.device, kimg) if config.preset == AUTO else None
         yield from dry_run(config, data, options.run, device, facts)
         return
-    print_notes(data)
-    if rank() == 0:
+    if reports():
+        print_notes(data)
         sys.stderr.writelines(f"{line}\n" for line in opening(Run(options.run)))
     run = train(
         config,
@@ -140,8 +146,9 @@ def _train(options: argparse.Namespace) -> Iterator[str]:
         options.start,
         options.tensorboard,
         options.allow_restart,
+        options.checkpoints_to,
     )
-    if rank() == 0:
+    if reports():
         sys.stderr.writelines(f"{line}\n" for line in closing(run, options.data))
 
 

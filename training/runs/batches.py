@@ -7,7 +7,7 @@ import torch
 
 from mirage.training.config import TrainConfig
 from mirage.training.errors import UsageError
-from mirage.training.optim.distributed import rank, world_size
+from mirage.training.optim.distributed import own_part, world_size
 from mirage.training.tasks.registry import TASKS
 from mirage.training.tasks.task import Batches, Data
 
@@ -15,8 +15,8 @@ from mirage.training.tasks.task import Batches, Data
 class BatchLoader:
     """Loads batches, which are pure functions of the seed and of the images seen.
 
-    With several processes, each loads an equal part of the batch. warm_start: batches of the warm
-    start. Raises UsageError if the batch cannot be divided by the number of processes.
+    With several processes, each loads its part of the batch. warm_start: batches of the warm start.
+    Raises UsageError if the batch has fewer images than there are processes.
     """
 
     def __init__(
@@ -26,9 +26,10 @@ class BatchLoader:
         device: torch.device,
         warm_start: Batches | None = None,
     ) -> None:
-        if config.batch_size % world_size():
+        if config.batch_size < world_size():
             raise UsageError(
-                f"batch_size is {config.batch_size}; {world_size()} processes need a multiple"
+                f"batch_size is {config.batch_size}; {world_size()} processes need at least one "
+                "image each"
             )
         self.config, self.device = config, device
         self.drawer = TASKS[config.task].batches(config, data)
@@ -58,7 +59,6 @@ class BatchLoader:
         self._ahead = nimg, self._thread.submit(self._made, nimg)
 
     def _made(self, nimg: int) -> tuple[Any, ...]:
-        size = self.config.batch_size
-        own = slice(rank() * size // world_size(), (rank() + 1) * size // world_size())
+        own = own_part(self.config.batch_size)
         warm = self.warm_start if nimg < self.config.warm_start_images else None
         return tuple(batch.to(self.device) for batch in (warm or self.drawer).draw(nimg, own))

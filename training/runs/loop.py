@@ -3,11 +3,9 @@
 Reports and checkpoints come before the step, so the end of training needs no extra copy of them.
 """
 
-import errno
-import signal
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, cast
 
@@ -19,9 +17,17 @@ from mirage.training.config import TrainConfig
 from mirage.training.data.dataset import Dataset
 from mirage.training.data.latent_codes import latent_codes
 from mirage.training.data.sources.pixels import contact_sheet
-from mirage.training.errors import CollapseError, DataError, UsageError
+from mirage.training.errors import CollapseError, StoppedError
 from mirage.training.networks.base import Architecture
-from mirage.training.optim.distributed import all_have, any_of, average, rank, together
+from mirage.training.optim.distributed import (
+    any_of,
+    average_each,
+    from_rank_0,
+    is_launched,
+    own_part,
+    rank,
+    together,
+)
 from mirage.training.runs.batches import BatchLoader
 from mirage.training.runs.checkpoint import (
     load_latest,
@@ -31,14 +37,17 @@ from mirage.training.runs.checkpoint import (
 )
 from mirage.training.runs.command import this_command
 from mirage.training.runs.device import machine_sheet, resolve_precision
+from mirage.training.runs.group import settle
 from mirage.training.runs.growth import take_over
 from mirage.training.runs.initial_weights import warm_start
 from mirage.training.runs.monitor import Watchdog
 from mirage.training.runs.pace import Pace
 from mirage.training.runs.recorders import TensorBoardRecorder, make_film
+from mirage.training.runs.remote_copy import RemoteCopy
 from mirage.training.runs.run_dir import Run
 from mirage.training.runs.state import TrainState
 from mirage.training.runs.step import Step
+from mirage.training.runs.stopping import StopRequest, told_when_full
 from mirage.training.tasks.randomness import Stream, random_stream
 from mirage.training.tasks.registry import TASKS
 from mirage.training.tasks.task import Data
@@ -46,7 +55,6 @@ from mirage.training.tasks.warm_start import WarmStartBatches
 
 SHOWN = ("reconstruction", "d_loss", "g_loss", "psnr")
 """Statistics shown with the progress bar."""
-FULL = {errno.ENOSPC, errno.EDQUOT}
 
 
 def train(
@@ -58,34 +66,39 @@ def train(
     start: Path | None = None,
     tensorboard: bool = False,
     allow_restart: bool = False,
+    checkpoints_to: str | None = None,
 ) -> Run:
     """Train until `config.kimg`, resuming from the run's last checkpoint if there is one.
 
     threads: CPU threads; None uses those of the checkpoint, else torch's default. start: a bundle
     or run with the initial weights of a new run. tensorboard: also log to TensorBoard.
-    allow_restart: restart at 0 if there are checkpoints but none can be used. Processes started by
-    `torchrun` train together in one shared folder. On the same CPU with the same threads, a resumed
-    run is bit-identical to an uninterrupted one. SIGINT and SIGTERM write a checkpoint and stop.
-    Raises UsageError if the run was started with another configuration or other data, LockedError
-    if another process trains it, CollapseError if it fails, DataError if no checkpoint can be used
-    or the disk is full.
+    allow_restart: restart at 0 if there are checkpoints but none can be used. checkpoints_to: a URL
+    for a copy of each checkpoint, which is resumed if it is newer than the run's; raises
+    BundleError if it cannot be read, or not be written at the end. Processes of a group
+    (`optim.distributed`) train together; only rank 0 uses `run_dir`. On the same CPU with the same
+    threads, a resumed run is bit-identical to an uninterrupted one. SIGINT and SIGTERM write a
+    checkpoint and stop. Raises UsageError if the run was started with another configuration or
+    other data, LockedError if another process trains it, CollapseError if it fails, DataError if no
+    checkpoint can be used or the disk is full, StoppedError if a signal stopped a group.
     """
     run, device = Run(run_dir), torch.device(device)
-    with (
-        _told_when_full(run),
-        together(device.type),
-        run.locked() if rank() == 0 else nullcontext(),
-    ):
+    with told_when_full(run), together(device.type), ExitStack() as held:
+        from_rank_0(lambda: held.enter_context(run.locked()))
+        copy = RemoteCopy(run, checkpoints_to) if checkpoints_to else None
+        from_rank_0(lambda: copy.restore() if copy else None)
         precision = resolve_precision(config.precision, device)
         config = config.model_copy(update={"precision": precision})
-        if rank() == 0:
-            run.write_config(config, data.sheet())
+        config = settle(config, data, run)
         loop = _Loop(config, data, run, threads, device, start, allow_restart)
         if rank() == 0:
             run.write_machine(machine_sheet())
             run.write_command(this_command())
+            loop.copy = copy
             loop.board = TensorBoardRecorder(run.board, loop.nimg) if tensorboard else None
         loop.go()
+    if is_launched() and loop.nimg < config.kimg * 1000:
+        text = f"stopped after {loop.nimg / 1000:g} of {config.kimg:g} kimg"
+        raise StoppedError(f"{text}; the same command resumes")
     return run
 
 
@@ -106,7 +119,7 @@ class _Loop:
         self.device = device
         self.nimg = 0
         self.state = self._new_state(0)
-        self.stopping = False
+        self.stop = StopRequest()
         self.saved_at: int | None = None
         self.statistics: list[dict[str, float]] = []
         self._resume(threads, start, allow_restart)
@@ -114,38 +127,46 @@ class _Loop:
         self.step = Step(config, self.state)
         self.loader = BatchLoader(config, data, device, self._warm_start(data))
         self.board: TensorBoardRecorder | None = None
+        self.copy: RemoteCopy | None = None
         self.watchdog = Watchdog(run.watchdog_file, config.watch, config.loss, self.nimg)
         self.samples = task.samples(config, data)
         self.pace = Pace()
 
     def _resume(self, threads: int | None, start: Path | None, allow_restart: bool) -> None:
-        checkpoint = load_latest(self.run.checkpoints, self._take, allow_restart)
+        """Take the last checkpoint, which only rank 0 reads, or the initial weights."""
+        checkpoint = from_rank_0(lambda: self._load(allow_restart))
         if checkpoint:
+            if rank() != 0:
+                self._take(checkpoint)
             self.nimg = self.saved_at = checkpoint["nimg"]
             self.statistics = checkpoint.get("statistics", [])
             threads = threads or checkpoint["threads"]
         elif start is not None:
             warm_start(start, self.state, self.architecture)
-        if not all_have(self.nimg):
-            raise UsageError(
-                f"the processes see different checkpoints; {self.run.path} is not shared"
-            )
-        if rank() == 0:
-            set_damaged_aside(self.run.checkpoints, self.nimg)
-            self.run.rewind_stats(self.nimg)
         torch.set_num_threads(threads or torch.get_num_threads())
+
+    def _load(self, allow_restart: bool) -> dict[str, Any] | None:
+        """Load the last checkpoint, and remove from the run what came after it."""
+        checkpoint = load_latest(self.run.checkpoints, self._take, allow_restart)
+        nimg = checkpoint["nimg"] if checkpoint else 0
+        set_damaged_aside(self.run.checkpoints, nimg)
+        self.run.rewind_stats(nimg)
+        return checkpoint
 
     def _warm_start(self, data: Data) -> WarmStartBatches | None:
         """Batches of the warm start, or None after it; the latent codes are stored in the run."""
         if self.nimg >= self.config.warm_start_images:
             return None
         dataset = cast(Dataset, data)
-        if self.nimg == 0 and rank() == 0:
+        codes = from_rank_0(lambda: torch.from_numpy(self._codes(dataset)))
+        return WarmStartBatches(self.config, dataset, codes.numpy())
+
+    def _codes(self, dataset: Dataset) -> np.ndarray:
+        if self.nimg == 0:
             config = self.config
             shape = config.latent_dim, config.transparency, config.seed
             self.run.write_codes(latent_codes(dataset.images, *shape))
-        any_of(False)  # the other processes wait for the file
-        return WarmStartBatches(self.config, dataset, self.run.read_codes())
+        return self.run.read_codes()
 
     def _take(self, checkpoint: dict[str, Any]) -> None:
         try:
@@ -166,7 +187,7 @@ class _Loop:
 
     def go(self) -> None:
         try:
-            with _stop_on_signal(self), self._bar() as bar:
+            with self.stop.by_signal(), self._bar() as bar:
                 self._go(bar)
         except CollapseError:
             self._set_aside()
@@ -179,7 +200,7 @@ class _Loop:
 
     def _go(self, bar: tqdm) -> None:
         while True:
-            done = self.nimg >= self.config.kimg * 1000 or any_of(self.stopping)
+            done = self.nimg >= self.config.kimg * 1000 or any_of(self.stop.made)
             now = done or self.nimg in (self.config.warm_start_images, *self.config.growth_images)
             late = any_of(self.pace.is_due())
             report, snapshot, checkpoint = (now or self._due(every) for every in self._intervals())
@@ -190,7 +211,7 @@ class _Loop:
             if snapshot or late:
                 self._draw()
             if snapshot:
-                self._save(self.run.snapshot_path(self.nimg))
+                self._save(self.run.snapshot_path)
             if checkpoint or late:
                 self._checkpoint()
             if late:
@@ -260,7 +281,7 @@ class _Loop:
             self.board.add(self.nimg, line)
         bar.set_postfix({key: f"{line[key]:.3f}" for key in SHOWN if key in line})
         self.statistics, self.clock, self.clocked_nimg = [], now, self.nimg
-        self.watchdog.look(self.nimg, {**means, **measured})
+        from_rank_0(lambda: self.watchdog.look(self.nimg, {**means, **measured}))
 
     def _means(self) -> dict[str, float]:
         """Means of the statistics since the last report, over steps and processes.
@@ -268,11 +289,11 @@ class _Loop:
         Only statistics of the last step are included; earlier steps may lack some.
         """
         means = {
-            name: np.mean([line[name] for line in self.statistics if name in line])
+            name: float(np.mean([line[name] for line in self.statistics if name in line]))
             for name in self.statistics[-1]
         }
-        values = torch.tensor(list(means.values()), dtype=torch.float64, device=self.device)
-        return dict(zip(means, average(values).tolist(), strict=True))
+        own = own_part(self.config.batch_size)
+        return average_each(means, own.stop - own.start)
 
     def _checkpoint(self) -> None:
         if self.nimg == self.saved_at or rank() != 0:
@@ -286,6 +307,8 @@ class _Loop:
         save_checkpoint(self.run.checkpoints, self.nimg, state, self.config.keep_checkpoints)
         self.watchdog.write()
         self.saved_at = self.nimg
+        if self.copy:
+            self.copy.update()
 
     def _draw(self) -> None:
         if rank() != 0:
@@ -295,50 +318,26 @@ class _Loop:
         if self.board:
             self.board.add_sheet(self.nimg, contact_sheet(images, columns))
 
-    def _save(self, path: Path) -> None:
+    def _save(self, path_of: Callable[[int], Path]) -> None:
         """Write a snapshot."""
         if rank() != 0:
             return
-        metadata = {"nimg": str(self.nimg)}
+        path, metadata = path_of(self.nimg), {"nimg": str(self.nimg)}
         save_weights(path, self.architecture, metadata, **self.state.networks())
 
     def _set_aside(self) -> None:
         """Keep the last healthy snapshot as the result, and move later files to `unhealthy/`."""
-        self._save(self.run.unhealthy_path(self.nimg))
+        self._save(self.run.unhealthy_path)
         if rank() == 0:
             self.run.set_aside(self.watchdog.healthy_until)
         self._conclude()
 
     def _conclude(self) -> None:
-        if rank() == 0:
-            self.watchdog.write()
-            make_film(self.run)
+        """Let rank 0 write what is left; when one fails, torchrun ends those still writing."""
+        from_rank_0(self._write_last)
 
-
-@contextmanager
-def _told_when_full(run: Run) -> Iterator[None]:
-    """Convert the OSError of a full disk to DataError; no partial files remain."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno not in FULL:
-            raise
-        text = f"the disk of {run.path} is full; free some space and run the same command to resume"
-        raise DataError(text) from error
-
-
-@contextmanager
-def _stop_on_signal(loop: _Loop) -> Iterator[None]:
-    """On SIGINT or SIGTERM finish the step, save and stop; a second signal stops at once."""
-
-    def stop(number: int, _frame: object) -> None:
-        if loop.stopping:
-            raise SystemExit(128 + number)
-        loop.stopping = True
-
-    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+    def _write_last(self) -> None:
+        self.watchdog.write()
+        make_film(self.run)
+        if self.copy:
+            self.copy.close()

@@ -30,11 +30,13 @@ class Step:
         state = self.state
         state.set_schedules(nimg)
         statistics: Statistics = {}
+        images = 0
         for move in self.rules.moves(nimg, *batches):
             statistics |= self._move(move)
+            images = move.size
         state.update_averages(nimg)
         if "certainty" in statistics:
-            certain = average(statistics["certainty"]).item()
+            certain = average(statistics["certainty"], images).item()
             state.augment_probability.follow(certain, self.config.batch_size)
         return {name: value.item() for name, value in statistics.items()}
 
@@ -52,7 +54,7 @@ class Step:
             (share * loss).backward()
             for name, value in measured.items():
                 totals[name] = totals.get(name, 0) + share * value
-        average_gradients(network)
+        average_gradients(network, move.size)
         totals[f"{move.kind}_gradient"] = _checked_norm(network, move.kind)
         optimizer.step()
         return totals

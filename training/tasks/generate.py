@@ -181,9 +181,9 @@ class Rules:
     def _discriminator_move(self, batch: Batch, now: Weights) -> Move:
         wrong = between = None
         if now.mismatch > 0 and batch.labels is not None:
-            wrong = draw_wrong_labels(batch.labels, self.state.num_classes)
+            wrong = draw_wrong_labels(batch.labels, self.state.num_classes, self.config.batch_size)
         if self.loss.slope:
-            between = draw_for_all(torch.rand, len(batch))
+            between = draw_for_all(torch.rand, self.config.batch_size)
         randomness = self._draw_randomness(batch, now, wrong, between)
         return Move(
             "d", len(batch), lambda part: self._discriminator(batch[part], randomness[part], now)
@@ -202,9 +202,10 @@ class Rules:
         wrong: Tensor | None = None,
         between: Tensor | None = None,
     ) -> StepRandomness:
-        numbers = draw_augment(self.config, len(batch))
-        noise = draw_noise(batch.images, now.noise)
-        background = draw_background(self.config, batch.images.shape[1], len(batch))
+        count, shape = self.config.batch_size, batch.images.shape[1:]
+        numbers = draw_augment(self.config, count)
+        noise = draw_noise((count, *shape), now.noise)
+        background = draw_background(self.config, shape[0], count)
         drawn = StepRandomness(numbers, noise, wrong, between, background)
         return drawn.to(self.state.device)
 

@@ -3,7 +3,7 @@
 Pure functions of the seed and of the images seen, so that a resumed run has the same.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from enum import IntEnum
 from functools import lru_cache
@@ -15,7 +15,7 @@ from torch import Tensor
 from mirage.training.config import TrainConfig
 from mirage.training.optim.augment import augment, columns
 from mirage.training.optim.background import over_background
-from mirage.training.optim.distributed import rank, world_size
+from mirage.training.optim.distributed import own_part
 
 
 @dataclass(frozen=True)
@@ -54,12 +54,12 @@ class StepRandomness:
 
 
 def draw_for_all(draw: Callable[[int], Tensor], count: int) -> Tensor:
-    """Draw for all processes and return the `count` rows of this one."""
-    return draw(count * world_size()).chunk(world_size())[rank()]
+    """Draw for the `count` images of the whole batch and return the rows of this process."""
+    return draw(count)[own_part(count)]
 
 
 def draw_augment(config: TrainConfig, count: int) -> Tensor | None:
-    """Draw the random numbers for the augmentation of a move."""
+    """Draw the random numbers for the augmentation of a move on `count` images."""
     width = columns(config.augment)
     return draw_for_all(lambda n: torch.rand(n, width), count) if width else None
 
@@ -71,15 +71,18 @@ def draw_background(config: TrainConfig, channels: int, count: int) -> Tensor | 
     return draw_for_all(lambda n: torch.rand(n, 3), count)
 
 
-def draw_noise(images: Tensor, sigma: float) -> Tensor | None:
-    """Draw noise for each image, if configured."""
-    shape = images.shape[1:]
-    return draw_for_all(lambda n: torch.randn(n, *shape), len(images)) if sigma > 0 else None
+def draw_noise(shape: Sequence[int], sigma: float) -> Tensor | None:
+    """Draw noise for images of this shape [N, C, H, W], those of the whole batch, if configured."""
+    count, *sides = shape
+    return draw_for_all(lambda n: torch.randn(n, *sides), count) if sigma > 0 else None
 
 
-def draw_wrong_labels(labels: Tensor, num_classes: int) -> Tensor:
-    """Draw another class for each label int64 [N], uniformly."""
-    shift = draw_for_all(lambda n: torch.randint(1, num_classes, (n,)), len(labels))
+def draw_wrong_labels(labels: Tensor, num_classes: int, count: int) -> Tensor:
+    """Draw another class for each label int64 [N] of this process, of `count` in the whole batch.
+
+    All other classes are equally likely.
+    """
+    shift = draw_for_all(lambda n: torch.randint(1, num_classes, (n,)), count)
     return (labels + shift.to(labels.device)) % num_classes
 
 

@@ -9,16 +9,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from mirage.training.optim.distributed import (
-    any_of,
-    average,
-    average_gradients,
-    rank,
-    together,
-    world_size,
-)
 from mirage.training.runs.checkpoint import load_latest
-from tests.training.helpers.datasets import tiny_flags, write_idx_folder
+from tests.training.helpers.datasets import tiny_flags, write_idx_folder, write_image_folder
 
 STEPS = 10
 # Adam would make whole steps of rounding errors, where a gradient is nearly nought.
@@ -51,6 +43,7 @@ def command(data: Path, run: Path, processes: int, steps: int = STEPS, *more: st
 def trained(
     folder: Path, processes: int, steps: int = STEPS, name: str = "run", *more: str
 ) -> dict[str, torch.Tensor]:
+    """The weights after a training that succeeds."""
     run = folder / f"{name}-{processes}"
     environment = {**os.environ, "XDG_CACHE_HOME": str(folder / "cache"), "OMP_NUM_THREADS": "1"}
     done = subprocess.run(
@@ -61,6 +54,11 @@ def trained(
         timeout=300,
     )
     assert done.returncode == 0, done.stderr[-3000:]
+    return weights_of(run, steps)
+
+
+def weights_of(run: Path, steps: int = STEPS) -> dict[str, torch.Tensor]:
+    """The weights in the last checkpoint, which must be after so many steps."""
     checkpoint = load_latest(run / "checkpoints")
     assert checkpoint["nimg"] == 8 * steps
     parts = checkpoint["players"]
@@ -69,6 +67,19 @@ def trained(
         for part in ("generator", "discriminator", "ema")
         for name, value in parts[part].items()
     }
+
+
+def distance(found: dict[str, torch.Tensor], expected: dict[str, torch.Tensor], part: str) -> float:
+    """The relative distance of the weights of a network."""
+    a, b = (
+        torch.cat([value.flatten() for name, value in weights.items() if part in name])
+        for weights in (found, expected)
+    )
+    return float((a - b).norm() / b.norm())
+
+
+def statistics(run: Path) -> list[dict[str, float]]:
+    return [json.loads(line) for line in (run / "stats.jsonl").read_text().splitlines()]
 
 
 @pytest.fixture(scope="module")
@@ -84,25 +95,24 @@ def alone(folder: Path) -> dict[str, torch.Tensor]:
     return trained(folder, 1)
 
 
-def test_two_processes_train_like_one(folder: Path, alone: dict[str, torch.Tensor]) -> None:
-    both = trained(folder, 2)
-    assert both.keys() == alone.keys()
+@pytest.mark.parametrize("processes", [2, 3])
+def test_processes_train_like_one(
+    folder: Path, alone: dict[str, torch.Tensor], processes: int
+) -> None:
+    """Also three, of which one has two images of the eight and the others have three."""
+    several = trained(folder, processes)
+    assert several.keys() == alone.keys()
     for part in ("generator", "discriminator", "ema"):
-        expected, found = (
-            torch.cat([value.flatten() for name, value in weights.items() if part in name])
-            for weights in (alone, both)
-        )
-        assert (found - expected).norm() / expected.norm() < 1e-5, part
+        assert distance(several, alone, part) < 1e-5, part
+    expected, found = (statistics(folder / f"run-{count}") for count in (1, processes))
+    for line, other in zip(expected, found, strict=True):
+        assert {**other, "kimg_per_s": 0} == pytest.approx({**line, "kimg_per_s": 0}, rel=1e-3)
 
 
-def test_two_processes_share_the_codes_of_a_warm_start(folder: Path) -> None:
+def test_processes_share_the_codes_of_a_warm_start(folder: Path) -> None:
     one, both = (trained(folder, n, 4, "warm", "warm_start_kimg=0.024") for n in (1, 2))
-    found, expected = (
-        torch.cat([value.flatten() for name, value in weights.items() if "generator" in name])
-        for weights in (both, one)
-    )
     # Adam makes whole steps of rounding errors where a gradient is nearly nought, so not 1e-5
-    assert (found - expected).norm() / expected.norm() < 1e-3
+    assert distance(both, one, "generator") < 1e-3
 
 
 def test_one_process_writes_for_both(folder: Path, alone: dict[str, torch.Tensor]) -> None:
@@ -111,41 +121,30 @@ def test_one_process_writes_for_both(folder: Path, alone: dict[str, torch.Tensor
         for run in (folder / "run-1", folder / "run-2")
     ]
     assert files[0] == files[1]
-    lines = [
-        [
-            json.loads(line)["nimg"]
-            for line in (folder / name / "stats.jsonl").read_text().splitlines()
-        ]
-        for name in ("run-1", "run-2")
-    ]
-    assert lines[0] == lines[1]
 
 
-def test_a_restart_resumes_from_the_last_checkpoint(
-    folder: Path, alone: dict[str, torch.Tensor]
-) -> None:
-    longer = trained(folder, 2, steps=STEPS + 2)
-    assert any(not torch.equal(longer[name], value) for name, value in alone.items())
-
-
-def test_a_batch_that_cannot_be_divided_is_a_usage_error(folder: Path) -> None:
+def test_a_batch_with_less_than_an_image_each_is_a_usage_error(folder: Path) -> None:
     done = subprocess.run(
-        command(folder / "data", folder / "odd", 2, STEPS, "batch_size=7"),
+        command(folder / "data", folder / "small", 3, STEPS, "batch_size=2"),
         env={**os.environ, "XDG_CACHE_HOME": str(folder / "cache"), "OMP_NUM_THREADS": "1"},
         capture_output=True,
         text=True,
         timeout=300,
     )
     assert done.returncode != 0
-    assert "batch_size is 7; 2 processes need a multiple" in done.stderr
+    assert "batch_size is 2; 3 processes need at least one image each" in done.stderr
 
 
 IN_STEP = """
 import os, signal, sys
+from pathlib import Path
 from mirage.training.__main__ import main
 from mirage.training.runs.step import Step
 
 play = Step.__call__
+command = sys.argv[1:]
+if os.environ["RANK"] == "1":
+    {before}
 
 def play_until(self, nimg, *batches):
     if nimg == 40 and os.environ["RANK"] == "1":
@@ -153,15 +152,20 @@ def play_until(self, nimg, *batches):
     return play(self, nimg, *batches)
 
 Step.__call__ = play_until
-raise SystemExit(main(sys.argv[1:]))
+raise SystemExit(main(command))
 """
 
 
-def launched(folder: Path, name: str, happening: str) -> tuple[int, Path]:
-    """Two processes, in the second of which something happens in the sixth step."""
+def launched(
+    folder: Path, name: str, happening: str = "pass", before: str = "pass", steps: int = STEPS
+) -> tuple[int, Path, str]:
+    """Two processes, in the second of which something happens in the sixth step, or before all.
+
+    Returns the exit code of `torchrun`, the folder of the run, and what was printed to stderr.
+    """
     script, run = folder / f"{name}.py", folder / name
-    script.write_text(IN_STEP.format(happening=happening))
-    whole = command(folder / "data", run, 2)
+    script.write_text(IN_STEP.format(happening=happening, before=before))
+    whole = command(folder / "data", run, 2, steps)
     start = whole.index("-m", 2)
     done = subprocess.run(
         [*whole[:start], "--", str(script), *whole[whole.index("train") :]],
@@ -175,30 +179,37 @@ def launched(folder: Path, name: str, happening: str) -> tuple[int, Path]:
         text=True,
         timeout=300,
     )
-    return done.returncode, run
+    return done.returncode, run, done.stderr
 
 
-def test_a_signal_to_any_process_stops_all_with_a_checkpoint(folder: Path) -> None:
-    code, run = launched(folder, "stopped", "os.kill(os.getpid(), signal.SIGTERM)")
-    assert code == 0
+def test_a_signal_to_any_process_stops_all_with_a_checkpoint_and_an_error(folder: Path) -> None:
+    twice = "[os.kill(os.getpid(), signal.SIGTERM) for _ in range(2)]"
+    code, run, told = launched(folder, "stopped", twice)
+    assert code != 0
+    assert "error: stopped after 0.048 of 0.08 kimg; the same command resumes" in told
     assert load_latest(run / "checkpoints")["nimg"] == 48
 
 
+def test_only_one_process_uses_the_folder_of_the_run(folder: Path) -> None:
+    """Also when the training is resumed, here after half of its steps."""
+    elsewhere = folder / "elsewhere"
+    before = f"command[command.index('--run') + 1] = {str(elsewhere)!r}"
+    for steps in (STEPS // 2, STEPS):
+        code, run, told = launched(folder, "apart", before=before, steps=steps)
+        assert code == 0, told[-3000:]
+    assert not elsewhere.exists()
+    weights_of(run)
+
+
+def test_processes_with_other_data_are_a_usage_error(folder: Path) -> None:
+    write_image_folder(folder / "others")
+    before = f"command[command.index('--data') + 1] = {str(folder / 'others')!r}"
+    code, _, told = launched(folder, "mixed", before=before)
+    assert code != 0
+    assert "error: process 1 has other data than process 0: fingerprint " in told
+
+
 def test_a_failing_process_ends_all(folder: Path) -> None:
-    code, run = launched(folder, "failed", "raise SystemExit(9)")
+    code, run, _ = launched(folder, "failed", "raise SystemExit(9)")
     assert code != 0
     assert load_latest(run / "checkpoints")["nimg"] <= 40
-
-
-def test_one_process_is_trivial() -> None:
-    with together():
-        assert (rank(), world_size()) == (0, 1)
-        value = torch.ones(2)
-        assert average(value) is value
-        assert any_of(True)
-        assert not any_of(False)
-        network = torch.nn.Linear(2, 1)
-        network(value).sum().backward()
-        before = network.weight.grad.clone()
-        average_gradients(network)
-        assert torch.equal(network.weight.grad, before)

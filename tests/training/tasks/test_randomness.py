@@ -21,7 +21,7 @@ def config(**changes: object) -> TrainConfig:
 def test_wrong_labels_are_all_the_others() -> None:
     torch.manual_seed(0)
     labels = torch.arange(4).repeat(200)
-    wrong = draw_wrong_labels(labels, 4)
+    wrong = draw_wrong_labels(labels, 4, len(labels))
     assert not (wrong == labels).any()
     for label in range(4):
         drawn = wrong[labels == label]
@@ -31,14 +31,16 @@ def test_wrong_labels_are_all_the_others() -> None:
 def test_draws_nothing_unless_configured() -> None:
     before = torch.random.get_rng_state()
     assert draw_augment(config(), 8) is None
-    assert draw_noise(torch.zeros(8, 1, 4, 4), 0.0) is None
+    assert draw_noise((8, 1, 4, 4), 0.0) is None
     assert torch.equal(torch.random.get_rng_state(), before)
 
 
 def test_both_members_of_a_pair_get_the_same_augmentation() -> None:
     torch.manual_seed(0)
     settings, images = config(augment="flip,colour"), torch.rand(3, 1, 4, 4)
-    randomness = StepRandomness(augment=draw_augment(settings, 3), noise=draw_noise(images, 0.5))
+    randomness = StepRandomness(
+        augment=draw_augment(settings, 3), noise=draw_noise(images.shape, 0.5)
+    )
     seen = randomness.see(torch.cat([images, images]), settings, probability=0.8, sigma=0.5)
     assert torch.equal(seen[:3], seen[3:])
     assert not torch.equal(seen[:3], images)
@@ -72,7 +74,7 @@ def test_what_has_no_opacity_has_no_background() -> None:
 def test_noise_has_the_configured_deviation() -> None:
     torch.manual_seed(0)
     images = torch.zeros(200, 1, 8, 8)
-    seen = StepRandomness(noise=draw_noise(images, 0.3)).see(images, config(), 0.0, sigma=0.3)
+    seen = StepRandomness(noise=draw_noise(images.shape, 0.3)).see(images, config(), 0.0, sigma=0.3)
     assert abs(seen.std() - 0.3) < 0.01
 
 
