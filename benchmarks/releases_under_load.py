@@ -34,6 +34,7 @@ class Load:
     """Start and duration of each request, and failures."""
 
     port: int
+    pause_s: float = 0  # of a client before its next request
     stop: bool = False
     answers: list[tuple[float, float]] = field(default_factory=list)  # of the clock of the log
     errors: list[str] = field(default_factory=list)
@@ -57,6 +58,8 @@ class Load:
             elif found := re.search(rb"x-model: \w+@(\d+)", head):
                 self.version = found[1].decode()
             self.answers.append((started, time.time() - started))
+            if self.pause_s:
+                await asyncio.sleep(self.pause_s)
         writer.close()
 
 

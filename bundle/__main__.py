@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from mirage.bundle.direction_command import add_actions
-from mirage.bundle.errors import BundleError, Reason
+from mirage.bundle.errors import BundleError
 from mirage.bundle.format.manifest import MAX_MEMBERS, Member
 from mirage.bundle.remote.command import add_at, add_commands, open_models, table_at
 from mirage.bundle.remote.prune import prune_at
@@ -19,14 +19,7 @@ from mirage.bundle.store.publish import publish_ensemble
 from mirage.bundle.store.release import Canary, Release, readable_release, release, rollback
 from mirage.bundle.store.report import card, table
 
-DONE, CRASHED, USAGE, BAD_DATA, LOCKED = 0, 1, 2, 3, 5
-EXIT_CODES: dict[Reason, int] = {
-    "extra_missing": USAGE,
-    "url_invalid": USAGE,
-    "locked": LOCKED,
-    "object_changed": LOCKED,
-    "remote_unreachable": CRASHED,  # trying again may help
-}
+DONE, CRASHED, USAGE, BAD_DATA = 0, 1, 2, 3
 OPERANDS: dict[str, type] = {"name": str, "version": int}
 
 
@@ -44,7 +37,7 @@ def main(arguments: Sequence[str] | None = None, prog: str = "python -m bundle")
         return command(options)
     except BundleError as error:
         print(f"error: {error.reason}: {error}", file=sys.stderr)
-        return EXIT_CODES.get(error.reason, BAD_DATA)
+        return error.exit_code()
     except OSError as error:
         print(f"error: {error}", file=sys.stderr)
         return CRASHED

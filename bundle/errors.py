@@ -1,5 +1,6 @@
 """The error that this package raises for invalid bundles and stores."""
 
+from collections.abc import Mapping
 from typing import Literal
 
 Reason = Literal[
@@ -47,6 +48,14 @@ Reason = Literal[
     "members_invalid",  # a member is an ensemble itself, or has other inputs, outputs or labels
 ]
 
+EXIT_CODES: Mapping[Reason, int] = {
+    "remote_unreachable": 1,  # trying again may help
+    "extra_missing": 2,
+    "url_invalid": 2,
+    "locked": 5,
+    "object_changed": 5,
+}
+
 
 class BundleError(Exception):
     """A fault of a bundle or a store.
@@ -58,3 +67,7 @@ class BundleError(Exception):
     def __init__(self, reason: Reason, message: str) -> None:
         super().__init__(message)
         self.reason: Reason = reason
+
+    def exit_code(self) -> int:
+        """What a command ends with: 1 to try again, 2 wrong usage, 3 bad data, 5 locked."""
+        return EXIT_CODES.get(self.reason, 3)

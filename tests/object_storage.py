@@ -37,6 +37,7 @@ class Bucket:
     refusal: str = DENIED
     refused: float = 0
     lost: bool = False
+    asked: threading.Event = field(default_factory=threading.Event)  # set by every request
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def url(self) -> str:
@@ -59,6 +60,7 @@ class Bucket:
 
     def __call__(self, environ: dict[str, Any], start: Answer) -> Iterable[bytes]:
         """Answer one request (WSGI)."""
+        self.asked.set()
         with self.lock:
             query = f"?{environ['QUERY_STRING']}" if environ["QUERY_STRING"] else ""
             self.requests.append(f"{environ['REQUEST_METHOD']} {environ['PATH_INFO']}{query}")

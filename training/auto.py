@@ -85,7 +85,7 @@ def _palette(facts: Facts) -> tuple[dict[str, Any], str]:
 def _holes(facts: Facts) -> tuple[dict[str, Any], str]:
     """The augmentation: holes are white and transparent as the background of RGBA images."""
     names = ["translate", "zoom", "cutout-white" if facts.channels == 4 else "cutout"]
-    why = f"{facts.images} images would soon be known by heart"
+    why = f"{facts.images} images are few, so the discriminator would memorise them"
     return {"augment": names}, f"augmentation {', '.join(names)}: {why}"
 
 

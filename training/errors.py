@@ -64,10 +64,8 @@ class StoppedError(TrainingError):
 
 
 def exit_code_of(error: TrainingError | BundleError) -> int:
-    """The exit code of an error; a locked store is 5, other faults of bundles and stores are 3."""
-    if isinstance(error, TrainingError):
-        return error.exit_code
-    return LockedError.exit_code if error.reason == "locked" else DataError.exit_code
+    """The exit code of an error; of a bundle's or store's, that of `mirage bundle`."""
+    return error.exit_code if isinstance(error, TrainingError) else error.exit_code()
 
 
 def explain(error: ValidationError) -> str:

@@ -13,18 +13,15 @@ from typing import Any
 import torch
 
 from mirage.bundle.errors import BundleError
-from mirage.bundle.format.verify import Bundle, load_bundle
+from mirage.bundle.format.verify import Bundle
 from mirage.bundle.store.durable import replace_file
-from mirage.bundle.store.layout import list_versions, model_path, version_path
-from mirage.bundle.store.lock import lock_job
-from mirage.bundle.store.release import read_release, release
 from mirage.training.config import TrainConfig
 from mirage.training.data.dataset import Dataset
 from mirage.training.data.sources.pictures import PictureSet
 from mirage.training.errors import DataError, GateError, StoppedError, TrainingError, exit_code_of
 from mirage.training.evaluation.evaluate import Scoring
 from mirage.training.evaluation.scorecard import Sizes
-from mirage.training.publish.bundle_contents import find_published
+from mirage.training.publish.destination import Destination, open_destination
 from mirage.training.publish.gate import Thresholds, check_scores
 from mirage.training.publish.job_result import (
     JobResult,
@@ -46,15 +43,15 @@ from mirage.training.runs.run_dir import Run
 class Job:
     """What is asked for.
 
-    to: models/NAME. data: pictures for task `upscale`, which hold their own test set. test: the
-    held-out split of images; the data themselves when there is none. run: its folder; None derives
-    one under `runs` from the model's name, the data and the settings. sizes: of the scores of
-    images; None takes those for this much data. keep_runs: how many runs of the model stay; None
-    keeps all. wait: for another job of this model to end, instead of giving up. start: a bundle
-    whose weights the run begins with. allow_restart: as of `train`.
+    to: models/NAME, or URL/NAME in object storage. data: pictures for task `upscale`, which hold
+    their own test set. test: the held-out split of images; the data themselves when there is none.
+    run: its folder; None derives one under `runs` from the model's name, the data and the settings.
+    sizes: of the scores of images; None takes those for this much data. keep_runs: how many runs of
+    the model stay; None keeps all. wait: for another job of this model to end, instead of giving
+    up. start: a bundle whose weights the run begins with. allow_restart: as of `train`.
     """
 
-    to: Path
+    to: str | Path
     config: TrainConfig
     data: Dataset | PictureSet
     test: Dataset | None = None
@@ -78,22 +75,20 @@ def retrain(job: Job) -> JobResult:
     Raises TrainingError or BundleError (`locked` while another job makes a version of this model)
     for every other end; `result.json` in the run then says so too.
     """
-    model = model_path(job.to.parent, job.to.name)
-    model.mkdir(parents=True, exist_ok=True)
+    destination = open_destination(str(job.to), job.runs)
     if job.threads:
         torch.set_num_threads(job.threads)
-    with lock_job(model, wait=job.wait):
-        stages = _Stages(job)
+    with destination.lock(wait=job.wait):
+        stages = _Stages(job, destination)
         result = stages.go()
         if job.keep_runs:
-            prune_runs(job.runs, job.to.name, job.keep_runs, stages.run.path)
+            prune_runs(job.runs, destination.name, job.keep_runs, stages.run.path)
         return result
 
 
 class _Stages:
-    def __init__(self, job: Job) -> None:
-        self.job = job
-        self.root, self.name = job.to.parent, job.to.name
+    def __init__(self, job: Job, destination: Destination) -> None:
+        self.job, self.destination, self.name = job, destination, destination.name
         precision = resolve_precision(job.config.precision, job.device)
         self.config = job.config.model_copy(update={"precision": precision})
         path = job.run or run_path(job.runs, self.name, self.config, job.data.fingerprint)
@@ -203,8 +198,7 @@ class _Stages:
     def _gate(self) -> tuple[str, ...]:
         """The reasons against publication."""
         self._begin("gate", released_version=None, released_scores={})
-        released = self._released()
-        if released:
+        if released := self._released():
             beside = self.publisher.score(released.model)
             self._note(released_version=released.manifest.version, released_scores=beside)
         scores, limits = self.result.scores, self.job.thresholds
@@ -214,11 +208,9 @@ class _Stages:
 
     def _released(self) -> Bundle | None:
         """The released version; raises DataError when it is of another kind than the run's."""
-        current = read_release(self.root, self.name)
-        if current is None:
-            return None
-        bundle = load_bundle(version_path(self.root, self.name, current.version))
-        self.publisher.check_kind(bundle.manifest)
+        bundle = self.destination.released()
+        if bundle is not None:
+            self.publisher.check_kind(bundle.manifest)
         return bundle
 
     # Publication
@@ -228,31 +220,30 @@ class _Stages:
         version = self.result.version
         if version is None or (self.job.release and not self.result.released):
             return False
-        versions = list_versions(self.root, self.name)
+        versions = self.destination.versions()
         if version not in versions:
             return bool(versions) and versions[-1] > version  # removed since, as old versions are
         return self._published() == version
 
     def _published(self) -> int | None:
-        """The verified version that holds the graph, if there is one."""
-        path = find_published(self.job.to, self.result.model_sha256 or "")
-        return load_bundle(path).manifest.version if path else None
+        """The version that holds the graph, if there is one."""
+        return self.destination.find(self.result.model_sha256 or "")
 
     def _publish(self, snapshot: Path, model: bytes) -> None:
         self._begin("publish")
         version = self._published()
         if version is None:
             scores, card = self.result.scores, self.job.card
-            path = self.publisher.publish(snapshot, model, scores, self.job.to, card)
-            version = int(path.name)
+            version = self.destination.publish(
+                lambda to: self.publisher.publish(snapshot, model, scores, to, card)
+            )
         self._note(version=version)
 
     def _release(self) -> None:
         self._begin("release")
         version = self.result.version
-        current = read_release(self.root, self.name)
-        if version is not None and (current is None or current.version != version):
-            release(self.root, self.name, version)
+        if version is not None:
+            self.destination.release(version)
         self._note(released=True)
 
 

@@ -4,11 +4,12 @@ import argparse
 import re
 import signal
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
+from types import FrameType
+from typing import NoReturn
 
 from mirage.bundle.errors import BundleError
 from mirage.bundle.format.manifest import Manifest
@@ -132,7 +133,7 @@ def _pull(options: argparse.Namespace) -> Iterator[str]:
         yield f"{name}: version {pulled.release.version} is released, manifest {pulled.digest}"
 
 
-def _follow(options: argparse.Namespace) -> Iterator[str]:
+def _follow(options: argparse.Namespace) -> NoReturn:
     objects = open_objects(options.url, timeout_s=POLL_TIMEOUT_S, retries=1)
     follower = Follower(
         RemoteModels(objects),
@@ -142,12 +143,14 @@ def _follow(options: argparse.Namespace) -> Iterator[str]:
         ready=options.ready,
         keep=options.keep,
     )
-    stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
     options.to.mkdir(parents=True, exist_ok=True)
-    follower.run(stop, options.every)
-    yield f"{options.url}: not followed any more"
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _end)  # also in the middle of a copy, whose draft is removed
+    follower.run(options.every)
+
+
+def _end(number: int, frame: FrameType | None) -> NoReturn:
+    raise SystemExit(0)
 
 
 def _log(line: str) -> None:

@@ -1,11 +1,11 @@
 """Following the releases of an object store into a folder of models."""
 
 import random
-import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NoReturn
 
 from mirage.bundle.errors import BundleError
 from mirage.bundle.remote.fault_log import FaultLog, Log
@@ -54,11 +54,11 @@ class Follower:
         self._faults = FaultLog(self.log)
         self._know(self.names)
 
-    def run(self, stop: threading.Event, every_s: float) -> None:
-        """Poll about every `every_s` seconds until `stop` is set."""
-        while not stop.is_set():
+    def run(self, every_s: float, sleep: Callable[[float], None] = time.sleep) -> NoReturn:
+        """Poll about every `every_s` seconds, for ever."""
+        while True:
             self.poll(time.monotonic())
-            stop.wait(every_s * random.uniform(1 - JITTER, 1 + JITTER))
+            sleep(every_s * random.uniform(1 - JITTER, 1 + JITTER))
 
     def poll(self, now: float) -> None:
         """Look once; now: seconds of a monotonic clock. Faults are logged."""

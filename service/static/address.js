@@ -4,7 +4,7 @@ const DEFAULTS = {
   tab: "generate",
   model: "", // name@version
   seed: "",
-  count: "64",
+  count: "", // empty: as many as fill the window
   class: "", // class name; empty: any
   truncation: "1",
   points: "", // points of the walk: seed.index.label, …
@@ -15,6 +15,8 @@ const DEFAULTS = {
   against: "", // name@version to compare with
   upscale: "", // name@version that enlarges generated images; empty: none
   upscaler: "", // name@version that enlarges pictures
+  translator: "", // name@version that translates pictures
+  picture: "", // number of the picture that is converted; it exists until the page is closed
   scale: "", // of enlarged pictures; empty: the upscaler's
 };
 const READABLE = { "%40": "@", "%3A": ":", "%2C": "," };

@@ -10,7 +10,7 @@ import { clearError, sentence, showError } from "./errors.js";
 const MAX_IN_FLIGHT = 2;
 const POLL_MS = 1000;
 const MAX_UPLOADS = 2; // of a body that breaks the connection
-const LOST = { detail: "the connection was lost twice while the picture was sent or enlarged" };
+const LOST = { detail: "the connection was lost twice while the picture was sent or converted" };
 const READERS = {
   "application/json": (response) => response.json(),
   "text/plain": (response) => response.text(),

@@ -2,7 +2,7 @@
 
 import { element, fillTrack } from "./dom.js";
 
-const SMALL = 512; // CSS pixels: smaller pictures are shown at an integer multiple of their size
+const SMALL = 512; // CSS pixels, or what fits the window: smaller pictures are shown at an integer multiple of their size
 const CHROME = 444; // CSS pixels of what stands above and below the picture
 const STEP = 0.5; // per cent
 
@@ -36,6 +36,11 @@ export class BeforeAfter {
         element("span", { "aria-hidden": "true" }, "After"),
       ),
     );
+  }
+
+  /** The picture after. */
+  get image() {
+    return this.#after;
   }
 
   /** Show the picture before; without `after`, alone. `size` is that of `after` in pixels. */
@@ -76,7 +81,7 @@ export class BeforeAfter {
     const { width, height } = this.#size;
     if (width === 0) return;
     const room = this.#window.clientWidth;
-    const times = Math.max(1, Math.floor(Math.min(SMALL, room) / width));
+    const times = Math.max(1, Math.floor(Math.min(Math.max(SMALL, this.#tallest()), room) / width));
     const shown = this.#isActualSize ? width / devicePixelRatio : Math.min(room, times * width, this.#tallest());
     this.#pictures.style.width = `${shown}px`;
     this.#pictures.style.aspectRatio = `${width} / ${height}`;

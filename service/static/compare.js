@@ -6,7 +6,7 @@ import { difference } from "./difference.js";
 import { byId, element } from "./dom.js";
 import { Grid } from "./grid.js";
 import { remember } from "./history.js";
-import { fetchFrames, fieldsOf, saveFrames } from "./images.js";
+import { fetchFrames, fieldsOf, saveFrames, smallOf } from "./images.js";
 import { choicesOf, describe, generatorsOf } from "./models.js";
 import { openViewer } from "./viewer.js";
 
@@ -29,13 +29,13 @@ export async function showCompare({ state, models, version, signal }) {
   await Promise.all([fillSide(left, version, sides[0], signal), fillSide(right, other, sides[1], signal)]);
   const mean = between.node.hidden ? null : await fillDifference(view, signal);
   view.summary.textContent = summarize(version, other, left.frames, right.frames, mean);
-  remember(`Compare · ${version.choice} with ${against} · seed ${state.seed}`);
+  remember(`Compare · ${version.choice} with ${against} · seed ${state.seed}`, smallOf(left.frames[0]));
 }
 
 function build() {
-  const left = new Grid("Chosen version", openViewer);
-  const right = new Grid("The other version", openViewer);
-  const between = new Grid("Difference", (_, position) => openViewer(left.frames, position));
+  const left = new Grid("Chosen version", (frames, position) => openViewer(frames, position, right.frames));
+  const right = new Grid("The other version", (frames, position) => openViewer(frames, position, left.frames));
+  const between = new Grid("Difference", (_, position) => openViewer(left.frames, position, right.frames));
   const summary = element("p", { className: "summary", role: "status" });
   const all = [left, right, between];
   for (const side of all) {

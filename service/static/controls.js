@@ -1,7 +1,7 @@
 /** The fields above the images, which show and change the state. */
 
 import { change, isSeed, randomSeed, read } from "./address.js";
-import { choicesOf, generatorsOf, upscalersOf } from "./models.js";
+import { choicesOf, fieldOf, generatorsOf, isOfPictures, upscalersOf } from "./models.js";
 import { byId, element, fillTrack } from "./dom.js";
 
 const COUNTS = [1, 4, 16, 36, 64, 100, 144, 196, 256];
@@ -17,6 +17,8 @@ export function prepareControls() {
   byId("count").addEventListener("change", (event) => change({ count: event.target.value }));
   byId("loop").addEventListener("change", (event) => change({ loop: event.target.checked ? "1" : "" }));
   byId("against").addEventListener("change", (event) => change({ against: event.target.value }));
+  byId("swap").addEventListener("click", () => change({ model: byId("against").value, against: byId("left").value }, { push: true }));
+  byId("left").addEventListener("change", (event) => choose(event.target.value));
   byId("model-choice").addEventListener("change", (event) => choose(event.target.value));
   byId("upscale-with").addEventListener("change", (event) => change({ upscale: event.target.value }));
   byId("scale").addEventListener("change", (event) => change({ scale: event.target.value }, { push: true }));
@@ -29,7 +31,7 @@ export function fillControls(state, models, version) {
   for (const field of byId("controls").querySelectorAll("[data-for]")) {
     field.hidden = !field.dataset.for.split(" ").includes(state.tab);
   }
-  byId("controls").hidden = state.tab === "model";
+  byId("controls").hidden = ["model", "translate"].includes(state.tab);
   byId("seed").value = state.seed;
   markSeed(true);
   byId("loop").checked = state.loop !== "";
@@ -42,7 +44,9 @@ export function fillControls(state, models, version) {
   if (state.tab === "upscale") fillScales(version.pictures.scale, state.scale);
   fillCounts(state.count);
   fillClasses(state.class, version.labels);
-  if (state.tab !== "generate" && state.tab !== "compare") return;
+  byId("picker").style.visibility = state.tab === "compare" ? "hidden" : ""; // which chooses two
+  if (state.tab !== "compare") return;
+  fillChoices("left", generatorsOf(models), state.model);
   fillChoices("against", generatorsOf(models), state.against);
 }
 
@@ -60,7 +64,7 @@ export function fillChoices(id, models, chosen) {
 function choose(choice) {
   const { tab } = read();
   if (choice === "") return;
-  if (tab === "upscale") change({ upscaler: choice }, { push: true });
+  if (isOfPictures(tab)) change({ [fieldOf(tab)]: choice }, { push: true });
   else change({ model: choice, moves: "", ...(tab === "compare" ? {} : { against: "" }), ...(tab === "gallery" ? { tab: "generate" } : {}) }, { push: true });
 }
 

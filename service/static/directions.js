@@ -8,14 +8,15 @@ const BOUND = 10; // of an amount in a request, in standard deviations of a late
 const RANDOM_LENGTH = 2.5;
 
 /**
- * Returns the directions: `key` in requests, `title`, and `strength` if known. A model without any
+ * Returns the directions, those with a name first: `key` in requests, `title`, and `strength` if known. A model without any
  * has random ones, with their `vector`, which its service does not know.
  */
 export function directionsOf({ directions = [], latent_dim: size }) {
   if (directions.length === 0) {
     return drawAxes(size).map((vector, number) => ({ key: String(number), title: `Direction ${number + 1}`, vector }));
   }
-  return directions.map(({ index, name, strength }) => ({
+  const namedFirst = [...directions].sort((a, b) => (a.name === null) - (b.name === null));
+  return namedFirst.map(({ index, name, strength }) => ({
     key: index === null ? name : String(index),
     title: name ?? `Direction ${index + 1}`,
     strength,

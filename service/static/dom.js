@@ -36,7 +36,7 @@ export function icon(name) {
 
 /** Creates a button with an icon and a text. */
 export function button(name, text, click, properties = {}) {
-  return element("button", { type: "button", on: { click }, ...properties }, icon(name), text);
+  return element("button", { type: "button", on: click ? { click } : {}, ...properties }, icon(name), text);
 }
 
 /** Fills a slider's track from zero, or from its lower end, to its value. */

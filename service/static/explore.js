@@ -12,12 +12,14 @@ import { directionsOf, drawMoves, hasDirections, readMoves, textOf } from "./dir
 import { button, byId, element, saveBlob } from "./dom.js";
 import { isFavourite, toggleFavourite } from "./favourites.js";
 import { remember } from "./history.js";
-import { fetchFrame, fieldsOf, shownWidth } from "./images.js";
+import { fetchFrame, fieldsOf, filledWidth, thumbnailOf } from "./images.js";
 import { drawLatents, move, shrink } from "./latents.js";
 import { PictureStart } from "./picture_start.js";
 
 const IMAGES = 8; // a large one and seven small ones
-const SMALL = 140; // CSS pixels
+const SMALL = { least: 100, most: 280 }; // CSS pixels of the small images
+const SHARE = 0.42; // of the window's width, for all images
+const CHROME = 316; // CSS pixels of what stands above and below them
 const MAX_IN_FLIGHT = 2;
 const URL_MS = 250; // browsers limit how often the URL may change
 
@@ -52,6 +54,7 @@ class ExploreView {
     const cells = this.#canvases.map(([canvas], number) => this.#cell(canvas, number));
     const panel = element("figure", { className: "panel stage" }, this.#caption, element("div", { className: "cluster" }, ...cells));
     byId("explore").append(element("div", { className: "split" }, panel, this.#side()));
+    addEventListener("resize", () => this.#resize());
   }
 
   /** Show a state; resolves when its images are shown. */
@@ -69,7 +72,9 @@ class ExploreView {
     const origin = [version.choice, state.seed, state.at, state.class, state.truncation, this.#picture.title].join();
     if (this.#origin !== origin) this.#empty();
     await this.#send();
-    remember(`Explore · ${version.choice} · seed ${state.seed}·${state.at}${this.#moves.size ? ` · moved` : ""}`);
+    if (this.#picture.title === null) { // no link shows a picture of one's own again
+      remember(`Explore · ${version.choice} · seed ${state.seed}·${state.at}${this.#moves.size ? " · moved" : ""}`, thumbnailOf(this.#canvases[0][0]));
+    }
     if (this.#origin !== origin) await this.#fillRows(origin, signal);
   }
 
@@ -105,22 +110,27 @@ class ExploreView {
   #fit(version) {
     this.#version = version;
     const { width, height } = version.image;
-    const small = shownWidth(width, SMALL);
-    for (const [canvas] of this.#canvases) {
-      Object.assign(canvas, { width, height });
-      canvas.classList.toggle("pixels", width <= small);
-    }
-    const { style } = byId("explore");
-    style.setProperty("--frame", `${small}px`);
-    style.setProperty("--ratio", `${width} / ${height}`);
+    for (const [canvas] of this.#canvases) Object.assign(canvas, { width, height });
+    byId("explore").style.setProperty("--ratio", `${width} / ${height}`);
+    this.#resize();
     byId("directions-about").textContent = hasDirections(version)
-      ? "They change this generator's images most, strongest first, and apply to all eight images."
-      : "This model has no directions of its own, so these are random ones. They apply to all eight images.";
+      ? "Each row moves all eight images. Per cent: how strongly a direction acts."
+      : "This model has no directions of its own, so these are random. Each row moves all eight images.";
     this.#directions = directionsOf(version);
     this.#rows = this.#directions.map((direction, position) => this.#row(direction, position));
     this.#list.replaceChildren(...this.#rows.map(({ node }) => node));
     this.#origin = "";
     this.#picture.fit(version);
+  }
+
+  /** Make the images as large as the window allows. */
+  #resize() {
+    if (!this.#version) return;
+    const { width, height } = this.#version.image;
+    const room = Math.min(SHARE * innerWidth, ((innerHeight - CHROME) * width) / height) / 4;
+    const small = filledWidth(width, Math.floor(Math.max(SMALL.least, Math.min(SMALL.most, room))));
+    byId("explore").style.setProperty("--frame", `${small}px`);
+    for (const [canvas] of this.#canvases) canvas.classList.toggle("pixels", width <= small);
   }
 
   #row(direction, position) {

@@ -4,7 +4,7 @@ import { setActions } from "./actions.js";
 import { change } from "./address.js";
 import { ask } from "./api.js";
 import { byId, element } from "./dom.js";
-import { describe, firstChoice, isOfPictures } from "./models.js";
+import { describe, fieldOf, firstChoice, isOfPictures } from "./models.js";
 
 const IMAGES = 9;
 const TASKS = { generate: "makes images", upscale: "enlarges pictures", translate: "translates pictures" };
@@ -41,7 +41,7 @@ function card({ model, choice }) {
   const { name, task, versions, released, scale } = model;
   const many = versions.length === 1 ? `version ${versions[0]}` : `${versions.length} versions, newest ${Math.max(...versions)}`;
   const state = released === null ? "not released" : `version ${released} is released`;
-  const does = scale ? `enlarges pictures ${scale} times` : (TASKS[task] ?? "is not loaded yet");
+  const does = task === "upscale" ? `enlarges pictures ${scale} times` : (TASKS[task] ?? "is not loaded yet");
   return element(
     "li",
     {},
@@ -57,7 +57,7 @@ function card({ model, choice }) {
 }
 
 function targetOf({ task }, choice) {
-  return isOfPictures(task) ? { tab: "upscale", upscaler: choice } : { tab: "generate", model: choice, against: "", moves: "", class: "" };
+  return isOfPictures(task) ? { tab: task, [fieldOf(task)]: choice } : { tab: "generate", model: choice, against: "", moves: "", class: "" };
 }
 
 /** Fill the cover of a card: new images of a generator, else the samples of the version. */

@@ -5,10 +5,11 @@ import { button, byId, element } from "./dom.js";
 import { favourites, onFavourites } from "./favourites.js";
 import { Grid } from "./grid.js";
 import { remember } from "./history.js";
-import { fetchFrames, fieldsOf, saveFrames } from "./images.js";
+import { fetchFrames, fieldsOf, saveFrames, smallOf } from "./images.js";
 import { parseChoice } from "./models.js";
 import { openViewer } from "./viewer.js";
 
+const FAVOURITE = 84; // CSS pixels
 let grid = null;
 let shown = "";
 
@@ -31,7 +32,7 @@ export async function showGenerate({ state, models, version, signal }) {
   await fetchFrames(wanted, (frame, position) => grid.put(frame, position), signal);
   grid.finish();
   shown = key;
-  remember([choice, `seed ${seed}`, `${count} images`, ...after].join(" · "), thumbnail(grid.frames[0]));
+  remember([choice, `seed ${seed}`, count === 1 ? "1 image" : `${count} images`, ...after].join(" · "), smallOf(grid.frames[0]));
 }
 
 function offer(wanted) {
@@ -44,11 +45,6 @@ function offer(wanted) {
     requests: () => [{ path: "generate", json: { ...fieldsOf(wanted), count }, accept: isOne ? "image/png" : "application/zip", save }],
     what: "these images",
   });
-}
-
-/** Returns a frame's PNG if it is small enough for the history. */
-function thumbnail(frame) {
-  return frame.src.length < 16_000 ? frame.src : null;
 }
 
 /** Returns the size of the images after they are enlarged. */
@@ -64,7 +60,7 @@ function build() {
 }
 
 function favouritesSection() {
-  const small = new Grid("Favourites", openViewer);
+  const small = new Grid("Favourites", openViewer, FAVOURITE);
   const head = element(
     "div",
     { className: "section-head" },
@@ -76,7 +72,7 @@ function favouritesSection() {
     const frames = favourites();
     section.hidden = frames.length === 0;
     if (section.hidden) return;
-    small.resize(frames.length, { width: 84, height: 84, channels: 4 }, ["saved in this browser"]);
+    small.resize(frames.length, { width: FAVOURITE, height: FAVOURITE, channels: 4 }, ["saved in this browser"]);
     frames.forEach((frame, position) => small.put(frame, position));
     small.finish();
   };

@@ -1,12 +1,24 @@
 /** A grid of frames that the arrow keys move through. */
 
-import { element } from "./dom.js";
+import { byId, element } from "./dom.js";
 import { spoken } from "./images.js";
 import { isFavourite, onFavourites } from "./favourites.js";
-import { fitGrid } from "./layout.js";
+import { fitGrid, flowGrid, GAP } from "./layout.js";
 
 const CHROME = 262; // CSS pixels of what stands above and below a grid
+const SLACK = 24; // CSS pixels that a cell may be wider than its image
+const FULL = 0.85; // of the width; images that fill less stand together in the middle
+const GUTTER = 16; // CSS pixels between panels
+const SUMMARY = 40; // CSS pixels of the line above grids that are compared
 const PADDING = 32; // CSS pixels of a panel
+
+/** Returns the room of each of some grids beside each other, in CSS pixels. */
+export function roomOf(grids) {
+  const { paddingLeft, paddingRight } = getComputedStyle(byId("panels"));
+  const width = byId("panels").clientWidth - parseFloat(paddingLeft) - parseFloat(paddingRight);
+  const height = innerHeight - CHROME - (grids > 1 ? SUMMARY : 0);
+  return { width: (width - GUTTER * (grids - 1)) / grids - PADDING, height };
+}
 
 /** A grid; `node` is its element. */
 export class Grid {
@@ -18,10 +30,15 @@ export class Grid {
   #caption = element("figcaption", { className: "caption" });
   #list = element("ul", { className: "frames" });
   #onOpen;
+  #cell;
 
-  /** `onOpen(frames, position)` is called when a frame is clicked; `title` is the accessible name. */
-  constructor(title, onOpen) {
+  /**
+   * `onOpen(frames, position)` is called when a frame is clicked; `title` is the accessible name.
+   * All images are `cell` CSS pixels wide; without it, they fill the window.
+   */
+  constructor(title, onOpen, cell = null) {
     this.#onOpen = onOpen;
+    this.#cell = cell;
     this.#list.setAttribute("aria-label", title);
     this.#list.addEventListener("keydown", (event) => this.#move(event));
     this.node = element("figure", { className: "panel" }, this.#caption, this.#list);
@@ -89,10 +106,13 @@ export class Grid {
     const { count, image } = this.#size;
     const width = this.node.clientWidth - PADDING;
     if (count === 0 || width <= 0) return;
-    const { columns, cell, shown } = fitGrid(count, image, { width, height: innerHeight - CHROME });
+    const room = { width, height: innerHeight - CHROME };
+    const { columns, cell, shown } = this.#cell === null ? fitGrid(count, image, room) : flowGrid(this.#cell, room);
+    const used = columns * (Math.min(cell, shown + SLACK) + GAP) - GAP;
     this.#list.style.setProperty("--columns", columns);
-    this.#list.style.setProperty("--cell", `${Math.max(shown, Math.min(cell, shown + 24))}px`);
+    this.#list.style.setProperty("--cell", `${Math.max(shown, Math.min(cell, shown + SLACK))}px`);
     this.#list.style.setProperty("--frame", `${shown}px`);
+    this.#list.style.justifyContent = this.#cell !== null ? "start" : used < FULL * width ? "center" : "space-between";
     this.#list.style.setProperty("--ratio", `${image.width} / ${image.height}`);
     this.#list.classList.toggle("pixels", image.width <= shown);
   }

@@ -26,7 +26,7 @@ function fill() {
   const close = element("button", { type: "button", "aria-label": "Close", on: { click: () => dialog.close() } }, icon("close"));
   dialog.replaceChildren(
     element("div", { className: "dialog-head" }, element("h2", { id: "history-title" }, "History"), close),
-    element("p", { className: "hint" }, all.length > 0 ? "What this browser has shown lately. Each entry shows the same images again." : "Nothing was shown yet."),
+    element("p", { className: "hint" }, all.length > 0 ? "What this browser has shown lately. Each entry shows the same images again; pictures of your own only until the page is closed." : "Nothing was shown yet."),
     element("ol", { className: "entries", tabIndex: all.length > 8 ? 0 : -1, "aria-label": "Entries" }, ...all.map(row)),
     element(
       "div",

@@ -7,10 +7,11 @@
 import { ask } from "./api.js";
 import { bytesOf, zip } from "./archive.js";
 import { codeOf } from "./code.js";
-import { saveBlob } from "./dom.js";
+import { element, saveBlob } from "./dom.js";
 
 const FIRST_PAGE = 16; // small, so that the first images appear soon
 const PAGE = 64;
+const THUMBNAIL = 44; // pixels
 const MIN_SCALE = 0.85; // of the room that an integer multiple must fill
 
 /** Request `wanted.count` images from index 0 on, in pages, and call `onFrame` for each. */
@@ -81,6 +82,19 @@ export function saveFrames(frames, name) {
   const files = there.map((frame) => ({ name: fileNameOf(frame), bytes: bytesOf(frame.src) }));
   saveBlob(zip([...files, { name: "requests.json", bytes: text }]), `${name}.zip`);
   return `${there.length} images were saved, with the requests that make them.`;
+}
+
+/** Returns a frame's PNG if it is small enough for the history. */
+export function smallOf({ src }) {
+  return src.length < 16_000 ? src : null;
+}
+
+/** Returns a canvas or bitmap as a small PNG in a data URL, for the history. */
+export function thumbnailOf(image, { width, height } = image) {
+  const scale = THUMBNAIL / Math.max(width, height);
+  const small = element("canvas", { width: Math.ceil(scale * width), height: Math.ceil(scale * height) });
+  small.getContext("2d").drawImage(image, 0, 0, small.width, small.height);
+  return small.toDataURL("image/png");
 }
 
 /** Returns the largest integer multiple of a width that fits `target`, or `target` if none does. */

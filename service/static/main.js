@@ -6,14 +6,16 @@ import { RequestError } from "./api.js";
 import { showCompare } from "./compare.js";
 import { fillChoices, fillControls, prepareControls } from "./controls.js";
 import { byId } from "./dom.js";
+import { prepareConvert, showConvert } from "./convert.js";
 import { clearError, sentence, showError } from "./errors.js";
 import { showExplore } from "./explore.js";
 import { showGallery } from "./gallery.js";
 import { showGenerate } from "./generate.js";
+import { roomOf } from "./grid.js";
+import { fillingCount } from "./layout.js";
 import { startLiveMetrics } from "./live_metrics.js";
 import { showModelCard } from "./model_card.js";
-import { describe, firstChoice, generatorsOf, hasDefault, listModels, newestPair, parseChoice, pictureModelsOf } from "./models.js";
-import { prepareUpscale, showUpscale } from "./upscale.js";
+import { describe, fieldOf, firstChoice, generatorsOf, hasDefault, listModels, modelsFor, newestPair, parseChoice, pictureTasksOf } from "./models.js";
 import { prepareViewer } from "./viewer.js";
 import { showWalk } from "./walk.js";
 
@@ -23,13 +25,16 @@ const VIEWS = {
   walk: showWalk,
   explore: showExplore,
   compare: showCompare,
-  upscale: showUpscale,
+  upscale: showConvert,
+  translate: showConvert,
   model: showModelCard,
 };
 const GENERATING = ["generate", "walk", "explore", "compare"];
+const SIDES = { generate: () => 1, compare: () => (innerWidth > 960 ? 3 : 2) }; // grids beside each other
 const OWNER = Symbol("view");
 let controller = new AbortController();
 let models = null;
+let automatic = ""; // number of images that was not chosen
 
 async function show() {
   controller.abort();
@@ -43,18 +48,21 @@ async function show() {
     selectTab(state.tab);
     if (state.tab === "gallery") {
       byId("controls").hidden = true;
+      byId("picker").style.visibility = "";
       fillChoices("model-choice", models, "");
       await showGallery({ models, signal });
       return;
     }
-    const choice = state.tab === "upscale" ? state.upscaler : state.model;
-    fillChoices("model-choice", modelsOf(state.tab), choice);
+    const choice = state[fieldOf(state.tab)];
+    fillChoices("model-choice", modelsFor(state.tab, models), choice);
     const version = await describe(choice, signal);
-    if (version.task !== "generate" && GENERATING.includes(state.tab)) {
-      change({ tab: "upscale", upscaler: choice, model: "" }); // only now it is in memory
+    if (version.task !== "generate" && GENERATING.includes(state.tab)) { // only now it is in memory
+      models.find(({ name }) => name === version.name).task = version.task;
+      change({ tab: version.task, [fieldOf(version.task)]: choice, model: "" });
       return;
     }
     if (!version.labels.includes(state.class)) change({ class: (state.class = "") }, { quiet: true });
+    if (state.tab in SIDES) settleCount(state, version);
     fillControls(state, models, version);
     await VIEWS[state.tab]({ state, models, version, signal });
   } catch (error) {
@@ -71,12 +79,6 @@ async function start(signal) {
   return found;
 }
 
-/** Returns the models that a view can show. */
-function modelsOf(tab) {
-  if (tab === "model" || tab === "gallery") return models;
-  return tab === "upscale" ? pictureModelsOf(models) : generatorsOf(models);
-}
-
 /** Replaces missing and invalid fields, so that the link is complete. */
 function settle(state) {
   const tab = tabOf(state.tab);
@@ -87,18 +89,24 @@ function settle(state) {
     tab,
   };
   Object.assign(settled, {
-    model: tab === "upscale" ? settled.model : chosen(settled.model, modelsOf(tab)),
-    upscaler: tab === "upscale" ? chosen(state.upscaler, pictureModelsOf(models)) : state.upscaler,
+    [fieldOf(tab)]: chosen(settled[fieldOf(tab)], modelsFor(tab, models)),
     upscale: parseChoice(state.upscale) ? state.upscale : "",
     scale: state.scale > 1 ? state.scale : "",
     seed: isSeed(state.seed) ? state.seed : randomSeed(),
-    count: within(state.count, 1, 256, 64),
+    count: within(state.count, 1, 256, ""),
     steps: within(state.steps, 4, 48, 16),
     at: within(state.at, 0, Number.MAX_SAFE_INTEGER, 0),
     truncation: state.truncation > 0 && state.truncation <= 1 ? state.truncation : "1",
   });
   change(settled, { quiet: true });
   return settled;
+}
+
+/** Replaces a number of images that nobody has chosen by one that fills the window. */
+function settleCount(state, version) {
+  if (state.count !== "" && state.count !== automatic) return;
+  automatic = state.count = String(fillingCount(version.image, roomOf(SIDES[state.tab]())));
+  change({ count: automatic }, { quiet: true });
 }
 
 /** Whether the model of a choice has another version to compare with. */
@@ -110,9 +118,9 @@ function hasSeveral(choice) {
 /** Returns the view that the URL names, or the first one that has a model. */
 function tabOf(tab) {
   if (models.length === 0) return "gallery";
-  const first = generatorsOf(models).length > 0 ? "generate" : "upscale";
+  const first = generatorsOf(models).length > 0 ? "generate" : pictureTasksOf(models)[0];
   if (!(tab in VIEWS)) return first;
-  return modelsOf(tab).length > 0 ? tab : first;
+  return modelsFor(tab, models).length > 0 ? tab : first;
 }
 
 /** Returns the choice, or the first one if the view has no such model. */
@@ -133,7 +141,7 @@ function selectTab(name) {
     const tab = byId(`tab-${view}`);
     tab.setAttribute("aria-selected", String(view === name));
     tab.tabIndex = view === name ? 0 : -1;
-    tab.hidden = modelsOf(view).length === 0 && view !== "gallery";
+    tab.hidden = modelsFor(view, models).length === 0 && view !== "gallery";
     byId(view).hidden = view !== name;
     if (view === name) tab.scrollIntoView({ block: "nearest", inline: "nearest" });
   }
@@ -158,7 +166,7 @@ function prepareTabs() {
 prepareTabs();
 prepareControls();
 prepareViewer();
-prepareUpscale(() => models !== null && pictureModelsOf(models).length > 0);
+prepareConvert(() => pictureTasksOf(models ?? []));
 onChange(show);
 startLiveMetrics();
 show();

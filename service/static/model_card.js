@@ -6,7 +6,9 @@ import { byId, element, save } from "./dom.js";
 import { shownWidth } from "./images.js";
 import { scoreBars, scoreList } from "./scores.js";
 
-const LARGE = 660; // CSS pixels of the samples
+const LARGE = { least: 660, most: 1100, share: 0.42 }; // CSS pixels of the samples, and share of the window's width
+const CHROME = 220; // CSS pixels of what stands above and below them
+const MANY = 20; // classes
 let shown = null;
 
 /** Show the model card of a version. */
@@ -43,7 +45,9 @@ async function pictureOf(samples, { choice, image: size }) {
   const src = URL.createObjectURL(samples);
   const image = element("img", { src, alt: `Samples of ${choice}` });
   await image.decode();
-  const width = shownWidth(image.naturalWidth, LARGE);
+  const tallest = ((innerHeight - CHROME) * image.naturalWidth) / image.naturalHeight;
+  const room = Math.max(LARGE.least, Math.min(LARGE.most, LARGE.share * innerWidth, tallest));
+  const width = shownWidth(image.naturalWidth, Math.floor(room));
   image.style.width = `${width}px`;
   image.classList.toggle("alpha", size?.channels === 4);
   image.classList.toggle("pixels", width > image.naturalWidth);
@@ -51,7 +55,7 @@ async function pictureOf(samples, { choice, image: size }) {
 }
 
 function wordsOf(version, card) {
-  const { choice, latent_dim: size, training, runtime, scores } = version;
+  const { choice, labels, latent_dim: size, training, runtime, scores } = version;
   const sections = sectionsOf(card);
   return element(
     "div",
@@ -59,6 +63,7 @@ function wordsOf(version, card) {
     element("h2", {}, choice),
     element("p", { className: "lead" }, lead(version)),
     scoreBars(scores),
+    labels.length > MANY ? folded(`All ${labels.length.toLocaleString()} classes`, element("p", {}, labels.join(", "))) : "",
     folded(`All ${Object.keys(scores).length} scores`, scoreList(scores)),
     ...["Data and licence", "Limits"].filter((title) => sections.get(title)).map((title) => folded(title, ...paragraphs(sections.get(title)))),
     folded(
@@ -88,11 +93,12 @@ function folded(title, ...children) {
   return element("details", {}, element("summary", {}, title), ...children);
 }
 
-function lead({ image, pictures, labels }) {
+function lead({ task, image, pictures, labels }) {
   const { width, height, channels } = image ?? pictures;
   const kind = { 1: "in grey", 3: "in colour", 4: "in colour with transparency" }[channels];
+  if (task === "translate") return `Translates pictures ${kind} to another style, at their size.`;
   if (pictures) return `Enlarges pictures ${pictures.scale} times. Transparency is enlarged too.`;
-  const classes = labels.length > 0 ? `, of ${labels.length} classes: ${labels.join(", ")}` : "";
+  const classes = labels.length > 0 ? `, of ${labels.length.toLocaleString()} classes${labels.length > MANY ? "" : `: ${labels.join(", ")}`}` : "";
   return `Images of ${width} × ${height} pixels ${kind}${classes}.`;
 }
 

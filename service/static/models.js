@@ -34,11 +34,17 @@ export function newestPair(models) {
   return { model: `${name}@${versions.at(-2)}`, against: `${name}@${versions.at(-1)}` };
 }
 
-const PICTURE_TASKS = ["upscale", "translate"];
+const PICTURE_FIELDS = { upscale: "upscaler", translate: "translator" };
+const PICTURE_TASKS = Object.keys(PICTURE_FIELDS);
 
-/** Tells whether models of a task take pictures. */
+/** Tells whether models of a task take pictures. The view of such a task has its name. */
 export function isOfPictures(task) {
-  return PICTURE_TASKS.includes(task);
+  return task in PICTURE_FIELDS;
+}
+
+/** Returns the field of the state that holds the model of a view. */
+export function fieldOf(tab) {
+  return PICTURE_FIELDS[tab] ?? "model";
 }
 
 /** Returns the models that generate images. A model without a version in memory may be one. */
@@ -46,14 +52,20 @@ export function generatorsOf(models) {
   return models.filter(({ task }) => !isOfPictures(task));
 }
 
-/** Returns the models that enlarge or translate pictures. */
-export function pictureModelsOf(models) {
-  return models.filter(({ task }) => isOfPictures(task));
-}
-
 /** Returns the models that enlarge pictures. */
 export function upscalersOf(models) {
-  return models.filter(({ task }) => task === "upscale");
+  return modelsFor("upscale", models);
+}
+
+/** Returns the tasks on pictures of which there is a model. */
+export function pictureTasksOf(models) {
+  return PICTURE_TASKS.filter((task) => modelsFor(task, models).length > 0);
+}
+
+/** Returns the models that a view can show. */
+export function modelsFor(tab, models) {
+  if (tab === "model" || tab === "gallery") return models;
+  return isOfPictures(tab) ? models.filter(({ task }) => task === tab) : generatorsOf(models);
 }
 
 /** Returns the version to show if the URL has none: the release of the default model. */

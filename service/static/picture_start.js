@@ -37,9 +37,12 @@ export class PictureStart {
       "details",
       { className: "picture-start" },
       element("summary", {}, "Start from a picture"),
-      this.#canvas,
-      element("div", { className: "cluster" }, this.#file, button("close", "Back to the seed", () => this.clear(true))),
-      this.#status,
+      element(
+        "div",
+        { className: "start" },
+        this.#canvas,
+        element("div", { className: "start-side" }, this.#status, this.#file, button("close", "Back to the seed", () => this.clear(true))),
+      ),
     );
   }
 
@@ -62,7 +65,7 @@ export class PictureStart {
     this.#controller?.abort();
     this.#found = null;
     this.#hasInk = false;
-    this.#status.textContent = this.#canvas.hidden ? "" : "Draw white on black, as large as in the images, or choose a file.";
+    this.#status.textContent = this.#canvas.hidden ? "Choose a file. The model finds its closest image, which you can then move." : "Draw here, as large as in the images, or choose a file. The model finds its closest image, which you can then move.";
     const context = this.#canvas.getContext("2d");
     context.fillStyle = "black";
     context.fillRect(0, 0, SIDE, SIDE);
@@ -120,13 +123,15 @@ export class PictureStart {
     this.#controller?.abort();
     const controller = (this.#controller = new AbortController());
     const { name, version } = this.#version;
-    this.#status.textContent = "Searching the latents of the picture …";
+    this.#status.textContent = "Searching for the closest image …";
     try {
       const query = new URLSearchParams({ model: name, version });
       const found = await ask(`invert?${query}`, { body, signal: controller.signal });
       this.#found = found;
       this.#number += 1;
-      this.#status.textContent = `Found with error ${found.error.toFixed(3)}, among ${found.images} images.`;
+      this.#status.textContent =
+        `This is the closest image of the model, found in ${found.images} tries. Its error is ${found.error.toFixed(3)};` +
+        ` that of the model's own images is ${found.typical_error.toFixed(3)}. Now move it along the directions below.`;
       this.#onChange();
     } catch (error) {
       if (controller.signal.aborted) return;

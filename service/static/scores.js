@@ -24,11 +24,16 @@ const SCORES = {
   psnr_y_lanczos: { title: "Lanczos interpolation", more: true, text: DECIBELS, about: "PSNR of Lanczos interpolation on the same pictures" },
   psnr_y_sharpened: { title: "Sharpened bicubic", more: true, text: DECIBELS, about: "PSNR of sharpened bicubic interpolation on the same pictures" },
   least_gain: { title: "Worst picture", more: true, text: DECIBELS, about: "gain over bicubic interpolation on the picture with the least gain" },
+  patch_distance: { title: "Distance to the other style", more: false, text: NUMBER, about: "Fréchet distance of 8×8 patches to those of the style; lower is better" },
+  source_found: { title: "Keeps the content", more: true, text: PERCENT, about: "of the translations have their own source as the nearest picture" },
+  twin_l1: { title: "Distance to the same picture in the style", more: false, text: NUMBER, about: "mean absolute difference, of values in [−1, 1]; lower is better" },
+  twin_gmsd: { title: "Deviation of edges from it", more: false, text: NUMBER, about: "gradient magnitude similarity deviation; lower is better" },
+  twin_found: { title: "Finds the same picture in the style", more: true, text: PERCENT, about: "of the translations are nearest to it" },
   cas: { title: "Useful as training data", more: true, text: PERCENT, about: "change in accuracy of a classifier trained on generated images only" },
 };
+const SOURCE = "_source"; // ends the name of a score of pictures that are not translated
 // In order of preference; two of a pair would say nearly the same.
-const LEADS = ["agreement", "precision", "recall", "coverage", "frechet", "kernel", "psnr_y", "ssim_y", "consistency"];
-const PAIRS = { psnr_y: "psnr_y_bicubic" }; // what pictures reach without a model
+const LEADS = ["agreement", "precision", "recall", "coverage", "frechet", "kernel", "psnr_y", "ssim_y", "consistency", "patch_distance", "twin_found", "twin_l1"];
 const MOST = 3;
 
 /** Returns up to three scores as bars beside real data, or beside what needs no model. */
@@ -45,12 +50,21 @@ export function scoreList(scores) {
   return element("ul", { className: "scores" }, ...names.map((name) => scoreOf(name, scores[name])));
 }
 
-/** Returns the value to compare with, and its name; null if there is none. */
+/** Returns the value to compare with, and its name; null if there is none. Pictures are compared with what needs no model. */
 function otherOf(scores, name) {
+  const source = scores[`${name}${SOURCE}`];
+  if (source) return { value: source.value, title: "Untouched" };
+  if (name === "psnr_y" && scores.psnr_y_bicubic) return { value: scores.psnr_y_bicubic.value, title: "Bicubic" };
   const floor = scores[name].floor ?? null;
-  if (floor !== null) return { value: floor, title: "Real data" };
-  const pair = scores[PAIRS[name]];
-  return pair ? { value: pair.value, title: "Bicubic" } : null;
+  return floor === null ? null : { value: floor, title: "Real data" };
+}
+
+/** Returns what is known of a score. */
+function aboutOf(name) {
+  if (name in SCORES) return SCORES[name];
+  const known = SCORES[name.replace(SOURCE, "")];
+  if (known && name.endsWith(SOURCE)) return { ...known, title: `${known.title}: untouched`, about: "the same for the sources as they are" };
+  return { title: name, more: null, text: NUMBER, about: "" };
 }
 
 function barsOf(name, scores) {
@@ -75,7 +89,7 @@ function bar(title, value, whole, text, className) {
 }
 
 function scoreOf(name, { value, floor, n }) {
-  const known = SCORES[name] ?? { title: name, more: null, text: NUMBER, about: "" };
+  const known = aboutOf(name);
   const parts = [known.about];
   if (floor !== null && floor !== undefined) parts.push(comparedToFloor(known, value, floor));
   if (n) parts.push(`measured on ${n.toLocaleString()} images`);

@@ -19,9 +19,14 @@ export class Timeline {
   constructor(on, addRandom) {
     this.#on = on;
     this.#scrub.addEventListener("input", () => on.go(Number(this.#scrub.value)));
+    this.#scrub.addEventListener("keydown", (event) => {
+      if (event.key !== " ") return;
+      event.preventDefault();
+      on.toggle();
+    });
     this.#play.addEventListener("click", on.toggle);
     const add = button("shuffle", "Add a random point", addRandom);
-    const hint = element("span", { className: "hint" }, "Images of the other views become points with “Add to walk”.");
+    const hint = element("span", { className: "hint" }, "To add an image, open it under “Generate” and choose “Add to walk”. The space bar plays and pauses.");
     new ResizeObserver(() => this.#draw()).observe(this.#track);
     this.node = element(
       "div",
@@ -89,7 +94,7 @@ export class Timeline {
       {},
       see,
       element("span", { className: "mono" }, name),
-      element("div", {}, act("left", "Move forward:", swap, number === 0), act("close", "Remove", (points) => points.splice(number, 1), many <= 2)),
+      element("div", {}, act("left", "Move earlier:", swap, number === 0), act("close", "Remove", (points) => points.splice(number, 1), many <= 2)),
     );
   }
 }

@@ -10,11 +10,14 @@ import { isFavourite, toggleFavourite } from "./favourites.js";
 const LARGE = 448; // CSS pixels
 
 let frames = [];
+let others = null; // the same seeds of another version
 let position = 0;
 
-/** Open the viewer on one of many frames. */
-export function openViewer(all, at) {
+/** Open the viewer on one of many frames; `other` are the frames that it can be compared with. */
+export function openViewer(all, at, other = null) {
   frames = all.filter(Boolean);
+  const there = other?.filter(Boolean) ?? [];
+  others = there.length === frames.length ? there : null;
   position = frames.indexOf(all[at]);
   fill();
   if (!byId("viewer").open) byId("viewer").showModal();
@@ -34,6 +37,11 @@ export function prepareViewer() {
 
 function go(step) {
   position = (position + step + frames.length) % frames.length;
+  fill();
+}
+
+function swap() {
+  [frames, others] = [others, frames];
   fill();
 }
 
@@ -100,6 +108,7 @@ function actions(frame) {
     "div",
     { className: "actions" },
     favourite,
+    others === null ? null : button("swap", "Other side", swap, { id: "viewer-swap" }),
     button("save", "Save PNG", () => save(frame.src, fileNameOf(frame)), { id: "viewer-save" }),
     button("walk", "Add to walk", () => addToWalk(frame), { id: "viewer-walk" }),
     button("explore", "Explore", () => explore(frame), { id: "viewer-explore" }),
@@ -114,7 +123,7 @@ function actions(frame) {
 
 function navigation() {
   const navigate = (name, label, step) =>
-    element("button", { type: "button", "aria-label": label, on: { click: () => go(step) } }, icon(name));
+    element("button", { type: "button", id: `viewer-${name}`, "aria-label": label, on: { click: () => go(step) } }, icon(name));
   const close = element(
     "button",
     { type: "button", id: "viewer-close", "aria-label": "Close", on: { click: () => byId("viewer").close() } },

@@ -5,11 +5,11 @@ import { change, randomSeed, read } from "./address.js";
 import { ask } from "./api.js";
 import { byId, element, saveBlob } from "./dom.js";
 import { remember } from "./history.js";
-import { shownWidth } from "./images.js";
+import { shownWidth, thumbnailOf } from "./images.js";
 import { Timeline } from "./timeline.js";
 import { unzip } from "./zip.js";
 
-const LARGE = 672; // CSS pixels
+const LARGE = 960; // CSS pixels
 const CHROME = 540; // CSS pixels of what stands above and below the image
 const FRAME_MS = 60;
 const MAX_FRAMES = 256;
@@ -46,6 +46,7 @@ class Player {
     const stage = element("div", { className: "scene" }, this.#canvas, this.#from, this.#to);
     byId("walk").append(element("figure", { className: "panel stage" }, this.#caption, stage, this.#timeline.node));
     this.#setPlaying(this.#playing);
+    addEventListener("resize", () => this.#resize());
   }
 
   async show(state, version, signal) {
@@ -61,7 +62,7 @@ class Player {
       const frames = await Promise.all(blobs.map((blob) => createImageBitmap(blob)));
       signal.throwIfAborted();
       this.#setFrames(frames, key);
-      remember(`Walk · ${version.choice} · ${this.#request.points.length} points · ${frames.length} frames`);
+      remember(`Walk · ${version.choice} · ${this.#request.points.length} points · ${frames.length} frames`, thumbnailOf(frames[0]));
     }
     this.#run(signal);
   }
@@ -80,16 +81,23 @@ class Player {
     this.#frames = frames;
     this.#key = key;
     const { width, height } = frames[0];
-    const room = Math.max(160, Math.min(LARGE, innerWidth - 96, ((innerHeight - CHROME) * width) / height));
-    const shown = shownWidth(width, room);
     Object.assign(this.#canvas, { width, height });
     for (const canvas of [this.#from, this.#to]) Object.assign(canvas, { width, height });
-    byId("walk").style.setProperty("--frame", `${shown}px`);
-    byId("walk").style.setProperty("--ratio", `${width} / ${height}`);
-    byId("walk").classList.toggle("pixels", shown > width);
+    this.#resize();
     this.#timeline.setFrames(frames);
     this.#fillPoints();
     this.#goTo(Math.min(this.#at, frames.length - 1));
+  }
+
+  /** Make the image as large as the window allows. */
+  #resize() {
+    if (this.#frames.length === 0) return;
+    const { width, height } = this.#frames[0];
+    const room = Math.max(160, Math.min(LARGE, innerWidth - 96, ((innerHeight - CHROME) * width) / height));
+    const shown = shownWidth(width, room);
+    byId("walk").style.setProperty("--frame", `${shown}px`);
+    byId("walk").style.setProperty("--ratio", `${width} / ${height}`);
+    byId("walk").classList.toggle("pixels", shown > width);
   }
 
   /** Play one frame every FRAME_MS until the signal is aborted. */

@@ -238,7 +238,8 @@ def _prepare(
             f"{label} on {config} with {sizes}", max_batch_size
         )
     prepared = Prepared(engines, cost, max_batch_size, shared, tile, encoder)
-    log.info("%s runs in batches of up to %d", label, max_batch_size)
+    unit = "pixels" if tile else "images"
+    log.info("%s runs in batches of up to %d %s", label, max_batch_size, unit)
     for engine in prepared.all_engines:
         engine.release_memory()  # the warm-up ran the largest batches, which may never occur
     return prepared

@@ -12,7 +12,7 @@ from mirage.bundle.store.release import release
 from tests.browsers import checked_pages, open_browser, take_screenshot
 from tests.bundles import Toy, write_toy
 from tests.playground.server import Server
-from tests.upscalers import make_upscaler
+from tests.upscalers import ToyUpscaler, make_upscaler
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -47,14 +47,15 @@ def browser() -> "Iterator[Browser]":
 def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """`toy`, with version 1 released, `axes`, without directions and classes, and `larger`.
 
-    `larger` enlarges pictures twice.
+    `larger` enlarges pictures twice, `styled` translates them.
     """
     root = tmp_path_factory.mktemp("models")
     for seed in (0, 1):
         publish_toy(root, "toy", Toy(seed=seed))
     publish_toy(root, "axes", Toy(labels=(), channels=3, strengths=()))
     make_upscaler(root)
-    for name in ("toy", "axes", "larger"):
+    make_upscaler(root, "styled", ToyUpscaler(scale=1, task="translate", multiple=4))
+    for name in ("toy", "axes", "larger", "styled"):
         release(root, name, 1)
     return root
 

@@ -1,17 +1,19 @@
 """Accessibility: WCAG rules, phones, and use by keyboard alone."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
 
 import pytest
 
 from tests.browsers import PHONE, read_axe, violations
-from tests.playground.conftest import PageOf
+from tests.playground.conftest import PageOf, ServerOf
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
 Shoot = Callable[["Page", str], None]
+SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 LOADED = {
     "gallery": "#cover-toy img",
     "generate": '[aria-label="Images"]:not([aria-busy]) img[src]',
@@ -19,6 +21,7 @@ LOADED = {
     "explore": "[data-frames]",
     "compare": ".summary:has-text('on both sides')",
     "upscale": "#picture-hint:not(:empty)",
+    "translate": "#picture-hint:not(:empty)",
     "model": ".card img",
 }
 
@@ -29,12 +32,13 @@ def axe() -> str:
     return read_axe()
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("view", LOADED)
-def test_axe_finds_no_violation(page_of: PageOf, axe: str, view: str, scheme: str) -> None:
-    page = page_of(f"?seed=7&count=16&tab={view}", color_scheme=scheme)
+def test_axe_finds_no_violation(page_of: PageOf, axe: str, view: str) -> None:
+    page = page_of(f"?seed=7&count=16&tab={view}")
     page.wait_for_selector(LOADED[view])
-    assert violations(page, axe) == []
+    for scheme in SCHEMES:
+        page.emulate_media(color_scheme=scheme)
+        assert violations(page, axe) == [], scheme
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -55,6 +59,16 @@ def test_a_phone_shows_every_view_without_scrolling_sideways(
     assert page.evaluate("document.documentElement.scrollWidth") == PHONE["width"]
     assert violations(page, axe) == []
     shoot(page, f"phone-{view}")
+
+
+def test_axe_finds_no_violation_on_a_server_without_models(
+    page_of: PageOf, server_of: ServerOf, axe: str, tmp_path: Path
+) -> None:
+    page = page_of(at=server_of(tmp_path, default=None).url)
+    page.wait_for_selector(".nothing")
+    for scheme in SCHEMES:
+        page.emulate_media(color_scheme=scheme)
+        assert violations(page, axe) == [], scheme
 
 
 def test_everything_works_by_keyboard(page_of: PageOf, shoot: Shoot) -> None:

@@ -157,7 +157,7 @@ def test_a_server_without_a_default_opens_on_all_models(
     page = page_of(at=server_of(models, default=None).url)
     page.wait_for_selector("#cover-toy img")
     assert "tab=gallery" in link_of(page)
-    assert page.locator(".gallery li").count() == 3
+    assert page.locator(".gallery li").count() == 4
     shoot(page, "gallery")
     page.click(".gallery button:has-text('axes')")
     sources(page)

@@ -8,6 +8,7 @@ import urllib.request
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+import pytest
 from PIL import Image
 
 from tests.playground.conftest import PageOf
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Page
 
 Shoot = Callable[["Page", str], None]
+COLUMNS = "getComputedStyle(document.querySelector('#generate ul')).gridTemplateColumns"
 
 
 def sources(page: "Page", title: str = "Images") -> list[str]:
@@ -65,6 +67,21 @@ def test_the_grid_shows_the_images_of_its_seed(
         assert png_of(images[index]) == asked(server, body)
     assert page.text_content("#generate .frame >> nth=35") == "7·35"
     shoot(page, "generate")
+
+
+@pytest.mark.parametrize(("width", "height"), [(1440, 900), (2560, 1440), (390, 844)])
+def test_the_first_images_fill_the_window(page_of: PageOf, width: int, height: int) -> None:
+    """All rows are full, and the link says how many images there are."""
+    page = page_of("?seed=7", viewport={"width": width, "height": height})
+    images = len(sources(page))
+    assert f"count={images}" in link_of(page)
+    columns = len(page.evaluate(COLUMNS).split())
+    assert images % columns == 0
+    box = page.locator("#generate figure").first.bounding_box()
+    assert box is not None
+    bottom = box["y"] + box["height"]
+    assert bottom > 0.85 * height
+    assert bottom <= height or width < 1000  # phones scroll
 
 
 def test_a_link_shows_the_same_images(page_of: PageOf) -> None:
@@ -221,6 +238,14 @@ def test_two_versions_are_compared_on_the_same_seeds(
     page.hover("#compare .frame >> nth=5")
     assert page.locator(".counterpart").count() == 2  # on the other side, and of the difference
     shoot(page, "compare")
+    page.click("#compare .frame >> nth=5")
+    assert page.get_attribute("#viewer img", "src") == left[5]
+    page.click("#viewer-swap")
+    assert page.get_attribute("#viewer img", "src") == right[5]
+    page.keyboard.press("Escape")
+    page.click("#swap")
+    page.wait_for_selector('#compare figure:first-child .caption:has-text("toy@2")')
+    assert "model=toy@2" in link_of(page)
     page.select_option("#against", "axes@1")
     page.wait_for_selector('#compare .caption:has-text("axes@1")')
 

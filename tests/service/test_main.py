@@ -80,7 +80,7 @@ def test_a_key_that_cannot_be_made_is_told_in_one_line(
     path = tmp_path / "keys"
     main(["key", "ci", "--keys-file", str(path)])
     assert main(["key", "ci", "--keys-file", str(path)]) == 2
-    assert capsys.readouterr().err.startswith("error: name is 'ci'; it stands in ")
+    assert capsys.readouterr().err == f"error: name is 'ci'; {path} has it already\n"
     path.write_text("broken")
     assert main(["key", "web", "--keys-file", str(path)]) == 3
     assert capsys.readouterr().err.startswith("error: keys_file is ")

@@ -40,7 +40,9 @@ def add_command(add: Callable[..., argparse.ArgumentParser]) -> None:
     parser = add("retrain", help=SUMMARY, description=SUMMARY, epilog=ENDING)
     parser.set_defaults(command=_retrain)
     add_recipe(parser)
-    parser.add_argument("--to", type=Path, required=True, metavar="MODELS/NAME")
+    parser.add_argument(
+        "--to", required=True, metavar="MODELS/NAME|URL/NAME", help="a URL is of object storage"
+    )
     parser.add_argument("--run", type=Path, help="folder of the run; default: a new one in --runs")
     parser.add_argument("--runs", type=Path, default=Path("runs"), help="default: ./runs")
     parser.add_argument(
@@ -67,7 +69,7 @@ def _retrain(options: argparse.Namespace) -> Iterator[str]:
     try:
         result = retrain(_job(options))
     except (TrainingError, BundleError) as error:
-        yield failure(options.to.name, error).model_dump_json()
+        yield failure(options.to.rstrip("/").rpartition("/")[2], error).model_dump_json()
         raise
     yield result.model_dump_json()
     if result.outcome == "refused":

@@ -92,8 +92,15 @@ def notes(card: Scorecard) -> Iterator[str]:
             f"rough: {card.sizes['generated']:,} generated against {card.sizes['reference']:,} "
             "real images, where the full scores take 10,000 against 50,000"
         )
+        if (covered := card.sizes.get("covered", CLEAR_SHARES)) < CLEAR_SHARES:
+            yield (
+                f"precision, recall, coverage and memorised are shares of {covered:,} images; "
+                f"they vary by up to {1 / covered**0.5:.2f} by chance"
+            )
 
 
+CLEAR_SHARES = 1_000
+"""Images from which on two standard errors of a share, at most 1 / sqrt(n), are below 0.03."""
 FULL_DATA = 60_000
 FAST_DATA = 12_000
 MAX_EPOCHS = 30

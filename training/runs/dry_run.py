@@ -84,7 +84,7 @@ def _costs(
     yield f"disk           {disk / 1e6:,.0f} MB of checkpoints and {snapshots} snapshots"
     yield (
         f"time           {hours:.{1 if hours >= 1 else 2}f} h for {config.kimg:g} kimg at "
-        f"{config.batch_size / seconds / 1000:.3f} kimg/s, from at most {STEPS} steps on "
+        f"{config.batch_size / seconds / 1000:.3g} kimg/s, from at most {STEPS} steps on "
         f"{device.type} in {config.precision} with {torch.get_num_threads()} threads"
     )
     if hours > LONG_HOURS and config.preset == AUTO and config.schedule_kimg is None:

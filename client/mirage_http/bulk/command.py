@@ -123,9 +123,8 @@ def _verify(options: argparse.Namespace) -> None:
     size = write_index(dataset, list(work_through(VerifyJob(dataset), shards, processes, progress)))
     progress.end()
     dataset.open_place().tidy()
-    print(
-        f"{options.output}: {plan.count} images in {plan.total} shards, {size} bytes; {INDEX} lists them"
-    )
+    found = f"{plan.count} images in {plan.total} shards, {size} bytes"
+    print(f"{options.output}: {found}; {INDEX} lists them")
 
 
 def _processes(options: argparse.Namespace, provider: str, shards: range) -> int:

@@ -11,6 +11,7 @@ from .tar_shards import check_png
 
 if TYPE_CHECKING:
     import pyarrow
+    from numpy.typing import NDArray
 
 INSTALL = "pip install -e '.[parquet]' in a checkout of Mirage"
 ROW_GROUP_BYTES = 2**23  # of PNG; a row group is in memory twice when it is written
@@ -85,15 +86,24 @@ class ParquetShards:
             check_png(index, image["bytes"] or b"")
 
     def _table(self, images: Sequence[GeneratedImage]) -> "pyarrow.Table":
+        import numpy as np  # which the service needs too
         import pyarrow
 
-        pngs = pyarrow.array([image.png for image in images], pyarrow.binary())
+        def column(kind: "pyarrow.DataType", *arrays: "NDArray[Any] | bytes") -> "pyarrow.Array":
+            # `pyarrow.array` would import pandas if it is installed, which takes 30 MB.
+            buffers = [None, *map(pyarrow.py_buffer, arrays)]
+            return pyarrow.Array.from_buffers(kind, len(images), buffers)
+
+        ends = np.zeros(len(images) + 1, np.int32)
+        np.cumsum([len(image.png) for image in images], out=ends[1:])
+        pngs = column(pyarrow.binary(), ends, b"".join(image.png for image in images))
         paths = pyarrow.nulls(len(images), pyarrow.string())
         columns = [pyarrow.StructArray.from_arrays([pngs, paths], fields=self._image_fields())]
         if self._record.labels:
             labels = [self._record.label(image.index) for image in images]
-            columns.append(pyarrow.array(labels, pyarrow.int64()))
-        columns.append(pyarrow.array([image.index for image in images], pyarrow.uint64()))
+            columns.append(column(pyarrow.int64(), np.array(labels, np.int64)))
+        indices = np.array([image.index for image in images], np.uint64)
+        columns.append(column(pyarrow.uint64(), indices))
         return pyarrow.Table.from_arrays(columns, schema=self._schema)
 
     def _image_fields(self) -> "list[pyarrow.Field]":

@@ -37,7 +37,7 @@ X_SEED = header("The seed, also when the service drew it; absent for posted late
 def describe_images(settings: Settings) -> APIRouter:
     """Return the descriptions, with the limits of the settings."""
     router = descriptions(IMAGES)
-    deadlines = [deadline(f"{1000 * settings.deadline_s:g} count.")]
+    deadlines = [deadline(f"{1000 * settings.deadline_s:g}")]
 
     @router.post(
         "/generate",
@@ -86,9 +86,9 @@ def describe_images(settings: Settings) -> APIRouter:
     )
     def interpolate(body: InterpolateRequest) -> None:
         """
-        Walks through the latents from point to point, on great arcs, and makes an image of each
-        step. A frame at a point is the image that /generate makes of its seed, byte for byte;
-        truncation and directions act on every frame. The answer follows Accept: for */* a ZIP of
+        Interpolates the latents from point to point, on great arcs, and makes an image for each
+        step. The frame at a point is byte for byte the image that /generate makes from its seed;
+        truncation and directions apply to every frame. The answer follows Accept: for */* a ZIP of
         PNG frames, which for long walks is sent while later frames are made (if those fail, the
         connection is dropped), or an animation that repeats: a GIF (256 colours), an APNG or a
         lossless WebP.
@@ -103,5 +103,5 @@ def _in_query(name: str) -> dict[str, Any]:
     schema, example = field["anyOf"][0], field["examples"][0]
     if name in AS_TEXT:
         schema, example = TEXT, AS_TEXT[name]
-    text = f"Only beside a body of latents. {field['description']}"
+    text = f"Only with a body of latents. {field['description']}"
     return parameter("query", name, text, example, schema)

@@ -26,7 +26,7 @@ ID = {"type": "string", "pattern": "^[A-Za-z0-9._-]{1,64}$"}
 ID_PARAMETER = parameter(
     "header",
     "X-Request-Id",
-    "Comes back with the answer, and stands in the log. One that is not allowed is replaced.",
+    "Returned with the response and written to the log. An invalid one is replaced.",
     "order-7",
     ID,
 )

@@ -67,14 +67,13 @@ def parameter(
 
 def deadline(limit: str, example_ms: int = 5000) -> dict[str, Any]:
     """Return the parameter for the deadline of an operation; `limit` describes the longest."""
-    text = f"Milliseconds to the answer; at most {limit}"
+    text = f"Deadline in milliseconds; the longest is {limit}."
     return parameter("header", "X-Deadline-Ms", text, example_ms, POSITIVE)
 
 
 COMMON_HEADERS = {
     "Server-Timing": header(
-        "Milliseconds in the queue, in the engine and in encoding; not of what is sent while it is"
-        " made",
+        "Milliseconds in the queue, in the engine and in the encoder before the response began",
         "queue;dur=0.10, engine;dur=2.50, encode;dur=0.30",
     ),
     "Vary": header("What the answer depends on", "Accept"),

@@ -60,7 +60,7 @@ def parse_keys(raw: bytes) -> tuple[Key, ...]:
     names = {key.name for key in keys}
     if len(names) < len(keys):
         twice = next(name for name in names if sum(key.name == name for key in keys) > 1)
-        raise KeysError(f"the name {twice} stands in it twice")
+        raise KeysError(f"the name {twice} occurs in it twice")
     if len(keys) > MAX_KEYS:
         raise KeysError(f"it has {len(keys)} keys; at most {MAX_KEYS} are allowed")
     return keys
@@ -83,7 +83,7 @@ def add_key(path: Path, name: str) -> str:
     with open(descriptor, "r+b", buffering=0) as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         if any(key.name == name for key in read_keys(path)):
-            raise ValueError(f"name is {name!r}; it stands in {path} already")
+            raise ValueError(f"name is {name!r}; {path} has it already")
         file.write(_line_end(file.readall()) + line.encode())
         os.fsync(file)
     return text

@@ -102,6 +102,8 @@ def test_follow_ends_at_sigterm(here: Path, bucket: Bucket, tmp_path: Path) -> N
         line = follower.stderr.readline()
         assert "toy: version 1 is released" in line
         assert read_release(to, "toy") == Release(1)
+        bucket.asked.clear()
+        assert bucket.asked.wait(60)  # with the poll after the first one, everything is there
     finally:
         follower.send_signal(signal.SIGTERM)
         follower.communicate(timeout=60)

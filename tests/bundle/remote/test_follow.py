@@ -1,4 +1,3 @@
-import threading
 from pathlib import Path
 
 import pytest
@@ -167,9 +166,15 @@ def test_old_versions_here_are_removed(
     assert list_versions(tmp_path, "toy") == [2, 3]  # the previous one stays
 
 
-def test_it_runs_until_it_is_stopped(follower: Follower) -> None:
-    stop = threading.Event()
-    follower.log = lambda line: stop.set()
-    follower.__post_init__()
-    follower.run(stop, every_s=0.01)
+def test_it_polls_about_every_five_seconds(follower: Follower) -> None:
+    waits: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        waits.append(seconds)
+        if len(waits) == 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        follower.run(5, sleep)
     assert read_release(follower.root, "toy") == Release(1)
+    assert all(4 <= seconds <= 6 for seconds in waits)

@@ -12,7 +12,13 @@ from tests.deploy.chart.helm import ALTERNATIVES, BUCKET, CHART, DRAW, GPU, RETR
 from tests.test_project import project
 
 DEFAULTS: dict[str, Any] = yaml.safe_load((CHART / "values.yaml").read_text())
-FIXED = {"host", "port", "models", "keys_file", "limits_url"}  # settings that the chart gives itself
+FIXED = {
+    "host",
+    "port",
+    "models",
+    "keys_file",
+    "limits_url",
+}  # settings that the chart gives itself
 OPEN = {"pod", "settings", "environment", "resources"}
 """Values that are described as one."""
 

@@ -58,6 +58,13 @@ def test_the_table_has_all_numbers_and_conditions() -> None:
     assert "rough" not in "\n".join(table(card(full=True)))
 
 
+def test_shares_of_few_images_are_said_to_vary_by_chance() -> None:
+    few = card(sizes={"generated": 49, "reference": 250, "covered": 25})
+    assert "shares of 25 images; they vary by up to 0.20 by chance" in "\n".join(table(few))
+    many = card(sizes={"generated": 2_000, "reference": 10_000, "covered": 1_000})
+    assert "chance" not in "\n".join(table(many))
+
+
 @pytest.mark.parametrize(
     "changes",
     [{"network_sha256": "b" * 64}, {"data_fingerprint": "e" * 64}, {"sizes": {"generated": 9}}],

@@ -1,31 +1,35 @@
-/** The view "Upscale": a picture that is dropped or chosen, before and after it is converted. */
+/** The views "Upscale" and "Translate": a picture that is dropped or chosen, before and after. */
 
 import { setActions } from "./actions.js";
-import { change, read } from "./address.js";
+import { change, randomSeed, read } from "./address.js";
 import { ask, RequestError } from "./api.js";
 import { BeforeAfter } from "./before_after.js";
-import { byId, element, save } from "./dom.js";
+import { button, byId, element, save } from "./dom.js";
 import { clearError, sentence, showError } from "./errors.js";
+import { remember } from "./history.js";
+import { thumbnailOf } from "./images.js";
+import { firstChoice, generatorsOf, parseChoice } from "./models.js";
 
-const OWNER = Symbol("upscale");
+const OWNER = Symbol("convert");
 const TYPES = "image/png,image/jpeg,image/webp";
-
+const MAX_FILES = 20; // that can be gone back to until the page is closed
 const WORDS = {
-  upscale: { doing: "Enlarging", done: "Enlarged" },
-  translate: { doing: "Translating", done: "Translated" },
+  upscale: { doing: "Enlarging", done: "Enlarged", title: "Upscale" },
+  translate: { doing: "Translating", done: "Translated", title: "Translate" },
 };
 
-let view = null;
+const files = new Map(); // number in the URL → file
+let view = null; // of both tasks, so that a picture can be taken from one to the other
 
 /** Enlarge or translate the picture, if there is one, with the model and the scale of the state. */
-export async function showUpscale({ state, version, signal }) {
-  view ??= new UpscaleView();
-  await view.show(state, version, signal);
+export async function showConvert({ state, models, version, signal }) {
+  view ??= new ConvertView();
+  await view.show(state, models, version, signal);
 }
 
-/** Let pictures be dropped anywhere on the page; `isServed` tells whether a model takes them. */
-export function prepareUpscale(isServed) {
-  const hasFiles = ({ dataTransfer }) => isServed() && dataTransfer?.types.includes("Files");
+/** Let pictures be dropped anywhere on the page; `tasks` returns those of which a model is served. */
+export function prepareConvert(tasks) {
+  const hasFiles = ({ dataTransfer }) => tasks().length > 0 && dataTransfer?.types.includes("Files");
   document.addEventListener("dragover", (event) => {
     if (!hasFiles(event)) return;
     event.preventDefault();
@@ -38,25 +42,43 @@ export function prepareUpscale(isServed) {
     if (!hasFiles(event)) return;
     event.preventDefault();
     document.body.classList.remove("dropping");
-    take(event.dataTransfer.files[0]);
+    const { tab } = read();
+    take(event.dataTransfer.files[0], tasks().includes(tab) ? tab : tasks()[0]);
   });
 }
 
-function take(file) {
+/** Show a file in the view of a task. */
+function take(file, tab) {
   if (!file) return;
-  view ??= new UpscaleView();
-  view.file = file;
-  change({ tab: "upscale" }, { push: read().tab !== "upscale" });
+  const picture = randomSeed();
+  files.set(picture, file);
+  if (files.size > MAX_FILES) files.delete(files.keys().next().value);
+  change({ tab, picture }, { push: true });
 }
 
-class UpscaleView {
-  file = null;
+function fail(error) {
+  showError(OWNER, sentence(error.message));
+  if (!(error instanceof RequestError)) throw error;
+}
+
+/** Take an image of a generator. */
+async function takeExample(choice, tab) {
+  const { name, version } = parseChoice(choice);
+  const seed = randomSeed();
+  const png = await ask("generate", { json: { model: name, version, seed }, accept: "image/png" });
+  take(new File([png], `${name}-${version}-${seed}.png`), tab);
+}
+
+class ConvertView {
+  #file = null;
+  #node;
   #key = null; // file, model and scale of what is shown
   #urls = [];
   #result = null; // { url, name }
   #input = element("input", { type: "file", id: "picture", accept: TYPES, className: "visually-hidden" });
   #hint = element("p", { className: "hint", id: "picture-hint" });
   #title = element("strong");
+  #example = button("shuffle", "Try a generated image", null);
   #drop = element(
     "div",
     { className: "drop" },
@@ -67,6 +89,7 @@ class UpscaleView {
       this.#title,
       element("span", {}, "or ", element("u", {}, "choose a file")),
     ),
+    this.#example,
     this.#hint,
   );
   #status = element("p", { className: "hint", role: "status" });
@@ -82,7 +105,7 @@ class UpscaleView {
 
   constructor() {
     this.#input.addEventListener("change", () => {
-      take(this.#input.files[0]);
+      take(this.#input.files[0], read().tab);
       this.#input.value = ""; // the same file can be chosen again
     });
     this.#input.setAttribute("aria-describedby", "picture-hint");
@@ -93,21 +116,29 @@ class UpscaleView {
       element("label", { className: "check" }, this.#actual, "Actual size"),
       this.#status,
     );
-    byId("upscale").append(this.#drop, this.#stage, actions);
+    this.#node = element("div", { className: "convert" }, this.#drop, this.#stage, actions);
     this.#clear();
   }
 
-  /** Show the state; resolves when the enlarged picture is shown. */
-  async show({ scale }, version, signal) {
+  /** Show the state; resolves when the new picture is shown. */
+  async show({ picture, scale }, models, version, signal) {
     const { limits } = version;
+    byId(version.task).append(this.#node);
+    this.#file = files.get(picture) ?? null;
     this.#hint.textContent =
       `PNG, JPEG or WebP, at most ${sizeText(limits.picture_bytes)} and ${limits.picture_megapixels} megapixels.` +
       " The server does not keep it.";
-    const key = [version.choice, scale];
+    this.#example.hidden = firstChoice(generatorsOf(models)) === null;
+    this.#example.onclick = () => takeExample(firstChoice(generatorsOf(models)), version.task).catch(fail);
+    const key = [this.#file, version.choice, scale];
+    if (this.#file === null) {
+      this.#clear();
+      this.#say(picture ? "The picture of this link is not kept. Choose it again." : "");
+    }
     this.#offer(version, scale);
-    if (this.file === null || sameItems(this.#key, [this.file, ...key])) return;
+    if (this.#file === null || sameItems(this.#key, key)) return;
     this.#key = null;
-    const file = this.file;
+    const file = this.#file;
     clearError(OWNER);
     try {
       if (file.size > limits.picture_bytes) {
@@ -116,20 +147,21 @@ class UpscaleView {
         });
       }
       await this.#convert(file, version, scaleOf(version, scale), signal);
-      this.#key = [file, ...key];
+      this.#key = key;
       this.#offer(version, scale);
+      const { image } = this.#comparison;
+      remember(`${WORDS[version.task].title} · ${version.choice} · ${file.name}`, thumbnailOf(image, { width: image.naturalWidth, height: image.naturalHeight }));
     } catch (error) {
       if (signal.aborted) return;
       this.#clear();
       this.#say("");
-      if (!(error instanceof RequestError)) throw error;
-      showError(OWNER, sentence(error.message));
+      fail(error);
       signal.addEventListener("abort", () => clearError(OWNER));
     }
   }
 
   #offer(version, scale) {
-    const upload = this.file?.name ?? "picture.png";
+    const upload = this.#file?.name ?? "picture.png";
     const path = pathOf(version, scaleOf(version, scale));
     const done = WORDS[version.task].done.toLowerCase();
     const download = { text: "Download PNG", run: () => save(this.#result.url, this.#result.name) };
@@ -173,6 +205,7 @@ class UpscaleView {
 
   /** Forget the last picture. */
   #clear() {
+    this.#key = null;
     this.#drop.classList.remove("compact");
     this.#title.textContent = "Drop a picture here";
     for (const url of this.#urls) URL.revokeObjectURL(url);

@@ -1,0 +1,144 @@
+"""Where retraining publishes: a folder of models, or object storage."""
+
+import hashlib
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import Protocol
+
+from mirage.bundle.format.verify import Bundle, load_bundle
+from mirage.bundle.remote.models import RemoteModels
+from mirage.bundle.remote.objects import is_url, open_objects
+from mirage.bundle.remote.pull import pull_version
+from mirage.bundle.remote.push import push_next
+from mirage.bundle.remote.release import release_at
+from mirage.bundle.store.layout import list_versions, model_path, version_path
+from mirage.bundle.store.lock import lock_job
+from mirage.bundle.store.release import read_release, release
+from mirage.training.errors import UsageError
+from mirage.training.publish.bundle_contents import find_published
+
+Write = Callable[[Path], Path]
+"""Publishes the next version into the folder `models/NAME`; returns the version's folder."""
+
+
+class Destination(Protocol):
+    """The versions of one model, `name`; all methods raise BundleError."""
+
+    name: str
+
+    def lock(self, *, wait: bool) -> AbstractContextManager[None]:
+        """Hold off other jobs of this model on this machine; raises BundleError `locked`."""
+
+    def released(self) -> Bundle | None:
+        """The released version, verified; None if nothing is released."""
+
+    def versions(self) -> list[int]:
+        """All versions, in ascending order."""
+
+    def find(self, model_sha256: str) -> int | None:
+        """The newest version that holds this graph."""
+
+    def publish(self, write: Write) -> int:
+        """Publish what `write` makes as the next version."""
+
+    def release(self, version: int) -> None:
+        """Release a version, unless it is released."""
+
+
+def open_destination(to: str, runs: Path) -> Destination:
+    """The destination of `models/NAME` or `URL/NAME`.
+
+    runs: a folder for what is read of object storage. Raises BundleError like `open_objects`, and
+    UsageError for a URL without a name.
+    """
+    if not is_url(to):
+        return FolderDestination(Path(to))
+    url, _, name = to.rstrip("/").rpartition("/")
+    if url.endswith("/"):
+        raise UsageError(f"--to is {to}, a bucket without a model's name; URL/NAME is allowed")
+    return RemoteDestination(RemoteModels(open_objects(url)), name, runs)
+
+
+class FolderDestination:
+    """The model in the folder `to`, `models/NAME`."""
+
+    def __init__(self, to: Path) -> None:
+        self.to, self.root, self.name = to, to.parent, to.name
+        self._model = model_path(self.root, self.name)
+
+    def lock(self, *, wait: bool) -> AbstractContextManager[None]:
+        self._model.mkdir(parents=True, exist_ok=True)
+        return lock_job(self._model, wait=wait)
+
+    def released(self) -> Bundle | None:
+        current = read_release(self.root, self.name)
+        if current is None:
+            return None
+        return load_bundle(version_path(self.root, self.name, current.version))
+
+    def versions(self) -> list[int]:
+        return list_versions(self.root, self.name)
+
+    def find(self, model_sha256: str) -> int | None:
+        path = find_published(self.to, model_sha256)
+        return load_bundle(path).manifest.version if path else None
+
+    def publish(self, write: Write) -> int:
+        return int(write(self.to).name)
+
+    def release(self, version: int) -> None:
+        current = read_release(self.root, self.name)
+        if current is None or current.version != version:
+            release(self.root, self.name, version)
+
+
+class RemoteDestination:
+    """The model `name` in object storage; the released version is copied under `runs`."""
+
+    def __init__(self, remote: RemoteModels, name: str, runs: Path) -> None:
+        self.remote, self.name, self._runs = remote, name, runs
+        place = hashlib.sha256(remote.objects.url.encode()).hexdigest()[:12]
+        self._copies = runs / ".remote" / place
+        self._model = model_path(self._copies, name)
+
+    def lock(self, *, wait: bool) -> AbstractContextManager[None]:
+        self._model.mkdir(parents=True, exist_ok=True)
+        return lock_job(self._model, wait=wait)
+
+    def released(self) -> Bundle | None:
+        current = self.remote.read_release(self.name)
+        if current is None:
+            return None
+        version = current.release.version
+        pull_version(self.remote, self._copies, self.remote.read_manifest(self.name, version))
+        return load_bundle(version_path(self._copies, self.name, version))
+
+    def versions(self) -> list[int]:
+        return self.remote.list_versions(self.name)
+
+    def find(self, model_sha256: str) -> int | None:
+        for version in reversed(self.versions()):
+            manifest = self.remote.read_manifest(self.name, version).manifest
+            if not manifest.members and manifest.files["model.onnx"].sha256 == model_sha256:
+                self.remote.check_files(manifest)
+                return version
+        return None
+
+    def publish(self, write: Write) -> int:
+        with self._draft() as root:
+            version = int(write(root / self.name).name)
+            return push_next(root, self.name, version, self.remote).version
+
+    def release(self, version: int) -> None:
+        current = self.remote.read_release(self.name)
+        if current is None or current.release.version != version:
+            release_at(self.remote, self.name, version)
+
+    @contextmanager
+    def _draft(self) -> Iterator[Path]:
+        """A folder of models of its own, so that its numbers mean nothing."""
+        self._copies.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".draft-", dir=self._copies) as folder:
+            yield Path(folder)
