@@ -38,6 +38,7 @@ COMMANDS = {
     "compare": Command("write a page with two runs or bundles side by side", TRAINING),
     "export": Command("publish a run as the next version of a model", TRAINING),
     "retrain": Command("train, evaluate, check and publish in one job", TRAINING),
+    "sweep": Command("search for settings by many trainings", TRAINING),
     "encode": Command("train an encoder, from pictures to latents, of a model", TRAINING),
     "fit-direction": Command("name a latent direction that examples define", TRAINING),
     "bundle": Command("list, verify, release and remove versions of models", BUNDLE, group=True),

@@ -39,6 +39,7 @@ EXCEPTIONS = {
     "mirage.client.pictures.local": {"service"},
     "mirage.bundle.__main__": {"service"},  # for `import`, which runs a graph
     "mirage.service.sharing.redis_buckets": {"redis"},  # an extra
+    "mirage.training.sweep": {"optuna"},  # an extra
 }
 # What must stay out of the process even when a dependency would bring it in.
 NEVER_LOADS = {
@@ -220,7 +221,7 @@ LADDERS = {  # inside a room, from the bottom: a rung imports from rungs below i
             {"inversion"},
             {"report"},
             {"dashboard"},
-            {"retrain"},
+            {"retrain", "sweep"},
         ),
         *({"cli"}, {"__main__"}),
     ),

@@ -21,6 +21,7 @@ from mirage.training.cli import (
     prepare,
     retrain,
     stack_mnist,
+    sweep,
     watch,
 )
 from mirage.training.cli.flags import add_threads, describing, print_notes
@@ -66,6 +67,7 @@ def add_commands(add: Callable[..., argparse.ArgumentParser]) -> None:
     _add_train(add("train", help="train networks; run again to resume"))
     evaluate.add_commands(add)
     retrain.add_command(add)
+    sweep.add_command(add)
     export.add_command(add)
     encode.add_command(add)
     fit_direction.add_command(add)

@@ -94,7 +94,7 @@ class _Stages:
         path = job.run or run_path(job.runs, self.name, self.config, job.data.fingerprint)
         self.run = Run(path)
         self.run.check_config(self.config, job.data.sheet())
-        self.publisher = _publisher(job, self.config, path)
+        self.publisher = publisher_of(self.config, job.data, job.test, path, job.threads, job.sizes)
         past = read_result(path)
         self.result = past if past and past.model == self.name else self._unbegun()
 
@@ -247,8 +247,15 @@ class _Stages:
         self._note(released=True)
 
 
-def _publisher(job: Job, config: TrainConfig, run: Path) -> Publisher:
-    if isinstance(job.data, PictureSet):
-        return UpscalerPublisher(config, job.data, job.threads)
-    scoring = Scoring(run / "scores", job.data, job.test or job.data, job.sizes)
-    return GeneratorPublisher(config, job.data, scoring)
+def publisher_of(
+    config: TrainConfig,
+    data: Dataset | PictureSet,
+    test: Dataset | None,
+    run: Path,
+    threads: int | None,
+    sizes: Sizes | None = None,
+) -> Publisher:
+    """What scores and publishes a run in this folder; arguments as of `Job`."""
+    if isinstance(data, PictureSet):
+        return UpscalerPublisher(config, data, threads)
+    return GeneratorPublisher(config, data, Scoring(run / "scores", data, test or data, sizes))

@@ -18,3 +18,5 @@ def test_a_restarted_gang_ends_with_the_weights_of_an_unbroken_one(tmp_path: Pat
     assert found["steps_lost"] == [8 - STEPS_PER_CHECKPOINT]
     assert found["weights_difference"] < 1e-6
     assert not found["folders_beside_rank_0"]
+    said = (tmp_path / "broken" / "log-0").read_text()
+    assert "error: another process has ended or does not answer (" in said

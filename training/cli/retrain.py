@@ -77,7 +77,7 @@ def _retrain(options: argparse.Namespace) -> Iterator[str]:
 
 
 def _job(options: argparse.Namespace) -> Job:
-    config, data, test = _read(options)
+    config, data, test = read_all(options)
     thresholds = {limit.name: getattr(options, limit.name) for limit in fields(Thresholds)}
     return Job(
         to=options.to,
@@ -98,14 +98,19 @@ def _job(options: argparse.Namespace) -> Job:
     )
 
 
-def _read(
+def read_all(
     options: argparse.Namespace,
 ) -> tuple[TrainConfig, Dataset | PictureSet, Dataset | None]:
-    """The configuration, the training data and the test split; None for pictures."""
+    """The configuration, the training data and the test split; None for pictures.
+
+    Raises UsageError, also for task `translate`, and DataError.
+    """
     check_recipe(options)
     if early := picture_config(options):
         if early.task == TRANSLATE:
-            raise UsageError(f"task {early.task} has no gate; use train, evaluate and export")
+            raise UsageError(
+                f"task {early.task} has no score to compare; use train, evaluate and export"
+            )
         pictures = read_pictures(options, early)
         print_notes(pictures)
         return early, pictures, None

@@ -100,7 +100,7 @@ def average(value: Tensor, images: int = 1) -> Tensor:
     if world_size() == 1:
         return value
     total = torch.cat([value.detach().flatten() * images, value.new_full((1,), images)])
-    dist.all_reduce(total)
+    _sum(total)
     return (total[:-1] / total[-1]).view_as(value)
 
 
@@ -111,7 +111,7 @@ def average_each(values: Mapping[str, float], images: int) -> dict[str, float]:
     names = from_rank_0(lambda: list(values))
     own = [(values.get(name, 0.0) * images, images if name in values else 0) for name in names]
     total = torch.tensor(own, dtype=torch.float64, device=_device())
-    dist.all_reduce(total)
+    _sum(total)
     return {name: value / count for name, (value, count) in zip(names, total.tolist(), strict=True)}
 
 
@@ -120,7 +120,7 @@ def any_of(flag: bool) -> bool:
     if world_size() == 1:
         return flag
     count = torch.tensor(int(flag), device=_device())
-    dist.all_reduce(count)
+    _sum(count)
     return count.item() > 0
 
 
@@ -152,18 +152,42 @@ def _send(value: dict[str, Any]) -> None:
     file = io.BytesIO()
     torch.save(value, file)
     content = torch.frombuffer(file.getbuffer(), dtype=torch.uint8).to(_device())
-    dist.broadcast(torch.tensor(len(content), device=_device()), 0)
-    dist.broadcast(content, 0)
+    _share(torch.tensor(len(content), device=_device()))
+    _share(content)
 
 
 def _receive() -> dict[str, Any]:
     size = torch.tensor(0, device=_device())
-    dist.broadcast(size, 0)
+    _share(size)
     content = torch.empty(int(size), dtype=torch.uint8, device=_device())
-    dist.broadcast(content, 0)
+    _share(content)
     return torch.load(
         io.BytesIO(content.cpu().numpy().tobytes()), map_location="cpu", weights_only=True
     )
+
+
+def _sum(values: Tensor) -> None:
+    """Replace a tensor by its sum over the processes."""
+    with _told_when_lost():
+        dist.all_reduce(values)
+
+
+def _share(values: Tensor) -> None:
+    """Replace a tensor by that of rank 0."""
+    with _told_when_lost():
+        dist.broadcast(values, 0)
+
+
+@contextmanager
+def _told_when_lost() -> Iterator[None]:
+    """Convert the error of a broken connection, or of one on which nothing arrives any more."""
+    try:
+        yield
+    except RuntimeError as error:
+        reason = str(error).partition("\n")[0]
+        raise TrainingError(
+            f"another process has ended or does not answer ({reason}); start all of them again"
+        ) from error
 
 
 def _device() -> str:
