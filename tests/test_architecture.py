@@ -211,7 +211,7 @@ LADDERS = {  # inside a room, from the bottom: a rung imports from rungs below i
     ),
     "training": (
         *({"errors", "cache_folder", "extras"}, {"data"}, {"networks"}, {"optim"}, {"presets"}),
-        *({"auto"}, {"recipe"}, {"config"}, {"tasks"}),
+        *({"stretch"}, {"auto"}, {"recipe"}, {"config"}, {"tasks"}),
         *(
             {"runs"},
             {"pretrained"},

@@ -107,7 +107,7 @@ def test_a_name_that_is_taken_or_not_allowed_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "keys"
     add_key(path, "ci")
     before = path.read_bytes()
-    with pytest.raises(ValueError, match="name is 'ci'; .*keys has it already"):
+    with pytest.raises(ValueError, match=r"name is 'ci'; .*keys has it already"):
         add_key(path, "ci")
     with pytest.raises(ValueError, match="name is 'c i'; 1 to 64 of"):
         add_key(path, "c i")
