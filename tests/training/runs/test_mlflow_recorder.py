@@ -6,15 +6,18 @@ from pathlib import Path
 
 import pytest
 
+from mirage.training.__main__ import main
 from mirage.training.config import build_config
 from mirage.training.errors import CollapseError
+from mirage.training.evaluation.scorecard import read_scorecard, scores_file
 from mirage.training.publish.job_result import read_result
 from mirage.training.retrain import retrain
 from mirage.training.runs.loop import train
 from mirage.training.runs.mlflow_recorder import MlflowRecorder
 from mirage.training.runs.run_dir import Run
-from tests.training.helpers.datasets import TINY, shapes_dataset
+from tests.training.helpers.datasets import TINY, shapes_dataset, write_idx_folder
 from tests.training.helpers.jobs import make_job
+from tests.training.runs.test_loop import arguments
 
 mlflow = pytest.importorskip("mlflow", reason="needs the extra mlflow")
 
@@ -121,6 +124,21 @@ def test_a_job_records_its_scores_and_report(
     assert [artifact.path for artifact in artifacts] == ["report.html"]
     assert read_result(Path(result.run)) == result
     assert capfd.readouterr().out == ""  # the command writes its result there
+
+
+def test_evaluating_a_recorded_run_adds_its_scores(
+    store: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    data = tmp_path / "data"
+    data.mkdir()
+    write_idx_folder(data, count=96)
+    assert main([*arguments(data, tmp_path / "run"), "--threads", "1"]) == 0
+    assert main(["evaluate", str(tmp_path / "run"), "--data", str(data), "--threads", "1"]) == 0
+    (found,) = recorded(store)
+    card = read_scorecard(scores_file(Run(tmp_path / "run").latest_snapshot()))
+    assert card is not None
+    assert found.data.metrics["coverage"] == card.scores["coverage"].value
 
 
 def test_a_missing_package_is_a_warning_that_names_it(
