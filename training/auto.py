@@ -10,6 +10,9 @@ LEAST_BASE = 4
 """Minimum shorter side of the coarsest stage, in pixels."""
 SMALL_DATA = 20_000
 """With fewer images the discriminator soon memorises them (Karras et al. 2020, figure 1)."""
+PALETTE = 16
+"""Colours per image. With them, 948 avatars had less speckle after 50 to 450 kimg, and better
+scores after 100 to 300."""
 FLAT_SHARE = 0.03
 """Pictures with more areas of one colour (`data/flatness`) get a palette. At 32x32, emoji have 0.04
 to 0.05, flags 0.49, CIFAR-10 0.015, and photographs of textures 0.003."""
@@ -76,9 +79,9 @@ def _few_colour_images(facts: Facts) -> tuple[dict[str, Any], tuple[str, ...]]:
 
 
 def _palette(facts: Facts) -> tuple[dict[str, Any], str]:
-    colours, share = AVATARS["palette"], f"{facts.flat:.1%} of the neighbourhoods have one colour"
+    share = f"{facts.flat:.1%} of the neighbourhoods have one colour"
     if facts.flat > FLAT_SHARE:
-        return {"palette": colours}, f"palette of {colours} colours per image: {share}"
+        return {"palette": PALETTE}, f"palette of {PALETTE} colours per image: {share}"
     return {"palette": 0}, f"no palette: {share}"
 
 

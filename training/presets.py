@@ -126,7 +126,8 @@ AVATARS: dict[str, Any] = {
     # 948 transparent pictures at 32x32, with --mirror; about 138 minutes of one core with
     # AVX512-bf16. The generator first learns to reconstruct them. The soft clamp gives flat
     # backgrounds and alpha; without it the discriminator detects planes that are not exactly flat.
-    # The palette does the same for all areas of one colour.
+    # A palette does the same for all areas of one colour, but after so long a run it has worse
+    # scores: 1.65 times the distance of 7x7 patches. At 200 kimg it has 1.22, without it 1.36.
     # Gamma starts high, because a low one loses variety early, and falls for details. The networks
     # begin at 4x4: a first map of 8x8 and 256 hidden values make a bundle three times as large, and
     # samples no better at 50 kimg. A latent gain below 1 avoids rare latents, whose images are
@@ -141,7 +142,6 @@ AVATARS: dict[str, Any] = {
     "mapping": 2,
     "latent_gain": 0.8,
     "normalize": "rms",
-    "palette": 16,
     "transparency": "on-white",
     "clamp_slope": 0.02,
     "warm_start_kimg": 8,

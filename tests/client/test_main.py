@@ -193,7 +193,10 @@ def test_reads_the_key_from_a_file(url: str, proxy: Proxy, tmp_path: Path) -> No
     [
         ([], "required: COMMAND"),
         (["generate", "-o", "x"], "required: --count"),
-        (["generate", "-o", "x", "--count", "0"], "--count: it is 0; whole numbers from 1 are allowed"),
+        (
+            ["generate", "-o", "x", "--count", "0"],
+            "--count: it is 0; whole numbers from 1 are allowed",
+        ),
         (["generate", "-o", "x", "--count", "x"], "argument --count: it is 'x', not a number"),
         (["generate", "-o", "x", "--count", "1", "--seed", "-1"], "--seed: it is -1; 0 … 2^64"),
         (["generate", "-o", "x", "--count", "1", "--truncation", "0"], "it is 0.0; 0 < T ≤ 1"),

@@ -52,7 +52,7 @@ FEW = replace(DIGITS, images=950, height=32, width=32, channels=4, classes=6, fl
 
 def test_few_flat_colour_images_on_a_cpu_get_the_recipe_of_avatars() -> None:
     ours, preset = build_config("auto", {}, FEW), build_config("avatars", {})
-    assert ours == preset.model_copy(update={"preset": "auto"})
+    assert ours == preset.model_copy(update={"preset": "auto", "palette": 16})
 
 
 def test_that_recipe_fits_other_images() -> None:
