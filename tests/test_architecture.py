@@ -42,6 +42,7 @@ EXCEPTIONS = {
     "mirage.bundle.remote.hub.repository": {"httpx2", "huggingface_hub"},
     "mirage.bundle.__main__": {"service"},  # for `import`, which runs a graph
     "mirage.service.sharing.redis_buckets": {"redis"},  # an extra
+    "mirage.training.runs.mlflow_recorder": {"mlflow"},  # an extra
     "mirage.training.sweep": {"optuna"},  # an extra
 }
 # What must stay out of the process even when a dependency would bring it in.

@@ -40,7 +40,7 @@ def test_the_changelog_begins_with_the_projects_version() -> None:
         (
             (
                 *("cpu", "training", "test", "browser", "bench"),
-                *("docs", "hf", "tensorboard", "features", "redis", "s3", "sweep"),
+                *("docs", "hf", "mlflow", "tensorboard", "features", "redis", "s3", "sweep"),
             ),
             "constraints.txt",
         ),

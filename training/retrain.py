@@ -36,6 +36,7 @@ from mirage.training.publish.publisher import GeneratorPublisher, Publisher
 from mirage.training.report.run_page import write_report
 from mirage.training.runs.device import resolve_precision
 from mirage.training.runs.loop import train
+from mirage.training.runs.mlflow_recorder import record_scores
 from mirage.training.runs.run_dir import Run
 
 
@@ -141,6 +142,7 @@ class _Stages:
         except DataError:  # no snapshot yet
             return result
         self._note(report=str(path))
+        record_scores(self.run, result.scores)
         return result.model_copy(update={"report": str(path)})
 
     def _begin(self, stage: str, **facts: Any) -> None:

@@ -3,6 +3,7 @@
 import { onAnswer } from "./api.js";
 import { byId, element } from "./dom.js";
 import { keyHeaders } from "./key.js";
+import { listModels } from "./models.js";
 
 const POLL_MS = 2000;
 const WINDOW = 6; // samples that rates and quantiles are computed from
@@ -28,16 +29,17 @@ async function poll() {
     if (!response.ok) return show("closed", []);
     samples.push({ at: performance.now(), metrics: parseMetrics(await response.text()) });
     if (samples.length > WINDOW) samples.shift();
-    show(statusOf(samples.at(-1)), numbers());
+    show(await statusOf(samples.at(-1)), numbers());
   } catch {
     samples.length = 0;
     show("unreachable", []);
   }
 }
 
-function statusOf(sample) {
-  if (!total(sample, "mirage_ready")) return "stopping";
-  return total(sample, "mirage_model_loaded") > 0 ? "ready" : "empty";
+async function statusOf(sample) {
+  if (total(sample, "mirage_ready")) return "ready";
+  const models = await listModels();
+  return models.some(({ released }) => released) ? "stopping" : "empty";
 }
 
 /** Parses Prometheus' text format to `[{ name, labels, value }]`. */

@@ -38,6 +38,7 @@ from mirage.training.publish.scored_model import ScoredModel, open_scored_model
 from mirage.training.report.compare_page import Side, write_comparison
 from mirage.training.report.run_page import write_report
 from mirage.training.runs.initial_weights import is_bundle
+from mirage.training.runs.mlflow_recorder import record_scores
 from mirage.training.runs.run_dir import Run, write_text
 
 Lines = Iterable[str]
@@ -163,6 +164,8 @@ def _evaluate_images(options: argparse.Namespace) -> Lines:
             yield f"{file.name} is not a scorecard of this version; it is replaced"
         write_scorecard(file, card)
         _write_sheets(file, evaluator, model.graph)
+    if not is_bundle(options.source):
+        record_scores(Run(options.source), card.scores)
     if model.data_fingerprint != evaluator.data_fingerprint:
         yield "the model was trained on other data"
     yield from table(card)

@@ -3,18 +3,20 @@
 import argparse
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from mirage.bundle.format.verify import read_manifest
 from mirage.training.cli.flags import add_card, card_of
 from mirage.training.cli.recipe import GENERATE
 from mirage.training.errors import UsageError
 from mirage.training.evaluation.scorecard import read_scorecard, scores_file
+from mirage.training.publish.destination import Destination, open_destination
 from mirage.training.publish.export import publish, republish
 from mirage.training.publish.half_precision import open_snapshot
 from mirage.training.publish.model_card import ModelCard
 from mirage.training.publish.model_kind import (
     ModelKind,
-    check_same_kind,
+    check_kind,
     kind_of_bundle,
     kind_of_data,
 )
@@ -29,7 +31,9 @@ def add_command(add: Callable[..., argparse.ArgumentParser]) -> None:
     parser = add("export", help="publish a run, or republish a bundle")
     parser.set_defaults(command=_export)
     parser.add_argument("source", type=Path, metavar="RUN|BUNDLE")
-    parser.add_argument("--to", type=Path, required=True, metavar="MODELS/NAME")
+    parser.add_argument(
+        "--to", required=True, metavar="MODELS/NAME|URL/NAME", help="a URL is of object storage"
+    )
     parser.add_argument(
         "--allow-other-kind",
         action="store_true",
@@ -44,14 +48,25 @@ def add_command(add: Callable[..., argparse.ArgumentParser]) -> None:
 
 
 def _export(options: argparse.Namespace) -> Iterator[str]:
-    if not options.allow_other_kind:
+    with TemporaryDirectory(prefix="mirage-export-") as copies:
+        destination = open_destination(options.to, Path(copies))
+        if not options.allow_other_kind:
+            _check_kind(destination, options.source)
+        version = destination.publish(lambda to: _write(options, to))
+    yield f"{options.to.rstrip('/')}/{version}"
+
+
+def _check_kind(destination: Destination, source: Path) -> None:
+    released = destination.released_manifest()
+    if released is not None:
         hint = ", or pass --allow-other-kind and release it when its clients are ready"
-        check_same_kind(options.to, _kind(options.source), hint)
+        check_kind(released, _kind(source), hint)
+
+
+def _write(options: argparse.Namespace, to: Path) -> Path:
     if is_bundle(options.source):
-        yield str(_republish(options))
-    else:
-        half = options.half_precision
-        yield str(publish_run(Run(options.source), options.to, card_of(options), half))
+        return _republish(options, to)
+    return publish_run(Run(options.source), to, card_of(options), options.half_precision)
 
 
 def _kind(source: Path) -> ModelKind:
@@ -60,17 +75,17 @@ def _kind(source: Path) -> ModelKind:
     return kind_of_data(*Run(source).read_config())
 
 
-def _republish(options: argparse.Namespace) -> Path:
+def _republish(options: argparse.Namespace, to: Path) -> Path:
     card = card_of(options)
     if read_manifest(options.source).task == GENERATE:
-        return republish(options.source, options.to, card, options.half_precision)
+        return republish(options.source, to, card, options.half_precision)
     _check_float32(options.half_precision, options.source)
     if card:
         raise UsageError(
             f"{options.source} takes pictures; its model card cannot be changed, export its "
             "run instead"
         )
-    return republish_pictures(options.source, options.to)
+    return republish_pictures(options.source, to)
 
 
 def publish_run(run: Run, to: Path, card: ModelCard | None = None, half: bool = False) -> Path:

@@ -1,4 +1,4 @@
-"""Where retraining publishes: a folder of models, or object storage."""
+"""Where models are published: a folder of models, or object storage."""
 
 import hashlib
 import tempfile
@@ -7,7 +7,8 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Protocol
 
-from mirage.bundle.format.verify import Bundle, load_bundle
+from mirage.bundle.format.manifest import Manifest
+from mirage.bundle.format.verify import Bundle, load_bundle, read_manifest
 from mirage.bundle.remote.models import RemoteModels
 from mirage.bundle.remote.objects import is_url, open_objects
 from mirage.bundle.remote.pull import pull_version
@@ -34,6 +35,9 @@ class Destination(Protocol):
     def released(self) -> Bundle | None:
         """The released version, verified; None if nothing is released."""
 
+    def released_manifest(self) -> Manifest | None:
+        """The manifest of the released version, whose files are not verified."""
+
     def versions(self) -> list[int]:
         """All versions, in ascending order."""
 
@@ -41,7 +45,11 @@ class Destination(Protocol):
         """The newest version that holds this graph."""
 
     def publish(self, write: Write) -> int:
-        """Publish what `write` makes as the next version."""
+        """Publish what `write` makes as the next version.
+
+        Nothing is published if the newest version with a graph has this graph and description;
+        then its number is returned.
+        """
 
     def release(self, version: int) -> None:
         """Release a version, unless it is released."""
@@ -77,6 +85,12 @@ class FolderDestination:
         if current is None:
             return None
         return load_bundle(version_path(self.root, self.name, current.version))
+
+    def released_manifest(self) -> Manifest | None:
+        current = read_release(self.root, self.name) if self.to.exists() else None
+        if current is None:
+            return None
+        return read_manifest(version_path(self.root, self.name, current.version))
 
     def versions(self) -> list[int]:
         return list_versions(self.root, self.name)
@@ -115,21 +129,43 @@ class RemoteDestination:
         pull_version(self.remote, self._copies, self.remote.read_manifest(self.name, version))
         return load_bundle(version_path(self._copies, self.name, version))
 
+    def released_manifest(self) -> Manifest | None:
+        current = self.remote.read_release(self.name)
+        if current is None:
+            return None
+        return self.remote.read_manifest(self.name, current.release.version).manifest
+
     def versions(self) -> list[int]:
         return self.remote.list_versions(self.name)
 
     def find(self, model_sha256: str) -> int | None:
+        for manifest in self._manifests_with_graphs():
+            if _graph_of(manifest) == model_sha256:
+                self.remote.check_files(manifest)
+                return manifest.version
+        return None
+
+    def _manifests_with_graphs(self) -> Iterator[Manifest]:
+        """Newest first; ensembles have no graph of their own."""
         for version in reversed(self.versions()):
             manifest = self.remote.read_manifest(self.name, version).manifest
-            if not manifest.members and manifest.files["model.onnx"].sha256 == model_sha256:
-                self.remote.check_files(manifest)
-                return version
-        return None
+            if not manifest.members:
+                yield manifest
 
     def publish(self, write: Write) -> int:
         with self._draft() as root:
-            version = int(write(root / self.name).name)
-            return push_next(root, self.name, version, self.remote).version
+            path = write(root / self.name)
+            same = self._published_already(read_manifest(path))
+            return same or push_next(root, self.name, int(path.name), self.remote).version
+
+    def _published_already(self, draft: Manifest) -> int | None:
+        newest = next(self._manifests_with_graphs(), None)
+        if newest is None or newest.description != draft.description:
+            return None
+        if _graph_of(newest) != _graph_of(draft):
+            return None
+        self.remote.check_files(newest)
+        return newest.version
 
     def release(self, version: int) -> None:
         current = self.remote.read_release(self.name)
@@ -142,3 +178,7 @@ class RemoteDestination:
         self._copies.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".draft-", dir=self._copies) as folder:
             yield Path(folder)
+
+
+def _graph_of(manifest: Manifest) -> str:
+    return manifest.files["model.onnx"].sha256

@@ -1,13 +1,9 @@
 """The kind of a model: what its clients rely on, and so all versions of one name share."""
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from mirage.bundle.format.manifest import Description, Manifest
-from mirage.bundle.format.verify import load_bundle
-from mirage.bundle.store.layout import version_path
-from mirage.bundle.store.release import read_release
 from mirage.training.config import TrainConfig
 from mirage.training.errors import DataError
 
@@ -48,20 +44,11 @@ def kind_of_bundle(description: Description) -> ModelKind:
     return ModelKind(description.task, image.channels, shape, description.labels)
 
 
-def check_same_kind(to: Path, kind: ModelKind, hint: str = "") -> None:
-    """Raise DataError if the released version of the model folder `to` is of another kind.
+def check_kind(released: Manifest, kind: ModelKind, hint: str = "") -> None:
+    """Raise DataError if a released version is of another kind.
 
     hint: how to publish it nevertheless.
     """
-    current = read_release(to.parent, to.name) if to.exists() else None
-    if current is None:
-        return
-    manifest = load_bundle(version_path(to.parent, to.name, current.version)).manifest
-    check_kind(manifest, kind, hint)
-
-
-def check_kind(released: Manifest, kind: ModelKind, hint: str = "") -> None:
-    """Raise DataError if a released version is of another kind; hint: as of `check_same_kind`."""
     current = kind_of_bundle(released)
     if current != kind:
         made = "makes" if current.task == kind.task else f"is of task {current.task} and makes"

@@ -40,6 +40,7 @@ from mirage.training.runs.device import machine_sheet, resolve_precision
 from mirage.training.runs.group import settle
 from mirage.training.runs.growth import take_over
 from mirage.training.runs.initial_weights import warm_start
+from mirage.training.runs.mlflow_recorder import MlflowRecorder
 from mirage.training.runs.monitor import Watchdog
 from mirage.training.runs.pace import Pace
 from mirage.training.runs.recorders import TensorBoardRecorder, make_film
@@ -94,6 +95,7 @@ def train(
             run.write_machine(machine_sheet())
             run.write_command(this_command())
             loop.copy = copy
+            loop.mlflow = held.enter_context(MlflowRecorder(run, loop.nimg))
             loop.board = TensorBoardRecorder(run.board, loop.nimg) if tensorboard else None
         loop.go()
     if is_launched() and loop.nimg < config.kimg * 1000:
@@ -127,6 +129,7 @@ class _Loop:
         self.step = Step(config, self.state)
         self.loader = BatchLoader(config, data, device, self._warm_start(data))
         self.board: TensorBoardRecorder | None = None
+        self.mlflow: MlflowRecorder | None = None
         self.copy: RemoteCopy | None = None
         self.watchdog = Watchdog(run.watchdog_file, config.watch, config.loss, self.nimg)
         self.samples = task.samples(config, data)
@@ -279,6 +282,8 @@ class _Loop:
             self.run.append_stats(line)
         if self.board:
             self.board.add(self.nimg, line)
+        if self.mlflow:
+            self.mlflow.update()
         bar.set_postfix({key: f"{line[key]:.3f}" for key in SHOWN if key in line})
         self.statistics, self.clock, self.clocked_nimg = [], now, self.nimg
         from_rank_0(lambda: self.watchdog.look(self.nimg, {**means, **measured}))

@@ -96,7 +96,7 @@ class RemoteCopy:
 
     def _files(self, checkpoint: Path) -> Iterator[Path]:
         run = self.run
-        small = run.config_file, run.stats_file, run.watchdog_file, run.codes_file
+        small = run.config_file, run.stats_file, run.watchdog_file, run.codes_file, run.mlflow_file
         yield from (path for path in small if path.exists())
         yield from sorted(run.snapshots.glob("[0-9]*.safetensors"))[-1:]
         yield checkpoint

@@ -2,6 +2,7 @@
 
 config.json  machine.json  command.json  stats.jsonl  watchdog.json  film.webp  checkpoints/
 codes.npy      (of a warm start)
+mlflow.json      (of a run that MLflow records)
 samples/000050048.png  snapshots/000050048.safetensors      (named by images seen)
 snapshots/unhealthy/  checkpoints/unhealthy/      (saved while the run was failing)
 """
@@ -44,6 +45,7 @@ class Run:
         self.watchdog_file = self.path / "watchdog.json"
         self.film_file = self.path / "film.webp"
         self.board = self.path / "tensorboard"
+        self.mlflow_file = self.path / "mlflow.json"
         self.codes_file = self.path / "codes.npy"
 
     @contextmanager
@@ -105,6 +107,16 @@ class Run:
             return Command.of(json.loads(self.command_file.read_bytes()))
         except (OSError, ValueError, RecursionError):
             return None
+
+    def write_mlflow(self, run_id: str) -> None:
+        """Record the id of the run in MLflow."""
+        write_text(self.mlflow_file, json.dumps({"run_id": run_id}) + "\n")
+
+    def read_mlflow(self) -> str | None:
+        """Read the record of `write_mlflow`; None if there is none."""
+        if not self.mlflow_file.exists():
+            return None
+        return json.loads(self.mlflow_file.read_bytes())["run_id"]
 
     def rewind_stats(self, nimg: int) -> None:
         """Remove incomplete lines, and lines that a killed process wrote after its checkpoint."""

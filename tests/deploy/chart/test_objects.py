@@ -90,6 +90,15 @@ def test_every_mount_has_its_volume_and_every_object_its_name(name: str) -> None
     assert len(set(named)) == len(named)
 
 
+@pytest.mark.parametrize("name", [*ALTERNATIVES, "jobs with a bucket"])
+def test_every_container_can_write_temporary_files(name: str) -> None:
+    """Reading and writing object storage needs them, and the root is read-only."""
+    for spec in pods(ALTERNATIVES.get(name, WITH_JOBS)):
+        assert {"name": "tmp", "emptyDir": {}} in spec["volumes"]
+        for container in containers(spec):
+            assert {"name": "tmp", "mountPath": "/tmp"} in container["volumeMounts"]
+
+
 def test_probes_ask_paths_that_the_service_has() -> None:
     container, routes = service({}), create_app(Settings()).openapi()["paths"]
     paths = {kind: container[f"{kind}Probe"]["httpGet"]["path"] for kind in PROBES}
