@@ -20,7 +20,7 @@ from tests.docs.pages import PAGES, ROOT, blocks, name_of, read
 MODULES = {"service": "serve", "bundle": "bundle"}  # python -m NAME is mirage COMMAND
 OTHERS = {
     *(". cd deploy/roll.sh docker echo export helm kubectl jupyter npm".split()),
-    *("apt-get mirage-client printf promtool rsync sbatch source torchrun".split()),
+    *("apt-get hf mirage-client printf promtool rsync sbatch source torchrun".split()),
 }
 """Programs whose arguments are not checked here."""
 
