@@ -76,7 +76,8 @@ def _checked(remote: RemoteModels, name: str, version: int) -> Manifest:
     manifest = remote.read_manifest(name, version).manifest
     remote.check_files(manifest)
     members = [remote.read_manifest(name, member.version).manifest for member in manifest.members]
-    check_members(manifest, members) if members else None
+    if members:
+        check_members(manifest, members)
     for member in members:
         remote.check_files(member)
     return manifest
