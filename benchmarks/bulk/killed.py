@@ -57,7 +57,7 @@ class Run:
     output: str
     log: Path
     parts: list[int] = field(default_factory=lambda: [0, 0, 1, 2])
-    kills: int = 0
+    kills: list[int] = field(default_factory=list)  # the part of each process that was killed
     failures: int = 0  # processes that ended with an error, and were started again
 
     def start(self) -> None:
@@ -75,11 +75,12 @@ class Run:
 
     def kill(self, chance: random.Random) -> None:
         """Kill one process that draws."""
-        process = self.processes[chance.choice(sorted(self.processes))]
+        number = chance.choice(sorted(self.processes))
+        process = self.processes[number]
         if str(process.pid) in {pid for pid, _ in self.begun()}:
             process.kill()
             process.wait()
-            self.kills += 1
+            self.kills.append(self.parts[number])
 
     def begun(self) -> list[tuple[str, str]]:
         """The process and the first image of each shard that was begun."""
@@ -91,7 +92,7 @@ class Run:
         command = [sys.executable, "-c", DRAW, str(self.log), "draw", options.model, "--seed", "7"]
         command += ["--count", str(options.count), "--shard-size", str(options.shard_size)]
         command += ["--part", str(part), "--of", "3", "--processes", "1", "-o", self.output]
-        return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        return subprocess.Popen(command, stdout=subprocess.DEVNULL)
 
 
 def disturb(run: Run, store: Store | None) -> None:
@@ -107,9 +108,9 @@ def disturb(run: Run, store: Store | None) -> None:
         run.advance()
         begun = len({first for _, first in run.begun()})
         if due and begun > due[0] and run.processes:
-            before = run.kills
+            before = len(run.kills)
             run.kill(chance)
-            if run.kills > before:
+            if len(run.kills) > before:
                 due.pop(0)
         if store and begun > away_at:
             store.stop()
@@ -172,7 +173,7 @@ def report(options: argparse.Namespace, run: Run, store: Store | None) -> None:
     assert len(shards) == dataset.plan.total
     assert sum(shard["images"] for shard in index["shards"]) == options.count
     compared = compare(dataset, options, index)
-    drawn_again = len(begun) - len(shards)
+    again = _drawn_again(run, dataset)
     print(
         json.dumps(
             {
@@ -180,11 +181,10 @@ def report(options: argparse.Namespace, run: Run, store: Store | None) -> None:
                 "shards": dataset.plan.total,
                 "output": "SeaweedFS" if store else "folder",
                 "store_away_s": AWAY_S if store else 0,
-                "kills": run.kills,
+                "kills_by_part": [run.kills.count(part) for part in sorted(again)],
                 "other_failures": run.failures,
                 "shards_begun": len(begun),
-                "drawn_again": drawn_again,
-                "drawn_again_of_the_part_that_ran_twice": _doubled(run, dataset),
+                "drawn_again_by_part": [again[part] for part in sorted(again)],
                 "every_image_once": True,
                 "shards_equal_to_a_servers": compared,
                 "seconds": round(drawn_s, 1),
@@ -194,14 +194,15 @@ def report(options: argparse.Namespace, run: Run, store: Store | None) -> None:
     )
 
 
-def _doubled(run: Run, dataset: Dataset) -> int:
-    """The shards of part 0 that were begun more than once, by kills or by its second process."""
-    counts: dict[int, int] = {}
+def _drawn_again(run: Run, dataset: Dataset) -> dict[int, int]:
+    """How many shards of each part were begun again; two processes of part 0 may begin the same."""
+    again = dict.fromkeys(run.parts, 0)
+    begun: set[str] = set()
     for _, first in run.begun():
-        shard = int(first) // dataset.plan.shard_size
-        if shard % 3 == 0:
-            counts[shard] = counts.get(shard, 0) + 1
-    return sum(count - 1 for count in counts.values())
+        part = int(first) // dataset.plan.shard_size % len(again)
+        again[part] += first in begun
+        begun.add(first)
+    return again
 
 
 if __name__ == "__main__":

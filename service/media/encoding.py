@@ -9,8 +9,9 @@ from functools import lru_cache
 from typing import Literal
 
 import numpy as np
-from isal import isal_zlib
 from numpy.typing import NDArray
+
+from mirage.service.media.deflate import deflate
 
 Pixels = NDArray[np.uint8]  # [H, W, C] with C = 1, 3 or 4
 Compression = Literal["none", "fast", "small"]
@@ -74,13 +75,13 @@ def _store(pixels: Pixels) -> bytes:
 
 
 def _filter_up_and_deflate(pixels: Pixels) -> bytes:
-    return isal_zlib.compress(_filter_up(pixels).data, 1)
+    return deflate(_filter_up(pixels).data)
 
 
 def _best_filter_and_deflate(pixels: Pixels) -> bytes:
     # Which filter and which compressor is best depends on the image.
     filtered = [of(pixels).data for of in (_unfiltered, _filter_sub, _filter_up)]
-    deflated = [isal_zlib.compress(lines, 1) for lines in filtered]
+    deflated = [deflate(lines) for lines in filtered]
     best = min(range(len(filtered)), key=lambda number: len(deflated[number]))
     return min(deflated[best], zlib.compress(filtered[best], ZLIB_LEVEL), key=len)
 
