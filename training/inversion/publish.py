@@ -89,7 +89,7 @@ def publish_encoder(
     new folder. Raises ExportError if onnxruntime's latents differ from PyTorch's, and BundleError.
     """
     source, graph = load_bundle(bundle), encoder_to_onnx(encoder)
-    _check_parity(encoder, graph, source.golden.cases[0].images)
+    _check_parity(encoder, graph, source.golden.cases[0].output)
     manifest = source.manifest
     left_out = {ENCODER, CARD} | (set() if keep_weights else {WEIGHTS})
     with new_version(to.parent, to.name) as draft:
