@@ -25,7 +25,7 @@ def sample_sheet(dataset: Dataset, count: int = 64) -> np.ndarray:
     images are drawn over a chequerboard.
     """
     medium = dataset.medium
-    height, width = medium.pictures(dataset.images[:1]).shape[1:3]
+    height, width = medium.picture_size
     count = max(1, min(count, len(dataset), MAX_PIXELS // (height * width)))
     classes = len(dataset.classes)
     columns = classes if 2 <= classes <= min(MAX_COLUMNS, count) else int(np.ceil(count**0.5))
