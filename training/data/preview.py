@@ -4,7 +4,7 @@ import numpy as np
 
 from mirage.training.data.dataset import Dataset
 from mirage.training.data.findings import findings
-from mirage.training.data.sources.pixels import contact_sheet
+from mirage.training.media.pixels import contact_sheet
 
 MAX_PIXELS = 4 << 20
 """Of the contact sheet: 2048x2048 still opens at once in a browser."""

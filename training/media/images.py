@@ -7,8 +7,8 @@ from pydantic import BaseModel, ConfigDict
 from torch import Tensor
 
 from mirage.bundle.format.interface import Image, generator_tensors
-from mirage.training.data.sources.image import Form
-from mirage.training.data.sources.pixels import to_pixels, to_planes
+from mirage.bundle.format.outputs import COLOURS
+from mirage.training.media.pixels import to_pixels, to_planes
 
 COLUMNS = 10
 """A column for each class where there are ten."""
@@ -16,7 +16,7 @@ SHOWN_SIDE = 128
 
 
 class Images(BaseModel):
-    """Images of one size; transparency: how networks represent RGBA (`sources/pixels`)."""
+    """Images of one size; transparency: how networks represent RGBA (`media/pixels`)."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -44,7 +44,7 @@ class Images(BaseModel):
 
     @property
     def form(self) -> str:
-        return str(Form(self.width, self.height, self.channels))
+        return f"{self.width}x{self.height} {COLOURS[self.channels]}"
 
     def to_values(self, stored: np.ndarray) -> Tensor:
         return to_planes(stored, self.transparency)

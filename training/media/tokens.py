@@ -11,8 +11,9 @@ from torch import Tensor
 
 from mirage.bundle.format.details import Symbols
 from mirage.bundle.format.interface import FORMS, token_tensors
-from mirage.training.data.options import NONE
 
+NO_PADDING = "none"
+"""As a data option: sequences of one length."""
 CELL = 8, 14
 """Width and height of a drawn symbol in pixels."""
 FONT_SIZE = 11
@@ -114,7 +115,7 @@ class Tokens(BaseModel):
 
     def as_options(self) -> dict[str, Any]:
         alphabet = self.alphabet.replace(self.padding or "", "")
-        return {"alphabet": alphabet, "padding": self.padding or NONE, "length": self.length}
+        return {"alphabet": alphabet, "padding": self.padding or NO_PADDING, "length": self.length}
 
     def summary(self) -> dict[str, str]:
         symbols = self.alphabet.replace(self.padding or "", "")

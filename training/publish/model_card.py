@@ -11,7 +11,7 @@ from mirage.bundle.format.interface import OutputMeaning
 from mirage.bundle.format.latents import draw_latents
 from mirage.bundle.format.manifest import Description, Direction
 from mirage.bundle.format.outputs import output_of
-from mirage.training.data.sources.pixels import contact_sheet
+from mirage.training.media.pixels import contact_sheet
 from mirage.training.media.reading import medium_of_bundle
 from mirage.training.runs.checkpoint import Snapshot
 

@@ -17,9 +17,9 @@ from mirage.training.runs.run_dir import Run
 class ScoredModel:
     """A model with its name, and what is known of it.
 
-    graph: the ONNX model. image: the shape of one sample. scores_file: where its
-    scorecard belongs; None for a bundle, which is never changed. scores: as recorded; empty when it was never evaluated. data_options: how a run's
-    data were read (`DataOptions`); a bundle does not tell.
+    graph: the ONNX model. image: the shape of one sample. scores_file: where its scorecard belongs;
+    None for a bundle, which is never changed. scores: as recorded; empty when it was never
+    evaluated. data_options: how a run's data were read (`DataOptions`); a bundle does not tell.
     """
 
     name: str
