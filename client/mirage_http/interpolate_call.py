@@ -15,7 +15,9 @@ MEDIA_TYPES = {
     ".apng": "image/apng",
     ".webp": "image/webp",
 }
-Point = int | Mapping[str, Any]  # a seed, or a mapping of seed, index, latents and label
+Point = (
+    int | Mapping[str, Any]
+)  # a seed, or a mapping of seed, index, latents, label and directions
 
 
 class InterpolateOptions(TypedDict, total=False):
