@@ -9,13 +9,18 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from mirage.bundle.format.card import CARD
 from mirage.bundle.format.manifest import Description
 from mirage.bundle.format.verify import load_bundle, read_file
 from mirage.training.config import TrainConfig
 from mirage.training.evaluation.restoration import read_cards, restoration_file
 from mirage.training.evaluation.translation import read_card as read_translation_card
 from mirage.training.evaluation.translation import translation_file
-from mirage.training.publish.bundle_contents import CARD, BundleContents, publish_contents, retitled
+from mirage.training.publish.bundle_contents import (
+    BundleContents,
+    card_under,
+    publish_contents,
+)
 from mirage.training.publish.half_precision import open_picture_network
 from mirage.training.publish.model_card import ModelCard
 from mirage.training.publish.onnx_graph import GOLDEN_TOLERANCE, OPSET
@@ -104,7 +109,7 @@ def republish_pictures(bundle: Path, to: Path, half: bool = False) -> Path:
     manifest = load_bundle(bundle).manifest
     news = {"opset": OPSET, "golden_tolerance": GOLDEN_TOLERANCE}
     description = manifest.description.model_copy(update=news)
-    text = partial(retitled, read_file(bundle, manifest, CARD).decode(), manifest)
+    text = partial(card_under, read_file(bundle, manifest, CARD).decode(), manifest)
     samples = io.BytesIO(read_file(bundle, manifest, SAMPLES))
     return _publish(bundle / WEIGHTS, description, to, text, samples, None, half)
 
