@@ -9,7 +9,6 @@ import torch.nn.functional as F
 from torch import Tensor
 from tqdm import tqdm
 
-from mirage.training.data.sources.pixels import to_planes
 from mirage.training.errors import DataError
 from mirage.training.inversion.encoder import Encoder
 from mirage.training.optim.schedule import CosineSchedule
@@ -57,7 +56,7 @@ def fit_encoder(
             pictures = np.array(images[chosen])
             codes = encoder(torch.from_numpy(pictures))
             made = generator(codes[0], classes)
-            error = F.mse_loss(made, to_planes(pictures, generator.transparency))
+            error = F.mse_loss(made, generator.medium.to_values(pictures))
             loss = error + PRIOR * codes[0].square().mean() + _confusion(codes, classes)
             optimizer.zero_grad()
             loss.backward()

@@ -155,6 +155,8 @@ def _describe(
         scores=scores,
         directions=find_directions(snapshot.generator.latent_weight()),
         pictures=None,
+        sound=None,
+        sequence=None,
     )
 
 
