@@ -9,30 +9,36 @@ SEQUENCE: dict[str, Any] = {
     "mapping": 2,
     "loss": "relativistic",
     "beta1": 0.0,
-    "batch_size": 64,
-    "precision": "auto",
+    "batch_size": 32,
 }
 
 WORDS: dict[str, Any] = SEQUENCE | {
-    # Short sequences of about 12 symbols.
-    "kimg": 2_000,
+    # Short sequences of about 12 symbols. The discriminator must see one-hot vectors: trained on
+    # probabilities, a generator that is certain of three symbols in four has other statistics once
+    # the most probable ones are taken.
+    "kimg": 600,
     "widths": [128, 96, 64],
     "strides": [2, 2],
-    "blocks": [1, 1, 1],
-    "gamma": 1.0,
-    "lr": {"start": 3e-4, "end": 3e-5, "from_kimg": 800, "to_kimg": 2_000},
-    "beta2": {"start": 0.9, "end": 0.99, "to_kimg": 200},
-    "ema_half_life_kimg": {"start": 0.0, "end": 30.0, "to_kimg": 200},
+    "blocks": [0, 0, 1],
+    "straight_through": True,
+    "gamma": 0.03,
+    "lr": {"start": 3e-4, "end": 3e-5, "from_kimg": 240, "to_kimg": 600},
+    "beta2": {"start": 0.9, "end": 0.99, "to_kimg": 60},
+    "ema_half_life_kimg": {"start": 0.0, "end": 10.0, "to_kimg": 60},
+    "snapshot_kimg": 20,
 }
 
 DNA: dict[str, Any] = WORDS | {
-    # The coarser of two stages has a place for each codon.
-    "kimg": 1_000,
-    "widths": [192, 128, 64],
-    "strides": [2, 3],
-    "lr": {"start": 3e-4, "end": 3e-5, "from_kimg": 400, "to_kimg": 1_000},
-    "beta2": {"start": 0.9, "end": 0.99, "to_kimg": 100},
-    "ema_half_life_kimg": {"start": 0.0, "end": 30.0, "to_kimg": 100},
+    # The last stride is a codon.
+    "kimg": 400,
+    "widths": [128, 96, 96, 64, 32],
+    "strides": [2, 2, 2, 3],
+    "blocks": [0, 0, 1, 1, 0],
+    "span": 1,
+    "edge": 1,
+    "lr": {"start": 3e-4, "end": 3e-5, "from_kimg": 160, "to_kimg": 400},
+    "beta2": {"start": 0.9, "end": 0.99, "to_kimg": 40},
+    "ema_half_life_kimg": {"start": 0.0, "end": 10.0, "to_kimg": 40},
 }
 
 SOUND: dict[str, Any] = SEQUENCE | {
@@ -48,5 +54,6 @@ SOUND: dict[str, Any] = SEQUENCE | {
     "lr": {"start": 3e-4, "end": 3e-5, "from_kimg": 100, "to_kimg": 300},
     "beta2": {"start": 0.9, "end": 0.99, "to_kimg": 50},
     "ema_half_life_kimg": {"start": 0.0, "end": 10.0, "to_kimg": 50},
-    "batch_size": 32,
+    "snapshot_kimg": 10,
+    "checkpoint_kimg": 10,
 }

@@ -6,6 +6,7 @@ from PIL import ImageColor
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from mirage.training.errors import UsageError
+from mirage.training.media.tokens import NO_PADDING
 
 AUTO = "auto"
 NONE = "none"
@@ -67,8 +68,8 @@ class DataOptions(BaseModel):
     @field_validator("padding")
     @classmethod
     def _symbol(cls, padding: str | None) -> str | None:
-        if padding not in (None, NONE) and (len(padding) != 1 or not padding.isprintable()):
-            raise ValueError(f"expected one printable character, or {NONE}")
+        if padding not in (None, NO_PADDING) and (len(padding) != 1 or not padding.isprintable()):
+            raise ValueError(f"expected one printable character, or {NO_PADDING}")
         return padding
 
     @field_validator("split")

@@ -4,7 +4,7 @@ import numpy as np
 
 from mirage.training.data.dataset import Dataset
 from mirage.training.data.findings import findings
-from mirage.training.data.sources.pixels import contact_sheet
+from mirage.training.media.pixels import contact_sheet
 
 MAX_PIXELS = 4 << 20
 """Of the contact sheet: 2048x2048 still opens at once in a browser."""
@@ -25,7 +25,7 @@ def sample_sheet(dataset: Dataset, count: int = 64) -> np.ndarray:
     images are drawn over a chequerboard.
     """
     medium = dataset.medium
-    height, width = medium.pictures(dataset.images[:1]).shape[1:3]
+    height, width = medium.picture_size
     count = max(1, min(count, len(dataset), MAX_PIXELS // (height * width)))
     classes = len(dataset.classes)
     columns = classes if 2 <= classes <= min(MAX_COLUMNS, count) else int(np.ceil(count**0.5))

@@ -4,11 +4,11 @@ from collections.abc import Callable
 
 import numpy as np
 
-from mirage.training.data.sources.pixels import contact_sheet
 from mirage.training.evaluation.evaluate import Evaluator
 from mirage.training.evaluation.reference import scatter
 from mirage.training.evaluation.samples import SOUGHT, generate_images
 from mirage.training.evaluation.scores.metrics import nearest
+from mirage.training.media.pixels import contact_sheet
 
 COLUMNS = 10
 ROWS = 10

@@ -7,15 +7,16 @@ from pydantic import BaseModel, ConfigDict
 from torch import Tensor
 
 from mirage.bundle.format.interface import Image, generator_tensors
-from mirage.training.data.sources.image import Form
-from mirage.training.data.sources.pixels import to_pixels, to_planes
+from mirage.bundle.format.outputs import COLOURS
+from mirage.training.media.pixels import to_pixels, to_planes
 
 COLUMNS = 10
 """A column for each class where there are ten."""
+SHOWN_SIDE = 128
 
 
 class Images(BaseModel):
-    """Images of one size; transparency: how networks represent RGBA (`sources/pixels`)."""
+    """Images of one size; transparency: how networks represent RGBA (`media/pixels`)."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -34,8 +35,16 @@ class Images(BaseModel):
         return COLUMNS
 
     @property
+    def picture_size(self) -> tuple[int, int]:
+        return self.height, self.width
+
+    @property
+    def shown_side(self) -> int:
+        return SHOWN_SIDE
+
+    @property
     def form(self) -> str:
-        return str(Form(self.width, self.height, self.channels))
+        return f"{self.width}x{self.height} {COLOURS[self.channels]}"
 
     def to_values(self, stored: np.ndarray) -> Tensor:
         return to_planes(stored, self.transparency)
@@ -51,10 +60,14 @@ class Images(BaseModel):
 
     def tensors(self, latent_dim: int, num_classes: int) -> dict[str, Any]:
         image = Image(height=self.height, width=self.width, channels=self.channels)
-        return generator_tensors(latent_dim, num_classes, image)
+        tensors = generator_tensors(latent_dim, num_classes, image)
+        return {**tensors, "sound": None, "sequence": None}
 
     def as_options(self) -> dict[str, Any]:
         return {"channels": self.channels}
+
+    def summary(self) -> dict[str, str]:
+        return {"pixels": f"{self.width} x {self.height}"}
 
     def facts(self) -> dict[str, Any]:
         return {}

@@ -28,6 +28,14 @@ class Medium(Protocol):
         """Samples per row of a sample grid."""
 
     @property
+    def picture_size(self) -> tuple[int, int]:
+        """Height and width of a drawn sample in pixels."""
+
+    @property
+    def shown_side(self) -> int:
+        """Pixels of the longer side above which samples of a bundle are shown smaller."""
+
+    @property
     def form(self) -> str:
         """The form of one sample in a few words."""
 
@@ -44,10 +52,13 @@ class Medium(Protocol):
         """Samples as lines of text, if that tells more than their pictures."""
 
     def tensors(self, latent_dim: int, num_classes: int) -> dict[str, Any]:
-        """The fields of the manifest that describe a generator's inputs and outputs."""
+        """The fields of the manifest on inputs and outputs: tensors, `sound` and `sequence`."""
 
     def as_options(self) -> dict[str, Any]:
         """The data options with which other data become samples of the same form."""
+
+    def summary(self) -> dict[str, str]:
+        """What a report says of the form of a sample, by what it is about."""
 
     def facts(self) -> dict[str, Any]:
         """What a run records of the data beside the shape of a sample, as JSON values."""

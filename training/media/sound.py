@@ -7,7 +7,8 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
-from mirage.bundle.format.interface import FORMS
+from mirage.bundle.format.details import Sound as Details
+from mirage.bundle.format.interface import FORMS, audio_tensors
 
 FULL_SCALE = 32_767
 WINDOW, FRAMES, BANDS = 256, 64, 64
@@ -41,6 +42,14 @@ class Sound(BaseModel):
         return 1
 
     @property
+    def picture_size(self) -> tuple[int, int]:
+        return BANDS, FRAMES
+
+    @property
+    def shown_side(self) -> int:
+        return max(self.picture_size)
+
+    @property
     def form(self) -> str:
         seconds = self.length / self.sample_rate
         return f"{self.length:,} samples at {self.sample_rate:,} Hz ({seconds:.3g} s)"
@@ -65,10 +74,14 @@ class Sound(BaseModel):
         return []
 
     def tensors(self, latent_dim: int, num_classes: int) -> dict[str, Any]:
-        raise NotImplementedError
+        tensors = audio_tensors(latent_dim, num_classes, self.length)
+        return {**tensors, "sound": Details(sample_rate=self.sample_rate), "sequence": None}
 
     def as_options(self) -> dict[str, Any]:
         return {"sample_rate": self.sample_rate, "length": self.length}
+
+    def summary(self) -> dict[str, str]:
+        return {"length": f"{self.length:,} samples", "sample rate": f"{self.sample_rate:,} Hz"}
 
     def facts(self) -> dict[str, Any]:
         return {"medium": self.model_dump()}

@@ -9,9 +9,11 @@ from PIL import Image, ImageDraw, ImageFont
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
-from mirage.bundle.format.interface import FORMS
-from mirage.training.data.options import NONE
+from mirage.bundle.format.details import Symbols
+from mirage.bundle.format.interface import FORMS, token_tensors
 
+NO_PADDING = "none"
+"""As a data option: sequences of one length."""
 CELL = 8, 14
 """Width and height of a drawn symbol in pixels."""
 FONT_SIZE = 11
@@ -44,8 +46,17 @@ class Tokens(BaseModel):
 
     @property
     def columns(self) -> int:
-        width = min(self.length, LINE) * CELL[0]
-        return max(1, min(MOST_COLUMNS, SHEET_WIDTH // width))
+        return max(1, min(MOST_COLUMNS, SHEET_WIDTH // self.picture_size[1]))
+
+    @property
+    def picture_size(self) -> tuple[int, int]:
+        columns = min(self.length, LINE)
+        lines = min(-(-self.length // columns), LINES)
+        return lines * CELL[1], columns * CELL[0]
+
+    @property
+    def shown_side(self) -> int:
+        return max(self.picture_size)
 
     @property
     def channels(self) -> int:
@@ -73,13 +84,13 @@ class Tokens(BaseModel):
 
     def pictures(self, stored: np.ndarray) -> np.ndarray:
         """The symbols as letters on grey, black after the end: uint8 [N, H, W, 1]."""
-        columns = min(self.length, LINE)
-        lines = min(-(-self.length // columns), LINES)
+        height, width = self.picture_size
+        lines, columns = height // CELL[1], width // CELL[0]
         shown = np.full((len(stored), lines * columns), self.channels, np.int64)
         cut = self.visible(stored)[:, : lines * columns]
         shown[:, : cut.shape[1]] = cut
         cells = glyphs(self.alphabet)[shown.reshape(len(stored), lines, columns)]
-        return cells.swapaxes(2, 3).reshape(len(stored), lines * CELL[1], columns * CELL[0], 1)
+        return cells.swapaxes(2, 3).reshape(len(stored), height, width, 1)
 
     def visible(self, stored: np.ndarray) -> np.ndarray:
         """Tokens as int64 [N, L], with `channels` for all from the first padding on."""
@@ -98,11 +109,17 @@ class Tokens(BaseModel):
         return [text[:LINE] for text in self.texts(stored)]
 
     def tensors(self, latent_dim: int, num_classes: int) -> dict[str, Any]:
-        raise NotImplementedError
+        tensors = token_tensors(latent_dim, num_classes, self.length)
+        symbols = Symbols(alphabet=self.alphabet, padding=self.padding)
+        return {**tensors, "sound": None, "sequence": symbols}
 
     def as_options(self) -> dict[str, Any]:
         alphabet = self.alphabet.replace(self.padding or "", "")
-        return {"alphabet": alphabet, "padding": self.padding or NONE, "length": self.length}
+        return {"alphabet": alphabet, "padding": self.padding or NO_PADDING, "length": self.length}
+
+    def summary(self) -> dict[str, str]:
+        symbols = self.alphabet.replace(self.padding or "", "")
+        return {"length": f"{self.length:,} symbols", "alphabet": f"{len(symbols)}: {symbols}"}
 
     def facts(self) -> dict[str, Any]:
         return {"medium": self.model_dump()}

@@ -35,7 +35,7 @@ class Architecture(BaseModel):
     and of the projection of conditional discriminators. latent_gain: factor of the latents; 1
     during training. normalize: `rms` divides the mapped latents of each sample by their root mean
     square (families `strided` and `residual`), or the latents themselves (`direct`, `projected`).
-    transparency: how networks represent RGBA images (`sources/pixels`). skips: number of stages
+    transparency: how networks represent RGBA images (`media/pixels`). skips: number of stages
     before the finest that output an image of their own, to which the finer stages add (family
     `strided`); at most so many stages can be added during training. palette: number of colours per
     image, of which each pixel is a mixture (family `strided`, without skips); 0 for free colours.

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import torch
 from pydantic import Field, TypeAdapter
@@ -27,6 +27,9 @@ from mirage.training.networks.picture_architecture import (
     TranslatorArchitecture,
 )
 from mirage.training.networks.sequence import SequenceArchitecture
+
+if TYPE_CHECKING:
+    from mirage.training.config import TrainConfig
 
 GeneratorArchitecture = Architecture | SequenceArchitecture
 AnyArchitecture = GeneratorArchitecture | PictureArchitecture | TranslatorArchitecture
@@ -61,7 +64,8 @@ class Family:
     to logits [N]. Task `upscale`: pictures [N, C, H, W] -> [N, C, s * H, s * W]; pairs of enlarged
     pictures -> maps of logits. Task `translate`: pictures -> pictures of the same size, and maps of
     logits. guide: the trained network, if any, whose features the discriminator
-    sees, for model cards. meanings: of what is generated. architecture: of task `generate`. fixed:
+    sees, for model cards. meanings: of what is generated. architecture: makes that of task
+    `generate`, of the configuration, medium and number of classes. fixed:
     settings that the family cannot use, with their only value.
     """
 
@@ -70,7 +74,7 @@ class Family:
     task: str = "generate"
     guide: str = ""
     meanings: tuple[OutputMeaning, ...] = ("images",)
-    architecture: type[Architecture] | type[SequenceArchitecture] = Architecture
+    architecture: Callable[["TrainConfig", Any, int], GeneratorArchitecture] = Architecture.of
     fixed: Mapping[str, Any] = field(default_factory=lambda: OF_SEQUENCES)
 
 
@@ -84,7 +88,7 @@ FAMILIES = {
         sequence.Generator,
         sequence.Discriminator,
         meanings=("audio", "tokens"),
-        architecture=SequenceArchitecture,
+        architecture=SequenceArchitecture.of,
         fixed=OF_IMAGES,
     ),
     "compact": Family(compact.Upscaler, patch.Discriminator, "upscale"),

@@ -16,8 +16,8 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from mirage.bundle.store.durable import atomic_write, replace_durably
-from mirage.training.data.sources.pixels import to_grey_levels
 from mirage.training.errors import DataError
+from mirage.training.media.pixels import to_grey_levels
 from mirage.training.networks.base import Generator
 from mirage.training.networks.compact import Upscaler
 from mirage.training.networks.families import (

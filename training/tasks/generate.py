@@ -92,7 +92,7 @@ def architecture_of(config: "TrainConfig", data: dict[str, Any]) -> GeneratorArc
             f"{medium.noun}; allowed are {', '.join(presets_for(medium.meaning))}"
         )
     try:
-        return family.architecture.of(config, medium, len(data["classes"]))
+        return family.architecture(config, medium, len(data["classes"]))
     except ValidationError as error:
         raise UsageError(explain(error)) from error
 
@@ -286,7 +286,7 @@ class Samples:
         labels = None if dataset.labels is None else dataset.labels[chosen]
         medium = dataset.medium
         self.columns = medium.columns
-        self._shape = medium.pictures(dataset.images[:1]).shape[1:3]
+        self._shape = medium.picture_size
         real = shrink(dataset.images, chosen, medium.pictures)
         self._yardstick = DiversityMonitor(real, labels, self.labels)
 

@@ -74,8 +74,8 @@ def convert_all(
                 len(broken),
                 len(source),
                 options,
-                *example_of(source, broken),
-                noun=source.noun,
+                "".join(example_of(source, broken)),
+                source.noun,
             )
             write(np.array([image for image in images if not isinstance(image, str)]))
             bar.update(len(images))

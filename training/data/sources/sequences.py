@@ -8,13 +8,13 @@ import numpy as np
 from PIL import Image
 
 from mirage.training.data.cache import ArrayWriter, check_room
-from mirage.training.data.options import AUTO, NONE, DataOptions, check_options
+from mirage.training.data.options import AUTO, DataOptions, check_options
 from mirage.training.data.sources.decode import convert_all
 from mirage.training.data.sources.file_tree import FileTree, found_in
 from mirage.training.data.sources.layout import find_layout, in_order, parents_of
 from mirage.training.data.sources.source import Source, Written
 from mirage.training.errors import DataError
-from mirage.training.media.tokens import MAX_LENGTH, Tokens
+from mirage.training.media.tokens import MAX_LENGTH, NO_PADDING, Tokens
 
 TEXT = (".txt",)
 FASTA = (".fasta", ".fa", ".fna", ".ffn", ".faa", ".frn")
@@ -162,7 +162,7 @@ def _form(source: Source, texts: Sequence[str], options: DataOptions) -> Tokens:
                 f"sequences of {source.place} differ in length and have all of {PADDINGS!r} as "
                 "symbols; pass --padding with a character that ends a sequence"
             )
-    padding = None if padding == NONE else padding
+    padding = None if padding == NO_PADDING else padding
     alphabet = symbols.replace(padding or "", "") + (padding or "") if padding else symbols
     if not 2 <= len(alphabet) <= MAX_SYMBOLS:
         raise DataError(
