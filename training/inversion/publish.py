@@ -11,7 +11,6 @@ from mirage.bundle.format.card import CARD
 from mirage.bundle.format.interface import ENCODER
 from mirage.bundle.format.verify import Bundle, load_bundle, read_file
 from mirage.bundle.store.publish import new_version
-from mirage.training.data.sources.pixels import to_planes
 from mirage.training.errors import DataError, ExportError
 from mirage.training.inversion.encoder import Encoder
 from mirage.training.publish.bundle_contents import card_under
@@ -65,7 +64,7 @@ def score_encoder(
         codes = encoder(torch.from_numpy(pictures))
         classes = None if labels is None else torch.from_numpy(labels[start : start + AT_ONCE])
         made = generator(codes[0], classes).clamp(-1, 1)
-        planes = to_planes(pictures, generator.transparency)
+        planes = generator.medium.to_values(pictures)
         errors.append((made - planes).square().mean(dim=(1, 2, 3)))
         if classes is not None and len(codes) > 1:
             right += int((codes[1].argmax(dim=1) == classes).sum())
@@ -91,7 +90,7 @@ def publish_encoder(
     new folder. Raises ExportError if onnxruntime's latents differ from PyTorch's, and BundleError.
     """
     source, graph = load_bundle(bundle), encoder_to_onnx(encoder)
-    _check_parity(encoder, graph, source.golden.cases[0].images)
+    _check_parity(encoder, graph, source.golden.cases[0].output)
     manifest = source.manifest
     left_out = {ENCODER, CARD} | (set() if keep_weights else {WEIGHTS})
     with new_version(to.parent, to.name) as draft:
