@@ -75,7 +75,7 @@ def _check(exact: np.ndarray, rounded: np.ndarray) -> None:
 def _golden_images(snapshot: PictureSnapshot) -> np.ndarray:
     """All values of the golden images, in grey levels."""
     cases = make_golden(snapshot).cases
-    return np.concatenate([case.images.ravel() for case in cases]).astype(float)
+    return np.concatenate([case.output.ravel() for case in cases]).astype(float)
 
 
 def _images(snapshot: Snapshot) -> np.ndarray:
