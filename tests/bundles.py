@@ -119,6 +119,8 @@ class Toy:
                 for axis, strength in zip(np.eye(self.latent_dim), self.strengths, strict=False)
             ),
             pictures=None,
+            sound=None,
+            sequence=None,
         )
 
 

@@ -115,6 +115,8 @@ class ToyUpscaler:
             ),
             scores={},
             directions=(),
+            sound=None,
+            sequence=None,
             pictures=PictureModel(
                 scale=self.scale,
                 multiple=self.multiple,

@@ -1,4 +1,4 @@
-"""Golden images: inputs and the images that the trained network computed of them, `golden.npz`.
+"""Golden images: inputs and the outputs that the trained network computed of them, `golden.npz`.
 
 An engine must reproduce them before it serves. The file is untrusted: it is read without pickle,
 and sizes are checked before anything is decompressed.
@@ -19,6 +19,7 @@ from mirage.bundle.format.interface import Tensor
 from mirage.bundle.format.latents import draw_latents
 from mirage.bundle.format.limits import DEFAULT_LIMITS, Limits
 from mirage.bundle.format.manifest import Manifest, PictureModel
+from mirage.bundle.format.outputs import output_of
 
 GOLDEN_COUNT = 8
 GOLDEN_SEED = 0
@@ -42,12 +43,13 @@ TILE_CORE = (
 class Case:
     """One call of the model.
 
-    inputs: arrays by name, in the manifest's order. images: uint8 `[N, H, W, C]`; N is 8 for
-    latents and 1 for pictures.
+    inputs: arrays by name, in the manifest's order. output: `[N, …]` as the manifest's output,
+    whose name is `name`; N is 8 for latents and 1 for pictures.
     """
 
     inputs: dict[str, np.ndarray]
-    images: np.ndarray
+    output: np.ndarray
+    name: str = "images"
 
 
 @dataclass(frozen=True)
@@ -72,7 +74,7 @@ def write_golden(path: Path, golden: Golden) -> None:
     for number, case in enumerate(golden.cases):
         suffix = f"_{number}" if len(golden.cases) > 1 else ""
         first, *others = case.inputs.items()
-        for name, values in (first, ("images", case.images), *others):
+        for name, values in (first, (case.name, case.output), *others):
             arrays[f"{name}{suffix}"] = values
     np.savez_compressed(path, allow_pickle=False, **arrays)
 
@@ -125,7 +127,7 @@ def _read_arrays(archive: zipfile.ZipFile, manifest: Manifest, limit_bytes: int)
     cases = list(_described_cases(manifest))
     described = {name: kind for case in cases for name, kind in case.items()}
     if sum(_data_bytes(*kind) for kind in described.values()) > limit_bytes:
-        raise ValueError(f"images as the manifest says take over {limit_bytes} bytes, the limit")
+        raise ValueError(f"arrays as the manifest says take over {limit_bytes} bytes, the limit")
     found, expected = sorted(archive.namelist()), sorted(f"{name}.npy" for name in described)
     if found != expected:
         raise ValueError(f"holds {found!r:.200}; expected are {expected}")
@@ -135,9 +137,9 @@ def _read_arrays(archive: zipfile.ZipFile, manifest: Manifest, limit_bytes: int)
 
 def _case(manifest: Manifest, arrays: Sequence[np.ndarray]) -> Case:
     """The arrays of one case, inputs first and in the manifest's order."""
-    *inputs, images = arrays
+    *inputs, output = arrays
     names = (tensor.name for tensor in manifest.inputs)
-    return Case(dict(zip(names, inputs, strict=True)), images)
+    return Case(dict(zip(names, inputs, strict=True)), output, manifest.outputs[0].name)
 
 
 def _described_cases(manifest: Manifest) -> Iterator[dict[str, ArrayKind]]:
@@ -189,3 +191,6 @@ def _check_values(golden: Golden, manifest: Manifest) -> None:
             (values >= 0) & (values < manifest.num_classes)
         ):
             raise ValueError(f"{tensor.name} must be in 0 … {manifest.num_classes - 1}")
+    largest = output_of(manifest).largest(manifest)
+    if golden.cases[0].output.max() > largest:
+        raise ValueError(f"{manifest.outputs[0].name} must be at most {largest}")

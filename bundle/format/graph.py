@@ -16,9 +16,9 @@ IR_VERSIONS = range(8, 11)
 OPSETS = range(17, 21)
 OPERATORS = frozenset(
     """
-    Abs Add AveragePool BatchNormalization Cast Ceil Clip Concat Constant ConstantOfShape Conv
-    ConvTranspose Cos DepthToSpace Div Einsum Elu Equal Erf Exp Expand Flatten Floor Gather GatherND
-    Gelu Gemm GlobalAveragePool HardSigmoid HardSwish Identity InstanceNormalization
+    Abs Add ArgMax AveragePool BatchNormalization Cast Ceil Clip Concat Constant ConstantOfShape
+    Conv ConvTranspose Cos DepthToSpace Div Einsum Elu Equal Erf Exp Expand Flatten Floor Gather
+    GatherND Gelu Gemm GlobalAveragePool HardSigmoid HardSwish Identity InstanceNormalization
     LayerNormalization LeakyRelu Log MatMul Max MaxPool Min Mish Mul Neg Not PRelu Pad Pow
     Reciprocal ReduceL2 ReduceMax ReduceMean ReduceMin ReduceSum ReduceSumSquare Relu Reshape Resize
     Round Selu Shape Sigmoid Sign Sin Slice Softmax Softplus SpaceToDepth Split Sqrt Squeeze Sub Sum
@@ -36,6 +36,7 @@ CONSTANT_TYPES: dict[int, tuple[int, str]] = {
 ELEMENT_TYPES: dict[DType, int] = {
     "float32": TensorProto.FLOAT,
     "int64": TensorProto.INT64,
+    "int16": TensorProto.INT16,
     "uint8": TensorProto.UINT8,
 }
 LARGE_TILE = 512  # side in pixels for which the sizes of intermediate tensors are checked

@@ -1,28 +1,44 @@
 """The inputs and outputs of a model: named tensors with a dtype, a shape and a meaning."""
 
 from collections.abc import Sequence
-from typing import Annotated, Any, Literal, Self
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal, Self, get_args
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 FREE_AXIS = r"^([2-9]\*)?[A-Z]$"  # a name, or a multiple of another axis: `N`, `H`, `4*H`
 
-DType = Literal["float32", "int64", "uint8"]
-Meaning = Literal["latents", "labels", "pictures", "images"]
-"""`latents` and `labels` select what a generator makes; `pictures` are images sent by clients;
-`images` are the output of every model."""
-Axis = Annotated[int, Field(ge=1, le=65536)] | Annotated[str, Field(pattern=FREE_AXIS)]
+DType = Literal["float32", "int64", "int16", "uint8"]
+OutputMeaning = Literal["images", "audio", "tokens"]
+"""What a model makes: pictures, sounds (one channel of samples), or sequences of symbols."""
+Meaning = Literal["latents", "labels", "pictures", OutputMeaning]
+"""`latents` and `labels` select what a generator makes; `pictures` are images sent by clients."""
+Axis = Annotated[int, Field(ge=1, le=2**20)] | Annotated[str, Field(pattern=FREE_AXIS)]
 
-# The dtype of each meaning, and the axes of one item of it.
-FORMS: dict[Meaning, tuple[DType, int]] = {
-    "latents": ("float32", 1),
-    "labels": ("int64", 0),
-    "pictures": ("uint8", 3),
-    "images": ("uint8", 3),
-}
 CHANNELS = (1, 3, 4)  # grey, RGB, RGBA
 MAX_PIXELS = 8192  # of a side
+
+
+@dataclass(frozen=True)
+class Form:
+    """What the tensors of a meaning have in common: the dtype, and the axes of one item.
+
+    longest: the largest size of each axis.
+    """
+
+    dtype: DType
+    longest: tuple[int, ...]
+
+
+FORMS: dict[Meaning, Form] = {
+    "latents": Form("float32", (65536,)),
+    "labels": Form("int64", ()),
+    "pictures": Form("uint8", (MAX_PIXELS, MAX_PIXELS, max(CHANNELS))),
+    "images": Form("uint8", (MAX_PIXELS, MAX_PIXELS, max(CHANNELS))),
+    "audio": Form("int16", (2**20,)),
+    "tokens": Form("uint8", (2**16,)),
+}
 ENCODER = "encoder.onnx"  # optional file: a graph that estimates the latents of a picture
 BATCH = "N"  # the first axis of every tensor: the number of items
 
@@ -55,13 +71,13 @@ class Tensor(Fields):
 
     @model_validator(mode="after")
     def _check_form(self) -> Self:
-        dtype, axes = FORMS[self.meaning]
-        if self.dtype != dtype:
-            raise ValueError(f"dtype of {self.meaning} is {self.dtype}; {dtype} is allowed")
-        if self.shape[0] != BATCH or len(self.shape) != 1 + axes:
+        form = FORMS[self.meaning]
+        if self.dtype != form.dtype:
+            raise ValueError(f"dtype of {self.meaning} is {self.dtype}; {form.dtype} is allowed")
+        if self.shape[0] != BATCH or len(self.shape) != 1 + len(form.longest):
             raise ValueError(
                 f"shape of {self.meaning} is {list(self.shape)};"
-                f" {BATCH} and {axes} more axes are allowed"
+                f" {BATCH} and {len(form.longest)} more axes are allowed"
             )
         return self
 
@@ -75,6 +91,17 @@ class Tensor(Fields):
                 shown = " and ".join(str(axis) for axis in self.shape[1:3])
                 raise ValueError(
                     f"sides of {self.name} are {shown}; up to {MAX_PIXELS} are allowed"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _check_length(self) -> Self:
+        if len(self.shape) == 2:
+            (length,), (longest,) = self.sizes[1:], FORMS[self.meaning].longest
+            if length is not None and length > longest:
+                raise ValueError(
+                    f"length of {self.name} is {length}; up to {longest} of {self.meaning}"
+                    " are allowed"
                 )
         return self
 
@@ -103,12 +130,33 @@ Tensors = Annotated[tuple[Tensor, ...], Field(min_length=1, max_length=4)]
 def generator_tensors(
     latent_dim: int, num_classes: int, image: Image
 ) -> dict[str, tuple[Tensor, ...]]:
-    """The `inputs` and `outputs` of a generator; it has the input `labels` if there are classes."""
+    """The `inputs` and `outputs` of a generator of images.
+
+    It has the input `labels` if there are classes; so have those of audio and tokens.
+    """
+    sizes = (image.height, image.width, image.channels)
+    return _tensors_from_latents(latent_dim, num_classes, "images", sizes)
+
+
+def audio_tensors(latent_dim: int, num_classes: int, length: int) -> dict[str, tuple[Tensor, ...]]:
+    """The `inputs` and `outputs` of a generator of sounds of `length` samples."""
+    return _tensors_from_latents(latent_dim, num_classes, "audio", (length,))
+
+
+def token_tensors(latent_dim: int, num_classes: int, length: int) -> dict[str, tuple[Tensor, ...]]:
+    """The `inputs` and `outputs` of a generator of sequences of `length` tokens."""
+    return _tensors_from_latents(latent_dim, num_classes, "tokens", (length,))
+
+
+def _tensors_from_latents(
+    latent_dim: int, num_classes: int, meaning: OutputMeaning, sizes: tuple[int, ...]
+) -> dict[str, tuple[Tensor, ...]]:
     latents = Tensor(name="latents", dtype="float32", shape=(BATCH, latent_dim), meaning="latents")
     labels = Tensor(name="labels", dtype="int64", shape=(BATCH,), meaning="labels")
-    shape = (BATCH, image.height, image.width, image.channels)
-    images = Tensor(name="images", dtype="uint8", shape=shape, meaning="images")
-    return {"inputs": (latents, labels) if num_classes else (latents,), "outputs": (images,)}
+    output = Tensor(
+        name=meaning, dtype=FORMS[meaning].dtype, shape=(BATCH, *sizes), meaning=meaning
+    )
+    return {"inputs": (latents, labels) if num_classes else (latents,), "outputs": (output,)}
 
 
 def picture_tensors(channels: int, scale: int) -> dict[str, tuple[Tensor, ...]]:
@@ -129,7 +177,10 @@ def find(tensors: Sequence[Tensor], meaning: Meaning) -> Tensor | None:
 def check_generator(inputs: Sequence[Tensor], outputs: Sequence[Tensor], num_classes: int) -> None:
     """Raise ValueError unless these are the tensors of a generator."""
     _check_meanings("inputs", inputs, ["latents", "labels"] if num_classes else ["latents"])
-    _check_meanings("outputs", outputs, ["images"])
+    if len(outputs) != 1 or outputs[0].meaning not in get_args(OutputMeaning):
+        allowed = ", ".join(get_args(OutputMeaning))
+        found = ", ".join(tensor.meaning for tensor in outputs)
+        raise ValueError(f"outputs are {found}; one of {allowed} is allowed")
     if len({tensor.name for tensor in (*inputs, *outputs)}) != len(inputs) + len(outputs):
         raise ValueError("names of tensors must differ from each other")
     for tensor in (*inputs, *outputs):

@@ -14,10 +14,12 @@ from pydantic import (
 )
 
 from mirage.bundle.errors import BundleError
+from mirage.bundle.format.details import DETAILS, Sound, Symbols
 from mirage.bundle.format.interface import (
     ENCODER,
     Fields,
     Image,
+    OutputMeaning,
     Tensor,
     Tensors,
     check_generator,
@@ -28,7 +30,7 @@ from mirage.bundle.format.interface import (
 from mirage.bundle.format.strict_json import describe_faults, parse_object
 from mirage.bundle.format.upgrades import UPGRADES, upgrade
 
-FORMAT_VERSION = 6
+FORMAT_VERSION = 7
 NAME_PATTERN = r"^[a-z0-9][a-z0-9_-]{0,62}$"
 REQUIRED_FILES = ("model.onnx", "golden.npz")
 NOT_OF_ENSEMBLES = frozenset((*REQUIRED_FILES, ENCODER, "weights.safetensors"))
@@ -157,7 +159,8 @@ class PictureModel(Fields):
 class Description(Fields):
     """The part of the manifest that the exporter writes.
 
-    `pictures` is set if and only if the model takes pictures; then it has no other inputs.
+    `pictures` is set if and only if the model takes pictures; then it has no other inputs. `sound`
+    is set if and only if the output is `audio`, and `sequence` if and only if it is `tokens`.
     """
 
     task: Task
@@ -166,11 +169,13 @@ class Description(Fields):
     outputs: Tensors
     labels: Annotated[tuple[ClassName, ...], Field(max_length=MAX_CLASSES), AfterValidator(_unique)]
     truncation: Literal["scale"]
-    golden_tolerance: Annotated[float, Field(ge=0, le=255)]  # grey levels
+    golden_tolerance: Annotated[float, Field(ge=0, le=255)]  # `Output.unit`
     training: Training
     scores: dict[ScoreName, Score]
     directions: Annotated[tuple[Direction, ...], Field(max_length=MAX_DIRECTIONS)]
     pictures: PictureModel | None
+    sound: Sound | None
+    sequence: Symbols | None
 
     @model_validator(mode="after")
     def _check_tensors(self) -> Self:
@@ -186,6 +191,14 @@ class Description(Fields):
             raise ValueError(f"scale is {self.pictures.scale}; 1 is allowed for translate")
         else:
             check_picture_model(self.inputs, self.outputs, self.pictures.scale)
+        return self
+
+    @model_validator(mode="after")
+    def _check_details(self) -> Self:
+        for name, meaning in DETAILS.items():
+            value = getattr(self, name)
+            if (value is None) == (self.made == meaning):
+                raise ValueError(f"{name} is {value!r}; output {self.made} does not allow that")
         return self
 
     @model_validator(mode="after")
@@ -216,19 +229,30 @@ class Description(Fields):
         return size if isinstance(size, int) else 0
 
     @property
+    def made(self) -> OutputMeaning:
+        """The meaning of what the model makes."""
+        meaning = self.outputs[0].meaning
+        assert meaning in ("images", "audio", "tokens")
+        return meaning
+
+    @property
     def image(self) -> Image:
-        """The shape of one image."""
+        """The shape of one image; of an output with the meaning `images`."""
         height, width, channels = self.outputs[0].sizes[1:]
         return Image.model_validate({"height": height, "width": width, "channels": channels})
 
     def tell_difference(self, other: "Description") -> str:
-        """Describe the first difference in inputs, outputs or labels; empty if there is none."""
+        """Describe the first difference in what goes in and comes out; empty if there is none."""
         for name in ("inputs", "outputs"):
             own, others = getattr(self, name), getattr(other, name)
             if own != others:
                 return f"{name} are {describe(own)}, not {describe(others)}"
         if self.labels != other.labels:
             return f"labels are {self.labels!r:.100}, not {other.labels!r:.100}"
+        for name in DETAILS:
+            own, others = getattr(self, name), getattr(other, name)
+            if own != others:
+                return f"{name} is {own!r:.300}, not {others!r:.300}"
         return ""
 
 
@@ -256,6 +280,8 @@ class Manifest(Description):
             raise ValueError(f"files of an ensemble must not list {', '.join(sorted(strange))}")
         if self.has_encoder and self.task != "generate":
             raise ValueError(f"files must not list {ENCODER}; task {self.task} does not allow that")
+        if self.has_encoder and self.made != "images":
+            raise ValueError(f"files must not list {ENCODER}; output {self.made} forbids that")
         later = [member.version for member in self.members if member.version >= self.version]
         if later:
             raise ValueError(f"members must be older versions; {later} are not")

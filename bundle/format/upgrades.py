@@ -62,6 +62,14 @@ def _add_encoder(fields: dict[str, Any]) -> dict[str, Any]:
     return {**fields, "format_version": 6}
 
 
+def _add_meanings(fields: dict[str, Any]) -> dict[str, Any]:
+    """Format 7 added `sound` and `sequence`, for models that make no images."""
+    for name in ("sound", "sequence"):
+        if name in fields:
+            raise BundleError("manifest_invalid", f"manifest.json: {name} is no field of format 6")
+    return {**fields, "format_version": 7, "sound": None, "sequence": None}
+
+
 # One pure function per step: UPGRADES[n] turns the fields of format n into those of format n + 1.
 Step = Callable[[dict[str, Any]], dict[str, Any]]
 UPGRADES: dict[int, Step] = {
@@ -70,6 +78,7 @@ UPGRADES: dict[int, Step] = {
     3: _add_tensors,
     4: _add_pictures,
     5: _add_encoder,
+    6: _add_meanings,
 }
 
 

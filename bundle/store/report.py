@@ -5,17 +5,17 @@ from functools import partial
 from pathlib import Path
 
 from mirage.bundle.errors import BundleError
+from mirage.bundle.format.details import Symbols
 from mirage.bundle.format.interface import describe
 from mirage.bundle.format.manifest import IMPORTED, Manifest, Score
+from mirage.bundle.format.outputs import COLOURS, output_of
 from mirage.bundle.format.verify import read_manifest
 from mirage.bundle.store.layout import list_models, list_versions, version_path
 from mirage.bundle.store.release import Release, read_release
 
-HEADINGS = ("MODEL", "VERSION", "STATE", "CREATED", "IMAGE", "CLASSES", "PRESET", "KIMG")
+HEADINGS = ("MODEL", "VERSION", "STATE", "CREATED", "OUTPUT", "CLASSES", "PRESET", "KIMG")
 Listing = tuple[str, Iterable[int], Callable[[], Release | None], Callable[[int], Manifest]]
 """Of a model: name, versions, how to read its release, and how to read a manifest."""
-
-COLOURS = {1: "grey", 3: "RGB", 4: "RGBA"}
 
 
 def table(root: Path) -> str:
@@ -98,7 +98,7 @@ def _card_rows(manifest: Manifest) -> Iterator[tuple[str, str]]:
     yield "created", f"{manifest.created:%Y-%m-%d %H:%M:%S} UTC"
     yield "task", manifest.task
     yield from _generator_rows(manifest) if manifest.pictures is None else _picture_rows(manifest)
-    yield "golden tolerance", f"{manifest.golden_tolerance:g} grey levels"
+    yield "golden tolerance", f"{manifest.golden_tolerance:g} {output_of(manifest).unit}"
     if manifest.members:
         yield "members", ", ".join(f"{m.version} (weight {m.weight:g})" for m in manifest.members)
     for key, value in manifest.training:
@@ -111,7 +111,9 @@ def _card_rows(manifest: Manifest) -> Iterator[tuple[str, str]]:
 
 def _generator_rows(manifest: Manifest) -> Iterator[tuple[str, str]]:
     yield "graph", f"opset {manifest.opset}, latent_dim {manifest.latent_dim}"
-    yield "image", _shape(manifest)
+    yield manifest.made, _shape(manifest)
+    if manifest.sequence is not None:
+        yield "alphabet", _alphabet(manifest.sequence)
     yield "labels", ", ".join(manifest.labels) or "none: unconditional"
     yield "truncation", manifest.truncation
     yield "directions", ", ".join(f"{d.strength:.1%}" for d in manifest.directions) or "none"
@@ -125,6 +127,11 @@ def _picture_rows(manifest: Manifest) -> Iterator[tuple[str, str]]:
         yield name, str(value)
 
 
+def _alphabet(symbols: Symbols) -> str:
+    ends = "" if symbols.padding is None else f"; {symbols.padding!r} ends a sequence"
+    return f"{symbols.alphabet}{ends}"
+
+
 def _score(score: Score) -> str:
     floor = "" if score.floor is None else f", floor {score.floor:g}"
     images = "" if score.n is None else f", of {score.n:,} images"
@@ -132,8 +139,7 @@ def _score(score: Score) -> str:
 
 
 def _shape(manifest: Manifest) -> str:
-    """`28x28 grey` for images of one size, `x4 RGB` for pictures."""
+    """`x4 RGB` for models of pictures, otherwise the form of what is made: `28x28 grey`."""
     if manifest.pictures:
         return f"x{manifest.pictures.scale} {COLOURS[manifest.inputs[0].sizes[3] or 0]}"
-    image = manifest.image
-    return f"{image.width}x{image.height} {COLOURS[image.channels]}"
+    return output_of(manifest).form(manifest)

@@ -132,6 +132,8 @@ def _describe(source: Source, ports: Inputs, image: ImageShape) -> Description:
             scores={},
             directions=(),
             pictures=None,
+            sound=None,
+            sequence=None,
         )
     except ValidationError as error:
         raise BundleError("manifest_invalid", describe_faults(error)) from None

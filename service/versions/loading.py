@@ -10,8 +10,9 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from mirage.bundle.errors import BundleError
-from mirage.bundle.format.golden import Case, Golden, golden_tile
+from mirage.bundle.format.golden import Golden, golden_tile
 from mirage.bundle.format.manifest import Manifest
+from mirage.bundle.format.outputs import IMAGES, output_of
 from mirage.bundle.format.verify import Bundle, load_bundle
 from mirage.service.batching.cost_model import CostModel
 from mirage.service.engines.encoder import Encoder
@@ -30,21 +31,16 @@ from mirage.service.sharing.counters import SharedCounters
 
 log = logging.getLogger(__name__)
 
-# Allowed differences from the golden images, in pixel values of 0 to 255. Rounding in float32
-# changes a value by at most one; a manifest can only tighten that.
-TOLERANCE = 1.0
-# In a reduced precision, differences of one and two values are invisible if they are few.
-REDUCED_TOLERANCE, REDUCED_MEAN = 2.0, 0.25
-
 
 @dataclass(frozen=True)
 class Deviation:
-    """The differences between an engine's images and the golden images, in pixel values."""
+    """The differences between what an engine makes and what is golden, in `unit`."""
 
     max: float
     mean: float
     max_allowed: float
     mean_allowed: float
+    unit: str
 
     @property
     def passes(self) -> bool:
@@ -53,19 +49,23 @@ class Deviation:
 
     def __str__(self) -> str:
         return (
-            f"{self.max:g} grey levels at most, {self.mean:.4f} on average;"
+            f"{self.max:g} {self.unit} at most, {self.mean:.4f} on average;"
             f" {self.max_allowed:g} and {self.mean_allowed:g} are allowed"
         )
 
 
 def golden_check(engine: Engine, golden: Golden) -> Deviation:
-    """Compare the engine's images of the golden inputs with the golden images."""
-    differences = np.concatenate([_difference(engine, case) for case in golden.cases])
-    if engine.config.precision == "float32":
-        allowed = allowed_mean = min(engine.manifest.golden_tolerance, TOLERANCE)
-    else:
-        allowed, allowed_mean = REDUCED_TOLERANCE, REDUCED_MEAN
-    return Deviation(float(differences.max()), float(differences.mean()), allowed, allowed_mean)
+    """Compare what the engine makes of the golden inputs with the golden outputs."""
+    output = output_of(engine.manifest)
+    differences = np.concatenate(
+        [
+            output.differences(engine.run(list(case.inputs.values())), case.output)
+            for case in golden.cases
+        ]
+    )
+    reduced = engine.config.precision != "float32"
+    allowed = output.allowed(engine.manifest.golden_tolerance, reduced)
+    return _deviation(differences, allowed, output.unit)
 
 
 def tiling_check(engine: Engine, golden: Golden) -> Deviation:
@@ -83,25 +83,19 @@ def tiling_check(engine: Engine, golden: Golden) -> Deviation:
         images = [engine.run([tile.cut(picture)[None]])[0] for tile in tiles]
         strips.append(join_row(tiles, images, model.scale))
     whole = engine.run([picture[None]])[0]
-    difference = np.abs(np.concatenate(strips).astype(np.int16) - whole)
-    if engine.config == ProviderConfig("cpu"):
-        allowed = allowed_mean = 0.0
-    else:
-        allowed, allowed_mean = REDUCED_TOLERANCE, REDUCED_MEAN
-    return Deviation(float(difference.max()), float(difference.mean()), allowed, allowed_mean)
+    differences = IMAGES.differences(np.concatenate(strips), whole)
+    allowed = (0.0, 0.0) if engine.config == ProviderConfig("cpu") else IMAGES.reduced
+    return _deviation(differences, allowed, IMAGES.unit)
+
+
+def _deviation(differences: np.ndarray, allowed: tuple[float, float], unit: str) -> Deviation:
+    return Deviation(float(differences.max()), float(differences.mean()), *allowed, unit)
 
 
 def _repeated(picture: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
     """Repeat a picture until it is larger than two tiles along both axes."""
     down, right = (2 * side // length + 1 for length in picture.shape[:2])
     return np.tile(picture, (down, right, 1))
-
-
-def _difference(engine: Engine, case: Case) -> NDArray[np.int16]:
-    """Return the absolute difference of each pixel value of a case, int16 `[values]`."""
-    images = engine.run(list(case.inputs.values()))
-    difference: NDArray[np.int16] = np.abs(images.astype(np.int16) - case.images)
-    return difference.ravel()
 
 
 # Reasons that may be temporary: a disk that failed or is not mounted, files that are being copied,
@@ -250,7 +244,7 @@ def _open_encoder(bundle: Bundle) -> Encoder | None:
     if bundle.encoder is None:
         return None
     encoder = Encoder(bundle.encoder, bundle.manifest)
-    encoder.run(bundle.golden.cases[0].images[0])
+    encoder.run(bundle.golden.cases[0].output[0])
     return encoder
 
 

@@ -24,7 +24,7 @@ def test_a_module_makes_the_golden_images(name: str) -> None:
         with torch.inference_mode():
             images = module(*inputs)
         assert images.dtype == torch.uint8
-        assert np.abs(images.numpy().astype(int) - case.images).max() <= 1
+        assert np.abs(images.numpy().astype(int) - case.output).max() <= 1
 
 
 def test_gradients_flow_through_the_network_inside() -> None:

@@ -135,6 +135,6 @@ def test_fine_tuning_starts_with_exactly_the_images_of_the_bundle(
     text = (job.to / "2" / "README.md").read_text()
     assert "Training began with the weights of `toy@1`; its licence and credits hold." in text
     for case in load_bundle(bundle).golden.cases:
-        np.testing.assert_array_equal(first.convert(case.inputs["pictures"]), case.images)
+        np.testing.assert_array_equal(first.convert(case.inputs["pictures"]), case.output)
     for key, value in published.network.state_dict().items():
         assert torch.equal(value, first.network.state_dict()[key])

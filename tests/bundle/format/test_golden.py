@@ -45,7 +45,7 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> bytes:
 def archive(compression: int = zipfile.ZIP_DEFLATED, **arrays: Any) -> bytes:
     """The toy's golden images with some arrays replaced; bytes are written as they are."""
     (golden,) = TOY.golden().cases
-    members = {**golden.inputs, "images": golden.images}
+    members = {**golden.inputs, "images": golden.output}
     raw = io.BytesIO()
     with zipfile.ZipFile(raw, "w", compression) as file:
         for name, content in (members | arrays).items():
@@ -82,7 +82,7 @@ def test_round_trips(sound: bytes, manifest: Manifest) -> None:
     assert list(case.inputs) == list(written.inputs) == ["latents", "labels"]
     for name, values in written.inputs.items():
         np.testing.assert_array_equal(case.inputs[name], values)
-    np.testing.assert_array_equal(case.images, written.images)
+    np.testing.assert_array_equal(case.output, written.output)
 
 
 def test_equal_arrays_give_equal_bytes(sound: bytes, tmp_path: Path) -> None:
@@ -92,7 +92,7 @@ def test_equal_arrays_give_equal_bytes(sound: bytes, tmp_path: Path) -> None:
 
 def test_reads_an_uncompressed_archive(manifest: Manifest) -> None:
     golden = read_golden(archive(zipfile.ZIP_STORED), manifest)
-    np.testing.assert_array_equal(golden.cases[0].images, TOY.golden().cases[0].images)
+    np.testing.assert_array_equal(golden.cases[0].output, TOY.golden().cases[0].output)
 
 
 @pytest.mark.parametrize(
@@ -205,10 +205,10 @@ def test_round_trips_pictures_of_several_sizes(
     write_golden(tmp_path / "golden.npz", Golden(cases))
     raw = (tmp_path / "golden.npz").read_bytes()
     found = read_golden(raw, pictures_manifest(manifest, scale, channels)).cases
-    assert [case.images.shape for case in found] == [case.images.shape for case in cases]
+    assert [case.output.shape for case in found] == [case.output.shape for case in cases]
     for case, written in zip(found, cases, strict=True):
         np.testing.assert_array_equal(case.inputs["pictures"], written.inputs["pictures"])
-        np.testing.assert_array_equal(case.images, written.images)
+        np.testing.assert_array_equal(case.output, written.output)
     other = pictures_manifest(manifest, scale + 1, channels)
     assert "images_0.npy begins with" in refusal(raw, other)
 

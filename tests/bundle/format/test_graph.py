@@ -237,5 +237,5 @@ def test_the_toy_graph_computes_the_toy_images(labels: tuple[str, ...], channels
     (golden,) = toy.golden().cases
     images = np.asarray(ReferenceEvaluator(toy.model()).run(None, golden.inputs)[0])  # type: ignore[index]
     assert images.dtype == np.uint8
-    np.testing.assert_allclose(images.astype(int), golden.images, atol=1)
+    np.testing.assert_allclose(images.astype(int), golden.output, atol=1)
     assert len(np.unique(images)) > 100

@@ -13,7 +13,7 @@ from mirage.bundle.format.manifest import Manifest, parse_manifest
 
 HASH = "0" * 64
 SOUND: dict[str, Any] = {
-    "format_version": 6,
+    "format_version": 7,
     "name": "mnist",
     "version": 3,
     "task": "generate",
@@ -45,6 +45,8 @@ SOUND: dict[str, Any] = {
     "directions": [{"vector": [0.6, -0.8], "strength": 0.75}],
     "members": [],
     "pictures": None,
+    "sound": None,
+    "sequence": None,
 }
 ENSEMBLE = SOUND | {
     "files": {"README.md": {"sha256": HASH, "size_bytes": 10}},
@@ -199,7 +201,7 @@ def test_rejects_numbers_out_of_the_range_of_floats(text: str) -> None:
 
 def test_counts_many_faults_instead_of_listing_them() -> None:
     error = refusal(b"{}")
-    assert "and 14 more" in str(error)
+    assert "and 16 more" in str(error)
     assert "\n" not in str(error)
 
 

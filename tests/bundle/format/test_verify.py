@@ -24,7 +24,7 @@ def test_loads_a_valid_bundle(tmp_path: Path) -> None:
     assert bundle.path == path
     assert bundle.manifest.name == "toy"
     assert bundle.model == toy.model().SerializeToString()
-    np.testing.assert_array_equal(bundle.golden.cases[0].images, toy.golden().cases[0].images)
+    np.testing.assert_array_equal(bundle.golden.cases[0].output, toy.golden().cases[0].output)
 
 
 def test_accepts_a_relative_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

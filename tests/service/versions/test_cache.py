@@ -49,7 +49,7 @@ async def generate(version: Servable) -> bool:
         GenerateJob(golden.cases[0].inputs["latents"], golden.cases[0].inputs["labels"], 0, 0),
         10**9,
     )
-    return np.array_equal(result.rows, golden.cases[0].images)
+    return np.array_equal(result.rows, golden.cases[0].output)
 
 
 def test_a_version_is_loaded_once_and_unloaded_with_its_last_reference(root: Path) -> None:

@@ -23,10 +23,10 @@ def bundle(models_root: Path) -> Bundle:
 def off_by(golden: Golden, levels: int) -> Golden:
     """Return the golden images with one pixel value changed by `levels`."""
     (case,) = golden.cases
-    images = case.images.copy()
+    images = case.output.copy()
     at = tuple(np.argwhere((images > 100) & (images < 150))[0])
     images[at] += levels
-    return Golden((replace(case, images=images),))
+    return Golden((replace(case, output=images),))
 
 
 def test_equal_images_pass(bundle: Bundle) -> None:
@@ -65,7 +65,7 @@ def test_the_mean_difference_is_limited_in_reduced_precision(bundle: Bundle) -> 
     engine = Engine(bundle, CPU)
     engine.config = replace(CPU, precision="bfloat16")
     (case,) = bundle.golden.cases
-    off = np.where(case.images < 255, case.images + 1, case.images).astype(np.uint8)
-    deviation = golden_check(engine, Golden((replace(case, images=off),)))
+    off = np.where(case.output < 255, case.output + 1, case.output).astype(np.uint8)
+    deviation = golden_check(engine, Golden((replace(case, output=off),)))
     assert deviation.max == 1
     assert not deviation.passes

@@ -108,7 +108,7 @@ def test_a_request_finishes_on_the_version_that_it_found(root: Path) -> None:
                 ),
                 10**9,
             )
-        assert np.array_equal(result.rows, golden.cases[0].images)
+        assert np.array_equal(result.rows, golden.cases[0].output)
         while samples(metrics, "mirage_model_loaded")["1/"]:
             await asyncio.sleep(0)
         assert samples(metrics, "mirage_model_loaded") == {"1/": 0, "2/": 1}

@@ -72,7 +72,7 @@ def test_graph_golden_images_and_weights_of_a_bundle_agree(tmp_path: Path) -> No
     assert export_onnx(published) == bundle.model
     (case,) = bundle.golden.cases
     images = published.generate(case.inputs["latents"].copy(), None)
-    np.testing.assert_array_equal(images, case.images)
+    np.testing.assert_array_equal(images, case.output)
 
 
 def test_a_bundle_in_half_precision_is_exported_again_as_it_is(tmp_path: Path) -> None:

@@ -58,7 +58,7 @@ def check_picture_graph(model: bytes, golden: Golden, form: PictureModel) -> int
     worst = 0
     for case in golden.cases:
         (picture,) = case.inputs.values()
-        difference = np.abs(run(picture).astype(int) - case.images)
+        difference = np.abs(run(picture).astype(int) - case.output)
         worst = max(worst, int(difference.max()))
     if worst > GOLDEN_TOLERANCE:
         raise ExportError(
@@ -117,6 +117,8 @@ def describe_picture_network(
         training=training_of(config, data, snapshot.nimg),
         scores=scores,
         directions=(),
+        sound=None,
+        sequence=None,
         pictures=PictureModel(
             scale=architecture.scale,
             multiple=architecture.multiple,
