@@ -14,6 +14,7 @@ MEDIA_TYPES = {
     ".png": "image/apng",
     ".apng": "image/apng",
     ".webp": "image/webp",
+    ".txt": "text/plain",
 }
 Point = int | Mapping[str, Any]  # a seed, or a mapping of seed, index, latents and label
 
