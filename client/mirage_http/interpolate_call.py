@@ -14,6 +14,7 @@ MEDIA_TYPES = {
     ".png": "image/apng",
     ".apng": "image/apng",
     ".webp": "image/webp",
+    ".txt": "text/plain",
 }
 Point = (
     int | Mapping[str, Any]
