@@ -86,7 +86,7 @@ def engines(graph: Path, options: argparse.Namespace) -> Iterator[Row]:
 def stages(graph: Path, options: argparse.Namespace) -> Iterator[Row]:
     """Microseconds of a full batch by stage, and the processor time for it."""
     bundle, config = load_bundle(graph.parent), ProviderConfig("cuda", "float16")
-    batch = cuda_batch_size(bundle.manifest.image, 32)
+    batch = cuda_batch_size(bundle.manifest.positions, 32)
     run = open_cuda_graph(optimized(bundle, config), config, batch)
     latents = latents_of(bundle, batch)
     images = run.run({"latents": latents})
@@ -116,7 +116,7 @@ def compiled(graph: Path, options: argparse.Namespace) -> Iterator[Row]:
     from mirage.training.runs.checkpoint import ServedGenerator, load_snapshot
 
     bundle = load_bundle(graph.parent)
-    served_size = cuda_batch_size(bundle.manifest.image, 32)
+    served_size = cuda_batch_size(bundle.manifest.positions, 32)
     torch.set_float32_matmul_precision("high")  # TensorFloat-32
     torch.backends.cudnn.allow_tf32 = True
     for precision in ("tensorfloat32", "float16"):
@@ -148,7 +148,7 @@ def served(graph: Path, options: argparse.Namespace) -> Iterator[Row]:
     if shutil.which("wrk") is None:
         yield {"error": "wrk is not installed"}
         return
-    batch = cuda_batch_size(load_bundle(graph.parent).manifest.image, 32)
+    batch = cuda_batch_size(load_bundle(graph.parent).manifest.positions, 32)
     for flags in options.services:
         try:
             with running(f"mirage --provider cuda {flags}", graph, options) as server:

@@ -236,6 +236,14 @@ class Description(Fields):
         return meaning
 
     @property
+    def positions(self) -> int:
+        """The size of what is made: pixels of an image, samples of a sound, tokens of a sequence.
+
+        Free axes count as 1.
+        """
+        return math.prod(size or 1 for size in self.outputs[0].sizes[1:3])
+
+    @property
     def image(self) -> Image:
         """The shape of one image; of an output with the meaning `images`."""
         height, width, channels = self.outputs[0].sizes[1:]

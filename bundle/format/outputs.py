@@ -19,6 +19,10 @@ class Output(Protocol):
         """What differences, and a manifest's `golden_tolerance`, are measured in."""
 
     @property
+    def counted(self) -> str:
+        """What limits count, in millions."""
+
+    @property
     def tolerance(self) -> float:
         """The largest difference that rounding in float32 makes."""
 
@@ -44,6 +48,7 @@ class Images:
     """Images: grey levels of 0 to 255."""
 
     unit: str = "grey levels"
+    counted: str = "megapixels"
     tolerance: float = 1.0
     # Differences of one and two grey levels are invisible if they are few.
     reduced: tuple[float, float] = (2.0, 0.25)
@@ -71,6 +76,7 @@ class Audio:
     """Sounds: samples of 16 bits."""
 
     unit: str = "steps of 16 bits"
+    counted: str = "million samples"
     # 66 dB below the loudest sample. A relative error of 1e-5 and its growth over the layers is
     # some steps, while a wrong graph differs by thousands.
     tolerance: float = 16.0
@@ -100,6 +106,7 @@ class Tokens:
     """Sequences: tokens either agree or differ, so what counts is the share that differs."""
 
     unit: str = "% of tokens"
+    counted: str = "million tokens"
     # Rounding changes a token only where two symbols are equally likely.
     tolerance: float = 1.0
     reduced: float = 5.0

@@ -14,6 +14,7 @@ from .image import (
     UpscaledPicture,
 )
 from .interpolate_call import InterpolateOptions
+from .item import GeneratedFile
 from .responses import Model, ModelDetail, ModelVersion
 from .upscale_call import UpscaleOptions
 
@@ -23,6 +24,7 @@ __all__ = [
     "Client",
     "EditOptions",
     "EditedPicture",
+    "GeneratedFile",
     "GeneratedImage",
     "InterpolateOptions",
     "Interpolated",

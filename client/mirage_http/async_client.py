@@ -18,7 +18,7 @@ from .exchange import (
     Request,
     describe_model,
     edit_picture,
-    generate_images,
+    generate_files,
     interpolate_frames,
     interpolate_to_file,
     list_models,
@@ -35,6 +35,7 @@ from .image import (
     UpscaledPicture,
 )
 from .interpolate_call import InterpolateOptions, Point, make_interpolate_call
+from .item import GeneratedFile
 from .new_file import new_file
 from .responses import Model, ModelDetail
 from .upscale_call import (
@@ -64,6 +65,18 @@ class AsyncClient(BaseClient):
 
         Wrap it in `contextlib.aclosing` to leave it early; closing cancels pending requests.
         """
+        return _images(self._stream(make_call(count, options)))
+
+    async def generate_files(
+        self, count: int | None = None, **options: Unpack[Options]
+    ) -> list[GeneratedFile]:
+        """Like `generate`, for models of any kind; see `Client.generate_files`."""
+        return [file async for file in self.stream_files(count, **options)]
+
+    def stream_files(
+        self, count: int | None = None, **options: Unpack[Options]
+    ) -> AsyncGenerator[GeneratedFile, None]:
+        """Like `stream`, for models of any kind."""
         return self._stream(make_call(count, options))
 
     async def upscale(
@@ -146,9 +159,9 @@ class AsyncClient(BaseClient):
     def _connect(self) -> None:
         self._http = httpx.AsyncClient(**self._http_settings())
 
-    async def _stream(self, call: GenerateCall) -> AsyncGenerator[GeneratedImage, None]:
+    async def _stream(self, call: GenerateCall) -> AsyncGenerator[GeneratedFile, None]:
         head, rest = call.split(self._page_size)
-        images = await self._run(generate_images(head, self._patience))
+        images = await self._run(generate_files(head, self._patience))
         for image in images:
             yield image
         if rest:
@@ -158,12 +171,12 @@ class AsyncClient(BaseClient):
                 async for image in ahead:
                     yield image
 
-    async def _ahead(self, call: GenerateCall) -> AsyncGenerator[GeneratedImage, None]:
+    async def _ahead(self, call: GenerateCall) -> AsyncGenerator[GeneratedFile, None]:
         """Generate pages in tasks; one extra task waits, so that no connection is idle."""
-        pages: deque[asyncio.Task[list[GeneratedImage]]] = deque()
+        pages: deque[asyncio.Task[list[GeneratedFile]]] = deque()
         try:
             for page in call.parts(self._page_size):
-                pages.append(asyncio.create_task(self._run(generate_images(page, self._patience))))
+                pages.append(asyncio.create_task(self._run(generate_files(page, self._patience))))
                 if len(pages) > self._parallel:
                     for image in await pages.popleft():
                         yield image
@@ -198,3 +211,12 @@ class AsyncClient(BaseClient):
                 return response
         except httpx.RequestError as error:
             return error
+
+
+async def _images(
+    files: AsyncGenerator[GeneratedFile, None],
+) -> AsyncGenerator[GeneratedImage, None]:
+    """Yield the files as images; closes them when it is closed."""
+    async with aclosing(files):
+        async for file in files:
+            yield file.image()

@@ -2,8 +2,9 @@
 
 import os
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 from threading import Event
 from typing import Self, TypeVar, Unpack
@@ -18,7 +19,7 @@ from .exchange import (
     Request,
     describe_model,
     edit_picture,
-    generate_images,
+    generate_files,
     interpolate_frames,
     interpolate_to_file,
     list_models,
@@ -35,6 +36,7 @@ from .image import (
     UpscaledPicture,
 )
 from .interpolate_call import InterpolateOptions, Point, make_interpolate_call
+from .item import GeneratedFile
 from .new_file import new_file
 from .responses import Model, ModelDetail
 from .upscale_call import (
@@ -73,6 +75,18 @@ class Client(BaseClient):
         A few requests are sent ahead. All images come from the same version of the model, even if
         another one is released meanwhile.
         """
+        return _images(self._stream(make_call(count, options)))
+
+    def generate_files(
+        self, count: int | None = None, **options: Unpack[Options]
+    ) -> list[GeneratedFile]:
+        """Like `generate`, for models of any kind: images, sounds or sequences."""
+        return list(self.stream_files(count, **options))
+
+    def stream_files(
+        self, count: int | None = None, **options: Unpack[Options]
+    ) -> Iterator[GeneratedFile]:
+        """Like `stream`, for models of any kind."""
         return self._stream(make_call(count, options))
 
     def upscale(self, picture: PictureFile, **options: Unpack[UpscaleOptions]) -> UpscaledPicture:
@@ -128,8 +142,8 @@ class Client(BaseClient):
     ) -> list[InterpolatedFrame]:
         """Make the frames of a path through points, and return them in order.
 
-        points: two or more, each a seed or a mapping of seed, index, latents and label. Raises
-        TypeError for unknown options.
+        points: two or more, each a seed or a mapping of seed, index, latents, label and
+        directions. Raises TypeError for unknown options.
         """
         call = make_interpolate_call(points, options)
         return self._run(interpolate_frames(call, self._patience))
@@ -175,23 +189,23 @@ class Client(BaseClient):
         self._cancelled = Event()
         self._http = httpx.Client(**self._http_settings())
 
-    def _stream(self, call: GenerateCall) -> Iterator[GeneratedImage]:
+    def _stream(self, call: GenerateCall) -> Generator[GeneratedFile, None, None]:
         head, rest = call.split(self._page_size)
-        images = self._run(generate_images(head, self._patience))
+        images = self._run(generate_files(head, self._patience))
         yield from images
         if rest:
             first = images[0]
             rest = rest.pinned(first.model, first.version, first.upscale)
             yield from self._ahead(rest)
 
-    def _ahead(self, call: GenerateCall) -> Iterator[GeneratedImage]:
+    def _ahead(self, call: GenerateCall) -> Iterator[GeneratedFile]:
         """Generate pages on threads; one extra page is queued, so that no thread is idle."""
         stopped = Event()
-        pages: deque[Future[list[GeneratedImage]]] = deque()
+        pages: deque[Future[list[GeneratedFile]]] = deque()
         pool = ThreadPoolExecutor(self._parallel, "mirage-client")
         try:
             for page in call.parts(self._page_size):
-                pages.append(pool.submit(self._run, generate_images(page, self._patience), stopped))
+                pages.append(pool.submit(self._run, generate_files(page, self._patience), stopped))
                 if len(pages) > self._parallel:
                     yield from pages.popleft().result()
             while pages:
@@ -224,3 +238,10 @@ class Client(BaseClient):
                 return response
         except httpx.RequestError as error:
             return error
+
+
+def _images(files: Generator[GeneratedFile, None, None]) -> Iterator[GeneratedImage]:
+    """Yield the files as images; closes them when it is closed."""
+    with closing(files):
+        for file in files:
+            yield file.image()

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Protocol
 
 from .errors import BadAnswer
-from .image import GeneratedImage
+from .item import GeneratedFile
 from .progress import Progress
 from .record import Record
 from .source import Source
@@ -26,8 +26,8 @@ class Output(Protocol):
     def missing(self, record: Record, count: int) -> Sequence[range]:
         """The indices below `count` without an image; raises DatasetError."""
 
-    def add(self, index: int, png: bytes) -> None:
-        """Add an image; after a crash it is either complete or missing."""
+    def add(self, index: int, data: bytes) -> None:
+        """Add a file; after a crash it is either complete or missing."""
 
     def finish(self) -> None:
         """Complete the dataset after the last image."""
@@ -42,16 +42,16 @@ def fill(source: Source, record: Record, output: Output, count: int, progress: P
         gaps = output.missing(record, count)
         progress.begin(count, count - sum(map(len, gaps)))
         for gap in gaps:
-            for image in stream_images(source, record, gap):
-                output.add(image.index, image.png)
+            for image in stream_dataset(source, record, gap):
+                output.add(image.index, image.data)
                 progress.advance()
         output.finish()
     progress.end()
 
 
-def stream_images(source: Source, record: Record, gap: range) -> Iterator[GeneratedImage]:
-    """Yield the images of a dataset with some indices; raises BadAnswer for a wrong label."""
-    images = source.stream(
+def stream_dataset(source: Source, record: Record, gap: range) -> Iterator[GeneratedFile]:
+    """Yield the files of a dataset with some indices; raises BadAnswer for a wrong label."""
+    images = source.stream_files(
         len(gap),
         seed=record.seed,
         index=gap.start,

@@ -29,7 +29,7 @@ from .resolve import UNIFORM, DatasetOptions, resolve
 from .source import Source
 from .tar import SUFFIX, Tar
 
-IMAGE = ".png"  # the suffix of an output that is one image
+SINGLE = {".png": "image", ".wav": "sound", ".txt": "sequence"}  # suffixes of one item
 
 
 def add_generate(parser: argparse.ArgumentParser) -> None:
@@ -42,8 +42,8 @@ def add_generate(parser: argparse.ArgumentParser) -> None:
         *("-o", "--output"),
         type=Path,
         required=True,
-        metavar="DIR|FILE.tar|FILE.png",
-        help="folder of PNG files, tar file for WebDataset, or a single image",
+        metavar="DIR|FILE.tar|FILE.png|FILE.wav|FILE.txt",
+        help="folder of PNG, WAV or text files, tar file for WebDataset, or a single file",
     )
     _add_dataset(parser)
     add_model(parser)
@@ -65,9 +65,9 @@ def add_draw(parser: argparse.ArgumentParser) -> None:
         *("-o", "--output"),
         type=bulk.path_or_url,
         required=True,
-        metavar="DIR|URL|FILE.tar|FILE.png",
-        help="folder of PNG files or, with --shard-size, of shards; URL of a folder of shards in"
-        " object storage; tar file for WebDataset; or a single image",
+        metavar="DIR|URL|FILE.tar|FILE.png|FILE.wav|FILE.txt",
+        help="folder of PNG, WAV or text files or, with --shard-size, of shards; URL of a folder of"
+        " shards in object storage; tar file for WebDataset; or a single file",
     )
     _add_dataset(parser)
     bulk.add_flags(parser)
@@ -89,9 +89,9 @@ def _add_dataset(parser: argparse.ArgumentParser) -> None:
 def fault(options: argparse.Namespace) -> str | None:
     """The error of a combination of options, or None."""
     output, suffix = options.output, options.output.suffix
-    kind = {SUFFIX: "archive", IMAGE: "image"}.get(suffix, "folder")
-    if suffix == IMAGE and options.count > 1:
-        return f"--output is the image {output}; --count is {options.count}, and 1 is allowed"
+    kind = {SUFFIX: "archive", **SINGLE}.get(suffix, "folder")
+    if suffix in SINGLE and options.count > 1:
+        return f"--output is the {kind} {output}; --count is {options.count}, and 1 is allowed"
     if options.by_class and kind != "folder":
         return f"--by-class needs a folder; --output is the {kind} {output}"
     if options.shard_size and kind != "archive":
@@ -129,7 +129,7 @@ def _wanted(options: argparse.Namespace) -> DatasetOptions:
 
 def _write(source: Source, wanted: DatasetOptions, options: argparse.Namespace) -> None:
     path: Path = options.output
-    if path.suffix == IMAGE:
+    if path.suffix in SINGLE:
         record = _write_image(source, wanted, path)
         written = "1 image"
     else:
@@ -142,8 +142,12 @@ def _write_image(source: Source, wanted: DatasetOptions, path: Path) -> Record:
     if path.exists():
         raise DatasetError(f"{path} exists and is not replaced")
     record = resolve(source, wanted, None)
+    if path.suffix != record.suffix:
+        raise DatasetError(
+            f"suffix of {path} is {path.suffix}; {record.model} makes {record.suffix} files"
+        )
     image = next(
-        source.stream(
+        source.stream_files(
             1,
             seed=record.seed,
             labels=record.label if record.labels else None,
@@ -154,7 +158,7 @@ def _write_image(source: Source, wanted: DatasetOptions, path: Path) -> Record:
     )
     path.parent.mkdir(parents=True, exist_ok=True)
     with new_file(path) as file:
-        file.write(image.png)
+        file.write(image.data)
     return record
 
 

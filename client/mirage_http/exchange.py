@@ -18,22 +18,22 @@ from .errors import BadAnswer, MirageError, Refused, Unreachable
 from .generate_call import GenerateCall
 from .image import (
     EditedPicture,
-    GeneratedImage,
     Interpolated,
     InterpolatedFrame,
     Upscaled,
     UpscaledPicture,
 )
 from .interpolate_call import InterpolateCall
+from .item import GeneratedFile
 from .responses import (
-    IMAGES,
+    PARTS,
     PNG_END,
     PNG_SIGNATURE,
     Model,
     ModelDetail,
     check_png,
+    read_files,
     read_frames,
-    read_images,
     read_interpolated,
     read_inverted,
     read_model,
@@ -97,19 +97,19 @@ def send_with_retries(request: Request, patience: Patience) -> Exchange[httpx.Re
         failures += 1
 
 
-def generate_images(call: GenerateCall, patience: Patience) -> Exchange[list[GeneratedImage]]:
-    """Generate the images of a call; splits it in halves if it exceeds the server's limits."""
-    request = Request("POST", "/generate", IMAGES, body=call.body())
+def generate_files(call: GenerateCall, patience: Patience) -> Exchange[list[GeneratedFile]]:
+    """Generate the files of a call; splits it in halves if it exceeds the server's limits."""
+    request = Request("POST", "/generate", PARTS, body=call.body())
     try:
         response = yield from send_with_retries(request, patience)
     except Refused as error:
         if error.slug not in TOO_LARGE or call.count == 1:
             raise
-        images = []
+        files = []
         for half in call.parts((call.count + 1) // 2):
-            images += yield from generate_images(half, patience)
-        return images
-    return read_images(response, call)
+            files += yield from generate_files(half, patience)
+        return files
+    return read_files(response, call)
 
 
 def upscale_picture(call: UpscaleCall, patience: Patience) -> Exchange[UpscaledPicture]:

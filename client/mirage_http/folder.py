@@ -14,7 +14,10 @@ FORBIDDEN = set("/\\\0")  # in the name of a folder
 
 
 class Folder:
-    """Files `000000.png`, `000001.png` …, in a folder per class if `by_class` is set."""
+    """Files `000000.png`, `000001.png` …, in a folder per class if `by_class` is set.
+
+    Sounds are `.wav`, and sequences `.txt`.
+    """
 
     def __init__(self, root: Path) -> None:
         self.record_path = root / "mirage.json"
@@ -46,9 +49,9 @@ class Folder:
         absent = (index for index in range(count) if not self._path(index).exists())
         return list(runs(absent))
 
-    def add(self, index: int, png: bytes) -> None:
+    def add(self, index: int, data: bytes) -> None:
         """Write a temporary file and rename it."""
-        _replace(self._path(index), png)
+        _replace(self._path(index), data)
 
     def finish(self) -> None:
         """Write the table of labels, except with a folder per class."""
@@ -70,7 +73,7 @@ class Folder:
         folder = self._root
         if self._record.by_class:
             folder /= self._record.classes[self._record.label(index)]
-        return folder / f"{index:06}.png"
+        return folder / f"{index:06}{self._record.suffix}"
 
 
 def class_names(record: Record) -> set[str]:

@@ -17,6 +17,11 @@ class PngImage:
 
     png: bytes = field(repr=False)
 
+    @property
+    def data(self) -> bytes:
+        """The same, as `GeneratedFile` calls it."""
+        return self.png
+
     def pil(self) -> PIL.Image.Image:
         """The decoded image in mode L, LA, RGB or RGBA."""
         image = PIL.Image.open(io.BytesIO(self.png), formats=("PNG",))

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 
 from .errors import MirageError, MissingPackage
 from .generate_call import RANDOM_SEEDS
-from .image import GeneratedImage
+from .item import OUTPUTS, GeneratedFile, suffix_of
 from .responses import Model, ModelDetail, ModelVersion
 
 if TYPE_CHECKING:
+    from mirage.bundle.format.manifest import Manifest
     from mirage.service.drawing.local_generator import LocalGenerator
 
 INSTALL = "pip install -e '.[cpu]' in a checkout of Mirage"
@@ -32,9 +33,8 @@ class LocalSource:
             sha256=generator.sha256,
             latent_dim=manifest.latent_dim,
             labels=manifest.labels,
-            height=manifest.image.height,
-            width=manifest.image.width,
-            channels=manifest.image.channels,
+            **_sides(manifest),
+            suffix=suffix_of(manifest.made),
         )
         self._detail = ModelDetail(
             name=manifest.name,
@@ -56,7 +56,7 @@ class LocalSource:
             raise MirageError(f"model is {name}; {self._detail.name} is loaded")
         return self._detail
 
-    def stream(
+    def stream_files(
         self,
         count: int,
         *,
@@ -66,17 +66,19 @@ class LocalSource:
         truncation: float | None = None,
         model: str | None = None,
         version: int | None = None,
-    ) -> Iterator[GeneratedImage]:
-        """See `Source.stream`; `model` and `version` are those of the source."""
+    ) -> Iterator[GeneratedFile]:
+        """See `Source.stream_files`; `model` and `version` are those of the source."""
         import numpy as np  # which the service needs too
 
         seed = secrets.randbelow(RANDOM_SEEDS) if seed is None else seed
         span = range(index, index + count)
         given = None if labels is None else np.fromiter(map(labels, span), np.int64, count)
-        pngs = self._generator.draw(seed, span, given, truncation)
-        for number, png in enumerate(pngs):
-            yield GeneratedImage(
-                png=png,
+        media_type = OUTPUTS[self._generator.manifest.made]
+        files = self._generator.draw(seed, span, given, truncation)
+        for number, data in enumerate(files):
+            yield GeneratedFile(
+                data=data,
+                media_type=media_type,
                 seed=seed,
                 index=index + number,
                 label=None if given is None else int(given[number]),
@@ -87,6 +89,12 @@ class LocalSource:
     def close(self) -> None:
         """Free the model."""
         self._generator.close()
+
+
+def _sides(manifest: "Manifest") -> dict[str, int | None]:
+    """The sides and channels of images; None for other outputs."""
+    sides = manifest.outputs[0].sizes[1:] if manifest.made == "images" else (None,) * 3
+    return dict(zip(("height", "width", "channels"), sides, strict=True))
 
 
 def open_local(

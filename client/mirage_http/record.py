@@ -13,6 +13,7 @@ from .lock import lock_file
 
 FORMAT = 1
 MAX_BYTES = 2**24
+IMAGES = ".png"  # the suffix that a record does not state
 END = b"}\n"  # of a complete record
 
 
@@ -23,7 +24,7 @@ class Record:
     `sha256` is the hash of the model's graph, and `runtime` lists the software that image bytes
     depend on. `labels` are class indices and `classes` all class names in order; both are empty for
     a model without classes. `by_class` and `shard_size` (images, or None for one archive) determine
-    the file of an image.
+    the file of an image. `suffix` is that of the files of one item.
     """
 
     model: str
@@ -36,6 +37,7 @@ class Record:
     classes: tuple[str, ...]
     by_class: bool
     shard_size: int | None
+    suffix: str = IMAGES
 
     def label(self, index: int) -> int:
         """The class index of an image; only for models with classes."""
@@ -57,6 +59,8 @@ class Record:
     def to_bytes(self) -> bytes:
         """Serialize as JSON; the seed is a string, because many readers lack 64-bit integers."""
         fields = {"format": FORMAT, **asdict(self), "seed": str(self.seed)}
+        if self.suffix == IMAGES:  # as before there were others
+            del fields["suffix"]
         return json.dumps(fields, indent=1).encode() + b"\n"
 
 

@@ -47,6 +47,7 @@ def resolve(source: Source, wanted: DatasetOptions, existing: Record | None) -> 
         "sha256": version.sha256,
         "runtime": detail.runtime,
         "classes": version.labels,
+        "suffix": version.suffix,
     }
     return Record(**(defaults | given | server))
 
@@ -93,7 +94,7 @@ def _version(source: Source, detail: ModelDetail, number: int | None) -> ModelVe
         raise DatasetError(f"no version of {detail.name} is released; name one")
     found = detail.version(number)
     if found is None:
-        next(source.stream(1, model=detail.name, version=number))
+        next(source.stream_files(1, model=detail.name, version=number))
         found = source.model(detail.name).version(number)
     if found is None:
         raise BadAnswer(f"the server does not describe {detail.name}@{number}")

@@ -14,12 +14,13 @@ import httpx
 
 from .errors import BadAnswer, Refused
 from .generate_call import GenerateCall
-from .image import GeneratedImage, Interpolated, InterpolatedFrame, Upscaled
+from .image import Interpolated, InterpolatedFrame, Upscaled
 from .interpolate_call import InterpolateCall
+from .item import PNG, GeneratedFile, check_start, suffix_of
 
 T = TypeVar("T")
 
-IMAGES = "multipart/mixed"  # the only media type with both raw PNG bytes and labels
+PARTS = "multipart/mixed"  # the only media type with both raw bytes and labels
 PROBLEM = "application/problem+json"
 UNREADABLE = (AttributeError, KeyError, RecursionError, TypeError, ValueError)
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -48,7 +49,7 @@ class ModelVersion:
 
     `labels` are the class names in order; empty for a model without classes. `height` and `width`
     are those of its images in pixels; they and `channels` are None for a model that enlarges
-    pictures.
+    pictures, and for one of sounds or sequences. `suffix` is that of its files.
     """
 
     version: int
@@ -58,6 +59,7 @@ class ModelVersion:
     height: int | None
     width: int | None
     channels: int | None
+    suffix: str = ".png"
 
 
 @dataclass(frozen=True)
@@ -72,13 +74,14 @@ class ModelDetail(Model):
         return next((found for found in self.loaded if found.version == number), None)
 
 
-def read_images(response: httpx.Response, call: GenerateCall) -> list[GeneratedImage]:
-    """Parse the images of a call; raises BadAnswer unless they match it."""
+def read_files(response: httpx.Response, call: GenerateCall) -> list[GeneratedFile]:
+    """Parse the files of a call; raises BadAnswer unless they match it."""
     try:
         name, version = _model(response)
-        images = [
-            GeneratedImage(
-                png=png,
+        files = [
+            GeneratedFile(
+                data=data,
+                media_type=headers.get("content-type", PNG),
                 seed=_optional(int, headers.get("x-seed")),
                 index=int(headers["x-index"]),
                 label=_optional(int, headers.get("x-label")),
@@ -86,12 +89,12 @@ def read_images(response: httpx.Response, call: GenerateCall) -> list[GeneratedI
                 version=version,
                 upscale=response.headers.get("x-upscale"),
             )
-            for headers, png in _parts(response)
+            for headers, data in _parts(response)
         ]
     except (KeyError, ValueError) as error:
         raise BadAnswer(f"the images cannot be read: {error!r}") from None
-    _check_images(images, call)
-    return images
+    _check_files(files, call)
+    return files
 
 
 def read_upscaled(response: httpx.Response) -> Upscaled:
@@ -122,7 +125,7 @@ def read_inverted(response: httpx.Response) -> dict[str, Any]:
 
 def read_interpolated(response: httpx.Response, call: InterpolateCall) -> Interpolated:
     """Parse what made frames; raises BadAnswer."""
-    media_type = response.headers.get("content-type", "")
+    media_type = response.headers.get("content-type", "").partition(";")[0]
     if media_type != call.media_type:
         raise BadAnswer(f"Content-Type is {media_type!r:.100}, not {call.media_type}")
     try:
@@ -196,9 +199,9 @@ def read_model(response: httpx.Response) -> ModelDetail:
 def _parts(response: httpx.Response) -> Iterator[tuple[dict[str, str], bytes]]:
     """Yield the headers, by lower-case name, and the content of each part; raises ValueError."""
     media_type = response.headers.get("content-type", "")
-    found = re.fullmatch(rf'{IMAGES}; *boundary="?([^";]+)"?', media_type, re.IGNORECASE)
+    found = re.fullmatch(rf'{PARTS}; *boundary="?([^";]+)"?', media_type, re.IGNORECASE)
     if not found:
-        raise ValueError(f"Content-Type is {media_type!r:.100}, not {IMAGES} with a boundary")
+        raise ValueError(f"Content-Type is {media_type!r:.100}, not {PARTS} with a boundary")
     delimiter = b"\r\n--" + found[1].encode()
     preamble, *parts, end = (b"\r\n" + response.content).split(delimiter)
     if preamble or end.strip() != b"--":
@@ -209,12 +212,15 @@ def _parts(response: httpx.Response) -> Iterator[tuple[dict[str, str], bytes]]:
         yield {name.lower(): value for name, _, value in lines}, content
 
 
-def _check_images(images: list[GeneratedImage], call: GenerateCall) -> None:
+def _check_files(images: list[GeneratedFile], call: GenerateCall) -> None:
     expected = [(call.seed, call.index + number) for number in range(call.count)]
     if [(image.seed, image.index) for image in images] != expected:
         raise BadAnswer("the response has other images than requested")
-    if not all(image.png.startswith(PNG_SIGNATURE) for image in images):
-        raise BadAnswer("the response has images that are not PNG")
+    for image in images:
+        try:
+            check_start(image.data, image.media_type)
+        except ValueError as error:
+            raise BadAnswer(f"the response has a file that cannot be read: {error}") from None
     enlarged_by = {image.upscale and image.upscale.partition("@")[0] for image in images}
     if enlarged_by != {call.upscale and call.upscale.partition("@")[0]}:
         raise BadAnswer(f"the images were enlarged by {min(map(str, enlarged_by))}")
@@ -266,7 +272,7 @@ def _summary(item: dict[str, Any]) -> dict[str, Any]:
 
 
 def _version(item: dict[str, Any]) -> ModelVersion:
-    image = item["image"]
+    image = item.get("image")
     sides = ("height", "width", "channels")
     return ModelVersion(
         version=int(item["version"]),
@@ -274,6 +280,7 @@ def _version(item: dict[str, Any]) -> ModelVersion:
         latent_dim=int(item["latent_dim"]),
         labels=tuple(map(str, _given(item["labels"], ()))),
         **{side: None if image is None else int(image[side]) for side in sides},
+        suffix=suffix_of(item.get("output")),
     )
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol
 
-from .image import GeneratedImage
+from .item import GeneratedFile
 from .responses import Model, ModelDetail
 
 
@@ -16,7 +16,7 @@ class Source(Protocol):
     def model(self, name: str) -> ModelDetail:
         """One model, with its versions in memory."""
 
-    def stream(
+    def stream_files(
         self,
         count: int,
         *,
@@ -26,8 +26,8 @@ class Source(Protocol):
         truncation: float | None = None,
         model: str | None = None,
         version: int | None = None,
-    ) -> Iterator[GeneratedImage]:
-        """Generate images and yield them in order of their indices, with bounded memory.
+    ) -> Iterator[GeneratedFile]:
+        """Generate files and yield them in order of their indices, with bounded memory.
 
         labels: the class index of the image with an index; default: drawn.
         """

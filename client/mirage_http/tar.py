@@ -40,9 +40,9 @@ class Tar:
             self._archives[shard] = Archive(path, span, self._samples.suffixes)
         return [gap for archive in self._archives.values() if (gap := archive.survey())]
 
-    def add(self, index: int, png: bytes) -> None:
+    def add(self, index: int, data: bytes) -> None:
         """Append an image; the indices of a shard must be consecutive."""
-        self._archives[index // self._size].add(self._samples.contents(index, png))
+        self._archives[index // self._size].add(self._samples.contents(index, data))
 
     def finish(self) -> None:
         """Do nothing: an archive finishes with its last sample."""

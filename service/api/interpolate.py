@@ -16,6 +16,7 @@ from mirage.service.api.admission.route_deadline import (
     unless_client_left,
     while_connected,
 )
+from mirage.service.api.answers.kinds import answers_of
 from mirage.service.api.content.negotiation import choose_frames_type
 from mirage.service.api.content.request_body import read_fields
 from mirage.service.api.content.streaming import Stream
@@ -24,10 +25,11 @@ from mirage.service.api.pictures.upscaler import Upscaler, named_upscaler
 from mirage.service.api.state import Service, service_of
 from mirage.service.batching.queue import Array, EntryResult
 from mirage.service.errors import ServiceError
-from mirage.service.media.animation import check_animation, encode_animation
+from mirage.service.media.animation import check_animation
 from mirage.service.media.archive import Archive
-from mirage.service.media.encoding import ZIP, encode_png
-from mirage.service.tasks.generate import GenerateJob
+from mirage.service.media.encoding import ZIP
+from mirage.service.media.files import item_file
+from mirage.service.tasks.generate import GenerateJob, check_images
 from mirage.service.tasks.interpolate import build_interpolation, starting_seed
 from mirage.service.tasks.requests import DURATION_MS, InterpolateRequest
 from mirage.service.telemetry.logging import record_of
@@ -85,9 +87,13 @@ class InterpolateCall:
         return await asyncio.get_running_loop().run_in_executor(self.service.encoders, timed)
 
     def entries(self, archive: Archive, rows: Array) -> bytes:
-        """Add frames to an archive of PNGs; returns the new bytes."""
-        compression = self.service.settings.compression
-        return archive.add(encode_png(pixels, compression) for pixels in rows)
+        """Add frames to an archive; returns the new bytes."""
+        encode, compression = item_file(self.manifest).encode, self.service.settings.compression
+        return archive.add(encode(row, self.manifest, compression) for row in rows)
+
+    def archive(self) -> Archive:
+        """An empty archive of frames."""
+        return Archive(item_file(self.manifest).suffix)
 
     def note(self, outcome: EntryResult, encode_s: float) -> None:
         """Add the result to the request's log record."""
@@ -111,16 +117,19 @@ async def _answer(request: Request, service: Service) -> Response:
         lease = service.models.lease(fields.model, fields.version, seed, "generate")
         version = held.enter_context(await before(deadline, lease)).member(seed, index)
         named = service.models.directions.of(version.manifest)
-        job = build_interpolation(fields, version.manifest, settings, named)
-        image, upscaler, charge = version.manifest.image, None, job.count
+        manifest = version.manifest
+        check_images(manifest, upscale=fields.upscale, duration_ms=fields.duration_ms)
+        job = build_interpolation(fields, manifest, settings, named)
+        upscaler, charge = None, job.count
         if fields.upscale is not None:
             found = named_upscaler(service, deadline, fields.upscale)
             upscaler = await held.enter_async_context(found)
-            charge = upscaler.admit(image, job.count, "frames")
+            charge = upscaler.admit(manifest.image, job.count, "frames")
         call = InterpolateCall(request, service, version, job, deadline, upscaler, charge)
-        media = choose_frames_type(",".join(request.headers.getlist("accept")))
+        accept = ",".join(request.headers.getlist("accept"))
+        media = choose_frames_type(accept, answers_of(manifest).walk_types(manifest))
         scale = upscaler.model.scale if upscaler else 1
-        check_animation(media, scale * image.height, scale * image.width)
+        check_animation(media, *(scale * (size or 1) for size in manifest.outputs[0].sizes[1:3]))
         if media == ZIP and job.count > settings.max_batch_size:
             return await _stream(call, held)
         return await _whole(call, media, fields.duration_ms or DURATION_MS)
@@ -131,8 +140,8 @@ async def _whole(call: InterpolateCall, media: str, duration_ms: int) -> Respons
 
     def encode(rows: Array) -> bytes:
         if media != ZIP:
-            return encode_animation(media, rows, duration_ms)
-        archive = Archive()
+            return answers_of(call.manifest).walk(media, rows, call.manifest, duration_ms)
+        archive = call.archive()
         return call.entries(archive, rows) + archive.end()
 
     async with call.service.rates.charged(record_of(call.request), call.charge):
@@ -164,7 +173,7 @@ async def _entries(
     call: InterpolateCall, first: EntryResult, parts: AsyncGenerator[EntryResult]
 ) -> AsyncGenerator[bytes]:
     """The bytes of the ZIP, part by part."""
-    archive, encode_s, last = Archive(), 0.0, first
+    archive, encode_s, last = call.archive(), 0.0, first
     metrics = call.service.metrics
 
     def encode(rows: Array) -> bytes:

@@ -6,7 +6,8 @@ from datetime import datetime
 from pydantic import BaseModel, Field
 
 from mirage.bundle.errors import BundleError
-from mirage.bundle.format.interface import Image
+from mirage.bundle.format.details import Sound, Symbols
+from mirage.bundle.format.interface import Image, OutputMeaning
 from mirage.bundle.format.manifest import Manifest, PictureModel, Score, Task, Training
 from mirage.bundle.store.directions import NamedDirections
 from mirage.bundle.store.layout import list_models, list_versions
@@ -138,6 +139,18 @@ class PictureDetail(PictureModel):
     tile: int = Field(description="pixels", examples=[256])
 
 
+class SoundDetail(Sound):
+    """The form of a sound: 16 bits, one channel."""
+
+    samples: int = Field(description="of each sound", examples=[8000])
+
+
+class SequenceDetail(Symbols):
+    """The form of a sequence: token i is character i of the alphabet."""
+
+    tokens: int = Field(description="of each sequence, with its padding", examples=[96])
+
+
 class MemberDetail(BaseModel):
     """A version that makes a share of an ensemble's images."""
 
@@ -161,8 +174,16 @@ class VersionDetail(BaseModel):
     labels: tuple[str, ...] = Field(
         description="class names by index; none: unconditional", examples=[["0", "1", "2"]]
     )
+    output: OutputMeaning = Field(description="what the model makes", examples=["images"])
     image: Image | None = Field(
-        description="height and width in pixels, and channels; null: as the picture's"
+        None,
+        description="height and width in pixels, and channels; null: as the picture's, or no image",
+    )
+    sound: SoundDetail | None = Field(
+        None, description="of a model whose output is audio", examples=[None]
+    )
+    sequence: SequenceDetail | None = Field(
+        None, description="of a model whose output is tokens", examples=[None]
     )
     pictures: PictureDetail | None = Field(
         description="how it takes pictures; null: it takes none", examples=[None]
@@ -292,7 +313,8 @@ def _detail(service: Service, version: Servable) -> VersionDetail:
         opset=manifest.opset,
         latent_dim=manifest.latent_dim,
         labels=manifest.labels,
-        image=None if manifest.pictures else manifest.image,
+        output=manifest.made,
+        **_form(manifest),
         pictures=_pictures(version.members[0]),
         truncation=manifest.truncation,
         training=manifest.training,
@@ -302,6 +324,15 @@ def _detail(service: Service, version: Servable) -> VersionDetail:
         samples=SAMPLES in manifest.files,
         card=CARD in manifest.files,
     )
+
+
+def _form(manifest: Manifest) -> dict[str, Image | SoundDetail | SequenceDetail]:
+    """The form of what a model makes, by the name of its field; none for pictures of any size."""
+    if manifest.sound is not None:
+        return {"sound": SoundDetail(**dict(manifest.sound), samples=manifest.positions)}
+    if manifest.sequence is not None:
+        return {"sequence": SequenceDetail(**dict(manifest.sequence), tokens=manifest.positions)}
+    return {} if manifest.pictures else {"image": manifest.image}
 
 
 def _directions(manifest: Manifest, named: NamedDirections) -> list[DirectionDetail]:

@@ -5,8 +5,8 @@ from typing import Any
 from pydantic import BaseModel, Field
 
 
-class GeneratedImage(BaseModel):
-    """An image of a JSON answer. Its seed and index reproduce it."""
+class Generated(BaseModel):
+    """An item of a JSON answer. Its seed and index reproduce it."""
 
     seed: str | None = Field(description="decimal; null for posted latents", examples=["7"])
     index: int = Field(description="of the latent that the seed makes", examples=[0])
@@ -17,7 +17,24 @@ class GeneratedImage(BaseModel):
     member: int | None = Field(
         None, description="only of ensembles: the version that made it", examples=[2]
     )
+
+
+class GeneratedImage(Generated):
+    """An image of a JSON answer."""
+
     png: str = Field(description="the image, base64", examples=["iVBORw0KGgo…"])
+
+
+class GeneratedSound(Generated):
+    """A sound of a JSON answer."""
+
+    wav: str = Field(description="the sound, base64", examples=["UklGRiQAAABX…"])
+
+
+class GeneratedSequence(Generated):
+    """A sequence of a JSON answer."""
+
+    sequence: str = Field(description="without padding", examples=["ATGGCTAAA"])
 
 
 class GeneratedImages(BaseModel):
@@ -26,6 +43,22 @@ class GeneratedImages(BaseModel):
     model: str = Field(description="that made the images", examples=["mnist"])
     version: int = Field(description="of the model", examples=[1])
     images: list[GeneratedImage]
+
+
+class GeneratedSounds(BaseModel):
+    """A JSON answer of a model whose output is audio."""
+
+    model: str = Field(description="that made the sounds", examples=["spoken-digits"])
+    version: int = Field(description="of the model", examples=[1])
+    sounds: list[GeneratedSound]
+
+
+class GeneratedSequences(BaseModel):
+    """A JSON answer of a model whose output is tokens."""
+
+    model: str = Field(description="that made the sequences", examples=["coding-dna"])
+    version: int = Field(description="of the model", examples=[1])
+    sequences: list[GeneratedSequence]
 
 
 class Inverted(BaseModel):

@@ -1,4 +1,4 @@
-"""Generates images in the calling process, with the bytes that a server would return."""
+"""Generates files in the calling process, with the bytes that a server would return."""
 
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -22,12 +22,12 @@ from mirage.service.engines.engine import Engine
 from mirage.service.engines.runtime import software
 from mirage.service.errors import StartError
 from mirage.service.host import available_cpus
-from mirage.service.media.encoding import Compression, encode_png
+from mirage.service.media.encoding import Compression
+from mirage.service.media.files import item_file
 from mirage.service.settings import Settings
 from mirage.service.tasks.generate import truncate
 from mirage.service.versions.loading import LoadError, Prepared, prepare
 
-Images = NDArray[np.uint8]
 Labels = NDArray[np.int64]
 
 
@@ -62,7 +62,9 @@ class LocalGenerator:
     def draw(
         self, seed: int, span: range, labels: Labels | None = None, truncation: float | None = None
     ) -> Iterator[bytes]:
-        """Yield the PNG of each index of `span`, with a bounded number of images in memory.
+        """Yield the file of each index of `span`, with a bounded number of items in memory.
+
+        It is a PNG, a WAV or a line of text.
 
         `labels` is int64 `[len(span)]`; by default, those of a conditional model are drawn.
         """
@@ -94,12 +96,12 @@ class LocalGenerator:
         )
         latents, labels = truncate(latents, truncation), drawn if labels is None else labels
         inputs: list[NDArray[Any]] = [latents] if labels is None else [latents, labels]
-        pngs = [b""] * len(span)
+        files, encode = [b""] * len(span), item_file(manifest).encode
         for version, rows in self._rows_by_version(seed, span).items():
-            images = self._run(version, [array[rows] for array in inputs])
-            for row, pixels in zip(rows, images, strict=True):
-                pngs[row] = encode_png(pixels, self._compression)
-        return pngs
+            made = self._run(version, [array[rows] for array in inputs])
+            for row, item in zip(rows, made, strict=True):
+                files[row] = encode(item, manifest, self._compression)
+        return files
 
     def _rows_by_version(self, seed: int, span: range) -> dict[int, list[int]]:
         """The images that each version makes: all, or its share of an ensemble's."""
@@ -110,7 +112,7 @@ class LocalGenerator:
             rows.setdefault(member_of(self.manifest, seed, index).version, []).append(row)
         return rows
 
-    def _run(self, version: int, inputs: list[NDArray[Any]]) -> Images:
+    def _run(self, version: int, inputs: list[NDArray[Any]]) -> NDArray[Any]:
         idle = self._engines[version]
         engine = idle.get()
         try:

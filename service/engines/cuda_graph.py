@@ -109,8 +109,8 @@ class CudaGraphRunner:
     """Runs a session in batches of one size, each by launching a captured CUDA graph.
 
     `session` runs on `stream`, takes `inputs` (shapes and types by name, the batch first) and
-    returns uint8 `images` of that shape. If `capture` is false, or the graph cannot be captured,
-    each run enqueues the work again. Raises EngineError.
+    returns `output` (its name, shape and type). If `capture` is false, or the graph cannot be
+    captured, each run enqueues the work again. Raises EngineError.
     """
 
     def __init__(
@@ -119,21 +119,22 @@ class CudaGraphRunner:
         stream: Stream,
         device: int,
         inputs: Mapping[str, tuple[tuple[int, ...], DTypeLike]],
-        images: tuple[int, ...],
+        output: tuple[str, tuple[tuple[int, ...], DTypeLike]],
         *,
         capture: bool = True,
     ) -> None:
-        self.size = images[0]
+        name, kind = output
+        self.size = kind[0][0]
         self.is_lost = False
         self._session = session
         self._stream = stream
         self._inputs = {name: Buffer(*kind) for name, kind in inputs.items()}
-        self._images = Buffer(images, np.uint8)
+        self._made = made = Buffer(*kind)
         self._binding = binding = session.io_binding()
-        for name, buffer in self._inputs.items():
+        for each, buffer in self._inputs.items():
             array = buffer.array
-            binding.bind_input(name, "cuda", device, array.dtype, array.shape, buffer.address)
-        binding.bind_output("images", "cuda", device, np.uint8, images, self._images.address)
+            binding.bind_input(each, "cuda", device, array.dtype, array.shape, buffer.address)
+        binding.bind_output(name, "cuda", device, made.array.dtype, made.array.shape, made.address)
         self._options = onnxruntime.RunOptions()
         self._options.add_run_config_entry("disable_synchronize_execution_providers", "1")
         for _ in range(RUNS_BEFORE_CAPTURE):
@@ -146,8 +147,8 @@ class CudaGraphRunner:
         """Whether a batch is a single launch."""
         return self._executable is not None
 
-    def run(self, feed: Feed) -> NDArray[np.uint8]:
-        """Return the images for any number of inputs. Raises EngineError."""
+    def run(self, feed: Feed) -> NDArray[Any]:
+        """Return the output for any number of inputs. Raises EngineError."""
         count = len(next(iter(feed.values())))
         if count <= self.size:
             return self._run_batch(feed, count)
@@ -165,11 +166,11 @@ class CudaGraphRunner:
         if self._executable is not None:
             check(runtime.cudaGraphExecDestroy(self._executable))
         del self._binding, self._session
-        for buffer in (*self._inputs.values(), self._images):
+        for buffer in (*self._inputs.values(), self._made):
             buffer.close()
         self._stream.close()
 
-    def _run_batch(self, feed: Feed, count: int) -> NDArray[np.uint8]:
+    def _run_batch(self, feed: Feed, count: int) -> NDArray[Any]:
         for name, array in feed.items():
             self._inputs[name].array[:count] = array
         try:
@@ -177,8 +178,8 @@ class CudaGraphRunner:
         except EngineError:
             self.is_lost = True  # CUDA errors are sticky: all later calls of the process fail
             raise
-        images: NDArray[np.uint8] = self._images.array[:count].copy()
-        return images
+        rows: NDArray[Any] = self._made.array[:count].copy()
+        return rows
 
     def _launch(self, count: int) -> None:
         self._stream.set_device()
@@ -186,7 +187,7 @@ class CudaGraphRunner:
             self._enqueue()
         else:
             check(runtime.cudaGraphLaunch(self._executable, self._stream.handle))
-        self._images.copy_to_host(count, self._stream)
+        self._made.copy_to_host(count, self._stream)
         self._stream.synchronize()
 
     def _enqueue(self) -> None:

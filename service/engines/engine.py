@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from mirage.bundle.format.interface import Image
+from mirage.bundle.format.manifest import Manifest
 from mirage.bundle.format.verify import Bundle
 from mirage.service.batching.cost_model import CostModel
 from mirage.service.engines.cuda_graph import CudaGraphRunner, Stream
@@ -47,8 +47,8 @@ class Graph(Protocol):
 
     is_lost: bool
 
-    def run(self, feed: Feed) -> NDArray[np.uint8]:
-        """Return the images for the inputs."""
+    def run(self, feed: Feed) -> Array:
+        """Return the output for the inputs."""
 
     def release_memory(self, feed: Feed) -> None:
         """Release memory; `feed` is a small batch that may be run for it."""
@@ -82,15 +82,15 @@ class Engine:
     ) -> None:
         self.manifest = manifest = bundle.manifest
         self._pictures = manifest.pictures
-        # Not looked up per batch: the manifest validates a new Image each time.
-        self._image_shape = None if self._pictures else _shape(manifest.image)
+        self._row_shape = None if self._pictures else row_shape(manifest)
+        self._dtype = np.dtype(manifest.outputs[0].dtype)
         self.config = config
         self._pads = PROVIDERS[config.provider].pads
         self._tile = tile
         if self._pictures is not None:
             self.sizes: tuple[int, ...] = (1,)
         elif self._pads:
-            self.sizes = (cuda_batch_size(manifest.image, max_batch_size),)
+            self.sizes = (cuda_batch_size(manifest.positions, max_batch_size),)
         else:
             self.sizes = batch_sizes(max_batch_size)
         self._graph: Graph = (
@@ -108,18 +108,18 @@ class Engine:
         """Free the graph. It must not be running, and cannot be run afterwards."""
         self._graph.close()
 
-    def run(self, inputs: Sequence[Array]) -> NDArray[np.uint8]:
-        """Return images uint8 `[N, H, W, C]` for N items of each input, in the manifest's order.
+    def run(self, inputs: Sequence[Array]) -> Array:
+        """Return the output `[N, …]` for N items of each input, in the manifest's order.
 
         Raises EngineError if the graph returns another shape or type.
         """
-        images = self._graph.run(self._feed(inputs))
+        rows = self._graph.run(self._feed(inputs))
         shape = self._expected_shape(inputs[0])
-        if images.shape != shape or images.dtype != np.uint8:
+        if rows.shape != shape or rows.dtype != self._dtype:
             raise EngineError(
-                f"the graph returned {images.dtype} {images.shape}, not uint8 {shape}"
+                f"the graph returned {rows.dtype} {rows.shape}, not {self._dtype} {shape}"
             )
-        return images
+        return rows
 
     def padding(self, size: int) -> int:
         """Return how many discarded images pad a batch of `size`."""
@@ -165,9 +165,9 @@ class Engine:
         return [tensor.zeros(size, side) for tensor in self.manifest.inputs]
 
     def _expected_shape(self, first: Array) -> tuple[int, ...]:
-        """Return the shape of the images of a batch, given its first input."""
-        if self._image_shape is not None:
-            return len(first), *self._image_shape
+        """Return the shape of the output of a batch, given its first input."""
+        if self._row_shape is not None:
+            return len(first), *self._row_shape
         assert self._pictures is not None
         count, height, width, channels = first.shape
         scale = self._pictures.scale
@@ -210,12 +210,13 @@ def batch_sizes(max_batch_size: int) -> tuple[int, ...]:
     return (*(2**power for power in powers), max_batch_size)
 
 
-def cuda_batch_size(image: Image, max_batch_size: int) -> int:
+def cuda_batch_size(positions: int, max_batch_size: int) -> int:
     """Return the size of all batches on a GPU: a power of two, or the maximum batch size.
 
-    The bytes of an image depend on it, so it follows from the model and the settings alone.
+    positions: the pixels of an image, or the samples or tokens of another output. The bytes of an
+    item depend on the size, so it follows from the model and the settings alone.
     """
-    room = max(1, CUDA_BATCH_PIXELS // (image.height * image.width))
+    room = max(1, CUDA_BATCH_PIXELS // positions)
     return min(max_batch_size, 1 << (room.bit_length() - 1))
 
 
@@ -255,9 +256,11 @@ def open_cuda_graph(
     inputs: dict[str, tuple[tuple[int, ...], DTypeLike]] = {
         each.name: (each.zeros(size).shape, each.dtype) for each in manifest.inputs
     }
-    images = (size, *_shape(manifest.image))
-    return CudaGraphRunner(session, stream, device, inputs, images, capture=capture)
+    made = manifest.outputs[0]
+    output = made.name, ((size, *row_shape(manifest)), made.dtype)
+    return CudaGraphRunner(session, stream, device, inputs, output, capture=capture)
 
 
-def _shape(image: Image) -> tuple[int, int, int]:
-    return image.height, image.width, image.channels
+def row_shape(manifest: Manifest) -> tuple[int, ...]:
+    """Return the shape of one item of the output of a model without free axes."""
+    return tuple(size or 0 for size in manifest.outputs[0].sizes[1:])

@@ -25,8 +25,8 @@ class Chain:
     def __init__(self, sessions: Sequence[onnxruntime.InferenceSession]) -> None:
         self._sessions = list(sessions)
 
-    def run(self, feed: Feed) -> NDArray[np.uint8]:
-        """Return the images for the inputs."""
+    def run(self, feed: Feed) -> NDArray[Any]:
+        """Return the output for the inputs."""
         return self._run(feed, None)
 
     def release_memory(self, feed: Feed) -> None:
@@ -39,12 +39,12 @@ class Chain:
         """Free the sessions. They must not be running, and cannot be run afterwards."""
         self._sessions.clear()
 
-    def _run(self, feed: Feed, options: onnxruntime.RunOptions | None) -> NDArray[np.uint8]:
+    def _run(self, feed: Feed, options: onnxruntime.RunOptions | None) -> NDArray[Any]:
         *before, last = self._sessions
         for session in before:
             names = [value.name for value in session.get_outputs()]
             feed = dict(zip(names, session.run(None, feed, options), strict=True))
-        return np.asarray(last.run(["images"], feed, options)[0])
+        return np.asarray(last.run(None, feed, options)[0])
 
 
 def open_session(

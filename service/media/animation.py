@@ -21,9 +21,9 @@ FORMATS: Mapping[str, tuple[str, Mapping[str, Any]]] = MappingProxyType(
 )
 
 
-def check_animation(media: str, height: int, width: int) -> None:
+def check_animation(media: str, *sides: int) -> None:
     """Raise NotAcceptable if the format does not support the size of the frames."""
-    if media == WEBP and max(height, width) > WEBP_SIDE:
+    if media == WEBP and max(sides) > WEBP_SIDE:
         raise NotAcceptable(f"WebP supports at most {WEBP_SIDE} pixels per side; use PNG for more")
 
 

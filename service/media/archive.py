@@ -1,4 +1,4 @@
-"""Writes ZIP archives of images, incrementally. The bytes do not depend on the increments."""
+"""Writes ZIP archives of files, incrementally. The bytes do not depend on the increments."""
 
 import zipfile
 from collections.abc import Iterable
@@ -7,17 +7,21 @@ ZIP_DATE = (1980, 1, 1, 0, 0, 0)  # the earliest date of the format, for reprodu
 
 
 class Archive:
-    """A ZIP archive without compression. Its entries are `000.png`, `001.png` …"""
+    """A ZIP archive without compression. Its entries are `000.png`, `001.png` …
 
-    def __init__(self) -> None:
+    suffix: of these names.
+    """
+
+    def __init__(self, suffix: str = ".png") -> None:
+        self._suffix = suffix
         self._buffer = TailBuffer()
         self._zip = zipfile.ZipFile(self._buffer, "w", zipfile.ZIP_STORED)
         self._entries = 0
 
-    def add(self, images: Iterable[bytes]) -> bytes:
-        """Append images; returns the bytes that they add."""
-        for image in images:
-            self._write(f"{self._entries:03}.png", image)
+    def add(self, files: Iterable[bytes]) -> bytes:
+        """Append numbered files; returns the bytes that they add."""
+        for data in files:
+            self._write(f"{self._entries:03}{self._suffix}", data)
         return self._buffer.take()
 
     def add_file(self, name: str, data: bytes) -> bytes:

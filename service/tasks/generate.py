@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from mirage.bundle.format.latents import draw_latents
 from mirage.bundle.format.manifest import Manifest
+from mirage.bundle.format.outputs import output_of
 from mirage.bundle.store.directions import NO_DIRECTIONS, NamedDirections
 from mirage.service.errors import InvalidValue, LimitExceeded
 from mirage.service.settings import Settings
@@ -209,6 +210,20 @@ def _count(
     return len(labels)
 
 
+def check_images(manifest: Manifest, **given: object) -> None:
+    """Raise InvalidValue for a field that only models of images take, if there is one.
+
+    given: the fields of a request by name; None if absent.
+    """
+    for name, value in given.items():
+        if value is not None and manifest.made != "images":
+            raise InvalidValue.of(
+                name,
+                f"{name} is {value!r:.100}; {manifest.name} makes {manifest.made}, not images,"
+                f" and does not take it",
+            )
+
+
 def check_limits(count: int, manifest: Manifest, settings: Settings) -> None:
     """Raise LimitExceeded for more images or pixels than a request may have."""
     check_count(count, settings)
@@ -225,13 +240,12 @@ def check_count(count: int, settings: Settings, field: str = "count") -> None:
 
 
 def check_pixels(count: int, manifest: Manifest, settings: Settings, field: str = "count") -> None:
-    """Raise LimitExceeded for more pixels than a request may have."""
-    image = manifest.image
-    megapixels = count * image.height * image.width / 1e6
-    if megapixels > settings.megapixels_per_request:
+    """Raise LimitExceeded for more pixels, samples or tokens than a request may have."""
+    millions = count * manifest.positions / 1e6
+    if millions > settings.megapixels_per_request:
         raise LimitExceeded.of(
             field,
-            f"{field} is {count}, which makes {megapixels:.1f} megapixels;"
+            f"{field} is {count}, which makes {millions:.1f} {output_of(manifest).counted};"
             f" at most {settings.megapixels_per_request:g} per request are allowed",
         )
 

@@ -205,9 +205,7 @@ def _batch_options(prepared: Prepared, settings: Settings, *, inline: bool) -> B
         planes = MAX_PLANES[manifest.outputs[0].sizes[3] or 1]
         work = max(1, pixels * planes * MAX_OVERLAP // manifest.pictures.scale**2)
         return BatchOptions(prepared.max_batch_size, work, linger_s, inline, "pixels of tiles")
-    image = manifest.image
-    images = pixels // (image.height * image.width)
-    max_queue_size = max(1, min(settings.queue_images, images))
+    max_queue_size = max(1, min(settings.queue_images, pixels // manifest.positions))
     return BatchOptions(prepared.max_batch_size, max_queue_size, linger_s, inline)
 
 

@@ -9,7 +9,7 @@ from mirage.client.exchange import (
     Outcome,
     Patience,
     Request,
-    generate_images,
+    generate_files,
     send_with_retries,
 )
 from mirage.client.generate_call import make_call
@@ -109,14 +109,14 @@ def over_limit(slug: str) -> httpx.Response:
 
 @pytest.mark.parametrize("slug", ["limit-exceeded", "body-too-large"])
 def test_halves_a_call_that_exceeds_a_limit(slug: str) -> None:
-    exchange = generate_images(make_call(5, {"seed": 7}), Patience(60))
+    exchange = generate_files(make_call(5, {"seed": 7}), Patience(60))
     bodies = [next(exchange).request.body]
     bodies += [exchange.send(over_limit(slug)).request.body for _ in range(2)]
     assert [body and body["count"] for body in bodies] == [5, 3, 2]
 
 
 def test_raises_if_one_image_exceeds_a_limit() -> None:
-    exchange = generate_images(make_call(1, {"seed": 7}), Patience(60))
+    exchange = generate_files(make_call(1, {"seed": 7}), Patience(60))
     next(exchange)
     with pytest.raises(MirageError):
         exchange.send(over_limit("limit-exceeded"))

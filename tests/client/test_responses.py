@@ -8,7 +8,7 @@ import pytest
 
 from mirage.client.errors import BadAnswer
 from mirage.client.generate_call import make_call
-from mirage.client.responses import read_images, read_model, read_models, read_problem
+from mirage.client.responses import read_files, read_model, read_models, read_problem
 
 PNG = b"\x89PNG\r\n\x1a\n...\r\n--other\r\n\r\n..."
 CALL = make_call(2, {"seed": 7, "index": 5})
@@ -26,15 +26,15 @@ def part(index: int, *, seed: str = "X-Seed: 7\r\n", png: bytes = PNG) -> bytes:
 
 
 def test_images_have_the_parameters_that_reproduce_them() -> None:
-    first, second = read_images(multipart(part(5), part(6)), CALL)
+    first, second = read_files(multipart(part(5), part(6)), CALL)
     assert (first.seed, first.index, first.label) == (7, 5, 4)
     assert (first.model, first.version) == ("toy", 3)
-    assert (second.index, second.png) == (6, PNG)
+    assert (second.index, second.data) == (6, PNG)
 
 
 def test_images_of_latents_have_no_seed() -> None:
     call = make_call(None, {"latents": [[0.0]]})
-    (image,) = read_images(multipart(part(0, seed="")), call)
+    (image,) = read_files(multipart(part(0, seed="")), call)
     assert image.seed is None
 
 
@@ -55,7 +55,7 @@ def test_images_of_latents_have_no_seed() -> None:
 )
 def test_rejects_other_images_than_requested(response: httpx.Response) -> None:
     with pytest.raises(BadAnswer):
-        read_images(response, CALL)
+        read_files(response, CALL)
 
 
 def test_rejects_a_truncated_response() -> None:
@@ -63,7 +63,7 @@ def test_rejects_a_truncated_response() -> None:
     for size in range(len(whole.content) - 3):
         cut = httpx.Response(200, headers=whole.headers, content=whole.content[:size])
         with pytest.raises(BadAnswer):
-            read_images(cut, CALL)
+            read_files(cut, CALL)
 
 
 def test_parses_problem_details() -> None:
@@ -142,7 +142,7 @@ def test_parses_a_long_content_type_quickly(piece: str) -> None:
     media = "multipart/mixed;" + piece * (60_000 // len(piece))
     started = time.process_time()
     with pytest.raises(BadAnswer):
-        read_images(multipart(part(5), part(6), **{"content-type": media + ";"}), CALL)
+        read_files(multipart(part(5), part(6), **{"content-type": media + ";"}), CALL)
     assert time.process_time() - started < 0.25
 
 

@@ -12,6 +12,7 @@ import onnxruntime
 import torch
 from torch import Tensor
 
+from mirage.bundle.format.card import CARD
 from mirage.bundle.format.golden import Case, Golden, golden_inputs
 from mirage.bundle.format.latents import draw_latents
 from mirage.bundle.format.manifest import Description, Direction, Manifest, Score
@@ -21,10 +22,9 @@ from mirage.training.config import TrainConfig
 from mirage.training.errors import ExportError
 from mirage.training.networks.families import FAMILIES, GeneratorArchitecture
 from mirage.training.publish.bundle_contents import (
-    CARD,
     BundleContents,
+    card_under,
     publish_contents,
-    retitled,
     training_of,
 )
 from mirage.training.publish.half_precision import open_snapshot
@@ -193,7 +193,7 @@ def _republish(
     description = manifest.description.model_copy(update=news)
     if card is None and CARD in manifest.files:
         text: Callable[[str, int], str] = partial(
-            retitled, read_file(bundle, manifest, CARD).decode(), manifest
+            card_under, read_file(bundle, manifest, CARD).decode(), manifest
         )
     else:
         text = _card_text(snapshot, description, card or ModelCard())

@@ -17,7 +17,7 @@ from .plan import FORMATS, INDEX
 from .pool import work_through
 from .verify import VerifyJob, write_index
 
-FILES = (".tar", ".png")  # the suffixes of outputs that are no folders
+FILES = (".tar", ".png", ".wav", ".txt")  # the suffixes of outputs that are no folders
 FLAGS = ("format", "part", "of", "processes")  # those of shards alone
 REQUIRED = ("model", "count")
 SETTINGS = (

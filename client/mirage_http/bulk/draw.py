@@ -6,8 +6,8 @@ from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from ..dataset import stream_images
-from ..image import GeneratedImage
+from ..dataset import stream_dataset
+from ..item import GeneratedFile
 from ..local import open_local
 from ..record import agree
 from ..resolve import DatasetOptions, resolve
@@ -46,7 +46,7 @@ class DrawJob:
                 report.skip(len(span))
                 return
             with place.new(name) as file:
-                images = stream_images(source, record, span)
+                images = stream_dataset(source, record, span)
                 shards.write(file, _counted(images, report))
 
         return draw
@@ -62,7 +62,7 @@ def turned(shards: range) -> Iterator[int]:
     yield from shards[:first]
 
 
-def _counted(images: Iterable[GeneratedImage], report: Report) -> Iterator[GeneratedImage]:
+def _counted(images: Iterable[GeneratedFile], report: Report) -> Iterator[GeneratedFile]:
     for image in images:
         yield image
         report.advance()

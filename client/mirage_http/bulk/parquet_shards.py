@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from ..errors import DatasetError, MissingPackage
-from ..image import GeneratedImage
+from ..item import GeneratedFile
 from ..record import Record
 from .tar_shards import check_png
 
@@ -29,10 +29,14 @@ class ParquetShards:
 
     def __init__(self, record: Record) -> None:
         import_pyarrow()
+        if record.suffix != ".png":
+            raise DatasetError(
+                f"{record.model} makes {record.suffix} files; Parquet shards hold images"
+            )
         self._record = record
         self._schema = _schema(record)
 
-    def write(self, file: BinaryIO, images: Iterable[GeneratedImage]) -> None:
+    def write(self, file: BinaryIO, images: Iterable[GeneratedFile]) -> None:
         """Write the images of a shard, in row groups of bounded size."""
         import pyarrow.parquet
 
@@ -44,11 +48,11 @@ class ParquetShards:
             write_statistics=["label", "index"],
             column_encoding={"index": "DELTA_BINARY_PACKED"},
         ) as writer:
-            group: list[GeneratedImage] = []
+            group: list[GeneratedFile] = []
             size = 0
             for image in images:
                 group.append(image)
-                size += len(image.png)
+                size += len(image.data)
                 if size >= ROW_GROUP_BYTES:
                     writer.write_table(self._table(group))
                     group, size = [], 0
@@ -85,7 +89,7 @@ class ParquetShards:
         for index, image in zip(span, rows["image"], strict=True):
             check_png(index, image["bytes"] or b"")
 
-    def _table(self, images: Sequence[GeneratedImage]) -> "pyarrow.Table":
+    def _table(self, images: Sequence[GeneratedFile]) -> "pyarrow.Table":
         import numpy as np  # which the service needs too
         import pyarrow
 
@@ -95,8 +99,8 @@ class ParquetShards:
             return pyarrow.Array.from_buffers(kind, len(images), buffers)
 
         ends = np.zeros(len(images) + 1, np.int32)
-        np.cumsum([len(image.png) for image in images], out=ends[1:])
-        pngs = column(pyarrow.binary(), ends, b"".join(image.png for image in images))
+        np.cumsum([len(image.data) for image in images], out=ends[1:])
+        pngs = column(pyarrow.binary(), ends, b"".join(image.data for image in images))
         paths = pyarrow.nulls(len(images), pyarrow.string())
         columns = [pyarrow.StructArray.from_arrays([pngs, paths], fields=self._image_fields())]
         if self._record.labels:

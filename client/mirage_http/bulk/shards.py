@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import BinaryIO, Protocol
 
-from ..image import GeneratedImage
+from ..item import GeneratedFile
 from ..record import Record
 from .parquet_shards import ParquetShards
 from .tar_shards import TarShards
@@ -12,7 +12,7 @@ from .tar_shards import TarShards
 class Shards(Protocol):
     """A file format of the shards of a dataset; the bytes of a file depend only on its images."""
 
-    def write(self, file: BinaryIO, images: Iterable[GeneratedImage]) -> None:
+    def write(self, file: BinaryIO, images: Iterable[GeneratedFile]) -> None:
         """Write the images of a shard to a new file, with bounded memory."""
 
     def check(self, file: BinaryIO, span: range) -> None:

@@ -13,8 +13,6 @@ ANSWER_TYPES = (PNG, WEBP, ZIP, MULTIPART, JSON, NPY)  # earlier ones win ties
 FRAMES_TYPES = (ZIP, GIF, APNG, WEBP)  # as above
 PICTURE_TYPES = (PNG, WEBP)  # as above
 INVERSION_TYPES = (JSON, PNG, ZIP)  # as above
-ONE_IMAGE = (PNG, WEBP)
-SEPARATE_ONLY = (ZIP, MULTIPART, NPY)
 ANYTHING = "*/*"
 MAX_RANGES = 64
 SHORT = 200  # characters; longer Accept headers are not cached, and real ones are shorter
@@ -30,22 +28,50 @@ class Range:
     quality: float
 
 
-def choose_type(accept: str | None, count: int, layout: Layout) -> str:
-    """Choose the type of an answer of `count` images.
+@dataclass(frozen=True)
+class Offer:
+    """The types of answers of one kind of output; earlier ones win ties.
+
+    several: the default for more than one item. sheets: types of one image or of a contact sheet.
+    single: types of one item. separate: types of items without a sheet.
+    """
+
+    noun: str
+    types: tuple[str, ...]
+    several: str
+    sheets: tuple[str, ...] = ()
+    single: tuple[str, ...] = ()
+    separate: tuple[str, ...] = ()
+
+    def holds(self, media: str, count: int, layout: Layout) -> bool:
+        """Whether a type can hold `count` items in a layout."""
+        if media in self.single:
+            return count == 1
+        if media in self.sheets:
+            return count == 1 or layout != "separate"
+        return layout != "grid" or media not in self.separate
+
+
+OF_IMAGES = Offer("image", ANSWER_TYPES, ZIP, sheets=(PNG, WEBP), separate=(ZIP, MULTIPART, NPY))
+
+
+def choose_type(accept: str | None, count: int, layout: Layout, offer: Offer = OF_IMAGES) -> str:
+    """Choose the type of an answer of `count` items.
 
     Types that the client names precede its wildcards, whatever their quality. Raises NotAcceptable.
     """
     short = accept is None or len(accept) <= SHORT
-    return (_choose_again if short else _choose)(accept, count, layout)
+    return (_choose_again if short else _choose)(accept, count, layout, offer)
 
 
-def _choose(accept: str | None, count: int, layout: Layout) -> str:
-    possible = [media for media in ANSWER_TYPES if _holds(media, count, layout)]
-    # Several images are a ZIP by default.
-    preferred = possible if count == 1 or layout == "grid" else [ZIP, *possible]
+def _choose(accept: str | None, count: int, layout: Layout, offer: Offer) -> str:
+    possible = [media for media in offer.types if offer.holds(media, count, layout)]
+    preferred = possible if count == 1 or layout == "grid" else [offer.several, *possible]
     chosen = _best(accept or "", possible, preferred)
     if chosen is None:
-        asked = f"{count} image{'s' * (count > 1)}" + (f" in layout {layout}" if layout else "")
+        asked = f"{count} {offer.noun}{'s' * (count > 1)}" + (
+            f" in layout {layout}" if layout else ""
+        )
         raise NotAcceptable(_explain(accept or "", asked, possible))
     return chosen
 
@@ -53,11 +79,11 @@ def _choose(accept: str | None, count: int, layout: Layout) -> str:
 _choose_again = lru_cache(1024)(_choose)  # clients repeat their headers
 
 
-def choose_frames_type(accept: str | None) -> str:
+def choose_frames_type(accept: str | None, types: Sequence[str] = FRAMES_TYPES) -> str:
     """Choose the type of an answer of frames by the same rules. Raises NotAcceptable."""
-    chosen = _best(accept or "", FRAMES_TYPES, FRAMES_TYPES)
+    chosen = _best(accept or "", types, types)
     if chosen is None:
-        raise NotAcceptable(_explain(accept or "", "frames", FRAMES_TYPES))
+        raise NotAcceptable(_explain(accept or "", "frames", types))
     return chosen
 
 
@@ -122,13 +148,6 @@ def _quality(parameters: Sequence[str]) -> float:
                 return 1.0
             return max(0.0, quality) if quality <= 1 else 1.0
     return 1.0
-
-
-def _holds(media: str, count: int, layout: Layout) -> bool:
-    """Return whether a type can hold `count` images in a layout."""
-    if media in ONE_IMAGE:
-        return count == 1 or layout != "separate"
-    return layout != "grid" or media not in SEPARATE_ONLY
 
 
 def _explain(accept: str, asked: str, possible: Sequence[str]) -> str:

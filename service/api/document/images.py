@@ -20,10 +20,15 @@ from mirage.service.api.document.parts import (
     parameter,
     refusals,
 )
-from mirage.service.api.schemas import GeneratedImages
+from mirage.service.api.schemas import GeneratedImages, GeneratedSequences, GeneratedSounds
+from mirage.service.media.sequences import FASTA
+from mirage.service.media.sequences import TEXT as SEQUENCES
+from mirage.service.media.sounds import FLAC, WAV
 from mirage.service.settings import Settings
 from mirage.service.tasks.requests import GenerateRequest, InterpolateRequest
 
+# What models of images answer, then what others do.
+ALL_TYPES = (*ANSWER_TYPES, WAV, FLAC, SEQUENCES, FASTA)
 IN_QUERY = ("index", "labels", "directions", "model", "version", "layout", "upscale")
 AS_TEXT = {"labels": "3", "directions": "0:1.5,3:-2"}  # their own form in a query
 HEADERS = {
@@ -49,14 +54,17 @@ def describe_images(settings: Settings) -> APIRouter:
             " may also be the body itself, as .npy or as bare little-endian float32, of up to"
             f" {settings.body_bytes} bytes where JSON may have {settings.json_bytes}; the other"
             " fields are then query parameters, which a JSON body excludes. The answer follows"
-            " Accept: for */* one image is a PNG and several are a ZIP."
+            " Accept: for */* one image is a PNG and several are a ZIP. A model of sounds answers"
+            " one as WAV, or FLAC where `soundfile` is installed, and several as a ZIP of WAVs; a"
+            " model of sequences answers text, one a line, or FASTA if its alphabet has only"
+            " letters, `*` and `-`. Both take neither `layout` nor `upscale`."
         ),
         response_class=Response,
         responses={
             200: {
                 "description": "The images",
-                "model": GeneratedImages,
-                "content": content(ANSWER_TYPES),
+                "model": GeneratedImages | GeneratedSounds | GeneratedSequences,
+                "content": content(ALL_TYPES),
                 "headers": {"X-Seed": X_SEED, **HEADERS},
             },
             **refusals(*OF_IMAGES),
@@ -77,7 +85,7 @@ def describe_images(settings: Settings) -> APIRouter:
         responses={
             200: {
                 "description": "The frames",
-                "content": content(FRAMES_TYPES),
+                "content": content((*FRAMES_TYPES, SEQUENCES)),
                 "headers": HEADERS,
             },
             **refusals(*OF_IMAGES),
@@ -91,7 +99,8 @@ def describe_images(settings: Settings) -> APIRouter:
         truncation and directions apply to every frame. The answer follows Accept: for */* a ZIP of
         PNG frames, which for long walks is sent while later frames are made (if those fail, the
         connection is dropped), or an animation that repeats: a GIF (256 colours), an APNG or a
-        lossless WebP.
+        lossless WebP. A model of sounds makes a ZIP of WAVs, and one of sequences text with a line
+        for each step, or a ZIP; both take neither `upscale` nor `duration_ms`.
         """
 
     return router

@@ -4,7 +4,8 @@ import re
 import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TypeVar
+from functools import cache
+from typing import Any, TypeVar
 
 import numpy as np
 from isal import isal_zlib
@@ -16,7 +17,7 @@ from mirage.bundle.format.manifest import Manifest
 from mirage.service.api.content.bounded_json import read_json
 from mirage.service.api.content.request_body import JSON, OCTETS, invalid_fields
 from mirage.service.api.openinference.schemas import InferenceInput, InferenceRequest, Parameters
-from mirage.service.api.openinference.tensors import IMAGES
+from mirage.service.api.openinference.tensors import DATATYPES
 from mirage.service.errors import BodyTooLarge, InvalidValue, Malformed, UnsupportedBody
 from mirage.service.settings import Settings
 
@@ -175,10 +176,8 @@ def _quality(text: str) -> float:
     return quality if 0 <= quality <= 1 else 0.0
 
 
-END = b"]}]}"  # end of the JSON after the pixels
+END = b"]}]}"  # end of the JSON after the values
 HEADER_LENGTH = "Inference-Header-Content-Length"
-# "  0," … "255,": a table lookup per pixel is faster and smaller than a list of numbers.
-DECIMALS = np.frombuffer(b"".join(b"%3d," % value for value in range(256)), np.uint32)
 
 
 @dataclass(frozen=True)
@@ -198,36 +197,51 @@ class Packed:
     headers: dict[str, str]
 
 
-def pack(images: NDArray[np.uint8], manifest: Manifest, form: Form) -> Packed:
-    """Pack uint8 images `[n, H, W, C]`."""
-    packed = _binary(images, manifest, form) if form.binary else _json(images, manifest, form)
+@cache
+def _decimals(dtype: np.dtype[Any]) -> NDArray[Any]:
+    """The text of each value of uint8 or int16 with a comma, by its bits: "  0," … "255,".
+
+    A table lookup per value is faster and smaller than a list of numbers.
+    """
+    bits = np.arange(2 ** (8 * dtype.itemsize), dtype=f"u{dtype.itemsize}")
+    width = 4 * dtype.itemsize  # bytes of an entry; -32768 has 6
+    texts = (b"%*d," % (width - 1, value) for value in bits.view(dtype).tolist())
+    return np.frombuffer(b"".join(texts), f"u{width}")
+
+
+def pack(rows: NDArray[Any], manifest: Manifest, form: Form) -> Packed:
+    """Pack the model's output `[n, …]`, uint8 or int16."""
+    packed = _binary(rows, manifest, form) if form.binary else _json(rows, manifest, form)
     if form.encoding is None:
         return packed
     encoded = {"Content-Encoding": form.encoding}
     return Packed(compress(packed.body, form.encoding), packed.headers | encoded)
 
 
-def _binary(images: NDArray[np.uint8], manifest: Manifest, form: Form) -> Packed:
-    detail = {"parameters": {"binary_data_size": images.nbytes}}
-    header = _answer(images, manifest, form, detail)
+def _binary(rows: NDArray[Any], manifest: Manifest, form: Form) -> Packed:
+    detail = {"parameters": {"binary_data_size": rows.nbytes}}
+    header = _answer(rows, manifest, form, detail)
     headers = {"Content-Type": OCTETS, HEADER_LENGTH: str(len(header))}
-    return Packed(b"".join((header, np.ascontiguousarray(images).data)), headers)
+    return Packed(b"".join((header, np.ascontiguousarray(rows).data)), headers)
 
 
-def _json(images: NDArray[np.uint8], manifest: Manifest, form: Form) -> Packed:
-    frame = _answer(images, manifest, form, {"data": []})
-    # Image by image, for the look-up needs eight bytes a pixel.
-    decimals = [DECIMALS[pixels.ravel()].data.cast("B") for pixels in images]
+def _json(rows: NDArray[Any], manifest: Manifest, form: Form) -> Packed:
+    frame = _answer(rows, manifest, form, {"data": []})
+    table, bits = _decimals(rows.dtype), f"u{rows.dtype.itemsize}"
+    # Item by item, for the look-up needs eight bytes a value.
+    decimals = [table[np.ravel(row).view(bits)].data.cast("B") for row in rows]
     decimals[-1] = decimals[-1][:-1]
     body = b"".join((frame.removesuffix(END), *decimals, END))
     return Packed(body, {"Content-Type": JSON})
 
 
 def _answer(
-    images: NDArray[np.uint8], manifest: Manifest, form: Form, detail: Mapping[str, object]
+    rows: NDArray[Any], manifest: Manifest, form: Form, detail: Mapping[str, object]
 ) -> bytes:
     """The JSON object; `detail` ends it."""
-    output = {"name": IMAGES, "datatype": "UINT8", "shape": list(images.shape), **detail}
+    made = manifest.outputs[0]
+    kind = {"name": made.name, "datatype": DATATYPES[made.dtype], "shape": list(rows.shape)}
+    output = {**kind, **detail}
     answer: dict[str, object] = {
         "model_name": manifest.name,
         "model_version": str(manifest.version),

@@ -6,7 +6,6 @@ from mirage.bundle.format.manifest import Manifest, PictureModel
 from mirage.service.api.openinference.codec import ParsedRequest
 from mirage.service.api.openinference.schemas import InferenceInput, TensorMetadata
 from mirage.service.api.openinference.tensors import (
-    IMAGES,
     Array,
     check_tensor,
     from_bytes,
@@ -83,14 +82,14 @@ def _check_pictures(tensor: InferenceInput, model: PictureModel, settings: Setti
     return count * count_images(height, width, model.scale)
 
 
-def wants_binary(parsed: ParsedRequest) -> bool:
-    """Return whether the client wants binary images. Raises InvalidValue for unknown outputs."""
+def wants_binary(parsed: ParsedRequest, manifest: Manifest) -> bool:
+    """Return whether the client wants a binary output. Raises InvalidValue for unknown outputs."""
     fields = parsed.fields
-    names = [output.name for output in fields.outputs]
-    if names not in ([], [IMAGES]):
-        raise InvalidValue.of("outputs", f"outputs are {names!r:.100}; {[IMAGES]} are allowed")
-    own = fields.outputs[0].parameters.binary_data if names else None
-    return bool(fields.parameters.binary_data_output if own is None else own)
+    names, own = [output.name for output in fields.outputs], [manifest.outputs[0].name]
+    if names not in ([], own):
+        raise InvalidValue.of("outputs", f"outputs are {names!r:.100}; {own} are allowed")
+    wanted = fields.outputs[0].parameters.binary_data if names else None
+    return bool(fields.parameters.binary_data_output if wanted is None else wanted)
 
 
 def _by_name(

@@ -15,6 +15,7 @@ BACKEND = "onnxruntime"
 DATA_TYPES: dict[DType, str] = {
     "float32": "TYPE_FP32",
     "int64": "TYPE_INT64",
+    "int16": "TYPE_INT16",
     "uint8": "TYPE_UINT8",
 }
 State = Literal["READY", "LOADING", "UNAVAILABLE"]

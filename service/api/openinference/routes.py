@@ -4,8 +4,8 @@ import asyncio
 import functools
 import re
 import time
+from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel
 from pydantic_core import from_json, to_json
@@ -221,7 +221,7 @@ async def _answer(request: Request, service: Service) -> Response:
     with await before(deadline, service.models.lease(*_named(request))) as found:
         version = found.member(None, 0)
         job = build_job(parsed, version.manifest, service.settings)
-        form = _form(request, parsed)
+        form = _form(request, parsed, version.manifest)
         async with service.rates.charged(record_of(request), job.charge):
             outcome = await while_connected(request, version.generate(job, deadline))
     packed, encode_s = await _packed(service, outcome.rows, version.manifest, form)
@@ -258,25 +258,25 @@ def _named(request: Request) -> tuple[str, int | None]:
     return request.path_params["name"], None if version is None else int(version)
 
 
-def _form(request: Request, parsed: ParsedRequest) -> Form:
+def _form(request: Request, parsed: ParsedRequest, manifest: Manifest) -> Form:
     """Return the form of the answer. Raises InvalidValue for unknown outputs."""
     accepted = ",".join(request.headers.getlist("accept-encoding"))
-    return Form(parsed.fields.id, wants_binary(parsed), response_encoding(accepted))
+    return Form(parsed.fields.id, wants_binary(parsed, manifest), response_encoding(accepted))
 
 
 async def _packed(
-    service: Service, images: NDArray[np.uint8], manifest: Manifest, form: Form
+    service: Service, rows: NDArray[Any], manifest: Manifest, form: Form
 ) -> tuple[Packed, float]:
     """Return the answer and the seconds to encode it; large ones are encoded on a thread."""
-    job = functools.partial(_timed_pack, images, manifest, form)
-    if form.binary and form.encoding is None and images.nbytes <= QUICK_BYTES:
+    job = functools.partial(_timed_pack, rows, manifest, form)
+    if form.binary and form.encoding is None and rows.nbytes <= QUICK_BYTES:
         return job()
     return await asyncio.get_running_loop().run_in_executor(service.encoders, job)
 
 
-def _timed_pack(images: NDArray[np.uint8], manifest: Manifest, form: Form) -> tuple[Packed, float]:
+def _timed_pack(rows: NDArray[Any], manifest: Manifest, form: Form) -> tuple[Packed, float]:
     started = time.perf_counter()
-    packed = pack(images, manifest, form)
+    packed = pack(rows, manifest, form)
     return packed, time.perf_counter() - started
 
 

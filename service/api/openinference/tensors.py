@@ -21,7 +21,6 @@ from mirage.service.api.openinference.schemas import (
 from mirage.service.errors import InvalidValue
 
 Array = NDArray[Any]
-IMAGES = "images"
 ANY_NUMBER = -1
 
 
@@ -33,7 +32,12 @@ class TensorType:
     numbers: frozenset[type]
 
 
-DATATYPES: dict[DType, str] = {"float32": "FP32", "int64": "INT64", "uint8": "UINT8"}
+DATATYPES: dict[DType, str] = {
+    "float32": "FP32",
+    "int64": "INT64",
+    "int16": "INT16",
+    "uint8": "UINT8",
+}
 TYPES = {
     "FP32": TensorType(np.dtype("<f4"), frozenset({int, float})),
     "INT64": TensorType(np.dtype("<i8"), frozenset({int})),

@@ -16,7 +16,7 @@ from mirage.service.batching.queue import EntryResult
 from mirage.service.errors import InvalidValue
 from mirage.service.media.fitting import fit_picture
 from mirage.service.media.pictures import decode_picture
-from mirage.service.tasks.generate import GenerateJob, class_index
+from mirage.service.tasks.generate import GenerateJob, check_images, class_index
 from mirage.service.tasks.invert import (
     ENCODED_ITERATIONS,
     ITERATIONS,
@@ -66,6 +66,7 @@ class Inverter:
                 f"{manifest.name}@{manifest.version} is an ensemble, which cannot be inverted;"
                 f" name one of its members: version {versions}",
             )
+        check_images(manifest, model=manifest.name)
         check_size(manifest)
         self._service, self.version, self._deadline = service, found, deadline
         self._label = _label(fields.label, manifest)

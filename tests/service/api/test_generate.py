@@ -14,9 +14,10 @@ from PIL import Image
 
 from mirage.bundle.format.latents import draw_latents
 from mirage.bundle.format.verify import load_bundle
-from mirage.service.api import generate
+from mirage.service.api.answers import images
+from mirage.service.api.answers.kinds import pack
+from mirage.service.api.answers.made import Made
 from mirage.service.api.content import negotiation
-from mirage.service.api.generate import Made, pack
 from mirage.service.errors import NotAcceptable
 from mirage.service.media import encoding
 from mirage.service.media.encoding import Compression, contact_sheet, encode_png
@@ -35,7 +36,7 @@ def made(models_root: Path) -> Made:
 
 def posted(made: Made) -> Made:
     """The same images as if from posted latents of an unconditional model."""
-    return Made(made.manifest, GenerateJob(made.job.latents, None, None, 0), made.images)
+    return Made(made.manifest, GenerateJob(made.job.latents, None, None, 0), made.rows)
 
 
 def decoded(data: bytes) -> NDArray[np.uint8]:
@@ -50,17 +51,17 @@ def test_a_zip_holds_the_images_in_order_stored_and_dated_alike(made: Made) -> N
         assert [entry.filename for entry in entries] == ["000.png", "001.png", "002.png"]
         assert {entry.date_time for entry in entries} == {(1980, 1, 1, 0, 0, 0)}
         assert {entry.compress_type for entry in entries} == {zipfile.ZIP_STORED}
-        assert archive.read("002.png") == encode_png(made.images[2])
+        assert archive.read("002.png") == encode_png(made.rows[2])
 
 
 @pytest.mark.parametrize("compression", ["none", "fast", "small"])
 def test_all_pngs_are_compressed_as_the_settings_say(made: Made, compression: Compression) -> None:
     made = made._replace(compression=compression)
-    expected = encode_png(made.images[1], compression)
+    expected = encode_png(made.rows[1], compression)
     assert expected in pack(encoding.ZIP, made, None).body
     assert expected in pack(negotiation.MULTIPART, made, None).body
     assert base64.b64encode(expected) in pack(negotiation.JSON, made, None).body
-    sheet = encode_png(contact_sheet(made.images), compression)
+    sheet = encode_png(contact_sheet(made.rows), compression)
     assert pack(encoding.PNG, made, "grid").body == sheet
     assert base64.b64encode(sheet) in pack(negotiation.JSON, made, "grid").body
 
@@ -76,7 +77,7 @@ def test_multipart_names_seed_index_and_label_of_each_image(made: Made) -> None:
     assert [part["X-Index"] for part in parts] == ["2", "3", "4"]
     assert {part["X-Seed"] for part in parts} == {"7"}
     assert [int(part["X-Label"]) for part in parts] == made.job.labels.tolist()
-    assert packed.body.count(encode_png(made.images[1])) == 1
+    assert packed.body.count(encode_png(made.rows[1])) == 1
 
 
 def test_multipart_of_posted_latents_has_neither_seed_nor_label(made: Made) -> None:
@@ -97,7 +98,7 @@ def test_json_tells_everything_of_each_image(made: Made) -> None:
         "class": str(label),
         "png": "",
     }
-    assert base64.b64decode(image["png"]) == encode_png(made.images[1])
+    assert base64.b64decode(image["png"]) == encode_png(made.rows[1])
 
 
 def test_json_of_posted_latents_has_nulls(made: Made) -> None:
@@ -108,24 +109,24 @@ def test_json_of_posted_latents_has_nulls(made: Made) -> None:
 def test_json_may_hold_a_sheet(made: Made) -> None:
     (image,) = json.loads(pack(negotiation.JSON, made, "grid").body)["images"]
     assert image["label"] is None
-    assert base64.b64decode(image["png"]) == encode_png(contact_sheet(made.images))
+    assert base64.b64decode(image["png"]) == encode_png(contact_sheet(made.rows))
 
 
 def test_npy_is_the_array(made: Made) -> None:
     packed = pack(negotiation.NPY, made, None)
-    assert np.array_equal(np.load(io.BytesIO(packed.body), allow_pickle=False), made.images)
+    assert np.array_equal(np.load(io.BytesIO(packed.body), allow_pickle=False), made.rows)
 
 
 @pytest.mark.parametrize("media", [encoding.PNG, encoding.WEBP])
 def test_several_images_in_one_are_a_sheet(made: Made, media: str) -> None:
     pixels = decoded(pack(media, made, None).body)
-    assert np.array_equal(pixels.reshape(16, 24, -1)[:, :, :1], contact_sheet(made.images))
+    assert np.array_equal(pixels.reshape(16, 24, -1)[:, :, :1], contact_sheet(made.rows))
 
 
 def test_a_sheet_that_webp_cannot_hold_is_refused(
     made: Made, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(generate, "WEBP_SIDE", 20)
+    monkeypatch.setattr(images, "WEBP_SIDE", 20)
     with pytest.raises(NotAcceptable, match="at most 20 pixels"):
         pack(encoding.WEBP, made, None)
 

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from fastapi.testclient import TestClient
 
+from mirage.bundle.format.interface import OutputMeaning
 from mirage.bundle.format.manifest import Member
 from mirage.bundle.store.publish import publish_ensemble
 from mirage.bundle.store.release import release
@@ -18,6 +19,7 @@ from mirage.service.drawing.local_generator import LocalGenerator, open_generato
 from mirage.service.errors import StartError
 from mirage.service.settings import Settings
 from tests.bundles import make_bundle
+from tests.generators import MADE, publish_generator
 from tests.upscalers import make_upscaler
 
 
@@ -121,3 +123,15 @@ def test_a_broken_bundle_is_refused(root: Path, tmp_path: Path) -> None:
     (tmp_path / "plain/1/model.onnx").write_bytes(b"no graph")
     with pytest.raises(StartError, match=r"model\.onnx"):
         open_generator(tmp_path, "plain")
+
+
+@pytest.mark.parametrize("made", MADE)
+def test_other_outputs_have_the_bytes_of_the_service(tmp_path: Path, made: OutputMeaning) -> None:
+    publish_generator(tmp_path, MADE[made], "other")
+    release(tmp_path, "other", 1)
+    with TestClient(create_app(Settings(models=tmp_path, threads=1))) as client:
+        body = {"seed": 7, "count": 10}
+        zipped = client.post("/generate", json=body, headers={"Accept": "application/zip"})
+    with zipfile.ZipFile(io.BytesIO(zipped.content)) as archive:
+        served = [archive.read(name) for name in archive.namelist()]
+    assert drawn(tmp_path, "other", 1, 7, range(10)) == served

@@ -53,7 +53,7 @@ def open_share(sequences: np.ndarray, alphabet: str) -> float:
     """The share in [0, 1] of nucleotide sequences without a stop codon in frame."""
     numbers = {symbol: number for number, symbol in enumerate(alphabet)}
     digits = len(alphabet) ** np.arange(3)
-    stops = [sum(numbers[s] * d for s, d in zip(stop, digits, strict=True)) for stop in STOPS]
+    stops = [np.dot([numbers[symbol] for symbol in stop], digits) for stop in STOPS]
     whole = sequences[:, : sequences.shape[1] // 3 * 3]
     codons = (whole.reshape(len(whole), -1, 3) * digits).sum(2)
     return float(np.mean(~np.isin(codons, stops).any(axis=1)))

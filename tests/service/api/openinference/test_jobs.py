@@ -71,7 +71,7 @@ def test_limits_are_checked_before_values(manifest: Manifest) -> None:
 
 
 @pytest.mark.parametrize("outputs", [[{"name": "logits"}], [{"name": "images"}] * 2])
-def test_outputs_that_no_model_has_are_refused(outputs: Any) -> None:
+def test_outputs_that_no_model_has_are_refused(outputs: Any, manifest: Manifest) -> None:
     parsed = parse_request(json.dumps(wanted(outputs=outputs)).encode(), None, Settings())
     with pytest.raises(InvalidValue, match="outputs are"):
-        wants_binary(parsed)
+        wants_binary(parsed, manifest)

@@ -1,0 +1,1 @@
+"""What clients get of what a model has made, by the meaning of its output."""
