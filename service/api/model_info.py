@@ -54,6 +54,9 @@ class ModelSummary(BaseModel):
     task: Task | None = Field(
         None, description="what it does; null: no version is in memory", examples=["generate"]
     )
+    output: OutputMeaning | None = Field(
+        None, description="what it makes; null: no version is in memory", examples=["images"]
+    )
     scale: int | None = Field(
         None, description="how many times as large its images are as pictures", examples=[None]
     )
@@ -266,6 +269,7 @@ async def _summary(service: Service, name: str) -> ModelSummary | None:
         versions=versions,
         default=service.models.is_default(name),
         task=manifest.task if manifest else None,
+        output=manifest.made if manifest else None,
         scale=manifest.pictures.scale if manifest and manifest.pictures else None,
         canary=_canary(model),
         loading=model.loading if model else None,
