@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from mirage.training.config import TrainConfig, build_config
-from mirage.training.data.sources.pixels import to_float
+from mirage.training.media.pixels import to_float
 from mirage.training.networks.base import Architecture
 from mirage.training.optim.ema import update_ema
 from mirage.training.optim.losses import LOSSES, gradient_penalty

@@ -72,7 +72,7 @@ def checked_pages(browser: "Browser", also: tuple[str, ...] = ()) -> "Iterator[O
     yield open_page
     for context in contexts:
         context.close()
-    assert errors == []
+    assert errors == [], errors
 
 
 def _missing() -> str | None:

@@ -42,6 +42,7 @@ EXCEPTIONS = {
     "mirage.bundle.remote.hub.repository": {"httpx2", "huggingface_hub"},
     "mirage.bundle.__main__": {"service"},  # for `import`, which runs a graph
     "mirage.service.sharing.redis_buckets": {"redis"},  # an extra
+    "mirage.training.data.sources.sounds": {"soundfile"},  # an extra
     "mirage.training.runs.mlflow_recorder": {"mlflow"},  # an extra
     "mirage.training.sweep": {"optuna"},  # an extra
 }
@@ -223,8 +224,16 @@ LADDERS = {  # inside a room, from the bottom: a rung imports from rungs below i
         *({"app"}, {"processes"}, {"__main__"}),
     ),
     "training": (
-        *({"errors", "cache_folder", "extras"}, {"data"}, {"networks"}, {"optim"}),
-        *({"presets", "stretch"}, {"auto"}, {"recipe"}, {"config"}, {"tasks"}),
+        *({"errors", "cache_folder", "extras", "limits"}, {"media"}, {"data"}, {"networks"}),
+        *(
+            {"optim"},
+            {"sequence_presets"},
+            {"presets", "stretch"},
+            {"auto"},
+            {"recipe"},
+            {"config"},
+            {"tasks"},
+        ),
         *(
             {"runs"},
             {"pretrained"},

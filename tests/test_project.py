@@ -40,7 +40,17 @@ def test_the_changelog_begins_with_the_projects_version() -> None:
         (
             (
                 *("cpu", "training", "test", "browser", "bench"),
-                *("docs", "hf", "mlflow", "tensorboard", "features", "redis", "s3", "sweep"),
+                *(
+                    "docs",
+                    "hf",
+                    "mlflow",
+                    "tensorboard",
+                    "features",
+                    "redis",
+                    "s3",
+                    "sound",
+                    "sweep",
+                ),
             ),
             "constraints.txt",
         ),

@@ -19,6 +19,7 @@ from mirage.training.cli import (
     export,
     fit_direction,
     prepare,
+    prepare_sequences,
     retrain,
     stack_mnist,
     sweep,
@@ -78,6 +79,7 @@ def add_commands(add: Callable[..., argparse.ArgumentParser]) -> None:
     _add_mnist(add("download-mnist", help="download the MNIST files"))
     stack_mnist.add_command(add)
     prepare.add_command(add)
+    prepare_sequences.add_command(add)
 
 
 def _add_train(parser: argparse.ArgumentParser) -> None:

@@ -17,36 +17,14 @@ from pydantic import (
 from mirage.training.auto import Facts
 from mirage.training.data.degradation import DEGRADATIONS
 from mirage.training.errors import UsageError, explain
-from mirage.training.networks.families import families_of
+from mirage.training.limits import Limits
+from mirage.training.networks.families import FAMILIES, families_of
 from mirage.training.optim.augment import AUGMENTATIONS
 from mirage.training.optim.fidelity import CONTENT_LOSSES
 from mirage.training.optim.losses import LOSSES
 from mirage.training.optim.optimizers import OPTIMIZERS
 from mirage.training.optim.schedule import CosineSchedule
 from mirage.training.recipe import recipe_of
-
-
-class Limits(BaseModel):
-    """The limits of a healthy run; with `off` only non-finite numbers stop it.
-
-    margin: of real over fake logits. ratio: of R1 to R2, or R2 to R1. gradient: norm. spread,
-    entropy: of generated images relative to real ones, from `from_kimg` on, because averages start
-    as one grey image. gain: dB above bicubic interpolation. patience: reports in a row beyond a
-    limit.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    off: bool = False
-    margin: float = Field(50, gt=0)
-    ratio: float = Field(50, gt=1)
-    gradient: float = Field(1e5, gt=0)
-    spread: float = Field(0.1, ge=0)
-    entropy: float = Field(0.3, ge=0)
-    from_kimg: float = Field(50, ge=0)
-    gain: float = -3.0
-    patience: int = Field(3, ge=1)
-
 
 NONE = CosineSchedule(start=0, end=0)
 
@@ -88,6 +66,17 @@ class TrainConfig(BaseModel):
     latent_dim: int = Field(64, ge=1, le=4096)
     widths: tuple[Width, ...] = Field(min_length=1, max_length=10)
     blocks: tuple[Blocks, ...] = Field((), max_length=10)
+    strides: tuple[Annotated[int, Field(ge=1, le=16)], ...] = Field(
+        (), max_length=9, description="factors of length between stages, family sequence; none: 2"
+    )
+    span: int = Field(2, ge=1, le=16, description="kernels in strides, family sequence")
+    edge: int = Field(3, ge=1, le=65, description="kernels at both ends, family sequence")
+    phase_shuffle: int = Field(
+        0, ge=0, le=64, description="largest random shift in the discriminator, family sequence"
+    )
+    straight_through: bool = Field(
+        False, description="whether the discriminator sees one-hot symbols, family sequence"
+    )
     hidden: int = Field(256, ge=1, le=8192)
     mapping: int = Field(1, ge=1, le=16)
     latent_gain: float = Field(
@@ -229,6 +218,13 @@ class TrainConfig(BaseModel):
         return self
 
     @model_validator(mode="after")
+    def _settings_of_family(self) -> "TrainConfig":
+        for name, only in FAMILIES[self.family].fixed.items():
+            if (value := getattr(self, name)) != only:
+                raise ValueError(f"{name} is {value!r}; family {self.family} allows only {only!r}")
+        return self
+
+    @model_validator(mode="after")
     def _content_of_translation(self) -> "TrainConfig":
         if self.task != "translate":
             if self.paired:
@@ -297,7 +293,7 @@ class TrainConfig(BaseModel):
 
 LISTS = {
     *("widths", "blocks", "augment", "further_half_lives_kimg", "degrade", "discriminator_widths"),
-    "grow_kimg",
+    *("grow_kimg", "strides"),
 }
 PROGRESS_FIELDS = {
     *("kimg", "status_kimg", "snapshot_kimg", "checkpoint_kimg", "keep_checkpoints", "watch"),

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from mirage.training.sequence_presets import DNA, SOUND, WORDS
+
 MNIST: dict[str, Any] = {
     # The recipe of R3GAN (NeurIPS 2024) at a size for two CPU cores: relativistic pairing, exact R1
     # and R2 in every step, no momentum, a cosine burn-in of gamma, beta 2 and EMA. Small batches
@@ -302,6 +304,9 @@ PRESETS: dict[str, dict[str, Any]] = {
     "cifar10": CIFAR10,
     "emoji": EMOJI,
     "avatars": AVATARS,
+    "words": WORDS,
+    "dna": DNA,
+    "sound": SOUND,
     "icon-x4": ICON_X4,
     "photo-x4": PHOTO_X4,
     "photo-x4-large": PHOTO_X4_LARGE,

@@ -2,14 +2,23 @@
 
 from typing import Any
 
+from mirage.bundle.format.interface import OutputMeaning
 from mirage.training.auto import Facts, choose
 from mirage.training.errors import UsageError
+from mirage.training.networks.families import FAMILIES
 from mirage.training.presets import PRESETS
 from mirage.training.stretch import stretched
 
 AUTO = "auto"
 STRETCHED_TASK = "generate"
 """Presets of other tasks begin phases at fixed times, which another length does not move."""
+
+
+def presets_for(meaning: OutputMeaning) -> list[str]:
+    """The names of the presets whose networks make such samples."""
+    return [
+        name for name, recipe in PRESETS.items() if meaning in FAMILIES[recipe["family"]].meanings
+    ]
 
 
 def recipe_of(preset: str, facts: Facts | None, kimg: float | None) -> dict[str, Any]:

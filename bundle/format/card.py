@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from mirage.bundle.format.manifest import Score
 
+CARD = "README.md"
 PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_./@-]*")
 WORDS = {"y", "n", "yes", "no", "on", "off", "true", "false", "null"}  # which YAML may convert
 
@@ -32,6 +33,13 @@ def front_matter(card: CardData, results: Mapping[str, Mapping[str, Score]]) -> 
     results: scores by the name of the images that they were measured on.
     """
     return ["---", *_about(card), *_metrics(results), *_model_index(card, results), "---"]
+
+
+def retitled(text: str, old: str, new: str) -> str:
+    """A model card under another title, name@version, in the front matter and the heading."""
+    for line in (f"- name: {old}\n", f"# {old}\n"):
+        text = text.replace(line, line.replace(old, new), 1)
+    return text
 
 
 def _about(card: CardData) -> Iterator[str]:

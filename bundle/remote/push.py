@@ -8,9 +8,10 @@ push has the same manifest, finds its own claim, and goes on.
 
 import json
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from types import MappingProxyType
 
 from mirage.bundle.errors import BundleError
 from mirage.bundle.format.folder import open_folder
@@ -25,11 +26,13 @@ from mirage.bundle.remote.models import (
     file_name,
     model_name,
 )
+from mirage.bundle.remote.renumber import renumber
 from mirage.bundle.store.directions import directions_path
 from mirage.bundle.store.layout import version_path
 from mirage.bundle.store.members import verify_version
 
 CLAIM_BYTES = 4096
+NOTHING: Mapping[str, bytes] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -72,7 +75,7 @@ def push(root: Path, name: str, version: int, remote: RemoteModels) -> Pushed:
 
 
 def push_next(root: Path, name: str, version: int, remote: RemoteModels) -> Pushed:
-    """Verify a version and copy it under the next free number, which its manifest then says.
+    """Verify a version and copy it under the next free number, which manifest and card then say.
 
     Raises BundleError like `push`; and `ensemble`, because the members of one are numbers.
     """
@@ -81,18 +84,18 @@ def push_next(root: Path, name: str, version: int, remote: RemoteModels) -> Push
         raise BundleError("ensemble", f"{name}@{version} is an ensemble, which keeps its number")
     number = _first_free(remote, name)
     while True:
-        contents = renumbered(contents, number)
-        mine = _claim(digest_of(contents), secrets.token_hex(16))
+        new = renumber(path, manifest, contents, number)
+        mine = _claim(digest_of(new.manifest), secrets.token_hex(16))
         # A lost answer to the reservation is told from a lost race by the token in it.
         if _reserve(remote, name, number, mine) or (
             remote.objects.get(file_name(name, number, CLAIM), CLAIM_BYTES) == mine
         ):
             break
         number += 1
-    _copy(remote, path, manifest, number, resumed=False)
+    _copy(remote, path, manifest, number, resumed=False, changed=new.files)
     _copy_directions(remote, path, name, number)
-    _show(remote, name, number, contents)
-    return Pushed(name, number, digest_of(contents))
+    _show(remote, name, number, new.manifest)
+    return Pushed(name, number, digest_of(new.manifest))
 
 
 def verified(root: Path, name: str, version: int) -> tuple[Path, Manifest, bytes]:
@@ -154,19 +157,23 @@ def _first_free(remote: RemoteModels, name: str) -> int:
     return max({0, *named, *(int(folder) for folder in folders if folder.isdecimal())}) + 1
 
 
-def renumbered(contents: bytes, version: int) -> bytes:
-    """A manifest that says another version."""
-    fields: dict[str, Any] = json.loads(contents)
-    return (json.dumps(fields | {"version": version}, indent=2) + "\n").encode()
-
-
 def _copy(
-    remote: RemoteModels, path: Path, manifest: Manifest, version: int, resumed: bool
+    remote: RemoteModels,
+    path: Path,
+    manifest: Manifest,
+    version: int,
+    resumed: bool,
+    changed: Mapping[str, bytes] = NOTHING,
 ) -> None:
-    """Write the files; of an interrupted push of the same manifest, those that are missing."""
+    """Write the files; of an interrupted push of the same manifest, those that are missing.
+
+    changed: contents of files that differ from those in `path`.
+    """
     for file, entry in manifest.files.items():
         target = file_name(manifest.name, version, file)
-        if not resumed or remote.objects.size(target) != entry.size_bytes:
+        if file in changed:
+            remote.objects.create(target, changed[file])
+        elif not resumed or remote.objects.size(target) != entry.size_bytes:
             remote.objects.upload(target, path / file)
 
 

@@ -142,8 +142,8 @@ class Client(BaseClient):
     ) -> list[InterpolatedFrame]:
         """Make the frames of a path through points, and return them in order.
 
-        points: two or more, each a seed or a mapping of seed, index, latents and label. Raises
-        TypeError for unknown options.
+        points: two or more, each a seed or a mapping of seed, index, latents, label and
+        directions. Raises TypeError for unknown options.
         """
         call = make_interpolate_call(points, options)
         return self._run(interpolate_frames(call, self._patience))

@@ -16,7 +16,9 @@ MEDIA_TYPES = {
     ".webp": "image/webp",
     ".txt": "text/plain",
 }
-Point = int | Mapping[str, Any]  # a seed, or a mapping of seed, index, latents and label
+Point = (
+    int | Mapping[str, Any]
+)  # a seed, or a mapping of seed, index, latents, label and directions
 
 
 class InterpolateOptions(TypedDict, total=False):

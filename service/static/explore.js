@@ -5,7 +5,7 @@
  */
 
 import { say, setActions } from "./actions.js";
-import { change } from "./address.js";
+import { change, randomSeed } from "./address.js";
 import { ask } from "./api.js";
 import { AMOUNTS, DirectionRow } from "./direction_row.js";
 import { directionsOf, drawMoves, hasDirections, readMoves, textOf } from "./directions.js";
@@ -15,6 +15,7 @@ import { remember } from "./history.js";
 import { fetchFrame, fieldsOf, filledWidth, thumbnailOf } from "./images.js";
 import { drawLatents, move, shrink } from "./latents.js";
 import { PictureStart } from "./picture_start.js";
+import { appendPoint, keepPicture } from "./walk_points.js";
 
 const IMAGES = 8; // a large one and seven small ones
 const SMALL = { least: 100, most: 280 }; // CSS pixels of the small images
@@ -81,7 +82,12 @@ class ExploreView {
   /** Show the same state, of another picture. */
   async #restart() {
     const { state, version, signal } = this.#shown;
-    if (!signal.aborted) await this.show({ ...state, moves: textOf(this.#moves) }, version, signal);
+    if (signal.aborted) return;
+    try {
+      await this.show({ ...state, moves: textOf(this.#moves) }, version, signal);
+    } catch (error) {
+      if (!signal.aborted) throw error; // another view is shown now
+    }
   }
 
   #canvas(number) {
@@ -266,11 +272,25 @@ class ExploreView {
       downloads: [
         { text: "Download PNG", run: async () => saveBlob(await ask("generate", { json: this.#request(1, this.#moves), accept: "image/png" }), `${file}.png`) },
         { text: "All 8 (ZIP)", run: async () => saveBlob(new Blob([await ask("generate", { json: { ...this.#request(IMAGES, this.#moves), layout: "separate" }, accept: "application/zip" })]), `${file}.zip`) },
-        ...(hasDirections(this.#version) ? [keep] : []),
+        ...(this.#picture.title !== null ? this.#walks() : hasDirections(this.#version) ? [keep] : []),
       ],
       requests: () => [{ path: "generate", json: this.#request(1, this.#moves), accept: "image/png", save: `${file}.png` }],
       what: "the explored image",
     });
+  }
+
+  /** Returns the actions that begin or go on with a walk from the picture, as it is moved now. */
+  #walks() {
+    return [
+      { text: "Walk from here", icon: "play", run: () => change({ tab: "walk", points: `${this.#pictureAsPoint()},${randomSeed()}.0` }, { push: true }) },
+      { text: "Add to walk", icon: "walk", run: () => appendPoint(this.#pictureAsPoint()) },
+    ];
+  }
+
+  #pictureAsPoint() {
+    const { latents: [latents], labels: label, directions } = this.#ofPicture(1, this.#moves);
+    const name = [this.#picture.name, textOf(this.#moves)].filter(Boolean).join(" ");
+    return keepPicture({ choice: this.#version.choice, name, latents, label, directions });
   }
 
   /** Add the explored image to the favourites, moved along directions. */

@@ -46,11 +46,16 @@ export class PictureStart {
     );
   }
 
-  /** Names what is explored, for captions and to tell pictures apart; null while it is a seed. */
+  /** The name of the newest picture. */
+  get name() {
+    return `picture ${this.#number}`;
+  }
+
+  /** Describes what is explored, for captions and to tell pictures apart; null while it is a seed. */
   get title() {
     if (this.#found === null) return null;
     const { class: name, error } = this.#found;
-    return `picture ${this.#number}${name === null ? "" : `, class ${name}`}, error ${error.toFixed(3)}`;
+    return `${this.name}${name === null ? "" : `, class ${name}`}, error ${error.toFixed(3)}`;
   }
 
   /** Show it for a version; the picture of another version is forgotten. */
@@ -76,7 +81,7 @@ export class PictureStart {
   request(count, { axes, moves, directions }) {
     const { name: model, version, latent_dim: size } = this.#version;
     const [middle] = this.#found.latents;
-    const rows = drawLatents(`picture ${this.#number}`, count, size).map((noise, number) =>
+    const rows = drawLatents(this.name, count, size).map((noise, number) =>
       middle.map((value, i) => (number === 0 ? value : value + NEAR * noise[i])),
     );
     const json = { model, version, latents: axes ? rows.map((row) => move(row, axes, moves)) : rows };
@@ -131,7 +136,7 @@ export class PictureStart {
       this.#number += 1;
       this.#status.textContent =
         `This is the closest image of the model, found in ${found.images} tries. Its error is ${found.error.toFixed(3)};` +
-        ` that of the model's own images is ${found.typical_error.toFixed(3)}. Now move it along the directions below.`;
+        ` that of the model's own images is ${found.typical_error.toFixed(3)}. Now move it along the directions below, or walk from it.`;
       this.#onChange();
     } catch (error) {
       if (controller.signal.aborted) return;

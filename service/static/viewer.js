@@ -6,6 +6,7 @@ import { languages } from "./code.js";
 import { button, byId, element, icon, save } from "./dom.js";
 import { fileNameOf, frameCode, shownWidth, spoken } from "./images.js";
 import { isFavourite, toggleFavourite } from "./favourites.js";
+import { appendPoint } from "./walk_points.js";
 
 const LARGE = 448; // CSS pixels
 
@@ -147,10 +148,7 @@ function copyButton(language, title, frame) {
 }
 
 function addToWalk(frame) {
-  const points = read().points.split(",").filter(Boolean);
-  points.push([frame.seed, frame.index, ...(frame.label === null ? [] : [frame.label])].join("."));
-  change({ points: points.join() }, { quiet: true });
-  say(points.length === 1 ? "This is the first point of the walk." : `The walk has ${points.length} points.`);
+  say(appendPoint([frame.seed, frame.index, ...(frame.label === null ? [] : [frame.label])].join(".")));
 }
 
 function explore(frame) {

@@ -7,13 +7,13 @@ import { byId, element, saveBlob } from "./dom.js";
 import { remember } from "./history.js";
 import { shownWidth, thumbnailOf } from "./images.js";
 import { Timeline } from "./timeline.js";
+import { fieldsOfPoint, isPicture, nameOf, pointsOf } from "./walk_points.js";
 import { unzip } from "./zip.js";
 
 const LARGE = 960; // CSS pixels
 const CHROME = 540; // CSS pixels of what stands above and below the image
 const FRAME_MS = 60;
 const MAX_FRAMES = 256;
-const DEFAULT_POINTS = 4;
 const KINDS = [["WebP", "image/webp", "webp"], ["GIF", "image/gif", "gif"], ["APNG", "image/apng", "apng"], ["Frames (ZIP)", "application/zip", "zip"]];
 
 let player = null;
@@ -62,6 +62,7 @@ class Player {
       const frames = await Promise.all(blobs.map((blob) => createImageBitmap(blob)));
       signal.throwIfAborted();
       this.#setFrames(frames, key);
+      if (pointsOf(state, version).some(isPicture)) return this.#run(signal); // no link shows pictures again
       remember(`Walk · ${version.choice} · ${this.#request.points.length} points · ${frames.length} frames`, thumbnailOf(frames[0]));
     }
     this.#run(signal);
@@ -140,15 +141,15 @@ class Player {
 
   #fillPoints() {
     const { labels } = this.#version;
-    const points = pointsOf(this.#state).map(([seed, index, label], number) => {
+    const points = pointsOf(this.#state, this.#version).map((point, number) => {
       const at = number * this.#request.steps;
-      return { name: `${seed}·${index}${labels[label] === undefined ? "" : ` (${labels[label]})`}`, at, frame: this.#frames[at] };
+      return { name: nameOf(point, labels), at, frame: this.#frames[at] };
     });
     this.#timeline.setPoints(points, this.#state.loop !== "");
   }
 
   #edit(edit) {
-    const points = pointsOf(read());
+    const points = pointsOf(read(), this.#version);
     edit(points);
     change({ points: points.map((point) => point.join(".")).join() }, { push: true });
   }
@@ -174,30 +175,14 @@ function draw(canvas, frame) {
   context.drawImage(frame, 0, 0);
 }
 
-function requestOf(state, { name: model, version, labels }) {
-  const points = pointsOf(state).map(([seed, index, label]) => ({
-    seed,
-    index: Number(index),
-    ...labelOf(state.class, label, labels),
-  }));
+function requestOf(state, chosen) {
+  const { name: model, version, labels } = chosen;
+  const walked = pointsOf(state, chosen);
+  const points = walked.map((point) => fieldsOfPoint(point, state.class, labels));
   const segments = state.loop ? points.length : points.length - 1;
   const steps = Math.min(Number(state.steps), Math.floor((MAX_FRAMES - 1) / segments));
   const json = { model, version, points, steps, loop: state.loop !== "" };
-  if (Number(state.truncation) !== 1) json.truncation = Number(state.truncation);
+  if (Number(state.truncation) !== 1 && !walked.some(isPicture)) json.truncation = Number(state.truncation);
   if (state.upscale) json.upscale = state.upscale;
   return json;
-}
-
-/** Returns the chosen class, else the class of the point, else none: then the first point's applies. */
-function labelOf(chosen, label, labels) {
-  if (chosen) return { label: chosen };
-  return labels[label] === undefined ? {} : { label: Number(label) };
-}
-
-/** Returns the points as `[seed, index, label?]`; by default the first images of the seed. */
-function pointsOf({ points, seed }) {
-  const given = points.split(",").filter(Boolean).map((point) => point.split("."));
-  const defaults = Array.from({ length: DEFAULT_POINTS }, (_, index) => [seed, String(index)]);
-  if (given.length === 0) return defaults;
-  return given.length === 1 ? [...given, defaults[0]] : given;
 }

@@ -12,6 +12,7 @@ from mirage.service.errors import InvalidValue
 
 _INDEX = re.compile(r"0|[1-9][0-9]{0,3}")
 Vector = tuple[float, ...]
+Loc = tuple[str | int, ...]
 
 
 def move_latents(
@@ -19,23 +20,26 @@ def move_latents(
     amounts: Mapping[str, float] | None,
     manifest: Manifest,
     named: NamedDirections = NO_DIRECTIONS,
+    loc: Loc = ("directions",),
 ) -> NDArray[np.float32]:
     """Return z' = z + Σ aₖ·vₖ for latents float32 `[n, latent_dim]`.
 
     `amounts` maps the index or the name of k to aₖ in standard deviations of a latent. They are
     added by increasing index, then by name; zeros change no bit. Raises InvalidValue for an unknown
-    direction.
+    direction of the field at `loc`.
     """
     if not amounts:
         return latents
-    found = [(*_find(key, manifest, named), amount) for key, amount in amounts.items()]
+    found = [(*_find(key, manifest, named, loc), amount) for key, amount in amounts.items()]
     for _, _, vector, amount in sorted(found):
         if amount:
             latents = latents + np.float32(amount) * np.array(vector, np.float32)
     return latents
 
 
-def _find(key: str, manifest: Manifest, named: NamedDirections) -> tuple[int, str, Vector]:
+def _find(
+    key: str, manifest: Manifest, named: NamedDirections, loc: Loc
+) -> tuple[int, str, Vector]:
     """Return the place in the order of additions, the key, and the vector of a direction."""
     count = len(manifest.directions)
     index = int(key) if _INDEX.fullmatch(key) else None
@@ -45,7 +49,7 @@ def _find(key: str, manifest: Manifest, named: NamedDirections) -> tuple[int, st
         index = direction.index
     if index is None or index >= count:
         message = _tell_unknown(key, manifest, named)
-        raise InvalidValue(message, errors=[{"loc": ["directions", key], "msg": message}])
+        raise InvalidValue(message, errors=[{"loc": [*loc, key], "msg": message}])
     return index, key, manifest.directions[index].vector
 
 

@@ -62,7 +62,9 @@ def build_interpolation(
     steps, loop = fields.steps or STEPS, bool(fields.loop)
     _check_frames(count_frames(len(fields.points), steps, loop), manifest, settings)
     _check_truncation(fields)
-    keyframes = [_keyframe(number, point, manifest) for number, point in enumerate(fields.points)]
+    keyframes = [
+        _keyframe(number, point, manifest, named) for number, point in enumerate(fields.points)
+    ]
     pairs = list(pairwise([*keyframes, keyframes[0]] if loop else keyframes))
     last = [] if loop else keyframes[-1:]
     segments = [segment(a.latent, b.latent, steps) for a, b in pairs]
@@ -124,15 +126,21 @@ def _check_frames(count: int, manifest: Manifest, settings: Settings) -> None:
 
 
 def _check_truncation(fields: InterpolateRequest) -> None:
-    if fields.truncation is not None and any(point.latents for point in fields.points):
-        raise InvalidValue.of(
-            "truncation",
-            f"truncation is {fields.truncation}; it cannot be combined with points of latents",
-        )
+    if fields.truncation is None:
+        return
+    for point in fields.points:
+        if point.latents or point.directions:
+            what = "points of latents" if point.latents else "directions of points"
+            raise InvalidValue.of(
+                "truncation",
+                f"truncation is {fields.truncation}; it cannot be combined with {what}",
+            )
 
 
-def _keyframe(number: int, point: Point, manifest: Manifest) -> Keyframe:
-    latent, drawn = _latent(number, point, manifest)
+def _keyframe(number: int, point: Point, manifest: Manifest, named: NamedDirections) -> Keyframe:
+    drawn_latent, drawn = _latent(number, point, manifest)
+    loc = ("points", number, "directions")
+    latent = move_latents(drawn_latent[None], point.directions, manifest, named, loc)[0]
     if point.label is None:
         return Keyframe(latent, drawn, is_labelled=False)
     if not manifest.num_classes:

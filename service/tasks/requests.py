@@ -242,6 +242,12 @@ class Point(Fields):
     label: Annotated[int | str, BeforeValidator(_label), WithJsonSchema(ONE_LABEL)] | None = Field(
         None, description="class index or class name", examples=[3, "3"]
     )
+    directions: Directions | None = Field(
+        None,
+        description="as those of all frames, for this point alone; cannot be combined with"
+        " truncation",
+        examples=[{"1": 2}],
+    )
 
 
 class InterpolateRequest(Fields):
@@ -283,7 +289,8 @@ class InterpolateRequest(Fields):
         gt=0,
         le=1,
         allow_inf_nan=False,
-        description="factor of the latents of every frame; requires seeds; default 1",
+        description="factor of the latents of every frame; requires points of seeds without"
+        " directions; default 1",
         examples=[0.7],
     )
     directions: Directions | None = Field(

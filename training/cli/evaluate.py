@@ -29,8 +29,9 @@ from mirage.training.errors import DataError, UsageError
 from mirage.training.evaluation.blind_sheet import blind_sheet
 from mirage.training.evaluation.contact_sheets import neighbour_sheet, real_sheet
 from mirage.training.evaluation.evaluate import Evaluator, scores_by, self_supervised_scores
-from mirage.training.evaluation.fast import fast_sizes
 from mirage.training.evaluation.feature_networks import FeatureNetwork, ScriptFeatures
+from mirage.training.evaluation.media.choice import yardstick_of
+from mirage.training.evaluation.reference import split
 from mirage.training.evaluation.scorecard import Sizes, known_scorecard, table, write_scorecard
 from mirage.training.evaluation.scores.cas import classification_accuracy
 from mirage.training.evaluation.scores.stacked_mnist import stacked_scores
@@ -192,10 +193,12 @@ def _evaluator(options: argparse.Namespace, *models: ScoredModel) -> Evaluator:
 def _sizes(options: argparse.Namespace, train: Dataset, models: Sequence[ScoredModel]) -> Sizes:
     if not options.fast:
         return Sizes.of(len(train))
-    sizes = fast_sizes(train, [model.graph for model in models], options.seeds)
+    yardstick = yardstick_of(train, split(len(train), Sizes.of(len(train), fast=True)))
+    sizes = yardstick.fast_sizes([model.graph for model in models], options.seeds)
     sys.stderr.write(
-        f"--fast: {sizes.reference + sizes.generated:,} of {len(train):,} real images and "
-        f"{sizes.generated:,} generated ones, as many as fit into a minute\n"
+        f"--fast: {sizes.reference + sizes.generated:,} of {len(train):,} real "
+        f"{train.medium.noun} and {sizes.generated:,} generated ones, as many as fit into a "
+        "minute\n"
     )
     return sizes
 
@@ -249,9 +252,10 @@ def _extras(
 
 
 def _write_sheets(file: Path, evaluator: Evaluator, model: bytes) -> None:
+    train = evaluator.train
     stem = file.with_name(file.name.removesuffix(".json").removesuffix(".scores"))
     sheets = {
-        "real": real_sheet(evaluator.train.images, evaluator.train.labels),
+        "real": real_sheet(train.images, train.labels, train.medium.pictures),
         "neighbours": neighbour_sheet(evaluator, model),
     }
     for name, sheet in sheets.items():

@@ -42,7 +42,7 @@ def add_command(add: Callable[..., argparse.ArgumentParser]) -> None:
     parser.add_argument(
         "--half-precision",
         action="store_true",
-        help="round the weights of a generator to float16, which halves weights.safetensors",
+        help="round the weights to float16, which halves weights.safetensors",
     )
     add_card(parser.add_argument_group("model card", "By default a bundle keeps its card."))
 
@@ -79,13 +79,12 @@ def _republish(options: argparse.Namespace, to: Path) -> Path:
     card = card_of(options)
     if read_manifest(options.source).task == GENERATE:
         return republish(options.source, to, card, options.half_precision)
-    _check_float32(options.half_precision, options.source)
     if card:
         raise UsageError(
             f"{options.source} takes pictures; its model card cannot be changed, export its "
             "run instead"
         )
-    return republish_pictures(options.source, to)
+    return republish_pictures(options.source, to, options.half_precision)
 
 
 def publish_run(run: Run, to: Path, card: ModelCard | None = None, half: bool = False) -> Path:
@@ -96,17 +95,8 @@ def publish_run(run: Run, to: Path, card: ModelCard | None = None, half: bool = 
     config, data = run.read_config()
     path, card = run.latest_snapshot(), card or ModelCard()
     if config.task != GENERATE:
-        _check_float32(half, run.path)
-        return publish_pictures(load_picture_network(path), config, data, to, card)
+        return publish_pictures(load_picture_network(path), config, data, to, card, half=half)
     scorecard = read_scorecard(scores_file(path))
     scores = scorecard.scores if scorecard else {}
     with open_snapshot(path, half) as snapshot:
         return publish(snapshot, config, data, to, scores, card)
-
-
-def _check_float32(half: bool, source: Path) -> None:
-    if half:
-        raise UsageError(
-            f"--half-precision is for generators; {source} takes pictures, and its weights are "
-            "small"
-        )

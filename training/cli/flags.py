@@ -17,8 +17,8 @@ from mirage.training.data.sources.styles import StyleSet
 from mirage.training.publish.model_card import ModelCard
 
 DATA = (
-    "a folder, .zip or .tar of images, an IDX, .npy, .npz or .parquet file, or "
-    "hf:NAME[:CONFIG][@SPLIT]"
+    "a folder, .zip or .tar of images, sounds (.wav, .flac) or sequences, a FASTA or .txt file, an "
+    "IDX, .npy, .npz or .parquet file, or hf:NAME[:CONFIG][@SPLIT]"
 )
 READING = """Folders that hold only one folder are skipped. Folders named like train, test and val
 are splits: training reads the first, evaluation the second. Other top folders are classes; a single
@@ -68,6 +68,25 @@ def _flags() -> dict[str, dict[str, Any]]:
             "help": "keep transparency as a channel (default), or composite over --background",
         },
         "background": {"metavar": "COLOUR", "help": "a name or #rrggbb; default: white"},
+        "sample_rate": {
+            "type": int,
+            "metavar": "HZ",
+            "help": "of sounds, which are resampled; default: their lowest",
+        },
+        "length": {
+            "type": int,
+            "metavar": "N",
+            "help": "samples of a sound or symbols of a sequence, of which the first are kept; "
+            "shorter ones are filled with silence or padding; default: the longest",
+        },
+        "alphabet": {
+            "metavar": "SYMBOLS",
+            "help": "of sequences; those with others are left out; default: all that occur",
+        },
+        "padding": {
+            "metavar": "SYMBOL",
+            "help": "fills shorter sequences, or none; default: one that does not occur",
+        },
         "labels": {
             "metavar": "FILE",
             "help": "CSV `name,label`, JSON like StyleGAN, or JSON lines; a column of hf: data or "

@@ -1,13 +1,15 @@
-"""The commands `prepare-icons`, `prepare-avatars`, `prepare-styles` and `prepare-credits`."""
+"""The commands that make data sets of the pictures in packages: `prepare-icons` and others."""
 
 import argparse
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from mirage.training.cli.flags import positive
 from mirage.training.data.prepare.avatars import write_avatars
 from mirage.training.data.prepare.credits import write_credits
 from mirage.training.data.prepare.icons import write_icons
 from mirage.training.data.prepare.styles import write_styles
+from mirage.training.data.prepare.textures import EXAMPLE, Area, write_textures
 from mirage.training.data.sources.image_folder import open_folder
 
 ENDING = """Get the packages with: npm pack openmoji @svgmoji/noto
@@ -24,6 +26,7 @@ def add_command(add: Callable[..., argparse.ArgumentParser]) -> None:
     _add_icons(add)
     _add_avatars(add)
     _add_styles(add)
+    _add_textures(add)
     _add_credits(add)
 
 
@@ -56,6 +59,17 @@ def _add_styles(add: Callable[..., argparse.ArgumentParser]) -> None:
     parser.add_argument("--size", type=int, default=48, help="side in pixels; default 48")
 
 
+def _add_textures(add: Callable[..., argparse.ArgumentParser]) -> None:
+    summary = "cut textures out of areas of photographs, a folder per texture"
+    parser = add("prepare-textures", help=summary, description=f"{summary}; an area is {EXAMPLE}")
+    parser.set_defaults(command=_prepare_textures)
+    parser.add_argument("areas", nargs="+", metavar="AREA")
+    parser.add_argument("--to", type=Path, required=True, metavar="FOLDER")
+    parser.add_argument("--size", type=positive, default=32, help="side in pixels; default 32")
+    parser.add_argument("--count", type=positive, default=150, help="of each area; default 150")
+    parser.add_argument("--shrink", type=positive, default=3, help="reduce by; default 3")
+
+
 def _add_credits(add: Callable[..., argparse.ArgumentParser]) -> None:
     summary = "list the authors of pictures from the copyright file of their Debian package"
     parser = add("prepare-credits", help=summary, description=summary)
@@ -81,6 +95,12 @@ def _prepare_styles(options: argparse.Namespace) -> Iterator[str]:
         f"{source} pictures of {options.size}x{options.size} in {options.to / 'source'}, {target} "
         f"in {options.to / 'target'}; {both} code points are in both"
     )
+
+
+def _prepare_textures(options: argparse.Namespace) -> Iterator[str]:
+    areas = [Area.parse(text) for text in options.areas]
+    count = write_textures(areas, options.to, options.size, options.count, options.shrink)
+    yield f"{count} crops of {options.size}x{options.size} in {options.to}"
 
 
 def _prepare_credits(options: argparse.Namespace) -> Iterator[str]:

@@ -17,8 +17,9 @@ from mirage.training.config import TrainConfig, build_config
 from mirage.training.data.dataset import Dataset
 from mirage.training.data.flatness import flat_share
 from mirage.training.errors import UsageError
+from mirage.training.media.images import Images
 from mirage.training.presets import PRESETS
-from mirage.training.recipe import AUTO
+from mirage.training.recipe import AUTO, presets_for
 from mirage.training.runs.device import DEVICES, resolve_device
 from mirage.training.runs.initial_weights import name_of
 from mirage.training.runs.run_dir import Run
@@ -155,7 +156,7 @@ def config_of(
         if getattr(options, name) is not None:
             changes[name] = getattr(options, name)
     length = kimg or _schedule_length(options)
-    if data is not None:
+    if data is not None and preset_of(options) == AUTO:
         facts = facts_of(data, options.device, length)
     return build_config(preset_of(options), changes, facts, length)
 
@@ -174,6 +175,12 @@ def _schedule_length(options: argparse.Namespace) -> float | None:
 
 def facts_of(data: Dataset, device: str, kimg: float | None = None) -> Facts:
     """The facts that the preset `auto` depends on."""
+    medium = data.medium
+    if not isinstance(medium, Images):
+        raise UsageError(
+            f"--preset is {AUTO}, which is for images, and the data are {medium.noun}; allowed are "
+            f"{', '.join(presets_for(medium.meaning))}"
+        )
     images, height, width, channels = data.images.shape
     kind = resolve_device(device).type
     flat = flat_share(data.images)

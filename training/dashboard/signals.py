@@ -4,8 +4,9 @@ from collections.abc import Sequence
 
 from pydantic import BaseModel
 
-from mirage.training.config import Limits, TrainConfig
+from mirage.training.config import TrainConfig
 from mirage.training.dashboard.stats_tail import Line
+from mirage.training.limits import Limits
 from mirage.training.runs.monitor import SIGNS, bounds_of, is_judged, is_within, signs_of
 
 

@@ -17,11 +17,15 @@ import numpy as np
 from numpy.lib import format as npy
 from pydantic import TypeAdapter, ValidationError
 
+from mirage.bundle.format.interface import FORMS
 from mirage.bundle.store.durable import replace_durably, sync_file, sync_folder
 from mirage.training.cache_folder import default_cache
 from mirage.training.data.dataset import Dataset
 from mirage.training.data.options import DataOptions
 from mirage.training.errors import DataError
+from mirage.training.media.images import Images
+from mirage.training.media.sound import Sound
+from mirage.training.media.tokens import Tokens
 
 INDEX = "dataset.json"
 MAX_BYTES = 64 << 30
@@ -37,7 +41,7 @@ class Summary:
     source: absolute path or address. reading: a hash of the source and of how it is read, which is
     the same when only its content changes. images: their number. labels: `hash_labels`, or None
     without classes. broken: name and reason of each picture that was left out, and left_out their
-    indices. Others: as of `Dataset`.
+    indices. medium: None for images, whose shape says all. Others: as of `Dataset`.
     """
 
     source: str
@@ -49,6 +53,7 @@ class Summary:
     broken: tuple[tuple[str, str], ...] = ()
     left_out: tuple[int, ...] = ()
     notes: tuple[str, ...] = ()
+    medium: Images | Sound | Tokens | None = None
 
 
 SUMMARY: TypeAdapter[Summary] = TypeAdapter(Summary)
@@ -172,6 +177,7 @@ def _read(folder: Path, options: DataOptions) -> Dataset | None:
         left_out=summary.left_out,
         source=summary.source,
         notes=summary.notes,
+        recorded_medium=summary.medium,
     )
 
 
@@ -184,7 +190,11 @@ def _summary(folder: Path) -> Summary | None:
 
 def _is_whole(summary: Summary, images: np.ndarray, labels: np.ndarray | None) -> bool:
     """Whether the arrays are those that were written."""
-    if images.dtype != np.uint8 or images.ndim != 4 or len(images) != summary.images:
+    meaning = summary.medium.meaning if summary.medium else "images"
+    form = FORMS[meaning]
+    if images.dtype != form.dtype or images.ndim != 1 + len(form.longest):
+        return False
+    if len(images) != summary.images:
         return False
     if labels is None:
         return not summary.classes
@@ -228,27 +238,32 @@ def check_room(folder: Path, needed_bytes: int) -> None:
 
 
 class ArrayWriter:
-    """Writes a .npy file uint8 [N, …] whose length N is not known in advance.
+    """Writes a .npy file [N, …] whose length N is not known in advance.
 
     Uses plain writes rather than a memory map: on a full disk a write raises OSError, but a memory
     map kills the process with SIGBUS.
     """
 
-    def __init__(self, path: Path, shape: tuple[int, ...]) -> None:
+    def __init__(self, path: Path, shape: tuple[int, ...], dtype: str = "uint8") -> None:
         self.shape = shape
+        self._dtype = np.dtype(dtype)
         self.count = 0
         self._file = path.open("wb")
         self._write_header()
         self._begin = self._file.tell()
 
     def append(self, items: np.ndarray) -> None:
-        """Append items uint8 [n, …]."""
+        """Append items [n, …] of the file's dtype."""
         self._file.write(np.ascontiguousarray(items).data)
         self.count += len(items)
 
     def _write_header(self) -> None:
         """Write the header at the current position; NumPy pads it so that N can grow in place."""
-        header = {"descr": "|u1", "fortran_order": False, "shape": (self.count, *self.shape)}
+        header = {
+            "descr": self._dtype.str,
+            "fortran_order": False,
+            "shape": (self.count, *self.shape),
+        }
         npy.write_array_header_1_0(self._file, header)
 
     def __enter__(self) -> "ArrayWriter":

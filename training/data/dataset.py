@@ -2,7 +2,7 @@
 
 import hashlib
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
@@ -10,6 +10,9 @@ import numpy as np
 
 from mirage.training.data.options import DataOptions
 from mirage.training.errors import DataError
+from mirage.training.media.images import Images
+from mirage.training.media.sound import Sound
+from mirage.training.media.tokens import Tokens
 
 
 class ImageView(ABC):
@@ -87,15 +90,16 @@ HASHED_BYTES = 64 << 20
 
 @dataclass(frozen=True)
 class Dataset:
-    """Decoded images with their class labels.
+    """Decoded samples with their class labels.
 
-    images: uint8 [N, H, W, C], memory-mapped. labels: int64 [N], or None without classes.
-    classes: class names in the order of `number_classes`. fingerprint: sha256 of the fields above.
-    options: how the pictures were read. broken: number of pictures that could not be read.
-    left_out: their indices among all pictures. source: the absolute path or address of the data.
-    notes: what was found in them and decided, as sentences for people. unmirrored: the data set
-    before mirroring, or None if it is not mirrored; scores use it. groups: int64 [N], equal for
-    related images, or None if nothing is known.
+    images: stored samples, of images uint8 [N, H, W, C], memory-mapped. labels: int64 [N], or None
+    without classes. classes: class names in the order of `number_classes`. fingerprint: sha256 of
+    the fields above. options: how the pictures were read. broken: number of pictures that could not
+    be read. left_out: their indices among all pictures. source: the absolute path or address of the
+    data. notes: what was found in them and decided, as sentences for people. unmirrored: the data
+    set before mirroring, or None if it is not mirrored; scores use it. groups: int64 [N], equal for
+    related images, or None if nothing is known. recorded_medium: what the samples are; None for
+    images, whose shape says all.
     """
 
     images: np.ndarray
@@ -109,9 +113,18 @@ class Dataset:
     notes: tuple[str, ...] = ()
     unmirrored: "Dataset | None" = None
     groups: np.ndarray | None = None
+    recorded_medium: Images | Sound | Tokens | None = None
 
     def __len__(self) -> int:
         return len(self.images)
+
+    @property
+    def medium(self) -> Images | Sound | Tokens:
+        """What the samples are."""
+        if self.recorded_medium is not None:
+            return self.recorded_medium
+        height, width, channels = self.images.shape[1:]
+        return Images(height=height, width=width, channels=channels)
 
     @property
     def original(self) -> "Dataset":
@@ -127,12 +140,14 @@ class Dataset:
             "classes": list(self.classes),
             "options": self.options.model_dump(mode="json"),
             "source": self.source,
+            **self.medium.facts(),
         }
 
 
 def without_classes(dataset: Dataset) -> Dataset:
     """The images without their classes; a note names a single class."""
-    note = f"all images are of one class, {dataset.classes[0]}, so the model has no classes"
+    noun, only = dataset.medium.noun, dataset.classes[0]
+    note = f"all {noun} are of one class, {only}, so the model has no classes"
     return replace(
         dataset,
         labels=None,
@@ -171,9 +186,15 @@ def subset(dataset: Dataset, selected: np.ndarray) -> Dataset:
     )
 
 
-def fingerprint(images: np.ndarray, labels: np.ndarray | None, classes: Sequence[str]) -> str:
-    """sha256 in hex over shape, pixels, labels and class names."""
-    digest = hashlib.sha256(repr((images.shape, list(classes))).encode())
+def fingerprint(
+    images: np.ndarray,
+    labels: np.ndarray | None,
+    classes: Sequence[str],
+    facts: Mapping[str, Any] | None = None,
+) -> str:
+    """sha256 in hex over shape, samples, labels and class names, and the facts of the medium."""
+    parts = (images.shape, list(classes), *([facts] if facts else []))
+    digest = hashlib.sha256(repr(parts).encode())
     step = max(1, HASHED_BYTES // max(1, images[:1].nbytes))
     for start in range(0, len(images), step):
         digest.update(np.ascontiguousarray(images[start : start + step]).data)
@@ -187,6 +208,6 @@ def check_enough(dataset: Dataset, batch_size: int) -> None:
     if len(dataset) < batch_size:
         smaller = f", or reduce the batch with --set batch_size={len(dataset)}"
         raise DataError(
-            f"--data has {len(dataset)} images, fewer than one batch of {batch_size}; "
-            f"add images{smaller if len(dataset) > 1 else ''}"
+            f"--data has {len(dataset)} {dataset.medium.noun}, fewer than one batch of "
+            f"{batch_size}; add {dataset.medium.noun}{smaller if len(dataset) > 1 else ''}"
         )

@@ -14,16 +14,16 @@ MOST_HASHED = 100_000
 
 def findings(dataset: Dataset) -> Iterator[str]:
     """Warnings about a data set, as sentences for people."""
-    images = dataset.original.images
+    images, noun = dataset.original.images, dataset.medium.noun
     if len(images) < LEAST_DATA:
         yield (
-            f"only {len(images)} images: a generator learns no variety from so few, and evaluate "
-            f"needs at least {LEAST_DATA}; some hundred pictures of one kind are a start"
+            f"only {len(images)} {noun}: a generator learns no variety from so few, and evaluate "
+            f"needs at least {LEAST_DATA}; some hundred {noun} of one kind are a start"
         )
     searched = min(len(images), MOST_HASHED)
     counts = Counter(content_hash(images[index]) for index in range(searched))
     if copies := sum(count for count in counts.values() if count > 1):
         yield (
-            f"{copies:,} of {searched:,} images are copies of one another; remove all but one of "
+            f"{copies:,} of {searched:,} {noun} are copies of one another; remove all but one of "
             "each, because a generator makes most often what it is shown most often"
         )

@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from mirage.training.data.sources.pixels import to_planes
+from mirage.training.media.pixels import to_planes
 
 SIDE = 16
 """Side of the thumbnails in pixels: keeps the composition of an image and drops its details."""

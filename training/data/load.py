@@ -19,14 +19,15 @@ from mirage.training.data.labels import (
     odd_classes,
     read_labels,
 )
-from mirage.training.data.options import AUTO, NONE, DataOptions
+from mirage.training.data.options import AUTO, NONE, DataOptions, check_options
 from mirage.training.data.sources.decode import check_broken, decode
 from mirage.training.data.sources.form import find_form
 from mirage.training.data.sources.huggingface import PREFIX
 from mirage.training.data.sources.image import Form, read_file
 from mirage.training.data.sources.kinds import open_source
-from mirage.training.data.sources.source import Source
+from mirage.training.data.sources.source import Source, Written
 from mirage.training.errors import DataError
+from mirage.training.media.images import Images
 
 FORMAT = 3
 """Version of the decoding; increment it when the same data give other pixels or labels."""
@@ -74,7 +75,8 @@ def _load(
     dataset = cached(
         key, options, cache, lambda folder: _build(folder, source, options, labels, workers)
     )
-    check_broken(source.place, dataset.broken, len(dataset) + dataset.broken, options)
+    count = len(dataset) + dataset.broken
+    check_broken(source.place, dataset.broken, count, options, noun=source.noun)
     dataset = replace(dataset, notes=source.notes + dataset.notes)
     return _split(dataset, _groups(source, options, dataset.left_out), options, split)
 
@@ -95,8 +97,8 @@ def load_splits(
     """
     options = options or DataOptions()
     train, test = (_load(data, split, options, cache) for split in ("train", "test"))
-    if train.images.shape[3] != test.images.shape[3]:  # the training images decide
-        own = options.model_copy(update={"channels": train.images.shape[3]})
+    if train.medium != test.medium:  # the training data decide
+        own = options.model_copy(update=train.medium.as_options())
         test = replace(_load(data, "test", own, cache), options=options)
     if train.classes != test.classes:
         odd = sorted(set(train.classes) ^ set(test.classes))
@@ -104,7 +106,7 @@ def load_splits(
             f"only one of train and test in {data} has the class {odd[0]}; give both the same "
             "classes, or pass --labels none"
         )
-    if train.images.shape[1:] != test.images.shape[1:]:
+    if train.medium != test.medium:
         shapes = train.images.shape[1:], test.images.shape[1:]
         raise DataError(
             f"in {data} train has images {shapes[0]} and test {shapes[1]} "
@@ -198,14 +200,9 @@ def _build(
     names = sorted(set(classes_of or ()))
     check_class_names(source.place, names)
     note += odd_classes(names, len(source))
-    form, notes = find_form(source, options)
-    check_room(folder, len(source) * form.nbytes)
-    with ArrayWriter(folder / "images.npy", form.shape) as writer:
-        if (pixels := _ready_pixels(source, form)) is None:
-            broken = decode(source, form, options, writer.append, workers)
-        else:
-            broken = []
-            _copy(pixels, writer)
+    write = source.write or _write_images
+    written = write(source, folder / "images.npy", options, workers)
+    broken, medium = written.broken, written.medium
     kept = None if classes_of is None else _kept(source, classes_of, broken)
     numbers, classes = (None, []) if kept is None else number_classes(kept)
     if numbers is not None:
@@ -217,11 +214,27 @@ def _build(
         images=len(images),
         labels=None if numbers is None else hash_labels(numbers),
         classes=tuple(classes),
-        fingerprint=fingerprint(images, numbers, classes),
+        fingerprint=fingerprint(images, numbers, classes, medium.facts()),
         broken=tuple((_printable(source.names[index]), reason) for index, reason in broken),
         left_out=tuple(index for index, _ in broken),
-        notes=(*note, *notes, *_unreadable(source, broken)),
+        notes=(*note, *written.notes, *_unreadable(source, broken)),
+        medium=medium if medium.facts() else None,
     )
+
+
+def _write_images(source: Source, file: Path, options: DataOptions, workers: int | None) -> Written:
+    """Write images uint8 [N, H, W, C]; as `Writer`."""
+    check_options(options, source.noun)
+    form, notes = find_form(source, options)
+    check_room(file.parent, len(source) * form.nbytes)
+    with ArrayWriter(file, form.shape) as writer:
+        if (pixels := _ready_pixels(source, form)) is None:
+            broken = decode(source, form, options, writer.append, workers)
+        else:
+            broken = []
+            _copy(pixels, writer)
+    medium = Images(height=form.height, width=form.width, channels=form.channels)
+    return Written(medium, broken, notes)
 
 
 def _classes(
@@ -250,7 +263,9 @@ def _kept(source: Source, classes: Sequence[str], broken: list[tuple[int, str]])
     left_out = {index for index, _ in broken}
     kept = [name for index, name in enumerate(classes) if index not in left_out]
     if lost := sorted(set(classes) - set(kept)):
-        raise DataError(f"no image of the class {lost[0]} in {source.place} can be read")
+        raise DataError(
+            f"no {source.noun[:-1]} of the class {lost[0]} in {source.place} can be read"
+        )
     return kept
 
 

@@ -6,6 +6,7 @@ from PIL import ImageColor
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from mirage.training.errors import UsageError
+from mirage.training.media.tokens import NO_PADDING
 
 AUTO = "auto"
 NONE = "none"
@@ -27,6 +28,18 @@ class DataOptions(BaseModel):
     channels: Literal[1, 3, 4] | None = Field(None, description="None: as in the pictures")
     alpha: Literal["keep", "composite"] = "keep"
     background: str = Field("#ffffff", description="colour behind transparency and of padding")
+    sample_rate: int | None = Field(
+        None, ge=1, le=384_000, description="of sounds in Hz; None: their lowest"
+    )
+    length: int | None = Field(
+        None, ge=1, description="of sounds in samples, of sequences in symbols; None: the longest"
+    )
+    alphabet: str | None = Field(
+        None, description="symbols of sequences, without padding; None: all that occur"
+    )
+    padding: str | None = Field(
+        None, description="what ends shorter sequences; `none`, or None: chosen if it is needed"
+    )
     labels: str = Field(AUTO, description="a labels file, a column's name, `none`, or `auto`")
     mirror: bool = Field(False, description="add the mirror image of every image")
     split: str = Field(AUTO, description="folders TRAIN[,TEST], `none`, or `auto`")
@@ -42,6 +55,22 @@ class DataOptions(BaseModel):
         if size and any(side < 4 or side % 4 or side > 16_384 for side in size):
             raise ValueError("sides must be multiples of 4, from 4 to 16384")
         return size
+
+    @field_validator("alphabet")
+    @classmethod
+    def _symbols(cls, alphabet: str | None) -> str | None:
+        if alphabet is not None and (
+            len(set(alphabet)) != len(alphabet) or not alphabet or not alphabet.isprintable()
+        ):
+            raise ValueError("expected different printable characters")
+        return alphabet
+
+    @field_validator("padding")
+    @classmethod
+    def _symbol(cls, padding: str | None) -> str | None:
+        if padding not in (None, NO_PADDING) and (len(padding) != 1 or not padding.isprintable()):
+            raise ValueError(f"expected one printable character, or {NO_PADDING}")
+        return padding
 
     @field_validator("split")
     @classmethod
@@ -75,6 +104,24 @@ class DataOptions(BaseModel):
         """The background as (red, green, blue), each 0 to 255."""
         red, green, blue = bytes.fromhex(self.background[1:])
         return red, green, blue
+
+
+OPTIONS_OF = {
+    "images": {"size", "crop", "upscale", "channels", "alpha", "background", "mirror"},
+    "sounds": {"sample_rate", "length"},
+    "sequences": {"alphabet", "padding", "length"},
+}
+"""Options that only some data have; the others are of all."""
+
+
+def check_options(options: DataOptions, noun: str) -> None:
+    """Raise UsageError for an option that data of this kind, a key of `OPTIONS_OF`, cannot have."""
+    for other, names in OPTIONS_OF.items():
+        for name in sorted(names - OPTIONS_OF[noun]):
+            value = getattr(options, name)
+            if value != DataOptions.model_fields[name].default:
+                flag = name.replace("_", "-")
+                raise UsageError(f"--{flag} is {value}; it is for {other}, and --data has {noun}")
 
 
 Options = TypeVar("Options", bound=BaseModel)

@@ -4,12 +4,14 @@ import numpy as np
 
 from mirage.training.data.dataset import Dataset
 from mirage.training.data.findings import findings
-from mirage.training.data.sources.image import Form
-from mirage.training.data.sources.pixels import contact_sheet, to_float, to_grey_levels
+from mirage.training.media.pixels import contact_sheet
 
 MAX_PIXELS = 4 << 20
 """Of the contact sheet: 2048x2048 still opens at once in a browser."""
 MAX_COLUMNS = 16
+MAX_WIDTH = 16_384
+"""Of the contact sheet in pixels."""
+EXAMPLES = 5
 SHOWN_CLASSES = 12
 CHECKER = 8, (102, 153)
 """Side of a square of the chequerboard in pixels, and its two grey levels."""
@@ -22,12 +24,15 @@ def sample_sheet(dataset: Dataset, count: int = 64) -> np.ndarray:
     With 2 to 16 classes each column shows one class; otherwise the sheet is square. Transparent
     images are drawn over a chequerboard.
     """
-    height, width = dataset.images.shape[1:3]
+    medium = dataset.medium
+    height, width = medium.picture_size
     count = max(1, min(count, len(dataset), MAX_PIXELS // (height * width)))
     classes = len(dataset.classes)
     columns = classes if 2 <= classes <= min(MAX_COLUMNS, count) else int(np.ceil(count**0.5))
+    columns = max(1, min(columns, MAX_WIDTH // width))
     chosen = _chosen(dataset, count // columns * columns)
-    images = to_grey_levels(to_float(dataset.images[chosen])).contiguous().numpy()
+    values = medium.to_values(dataset.images[chosen])
+    images = medium.pictures(medium.to_stored(values).contiguous().numpy())
     return contact_sheet(_over_checker(images) if images.shape[3] == 4 else images, columns)
 
 
@@ -54,8 +59,9 @@ def _over_checker(images: np.ndarray) -> np.ndarray:
 def describe(dataset: Dataset) -> list[str]:
     """Number, shape, classes, findings, size and fingerprint of the images as lines of text."""
     original = dataset.original
-    height, width, channels = original.images.shape[1:]
-    lines = [f"images         {len(original):,} of {Form(width, height, channels)}"]
+    medium = dataset.medium
+    lines = [f"{medium.noun:<15}{len(original):,} of {medium.form}"]
+    lines += [f"example        {text}" for text in medium.examples(original.images[:EXAMPLES])]
     if dataset is not original:
         lines.append(f"mirrored       {len(dataset):,} with their mirror images")
     if original.broken:

@@ -10,12 +10,12 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from mirage.training.data.dataset import Dataset
-from mirage.training.data.sources.pixels import to_grey_levels
 from mirage.training.errors import DataError
 from mirage.training.evaluation.samples import generate_images, proportional_labels
 from mirage.training.evaluation.scores.memorisation import appearance
 from mirage.training.evaluation.scores.metrics import find_nearest
 from mirage.training.evaluation.scores.sliced_wasserstein import over_white
+from mirage.training.media.pixels import to_grey_levels
 
 EACH = 20
 """Number of real images on the sheet, and of generated ones."""

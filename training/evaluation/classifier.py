@@ -15,9 +15,9 @@ from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from mirage.bundle.store.durable import atomic_write
-from mirage.training.data.sources.pixels import to_float
 from mirage.training.errors import DataError
 from mirage.training.evaluation.progress import progress_bar
+from mirage.training.media.pixels import to_float
 from mirage.training.networks.families import channels_last
 from mirage.training.runs.device import resolve_precision
 

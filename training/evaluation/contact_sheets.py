@@ -1,17 +1,17 @@
 """Contact sheets of samples, real images, and nearest neighbours."""
 
+from collections.abc import Callable
+
 import numpy as np
 
-from mirage.training.data.sources.pixels import contact_sheet
 from mirage.training.evaluation.evaluate import Evaluator
 from mirage.training.evaluation.reference import scatter
-from mirage.training.evaluation.samples import generate_images
+from mirage.training.evaluation.samples import SOUGHT, generate_images
 from mirage.training.evaluation.scores.metrics import nearest
+from mirage.training.media.pixels import contact_sheet
 
 COLUMNS = 10
 ROWS = 10
-SOUGHT = 1_000
-"""Number of samples searched for those most similar to a training image."""
 
 
 def columns_of(num_classes: int) -> np.ndarray:
@@ -26,17 +26,24 @@ def sample_sheet(model: bytes, num_classes: int) -> np.ndarray:
     return contact_sheet(images, COLUMNS)
 
 
-def real_sheet(images: np.ndarray, labels: np.ndarray | None) -> np.ndarray:
-    """A hundred real images, one class per column where there are classes: uint8 [H, W, C]."""
+def real_sheet(
+    images: np.ndarray,
+    labels: np.ndarray | None,
+    pictures: Callable[[np.ndarray], np.ndarray] = np.asarray,
+) -> np.ndarray:
+    """A hundred real images, one class per column where there are classes: uint8 [H, W, C].
+
+    pictures: draws samples of other media (`Medium.pictures`).
+    """
     order = scatter(len(images))
     if labels is None:
-        return contact_sheet(images[order[: COLUMNS * ROWS]], COLUMNS)
+        return contact_sheet(pictures(images[order[: COLUMNS * ROWS]]), COLUMNS)
     wanted = columns_of(int(labels.max()) + 1)
     chosen = np.empty(len(wanted), np.int64)
     for label in np.unique(wanted):
         places = wanted == label
         chosen[places] = np.resize(order[labels[order] == label], places.sum())
-    return contact_sheet(images[chosen], COLUMNS)
+    return contact_sheet(pictures(images[chosen]), COLUMNS)
 
 
 def neighbour_sheet(evaluator: Evaluator, model: bytes) -> np.ndarray:
@@ -53,4 +60,4 @@ def neighbour_sheet(evaluator: Evaluator, model: bytes) -> np.ndarray:
     twins = evaluator.train.images[evaluator.split.reference[found]]
     usual, closest = np.sort(scatter(count)[:COLUMNS]), np.argsort(nearness)[:COLUMNS]
     rows = [images[usual], twins[usual], images[closest], twins[closest]]
-    return contact_sheet(np.concatenate(rows), COLUMNS)
+    return contact_sheet(evaluator.train.medium.pictures(np.concatenate(rows)), COLUMNS)

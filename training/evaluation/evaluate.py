@@ -15,6 +15,7 @@ from mirage.bundle.format.manifest import Score
 from mirage.training.data.dataset import Dataset
 from mirage.training.errors import DataError
 from mirage.training.evaluation.feature_networks import FeatureNetwork, features_for
+from mirage.training.evaluation.media.choice import yardstick_of
 from mirage.training.evaluation.reference import (
     Reference,
     load_reference,
@@ -25,7 +26,7 @@ from mirage.training.evaluation.reference import (
 from mirage.training.evaluation.samples import generate_images, proportional_labels, takes_labels
 from mirage.training.evaluation.scorecard import Scorecard, Sizes, read_scorecard, write_scorecard
 from mirage.training.evaluation.scores.memorisation import Memorisation
-from mirage.training.evaluation.scores.metrics import agreement, translucent_share
+from mirage.training.evaluation.scores.metrics import agreement
 from mirage.training.evaluation.scores.sliced_wasserstein import MAX_IMAGES, SlicedWasserstein
 
 SELF_SUPERVISED = ("frechet", "kernel", "precision", "recall", "coverage", "memorised")
@@ -35,9 +36,9 @@ COVERED_SCORES = {"precision", "recall", "density", "coverage", "memorised"}
 class Evaluator:
     """Scores models against real data, whose features are computed once.
 
-    network, sizes, cache: None uses `features_for`, `Sizes.of` and `default_cache`. A test split
-    equal to the training data is ignored. Of mirrored data only the originals are used, so that no
-    image is held out while its mirror image is in the reference.
+    network, sizes, cache: None uses that of the medium, `Sizes.of` and `default_cache`. A test
+    split equal to the training data is ignored. Of mirrored data only the originals are used, so
+    that no image is held out while its mirror image is in the reference.
     """
 
     def __init__(
@@ -55,7 +56,8 @@ class Evaluator:
         self.sizes = sizes or Sizes.of(len(self.train))
         self.cache = cache
         self.split = split(len(self.train), self.sizes)
-        self.network = network or features_for(self.train, self.split.reference, self.sizes, cache)
+        self.yardstick = yardstick_of(self.train, self.split)
+        self.network = network or self.yardstick.network(self.sizes, cache)
 
     @property
     def data_fingerprint(self) -> str:
@@ -69,8 +71,8 @@ class Evaluator:
 
     @cached_property
     def sliced(self) -> SlicedWasserstein | None:
-        """Sliced distances of the real images; None for grey images."""
-        if self.train.images.shape[3] == 1:
+        """Sliced distances of the real images; None for grey images and other media."""
+        if not self.yardstick.has_patches:
             return None
         parts = self.split.reference, self.split.held_out
         return SlicedWasserstein(*(self.train.images[self._some(part)] for part in parts))
@@ -96,10 +98,7 @@ class Evaluator:
         floor = self.reference.floor.copy()
         for side in (self.sliced, self.memorisation):
             floor |= side.floor if side else {}
-        return floor | self._translucent(self.train.images[self.split.held_out])
-
-    def _translucent(self, images: np.ndarray) -> dict[str, float]:
-        return {"translucent": translucent_share(images)} if images.shape[3] == 4 else {}
+        return floor | self.yardstick.floor()
 
     @cached_property
     def collapsed(self) -> dict[str, float]:
@@ -141,7 +140,7 @@ class Evaluator:
             scores |= self.sliced.compare(self._some(images))
         if self.memorisation:
             scores |= self.memorisation.compare(images)
-        scores |= self._translucent(images)
+        scores |= self.yardstick.measure(images)
         if predicted is not None and requested is not None and takes_labels(model):
             return {"agreement": agreement(predicted, requested), **scores}
         return scores
@@ -154,12 +153,12 @@ class Evaluator:
     def generate(
         self, model: bytes, requested: np.ndarray | None, first_seed: int, count: int = 0
     ) -> np.ndarray:
-        """Generate images uint8 [N, H, W, C] of the size of the data."""
+        """Generate samples of the form of the data, such as images uint8 [N, H, W, C]."""
         images = generate_images(model, count or self.sizes.generated, requested, first_seed)
         if images.shape[1:] != self.train.images.shape[1:]:
             raise DataError(
-                f"the model makes images {images.shape[1:]} and the data are "
-                f"{self.train.images.shape[1:]} (height, width, channels)"
+                f"the model makes {self.train.medium.noun} {images.shape[1:]} and the data are "
+                f"{self.train.images.shape[1:]}"
             )
         return images
 

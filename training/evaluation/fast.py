@@ -9,9 +9,8 @@ import numpy as np
 from mirage.training.data.dataset import Dataset
 from mirage.training.data.findings import LEAST_DATA
 from mirage.training.evaluation.classifier import fit
-from mirage.training.evaluation.contact_sheets import SOUGHT
 from mirage.training.evaluation.feature_networks import MNIST
-from mirage.training.evaluation.samples import generate_images, proportional_labels
+from mirage.training.evaluation.samples import SOUGHT, generate_images, proportional_labels
 from mirage.training.evaluation.scorecard import FAST_DATA, Sizes
 from mirage.training.evaluation.scores.sliced_wasserstein import MAX_IMAGES, sliced_distances
 

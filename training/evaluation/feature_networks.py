@@ -49,7 +49,7 @@ class FeatureNetwork(Protocol):
     def sha256(self) -> str:
         """The hash of its weights."""
 
-    def __call__(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+    def __call__(self, images: np.ndarray, /) -> tuple[np.ndarray, np.ndarray | None]:
         """Map uint8 [N, H, W, C] to features float32 [N, D]; and classes int64 [N], or None."""
 
 

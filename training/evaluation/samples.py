@@ -1,4 +1,4 @@
-"""Images of an exported graph for scores: one per seed, truncation 1."""
+"""Samples of an exported graph for scores: one per seed, truncation 1."""
 
 import numpy as np
 import onnxruntime
@@ -9,15 +9,18 @@ from mirage.training.errors import DataError
 from mirage.training.evaluation.progress import progress_bar
 
 BATCH = 100
+SOUGHT = 1_000
+"""Number of samples searched for those most similar to a training sample."""
 
 
 def generate_images(
     model: bytes, count: int, labels: np.ndarray | None = None, first_seed: int = 0
 ) -> np.ndarray:
-    """Generate images of `count` seeds from `first_seed` on, index 0: uint8 [count, H, W, C].
+    """Generate samples of `count` seeds from `first_seed` on, index 0.
 
-    labels: int64 [count], ignored by a model without classes. Raises DataError if the model needs
-    labels and there are none.
+    Returns images uint8 [count, H, W, C], or what else the graph's output is. labels: int64
+    [count], ignored by a model without classes. Raises DataError if the model needs labels and
+    there are none.
     """
     session = _session(model)
     inputs = {item.name: item for item in session.get_inputs()}
@@ -32,7 +35,7 @@ def generate_images(
             feed = {"latents": np.concatenate(latents)}
             if "labels" in inputs and labels is not None:
                 feed["labels"] = labels[start : start + BATCH]
-            images.append(session.run(["images"], feed)[0])
+            images.append(session.run(None, feed)[0])
             bar.update(len(seeds))
     return np.concatenate(images)
 

@@ -10,13 +10,13 @@ from pydantic import BaseModel, ConfigDict
 from tqdm import tqdm
 
 from mirage.training.data.sources.pictures import Picture
-from mirage.training.data.sources.pixels import contact_sheet
 from mirage.training.data.sources.styles import StyleSet
 from mirage.training.data.style_crops import rectangle
 from mirage.training.evaluation.method_scores import text_table
 from mirage.training.evaluation.scores.image_quality import gmsd
 from mirage.training.evaluation.scores.metrics import frechet_distance
 from mirage.training.evaluation.scores.retrieval import share_found
+from mirage.training.media.pixels import contact_sheet
 from mirage.training.networks.resampled import MULTIPLE
 from mirage.training.optim.fidelity import luma
 from mirage.training.runs.run_dir import write_text

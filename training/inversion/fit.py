@@ -9,9 +9,9 @@ import torch.nn.functional as F
 from torch import Tensor
 from tqdm import tqdm
 
-from mirage.training.data.sources.pixels import to_planes
 from mirage.training.errors import DataError
 from mirage.training.inversion.encoder import Encoder
+from mirage.training.networks.base import Architecture
 from mirage.training.optim.schedule import CosineSchedule
 from mirage.training.runs.checkpoint import Snapshot
 
@@ -39,8 +39,8 @@ def fit_encoder(
     cross entropy of the classes. Equal arguments give equal weights on the same machine with the
     same number of threads. Raises DataError if images or labels do not fit the generator.
     """
-    a = snapshot.architecture
     check_fit(snapshot, images, labels)
+    a = image_architecture(snapshot)
     torch.manual_seed(plan.seed)
     encoder = Encoder(a.height, a.width, a.channels, a.latent_dim, a.num_classes)
     generator = copy.deepcopy(snapshot.generator).folded().requires_grad_(False)
@@ -57,7 +57,7 @@ def fit_encoder(
             pictures = np.array(images[chosen])
             codes = encoder(torch.from_numpy(pictures))
             made = generator(codes[0], classes)
-            error = F.mse_loss(made, to_planes(pictures, generator.transparency))
+            error = F.mse_loss(made, generator.medium.to_values(pictures))
             loss = error + PRIOR * codes[0].square().mean() + _confusion(codes, classes)
             optimizer.zero_grad()
             loss.backward()
@@ -68,9 +68,17 @@ def fit_encoder(
     return encoder.eval()
 
 
+def image_architecture(snapshot: Snapshot) -> Architecture:
+    """The architecture of a generator of images; raises DataError for other generators."""
+    if not isinstance(snapshot.architecture, Architecture):
+        noun = snapshot.architecture.medium.noun
+        raise DataError(f"{snapshot.path.name} makes {noun}; only images can be inverted")
+    return snapshot.architecture
+
+
 def check_fit(snapshot: Snapshot, images: np.ndarray, labels: np.ndarray | None) -> None:
     """Raise DataError unless a generator makes images of this shape, with classes if there are."""
-    a = snapshot.architecture
+    a = image_architecture(snapshot)
     shape = (a.height, a.width, a.channels)
     if images.shape[1:] != shape:
         raise DataError(

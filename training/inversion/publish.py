@@ -7,13 +7,13 @@ import numpy as np
 import onnxruntime
 import torch
 
+from mirage.bundle.format.card import CARD
 from mirage.bundle.format.interface import ENCODER
 from mirage.bundle.format.verify import Bundle, load_bundle, read_file
 from mirage.bundle.store.publish import new_version
-from mirage.training.data.sources.pixels import to_planes
 from mirage.training.errors import DataError, ExportError
 from mirage.training.inversion.encoder import Encoder
-from mirage.training.publish.bundle_contents import CARD, retitled
+from mirage.training.publish.bundle_contents import card_under
 from mirage.training.publish.onnx_graph import to_onnx
 from mirage.training.runs.checkpoint import Snapshot, load_snapshot
 
@@ -64,7 +64,7 @@ def score_encoder(
         codes = encoder(torch.from_numpy(pictures))
         classes = None if labels is None else torch.from_numpy(labels[start : start + AT_ONCE])
         made = generator(codes[0], classes).clamp(-1, 1)
-        planes = to_planes(pictures, generator.transparency)
+        planes = generator.medium.to_values(pictures)
         errors.append((made - planes).square().mean(dim=(1, 2, 3)))
         if classes is not None and len(codes) > 1:
             right += int((codes[1].argmax(dim=1) == classes).sum())
@@ -120,7 +120,7 @@ def _card(source: Bundle, name: str, version: int, score: EncoderScore, keep_wei
     manifest = source.manifest
     old = f"{manifest.name}@{manifest.version}"
     if CARD in manifest.files:
-        text = retitled(read_file(source.path, manifest, CARD).decode(), manifest, name, version)
+        text = card_under(read_file(source.path, manifest, CARD).decode(), manifest, name, version)
     else:
         text = f"# {name}@{version}\n"
     text = text.split("\n## Encoder\n")[0].rstrip()

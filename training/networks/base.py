@@ -1,7 +1,7 @@
 """Architecture and base classes of all families of generators and discriminators."""
 
 from abc import abstractmethod
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 from pydantic import (
@@ -13,6 +13,13 @@ from pydantic import (
     model_validator,
 )
 from torch import Tensor, nn
+
+from mirage.training.media.images import Images
+
+if TYPE_CHECKING:
+    from mirage.training.config import TrainConfig
+    from mirage.training.media.medium import Medium
+    from mirage.training.networks.sequence import SequenceArchitecture
 
 LATER_FIELDS = {"normalize", "transparency", "skips", "palette"}
 """Fields added after the first files were written."""
@@ -28,7 +35,7 @@ class Architecture(BaseModel):
     and of the projection of conditional discriminators. latent_gain: factor of the latents; 1
     during training. normalize: `rms` divides the mapped latents of each sample by their root mean
     square (families `strided` and `residual`), or the latents themselves (`direct`, `projected`).
-    transparency: how networks represent RGBA images (`sources/pixels`). skips: number of stages
+    transparency: how networks represent RGBA images (`media/pixels`). skips: number of stages
     before the finest that output an image of their own, to which the finer stages add (family
     `strided`); at most so many stages can be added during training. palette: number of colours per
     image, of which each pixel is a mixture (family `strided`, without skips); 0 for free colours.
@@ -51,6 +58,26 @@ class Architecture(BaseModel):
     width: int = Field(ge=4, le=4096)
     channels: Literal[1, 3, 4]
     num_classes: int = Field(ge=0, le=100_000)
+
+    @classmethod
+    def of(cls, config: "TrainConfig", medium: Images, num_classes: int) -> "Architecture":
+        """The architecture for a configuration and data; raises ValidationError."""
+        values: dict[str, Any] = {
+            name: getattr(config, name) for name in cls.model_fields if hasattr(config, name)
+        }
+        sizes = medium.model_dump(include={"height", "width", "channels"})
+        more = {"skips": len(config.grow_kimg), "num_classes": num_classes}
+        return cls.model_validate(values | sizes | more)
+
+    @property
+    def medium(self) -> Images:
+        """What such networks make."""
+        return Images(
+            height=self.height,
+            width=self.width,
+            channels=self.channels,
+            transparency=self.transparency,
+        )
 
     @property
     def base(self) -> tuple[int, int]:
@@ -113,14 +140,17 @@ TINY = 1e-8
 
 
 class Generator(nn.Module):
-    """Latents float32 [N, latent_dim] and labels int64 [N] or None -> images [N, C, H, W]."""
+    """Latents float32 [N, latent_dim] and labels int64 [N] or None -> values of a medium.
 
-    def __init__(self, a: Architecture) -> None:
+    Of images these are [N, C, H, W]. medium: converts them to what is served.
+    """
+
+    def __init__(self, a: "Architecture | SequenceArchitecture") -> None:
         super().__init__()
         self.latent_dim = a.latent_dim
         self.latent_gain = a.latent_gain
         self.normalize = a.normalize
-        self.transparency = a.transparency
+        self.medium: Medium = a.medium
 
     def folded(self) -> "Generator":
         """The same network for inference, with batch norms folded; itself if it has none."""

@@ -1,13 +1,14 @@
 """Generators and discriminators by family name."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Annotated, Any, TypeVar
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import torch
 from pydantic import Field, TypeAdapter
 from torch import nn
 
+from mirage.bundle.format.interface import OutputMeaning
 from mirage.training.networks import (
     compact,
     dcgan,
@@ -17,6 +18,7 @@ from mirage.training.networks import (
     projected,
     resampled,
     residual,
+    sequence,
     strided,
 )
 from mirage.training.networks.base import Architecture, Discriminator, Generator
@@ -24,10 +26,33 @@ from mirage.training.networks.picture_architecture import (
     PictureArchitecture,
     TranslatorArchitecture,
 )
+from mirage.training.networks.sequence import SequenceArchitecture
 
-AnyArchitecture = Architecture | PictureArchitecture | TranslatorArchitecture
+if TYPE_CHECKING:
+    from mirage.training.config import TrainConfig
+
+GeneratorArchitecture = Architecture | SequenceArchitecture
+AnyArchitecture = GeneratorArchitecture | PictureArchitecture | TranslatorArchitecture
 
 Network = TypeVar("Network", bound=nn.Module)
+
+
+OF_IMAGES: dict[str, Any] = {
+    "augment": (),
+    "grow_kimg": (),
+    "warm_start_kimg": 0,
+    "palette": 0,
+    "transparency": "straight",
+    "background": "white",
+}
+OF_SEQUENCES: dict[str, Any] = {
+    "strides": (),
+    "span": 2,
+    "edge": 3,
+    "phase_shuffle": 0,
+    "straight_through": False,
+}
+"""Settings of one-dimensional networks, or of networks of images, and what others have."""
 
 
 @dataclass(frozen=True)
@@ -39,13 +64,18 @@ class Family:
     to logits [N]. Task `upscale`: pictures [N, C, H, W] -> [N, C, s * H, s * W]; pairs of enlarged
     pictures -> maps of logits. Task `translate`: pictures -> pictures of the same size, and maps of
     logits. guide: the trained network, if any, whose features the discriminator
-    sees, for model cards.
+    sees, for model cards. meanings: of what is generated. architecture: makes that of task
+    `generate`, of the configuration, medium and number of classes. fixed:
+    settings that the family cannot use, with their only value.
     """
 
     generator: Callable[[Any], nn.Module]
     discriminator: Callable[[Any], nn.Module]
     task: str = "generate"
     guide: str = ""
+    meanings: tuple[OutputMeaning, ...] = ("images",)
+    architecture: Callable[["TrainConfig", Any, int], GeneratorArchitecture] = Architecture.of
+    fixed: Mapping[str, Any] = field(default_factory=lambda: OF_SEQUENCES)
 
 
 FAMILIES = {
@@ -54,6 +84,13 @@ FAMILIES = {
     "dcgan": Family(dcgan.Generator, dcgan.Discriminator),
     "direct": Family(direct.Generator, strided.Discriminator),
     "projected": Family(direct.Generator, projected.Discriminator, guide=features.ORIGIN),
+    "sequence": Family(
+        sequence.Generator,
+        sequence.Discriminator,
+        meanings=("audio", "tokens"),
+        architecture=SequenceArchitecture.of,
+        fixed=OF_IMAGES,
+    ),
     "compact": Family(compact.Upscaler, patch.Discriminator, "upscale"),
     "resampled": Family(resampled.Translator, patch.Discriminator, "translate"),
 }
@@ -86,7 +123,9 @@ __all__ = [
     "Discriminator",
     "Family",
     "Generator",
+    "GeneratorArchitecture",
     "PictureArchitecture",
+    "SequenceArchitecture",
     "TranslatorArchitecture",
     "channels_last",
     "families_of",

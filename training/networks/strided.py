@@ -19,7 +19,7 @@ from mirage.training.networks.base import Architecture, gained, normalized
 
 SLOPE = 0.2
 
-Layer = TypeVar("Layer", nn.Conv2d, nn.ConvTranspose2d, nn.Linear)
+Layer = TypeVar("Layer", nn.Conv1d, nn.Conv2d, nn.ConvTranspose1d, nn.ConvTranspose2d, nn.Linear)
 
 
 def activate(x: Tensor) -> Tensor:
@@ -42,8 +42,8 @@ def scaled(layer: Layer, gain: float = 1.0) -> Layer:
     """Initialise a layer to preserve variance (He et al. 2015, for leaky ReLU)."""
     weight = layer.weight
     fan_in = weight.shape[1] * math.prod(weight.shape[2:])
-    if isinstance(layer, nn.ConvTranspose2d):
-        # an output sees kernel / stride**2 taps of each input
+    if isinstance(layer, (nn.ConvTranspose1d, nn.ConvTranspose2d)):
+        # an output sees kernel / stride taps of each input and axis
         fan_in = weight.shape[0] * math.prod(weight.shape[2:]) // math.prod(layer.stride)
     nn.init.normal_(weight, std=gain * math.sqrt(2 / (1 + SLOPE**2) / fan_in))
     if layer.bias is not None:

@@ -12,6 +12,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from mirage.bundle.format.card import CARD, retitled
 from mirage.bundle.format.golden import Golden, write_golden
 from mirage.bundle.format.manifest import Description, Manifest, Training
 from mirage.bundle.format.verify import read_manifest
@@ -19,8 +20,6 @@ from mirage.bundle.store.layout import list_versions, version_path
 from mirage.bundle.store.publish import new_version
 from mirage.training.config import TrainConfig
 from mirage.training.runs.checkpoint import load_weights, save_weights
-
-CARD = "README.md"
 
 
 @dataclass(frozen=True)
@@ -114,9 +113,6 @@ def training_of(config: TrainConfig, data: dict[str, Any], nimg: int) -> Trainin
     )
 
 
-def retitled(text: str, old: Manifest, name: str, version: int) -> str:
-    """A model card under the name and version of another one."""
-    was, new = f"{old.name}@{old.version}", f"{name}@{version}"
-    for line in (f"- name: {was}\n", f"# {was}\n"):  # in the front matter, and the heading
-        text = text.replace(line, line.replace(was, new), 1)
-    return text
+def card_under(text: str, old: Manifest, name: str, version: int) -> str:
+    """The model card of a version, as that of another name and version."""
+    return retitled(text, f"{old.name}@{old.version}", f"{name}@{version}")

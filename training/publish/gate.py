@@ -138,7 +138,7 @@ def check_spread(snapshot: Snapshot) -> float:
     architecture = snapshot.architecture
     latents, _ = draw_latents(0, 0, IMAGES, architecture.latent_dim)
     labels = np.zeros(IMAGES, np.int64) if architecture.num_classes else None
-    images = generate(snapshot.generator, latents, labels)
+    images = architecture.medium.pictures(generate(snapshot.generator, latents, labels))
     spread = float(images.std(axis=0, dtype=np.float64).max())
     if spread < LEAST_SPREAD:
         raise CollapseError(

@@ -1,19 +1,34 @@
 """What a bundle has for people: the model card in Markdown, samples, and latent directions."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from PIL import Image
 
 from mirage.bundle.format.card import CardData, front_matter
+from mirage.bundle.format.interface import OutputMeaning
 from mirage.bundle.format.latents import draw_latents
 from mirage.bundle.format.manifest import Description, Direction
-from mirage.training.data.sources.pixels import contact_sheet
+from mirage.bundle.format.outputs import output_of
+from mirage.training.media.pixels import contact_sheet
+from mirage.training.media.reading import medium_of_bundle
 from mirage.training.runs.checkpoint import Snapshot
 
 UNKNOWN = "unknown"
-PIPELINE = "unconditional-image-generation"
-LIMITS = "It generates images like those it was trained on, and nothing else."
+PIPELINES: dict[OutputMeaning, str] = {
+    "images": "unconditional-image-generation",
+    "audio": "text-to-audio",
+    "tokens": "text-generation",
+}
+"""Tasks of the Hugging Face Hub; those of sounds and texts are the nearest that it has."""
+PHRASES: dict[OutputMeaning, str] = {
+    "images": "{} images",
+    "audio": "sounds ({})",
+    "tokens": "sequences ({})",
+}
+"""What a generator makes, with its form."""
+LIMITS = "It generates {} like those it was trained on, and nothing else."
 
 
 @dataclass(frozen=True)
@@ -39,16 +54,18 @@ def model_card(
     card: ModelCard,
     begun_from: str | None = None,
     guide: str = "",
+    examples: Sequence[str] = (),
 ) -> str:
     """The text of the bundle's README.md.
 
     begun_from: the model whose weights it began with. guide: the trained network whose features its
-    discriminator saw.
+    discriminator saw. examples: samples as text, one for each seed from 0 on.
     """
     return "\n".join(
         [
             *front_matter(
-                card_data(card, name, version, PIPELINE, "gan"), {card.data: description.scores}
+                card_data(card, name, version, PIPELINES[description.made], "gan"),
+                {card.data: description.scores},
             ),
             "",
             f"# {name}@{version}",
@@ -57,6 +74,7 @@ def model_card(
             "",
             *_what(description),
             "",
+            *_examples(examples),
             *_directions(description),
             *data_and_licence(card, begun_from),
             "## Scores",
@@ -68,7 +86,7 @@ def model_card(
             training_line(description),
             "",
             *_guidance(guide),
-            *limits_of(card, LIMITS),
+            *limits_of(card, LIMITS.format(medium_of_bundle(description).noun)),
             *credits_of(card),
         ]
     )
@@ -119,16 +137,23 @@ def _columns(description: Description) -> str:
 
 
 def _what(description: Description) -> list[str]:
-    image = description.image
-    kind = {1: "grey", 3: "RGB", 4: "RGBA"}[image.channels]
+    output = description.outputs[0]
+    made = PHRASES[description.made].format(output_of(description).form(description))
     classes = f"classes {', '.join(description.labels)}" if description.labels else "no classes"
     return [
-        f"A GAN generator of {image.width}x{image.height} {kind} images, {classes}. "
+        f"A GAN generator of {made}, {classes}. "
         f"Input: `latents` float32 [N, {description.latent_dim}]"
         + (", `labels` int64 [N]" if description.labels else "")
-        + f"; output: `images` uint8 [N, {image.height}, {image.width}, {image.channels}]. "
+        + f"; output: `{output.name}` {output.dtype} [{', '.join(map(str, output.shape))}]. "
         f"ONNX opset {description.opset}."
     ]
+
+
+def _examples(examples: Sequence[str]) -> list[str]:
+    if not examples:
+        return []
+    title = f"## Seeds 0 to {len(examples) - 1}, unselected"
+    return [title, "", *(f"    {text}" for text in examples), ""]
 
 
 def _directions(description: Description) -> list[str]:
@@ -170,18 +195,17 @@ def training_line(description: Description) -> str:
 GRID = 10
 SEEDS = 3
 AMOUNTS = np.arange(-3, 4, dtype=np.float32)
-CELL = 128
-"""Pixels of an image's longer side above which it is shown smaller, to keep files small."""
 
 
 def sample_grid(snapshot: Snapshot) -> np.ndarray:
-    """A 10 x 10 grid of seeds 0 … 99, a class per column: uint8 [H, W] or [H, W, C].
+    """A grid of seeds 0 … 99, of ten classes one per column: uint8 [H, W] or [H, W, C].
 
     Large images are shown smaller, by a whole factor.
     """
     latents = _latents(snapshot, GRID * GRID)
     labels = _labels(snapshot, np.arange(GRID * GRID) % GRID)
-    return _sheet(snapshot.generate(latents, labels), GRID)
+    samples = snapshot.generate(latents, labels)
+    return _sheet(snapshot, samples, snapshot.architecture.medium.columns)
 
 
 def direction_strips(snapshot: Snapshot, directions: tuple[Direction, ...]) -> np.ndarray:
@@ -194,12 +218,13 @@ def direction_strips(snapshot: Snapshot, directions: tuple[Direction, ...]) -> n
     base, labels = _latents(snapshot, SEEDS)[seeds], _labels(snapshot, seeds)
     vectors = np.array([direction.vector for direction in directions], np.float32)
     rows = [snapshot.generate(base + amounts * vector, labels) for vector in vectors]
-    return _sheet(np.concatenate(rows), len(amounts))
+    return _sheet(snapshot, np.concatenate(rows), len(amounts))
 
 
-def _sheet(images: np.ndarray, columns: int) -> np.ndarray:
-    sheet = contact_sheet(images, columns).squeeze()
-    factor = -(-max(images.shape[1:3]) // CELL)
+def _sheet(snapshot: Snapshot, samples: np.ndarray, columns: int) -> np.ndarray:
+    medium = snapshot.architecture.medium
+    sheet = contact_sheet(medium.pictures(samples), columns).squeeze()
+    factor = -(-max(medium.picture_size) // medium.shown_side)
     return np.asarray(Image.fromarray(sheet).reduce(factor)) if factor > 1 else sheet
 
 

@@ -17,15 +17,15 @@ from mirage.training.runs.run_dir import Run
 class ScoredModel:
     """A model with its name, and what is known of it.
 
-    graph: the ONNX model. scores_file: where its scorecard belongs; None for a bundle, which is
-    never changed. scores: as recorded; empty when it was never evaluated. data_options: how a run's
-    data were read (`DataOptions`); a bundle does not tell.
+    graph: the ONNX model. image: the shape of one sample. scores_file: where its scorecard belongs;
+    None for a bundle, which is never changed. scores: as recorded; empty when it was never
+    evaluated. data_options: how a run's data were read (`DataOptions`); a bundle does not tell.
     """
 
     name: str
     graph: bytes
     classes: tuple[str, ...]
-    image: tuple[int, int, int]
+    image: tuple[int, ...]
     data_fingerprint: str
     kimg: float
     preset: str
@@ -45,12 +45,11 @@ def _open_bundle(path: Path) -> ScoredModel:
     manifest = bundle.manifest
     if manifest.pictures:
         raise DataError(f"{path} is of task {manifest.task}; only generators are compared so")
-    image = manifest.image
     return ScoredModel(
         name=f"{manifest.name}@{manifest.version}",
         graph=bundle.model,
         classes=manifest.labels,
-        image=(image.height, image.width, image.channels),
+        image=tuple(size or 0 for size in manifest.outputs[0].sizes[1:]),
         data_fingerprint=manifest.training.data_fingerprint,
         kimg=manifest.training.kimg,
         preset=manifest.training.preset,

@@ -9,6 +9,7 @@ from mirage.training.evaluation.restoration import COLUMNS, degraded_by, read_ca
 from mirage.training.evaluation.translation import COLUMNS as STYLE_COLUMNS
 from mirage.training.evaluation.translation import read_card as read_translation_card
 from mirage.training.evaluation.translation import translation_file
+from mirage.training.media.reading import medium_of
 from mirage.training.report.images import still_of
 from mirage.training.report.page import grid, pictures
 
@@ -33,32 +34,32 @@ class About:
 
 
 def _image_facts(sheet: Sheet) -> dict[str, str]:
-    height, width, _ = sheet["shape"]
+    medium = medium_of(sheet)
     return {
-        "images trained on": f"{sheet['images']:,}",
-        "pixels": f"{width} x {height}",
+        f"{medium.noun} trained on": f"{sheet['images']:,}",
+        **medium.summary(),
         "classes": str(len(sheet["classes"]) or "none"),
     }
 
 
 def _image_grid(sheet: Sheet) -> str:
-    """The grid has ten columns, and the labels of its images count up through the classes."""
+    """The labels of the grid's samples count up through the classes."""
+    columns = medium_of(sheet).columns
     classes = len(sheet["classes"])
     if not classes:
         return "A hundred samples."
-    if classes < 10:
+    if columns != 10 or classes < 10:
         return f"A hundred samples; the {classes} classes take turns."
     return "One class per column." if classes == 10 else "The first ten classes, one per column."
 
 
 def _image_data(sheet: Sheet) -> dict[str, str]:
-    height, width, channels = sheet["shape"]
-    colour = {1: "grey", 3: "RGB", 4: "RGBA"}[channels]
+    medium = medium_of(sheet)
     classes = sheet["classes"]
     listed = ", ".join(classes[:40]) + (" …" if len(classes) > 40 else "")
     return {
-        "images": f"{sheet['images']:,}",
-        "shape": f"{width} x {height} pixels, {colour}",
+        medium.noun: f"{sheet['images']:,}",
+        "shape": medium.form,
         "classes": f"{len(classes)}: {listed}" if classes else "none",
         "fingerprint": sheet["fingerprint"],
     }
@@ -145,7 +146,7 @@ ABOUT = {
     "generate": About(
         facts=_image_facts,
         data=_image_data,
-        side=lambda sheet: max(sheet["shape"][:2]),
+        side=lambda sheet: max(medium_of(sheet).picture_size),
         grid=_image_grid,
         film="The same latents during training",
         scores=lambda snapshot: "",

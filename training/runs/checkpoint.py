@@ -16,13 +16,14 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from mirage.bundle.store.durable import atomic_write, replace_durably
-from mirage.training.data.sources.pixels import to_grey_levels, to_pixels
 from mirage.training.errors import DataError
-from mirage.training.networks.base import Architecture, Generator
+from mirage.training.media.pixels import to_grey_levels
+from mirage.training.networks.base import Generator
 from mirage.training.networks.compact import Upscaler
 from mirage.training.networks.families import (
     FAMILIES,
     AnyArchitecture,
+    GeneratorArchitecture,
     PictureArchitecture,
     TranslatorArchitecture,
     read_architecture,
@@ -148,14 +149,14 @@ def parameter_counts(path: Path) -> dict[str, int]:
 
 
 class ServedGenerator(nn.Module):
-    """The exported generator: latents (and labels) -> uint8 [N, H, W, C]."""
+    """The exported generator: latents (and labels) -> stored samples [N, …]."""
 
     def __init__(self, generator: Generator) -> None:
         super().__init__()
         self.generator = generator.folded()
 
     def forward(self, latents: Tensor, labels: Tensor | None = None) -> Tensor:
-        return to_pixels(self.generator(latents, labels), self.generator.transparency)
+        return self.generator.medium.to_stored(self.generator(latents, labels))
 
 
 class ServedPictures(nn.Module):
@@ -174,13 +175,13 @@ class Snapshot:
     """A snapshot of a run or a bundle."""
 
     path: Path
-    architecture: Architecture
+    architecture: GeneratorArchitecture
     generator: Generator
     nimg: int
 
     @torch.inference_mode()
     def generate(self, latents: np.ndarray, labels: np.ndarray | None) -> np.ndarray:
-        """Generate uint8 [N, H, W, C] from float32 [N, latent_dim] and int64 [N] or None."""
+        """Generate stored samples [N, …] from float32 [N, latent_dim] and int64 [N] or None."""
         chosen = None if labels is None else torch.from_numpy(labels)
         images = ServedGenerator(self.generator)(torch.from_numpy(latents), chosen)
         return np.ascontiguousarray(images.numpy())
@@ -205,7 +206,7 @@ class PictureSnapshot:
 def load_picture_network(path: Path) -> PictureSnapshot:
     """Load the averaged network of a file by `save_weights`; raises DataError."""
     architecture, state, header = load_weights(path, "generator")
-    if isinstance(architecture, Architecture):
+    if isinstance(architecture, GeneratorArchitecture):
         raise DataError(f"{path.name} is of family {architecture.family}, which takes no pictures")
     network = cast(Upscaler | Translator, FAMILIES[architecture.family].generator(architecture))
     network.load_state_dict(state)
@@ -215,7 +216,7 @@ def load_picture_network(path: Path) -> PictureSnapshot:
 def load_snapshot(path: Path) -> Snapshot:
     """Load the averaged generator of a file by `save_weights`; raises DataError."""
     architecture, state, header = load_weights(path, "generator")
-    if not isinstance(architecture, Architecture):
+    if not isinstance(architecture, GeneratorArchitecture):
         raise DataError(f"{path.name} is of family {architecture.family}, which has no latents")
     generator = cast(Generator, FAMILIES[architecture.family].generator(architecture))
     generator.load_state_dict(state)

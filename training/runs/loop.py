@@ -16,8 +16,8 @@ from tqdm import tqdm
 from mirage.training.config import TrainConfig
 from mirage.training.data.dataset import Dataset
 from mirage.training.data.latent_codes import latent_codes
-from mirage.training.data.sources.pixels import contact_sheet
 from mirage.training.errors import CollapseError, StoppedError
+from mirage.training.media.pixels import contact_sheet
 from mirage.training.networks.base import Architecture
 from mirage.training.optim.distributed import (
     any_of,

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from mirage.bundle.store.durable import replace_file
-from mirage.training.config import Limits
 from mirage.training.errors import CollapseError
+from mirage.training.limits import Limits
 
 SIGNS: dict[str, tuple[str, str]] = {
     "margin": (

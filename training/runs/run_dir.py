@@ -22,8 +22,8 @@ from PIL import Image
 
 from mirage.bundle.store.durable import atomic_write, replace_durably
 from mirage.training.config import PROGRESS_FIELDS, TrainConfig
-from mirage.training.data.sources.pixels import contact_sheet
 from mirage.training.errors import DataError, LockedError, UsageError
+from mirage.training.media.pixels import contact_sheet
 from mirage.training.runs.command import Command
 
 UNHEALTHY = "unhealthy"

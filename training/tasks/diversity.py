@@ -1,5 +1,7 @@
 """Diversity of generated images relative to real ones, without a feature network."""
 
+from collections.abc import Callable
+
 import numpy as np
 
 KINDS = 16
@@ -65,15 +67,20 @@ class DiversityMonitor:
         return float(-(shares * np.log(shares)).sum())
 
 
-def shrink(images: np.ndarray, indices: np.ndarray | None = None) -> np.ndarray:
+def shrink(
+    images: np.ndarray,
+    indices: np.ndarray | None = None,
+    view: Callable[[np.ndarray], np.ndarray] = lambda images: images,
+) -> np.ndarray:
     """Reduce [N, H, W, C] to float32 [N, h, w, C] of at most `MAX_SIDE` by averaging areas.
 
-    indices: of the images, int64; None uses all. Images are read in blocks, which bounds memory.
+    indices: of the images, int64; None uses all. view: makes images of what is
+    stored. Images are read in blocks, which bounds memory.
     """
     chosen = np.arange(len(images)) if indices is None else indices
     at_once = max(1, BLOCK_BYTES // max(1, images[:1].nbytes))
     blocks = [chosen[at : at + at_once] for at in range(0, len(chosen), at_once)]
-    return np.concatenate([_means(_means(images[block], axis=1), axis=2) for block in blocks])
+    return np.concatenate([_means(_means(view(images[block]), axis=1), axis=2) for block in blocks])
 
 
 def _means(images: np.ndarray, axis: int) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Task `generate`: images from latents, and from labels if there are classes."""
+"""Task `generate`: samples from latents, and from labels if there are classes."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,13 +12,16 @@ from torch import Tensor, nn
 
 from mirage.training.data.dataset import Dataset, check_enough
 from mirage.training.data.preview import SHOWN_CLASSES, describe, sample_sheet
-from mirage.training.data.sources.pixels import to_pixels, to_planes
 from mirage.training.errors import UsageError, explain
-from mirage.training.networks.base import Architecture, Discriminator, Generator
+from mirage.training.media.medium import Medium
+from mirage.training.media.reading import medium_of
+from mirage.training.networks.base import Discriminator, Generator
+from mirage.training.networks.families import FAMILIES, GeneratorArchitecture
 from mirage.training.optim.augment import certainty
 from mirage.training.optim.clamp import soft_clamp
 from mirage.training.optim.losses import LOSSES, gradient_penalty, slope_penalty
 from mirage.training.optim.reconstruction import reconstruction_loss
+from mirage.training.recipe import presets_for
 from mirage.training.tasks.diversity import DiversityMonitor, shrink
 from mirage.training.tasks.randomness import (
     Sampler,
@@ -50,8 +53,8 @@ REAL = 2_000
 class Batch:
     """The input of one network's move.
 
-    images: float32 [N, C, H, W] in [-1, 1]. latents: float32 [N, latent_dim]. labels: int64 [N] of
-    both, or None.
+    images: values of real samples, of images float32 [N, C, H, W] in [-1, 1]. latents: float32
+    [N, latent_dim]. labels: int64 [N] of both, or None.
     """
 
     images: Tensor
@@ -80,40 +83,27 @@ class Weights:
     augment: float
 
 
-def architecture_of(config: "TrainConfig", data: dict[str, Any]) -> Architecture:
+def architecture_of(config: "TrainConfig", data: dict[str, Any]) -> GeneratorArchitecture:
     """The architecture for a configuration and data of this shape; raises UsageError."""
-    height, width, channels = data["shape"]
-    values = {
-        "family": config.family,
-        "latent_dim": config.latent_dim,
-        "widths": config.widths,
-        "blocks": config.blocks,
-        "hidden": config.hidden,
-        "mapping": config.mapping,
-        "latent_gain": config.latent_gain,
-        "normalize": config.normalize,
-        "palette": config.palette,
-        "transparency": config.transparency,
-        "skips": len(config.grow_kimg),
-        "height": height,
-        "width": width,
-        "channels": channels,
-        "num_classes": len(data["classes"]),
-    }
+    medium, family = medium_of(data), FAMILIES[config.family]
+    if medium.meaning not in family.meanings:
+        raise UsageError(
+            f"--preset is {config.preset}, whose family {config.family} does not make "
+            f"{medium.noun}; allowed are {', '.join(presets_for(medium.meaning))}"
+        )
     try:
-        return Architecture.model_validate(values)
+        return family.architecture(config, medium, len(data["classes"]))
     except ValidationError as error:
         raise UsageError(explain(error)) from error
 
 
-def shown(images: np.ndarray, config: "TrainConfig", nimg: int) -> Tensor:
-    """Convert images uint8 [N, H, W, C] to the networks' representation after `nimg` images.
+def shown(stored: np.ndarray, medium: Medium, stages_left: int = 0) -> Tensor:
+    """Convert stored samples to the networks' representation.
 
-    Returns float32 [N, C, H, W] in [-1, 1], at half the size for each stage still to be added.
+    Returns values of the medium, of images at half the size for each stage still to be added.
     """
-    planes = to_planes(images, config.transparency)
-    left = config.stages_left(nimg)
-    return F.avg_pool2d(planes, 2**left) if left else planes
+    values = medium.to_values(stored)
+    return F.avg_pool2d(values, 2**stages_left) if stages_left else values
 
 
 class Batches:
@@ -121,6 +111,7 @@ class Batches:
 
     def __init__(self, config: "TrainConfig", dataset: Dataset) -> None:
         self.config, self.dataset = config, dataset
+        self._medium = architecture_of(config, dataset.sheet()).medium
         self._sampler = Sampler(len(dataset), config.seed)
 
     def draw(self, nimg: int, part: slice) -> tuple[Batch, Batch]:
@@ -136,7 +127,7 @@ class Batches:
         latents = draw_step_latents(self.config.seed, stream, nimg, shape)[part]
         labels, own = self.dataset.labels, indices[part]
         return Batch(
-            images=shown(self.dataset.images[own], self.config, nimg),
+            images=shown(self.dataset.images[own], self._medium, self.config.stages_left(nimg)),
             latents=torch.from_numpy(latents),
             labels=None if labels is None else torch.from_numpy(labels[own]),
         )
@@ -252,7 +243,8 @@ class Rules:
                 mismatched = discriminator.logits(features.chunk(2)[0], randomness.wrong)
             objective = objective + now.mismatch * self.loss.discriminator(real, mismatched)
         if randomness.between is not None:
-            between = torch.lerp(batch.images, fakes, randomness.between[:, None, None, None])
+            shares = randomness.between.view(-1, *[1] * (fakes.ndim - 1))
+            between = torch.lerp(batch.images, fakes, shares)
             slope = self._slope(between, batch.labels, randomness, now)
             objective = objective + self.loss.slope * slope
             statistics["slope"] = slope.detach()
@@ -284,8 +276,6 @@ class Rules:
 class Samples:
     """Fixed latents and labels, and diversity of the images relative to real ones."""
 
-    columns = GRID
-
     def __init__(self, config: "TrainConfig", dataset: Dataset) -> None:
         count, classes = GRID * GRID, len(dataset.classes)
         self.latents = random_stream(config.seed, Stream.SAMPLES, 0).standard_normal(
@@ -294,12 +284,16 @@ class Samples:
         self.labels = np.arange(count, dtype=np.int64) % min(classes, GRID) if classes else None
         chosen = np.unique(np.linspace(0, len(dataset) - 1, REAL).astype(np.int64))
         labels = None if dataset.labels is None else dataset.labels[chosen]
-        self._shape = dataset.images.shape[1:3]
-        self._yardstick = DiversityMonitor(shrink(dataset.images, chosen), labels, self.labels)
+        medium = dataset.medium
+        self.columns = medium.columns
+        self._shape = medium.picture_size
+        real = shrink(dataset.images, chosen, medium.pictures)
+        self._yardstick = DiversityMonitor(real, labels, self.labels)
 
     def draw(self, network: nn.Module) -> np.ndarray:
-        """Generate images, enlarged to the size of the data while networks are smaller."""
-        images = generate(network, self.latents, self.labels)
+        """Draw samples, enlarged to the size of the data while networks are smaller."""
+        samples = generate(network, self.latents, self.labels)
+        images = cast(Generator, network).medium.pictures(samples)
         rows, columns = (
             side // own for side, own in zip(self._shape, images.shape[1:3], strict=True)
         )
@@ -311,13 +305,12 @@ class Samples:
 
 @torch.inference_mode()
 def generate(network: nn.Module, latents: np.ndarray, labels: np.ndarray | None) -> np.ndarray:
-    """Generate uint8 [N, H, W, C] from float32 [N, latent_dim] and int64 [N] or None."""
+    """Generate stored samples [N, …] from float32 [N, latent_dim] and int64 [N] or None."""
     network.eval()
     device = next(network.parameters()).device
     chosen = None if labels is None else torch.from_numpy(labels).to(device)
     images = network(torch.from_numpy(latents).to(device), chosen)
-    transparency = cast(Generator, network).transparency
-    return to_pixels(images, transparency).contiguous().cpu().numpy()
+    return cast(Generator, network).medium.to_stored(images).contiguous().cpu().numpy()
 
 
 def _check(config: "TrainConfig", dataset: Dataset) -> None:

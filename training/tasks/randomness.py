@@ -22,8 +22,9 @@ from mirage.training.optim.distributed import own_part
 class StepRandomness:
     """Random numbers of a move, the same for both members of a pair; None if unused.
 
-    augment: float32 [N, columns] in [0, 1). noise: float32 [N, C, H, W], normal. wrong: int64 [N],
-    labels of other classes. between: float32 [N] in [0, 1). background: float32 [N, 3] in [0, 1).
+    augment: float32 [N, columns] in [0, 1). noise: float32 of the shape of the images, normal.
+    wrong: int64 [N], labels of other classes. between: float32 [N] in [0, 1). background: float32
+    [N, 3] in [0, 1).
     """
 
     augment: Tensor | None = None
@@ -49,7 +50,8 @@ class StepRandomness:
             colours = self.background.repeat(len(images) // len(self.background), 1)
             images = over_background(images, colours)
         if self.noise is not None:
-            images = images + sigma * self.noise.repeat(len(images) // len(self.noise), 1, 1, 1)
+            noise = self.noise.repeat(len(images) // len(self.noise), *[1] * (images.ndim - 1))
+            images = images + sigma * noise
         return images
 
 

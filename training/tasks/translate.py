@@ -16,10 +16,10 @@ from pydantic import ValidationError
 from torch import Tensor, nn
 
 from mirage.training.config import CONTRASTIVE, CYCLE
-from mirage.training.data.sources.pixels import contact_sheet, to_float, to_grey_levels
 from mirage.training.data.sources.styles import StyleSet
 from mirage.training.data.style_crops import StyleCrops, centre
 from mirage.training.errors import UsageError, explain
+from mirage.training.media.pixels import contact_sheet, to_float, to_grey_levels
 from mirage.training.networks.families import TranslatorArchitecture
 from mirage.training.networks.patch import Discriminator
 from mirage.training.networks.resampled import MULTIPLE, Translator

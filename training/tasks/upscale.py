@@ -17,8 +17,8 @@ from torch import Tensor, nn
 from mirage.training.data.crops import Crops, Pair, over
 from mirage.training.data.degradation import degrade, enlarge, reduce
 from mirage.training.data.sources.pictures import PictureSet
-from mirage.training.data.sources.pixels import contact_sheet, to_float, to_grey_levels
 from mirage.training.errors import UsageError, explain
+from mirage.training.media.pixels import contact_sheet, to_float, to_grey_levels
 from mirage.training.networks.families import PictureArchitecture
 from mirage.training.optim.fidelity import CONTENT_LOSSES, luma, psnr
 from mirage.training.optim.losses import LOSSES

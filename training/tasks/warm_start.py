@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from mirage.training.data.dataset import Dataset
-from mirage.training.tasks.generate import Batch, shown
+from mirage.training.tasks.generate import Batch, architecture_of, shown
 from mirage.training.tasks.randomness import Sampler, Stream, draw_step_latents
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ class WarmStartBatches:
 
     def __init__(self, config: "TrainConfig", dataset: Dataset, codes: np.ndarray) -> None:
         self.config, self.dataset, self.codes = config, dataset, codes
+        self._medium = architecture_of(config, dataset.sheet()).medium
         self._sampler = Sampler(len(dataset), config.seed)
 
     def draw(self, nimg: int, part: slice) -> tuple[Batch]:
@@ -37,7 +38,7 @@ class WarmStartBatches:
         noise = draw_step_latents(config.seed, Stream.WARM_START, nimg, shape)[part]
         latents = (self.codes[own] + NOISE * noise) / math.hypot(1, NOISE)
         batch = Batch(
-            images=shown(self.dataset.images[own], config, nimg),
+            images=shown(self.dataset.images[own], self._medium, config.stages_left(nimg)),
             latents=torch.from_numpy(latents.astype(np.float32)),
             labels=None if labels is None else torch.from_numpy(labels[own]),
         )

@@ -3,22 +3,24 @@
 The commit names its parent, so it fails if another writer was faster.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mirage.bundle.errors import BundleError
+from mirage.bundle.format.card import CARD
 from mirage.bundle.format.manifest import Manifest
 from mirage.bundle.remote.hub.faults import hub_faults
 from mirage.bundle.remote.hub.repository import Repository, open_repository
 from mirage.bundle.remote.models import MANIFEST, digest_of
-from mirage.bundle.remote.push import Pushed, renumbered, verified
+from mirage.bundle.remote.push import Pushed, verified
+from mirage.bundle.remote.renumber import renumber
 from mirage.bundle.store.directions import DIRECTIONS_BYTES, directions_path
 
 if TYPE_CHECKING:
     from huggingface_hub import CommitOperationAdd
 
-CARD, PICTURE = "README.md", ".png"
+PICTURE = ".png"
 
 
 def push_to_hub(root: Path, name: str, version: int, url: str, *, free: bool = False) -> Pushed:
@@ -33,23 +35,24 @@ def push_to_hub(root: Path, name: str, version: int, url: str, *, free: bool = F
     repository = open_repository(url)
     there = repository.versions()
     _check_name(repository, name)
-    number = version
+    number, changed = version, {}
     if free:
         if manifest.members:
             raise BundleError(
                 "ensemble", f"{name}@{version} is an ensemble, which keeps its number"
             )
         number = max(there, default=0) + 1
-        contents = renumbered(contents, number)
+        new = renumber(path, manifest, contents, number)
+        contents, changed = new.manifest, new.files
     digest = digest_of(contents)
     files: dict[str, Path | bytes] = {}
     if repeated := number in there:
         _check_same(repository, number, digest)
     else:
         _check_members(repository, manifest)
-        files = dict(
-            _files(path, manifest, number, contents, newest=number > max(there, default=0))
-        )
+        newest = number > max(there, default=0)
+        found = {file: changed.get(file, path / file) for file in manifest.files}
+        files = dict(_files(found, number, contents, newest=newest))
     files |= _changed_directions(repository, path, number)
     if files:
         _commit(repository, f"Add {name}@{number}", files)
@@ -81,13 +84,13 @@ def _check_members(repository: Repository, manifest: Manifest) -> None:
 
 
 def _files(
-    path: Path, manifest: Manifest, version: int, contents: bytes, *, newest: bool
+    found: Mapping[str, Path | bytes], version: int, contents: bytes, *, newest: bool
 ) -> Iterator[tuple[str, Path | bytes]]:
     """What to add by path; of the newest version also the card in the root, and its pictures."""
-    for file in manifest.files:
-        yield f"{version}/{file}", path / file
+    for file, data in found.items():
+        yield f"{version}/{file}", data
         if newest and (file == CARD or file.endswith(PICTURE)):
-            yield file, path / file
+            yield file, data
     yield f"{version}/{MANIFEST}", contents
 
 

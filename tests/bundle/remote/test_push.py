@@ -12,7 +12,9 @@ from mirage.bundle.remote.models import RemoteModels
 from mirage.bundle.remote.pull import pull_version
 from mirage.bundle.remote.push import push, push_next
 from mirage.bundle.store.directions import add_direction
+from mirage.bundle.store.members import verify_version
 from mirage.bundle.store.publish import publish_ensemble
+from tests.bundles import reseal
 from tests.object_storage import Bucket
 
 
@@ -115,6 +117,19 @@ def test_racing_publishers_get_different_numbers(
         found = remote.read_manifest("toy", copy.version)
         assert found.digest == copy.digest
         pull_version(remote, tmp_path, found)
+
+
+def test_the_card_of_a_new_number_has_a_title_that_says_so(
+    here: Path, remote: RemoteModels, tmp_path: Path
+) -> None:
+    path = here / "toy" / "1"
+    (path / "README.md").write_text("# toy@1\n\ntoy@1 is a toy\n", encoding="utf-8")
+    reseal(path)
+    remote.objects.create("toy/7/.claim", b"{}")
+    push_next(here, "toy", 1, remote)
+    pull_version(remote, tmp_path, remote.read_manifest("toy", 8))
+    assert (tmp_path / "toy" / "8" / "README.md").read_text() == "# toy@8\n\ntoy@1 is a toy\n"
+    assert verify_version(tmp_path / "toy" / "8").version == 8
 
 
 def test_racing_pushes_of_one_bundle_make_one_version(here: Path, remote: RemoteModels) -> None:

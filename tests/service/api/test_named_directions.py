@@ -1,5 +1,7 @@
 """Directions by name over HTTP."""
 
+import io
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -50,6 +52,23 @@ def test_frames_move_by_name(named: TestClient) -> None:
         for directions in ({"age": 2}, {"1": 2}, {"smile": 2})
     ]
     assert frames[0] == frames[1] != frames[2]
+
+
+def test_a_walk_goes_from_an_image_to_the_same_one_moved(named: TestClient) -> None:
+    image = {"latents": [0.5, -1, 0, 2, 1]}
+    points = [image | {"label": 3}, image | {"label": 3, "directions": {"smile": 2}}]
+    walk = named.post("/interpolate", json={"points": points, "steps": 3})
+    with zipfile.ZipFile(io.BytesIO(walk.content)) as archive:
+        frames = [archive.read(name) for name in archive.namelist()]
+    posted = {"latents": [image["latents"]], "labels": 3}
+    assert frames[0] == post(named, **posted).content
+    assert frames[3] == post(named, **posted, directions={"smile": 2}).content
+
+
+def test_an_unknown_direction_of_a_point_is_named_with_its_place(named: TestClient) -> None:
+    points = [{"seed": 1}, {"seed": 2, "directions": {"frown": 1}}]
+    found = problem(named.post("/interpolate", json={"points": points}), 422, "invalid-value")
+    assert found["errors"][0]["loc"] == ["points", 1, "directions", "frown"]
 
 
 def test_an_unknown_name_lists_those_that_exist(named: TestClient) -> None:

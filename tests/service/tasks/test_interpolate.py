@@ -104,6 +104,15 @@ def test_truncation_is_applied_before_directions(toy: Manifest) -> None:
     np.testing.assert_array_equal(moved.latents, expected)
 
 
+def test_directions_of_a_point_move_that_point_alone(toy: Manifest) -> None:
+    start = {"latents": [0.5, 0.0, -1.0, 0.25, 2.0], "label": 3}
+    frames = frames_of(toy, start, start | {"directions": {"1": 2}}, steps=4)
+    np.testing.assert_array_equal(frames.latents[0], np.float32(start["latents"]))
+    np.testing.assert_array_equal(frames.latents[4], np.float32([0.5, 2.0, -1.0, 0.25, 2.0]))
+    further = frames_of(toy, start, start | {"directions": {"1": 2}}, directions={"0": 1}, steps=4)
+    np.testing.assert_array_equal(further.latents, frames.latents + np.float32([1, 0, 0, 0, 0]))
+
+
 @pytest.mark.parametrize(
     ("points", "fields", "message"),
     [
@@ -119,7 +128,13 @@ def test_truncation_is_applied_before_directions(toy: Manifest) -> None:
             {"truncation": 0.5},
             "truncation is 0.5; it cannot be combined with points of latents",
         ),
+        (
+            [{"seed": 1}, {"seed": 2, "directions": {"0": 1}}],
+            {"truncation": 0.5},
+            "truncation is 0.5; it cannot be combined with directions of points",
+        ),
         ([{"seed": 1}, {"seed": 2}], {"directions": {"2": 1}}, "direction is 2; toy@1 has 2"),
+        ([{"seed": 1}, {"seed": 2, "directions": {"2": 1}}], {}, "direction is 2; toy@1 has 2"),
     ],
 )
 def test_an_invalid_interpolation_is_rejected(

@@ -51,7 +51,7 @@ def test_describes_the_data() -> None:
         "left out       2 for the reasons below",
         "classes        2: c0 1, c1 2",
         "warning        only 3 images: a generator learns no variety from so few, and evaluate "
-        "needs at least 96; some hundred pictures of one kind are a start",
+        "needs at least 96; some hundred images of one kind are a start",
         "decoded        0.0 MB",
         f"fingerprint    {'f' * 64}",
     ]

@@ -8,11 +8,18 @@ from torch import nn
 
 from mirage.training.config import TrainConfig, build_config
 from mirage.training.networks.base import Architecture
-from mirage.training.networks.families import FAMILIES, families_of
+from mirage.training.networks.families import FAMILIES
 from mirage.training.runs.checkpoint import Snapshot, load_snapshot, save_weights
 
-SELF_CONTAINED = [name for name in families_of("generate") if name != "projected"]
-"""Families whose networks need no package of weights; `projected` has the generator of `direct`."""
+SELF_CONTAINED = [
+    name
+    for name, family in FAMILIES.items()
+    if family.task == "generate" and "images" in family.meanings and name != "projected"
+]
+"""Families of images whose networks need no package of weights.
+
+`projected` has the generator of `direct`.
+"""
 
 
 def make_snapshot(folder: Path, family: str = "strided", **changes: Any) -> Snapshot:

@@ -4,7 +4,7 @@ import torch
 from PIL import Image
 
 from mirage.training.data.degradation import enlarge
-from mirage.training.data.sources.pixels import to_float
+from mirage.training.media.pixels import to_float
 from mirage.training.networks.compact import Upscaler
 from mirage.training.networks.families import FAMILIES, PictureArchitecture, read_architecture
 from mirage.training.runs.checkpoint import ServedPictures

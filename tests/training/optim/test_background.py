@@ -1,7 +1,7 @@
 import numpy as np
 import torch
 
-from mirage.training.data.sources.pixels import to_planes
+from mirage.training.media.pixels import to_planes
 from mirage.training.optim.background import over_background
 
 RANDOM = torch.tensor([[0.0, 0.5, 1.0], [0.25, 0.25, 0.25]])

@@ -9,7 +9,7 @@ import torch
 from mirage.bundle.format.latents import draw_latents
 from mirage.training.config import build_config
 from mirage.training.data.dataset import Dataset, fingerprint
-from mirage.training.data.sources.pixels import to_float
+from mirage.training.media.pixels import to_float
 from mirage.training.optim.augment import MOST, augment, columns
 from mirage.training.runs.checkpoint import load_snapshot
 from mirage.training.runs.loop import train

@@ -4,8 +4,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mirage.training.config import Limits, build_config
+from mirage.training.config import build_config
 from mirage.training.errors import CollapseError, DataError
+from mirage.training.limits import Limits
 from mirage.training.runs.checkpoint import load_snapshot
 from mirage.training.runs.loop import train
 from mirage.training.runs.monitor import SIGNS, Watchdog

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from mirage.training.config import TrainConfig, build_config
-from mirage.training.data.sources.pixels import to_float
+from mirage.training.media.pixels import to_float
 from mirage.training.runs.state import TrainState
 from mirage.training.runs.step import Step
 from mirage.training.tasks.generate import Batch, architecture_of

@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from mirage.training.config import TrainConfig, build_config
-from mirage.training.data.sources.pixels import to_float
 from mirage.training.errors import DataError, UsageError
+from mirage.training.media.pixels import to_float
 from mirage.training.runs.checkpoint import load_latest, load_snapshot
 from mirage.training.runs.loop import train
 from mirage.training.runs.run_dir import Run

@@ -43,9 +43,26 @@ def decode(
     than `allowed_broken` of the pictures are broken, or one has another shape than the others.
     """
     options = options.model_copy(update={"channels": form.channels})
+    Image.init()  # before the threads start: loading Pillow's plugins is not thread-safe
+
+    def convert(index: int) -> np.ndarray:
+        return to_pixels(normalise(source.picture(index), options), form, options)
+
+    return convert_all(source, convert, form.nbytes, options, write, workers)
+
+
+def convert_all(
+    source: Source,
+    convert: Callable[[int], np.ndarray],
+    nbytes: int,
+    options: DataOptions,
+    write: Callable[[np.ndarray], None],
+    workers: int | None = None,
+) -> list[tuple[int, str]]:
+    """As `decode`, of any samples of `nbytes`; convert: makes one, or raises what is its fault."""
     broken: list[tuple[int, str]] = []
-    with tqdm(total=len(source), desc="decoding", unit="img") as bar:
-        for start, images in _chunks(source, form, options, workers or cpu_count()):
+    with tqdm(total=len(source), desc="decoding", unit=source.noun[:-1]) as bar:
+        for start, images in _chunks(source, convert, nbytes, workers or cpu_count()):
             bad = [
                 (start + i, reason) for i, reason in enumerate(images) if isinstance(reason, str)
             ]
@@ -53,22 +70,32 @@ def decode(
                 broken.append((index, reason))
                 _report(bar, source.names[index], reason, len(broken))
             check_broken(
-                source.place, len(broken), len(source), options, *example_of(source, broken)
+                source.place,
+                len(broken),
+                len(source),
+                options,
+                "".join(example_of(source, broken)),
+                source.noun,
             )
-            write(np.array([image for image in images if not isinstance(image, str)], np.uint8))
+            write(np.array([image for image in images if not isinstance(image, str)]))
             bar.update(len(images))
     return broken
 
 
 def check_broken(
-    place: str, broken: int, count: int, options: DataOptions, example: str = ""
+    place: str,
+    broken: int,
+    count: int,
+    options: DataOptions,
+    example: str = "",
+    noun: str = "images",
 ) -> None:
-    """Raise DataError if more than `allowed_broken` of the pictures are broken."""
+    """Raise DataError if more than `allowed_broken` of the items are broken."""
     if broken > (allowed := allowed_broken(count, options)):
         share = f"{options.max_broken or MAX_BROKEN:.0%}"
         few = f" or {int(allowed)}" if options.max_broken is None else ""
         raise DataError(
-            f"{broken} of {count} images in {place} cannot be read{example}; at most "
+            f"{broken} of {count} {noun} in {place} cannot be read{example}; at most "
             f"{share}{few} may be broken (--max-broken)"
         )
 
@@ -93,18 +120,17 @@ def _report(bar: tqdm, name: str, reason: str, number: int) -> None:
 
 
 def _chunks(
-    source: Source, form: Form, options: DataOptions, workers: int
+    source: Source, convert: Callable[[int], np.ndarray], nbytes: int, workers: int
 ) -> Iterator[tuple[int, list[np.ndarray | str]]]:
     """Yield the first index and the images of each chunk, in order.
 
     Threads suffice because Pillow releases the GIL while it decodes.
     """
-    Image.init()  # before the threads start: loading Pillow's plugins is not thread-safe
-    size = max(1, min(CHUNK_IMAGES, CHUNK_BYTES // form.nbytes))
+    size = max(1, min(CHUNK_IMAGES, CHUNK_BYTES // nbytes))
 
     def decoded(start: int) -> tuple[int, list[np.ndarray | str]]:
         indices = range(start, min(start + size, len(source)))
-        return start, [_decoded(source, index, form, options) for index in indices]
+        return start, [_converted(source, index, convert) for index in indices]
 
     with ThreadPoolExecutor(workers) as pool:
         waiting: deque[Future[tuple[int, list[np.ndarray | str]]]] = deque()
@@ -119,10 +145,12 @@ def _chunks(
             pool.shutdown(cancel_futures=True)
 
 
-def _decoded(source: Source, index: int, form: Form, options: DataOptions) -> np.ndarray | str:
-    """One image uint8 [H, W, C], or the reason why it cannot be read."""
+def _converted(
+    source: Source, index: int, convert: Callable[[int], np.ndarray]
+) -> np.ndarray | str:
+    """One sample, or the reason why it cannot be read."""
     try:
-        return to_pixels(normalise(source.picture(index), options), form, options)
+        return convert(index)
     except DataError as error:
         raise DataError(f"{source.names[index]} {error}") from error
     except Exception as error:  # Pillow raises many types for damaged files

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -89,7 +89,6 @@ def pictures_of(tree: FileTree, split: str, splits: str = AUTO) -> Source:
         )
     layout = find_layout(tree.place, pictures, tree.folders, split, splits)
     paths = [layout.root + name for name in layout.names]
-    labels = _labels_file(tree, layout)
 
     def picture(index: int) -> Image.Image:
         return open_picture(tree.read(paths[index], None))
@@ -97,18 +96,29 @@ def pictures_of(tree: FileTree, split: str, splits: str = AUTO) -> Source:
     def header(index: int) -> Image.Image:
         return open_picture(tree.read(paths[index], HEADER_BYTES))
 
-    return Source(
-        place=tree.place,
-        state=tree.state(paths),
-        names=layout.names,
-        picture=picture,
-        classes=lambda: _classes(tree, layout),
-        labels_file=labels,
-        prefix=layout.root,
-        others=layout.others,
-        header=header,
-        notes=(*layout.notes, *note_masks(layout.names), *_passed_over(tree, labels)),
-    )
+    source = Source(picture=picture, header=header, **found_in(tree, layout, is_picture))
+    return replace(source, notes=(*note_masks(layout.names), *source.notes))
+
+
+def found_in(
+    tree: FileTree, layout: Layout, is_read: Callable[[str], bool], noun: str = "images"
+) -> dict[str, Any]:
+    """The fields of a `Source` that do not depend on what its files hold.
+
+    is_read: whether a file is one of those that are read.
+    """
+    labels = _labels_file(tree, layout)
+    return {
+        "place": tree.place,
+        "state": tree.state([layout.root + name for name in layout.names]),
+        "names": layout.names,
+        "classes": lambda: _classes(tree, layout),
+        "labels_file": labels,
+        "prefix": layout.root,
+        "others": layout.others,
+        "notes": (*layout.notes, *passed_over(tree, labels, is_read, noun)),
+        "noun": noun,
+    }
 
 
 def _labels_file(tree: FileTree, layout: Layout) -> tuple[str, bytes] | None:
@@ -146,20 +156,25 @@ def _read(tree: FileTree, name: str) -> bytes:
         raise DataError(f"{tree.place}/{name} cannot be read: {reason}") from error
 
 
-def _passed_over(tree: FileTree, labels: tuple[str, bytes] | None) -> Iterable[str]:
-    """One note on the files that are neither pictures nor labels."""
+def passed_over(
+    tree: FileTree,
+    labels: tuple[str, bytes] | None,
+    is_read: Callable[[str], bool],
+    noun: str = "images",
+) -> Iterable[str]:
+    """One note on the files that are neither read nor labels."""
     used = {labels[0]} if labels else set()
     rest = [
         name
         for name in tree.names
-        if not is_picture(name)
+        if not is_read(name)
         and not name.endswith(CLASS_SUFFIX)
         and PurePosixPath(name).name not in used
     ]
     if rest:
         tables = any(PurePosixPath(name).suffix.lower() in TABLES for name in rest)
         hint = "; --labels FILE reads classes from one" if tables and not labels else ""
-        yield f"passed over {kinds_of(rest)}, which are not read as images{hint}"
+        yield f"passed over {kinds_of(rest)}, which are not read as {noun}{hint}"
 
 
 def kinds_of(names: Iterable[str]) -> str:

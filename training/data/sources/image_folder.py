@@ -47,3 +47,12 @@ def list_folder(path: Path) -> FileTree:
     return FileTree(
         str(path), names, inside, lambda name, limit: read_file(path / name, limit), state
     )
+
+
+def only_file(path: Path) -> FileTree:
+    """A single file as the only one of its folder."""
+
+    def state(chosen: Sequence[str]) -> Any:
+        return [(name, state_of(path)) for name in chosen]
+
+    return FileTree(str(path), [path.name], [], lambda _, limit: read_file(path, limit), state)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from mirage.training.data.options import AUTO
 from mirage.training.data.sources.arrays import find_idx, is_idx, open_idx, open_npy, open_npz
+from mirage.training.data.sources.contents import without_pictures
 from mirage.training.data.sources.file_tree import (
     FileTree,
     is_picture,
@@ -14,16 +15,18 @@ from mirage.training.data.sources.file_tree import (
 )
 from mirage.training.data.sources.huggingface import PREFIX, is_table, open_hub, open_parquet
 from mirage.training.data.sources.image import SUFFIXES
-from mirage.training.data.sources.image_folder import list_folder
+from mirage.training.data.sources.image_folder import list_folder, only_file
 from mirage.training.data.sources.layout import TRAIN, in_order, role_of
+from mirage.training.data.sources.sequences import is_sequences, sequences_of
 from mirage.training.data.sources.source import Source
 from mirage.training.data.sources.tar_archive import open_tars
 from mirage.training.data.sources.zip_archive import open_archive
 from mirage.training.errors import DataError
 
 KINDS = (
-    "a folder, .zip or .tar of images, a .npy, .npz, .parquet or IDX file, or hf:NAME for a data "
-    "set of Hugging Face"
+    "a folder, .zip or .tar of images, of sounds (.wav, .flac) or of sequences, a FASTA file or a "
+    ".txt file of one sequence a line, a .npy, .npz, .parquet or IDX file of images, or hf:NAME "
+    "for a data set of Hugging Face"
 )
 SHARDED = (".tar", ".parquet")
 """Files of which several may hold one split."""
@@ -62,6 +65,8 @@ def _open_folder(path: Path, split: str, labels: str, splits: str) -> Source:
         for folder in sorted({(path / name).parent for name in tree.names if is_idx(name)}):
             if idx := find_idx(folder, split) or find_idx(folder, TRAIN):
                 return open_idx(idx)
+    if other := without_pictures(tree, split, splits):
+        return other
     if not any(map(is_picture, tree.names)):
         found = f" but {kinds_of(tree.names)}" if tree.names else ""
         raise DataError(
@@ -123,6 +128,10 @@ def _open_files(paths: Sequence[Path], split: str, labels: str, splits: str) -> 
             return open_npz(path, split)
         case ".npy":
             return open_npy(path)
+        case _ if is_sequences(path.name):
+            if sequences := sequences_of(only_file(path), split, splits):
+                return sequences
+            raise DataError(f"--data is {path}; it contains no sequences")
         case _ if is_table(path.name):
             return open_parquet(paths, labels)
         case _ if _may_be_idx(path):

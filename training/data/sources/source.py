@@ -1,4 +1,4 @@
-"""The interface of all sources of pictures."""
+"""The interface of all sources of data."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -7,6 +7,27 @@ from typing import Any
 
 import numpy as np
 from PIL import Image
+
+from mirage.training.data.options import DataOptions
+from mirage.training.media.images import Images
+from mirage.training.media.sound import Sound
+from mirage.training.media.tokens import Tokens
+
+
+@dataclass(frozen=True)
+class Written:
+    """What a `Writer` made: the medium of the samples, and notes for people.
+
+    broken: (index, reason) of each item that is left out.
+    """
+
+    medium: Images | Sound | Tokens
+    broken: list[tuple[int, str]]
+    notes: tuple[str, ...] = ()
+
+
+Writer = Callable[["Source", Path, DataOptions, int | None], Written]
+"""Writes the stored samples of a source to a .npy file, with so many threads; raises DataError."""
 
 
 @dataclass(frozen=True)
@@ -21,7 +42,8 @@ class Source:
     may name pictures with it. others: folders whose pictures a labels file may name too. pixels:
     uint8 [N, H, W, C] if the source is an array already. header: as `picture`, but the pixels need
     not be readable; None if that is not cheaper. notes: what was found, as sentences for people.
-    is_table: whether the option `labels` is the name of a column.
+    is_table: whether the option `labels` is the name of a column. write: writes the samples of a
+    source that holds no pictures; `noun` says what it holds.
     """
 
     place: str
@@ -36,6 +58,8 @@ class Source:
     header: Callable[[int], Image.Image] | None = None
     notes: tuple[str, ...] = ()
     is_table: bool = False
+    write: Writer | None = None
+    noun: str = "images"
 
     def __len__(self) -> int:
         return len(self.names)

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mirage.training.data.options import AUTO
-from mirage.training.data.sources.file_tree import FileTree, is_hidden, merged, pictures_of
+from mirage.training.data.sources.contents import contents_of
+from mirage.training.data.sources.file_tree import FileTree, is_hidden, merged
 from mirage.training.data.sources.image import check_bytes
 from mirage.training.data.sources.layout import member_name, parents_of
 from mirage.training.data.sources.source import Source, state_of
@@ -14,13 +15,13 @@ from mirage.training.errors import DataError
 
 
 def open_tars(paths: Sequence[Path], split: str, splits: str = AUTO) -> Source:
-    """Open the pictures in the tar files of one data set; if it has splits, those of `split`.
+    """Open the samples in the tar files of one data set; if it has splits, those of `split`.
 
     Raises DataError if one is compressed or damaged, if names occur twice, or if they are paths
     outside of it. Links in it are left out.
     """
     place = paths[0] if len(paths) == 1 else paths[0].parent
-    return pictures_of(merged(str(place), list(map(list_tar, paths))), split, splits)
+    return contents_of(merged(str(place), list(map(list_tar, paths))), split, splits)
 
 
 def list_tar(path: Path) -> FileTree:

@@ -5,7 +5,8 @@ import zlib
 from pathlib import Path
 
 from mirage.training.data.options import AUTO
-from mirage.training.data.sources.file_tree import FileTree, is_hidden, pictures_of
+from mirage.training.data.sources.contents import contents_of
+from mirage.training.data.sources.file_tree import FileTree, is_hidden
 from mirage.training.data.sources.image import read_bounded
 from mirage.training.data.sources.layout import member_name, parents_of
 from mirage.training.data.sources.source import Source, state_of
@@ -17,11 +18,11 @@ READ_ERRORS = (OSError, EOFError, ValueError, RuntimeError, zipfile.BadZipFile, 
 
 
 def open_archive(path: Path, split: str, splits: str = AUTO) -> Source:
-    """Open the pictures in a ZIP file; if it has splits, those of `split`.
+    """Open the samples in a ZIP file; if it has splits, those of `split`.
 
     Raises DataError if it is damaged, encrypted, has duplicate names, or names paths outside of it.
     """
-    return pictures_of(list_archive(path), split, splits)
+    return contents_of(list_archive(path), split, splits)
 
 
 def list_archive(path: Path) -> FileTree:

@@ -13,9 +13,9 @@ import torch
 import torch.nn.functional as F
 
 from mirage.training.data.dataset import Dataset
-from mirage.training.data.sources.pixels import to_float
 from mirage.training.evaluation.scores.metrics import squared_distances
 from mirage.training.evaluation.scores.sliced_wasserstein import over_white
+from mirage.training.media.pixels import to_float
 
 MAX_SIDE = 32
 """Pixels per side at which images are compared, at most."""

@@ -9,13 +9,19 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from mirage.bundle.format.card import CARD
 from mirage.bundle.format.manifest import Description
 from mirage.bundle.format.verify import load_bundle, read_file
 from mirage.training.config import TrainConfig
 from mirage.training.evaluation.restoration import read_cards, restoration_file
 from mirage.training.evaluation.translation import read_card as read_translation_card
 from mirage.training.evaluation.translation import translation_file
-from mirage.training.publish.bundle_contents import CARD, BundleContents, publish_contents, retitled
+from mirage.training.publish.bundle_contents import (
+    BundleContents,
+    card_under,
+    publish_contents,
+)
+from mirage.training.publish.half_precision import open_picture_network
 from mirage.training.publish.model_card import ModelCard
 from mirage.training.publish.onnx_graph import GOLDEN_TOLERANCE, OPSET
 from mirage.training.publish.pictures.card import upscaler_card
@@ -27,7 +33,7 @@ from mirage.training.publish.pictures.export import (
 )
 from mirage.training.publish.pictures.scores import manifest_scores, own_set
 from mirage.training.publish.pictures.translation import translation_scores, translator_card
-from mirage.training.runs.checkpoint import PictureSnapshot, load_picture_network
+from mirage.training.runs.checkpoint import PictureSnapshot
 from mirage.training.runs.run_dir import Run
 
 SAMPLES, WEIGHTS = "samples.png", "weights.safetensors"
@@ -40,10 +46,12 @@ def publish_pictures(
     to: Path,
     card: ModelCard,
     model: bytes | None = None,
+    half: bool = False,
 ) -> Path:
     """Export, check and publish a run's snapshot as the next version of the model folder `to`.
 
-    data: the run's data sheet. model: the graph, if it was exported before. Scores are those that
+    data: the run's data sheet. model: the graph, if it was exported before with the weights as they
+    are. half: round the weights to float16. Scores are those that
     are beside the snapshot: all of them stand in the model card, and in the manifest those of the
     largest set that was held out of the data, if possible degraded as in training, whose sheet
     becomes the samples. Other pictures are never shown. Answers as `publish_contents`. Raises
@@ -51,7 +59,7 @@ def publish_pictures(
     when the store refuses it.
     """
     if config.task == "translate":
-        return _publish_translator(snapshot, config, data, to, card, model)
+        return _publish_translator(snapshot, config, data, to, card, model, half)
     cards = read_cards(snapshot.path)
     own = own_set(cards, data["fingerprint"], config.degrade)
     scores = manifest_scores(cards[own]) if own else {}
@@ -64,9 +72,7 @@ def publish_pictures(
         begun_from=config.begun_from,
     )
     samples = _samples(snapshot, own)
-    return _publish(
-        snapshot, model or export_picture_network(snapshot), description, to, text, samples
-    )
+    return _publish(snapshot.path, description, to, text, samples, model, half)
 
 
 def _publish_translator(
@@ -76,6 +82,7 @@ def _publish_translator(
     to: Path,
     card: ModelCard,
     model: bytes | None,
+    half: bool,
 ) -> Path:
     """Publish with the scores beside the snapshot, and their sheet as samples."""
     file = translation_file(snapshot.path)
@@ -89,40 +96,41 @@ def _publish_translator(
         begun_from=config.begun_from,
     )
     sheet = file.with_suffix(".png") if scores else _samples(snapshot, None)
-    graph = model or export_picture_network(snapshot)
-    return _publish(snapshot, graph, description, to, text, sheet)
+    return _publish(snapshot.path, description, to, text, sheet, model, half)
 
 
-def republish_pictures(bundle: Path, to: Path) -> Path:
+def republish_pictures(bundle: Path, to: Path, half: bool = False) -> Path:
     """Export, check and publish the weights of a bundle as the next version of the folder `to`.
 
-    Training, scores, samples and the model card, but for its title, are the bundle's. Answers and
-    raises as `publish_pictures`, and BundleError for a bundle that does not verify, DataError for
-    one without weights.
+    half: round the weights to float16. Training, scores, samples and the model card, but for its
+    title, are the bundle's. Answers and raises as `publish_pictures`, and BundleError for a bundle
+    that does not verify, DataError for one without weights.
     """
     manifest = load_bundle(bundle).manifest
-    snapshot = load_picture_network(bundle / WEIGHTS)
     news = {"opset": OPSET, "golden_tolerance": GOLDEN_TOLERANCE}
     description = manifest.description.model_copy(update=news)
-    text = partial(retitled, read_file(bundle, manifest, CARD).decode(), manifest)
+    text = partial(card_under, read_file(bundle, manifest, CARD).decode(), manifest)
     samples = io.BytesIO(read_file(bundle, manifest, SAMPLES))
-    return _publish(snapshot, export_picture_network(snapshot), description, to, text, samples)
+    return _publish(bundle / WEIGHTS, description, to, text, samples, None, half)
 
 
 def _publish(
-    snapshot: PictureSnapshot,
-    model: bytes,
+    weights: Path,
     description: Description,
     to: Path,
     card: Callable[[str, int], str],
     samples: Path | io.BytesIO,
+    model: bytes | None,
+    half: bool,
 ) -> Path:
-    golden = make_golden(snapshot)
-    if description.pictures:
-        check_picture_graph(model, golden, description.pictures)
-    sheets = {SAMPLES: np.asarray(Image.open(samples))}
-    contents = BundleContents(model, description, golden, snapshot.path, card, lambda: sheets)
-    return publish_contents(contents, to)
+    with open_picture_network(weights, half) as snapshot:
+        golden = make_golden(snapshot)
+        graph = model or export_picture_network(snapshot)
+        if description.pictures:
+            check_picture_graph(graph, golden, description.pictures)
+        sheets = {SAMPLES: np.asarray(Image.open(samples))}
+        contents = BundleContents(graph, description, golden, snapshot.path, card, lambda: sheets)
+        return publish_contents(contents, to)
 
 
 def _samples(snapshot: PictureSnapshot, own: str | None) -> Path:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from mirage.bundle.format.golden import PICTURE_SIZES
@@ -20,6 +21,7 @@ from mirage.training.evaluation.restoration import (
     write_card,
 )
 from mirage.training.publish.model_card import ModelCard
+from mirage.training.publish.pictures.export import export_picture_network
 from mirage.training.publish.pictures.publish import republish_pictures
 from mirage.training.publish.scored_model import open_scored_model
 from mirage.training.runs.checkpoint import load_picture_network
@@ -167,6 +169,15 @@ def test_a_bundle_is_published_again_with_its_card_and_samples(
     title = (first / "README.md").read_text().replace("toy@1", "other@1")
     assert (again / "README.md").read_text() == title
     assert (again / "samples.png").read_bytes() == (first / "samples.png").read_bytes()
+
+
+def test_a_bundle_is_published_again_in_half_precision(run: Run, tmp_path: Path) -> None:
+    first = publish_run(run, tmp_path / "models" / "toy")
+    half = republish_pictures(first, tmp_path / "models" / "half", half=True)
+    exact, rounded = (load_picture_network(each / "weights.safetensors") for each in (first, half))
+    for before, after in zip(exact.network.parameters(), rounded.network.parameters(), strict=True):
+        assert torch.equal(after, before.half().float())
+    assert load_bundle(half).model == export_picture_network(rounded)
 
 
 def test_a_bundle_of_pictures_is_no_candidate_among_generators(run: Run, tmp_path: Path) -> None:

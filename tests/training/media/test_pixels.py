@@ -1,7 +1,7 @@
 import numpy as np
 import torch
 
-from mirage.training.data.sources.pixels import (
+from mirage.training.media.pixels import (
     contact_sheet,
     to_float,
     to_grey_levels,

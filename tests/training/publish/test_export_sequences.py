@@ -1,0 +1,77 @@
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mirage.bundle.format.verify import load_bundle
+from mirage.training.config import build_config
+from mirage.training.media.reading import medium_of_bundle
+from mirage.training.media.sound import Sound
+from mirage.training.media.tokens import Tokens
+from mirage.training.publish.export import check_parity, export_onnx, publish, republish
+from mirage.training.publish.gate import check_spread
+from mirage.training.publish.model_card import ModelCard
+from mirage.training.publish.model_kind import kind_of_bundle, kind_of_data
+from tests.training.helpers.sequences import SOUND, TOKENS, make_sequence_snapshot
+
+MEDIA = [("sound", SOUND), ("words", TOKENS)]
+
+
+def sheet_of(medium: Sound | Tokens, classes: int) -> dict[str, Any]:
+    names = [f"class {number}" for number in range(classes)]
+    return {"fingerprint": "0" * 64, "images": 96, "shape": [], "classes": names, **medium.facts()}
+
+
+@pytest.mark.parametrize("num_classes", [0, 3])
+@pytest.mark.parametrize(("preset", "medium"), MEDIA)
+def test_a_bundle_describes_and_makes_what_was_trained(
+    tmp_path: Path, preset: str, medium: Sound | Tokens, num_classes: int
+) -> None:
+    snapshot = make_sequence_snapshot(tmp_path, medium, num_classes=num_classes)
+    config, sheet = build_config(preset, {}), sheet_of(medium, num_classes)
+    path = publish(snapshot, config, sheet, tmp_path / "models" / "x", {}, ModelCard())
+    bundle = load_bundle(path)
+    assert medium_of_bundle(bundle.manifest) == medium
+    assert kind_of_bundle(bundle.manifest) == kind_of_data(config, sheet)
+    assert bundle.manifest.outputs[0].name == medium.meaning
+    assert len(bundle.manifest.directions) == 6
+    assert bundle.golden.cases[0].output.shape == (8, medium.length)
+    assert (path / "samples.png").exists()
+    assert (path / "directions.png").exists()
+
+
+@pytest.mark.parametrize(("preset", "medium"), MEDIA)
+@pytest.mark.parametrize("changes", [{}, {"strides": (3,)}, {"normalize": "rms"}], ids=str)
+def test_the_graph_makes_what_pytorch_makes(
+    tmp_path: Path, preset: str, medium: Sound | Tokens, changes: dict[str, Any]
+) -> None:
+    snapshot = make_sequence_snapshot(tmp_path, medium, **changes)
+    assert check_parity(snapshot, export_onnx(snapshot)) <= 1
+
+
+def test_a_card_prints_unselected_sequences(tmp_path: Path) -> None:
+    snapshot = make_sequence_snapshot(tmp_path, TOKENS, num_classes=0)
+    sheet = sheet_of(TOKENS, 0)
+    path = publish(snapshot, build_config("words", {}), sheet, tmp_path / "x", {}, ModelCard())
+    text = (path / "README.md").read_text()
+    assert "## Seeds 0 to 49, unselected" in text
+    latents = load_bundle(path).golden.cases[0].inputs["latents"]
+    first = TOKENS.texts(snapshot.generate(latents, None))
+    assert len(first) == 8
+    assert text.count("\n    ") == 50
+
+
+@pytest.mark.parametrize(("preset", "medium"), MEDIA)
+def test_a_bundle_is_exported_again(tmp_path: Path, preset: str, medium: Sound | Tokens) -> None:
+    snapshot = make_sequence_snapshot(tmp_path, medium)
+    config, sheet = build_config(preset, {}), sheet_of(medium, 3)
+    path = publish(snapshot, config, sheet, tmp_path / "x", {}, ModelCard())
+    again = republish(path, tmp_path / "y")
+    assert load_bundle(again).model == load_bundle(path).model
+
+
+@pytest.mark.parametrize(("preset", "medium"), MEDIA)
+def test_samples_that_vary_pass_the_gate(
+    tmp_path: Path, preset: str, medium: Sound | Tokens
+) -> None:
+    assert check_spread(make_sequence_snapshot(tmp_path, medium)) >= 1

@@ -1,0 +1,1 @@
+"""What samples of each medium are scored by, beside distances of features."""

@@ -1,0 +1,1 @@
+"""What samples are: one object for each meaning of a generator's output."""
