@@ -41,6 +41,7 @@ EXCEPTIONS = {
     "mirage.bundle.remote.hub.push": {"huggingface_hub"},
     "mirage.bundle.remote.hub.repository": {"httpx2", "huggingface_hub"},
     "mirage.bundle.__main__": {"service"},  # for `import`, which runs a graph
+    "mirage.service.media.sounds": {"soundfile"},  # an extra
     "mirage.service.sharing.redis_buckets": {"redis"},  # an extra
     "mirage.training.data.sources.sounds": {"soundfile"},  # an extra
     "mirage.training.runs.mlflow_recorder": {"mlflow"},  # an extra

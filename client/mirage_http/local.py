@@ -12,7 +12,6 @@ from .item import OUTPUTS, GeneratedFile, suffix_of
 from .responses import Model, ModelDetail, ModelVersion
 
 if TYPE_CHECKING:
-    from mirage.bundle.format.manifest import Manifest
     from mirage.service.drawing.local_generator import LocalGenerator
 
 INSTALL = "pip install -e '.[cpu]' in a checkout of Mirage"
@@ -33,7 +32,7 @@ class LocalSource:
             sha256=generator.sha256,
             latent_dim=manifest.latent_dim,
             labels=manifest.labels,
-            **_sides(manifest),
+            **_sides(generator),
             suffix=suffix_of(manifest.made),
         )
         self._detail = ModelDetail(
@@ -91,8 +90,9 @@ class LocalSource:
         self._generator.close()
 
 
-def _sides(manifest: "Manifest") -> dict[str, int | None]:
+def _sides(generator: "LocalGenerator") -> dict[str, int | None]:
     """The sides and channels of images; None for other outputs."""
+    manifest = generator.manifest
     sides = manifest.outputs[0].sizes[1:] if manifest.made == "images" else (None,) * 3
     return dict(zip(("height", "width", "channels"), sides, strict=True))
 

@@ -6,13 +6,13 @@ from datetime import datetime
 from pydantic import BaseModel, Field
 
 from mirage.bundle.errors import BundleError
-from mirage.bundle.format.details import Sound, Symbols
 from mirage.bundle.format.interface import Image, OutputMeaning
 from mirage.bundle.format.manifest import Manifest, PictureModel, Score, Task, Training
 from mirage.bundle.store.directions import NamedDirections
 from mirage.bundle.store.layout import list_models, list_versions
 from mirage.bundle.store.members import graph_hash
 from mirage.service.api.content.attachment import CARD, SAMPLES
+from mirage.service.api.output_form import SequenceDetail, SoundDetail, describe_form
 from mirage.service.api.state import Service
 from mirage.service.engines.runtime import software
 from mirage.service.errors import NoSuchModel
@@ -53,6 +53,9 @@ class ModelSummary(BaseModel):
     )
     task: Task | None = Field(
         None, description="what it does; null: no version is in memory", examples=["generate"]
+    )
+    output: OutputMeaning | None = Field(
+        None, description="what it makes; null: no version is in memory", examples=["images"]
     )
     scale: int | None = Field(
         None, description="how many times as large its images are as pictures", examples=[None]
@@ -137,18 +140,6 @@ class PictureDetail(PictureModel):
 
     channels: int = Field(description="of the model: grey, RGB, RGBA", examples=[3])
     tile: int = Field(description="pixels", examples=[256])
-
-
-class SoundDetail(Sound):
-    """The form of a sound: 16 bits, one channel."""
-
-    samples: int = Field(description="of each sound", examples=[8000])
-
-
-class SequenceDetail(Symbols):
-    """The form of a sequence: token i is character i of the alphabet."""
-
-    tokens: int = Field(description="of each sequence, with its padding", examples=[96])
 
 
 class MemberDetail(BaseModel):
@@ -266,6 +257,7 @@ async def _summary(service: Service, name: str) -> ModelSummary | None:
         versions=versions,
         default=service.models.is_default(name),
         task=manifest.task if manifest else None,
+        output=manifest.made if manifest else None,
         scale=manifest.pictures.scale if manifest and manifest.pictures else None,
         canary=_canary(model),
         loading=model.loading if model else None,
@@ -314,7 +306,7 @@ def _detail(service: Service, version: Servable) -> VersionDetail:
         latent_dim=manifest.latent_dim,
         labels=manifest.labels,
         output=manifest.made,
-        **_form(manifest),
+        **describe_form(manifest),
         pictures=_pictures(version.members[0]),
         truncation=manifest.truncation,
         training=manifest.training,
@@ -324,15 +316,6 @@ def _detail(service: Service, version: Servable) -> VersionDetail:
         samples=SAMPLES in manifest.files,
         card=CARD in manifest.files,
     )
-
-
-def _form(manifest: Manifest) -> dict[str, Image | SoundDetail | SequenceDetail]:
-    """The form of what a model makes, by the name of its field; none for pictures of any size."""
-    if manifest.sound is not None:
-        return {"sound": SoundDetail(**dict(manifest.sound), samples=manifest.positions)}
-    if manifest.sequence is not None:
-        return {"sequence": SequenceDetail(**dict(manifest.sequence), tokens=manifest.positions)}
-    return {} if manifest.pictures else {"image": manifest.image}
 
 
 def _directions(manifest: Manifest, named: NamedDirections) -> list[DirectionDetail]:

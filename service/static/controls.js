@@ -2,6 +2,7 @@
 
 import { change, isSeed, randomSeed, read } from "./address.js";
 import { choicesOf, fieldOf, generatorsOf, isOfPictures, upscalersOf } from "./models.js";
+import { outputOf } from "./outputs.js";
 import { byId, element, fillTrack } from "./dom.js";
 
 const COUNTS = [1, 4, 16, 36, 64, 100, 144, 196, 256];
@@ -40,7 +41,9 @@ export function fillControls(state, models, version) {
     fillTrack(byId(name));
     byId(`${name}-value`).textContent = state[name];
   }
-  fillUpscalers(upscalersOf(models), state.upscale);
+  const output = outputOf(version);
+  fillUpscalers(output === null ? upscalersOf(models) : [], output === null ? state.upscale : "");
+  byId("count-label").textContent = output?.title ?? "Images";
   if (state.tab === "upscale") fillScales(version.pictures.scale, state.scale);
   fillCounts(state.count);
   fillClasses(state.class, version.labels);

@@ -5,6 +5,7 @@ import { change } from "./address.js";
 import { ask } from "./api.js";
 import { byId, element } from "./dom.js";
 import { describe, fieldOf, firstChoice, isOfPictures } from "./models.js";
+import { outputOf } from "./outputs.js";
 
 const IMAGES = 9;
 const TASKS = { generate: "makes images", upscale: "enlarges pictures", translate: "translates pictures" };
@@ -41,7 +42,7 @@ function card({ model, choice }) {
   const { name, task, versions, released, scale } = model;
   const many = versions.length === 1 ? `version ${versions[0]}` : `${versions.length} versions, newest ${Math.max(...versions)}`;
   const state = released === null ? "not released" : `version ${released} is released`;
-  const does = task === "upscale" ? `enlarges pictures ${scale} times` : (TASKS[task] ?? "is not loaded yet");
+  const does = task === "upscale" ? `enlarges pictures ${scale} times` : (outputOf(model)?.does ?? TASKS[task] ?? "is not loaded yet");
   return element(
     "li",
     {},
@@ -76,8 +77,8 @@ async function fill({ model, choice }, signal) {
 }
 
 /** Returns a PNG, or null if the version has no samples. */
-async function cover({ name, released, task }, choice, signal) {
-  if (task !== "generate") {
+async function cover({ name, released, task, output }, choice, signal) {
+  if (task !== "generate" || outputOf({ output }) !== null) {
     const { samples } = await describe(choice, signal);
     return samples ? ask(`models/${name}/samples?version=${released}`, { accept: "image/png", signal }) : null;
   }

@@ -11,11 +11,13 @@ import { clearError, sentence, showError } from "./errors.js";
 import { showExplore } from "./explore.js";
 import { showGallery } from "./gallery.js";
 import { showGenerate } from "./generate.js";
+import { hideItems, showItems } from "./items.js";
 import { roomOf } from "./grid.js";
 import { fillingCount } from "./layout.js";
 import { startLiveMetrics } from "./live_metrics.js";
 import { showModelCard } from "./model_card.js";
 import { describe, fieldOf, firstChoice, generatorsOf, hasDefault, listModels, modelsFor, newestPair, parseChoice, pictureTasksOf } from "./models.js";
+import { outputOf } from "./outputs.js";
 import { prepareViewer } from "./viewer.js";
 import { showWalk } from "./walk.js";
 
@@ -29,6 +31,7 @@ const VIEWS = {
   translate: showConvert,
   model: showModelCard,
 };
+const OF_IMAGES = ["walk", "explore", "compare"];
 const GENERATING = ["generate", "walk", "explore", "compare"];
 const SIDES = { generate: () => 1, compare: () => (innerWidth > 960 ? 3 : 2) }; // grids beside each other
 const OWNER = Symbol("view");
@@ -62,8 +65,19 @@ async function show() {
       return;
     }
     if (!version.labels.includes(state.class)) change({ class: (state.class = "") }, { quiet: true });
-    if (state.tab in SIDES) settleCount(state, version);
+    const output = outputOf(version);
+    for (const view of OF_IMAGES) byId(`tab-${view}`).hidden ||= output !== null;
+    if (output !== null && OF_IMAGES.includes(state.tab)) {
+      change({ tab: "generate" });
+      return;
+    }
+    if (state.tab in SIDES) settleCount(state, version, output);
     fillControls(state, models, version);
+    if (output !== null && state.tab === "generate") {
+      await showItems(output, { state, version, signal });
+      return;
+    }
+    if (state.tab === "generate") hideItems();
     await VIEWS[state.tab]({ state, models, version, signal });
   } catch (error) {
     if (signal.aborted) return;
@@ -103,9 +117,9 @@ function settle(state) {
 }
 
 /** Replaces a number of images that nobody has chosen by one that fills the window. */
-function settleCount(state, version) {
+function settleCount(state, version, output) {
   if (state.count !== "" && state.count !== automatic) return;
-  automatic = state.count = String(fillingCount(version.image, roomOf(SIDES[state.tab]())));
+  automatic = state.count = String(output?.count ?? fillingCount(version.image, roomOf(SIDES[state.tab]())));
   change({ count: automatic }, { quiet: true });
 }
 

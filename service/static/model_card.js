@@ -4,6 +4,7 @@ import { setActions } from "./actions.js";
 import { ask } from "./api.js";
 import { byId, element, save } from "./dom.js";
 import { shownWidth } from "./images.js";
+import { outputOf } from "./outputs.js";
 import { scoreBars, scoreList } from "./scores.js";
 
 const LARGE = { least: 660, most: 1100, share: 0.42 }; // CSS pixels of the samples, and share of the window's width
@@ -93,12 +94,15 @@ function folded(title, ...children) {
   return element("details", {}, element("summary", {}, title), ...children);
 }
 
-function lead({ task, image, pictures, labels }) {
+function lead(version) {
+  const { task, image, pictures, labels } = version;
+  const classes = labels.length > 0 ? `, of ${labels.length.toLocaleString()} classes${labels.length > MANY ? "" : `: ${labels.join(", ")}`}` : "";
+  const output = outputOf(version);
+  if (output !== null) return `${output.lead(version)}${classes}.`;
   const { width, height, channels } = image ?? pictures;
   const kind = { 1: "in grey", 3: "in colour", 4: "in colour with transparency" }[channels];
   if (task === "translate") return `Translates pictures ${kind} to another style, at their size.`;
   if (pictures) return `Enlarges pictures ${pictures.scale} times. Transparency is enlarged too.`;
-  const classes = labels.length > 0 ? `, of ${labels.length.toLocaleString()} classes${labels.length > MANY ? "" : `: ${labels.join(", ")}`}` : "";
   return `Images of ${width} × ${height} pixels ${kind}${classes}.`;
 }
 

@@ -85,5 +85,10 @@ def _images(snapshot: Snapshot) -> np.ndarray:
     classes = architecture.num_classes
     labels = np.arange(SEEDS, dtype=np.int64) % classes if classes else None
     images = snapshot.generate(np.concatenate(latents), labels)
+    if images.ndim != 4:
+        raise ExportError(
+            "half precision is checked by the grey levels of images, and the model makes none; "
+            "export without --half-precision"
+        )
     shown = images.repeat(3, axis=3) if images.shape[3] == 1 else images
     return 255 * over_white(shown).numpy()

@@ -124,6 +124,7 @@ def test_all_models_are_listed_released_or_not(client: TestClient) -> None:
         "versions": [1, 2],
         "default": True,
         "task": "generate",
+        "output": "images",
         "scale": None,
         "canary": None,
         "loading": None,

@@ -7,7 +7,7 @@ from starlette.testclient import TestClient
 
 from mirage.service.api.playground import MEDIA_TYPES, read_pages
 
-MAX_BYTES = 200_000
+MAX_BYTES = 210_000
 
 
 def test_the_page_and_all_that_it_names_is_there(client: TestClient) -> None:

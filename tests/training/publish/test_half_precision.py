@@ -14,6 +14,7 @@ from mirage.training.publish.export import check_parity, export_onnx, publish, r
 from mirage.training.publish.half_precision import open_snapshot
 from mirage.training.publish.model_card import ModelCard
 from mirage.training.runs.checkpoint import load_snapshot, load_weights, save_weights
+from tests.training.helpers.sequences import TOKENS, make_sequence_snapshot
 from tests.training.helpers.snapshots import SELF_CONTAINED, config_of, make_snapshot, sheet_of
 
 WEIGHTS = "weights.safetensors"
@@ -101,5 +102,14 @@ def test_weights_beyond_half_precision_are_refused(tmp_path: Path) -> None:
     with (
         pytest.raises(ExportError, match="half precision changes an image by"),
         open_snapshot(snapshot.path, half=True),
+    ):
+        pass
+
+
+def test_half_precision_is_for_images(tmp_path: Path) -> None:
+    words = make_sequence_snapshot(tmp_path, TOKENS)
+    with (
+        pytest.raises(ExportError, match="export without --half-precision"),
+        open_snapshot(words.path, half=True),
     ):
         pass
