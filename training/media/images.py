@@ -66,6 +66,10 @@ class Images(BaseModel):
     def as_options(self) -> dict[str, Any]:
         return {"channels": self.channels}
 
+    @property
+    def shape_text(self) -> str:
+        return f"{self.width} x {self.height} pixels, {COLOURS[self.channels]}"
+
     def summary(self) -> dict[str, str]:
         return {"pixels": f"{self.width} x {self.height}"}
 

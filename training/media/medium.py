@@ -57,6 +57,10 @@ class Medium(Protocol):
     def as_options(self) -> dict[str, Any]:
         """The data options with which other data become samples of the same form."""
 
+    @property
+    def shape_text(self) -> str:
+        """The form of one sample, for reports."""
+
     def summary(self) -> dict[str, str]:
         """What a report says of the form of a sample, by what it is about."""
 

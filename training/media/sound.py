@@ -80,6 +80,10 @@ class Sound(BaseModel):
     def as_options(self) -> dict[str, Any]:
         return {"sample_rate": self.sample_rate, "length": self.length}
 
+    @property
+    def shape_text(self) -> str:
+        return self.form
+
     def summary(self) -> dict[str, str]:
         return {"length": f"{self.length:,} samples", "sample rate": f"{self.sample_rate:,} Hz"}
 

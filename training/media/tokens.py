@@ -117,6 +117,10 @@ class Tokens(BaseModel):
         alphabet = self.alphabet.replace(self.padding or "", "")
         return {"alphabet": alphabet, "padding": self.padding or NO_PADDING, "length": self.length}
 
+    @property
+    def shape_text(self) -> str:
+        return self.form
+
     def summary(self) -> dict[str, str]:
         symbols = self.alphabet.replace(self.padding or "", "")
         return {"length": f"{self.length:,} symbols", "alphabet": f"{len(symbols)}: {symbols}"}

@@ -59,7 +59,7 @@ def _image_data(sheet: Sheet) -> dict[str, str]:
     listed = ", ".join(classes[:40]) + (" …" if len(classes) > 40 else "")
     return {
         medium.noun: f"{sheet['images']:,}",
-        "shape": medium.form,
+        "shape": medium.shape_text,
         "classes": f"{len(classes)}: {listed}" if classes else "none",
         "fingerprint": sheet["fingerprint"],
     }

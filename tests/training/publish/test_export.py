@@ -24,6 +24,7 @@ from mirage.training.publish.export import (
 )
 from mirage.training.publish.latent_directions import find_directions
 from mirage.training.publish.model_card import ModelCard
+from mirage.training.recipe import presets_for
 from mirage.training.runs.checkpoint import load_weights
 from mirage.training.tasks.generate import architecture_of
 from tests.bundles import reseal
@@ -87,7 +88,7 @@ def test_transparency_over_white_is_served_straight_and_clean(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize(
-    "preset", [name for name, recipe in PRESETS.items() if "task" not in recipe]
+    "preset", [name for name in presets_for("images") if "task" not in PRESETS[name]]
 )
 def test_so_it_does_at_the_size_of_every_preset(tmp_path: Path, preset: str) -> None:
     """At batches of 1, 3 and 17, for the data that each preset is for."""

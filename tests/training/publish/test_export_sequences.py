@@ -4,6 +4,7 @@ from typing import Any
 import pytest
 
 from mirage.bundle.format.latents import draw_latents
+from mirage.bundle.format.outputs import OUTPUTS
 from mirage.bundle.format.verify import load_bundle
 from mirage.training.config import build_config
 from mirage.training.media.reading import medium_of_bundle
@@ -13,8 +14,15 @@ from mirage.training.publish.export import check_parity, export_onnx, publish, r
 from mirage.training.publish.gate import check_spread
 from mirage.training.publish.model_card import ModelCard
 from mirage.training.publish.model_kind import kind_of_bundle, kind_of_data
+from mirage.training.recipe import presets_for
+from mirage.training.tasks.generate import architecture_of
 from tests.training.helpers.sequences import SOUND, TOKENS, make_sequence_snapshot
 
+DATA: dict[str, Sound | Tokens] = {
+    "sound": Sound(length=8192, sample_rate=8000),
+    "dna": Tokens(length=96, alphabet="ACGT"),
+    "words": Tokens(length=12, alphabet="abcdefghijklmnopqrstuvwxyz_", padding="_"),
+}
 MEDIA = [("sound", SOUND), ("words", TOKENS)]
 
 
@@ -76,3 +84,12 @@ def test_samples_that_vary_pass_the_gate(
     tmp_path: Path, preset: str, medium: Sound | Tokens
 ) -> None:
     assert check_spread(make_sequence_snapshot(tmp_path, medium)) >= 1
+
+
+@pytest.mark.parametrize("preset", [*presets_for("audio")])
+def test_it_does_so_at_the_size_of_every_preset(tmp_path: Path, preset: str) -> None:
+    """For the data that each preset is for."""
+    medium = DATA[preset]
+    architecture = architecture_of(build_config(preset, {}), sheet_of(medium, 10))
+    snapshot = make_sequence_snapshot(tmp_path, **architecture.model_dump())
+    assert check_parity(snapshot, export_onnx(snapshot)) <= OUTPUTS[medium.meaning].tolerance

@@ -51,7 +51,7 @@ def test_pictures_of_colours_keep_them(tmp_path: Path) -> None:
 def test_large_images_are_shown_smaller(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     snapshot = make_snapshot(tmp_path)
     whole = sample_grid(snapshot)
-    monkeypatch.setattr("mirage.training.publish.model_card.CELL", 6)  # half of the longer side
+    monkeypatch.setattr("mirage.training.media.images.SHOWN_SIDE", 6)  # half of the longer side
     small = sample_grid(snapshot)
     assert small.shape == (10 * H // 2, 10 * W // 2)
     assert abs(int(small[0, 0]) - whole[:2, :2].mean()) <= 0.5

@@ -13,5 +13,5 @@ from mirage.training.report.about import ABOUT
     ],
 )
 def test_the_caption_of_the_grid_says_where_the_classes_are(classes: int, caption: str) -> None:
-    sheet = {"classes": [str(number) for number in range(classes)]}
+    sheet = {"shape": [8, 8, 1], "classes": [str(number) for number in range(classes)]}
     assert ABOUT["generate"].grid(sheet) == caption
