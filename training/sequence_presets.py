@@ -49,18 +49,20 @@ DNA: dict[str, Any] = WORDS | {
 }
 
 SOUND: dict[str, Any] = SEQUENCE | {
-    # About a second at 8 kHz, in the manner of WaveGAN (Donahue et al. 2019).
-    "kimg": 300,
-    "widths": [256, 128, 64, 32, 16],
-    "strides": [4, 4, 4, 4],
-    "span": 6,
-    "edge": 25,
-    "phase_shuffle": 2,
-    "gamma": 1.0,
+    # About a second at 8 kHz. With a discriminator of spectrograms, nine spoken digits of ten were
+    # recognised after 4 kimg, and all after 8.
+    "kimg": 110,
+    "family": "spectral",
+    "widths": [192, 128, 96, 48, 16],
+    "strides": [4, 4, 4, 8],
+    "edge": 9,
+    "discriminator_widths": [128, 128, 128, 128],
+    "gamma": 0.01,
     "mismatch": 0.2,
-    "lr": {"start": 3e-4, "end": 3e-5, "from_kimg": 100, "to_kimg": 300},
-    "beta2": {"start": 0.9, "end": 0.99, "to_kimg": 50},
-    "ema_half_life_kimg": {"start": 0.0, "end": 10.0, "to_kimg": 50},
+    "lr": {"start": 3e-4, "end": 3e-5, "from_kimg": 44, "to_kimg": 110},
+    "beta2": {"start": 0.9, "end": 0.99, "to_kimg": 11},
+    "ema_half_life_kimg": {"start": 0.0, "end": 2.0, "to_kimg": 11},
+    "batch_size": 16,
     "snapshot_kimg": 10,
-    "checkpoint_kimg": 10,
+    "checkpoint_kimg": 5,
 }

@@ -160,8 +160,8 @@ def test_the_released_version_is_scored_on_the_same_data_and_may_not_be_better(j
 @pytest.mark.parametrize(
     ("other", "said"),
     [
-        ({"labels": ("down", "up")}, "makes 8x8 with 1 channels and classes down, up and the data"),
-        ({"width": 12}, "toy@1 makes 12x8 with 1 channels"),
+        ({"labels": ("down", "up")}, "makes images of 8x8 grey and classes down, up and the data"),
+        ({"width": 12}, "toy@1 makes images of 12x8 grey"),
         ({"channels": 3}, "needs a name of its own"),
     ],
 )

@@ -47,8 +47,8 @@ MADE: dict[OutputMeaning, Callable[[Description], Images | Sound | Tokens]] = {
 
 def medium_of(sheet: dict[str, Any]) -> Images | Sound | Tokens:
     """The medium of the data that a run records as `sheet`."""
-    if medium := sheet.get("medium"):
-        return _MEDIA.validate_python(medium)
+    if "medium" in sheet:
+        return _MEDIA.validate_python(sheet["medium"])
     height, width, channels = sheet["shape"]
     return _MEDIA.validate_python(
         {"meaning": "images", "height": height, "width": width, "channels": channels}

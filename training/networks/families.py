@@ -19,6 +19,7 @@ from mirage.training.networks import (
     resampled,
     residual,
     sequence,
+    spectral,
     strided,
 )
 from mirage.training.networks.base import Architecture, Discriminator, Generator
@@ -27,11 +28,12 @@ from mirage.training.networks.picture_architecture import (
     TranslatorArchitecture,
 )
 from mirage.training.networks.sequence import SequenceArchitecture
+from mirage.training.networks.spectral import SpectralArchitecture
 
 if TYPE_CHECKING:
     from mirage.training.config import TrainConfig
 
-GeneratorArchitecture = Architecture | SequenceArchitecture
+GeneratorArchitecture = Architecture | SequenceArchitecture | SpectralArchitecture
 AnyArchitecture = GeneratorArchitecture | PictureArchitecture | TranslatorArchitecture
 
 Network = TypeVar("Network", bound=nn.Module)
@@ -90,6 +92,13 @@ FAMILIES = {
         meanings=("audio", "tokens"),
         architecture=SequenceArchitecture.of,
         fixed=OF_IMAGES,
+    ),
+    "spectral": Family(
+        sequence.Generator,
+        spectral.Discriminator,
+        meanings=("audio",),
+        architecture=SpectralArchitecture.of,
+        fixed={**OF_IMAGES, "phase_shuffle": 0, "straight_through": False},
     ),
     "compact": Family(compact.Upscaler, patch.Discriminator, "upscale"),
     "resampled": Family(resampled.Translator, patch.Discriminator, "translate"),

@@ -73,7 +73,7 @@ def test_a_model_of_another_kind_needs_a_name_of_its_own(
     assert main(second) == (3 if change else 0)
     if change:
         said = capsys.readouterr().err
-        assert "the released toy@1 makes 8x8 with 1 channels and classes left, right" in said
+        assert "the released toy@1 makes images of 8x8 grey and classes left, right" in said
         assert "pass --allow-other-kind" in said
         assert main([*second, "--allow-other-kind"]) == 0
 

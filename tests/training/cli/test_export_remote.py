@@ -74,7 +74,7 @@ def test_images_of_another_kind_than_the_released_ones_need_a_name_of_their_own(
     export = ["export", str(run), "--to", f"{remote.objects.url}/toy"]
     assert main(export) == 3
     said = capsys.readouterr().err
-    assert "the released toy@1 makes 16x16" in said
+    assert "the released toy@1 makes images of 16x16" in said
     assert "pass --allow-other-kind" in said
     assert remote.list_versions("toy") == [1]
     assert main([*export, "--allow-other-kind"]) == 0

@@ -73,9 +73,13 @@ def write_words(file: Path, count: int = 24) -> Path:
 
 def make_sequence_snapshot(folder: Path, medium: Sound | Tokens, **changes: Any) -> Snapshot:
     """A snapshot with random weights, written to disk and loaded again."""
-    architecture = sequence_architecture(medium, **changes)
+    return snapshot_of(folder, sequence_architecture(medium, **changes))
+
+
+def snapshot_of(folder: Path, architecture: SequenceArchitecture) -> Snapshot:
+    """A snapshot of an architecture with random weights."""
     torch.manual_seed(0)
-    family = FAMILIES["sequence"]
+    family = FAMILIES[architecture.family]
     networks = {
         "generator": family.generator(architecture).state_dict(),
         "discriminator": family.discriminator(architecture).state_dict(),

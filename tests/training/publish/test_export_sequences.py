@@ -10,13 +10,14 @@ from mirage.training.config import build_config
 from mirage.training.media.reading import medium_of_bundle
 from mirage.training.media.sound import Sound
 from mirage.training.media.tokens import Tokens
+from mirage.training.networks.sequence import SequenceArchitecture
 from mirage.training.publish.export import check_parity, export_onnx, publish, republish
 from mirage.training.publish.gate import check_spread
 from mirage.training.publish.model_card import ModelCard
 from mirage.training.publish.model_kind import kind_of_bundle, kind_of_data
 from mirage.training.recipe import presets_for
 from mirage.training.tasks.generate import architecture_of
-from tests.training.helpers.sequences import SOUND, TOKENS, make_sequence_snapshot
+from tests.training.helpers.sequences import SOUND, TOKENS, make_sequence_snapshot, snapshot_of
 
 DATA: dict[str, Sound | Tokens] = {
     "sound": Sound(length=8192, sample_rate=8000),
@@ -91,5 +92,6 @@ def test_it_does_so_at_the_size_of_every_preset(tmp_path: Path, preset: str) -> 
     """For the data that each preset is for."""
     medium = DATA[preset]
     architecture = architecture_of(build_config(preset, {}), sheet_of(medium, 10))
-    snapshot = make_sequence_snapshot(tmp_path, **architecture.model_dump())
+    assert isinstance(architecture, SequenceArchitecture)
+    snapshot = snapshot_of(tmp_path, architecture)
     assert check_parity(snapshot, export_onnx(snapshot)) <= OUTPUTS[medium.meaning].tolerance
