@@ -62,14 +62,14 @@ def test_a_sequence_is_copied(page_of: PageOf) -> None:
     page = page_of("?model=dna@1&seed=7&count=9", permissions=["clipboard-read", "clipboard-write"])
     text = items(page, "Sequences")[2].split()[0]
     page.locator(".items button").nth(2).click()
-    page.wait_for_function("document.getElementById('action-status').textContent !== ''")
+    page.wait_for_function("() => document.getElementById('action-status').textContent !== ''")
     assert page.evaluate("navigator.clipboard.readText()") == text
 
 
 def test_sounds_have_a_waveform_and_play(page_of: PageOf, shoot: Shoot) -> None:
     page = page_of("?model=speech@1&seed=7&count=4")
     assert len(items(page, "Sounds")) == 4
-    page.wait_for_function(f"({DRAWN})(document.querySelector('.items canvas'))")
+    page.wait_for_function(f"() => ({DRAWN})(document.querySelector('.items canvas'))")
     play = page.locator(".items button").first
     play.click()
     page.wait_for_selector('.items button[aria-pressed="true"]')
@@ -128,7 +128,7 @@ def test_a_class_makes_other_sounds(page_of: PageOf) -> None:
     items(page, "Sounds")
     page.locator("#classes label", has_text="high").click()
     page.wait_for_function(
-        "document.querySelectorAll('.items li').length === 4"
+        "() => document.querySelectorAll('.items li').length === 4"
         " && [...document.querySelectorAll('.items li')]"
         ".every(item => item.textContent.includes('high'))"
     )
