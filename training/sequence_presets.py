@@ -49,8 +49,8 @@ DNA: dict[str, Any] = WORDS | {
 }
 
 SOUND: dict[str, Any] = SEQUENCE | {
-    # About a second at 8 kHz. With a discriminator of spectrograms, nine spoken digits of ten were
-    # recognised after 4 kimg, and all after 8.
+    # About a second at 8 kHz. With a discriminator of spectrograms, the spoken digits of a
+    # prototype were all recognised after 8 kimg.
     "kimg": 110,
     "family": "spectral",
     "widths": [192, 128, 96, 48, 16],

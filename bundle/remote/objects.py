@@ -137,12 +137,12 @@ class ObjectStore:
                 raise
             raise BundleError("object_changed", f"{error} since it was looked for") from None
 
-    def upload(self, name: str, path: Path) -> None:
-        """Write a file in parts, whether or not the object exists; it appears in one step."""
+    def upload(self, name: str, contents: bytes | Path) -> None:
+        """Write bytes or a file in parts, whether or not the object exists, in one step."""
         import obstore
 
         with named_faults(self.url, name):
-            obstore.put(self.backend, name, path, chunk_size=PART_BYTES, max_concurrency=2)
+            obstore.put(self.backend, name, contents, chunk_size=PART_BYTES, max_concurrency=2)
 
     def download(self, name: str, file: BinaryIO, size_bytes: int) -> None:
         """Append the first `size_bytes` of an object to a file, in parts.

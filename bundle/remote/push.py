@@ -171,10 +171,8 @@ def _copy(
     """
     for file, entry in manifest.files.items():
         target = file_name(manifest.name, version, file)
-        if file in changed:
-            remote.objects.create(target, changed[file])
-        elif not resumed or remote.objects.size(target) != entry.size_bytes:
-            remote.objects.upload(target, path / file)
+        if not resumed or remote.objects.size(target) != entry.size_bytes:
+            remote.objects.upload(target, changed.get(file, path / file))
 
 
 def _copy_directions(remote: RemoteModels, path: Path, name: str, version: int) -> None:

@@ -29,7 +29,8 @@ def renumber(path: Path, manifest: Manifest, contents: bytes, number: int) -> Re
     files = {}
     if CARD in manifest.files:
         old, new = (f"{manifest.name}@{each}" for each in (manifest.version, number))
-        card = retitled(read_file(path, manifest, CARD).decode(), old, new).encode()
+        text = read_file(path, manifest, CARD).decode(errors="surrogateescape")
+        card = retitled(text, old, new).encode(errors="surrogateescape")
         fields["files"][CARD] = {"sha256": sha256(card).hexdigest(), "size_bytes": len(card)}
         files[CARD] = card
     return Renumbered((json.dumps(fields, indent=2) + "\n").encode(), files)

@@ -27,7 +27,7 @@ def deflate(data: memoryview) -> bytes:
     """Compress `data` to the same bytes in every process.
 
     `isal_zlib.compress` must not be used for this. It is as fast, but in one of about ten processes
-    or threads it compressed 1 of 20 to 1 of 5000 digits to other bytes (isal 1.9.1). Objects gave
+    or threads it compressed 1 of 25 to 1 of 5000 digits to other bytes (isal 1.9.1). Objects gave
     equal bytes in all of them.
     """
     made = deflater()

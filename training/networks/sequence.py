@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from mirage.training.media.reading import SequenceMedium
 from mirage.training.networks import base
 from mirage.training.networks.base import gained, normalized
-from mirage.training.networks.strided import activate, scaled
+from mirage.training.networks.strided import activate, projected_logits, scaled
 
 if TYPE_CHECKING:
     from mirage.training.config import TrainConfig
@@ -216,19 +216,6 @@ class Discriminator(base.Discriminator):
 
     def logits(self, features: Tensor, labels: Tensor | None = None) -> Tensor:
         return projected_logits(features, labels, self.logit, self.embed)
-
-
-def projected_logits(
-    features: Tensor, labels: Tensor | None, logit: nn.Linear, embed: nn.Embedding | None
-) -> Tensor:
-    """Logits float32 [N] of features [N, hidden], with the projection of labels if there are."""
-    with torch.autocast(features.device.type, enabled=False):  # margins of pairs are small
-        features = features.float()
-        logits: Tensor = logit(features).squeeze(1)
-        if embed is None:
-            return logits
-        projection = (features * embed(labels)).sum(1)
-        return logits + projection / math.sqrt(features.shape[1])
 
 
 def shuffled(x: Tensor, most: int) -> Tensor:

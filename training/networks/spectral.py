@@ -15,8 +15,8 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from mirage.training.networks import base
-from mirage.training.networks.sequence import SequenceArchitecture, projected_logits, shorter
-from mirage.training.networks.strided import activate, scaled
+from mirage.training.networks.sequence import SequenceArchitecture, shorter
+from mirage.training.networks.strided import activate, projected_logits, scaled
 
 WINDOW, HOP = 256, 64
 """In samples: bands of 31 Hz, every 8 ms at 8 kHz."""

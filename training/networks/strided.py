@@ -176,10 +176,17 @@ class Discriminator(base.Discriminator):
         return f"{part}.{int(number) + 1}.{rest}"
 
     def logits(self, features: Tensor, labels: Tensor | None = None) -> Tensor:
-        with torch.autocast(features.device.type, enabled=False):  # margins of pairs are small
-            features = features.float()
-            logits = self.logit(features).squeeze(1)
-            if self.embed is None:
-                return logits
-            projection = (features * self.embed(labels)).sum(1)
-            return logits + projection / math.sqrt(features.shape[1])
+        return projected_logits(features, labels, self.logit, self.embed)
+
+
+def projected_logits(
+    features: Tensor, labels: Tensor | None, logit: nn.Linear, embed: nn.Embedding | None
+) -> Tensor:
+    """Logits float32 [N] of features [N, hidden], with the projection of labels if there are."""
+    with torch.autocast(features.device.type, enabled=False):  # margins of pairs are small
+        features = features.float()
+        logits: Tensor = logit(features).squeeze(1)
+        if embed is None:
+            return logits
+        projection = (features * embed(labels)).sum(1)
+        return logits + projection / math.sqrt(features.shape[1])

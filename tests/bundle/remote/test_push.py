@@ -132,6 +132,30 @@ def test_the_card_of_a_new_number_has_a_title_that_says_so(
     assert verify_version(tmp_path / "toy" / "8").version == 8
 
 
+def test_a_lost_answer_to_the_card_is_repeated(
+    here: Path, remote: RemoteModels, bucket: Bucket
+) -> None:
+    from mirage.bundle.remote.objects import open_objects
+
+    patient = RemoteModels(open_objects(remote.objects.url, retries=2))
+    requests = requests_of(bucket, lambda: push_next(here, "toy", 1, remote))
+    card = next(n for n, line in enumerate(requests, 1) if line.endswith("/README.md"))
+    with bucket.only(card, "503 Slow Down", after=True, times=1):
+        assert push_next(here, "toy", 1, patient).version == 2
+
+
+def test_a_card_that_is_no_text_is_pushed_as_it_is(
+    here: Path, remote: RemoteModels, tmp_path: Path
+) -> None:
+    path = here / "toy" / "1"
+    (path / "README.md").write_bytes(b"# toy@1\n\xff\xfe\n")
+    reseal(path)
+    number = push_next(here, "toy", 1, remote).version
+    pull_version(remote, tmp_path, remote.read_manifest("toy", number))
+    found = (tmp_path / "toy" / str(number) / "README.md").read_bytes()
+    assert found == f"# toy@{number}\n".encode() + b"\xff\xfe\n"
+
+
 def test_racing_pushes_of_one_bundle_make_one_version(here: Path, remote: RemoteModels) -> None:
     with ThreadPoolExecutor(4) as pool:
         pushed = list(pool.map(lambda _: push(here, "toy", 3, remote), range(4)))

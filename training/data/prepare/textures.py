@@ -1,6 +1,7 @@
 """Crops of areas of photographs, for a model of textures."""
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,13 +39,15 @@ def write_textures(
 ) -> int:
     """Write crops at random positions of each area as PNG, a folder for each texture.
 
-    size: of the crops in pixels, after they are reduced by the factor `shrink`. count: crops of
-    each area. The same arguments give the same crops. Returns the number of crops. Raises
-    DataError for areas outside of a photograph, or smaller than a crop.
+    Several areas may have the same texture. size: of the crops in pixels, after they are reduced by
+    the factor `shrink`. count: crops of each area. The same arguments give the same crops. Returns
+    the number of crops. Raises DataError for areas outside of a photograph, or smaller than a crop.
     """
     crops = [crop for area in areas for crop in _crops(area, size, count, shrink)]
-    for number, (name, picture) in enumerate(crops):
-        path = to / name / f"{number % count:03}.png"
+    numbers: Counter[str] = Counter()
+    for name, picture in crops:
+        path = to / name / f"{numbers[name]:03}.png"
+        numbers[name] += 1
         path.parent.mkdir(parents=True, exist_ok=True)
         picture.save(path)
     return len(crops)

@@ -35,6 +35,13 @@ def test_cuts_each_area_into_a_folder_of_its_own(
             assert low <= pixels.min() <= pixels.max() <= high
 
 
+def test_a_texture_may_have_several_areas(tmp_path: Path, photo: Path) -> None:
+    areas = [Area("noise", photo, (left, 0, left + 100, 60)) for left in (0, 100)]
+    assert write_textures(areas, tmp_path / "out", size=8, count=3) == 6
+    files = sorted((tmp_path / "out" / "noise").iterdir())
+    assert [np.asarray(Image.open(file)).max() < 100 for file in files] == [True] * 3 + [False] * 3
+
+
 def test_the_same_arguments_give_the_same_crops(tmp_path: Path, photo: Path) -> None:
     area = Area("dark", photo, (0, 0, 100, 60))
     for folder in ("one", "two"):
