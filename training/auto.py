@@ -44,12 +44,12 @@ class Facts:
 def choose(facts: Facts) -> tuple[dict[str, Any], tuple[str, ...]]:
     """Choose a complete preset, with a reason for each choice.
 
-    Few colour images on a CPU get the preset `avatars`, fitted to their size. Otherwise it
+    Few images on a CPU get the preset `avatars`, fitted to their size. Otherwise it
     interpolates between the other presets following R3GAN's table 9: gamma grows with the square of
     the resolution, and stages finer than 32 pixels halve their width.
     """
-    if facts.device == "cpu" and facts.channels > 1 and facts.images < SMALL_DATA:
-        return _few_colour_images(facts)
+    if facts.device == "cpu" and facts.images < SMALL_DATA:
+        return _few_images(facts)
     recipe: dict[str, Any] = {"latent_dim": 64, "loss": "relativistic", "beta1": 0.0}
     reasons: list[str] = []
     for decide in (_family, _widths, _length, _gamma, _batch, _augment):
@@ -59,13 +59,13 @@ def choose(facts: Facts) -> tuple[dict[str, Any], tuple[str, ...]]:
     return recipe | {"precision": "auto"}, tuple(reasons)
 
 
-def _few_colour_images(facts: Facts) -> tuple[dict[str, Any], tuple[str, ...]]:
+def _few_images(facts: Facts) -> tuple[dict[str, Any], tuple[str, ...]]:
     stages = _halvings(facts)
     sides = [min(facts.height, facts.width) // 2**k for k in range(stages)][::-1]
     widths = [next((width for most, width in WIDTHS if side <= most), 16) for side in sides]
     settings = {"widths": widths, "blocks": [int(side in BLOCKS) for side in sides]}
     reasons = [
-        f"recipe of `avatars`: {facts.images} colour images, which the generator first learns to "
+        f"recipe of `avatars`: {facts.images} images, which the generator first learns to "
         "reconstruct",
         f"widths {', '.join(map(str, widths))}: {stages} stages from {_base(facts, stages)} to "
         f"{facts.width}x{facts.height}",

@@ -40,19 +40,27 @@ def test_gamma_grows_with_the_pixels() -> None:
 
 
 def test_few_images_are_augmented_and_many_are_not() -> None:
-    few, many = chosen(images=3_000), chosen(images=60_000)
-    assert few.augment == ("translate", "cutout")
-    assert few.augment_target is not None
-    assert many.augment == ()
+    for device in ("cpu", "cuda"):
+        few, many = (chosen(images=images, device=device) for images in (3_000, 60_000))
+        assert few.augment[0] == "translate"
+        assert few.augment_target is not None
+        assert many.augment == ()
     assert chosen(images=3_000, channels=3, device="cuda").augment[-1] == "colour"
 
 
 FEW = replace(DIGITS, images=950, height=32, width=32, channels=4, classes=6, flat=0.05)
 
 
-def test_few_flat_colour_images_on_a_cpu_get_the_recipe_of_avatars() -> None:
+def test_few_flat_images_on_a_cpu_get_the_recipe_of_avatars() -> None:
     ours, preset = build_config("auto", {}, FEW), build_config("avatars", {})
     assert ours == preset.model_copy(update={"preset": "auto", "palette": 16})
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_that_recipe_fits_other_channels(channels: int) -> None:
+    config = build_config("auto", {}, replace(FEW, channels=channels))
+    assert config.warm_start_kimg > 0
+    assert config.augment == ("translate", "zoom", "cutout")
 
 
 def test_that_recipe_fits_other_images() -> None:
@@ -69,8 +77,8 @@ def test_that_recipe_fits_any_size(height: int, width: int) -> None:
     assert min(architecture.base) >= 4
 
 
-def test_many_colour_images_and_those_for_a_gpu_do_not() -> None:
-    assert chosen(channels=3).warm_start_kimg == 0
+def test_many_images_and_those_for_a_gpu_do_not() -> None:
+    assert chosen().warm_start_kimg == chosen(channels=3).warm_start_kimg == 0
     assert build_config("auto", {}, replace(FEW, device="cuda")).family == "residual"
 
 
@@ -79,10 +87,10 @@ def test_the_batch_is_limited_by_the_data() -> None:
 
 
 def test_gives_reasons() -> None:
-    settings, reasons = choose(replace(DIGITS, images=3_000))
+    settings, reasons = choose(replace(DIGITS, images=30_000))
     assert settings["family"] == "strided"
     told = "\n".join(reasons)
-    for said in ("slow on a CPU", "3000 images", "28x28", "batch size 32", "kimg"):
+    for said in ("slow on a CPU", "30000 images", "28x28", "batch size 32", "kimg"):
         assert said in told
 
 

@@ -14,7 +14,7 @@ CPU = torch.device("cpu")
 
 
 def auto(kimg: float, **changes: object) -> TrainConfig:
-    facts = Facts(950, 32, 32, 1, 6, "cpu", kimg)
+    facts = Facts(50_000, 32, 32, 1, 6, "cpu", kimg)
     return build_config("auto", changes, facts)
 
 
@@ -32,11 +32,16 @@ def test_the_schedules_of_auto_end_with_the_run(kimg: float) -> None:
     assert (config.kimg, config.lr.to_kimg) == (kimg, kimg)
     assert config.lr.from_kimg == pytest.approx(kimg / 3)
     assert config.gamma.to_kimg == config.beta2.to_kimg == kimg / 10
-    assert config.augment_speed_kimg == min(200, kimg / 10)
+
+
+@pytest.mark.parametrize(("kimg", "speed"), [(50.0, 5), (2_000.0, 200), (9_000.0, 200)])
+def test_so_does_the_augmentation_of_few_images_on_a_gpu(kimg: float, speed: float) -> None:
+    config = build_config("auto", {}, Facts(950, 32, 32, 1, 6, "cuda", kimg))
+    assert config.augment_speed_kimg == speed
 
 
 @pytest.mark.parametrize("kimg", [56.0, 1_120.0])
-def test_so_do_those_for_few_colour_images(kimg: float) -> None:
+def test_so_do_those_for_few_images(kimg: float) -> None:
     config = build_config("auto", {}, Facts(950, 32, 32, 4, 6, "cpu", kimg))
     assert (config.kimg, config.lr.to_kimg) == (kimg, kimg)
     assert config.lr.from_kimg == pytest.approx(kimg / 2)
@@ -44,7 +49,7 @@ def test_so_do_those_for_few_colour_images(kimg: float) -> None:
 
 
 def test_without_a_length_auto_chooses_one() -> None:
-    facts = Facts(950, 32, 32, 1, 6, "cpu")
+    facts = Facts(50_000, 32, 32, 1, 6, "cpu")
     assert build_config("auto", {}, facts) == auto(2_000)
 
 
