@@ -29,9 +29,9 @@ def generated(url: str, model: str, count: int) -> tuple[Tensor, Tensor]:
     return _as_tensor(pixels), torch.tensor([image.label for image in images])
 
 
-def real(folder: Path) -> tuple[Tensor, Tensor]:
-    """The real test digits, in the same form."""
-    digits = load_dataset(folder, split="test")
+def real(folder: Path, split: str = "test") -> tuple[Tensor, Tensor]:
+    """The real digits of a split, in the same form."""
+    digits = load_dataset(folder, split=split)
     return _as_tensor(digits.images), torch.from_numpy(np.asarray(digits.labels))
 
 
