@@ -206,6 +206,8 @@ FLAT = 4
 """Width by height from which samples are compared below each other rather than side by side."""
 WIDEST = 2000
 """Pixels of a row of direction strips of flat samples."""
+GAP = 14
+"""Pixels between directions and between seeds of flat samples."""
 
 
 def sample_grid(snapshot: Snapshot) -> np.ndarray:
@@ -223,12 +225,12 @@ def direction_strips(snapshot: Snapshot, directions: tuple[Direction, ...]) -> n
     """Seeds 0 … 2, each moved by -3 … 3 along every direction: uint8 as a sample grid.
 
     A row per direction, with the amounts of each seed in columns. Of flat samples, such as
-    sequences, the amounts are below each other, with as many seeds beside each other as fit, and an
-    empty row between directions. Of a conditional model each seed shows another class.
+    sequences, the amounts are below each other, with as many seeds beside each other as fit, and a
+    gap between directions and seeds. Of a conditional model each seed shows another class.
     """
     medium = snapshot.architecture.medium
     flat = _is_flat(medium)
-    many = min(SEEDS, max(1, WIDEST // medium.picture_size[1])) if flat else SEEDS
+    many = min(SEEDS, max(1, WIDEST // (medium.picture_size[1] + GAP))) if flat else SEEDS
     seeds, amounts = np.repeat(np.arange(many), len(AMOUNTS)), np.tile(AMOUNTS, many)[:, None]
     base, labels = _latents(snapshot, many)[seeds], _labels(snapshot, seeds)
     vectors = np.array([direction.vector for direction in directions], np.float32)
@@ -245,11 +247,11 @@ def _is_flat(medium: Medium) -> bool:
 
 def _stack(rows: Sequence[np.ndarray], seeds: int) -> np.ndarray:
     """Pictures [seeds * amounts, H, W, C] of each direction, the amounts below each other."""
-    shape = rows[0].shape[1:]
-    moved = np.reshape(rows, (len(rows), seeds, len(AMOUNTS), *shape)).swapaxes(1, 2)
-    gap = np.zeros((len(rows), 1, seeds, *shape), np.uint8)
-    cells = np.concatenate([moved, gap], axis=1).reshape(-1, *shape)
-    return contact_sheet(cells[:-seeds], seeds).squeeze()
+    height, width, channels = rows[0].shape[1:]
+    moved = np.reshape(rows, (len(rows), seeds, len(AMOUNTS), height, width, channels))
+    blocks = moved.transpose(0, 2, 3, 1, 4, 5).reshape(len(rows), -1, seeds, width, channels)
+    apart = np.pad(blocks, ((0, 0), (0, GAP), (0, 0), (0, GAP), (0, 0)))
+    return apart.reshape(-1, seeds * (width + GAP), channels)[:-GAP, :-GAP].squeeze()
 
 
 def _sheet(snapshot: Snapshot, samples: np.ndarray, columns: int) -> np.ndarray:

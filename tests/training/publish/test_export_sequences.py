@@ -63,11 +63,7 @@ def test_the_graph_makes_what_pytorch_makes(
 
 @pytest.mark.parametrize(
     ("length", "shape"),
-    [
-        (7, (6 * 8 * 14 - 14, 3 * 56)),
-        (96, (6 * 8 * 14 - 14, 2 * 768)),
-        (1000, (6 * 896 - 112, 1536)),
-    ],
+    [(7, (658, 3 * 70 - 14)), (96, (658, 2 * 782 - 14)), (1000, (4774, 2 * 782 - 14))],
 )
 def test_long_sequences_are_moved_below_each_other(
     tmp_path: Path, length: int, shape: tuple[int, int]
@@ -79,12 +75,12 @@ def test_long_sequences_are_moved_below_each_other(
     assert strips.shape == shape
     height, width = medium.picture_size
     moved = draw_latents(1, 0, 1, 6)[0] + 2 * np.array(directions[4].vector, np.float32)
-    row = 4 * 8 + 5
+    top, left = 4 * (7 * height + 14) + 5 * height, width + 14
     np.testing.assert_array_equal(
-        strips[row * height : (row + 1) * height, width : 2 * width],
+        strips[top : top + height, left : left + width],
         medium.pictures(snapshot.generate(moved, None))[0, :, :, 0],
     )
-    assert not strips[7 * height : 8 * height].any()
+    assert not strips[7 * height : 7 * height + 14].any()
 
 
 def test_a_card_prints_unselected_sequences(tmp_path: Path) -> None:
