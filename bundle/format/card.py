@@ -30,7 +30,7 @@ class CardData:
 def front_matter(card: CardData, results: Mapping[str, Mapping[str, Score]]) -> list[str]:
     """The lines of the front matter, with a `model-index` if there are scores.
 
-    results: scores by the name of the images that they were measured on.
+    results: scores by the name of the samples that they were measured on.
     """
     return ["---", *_about(card), *_metrics(results), *_model_index(card, results), "---"]
 
@@ -64,7 +64,7 @@ def _model_index(card: CardData, results: Mapping[str, Mapping[str, Score]]) -> 
     yield f"- name: {_scalar(card.title)}"
     yield "  results:"
     for data, scores in results.items():
-        kind = card.datasets[0] if card.datasets else "images"
+        kind = card.datasets[0] if card.datasets else "samples"
         yield f"  - task: {{type: {card.pipeline}}}"
         yield f"    dataset: {{type: {_scalar(kind)}, name: {_scalar(data)}}}"
         yield "    metrics:"

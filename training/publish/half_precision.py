@@ -9,6 +9,7 @@ from typing import TypeVar
 import numpy as np
 
 from mirage.bundle.format.latents import draw_latents
+from mirage.bundle.format.outputs import OUTPUTS
 from mirage.training.errors import ExportError
 from mirage.training.evaluation.scores.sliced_wasserstein import over_white
 from mirage.training.publish.bundle_contents import copy_weights
@@ -32,24 +33,24 @@ SEEDS = 100
 def open_snapshot(weights: Path, half: bool) -> Iterator[Snapshot]:
     """Load a snapshot from a file by `save_weights`; with `half`, from a temporary rounded copy.
 
-    The generator computes in float32 with the rounded weights, so graph, golden images and weights
+    The generator computes in float32 with the rounded weights, so graph, golden samples and weights
     of its bundle agree. Raises DataError, and ExportError if rounding changes an image by more than
-    `TOLERANCE`.
+    `TOLERANCE`, or sounds or sequences by more than engines of reduced precision may.
     """
-    with _opened(weights, half, load_snapshot, _images) as snapshot:
+    with _opened(weights, half, load_snapshot, _check_samples) as snapshot:
         yield snapshot
 
 
 @contextmanager
 def open_picture_network(weights: Path, half: bool) -> Iterator[PictureSnapshot]:
     """Like `open_snapshot`, for a network that takes pictures; its golden pictures are compared."""
-    with _opened(weights, half, load_picture_network, _golden_images) as snapshot:
+    with _opened(weights, half, load_picture_network, _check_golden) as snapshot:
         yield snapshot
 
 
 @contextmanager
 def _opened(
-    weights: Path, half: bool, load: Callable[[Path], S], images: Callable[[S], np.ndarray]
+    weights: Path, half: bool, load: Callable[[Path], S], check: Callable[[S, S], None]
 ) -> Iterator[S]:
     snapshot = load(weights)
     if not half:
@@ -59,11 +60,31 @@ def _opened(
         copy = Path(folder) / weights.name
         copy_weights(weights, copy, half=True)
         rounded = load(copy)
-        _check(images(snapshot), images(rounded))
+        check(snapshot, rounded)
         yield rounded
 
 
-def _check(exact: np.ndarray, rounded: np.ndarray) -> None:
+def _check_samples(exact: Snapshot, rounded: Snapshot) -> None:
+    meaning = exact.architecture.medium.meaning
+    if meaning == "images":
+        _check_images(_over_white(exact), _over_white(rounded))
+        return
+    output = OUTPUTS[meaning]
+    differences = output.differences(_samples(rounded), _samples(exact))
+    largest, mean = output.allowed(output.tolerance, reduced=True)
+    if not (differences.max() <= largest and differences.mean() <= mean):
+        raise ExportError(
+            f"half precision changes samples by up to {differences.max():g} and on average "
+            f"{differences.mean():.3g} {output.unit}; at most {largest:g} and {mean:g} are allowed,"
+            " so nothing was published; export without --half-precision"
+        )
+
+
+def _check_golden(exact: PictureSnapshot, rounded: PictureSnapshot) -> None:
+    _check_images(_golden_images(exact), _golden_images(rounded))
+
+
+def _check_images(exact: np.ndarray, rounded: np.ndarray) -> None:
     difference = float(np.abs(exact - rounded).max())
     if not difference <= TOLERANCE:
         raise ExportError(
@@ -78,17 +99,17 @@ def _golden_images(snapshot: PictureSnapshot) -> np.ndarray:
     return np.concatenate([case.output.ravel() for case in cases]).astype(float)
 
 
-def _images(snapshot: Snapshot) -> np.ndarray:
-    """Seeds 0 … 99 over white, in grey levels: colours of transparent pixels do not count."""
+def _over_white(snapshot: Snapshot) -> np.ndarray:
+    """Images over white, in grey levels: colours of transparent pixels do not count."""
+    images = _samples(snapshot)
+    shown = images.repeat(3, axis=3) if images.shape[3] == 1 else images
+    return 255 * over_white(shown).numpy()
+
+
+def _samples(snapshot: Snapshot) -> np.ndarray:
+    """Seeds 0 … 99, in the classes' turn."""
     architecture = snapshot.architecture
     latents = [draw_latents(seed, 0, 1, architecture.latent_dim)[0] for seed in range(SEEDS)]
     classes = architecture.num_classes
     labels = np.arange(SEEDS, dtype=np.int64) % classes if classes else None
-    images = snapshot.generate(np.concatenate(latents), labels)
-    if images.ndim != 4:
-        raise ExportError(
-            "half precision is checked by the grey levels of images, and the model makes none; "
-            "export without --half-precision"
-        )
-    shown = images.repeat(3, axis=3) if images.shape[3] == 1 else images
-    return 255 * over_white(shown).numpy()
+    return snapshot.generate(np.concatenate(latents), labels)

@@ -185,7 +185,7 @@ def _scores(description: Description) -> list[str]:
         f"{'-' if score.floor is None else f'{score.floor:.4g}'} | {score.n or '-'} |"
         for name, score in description.scores.items()
     ]
-    head = ["| score | this model | real data against real data | images |", "|---|---|---|---|"]
+    head = ["| score | this model | real data against real data | samples |", "|---|---|---|---|"]
     return head + rows
 
 
@@ -193,7 +193,7 @@ def training_line(description: Description) -> str:
     """What a model was trained with."""
     training = description.training
     return (
-        f"Preset `{training.preset}`, seed {training.seed}, {training.kimg:g} thousand images, "
+        f"Preset `{training.preset}`, seed {training.seed}, {training.kimg:g} thousand samples, "
         f"PyTorch {training.torch_version}, Mirage {training.code_version}. "
         f"Data fingerprint `{training.data_fingerprint}`."
     )

@@ -7,14 +7,17 @@ import pytest
 import torch
 
 from mirage.bundle.format.latents import draw_latents
+from mirage.bundle.format.outputs import OUTPUTS
 from mirage.bundle.format.verify import load_bundle
 from mirage.training.errors import ExportError
+from mirage.training.media.sound import Sound
+from mirage.training.media.tokens import Tokens
 from mirage.training.publish.bundle_contents import copy_weights
 from mirage.training.publish.export import check_parity, export_onnx, publish, republish
 from mirage.training.publish.half_precision import open_snapshot
 from mirage.training.publish.model_card import ModelCard
 from mirage.training.runs.checkpoint import load_snapshot, load_weights, save_weights
-from tests.training.helpers.sequences import TOKENS, make_sequence_snapshot
+from tests.training.helpers.sequences import SOUND, TOKENS, make_sequence_snapshot
 from tests.training.helpers.snapshots import SELF_CONTAINED, config_of, make_snapshot, sheet_of
 
 WEIGHTS = "weights.safetensors"
@@ -30,6 +33,16 @@ def over(images: np.ndarray) -> np.ndarray:
 def publish_half(snapshot_path: Path, to: Path) -> Path:
     with open_snapshot(snapshot_path, half=True) as half:
         return publish(half, config_of(), sheet_of(half), to, {}, ModelCard())
+
+
+def overflow(path: Path) -> None:
+    """Scale the weights of two layers so that some exceed half precision, which ends at 65,504."""
+    architecture, state, header = load_weights(path, "generator")
+    state["hidden.weight"] *= 1e6
+    state["base.weight"] /= 1e6
+    _, discriminator, _ = load_weights(path, "discriminator")
+    networks = {"generator": state, "discriminator": discriminator}
+    save_weights(path, architecture, {"nimg": header["nimg"]}, **networks)
 
 
 @pytest.mark.parametrize("kind", [{}, {"channels": 3}, TRANSPARENT], ids=str)
@@ -93,12 +106,7 @@ def test_a_bundle_in_float32_is_published_in_half_precision(tmp_path: Path) -> N
 
 def test_weights_beyond_half_precision_are_refused(tmp_path: Path) -> None:
     snapshot = make_snapshot(tmp_path)
-    architecture, state, header = load_weights(snapshot.path, "generator")
-    state["hidden.weight"] *= 1e6  # half precision ends at 65,504
-    state["base.weight"] /= 1e6
-    _, discriminator, _ = load_weights(snapshot.path, "discriminator")
-    networks = {"generator": state, "discriminator": discriminator}
-    save_weights(snapshot.path, architecture, {"nimg": header["nimg"]}, **networks)
+    overflow(snapshot.path)
     with (
         pytest.raises(ExportError, match="half precision changes an image by"),
         open_snapshot(snapshot.path, half=True),
@@ -106,10 +114,38 @@ def test_weights_beyond_half_precision_are_refused(tmp_path: Path) -> None:
         pass
 
 
-def test_half_precision_is_for_images(tmp_path: Path) -> None:
-    words = make_sequence_snapshot(tmp_path, TOKENS)
+@pytest.mark.parametrize("medium", [TOKENS, SOUND], ids=["tokens", "sound"])
+def test_sounds_and_sequences_are_those_of_float32_within_the_limits_of_reduced_precision(
+    tmp_path: Path, medium: Sound | Tokens
+) -> None:
+    exact = make_sequence_snapshot(tmp_path, medium)
+    with open_snapshot(exact.path, half=True) as half:
+        rounded = half.generator.hidden.weight
+        torch.testing.assert_close(
+            rounded, exact.generator.hidden.weight.half().float(), rtol=0, atol=0
+        )
+        latents, _ = draw_latents(1, 0, 50, 6)
+        labels = np.arange(50) % 3 if exact.architecture.num_classes else None
+        before, after = (each.generate(latents, labels) for each in (exact, half))
+    output = OUTPUTS[medium.meaning]
+    differences = output.differences(after, before)
+    largest, mean = output.allowed(output.tolerance, reduced=True)
+    assert differences.max() <= largest
+    assert differences.mean() <= mean
+
+
+@pytest.mark.parametrize(
+    ("medium", "unit"),
+    [(TOKENS, "% of tokens"), (SOUND, "steps of 16 bits")],
+    ids=["tokens", "sound"],
+)
+def test_weights_that_would_change_other_samples_are_refused(
+    tmp_path: Path, medium: Sound | Tokens, unit: str
+) -> None:
+    snapshot = make_sequence_snapshot(tmp_path, medium)
+    overflow(snapshot.path)
     with (
-        pytest.raises(ExportError, match="export without --half-precision"),
-        open_snapshot(words.path, half=True),
+        pytest.raises(ExportError, match=f"half precision changes samples by .* {unit}"),
+        open_snapshot(snapshot.path, half=True),
     ):
         pass

@@ -93,7 +93,7 @@ class SequenceYardstick:
     def _distances(self, rows: np.ndarray) -> dict[str, float]:
         longest = min(LONGEST, self._medium.length)
         return {
-            f"{k}-mers": distance(self._codes(rows, k), self._codes(self._reference, k))
+            f"kmers_{k}": distance(self._codes(rows, k), self._codes(self._reference, k))
             for k in range(1, longest + 1)
         }
 

@@ -2,7 +2,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from pydantic import TypeAdapter
 
+from mirage.bundle.format.manifest import Score, ScoreName
 from mirage.training.data.dataset import Dataset, fingerprint
 from mirage.training.evaluation.evaluate import Evaluator
 from mirage.training.evaluation.media.sequences import KmerFeatures, SequenceYardstick
@@ -45,7 +47,7 @@ def test_sequences_like_the_data_score_like_the_floor(yardstick: SequenceYardsti
     scores, floor = yardstick.measure(genes(seed=1, count=40)), yardstick.floor()
     assert scores.keys() == floor.keys()
     assert scores["open"] == floor["open"] == 1
-    for name in ("3-mers", "codons"):
+    for name in ("kmers_3", "codons"):
         assert scores[name] < 0.15
     assert scores["length"] == floor["length"] == 24
 
@@ -56,7 +58,7 @@ def test_shuffled_nucleotides_keep_only_the_shares_of_single_ones(
     own = genes(seed=1, count=40)
     shuffled = np.random.Generator(np.random.Philox(2)).permuted(own, axis=1)
     scores, floor = yardstick.measure(shuffled), yardstick.floor()
-    assert scores["1-mers"] < 0.05 < scores["2-mers"]
+    assert scores["kmers_1"] < 0.05 < scores["kmers_2"]
     assert scores["codons"] > 3 * floor["codons"]
     assert scores["open"] < 0.9
 
@@ -111,6 +113,7 @@ def test_evaluates_an_exported_generator(tmp_path: Path) -> None:
     evaluator = Evaluator(data_of(stored, medium), sizes=SIZES, cache=tmp_path)
     card = evaluator.score(toy.model().SerializeToString(), seeds=2)
     assert card.network == "shares of k-mers"
-    assert {"coverage", "frechet", "3-mers", "novel"} <= card.scores.keys()
+    assert {"coverage", "frechet", "kmers_3", "novel"} <= card.scores.keys()
     assert all(score.floor is not None for score in card.scores.values())
-    assert card.spread["3-mers"] >= 0
+    assert card.spread["kmers_3"] >= 0
+    TypeAdapter(dict[ScoreName, Score]).validate_python(card.scores)  # a manifest takes them
