@@ -1,53 +1,76 @@
-/** The view "Generate" of models that make sounds or sequences: a list of those of a seed. */
+/** The views "Generate" and "Walk" of models that make sounds or sequences: a list of these. */
 
 import { setActions } from "./actions.js";
 import { ask } from "./api.js";
 import { zip } from "./archive.js";
 import { byId, element, saveBlob } from "./dom.js";
 import { fieldsOf } from "./images.js";
+import { requestOf } from "./walk.js";
+import { nameOf, pointsOf } from "./walk_points.js";
 
 const list = element("ol", { className: "items", on: { keydown: move } });
 let shown = "";
+let offered = [];
+
+const WANTED = { generate: generated, walk: walked };
 
 /** Show the items that the state describes. `output` is as of `outputOf`. */
 export async function showItems(output, { state, version, signal }) {
-  const { choice, name: model, version: number } = version;
-  const { seed } = state;
-  const count = Number(state.count);
-  const json = { ...fieldsOf({ ...state, upscale: "", model, version: number }), count };
-  if (!list.isConnected) byId("generate").append(list);
-  byId("generate").dataset.output = output.listed;
-  const key = JSON.stringify(json);
+  const wanted = WANTED[state.tab](output, { ...state, upscale: "" }, version);
+  const { path, json, accept } = wanted;
+  const panel = byId(state.tab);
+  if (list.parentNode !== panel) panel.append(list);
+  panel.dataset.output = output.listed;
+  const key = JSON.stringify([path, json]);
   if (key !== shown) {
     list.setAttribute("aria-busy", "true");
     list.setAttribute("aria-label", output.title);
-    const answer = await ask("generate", { json, signal });
+    const items = wanted.read(await ask(path, { json, accept, signal }));
     signal.throwIfAborted();
-    const items = answer[output.listed];
-    list.replaceChildren(...items.map((item) => element("li", {}, output.cell(item, titleOf(item)))));
-    list.removeAttribute("aria-busy");
+    list.replaceChildren(...items.map((item, number) => element("li", {}, output.cell(item, wanted.titleOf(item, number)))));
     shown = key;
-    offer(output, json, items, `${model}-${number}-${seed}`, choice);
+    offered = items;
   }
+  list.removeAttribute("aria-busy"); // also if another request was given up
+  offer(output, wanted, version.choice);
 }
 
 /** Show images again. */
-export function hideItems() {
-  delete byId("generate").dataset.output;
-  shown = "";
+export function hideItems(view) {
+  delete byId(view).dataset.output;
 }
 
-function titleOf({ seed, index, class: name }) {
-  return `${seed}·${index}${name === null ? "" : ` ${name}`}`;
+/** The items of a seed. */
+function generated(output, state, { name: model, version }) {
+  const count = Number(state.count);
+  return {
+    path: "generate",
+    json: { ...fieldsOf({ ...state, model, version }), count },
+    accept: "application/json",
+    read: (answer) => answer[output.listed],
+    titleOf: ({ seed, index, class: name }) => `${seed}·${index}${name === null ? "" : ` ${name}`}`,
+    name: `${model}-${version}-${state.seed}`,
+    saved: count === 1 ? output.single : output.several,
+  };
 }
 
-function offer(output, json, items, name, choice) {
-  const accept = items.length === 1 ? output.single : output.several;
-  const suffix = accept === "application/zip" ? ".zip" : output.suffix;
-  const files = items.map((item) => ({ name: `${name}-${item.index}${output.suffix}`, bytes: output.bytes(item) }));
+/** The steps from point to point. */
+function walked({ walk }, state, version) {
+  const json = requestOf(state, version);
+  const points = pointsOf(state, version);
+  const titleOf = (_, number) => {
+    const at = (number / json.steps) % points.length;
+    return Number.isInteger(at) ? nameOf(points[at], version.labels) : `step ${number}`;
+  };
+  return { path: "interpolate", json, ...walk, titleOf, name: `${version.name}-${version.version}-walk`, saved: walk.accept };
+}
+
+function offer(output, { path, json, name, saved }, choice) {
+  const files = () => offered.map((item, number) => ({ name: `${name}-${number}${output.suffix}`, bytes: output.bytes(item) }));
+  const suffix = saved === "application/zip" ? ".zip" : output.suffix;
   setActions({
-    downloads: [{ text: `Download all ${items.length} (ZIP)`, run: () => saveBlob(zip(files), `${name}.zip`) }],
-    requests: () => [{ path: "generate", json, accept, save: `${name}${suffix}` }],
+    downloads: [{ text: `Download all ${offered.length} (ZIP)`, run: () => saveBlob(zip(files()), `${name}.zip`) }],
+    requests: () => [{ path, json, accept: saved, save: `${name}${suffix}` }],
     what: `these ${output.listed} of ${choice}`,
   });
 }

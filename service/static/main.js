@@ -32,6 +32,7 @@ const VIEWS = {
   model: showModelCard,
 };
 const OF_IMAGES = ["walk", "explore", "compare"];
+const LISTING = ["generate", "walk"]; // views that may list items
 const GENERATING = ["generate", "walk", "explore", "compare"];
 const SIDES = { generate: () => 1, compare: () => (innerWidth > 960 ? 3 : 2) }; // grids beside each other
 const OWNER = Symbol("view");
@@ -66,18 +67,19 @@ async function show() {
     }
     if (!version.labels.includes(state.class)) change({ class: (state.class = "") }, { quiet: true });
     const output = outputOf(version);
-    for (const view of OF_IMAGES) byId(`tab-${view}`).hidden ||= output !== null;
-    if (output !== null && OF_IMAGES.includes(state.tab)) {
+    const absent = OF_IMAGES.filter((view) => output !== null && !(view in output));
+    for (const view of absent) byId(`tab-${view}`).hidden = true;
+    if (absent.includes(state.tab)) {
       change({ tab: "generate" });
       return;
     }
     if (state.tab in SIDES) settleCount(state, version, output);
     fillControls(state, models, version);
-    if (output !== null && state.tab === "generate") {
+    if (output !== null && LISTING.includes(state.tab)) {
       await showItems(output, { state, version, signal });
       return;
     }
-    if (state.tab === "generate") hideItems();
+    if (LISTING.includes(state.tab)) hideItems(state.tab);
     await VIEWS[state.tab]({ state, models, version, signal });
   } catch (error) {
     if (signal.aborted) return;

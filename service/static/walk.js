@@ -175,7 +175,8 @@ function draw(canvas, frame) {
   context.drawImage(frame, 0, 0);
 }
 
-function requestOf(state, chosen) {
+/** Returns the request of the walk that the state describes. */
+export function requestOf(state, chosen) {
   const { name: model, version, labels } = chosen;
   const walked = pointsOf(state, chosen);
   const points = walked.map((point) => fieldsOfPoint(point, state.class, labels));

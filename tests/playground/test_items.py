@@ -2,6 +2,7 @@
 
 import json
 import zipfile
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -105,11 +106,52 @@ def test_all_are_downloaded(page_of: PageOf, tmp_path: Path, model: str, suffix:
 
 
 def test_views_of_images_are_not_offered(page_of: PageOf) -> None:
-    page = page_of("?tab=walk&model=dna@1&seed=7")
-    items(page, "Sequences")
+    page = page_of("?tab=walk&model=speech@1&seed=7")
+    items(page, "Sounds")
     assert "tab=walk" not in link_of(page)
-    shown = page.locator('[role="tab"]:visible').all_inner_texts()
-    assert [text.strip() for text in shown] == ["Models", "Generate", "Model card"]
+    assert tabs(page) == ["Models", "Generate", "Model card"]
+    page = page_of("?tab=explore&model=dna@1&seed=7")
+    items(page, "Sequences")
+    assert "tab=explore" not in link_of(page)
+    assert tabs(page) == ["Models", "Generate", "Walk", "Model card"]
+
+
+def tabs(page: "Page") -> list[str]:
+    texts = page.locator('[role="tab"]:visible').all_inner_texts()
+    return [text.strip() for text in texts]
+
+
+def test_a_walk_lists_its_steps_and_marks_what_changed(
+    page_of: PageOf, server: Server, shoot: Shoot
+) -> None:
+    page = page_of("?tab=walk&model=dna@1&seed=7&points=7.0,9.0&steps=5")
+    points = [{"seed": seed, "index": 0} for seed in (7, 9)]
+    body = json.dumps({"model": "dna", "points": points, "steps": 5})
+    expected = asked(server, body, "text/plain", "interpolate").decode().splitlines()
+    shown = [text.split() for text in items(page, "Sequences")]
+    assert [text[0] for text in shown] == expected
+    assert [" ".join(text[1:]) for text in shown] == [
+        "7·0", "step 1", "step 2", "step 3", "step 4", "9·0",
+    ]  # fmt: skip
+    for number, (before, after) in enumerate(pairwise(expected), start=1):
+        marks = page.locator(".items li").nth(number).locator("mark").all_inner_texts()
+        differing = [b for a, b in zip(before, after, strict=True) if a != b]
+        assert "".join(marks) == "".join(differing)
+    assert page.locator(".items mark").count() > 0
+    assert page.locator(".items li").first.locator("mark").count() == 0
+    assert "steps=5" in link_of(page)
+    shoot(page, "walk-of-sequences")
+
+
+def test_a_walk_of_images_follows_one_of_sequences(page_of: PageOf) -> None:
+    page = page_of("?tab=walk&model=dna@1&seed=7")
+    assert len(items(page, "Sequences")) == 3 * 16 + 1
+    page.select_option("#model-choice", "toy@1")
+    page.wait_for_selector("#walk .timeline", state="visible")
+    assert page.locator(".items:visible").count() == 0
+    page.select_option("#model-choice", "dna@1")
+    assert len(items(page, "Sequences")) == 3 * 16 + 1
+    assert page.locator("#walk .timeline:visible").count() == 0
 
 
 def test_models_of_each_kind_follow_each_other(page_of: PageOf) -> None:

@@ -51,11 +51,10 @@ def png_of(source: str) -> bytes:
     return base64.b64decode(source.removeprefix("data:image/png;base64,"))
 
 
-def asked(server: Server, body: str) -> bytes:
+def asked(server: Server, body: str, accept: str = "*/*", path: str = "generate") -> bytes:
     """Return the service's response to a JSON body."""
-    request = urllib.request.Request(
-        f"{server.url}generate", body.encode(), {"content-type": "application/json"}
-    )
+    headers = {"content-type": "application/json", "accept": accept}
+    request = urllib.request.Request(f"{server.url}{path}", body.encode(), headers)
     with urllib.request.urlopen(request, timeout=60) as response:
         answer: bytes = response.read()
     return answer

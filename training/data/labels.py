@@ -134,12 +134,13 @@ def match_labels(
     file: str,
     prefix: str = "",
     others: tuple[str, ...] = (),
+    noun: str = "images",
 ) -> list[str]:
     """The class of each image; raises DataError for missing images and for missing labels.
 
     prefix: folder of the images, with which, or with the end of which, the file may name them.
     others: folders whose images the file may name too. The file may also leave out the suffixes of
-    all images, or name unique files without their folders.
+    all images, or name unique files without their folders. noun: what the images are called.
     """
     called = _as_called(labels, names, prefix)
     elsewhere = tuple(_plain(other) for other in others)
@@ -147,11 +148,11 @@ def match_labels(
     absent = sorted(name for name in labels.keys() - set(called) if not name.startswith(elsewhere))
     if absent:
         raise DataError(
-            f"the labels file {file} names {_some(absent)} that --data does not contain"
+            f"the labels file {file} names {_some(absent, noun)} that --data does not contain"
         )
     missing = [name for name, own in zip(names, called, strict=True) if own not in labels]
     if missing:
-        raise DataError(f"the labels file {file} lacks {_some(missing)} that --data contains")
+        raise DataError(f"the labels file {file} lacks {_some(missing, noun)} that --data contains")
     return [labels[name] for name in called]
 
 
@@ -181,10 +182,10 @@ def _above(prefix: str) -> list[str]:
     return ["".join(f"{part}/" for part in parts[:stop]) for stop in range(1, len(parts))]
 
 
-def _some(names: Sequence[str]) -> str:
+def _some(names: Sequence[str], noun: str) -> str:
     listed = ", ".join(names[:SHOWN])
     more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-    return f"{len(names)} image{'s' if len(names) > 1 else ''} ({listed}{more})"
+    return f"{len(names)} {noun if len(names) > 1 else noun[:-1]} ({listed}{more})"
 
 
 INTEGER = re.compile("-?[0-9]{1,200}")  # no longer than a bundle's class names
@@ -202,14 +203,17 @@ def number_classes(names: Sequence[str]) -> tuple[np.ndarray, list[str]]:
     return np.array([index[name] for name in names], np.int64), classes
 
 
-def odd_classes(classes: Sequence[str], images: int) -> tuple[str, ...]:
-    """Notes on classes that may be meant otherwise: alike in name, or hardly fewer than images."""
+def odd_classes(classes: Sequence[str], count: int, noun: str = "images") -> tuple[str, ...]:
+    """Notes on classes that may be meant otherwise: alike in name, or hardly fewer than samples.
+
+    count: of the samples. noun: what they are called.
+    """
     folded = Counter(name.strip().casefold() for name in classes)
     same = [repr(name) for name in classes if folded[name.strip().casefold()] > 1]
     notes = [f"classes differ only in case or spaces: {', '.join(same[:SHOWN])}"] if same else []
-    if len(classes) > 1 and images < 2 * len(classes):
+    if len(classes) > 1 and count < 2 * len(classes):
         notes.append(
-            f"{len(classes):,} classes for {images:,} images are hardly classes; "
+            f"{len(classes):,} classes for {count:,} {noun} are hardly classes; "
             "--labels none trains without them"
         )
     return tuple(notes)

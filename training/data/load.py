@@ -124,7 +124,7 @@ def _groups(source: Source, options: DataOptions, left_out: Sequence[int]) -> Se
     else:
         name, content = options.groups, _read_file("groups", options.groups)
         named = read_labels(name, content) or {}
-        groups = match_labels(named, source.names, name, source.prefix, source.others)
+        groups = match_labels(named, source.names, name, source.prefix, source.others, source.noun)
     out = set(left_out)
     return [group for index, group in enumerate(groups) if index not in out]
 
@@ -199,7 +199,7 @@ def _build(
     classes_of, note = _classes(source, options, labels)
     names = sorted(set(classes_of or ()))
     check_class_names(source.place, names)
-    note += odd_classes(names, len(source))
+    note += odd_classes(names, len(source), source.noun)
     write = source.write or _write_images
     written = write(source, folder / "images.npy", options, workers)
     broken, medium = written.broken, written.medium
@@ -254,7 +254,7 @@ def _classes(
         named, note = read_labels(name, content), ""
     if named is None:
         return None, ()
-    matched = match_labels(named, source.names, name, source.prefix, source.others)
+    matched = match_labels(named, source.names, name, source.prefix, source.others, source.noun)
     return matched, (note,) if note else ()
 
 

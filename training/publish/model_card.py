@@ -11,6 +11,7 @@ from mirage.bundle.format.interface import OutputMeaning
 from mirage.bundle.format.latents import draw_latents
 from mirage.bundle.format.manifest import Description, Direction
 from mirage.bundle.format.outputs import output_of
+from mirage.training.media.medium import Medium
 from mirage.training.media.pixels import contact_sheet
 from mirage.training.media.reading import medium_of_bundle
 from mirage.training.runs.checkpoint import Snapshot
@@ -163,11 +164,17 @@ def _directions(description: Description) -> list[str]:
     return [
         "## Directions",
         "",
-        "![Each row a direction; three seeds, each moved by -3 to 3](directions.png)",
+        f"![{_strips_caption(description)}](directions.png)",
         "",
         f"Shares of the first layer's variance: {shares}.",
         "",
     ]
+
+
+def _strips_caption(description: Description) -> str:
+    if _is_flat(medium_of_bundle(description)):
+        return "Seven rows for each direction, from -3 to 3; each column a seed"
+    return "Each row a direction; three seeds, each moved by -3 to 3"
 
 
 def _scores(description: Description) -> list[str]:
@@ -195,6 +202,12 @@ def training_line(description: Description) -> str:
 GRID = 10
 SEEDS = 3
 AMOUNTS = np.arange(-3, 4, dtype=np.float32)
+FLAT = 4
+"""Width by height from which samples are compared below each other rather than side by side."""
+WIDEST = 2000
+"""Pixels of a row of direction strips of flat samples."""
+GAP = 14
+"""Pixels between directions and between seeds of flat samples."""
 
 
 def sample_grid(snapshot: Snapshot) -> np.ndarray:
@@ -209,16 +222,36 @@ def sample_grid(snapshot: Snapshot) -> np.ndarray:
 
 
 def direction_strips(snapshot: Snapshot, directions: tuple[Direction, ...]) -> np.ndarray:
-    """A row per direction; seeds 0 … 2, each moved by -3 … 3, in columns: uint8 as a sample grid.
+    """Seeds 0 … 2, each moved by -3 … 3 along every direction: uint8 as a sample grid.
 
-    Of a conditional model each seed shows another class.
+    A row per direction, with the amounts of each seed in columns. Of flat samples, such as
+    sequences, the amounts are below each other, with as many seeds beside each other as fit, and a
+    gap between directions and seeds. Of a conditional model each seed shows another class.
     """
-    amounts = np.tile(AMOUNTS, SEEDS)[:, None]
-    seeds = np.repeat(np.arange(SEEDS), len(AMOUNTS))
-    base, labels = _latents(snapshot, SEEDS)[seeds], _labels(snapshot, seeds)
+    medium = snapshot.architecture.medium
+    flat = _is_flat(medium)
+    many = min(SEEDS, max(1, WIDEST // (medium.picture_size[1] + GAP))) if flat else SEEDS
+    seeds, amounts = np.repeat(np.arange(many), len(AMOUNTS)), np.tile(AMOUNTS, many)[:, None]
+    base, labels = _latents(snapshot, many)[seeds], _labels(snapshot, seeds)
     vectors = np.array([direction.vector for direction in directions], np.float32)
     rows = [snapshot.generate(base + amounts * vector, labels) for vector in vectors]
+    if flat:
+        return _stack([medium.pictures(row) for row in rows], many)
     return _sheet(snapshot, np.concatenate(rows), len(amounts))
+
+
+def _is_flat(medium: Medium) -> bool:
+    height, width = medium.picture_size
+    return width >= FLAT * height
+
+
+def _stack(rows: Sequence[np.ndarray], seeds: int) -> np.ndarray:
+    """Pictures [seeds * amounts, H, W, C] of each direction, the amounts below each other."""
+    height, width, channels = rows[0].shape[1:]
+    moved = np.reshape(rows, (len(rows), seeds, len(AMOUNTS), height, width, channels))
+    blocks = moved.transpose(0, 2, 3, 1, 4, 5).reshape(len(rows), -1, seeds, width, channels)
+    apart = np.pad(blocks, ((0, 0), (0, GAP), (0, 0), (0, GAP), (0, 0)))
+    return apart.reshape(-1, seeds * (width + GAP), channels)[:-GAP, :-GAP].squeeze()
 
 
 def _sheet(snapshot: Snapshot, samples: np.ndarray, columns: int) -> np.ndarray:

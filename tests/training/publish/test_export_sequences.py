@@ -1,6 +1,7 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from mirage.bundle.format.latents import draw_latents
@@ -13,7 +14,8 @@ from mirage.training.media.tokens import Tokens
 from mirage.training.networks.sequence import SequenceArchitecture
 from mirage.training.publish.export import check_parity, export_onnx, publish, republish
 from mirage.training.publish.gate import check_spread
-from mirage.training.publish.model_card import ModelCard
+from mirage.training.publish.latent_directions import find_directions
+from mirage.training.publish.model_card import ModelCard, direction_strips
 from mirage.training.publish.model_kind import kind_of_bundle, kind_of_data
 from mirage.training.recipe import presets_for
 from mirage.training.tasks.generate import architecture_of
@@ -57,6 +59,28 @@ def test_the_graph_makes_what_pytorch_makes(
 ) -> None:
     snapshot = make_sequence_snapshot(tmp_path, medium, **changes)
     assert check_parity(snapshot, export_onnx(snapshot)) <= 1
+
+
+@pytest.mark.parametrize(
+    ("length", "shape"),
+    [(7, (658, 3 * 70 - 14)), (96, (658, 2 * 782 - 14)), (1000, (4774, 2 * 782 - 14))],
+)
+def test_long_sequences_are_moved_below_each_other(
+    tmp_path: Path, length: int, shape: tuple[int, int]
+) -> None:
+    medium = Tokens(length=length, alphabet="ACGT")
+    snapshot = make_sequence_snapshot(tmp_path, medium, num_classes=0)
+    directions = find_directions(snapshot.generator.latent_weight())
+    strips = direction_strips(snapshot, directions)
+    assert strips.shape == shape
+    height, width = medium.picture_size
+    moved = draw_latents(1, 0, 1, 6)[0] + 2 * np.array(directions[4].vector, np.float32)
+    top, left = 4 * (7 * height + 14) + 5 * height, width + 14
+    np.testing.assert_array_equal(
+        strips[top : top + height, left : left + width],
+        medium.pictures(snapshot.generate(moved, None))[0, :, :, 0],
+    )
+    assert not strips[7 * height : 7 * height + 14].any()
 
 
 def test_a_card_prints_unselected_sequences(tmp_path: Path) -> None:

@@ -40,7 +40,8 @@ class Layout:
 
     root: the folder that has them, "" or ending in a slash. names: of the pictures, relative to
     `root`, in order. folders: its direct subfolders. others: folders of other splits, each ending
-    in a slash. notes: what was chosen, as sentences for people.
+    in a slash. notes: what was chosen, as sentences for people. noun: what the pictures are called,
+    because they may be sounds or sequences too.
     """
 
     root: str
@@ -48,6 +49,7 @@ class Layout:
     folders: Sequence[str] = ()
     others: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    noun: str = "images"
 
 
 def in_order(names: Iterable[str]) -> list[str]:
@@ -87,16 +89,22 @@ def _words(name: str) -> list[str]:
 
 
 def find_layout(
-    place: str, pictures: Sequence[str], folders: Sequence[str], split: str, splits: str = AUTO
+    place: str,
+    pictures: Sequence[str],
+    folders: Sequence[str],
+    split: str,
+    splits: str = AUTO,
+    noun: str = "images",
 ) -> Layout:
     """Find the pictures of a split.
 
     pictures, folders: paths in the data, in order. split: "train" or "test"; without a test split
     both are the same. splits: TRAIN[,TEST] names the folders, `none` says that there are no splits,
     and `auto` recognises them by their names. Folders that hold nothing but one folder are skipped,
-    before and after the split. Raises DataError if it is unclear whether folders are splits.
+    before and after the split. noun: what the pictures are called in messages.
+    Raises DataError if it is unclear whether folders are splits.
     """
-    tree = _Tree(place, pictures, folders)
+    tree = _Tree(place, pictures, folders, noun)
     root = tree.descend("")
     if splits == NONE:
         return tree.layout(root)
@@ -115,8 +123,10 @@ def find_layout(
 class _Tree:
     """Pictures and folders by the folder that they are directly in."""
 
-    def __init__(self, place: str, pictures: Sequence[str], folders: Sequence[str]) -> None:
-        self.place, self.pictures = place, pictures
+    def __init__(
+        self, place: str, pictures: Sequence[str], folders: Sequence[str], noun: str
+    ) -> None:
+        self.place, self.pictures, self.noun = place, pictures, noun
         self._direct: Counter[str] = Counter()
         self._total: Counter[str] = Counter()
         self._inside: dict[str, set[str]] = {}
@@ -143,8 +153,8 @@ class _Tree:
     def layout(self, root: str, others: tuple[str, ...] = (), *notes: str) -> Layout:
         names = [name[len(root) :] for name in self.pictures if name.startswith(root)]
         if not names:
-            raise DataError(f"--data is {self.place}; {root} contains no images")
-        return Layout(root, names, self.folders_in(root), others, notes)
+            raise DataError(f"--data is {self.place}; {root} contains no {self.noun}")
+        return Layout(root, names, self.folders_in(root), others, notes, self.noun)
 
     def named(self, root: str, splits: str) -> tuple[str, dict[str, str]]:
         """The folders that --split names, in `root` or in a folder that was skipped."""
@@ -185,7 +195,7 @@ class _Tree:
         return DataError(
             f"{self.place} has the folders {_listed(found)}, of which some are named like splits "
             f"and it is unclear which to train on; pass --split {train},{test} to name the folders "
-            "of training and test images, or --split none if they are classes"
+            f"of training and test {self.noun}, or --split none if they are classes"
         )
 
     def check_inner_splits(self, root: str) -> None:
@@ -197,7 +207,7 @@ class _Tree:
                 raise DataError(
                     f"{self.place} has the splits {_listed(inside)} in its folder {folder}; move "
                     f"them above it, as in {inside[0]}/{folder}, or pass --split none to train on "
-                    f"all images; if {folder} is no class, pass it as --data"
+                    f"all {self.noun}; if {folder} is no class, pass it as --data"
                 )
 
     def check_companions(self, root: str) -> None:
@@ -214,16 +224,16 @@ class _Tree:
             same = [name for name in stems if name != mask and stems[name] == stems.get(mask)]
             if same:
                 raise DataError(
-                    f"{self.place} has the folders {same[0]} and {mask} with pictures of the same "
-                    f"names; to train on the first, pass --data {self.place}/{root}{same[0]}, or "
-                    "--split none if they are classes"
+                    f"{self.place} has the folders {same[0]} and {mask} with {self.noun} of the "
+                    f"same names; to train on the first, pass --data {self.place}/{root}{same[0]}, "
+                    "or --split none if they are classes"
                 )
 
     def told(self, root: str, chosen: Mapping[str, str]) -> str:
         """One sentence on the splits."""
         counts = {name: self._total[f"{root}{name}/"] for name in self.folders_in(root)}
         used = [
-            f"{MEANING[role]} images are in {folder} ({counts[folder]:,})"
+            f"{MEANING[role]} {self.noun} are in {folder} ({counts[folder]:,})"
             for role, folder in chosen.items()
         ]
         rest = {name: count for name, count in counts.items() if name not in chosen.values()}
@@ -258,12 +268,12 @@ def classes_of(place: str, layout: Layout) -> list[str] | None:
     if len(found) < len(tops):
         loose = next(name for name in layout.names if "/" not in name)
         raise DataError(
-            f"{place} mixes images with class folders: {len(tops) - len(found):,} are in no folder "
-            f"({loose}) and {len(found):,} are; use either, or pass --labels none"
+            f"{place} mixes {layout.noun} with class folders: {len(tops) - len(found):,} are in no "
+            f"folder ({loose}) and {len(found):,} are; use either, or pass --labels none"
         )
     if empty := sorted(set(layout.folders) - set(found)):
         raise DataError(
-            f"{place} has the class folder {empty[0]} without any image; "
+            f"{place} has the class folder {empty[0]} without any {layout.noun}; "
             "remove it, or pass --labels none"
         )
     return [unicodedata.normalize("NFC", top) for top in found]

@@ -46,7 +46,7 @@ def sequences_of(tree: FileTree, split: str, splits: str = AUTO) -> Source | Non
     if not texts:
         return None
     folders = sorted(tree.folders) if len(files) == 1 else _folders(texts)
-    layout = find_layout(tree.place, list(texts), folders, split, splits)
+    layout = find_layout(tree.place, list(texts), folders, split, splits, NOUN)
     own = [texts[layout.root + name] for name in layout.names]
 
     def write(source: Source, file: Path, options: DataOptions, workers: int | None) -> Written:

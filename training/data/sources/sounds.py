@@ -40,7 +40,7 @@ def is_sound(name: str) -> bool:
 def sounds_of(tree: FileTree, split: str, splits: str = AUTO) -> Source:
     """The sounds of one split of a tree; parameters as of `pictures_of`."""
     sounds = in_order(filter(is_sound, tree.names))
-    layout = find_layout(tree.place, sounds, tree.folders, split, splits)
+    layout = find_layout(tree.place, sounds, tree.folders, split, splits, NOUN)
     paths = [layout.root + name for name in layout.names]
 
     def write(source: Source, file: Path, options: DataOptions, workers: int | None) -> Written:

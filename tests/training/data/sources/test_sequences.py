@@ -53,6 +53,13 @@ def test_folders_are_classes_in_a_zip_file(tmp_path: Path, cache: Path) -> None:
     assert data.labels.tolist() == [0, 0, 1]
 
 
+def test_notes_on_the_layout_speak_of_sequences(tmp_path: Path, cache: Path) -> None:
+    files = {"train/x.txt": b"ab", "train/y.txt": b"ba", "test/x.txt": b"bb"}
+    notes = load_dataset(write_tree(tmp_path / "data", files), cache=cache).notes
+    assert "training sequences are in train (2), test sequences are in test (1)" in notes[0]
+    assert "2 classes for 2 sequences are hardly classes" in " ".join(notes)
+
+
 def test_files_named_like_splits_are_splits_of_one_form(tmp_path: Path, cache: Path) -> None:
     folder = write_tree(tmp_path / "data", {"train.txt": b"abc\nab", "test.txt": b"ba"})
     train, test = load_splits(folder, cache=cache)

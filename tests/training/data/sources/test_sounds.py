@@ -80,6 +80,32 @@ def test_a_few_broken_sounds_are_left_out(tmp_path: Path, cache: Path) -> None:
     assert "left out: 8.wav" in " ".join(data.notes)
 
 
+@pytest.mark.parametrize(
+    ("loose", "message"),
+    [
+        ({"a.wav": wav(tone())}, "mixes sounds with class folders"),
+        ({"silent/notes.txt": b""}, "the class folder silent without any sounds"),
+        (
+            {"train/a.wav": wav(tone()), "test/a.wav": wav(tone())},
+            "to name the folders of training and test sounds",
+        ),
+    ],
+)
+def test_errors_of_the_layout_speak_of_sounds(
+    tmp_path: Path, cache: Path, loose: dict[str, bytes], message: str
+) -> None:
+    files = {"high/a.wav": wav(tone()), "low/b.wav": wav(tone())}
+    with pytest.raises(DataError, match=message):
+        load_dataset(write_tree(tmp_path / "data", files | loose), cache=cache)
+
+
+def test_a_labels_file_without_a_sound_is_an_error(tmp_path: Path, cache: Path) -> None:
+    folder = write_tree(tmp_path / "data", {"a.wav": wav(tone()), "b.wav": wav(tone())})
+    file = write_tree(tmp_path, {"own.csv": b"name,label\na.wav,high\n"}) / "own.csv"
+    with pytest.raises(DataError, match=r"lacks 1 sound \(b\.wav\) that --data contains"):
+        load_dataset(folder, options=DataOptions(labels=str(file)), cache=cache)
+
+
 def test_no_readable_sound_is_an_error(tmp_path: Path, cache: Path) -> None:
     with pytest.raises(DataError, match=r"no sound in .* can be read, such as 1\.wav"):
         load_dataset(write_tree(tmp_path / "data", {"1.wav": b"?"}), cache=cache)
