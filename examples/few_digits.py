@@ -1,25 +1,46 @@
-"""Train a classifier on a few real digits, with and without generated ones, and test both.
+"""What generated digits add to a few real ones: a classifier is trained with and without them.
 
-    mirage serve &
-    python examples/few_digits.py --few data/few --real data/mnist --model few
+    python -m training download-mnist data/mnist
+    python examples/few_digits.py write data/few --real data/mnist
+    mirage train --data data/few --kimg 100 --run runs/few --threads 1
+    mirage export runs/few --to models/few && mirage bundle release few 1
+    mirage serve --models models &
+    python examples/few_digits.py test data/few --real data/mnist --model few
 
-`--few` is the folder of labelled digits that the model was trained on. Both classifiers see as many
-batches; half of each batch is generated in the second one. All digits are shifted at random.
+Both classifiers see as many batches; half of each batch is generated for the second one. All digits
+are shifted at random.
 """
 
 import argparse
 from pathlib import Path
 from statistics import mean, stdev
 
+import numpy as np
 import torch
+from PIL import Image
 from synthetic_digits import accuracy, classifier, generated, real
 from torch import Tensor, nn
 from torch.nn import functional
 
+from mirage.training.data.load import load_dataset
+
 BATCH, STEPS, SEEDS = 64, 1500, 5
 SHIFT = 2  # pixels
 
+EACH = 30  # of 10 classes
+
 Digits = tuple[Tensor, Tensor]
+
+
+def write(folder: Path, mnist: Path) -> None:
+    """The first digits of each class, as PNGs in a folder per class."""
+    digits = load_dataset(mnist)
+    labels = np.asarray(digits.labels)
+    for digit in range(10):
+        (folder / str(digit)).mkdir(parents=True, exist_ok=True)
+        for number, index in enumerate(np.flatnonzero(labels == digit)[:EACH]):
+            image = Image.fromarray(digits.images[index][..., 0])
+            image.save(folder / str(digit) / f"{number:02d}.png")
 
 
 def train(network: nn.Module, sources: list[Digits]) -> None:
@@ -52,26 +73,35 @@ def _shifted(images: Tensor) -> Tensor:
     return torch.stack(moved)
 
 
-def compare(sources: list[Digits], test: Digits) -> str:
+def compare(sources: list[Digits], unseen: Digits) -> str:
     """The accuracy of classifiers of several seeds, on average and with its deviation."""
     shares = []
     for seed in range(SEEDS):
         torch.manual_seed(seed)
         network = classifier()
         train(network, sources)
-        shares.append(accuracy(network, *test))
+        shares.append(accuracy(network, *unseen))
     return f"{mean(shares):.2%} ± {stdev(shares):.2%}"
+
+
+def test(options: argparse.Namespace) -> None:
+    """Print the accuracies."""
+    few, unseen = real(options.folder, "train"), real(options.real)
+    made = generated(options.url, options.model, options.count)
+    print(f"{len(few[0])} real digits: {compare([few], unseen)} of the test digits are right")
+    print(f"and {options.count} generated ones: {compare([few, made], unseen)}")
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
-    parser.add_argument("--url", default="http://localhost:8000")
-    parser.add_argument("--model", required=True, help="trained on the digits of --few")
-    parser.add_argument("--few", type=Path, required=True, help="folder of labelled digits")
-    parser.add_argument("--count", type=int, default=6000, help="generated digits")
+    parser.add_argument("step", choices=("write", "test"))
+    parser.add_argument("folder", type=Path, help="of the few digits")
     parser.add_argument("--real", type=Path, required=True, help="folder with the files of MNIST")
+    parser.add_argument("--url", default="http://localhost:8000")
+    parser.add_argument("--model", default="few", help="trained on the few digits")
+    parser.add_argument("--count", type=int, default=6000, help="generated digits")
     options = parser.parse_args()
-    few, test = real(options.few, "train"), real(options.real)
-    made = generated(options.url, options.model, options.count)
-    print(f"{len(few[0])} real digits: {compare([few], test)} of the test digits are right")
-    print(f"and {options.count} generated ones: {compare([few, made], test)}")
+    if options.step == "write":
+        write(options.folder, options.real)
+    else:
+        test(options)
