@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from mirage.service.processes.acceptor import RESERVED_FILES
+from mirage.service.processes.acceptor import LEEWAY, RESERVED_FILES
 from tests.service.helpers.server_process import serving
 from tests.service.helpers.workers import (
     ask,
@@ -65,7 +65,8 @@ def test_a_new_worker_is_given_connections_until_it_has_as_many(models_root: Pat
         wait_for(ask_once_more)  # until it is ready they are the other's
         for _ in range(connections_of(other) - 1):
             ask_once_more()
-        assert connections_of(new) == connections_of(other)
+        held = connections_of(other)  # more, the longer the new worker took to start
+        assert abs(connections_of(new) - held) <= 2 * (held // LEEWAY)
 
 
 def test_a_worker_that_takes_no_connections_does_not_hold_up_the_others(models_root: Path) -> None:
