@@ -26,7 +26,7 @@ from mirage.client import Client
 from mirage.client.archive import ending
 from mirage.client.bulk.dataset import Dataset, read_dataset
 from mirage.client.bulk.plan import INDEX
-from mirage.client.dataset import stream_images
+from mirage.client.dataset import stream_dataset
 from mirage.client.samples import Samples
 
 AWAY_S = 5.0
@@ -130,8 +130,8 @@ def compare(dataset: Dataset, options: argparse.Namespace, index: dict) -> int:
             total = dataset.plan.total
             for shard in (0, total // 2, total - 1):
                 samples, digest, size = Samples(dataset.record), hashlib.sha256(), 0
-                for image in stream_images(client, dataset.record, dataset.plan.span(shard)):
-                    data = samples.pack(image.index, image.png)
+                for image in stream_dataset(client, dataset.record, dataset.plan.span(shard)):
+                    data = samples.pack(image.index, image.data)
                     digest.update(data)
                     size += len(data)
                 digest.update(ending(size))
