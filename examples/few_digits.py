@@ -26,7 +26,6 @@ from mirage.training.data.load import load_dataset
 
 BATCH, STEPS, SEEDS = 64, 1500, 5
 SHIFT = 2  # pixels
-
 EACH = 30  # of 10 classes
 
 Digits = tuple[Tensor, Tensor]
@@ -90,6 +89,7 @@ def test(options: argparse.Namespace) -> None:
     made = generated(options.url, options.model, options.count)
     print(f"{len(few[0])} real digits: {compare([few], unseen)} of the test digits are right")
     print(f"and {options.count} generated ones: {compare([few, made], unseen)}")
+    print(f"the generated ones alone: {compare([made], unseen)}")
 
 
 if __name__ == "__main__":

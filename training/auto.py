@@ -44,9 +44,9 @@ class Facts:
 def choose(facts: Facts) -> tuple[dict[str, Any], tuple[str, ...]]:
     """Choose a complete preset, with a reason for each choice.
 
-    Few images on a CPU get the preset `avatars`, fitted to their size. Otherwise it
-    interpolates between the other presets following R3GAN's table 9: gamma grows with the square of
-    the resolution, and stages finer than 32 pixels halve their width.
+    Few images on a CPU get the preset `avatars`, fitted to their size. Otherwise it interpolates
+    between the other presets following R3GAN's table 9: gamma grows with the square of the
+    resolution, and stages finer than 32 pixels halve their width.
     """
     if facts.device == "cpu" and facts.images < SMALL_DATA:
         return _few_images(facts)
