@@ -66,8 +66,10 @@ def test_a_smaller_halo_than_the_radius_differs() -> None:
 def test_pictures_in_a_batch_are_independent() -> None:
     network, pictures = trained_like(), np.stack([drawing(k) for k in range(3)])
     together = served(network, pictures)
-    for each, alone in zip(together, pictures, strict=True):
-        assert np.array_equal(each, served(network, alone[None])[0])
+    for each, picture in zip(together, pictures, strict=True):
+        alone = served(network, picture[None])[0]
+        # PyTorch may round otherwise for another batch size
+        assert np.abs(each.astype(int) - alone).max() <= 1
 
 
 def test_bfloat16_keeps_the_interpolation_in_float32() -> None:
