@@ -77,6 +77,9 @@ class TrainConfig(BaseModel):
     straight_through: bool = Field(
         False, description="whether the discriminator sees one-hot symbols, family sequence"
     )
+    pitches: tuple[Annotated[float, Field(gt=0)], ...] = Field(
+        (), max_length=2, description="lowest and highest in Hz, family harmonic"
+    )
     hidden: int = Field(256, ge=1, le=8192)
     mapping: int = Field(1, ge=1, le=16)
     latent_gain: float = Field(
@@ -293,7 +296,7 @@ class TrainConfig(BaseModel):
 
 LISTS = {
     *("widths", "blocks", "augment", "further_half_lives_kimg", "degrade", "discriminator_widths"),
-    *("grow_kimg", "strides"),
+    *("grow_kimg", "strides", "pitches"),
 }
 PROGRESS_FIELDS = {
     *("kimg", "status_kimg", "snapshot_kimg", "checkpoint_kimg", "keep_checkpoints", "watch"),

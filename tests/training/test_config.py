@@ -48,8 +48,8 @@ def test_part_of_a_constant_can_change() -> None:
         ({"loss": "wishful"}, "loss is 'wishful'.*allowed are hinge, .*, wasserstein"),
         (
             {"family": "forest"},
-            "family is 'forest'.*allowed are dcgan, direct, projected, residual, sequence, "
-            "spectral, strided",
+            "family is 'forest'.*allowed are dcgan, direct, harmonic, projected, residual, "
+            "sequence, strided",
         ),
         ({"generator_optimizer": "hope"}, "generator_optimizer is 'hope'.*allowed are adam"),
         ({"bacth_size": 64}, "bacth_size is 64"),

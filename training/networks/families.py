@@ -14,6 +14,7 @@ from mirage.training.networks import (
     dcgan,
     direct,
     features,
+    harmonic,
     patch,
     projected,
     resampled,
@@ -23,17 +24,17 @@ from mirage.training.networks import (
     strided,
 )
 from mirage.training.networks.base import Architecture, Discriminator, Generator
+from mirage.training.networks.harmonic import HarmonicArchitecture
 from mirage.training.networks.picture_architecture import (
     PictureArchitecture,
     TranslatorArchitecture,
 )
 from mirage.training.networks.sequence import SequenceArchitecture
-from mirage.training.networks.spectral import SpectralArchitecture
 
 if TYPE_CHECKING:
     from mirage.training.config import TrainConfig
 
-GeneratorArchitecture = Architecture | SequenceArchitecture | SpectralArchitecture
+GeneratorArchitecture = Architecture | SequenceArchitecture | HarmonicArchitecture
 AnyArchitecture = GeneratorArchitecture | PictureArchitecture | TranslatorArchitecture
 
 Network = TypeVar("Network", bound=nn.Module)
@@ -53,6 +54,7 @@ OF_SEQUENCES: dict[str, Any] = {
     "edge": 3,
     "phase_shuffle": 0,
     "straight_through": False,
+    "pitches": (),
 }
 """Settings of one-dimensional networks, or of networks of images, and what others have."""
 
@@ -91,14 +93,14 @@ FAMILIES = {
         sequence.Discriminator,
         meanings=("audio", "tokens"),
         architecture=SequenceArchitecture.of,
-        fixed=OF_IMAGES,
+        fixed={**OF_IMAGES, "pitches": ()},
     ),
-    "spectral": Family(
-        sequence.Generator,
+    "harmonic": Family(
+        harmonic.Generator,
         spectral.Discriminator,
         meanings=("audio",),
-        architecture=SpectralArchitecture.of,
-        fixed={**OF_IMAGES, "phase_shuffle": 0, "straight_through": False},
+        architecture=HarmonicArchitecture.of,
+        fixed={**OF_IMAGES, "span": 2, "edge": 3, "phase_shuffle": 0, "straight_through": False},
     ),
     "compact": Family(compact.Upscaler, patch.Discriminator, "upscale"),
     "resampled": Family(resampled.Translator, patch.Discriminator, "translate"),

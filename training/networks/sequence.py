@@ -7,6 +7,7 @@ DNA optimizes protein functions", 2019).
 """
 
 import math
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -134,13 +135,14 @@ def shorter(fine: int, coarse: int, stride: int, span: int) -> nn.Conv1d:
     return scaled(nn.Conv1d(fine, coarse, span * stride, stride, padding=padding))
 
 
-class Generator(base.Generator):
-    """Latents and labels -> hidden layers -> coarse stage -> transposed convolutions -> values."""
+class Trunk(base.Generator):
+    """Latents and labels -> hidden layers -> coarse stage -> stages of more and more places.
 
-    def __init__(self, a: SequenceArchitecture) -> None:
+    ups: what makes the places of each further stage.
+    """
+
+    def __init__(self, a: SequenceArchitecture, ups: Sequence[nn.Module]) -> None:
         super().__init__(a)
-        self.length, self.outputs = a.medium.length, a.medium.outputs
-        self.straight_through = a.straight_through
         self.shape = a.widths[0], a.base
         self.embed = nn.Embedding(a.num_classes, a.latent_dim) if a.num_classes else None
         inputs = a.latent_dim * (2 if a.num_classes else 1)
@@ -150,15 +152,10 @@ class Generator(base.Generator):
         )
         self.base = scaled(nn.Linear(a.hidden, math.prod(self.shape)))
         self.stages = nn.ModuleList(stage(w, n) for w, n in zip(a.widths, a.blocks, strict=True))
-        self.ups = nn.ModuleList(
-            longer(coarse, fine, stride, a.span)
-            for (coarse, fine), stride in zip(pairwise(a.widths), a.strides, strict=True)
-        )
-        self.last = scaled(
-            nn.Conv1d(a.widths[-1], a.medium.channels, a.edge, padding=a.edge // 2), gain=0.5
-        )
+        self.ups = nn.ModuleList(ups)
 
-    def forward(self, latents: Tensor, labels: Tensor | None = None) -> Tensor:
+    def finest(self, latents: Tensor, labels: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """The mapped latents [N, hidden] and the last stage [N, C, places]."""
         x = gained(latents, self.latent_gain)
         if self.embed is not None:
             x = torch.cat([x, self.embed(labels)], dim=1)
@@ -169,15 +166,32 @@ class Generator(base.Generator):
         x = self.stages[0](self.base(style).view(-1, *self.shape))
         for up, blocks in zip(self.ups, self.stages[1:], strict=True):
             x = blocks(up(activate(x)))
+        return style, x
+
+    def latent_weight(self) -> Tensor:
+        return self.hidden.weight[:, : self.latent_dim]
+
+
+class Generator(Trunk):
+    """Latents and labels -> samples of a sound, or probabilities of symbols: [N, C, L]."""
+
+    def __init__(self, a: SequenceArchitecture) -> None:
+        pairs = zip(pairwise(a.widths), a.strides, strict=True)
+        super().__init__(a, [longer(*widths, stride, a.span) for widths, stride in pairs])
+        self.length, self.outputs = a.medium.length, a.medium.outputs
+        self.straight_through = a.straight_through
+        self.last = scaled(
+            nn.Conv1d(a.widths[-1], a.medium.channels, a.edge, padding=a.edge // 2), gain=0.5
+        )
+
+    def forward(self, latents: Tensor, labels: Tensor | None = None) -> Tensor:
+        _, x = self.finest(latents, labels)
         with torch.autocast(x.device.type, enabled=False):  # bfloat16 has 8 bits, sounds have 16
             x = self.last(activate(x).float())
             if x.shape[2] > self.length:
                 x = x[:, :, : self.length]
             values = self.outputs(x)
         return one_hot(values) if self.training and self.straight_through else values
-
-    def latent_weight(self) -> Tensor:
-        return self.hidden.weight[:, : self.latent_dim]
 
 
 def one_hot(shares: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""A discriminator of sounds that sees their spectrograms, for generators of family `sequence`.
+"""A discriminator of sounds that sees their spectrograms.
 
 Its first layer is a fixed short-time Fourier transform, as in the discriminators of vocoders (You
 et al., "GAN vocoder: multi-resolution discriminator is all you need", Interspeech 2021). On raw
@@ -7,31 +7,20 @@ samples it would first have to learn one, which small networks do not.
 
 import math
 from itertools import pairwise
-from typing import Literal
 
 import torch
 import torch.nn.functional as F
-from pydantic import Field
 from torch import Tensor, nn
 
 from mirage.training.networks import base
-from mirage.training.networks.sequence import SequenceArchitecture, shorter
+from mirage.training.networks.harmonic import HarmonicArchitecture
+from mirage.training.networks.sequence import shorter
 from mirage.training.networks.strided import activate, projected_logits, scaled
 
 WINDOW, HOP = 256, 64
 """In samples: bands of 31 Hz, every 8 ms at 8 kHz."""
-QUIET = 0.01
+QUIET = 0.001
 """Amplitude relative to full scale below which the logarithm flattens."""
-
-
-class SpectralArchitecture(SequenceArchitecture):
-    """As `SequenceArchitecture`, of a generator with a discriminator of spectrograms.
-
-    discriminator_widths: channels of its stages; each halves the number of windows.
-    """
-
-    family: Literal["spectral"]  # type: ignore[assignment]
-    discriminator_widths: tuple[int, ...] = Field(min_length=1, max_length=4)
 
 
 class Spectrogram(nn.Module):
@@ -61,7 +50,7 @@ class Spectrogram(nn.Module):
 class Discriminator(base.Discriminator):
     """Spectrogram -> strided convolutions over time -> hidden layer, with a class projection."""
 
-    def __init__(self, a: SpectralArchitecture) -> None:
+    def __init__(self, a: HarmonicArchitecture) -> None:
         super().__init__()
         widths = a.discriminator_widths
         halvings = 2 ** (len(widths) - 1)

@@ -3,34 +3,10 @@ import math
 import pytest
 import torch
 
-from mirage.training.media.sound import Sound
-from mirage.training.networks.families import FAMILIES, read_architecture
-from mirage.training.networks.spectral import (
-    QUIET,
-    Discriminator,
-    SpectralArchitecture,
-    Spectrogram,
-)
+from mirage.training.networks.spectral import QUIET, Discriminator, Spectrogram
 from mirage.training.optim.losses import gradient_penalty
-from tests.training.helpers.sequences import sequence_architecture, tone
-
-
-def architecture(length: int = 50, num_classes: int = 3) -> SpectralArchitecture:
-    values = sequence_architecture(
-        Sound(length=length, sample_rate=8000), num_classes=num_classes
-    ).model_dump()
-    more = {"family": "spectral", "discriminator_widths": (8, 8, 8)}
-    return SpectralArchitecture.model_validate(values | more)
-
-
-@pytest.mark.parametrize("length", [50, 256, 1000])
-@pytest.mark.parametrize("num_classes", [0, 3])
-def test_networks_fit_any_length(length: int, num_classes: int) -> None:
-    a = architecture(length, num_classes)
-    labels = torch.arange(5) % 3 if num_classes else None
-    sounds = FAMILIES["spectral"].generator(a)(torch.randn(5, 6), labels)
-    assert sounds.shape == (5, 1, length)
-    assert Discriminator(a)(sounds, labels).shape == (5,)
+from tests.training.helpers.harmonic import harmonic_architecture
+from tests.training.helpers.sequences import tone
 
 
 def test_a_sine_is_loud_in_its_band_alone() -> None:
@@ -52,7 +28,7 @@ def test_silence_is_zero_and_has_a_gradient() -> None:
 
 
 def test_the_gradient_penalty_can_be_differentiated_once_more() -> None:
-    discriminator = Discriminator(architecture(num_classes=0))
+    discriminator = Discriminator(harmonic_architecture(length=50, num_classes=0))
     sounds = torch.randn(3, 1, 50, requires_grad=True)
     gradient_penalty(sounds, discriminator(sounds)).mean().backward()
     assert discriminator.first.weight.grad is not None
@@ -60,8 +36,4 @@ def test_the_gradient_penalty_can_be_differentiated_once_more() -> None:
 
 
 def test_weights_do_not_store_the_transform() -> None:
-    assert "spectrogram.bases" not in Discriminator(architecture()).state_dict()
-
-
-def test_an_architecture_is_stored_as_text() -> None:
-    assert read_architecture(architecture().model_dump_json()) == architecture()
+    assert "spectrogram.bases" not in Discriminator(harmonic_architecture()).state_dict()

@@ -71,7 +71,7 @@ def test_networks_of_sequences_reject_images() -> None:
     ("preset", "changes", "message"),
     [
         ("words", {"augment": "flip"}, "augment is .*; family sequence allows only"),
-        ("sound", {"warm_start_kimg": 1}, "warm_start_kimg is 1.0; family spectral allows only 0"),
+        ("sound", {"warm_start_kimg": 1}, "warm_start_kimg is 1.0; family harmonic allows only 0"),
         ("mnist", {"phase_shuffle": 2}, "phase_shuffle is 2; family strided allows only 0"),
     ],
 )
