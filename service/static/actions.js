@@ -44,7 +44,7 @@ async function act(run) {
 }
 
 async function copyLink() {
-  if (await copy(location.href, "Link")) say("The link was copied. It shows the same images.");
+  if (await copy(location.href, "Link")) say("The link was copied. It shows the same results.");
 }
 
 async function copyCode(language, title) {
