@@ -54,20 +54,21 @@ DNA: dict[str, Any] = SEQUENCE | {
 }
 
 SOUND: dict[str, Any] = SEQUENCE | {
-    # About a second at 8 kHz.
-    "kimg": 110,
+    # Speech of about a second at 8 kHz. After 50 kimg coverage was 0.25, with gamma 3 it was 0.21.
+    # Narrower discriminators of 128 channels scored somewhat worse than 192 after 30 kimg.
+    "kimg": 140,
     "family": "harmonic",
     "hidden": 192,
     "widths": [160, 128, 96, 96],
     "strides": [2, 2, 2],
     "blocks": [0, 1, 1, 1],
     "pitches": [65.0, 230.0],
-    "discriminator_widths": [128, 128, 128, 128],
-    "gamma": 0.1,
+    "discriminator_widths": [192, 192, 192, 192],
+    "gamma": 10.0,
     "mismatch": 0.2,
-    "lr": {"start": 3e-4, "end": 3e-5, "from_kimg": 44, "to_kimg": 110},
-    "beta2": {"start": 0.9, "end": 0.99, "to_kimg": 11},
-    "ema_half_life_kimg": {"start": 0.0, "end": 2.0, "to_kimg": 11},
+    "lr": {"start": 5e-4, "end": 3e-5, "from_kimg": 56, "to_kimg": 140},
+    "beta2": {"start": 0.9, "end": 0.99, "to_kimg": 14},
+    "ema_half_life_kimg": {"start": 0.0, "end": 2.5, "to_kimg": 14},
     "batch_size": 16,
     "snapshot_kimg": 10,
     "checkpoint_kimg": 5,

@@ -182,16 +182,20 @@ def normalized(x: Tensor, how: str) -> Tensor:
 class Discriminator(nn.Module):
     """Images float32 [N, C, H, W] in [-1, 1] and labels int64 [N] or None -> logits float32 [N].
 
-    Family `projected` has several heads: [N, heads]. Split in two parts, so that the same images
-    can be scored with several labels.
+    Family `projected` has several heads: [N, heads]. Split in parts, so that the same images can be
+    scored with several labels, and penalties be taken with respect to the representation.
     """
 
     def forward(self, images: Tensor, labels: Tensor | None = None) -> Tensor:
-        return self.logits(self.features(images), labels)
+        return self.logits(self.features(self.represent(images)), labels)
+
+    def represent(self, images: Tensor) -> Tensor:
+        """The input of `features`: the images, unless a fixed transform precedes the weights."""
+        return images
 
     @abstractmethod
     def features(self, images: Tensor) -> Tensor:
-        """Features that do not depend on labels: [N, ...]."""
+        """Features of what `represent` returns, which do not depend on labels: [N, ...]."""
 
     @abstractmethod
     def logits(self, features: Tensor, labels: Tensor | None = None) -> Tensor:

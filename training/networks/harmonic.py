@@ -15,6 +15,7 @@ import torch
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
+from mirage.training.media.sound import Sound
 from mirage.training.networks.base import gained
 from mirage.training.networks.sequence import SequenceArchitecture, Trunk
 from mirage.training.networks.strided import activate, scaled
@@ -31,8 +32,8 @@ GLIDE = 0.7
 """Largest deviation from the pitch of the first latent, before the sigmoid. When the network chose
 all of the pitch, it soon chose the lowest, whose harmonics nothing tells apart."""
 LOUDEST = 2.0
-VOICED, UNVOICED = -2.0, -4.0
-"""Bias of the envelopes of harmonics and of noise before training."""
+START = -2.0
+"""Bias of the envelopes before training. Noise that began at -4 was hardly used at 30 kimg."""
 MAX_HARMONICS = 256
 
 
@@ -45,6 +46,7 @@ class HarmonicArchitecture(SequenceArchitecture):
     """
 
     family: Literal["harmonic"]  # type: ignore[assignment]
+    medium: Sound
     pitches: tuple[float, float]
     discriminator_widths: tuple[int, ...] = Field(min_length=1, max_length=4)
 
@@ -92,8 +94,7 @@ class Generator(Trunk):
         self.length, self.frames = a.medium.length, a.frames
         self.glide = nn.Linear(a.hidden, 1 + a.frames // KNOT)
         self.envelopes = scaled(nn.Conv1d(a.widths[-1], 2 * BANDS, 3, padding=1), gain=0.5)
-        nn.init.constant_(self.envelopes.bias[:BANDS], VOICED)
-        nn.init.constant_(self.envelopes.bias[BANDS:], UNVOICED)
+        self.envelopes.bias = nn.Parameter(torch.full((2 * BANDS,), START))
         self.bank = SourceBank(a)
 
     def forward(self, latents: Tensor, labels: Tensor | None = None) -> Tensor:
@@ -104,8 +105,8 @@ class Generator(Trunk):
             values = self.envelopes(activate(fine[:, :, : self.frames]).float())
             # DDSP, appendix B.5: amplitudes that can come near 0
             amplitudes = LOUDEST * values.sigmoid() ** math.log(10)
-            sounds = self.bank(pitches.sigmoid(), *amplitudes.chunk(2, dim=1))
-            return self.medium.outputs(sounds[:, :, : self.length].clamp(-1, 1))
+            sounds: Tensor = self.bank(pitches.sigmoid(), *amplitudes.chunk(2, dim=1))
+            return sounds[:, :, : self.length].clamp(-1, 1)
 
 
 class Refinement(nn.Module):

@@ -63,8 +63,16 @@ class Discriminator(base.Discriminator):
         self.logit = nn.Linear(a.hidden, 1)
         self.embed = nn.Embedding(a.num_classes, a.hidden) if a.num_classes else None
 
-    def features(self, values: Tensor) -> Tensor:
-        x = self.first(self.spectrogram(F.pad(values, (0, self.missing))))
+    def represent(self, images: Tensor) -> Tensor:
+        """Spectrograms float32 [N, 128, windows] of sounds float [N, 1, T].
+
+        Penalties on gradients of samples would hold for quiet sounds alone, since the slope of the
+        logarithm is the inverse of the amplitude.
+        """
+        return self.spectrogram(F.pad(images, (0, self.missing)))
+
+    def features(self, images: Tensor) -> Tensor:
+        x = self.first(images)
         for down in self.downs:
             x = down(activate(x))
         return activate(self.hidden(activate(x).flatten(1)))

@@ -210,21 +210,32 @@ class Rules:
         images = self.state.generator(batch.latents, batch.labels)
         return soft_clamp(images, self.config.clamp_slope)
 
-    def _see(self, images: Tensor, randomness: StepRandomness, now: Weights) -> Tensor:
-        return randomness.see(images, self.config, now.augment, now.noise)
+    def _see(self, values: Tensor, randomness: StepRandomness, now: Weights) -> Tensor:
+        """What the discriminator sees of values in its representation."""
+        return randomness.see(values, self.config, now.augment, now.noise)
+
+    def _logits(
+        self, values: Tensor, labels: Tensor | None, randomness: StepRandomness, now: Weights
+    ) -> Tensor:
+        """Logits of values in the discriminator's representation."""
+        discriminator = self._discriminator_network
+        features = discriminator.features(self._see(values, randomness, now))
+        return discriminator.logits(features, labels)
 
     def _discriminator(
         self, batch: Batch, randomness: StepRandomness, now: Weights
     ) -> tuple[Tensor, Statistics]:
         """One forward pass over both members of the pairs, and one gradient for both penalties.
 
-        The penalties are taken with respect to the images before augmentation, as in R3GAN.
+        The penalties are taken with respect to the images before augmentation, as in R3GAN, in the
+        discriminator's representation.
         """
         discriminator = self._discriminator_network
         with precision(self.config, self.state.device):
             with torch.no_grad():
                 fakes = self._generate(batch)
-            images = torch.cat([batch.images, fakes]).requires_grad_(now.gamma > 0)
+                images = discriminator.represent(torch.cat([batch.images, fakes]))
+            images.requires_grad_(now.gamma > 0)
             labels = None if batch.labels is None else torch.cat([batch.labels, batch.labels])
             features = discriminator.features(self._see(images, randomness, now))
             logits = discriminator.logits(features, labels)
@@ -243,8 +254,9 @@ class Rules:
                 mismatched = discriminator.logits(features.chunk(2)[0], randomness.wrong)
             objective = objective + now.mismatch * self.loss.discriminator(real, mismatched)
         if randomness.between is not None:
-            shares = randomness.between.view(-1, *[1] * (fakes.ndim - 1))
-            between = torch.lerp(batch.images, fakes, shares)
+            shares = randomness.between.view(-1, *[1] * (images.ndim - 1))
+            real_ones, fake_ones = images.detach().chunk(2)
+            between = torch.lerp(real_ones, fake_ones, shares)
             slope = self._slope(between, batch.labels, randomness, now)
             objective = objective + self.loss.slope * slope
             statistics["slope"] = slope.detach()
@@ -256,7 +268,7 @@ class Rules:
         """The mean slope penalty at random interpolations between the members of the pairs."""
         images.requires_grad_()
         with precision(self.config, self.state.device):
-            logits = self._discriminator_network(self._see(images, randomness, now), labels)
+            logits = self._logits(images, labels, randomness, now)
         return slope_penalty(images, logits).mean()
 
     def _generator(
@@ -265,10 +277,12 @@ class Rules:
         discriminator = self._discriminator_network
         with precision(self.config, self.state.device):
             images = self._generate(batch)
-            fake = discriminator(self._see(images, randomness, now), batch.labels)
+            seen = discriminator.represent(images)
+            fake = self._logits(seen, batch.labels, randomness, now)
             real = fake.detach()
             if self.loss.paired:
-                real = discriminator(self._see(batch.images, randomness, now), batch.labels)
+                seen = discriminator.represent(batch.images)
+                real = self._logits(seen, batch.labels, randomness, now)
         loss = self.loss.generator(real, fake)
         return loss, {"g_loss": loss.detach()}
 

@@ -29,8 +29,9 @@ def test_silence_is_zero_and_has_a_gradient() -> None:
 
 def test_the_gradient_penalty_can_be_differentiated_once_more() -> None:
     discriminator = Discriminator(harmonic_architecture(length=50, num_classes=0))
-    sounds = torch.randn(3, 1, 50, requires_grad=True)
-    gradient_penalty(sounds, discriminator(sounds)).mean().backward()
+    seen = discriminator.represent(torch.randn(3, 1, 50)).requires_grad_()
+    logits = discriminator.logits(discriminator.features(seen))
+    gradient_penalty(seen, logits).mean().backward()
     assert discriminator.first.weight.grad is not None
     assert discriminator.first.weight.grad.any()
 

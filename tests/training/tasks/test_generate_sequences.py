@@ -1,3 +1,4 @@
+import copy
 import json
 from pathlib import Path
 from typing import Any
@@ -11,9 +12,12 @@ from mirage.training.config import build_config
 from mirage.training.data.load import load_dataset
 from mirage.training.data.preview import describe, sample_sheet
 from mirage.training.errors import UsageError
+from mirage.training.optim.losses import gradient_penalty
 from mirage.training.runs.checkpoint import load_snapshot
 from mirage.training.runs.loop import train
-from mirage.training.tasks.generate import architecture_of
+from mirage.training.runs.state import TrainState
+from mirage.training.runs.step import Step
+from mirage.training.tasks.generate import Batches, architecture_of
 from tests.training.helpers.sequences import TINY, write_sounds, write_words
 
 
@@ -86,3 +90,15 @@ def test_noise_and_the_slope_penalty_fit_sequences(tmp_path: Path) -> None:
     changes = {**TINY, "kimg": 0.008, "loss": "wasserstein", "noise": 0.1}
     run = train(build_config("words", changes), data_of("words", tmp_path), tmp_path / "run")
     assert np.isfinite(run.read_stats()[-1]["slope"])
+
+
+def test_penalties_are_taken_of_spectrograms(tmp_path: Path) -> None:
+    data = data_of("sound", tmp_path)
+    config = build_config("sound", TINY)
+    state = TrainState(config, architecture_of(config, data.sheet()))
+    discriminator = copy.deepcopy(state.discriminator)
+    batch, other = Batches(config, data).draw(0, slice(None))
+    real = discriminator.represent(batch.images).requires_grad_()
+    logits = discriminator.logits(discriminator.features(real), batch.labels)
+    expected = gradient_penalty(real, logits).mean().item()
+    assert Step(config, state)(0, batch, other)["r1"] == pytest.approx(expected, rel=1e-4)
