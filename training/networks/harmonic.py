@@ -178,8 +178,10 @@ class SourceBank(nn.Module):
 
     def _phases(self, first: Tensor, last: Tensor) -> Tensor:
         """Cycles float32 [N, frames, FRAME]: the integral of a pitch linear within each frame."""
-        begun = (first + last) * (FRAME / 2) @ self.before
-        begun = begun - begun.floor()  # large phases would lose their fractions
+        cycles = (first + last) * (FRAME / 2)
+        cycles = cycles - cycles.floor()  # large sums would lose their fractions
+        begun = cycles @ self.before
+        begun = begun - begun.floor()
         samples = self.ramp * FRAME
         first, last = first.unsqueeze(2), last.unsqueeze(2)
         glide = (last - first) / (2 * FRAME)

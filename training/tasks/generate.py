@@ -227,8 +227,7 @@ class Rules:
     ) -> tuple[Tensor, Statistics]:
         """One forward pass over both members of the pairs, and one gradient for both penalties.
 
-        The penalties are taken with respect to the images before augmentation, as in R3GAN, in the
-        discriminator's representation.
+        Penalties are of the represented images before augmentation, as in R3GAN.
         """
         discriminator = self._discriminator_network
         with precision(self.config, self.state.device):
