@@ -58,8 +58,10 @@ def test_every_alternative_lints(name: str) -> None:
         ({"retrain": {**RETRAIN, "model": ""}}, "retrain.model is empty: give the name"),
         ({"retrain": {**RETRAIN, "data": "/data"}}, 'retrain.data is "/data": give pvc://'),
         ({"retrain": {**RETRAIN, "runs": ""}}, 'retrain.runs is "": give pvc://CLAIM; a repeated'),
+        ({"retrain": {**RETRAIN, "schedule": "daily"}}, "at '/retrain/schedule': 'daily' does not"),
         ({"draw": {**DRAW, "version": 0}}, "draw.version is 0: give the model's version"),
         ({"draw": {**DRAW, "output": "digits"}}, 'draw.output is "digits": give pvc://CLAIM/PATH'),
+        ({"draw": {**DRAW, "output": "ftp://a/b"}}, 'draw.output is "ftp://a/b": give pvc://'),
         ({"draw": {**DRAW, "parts": 0}}, "at '/draw/parts': minimum: got 0, want 1"),
     ],
 )

@@ -16,7 +16,7 @@
 {{- end }}
 {{- if .draw.model }}
 {{- if not .draw.version }}{{ fail "draw.version is 0: give the model's version, for a release must not change a data set halfway" }}{{ end }}
-{{- if not (contains "://" .draw.output) }}
+{{- if not (regexMatch "^(pvc|s3|gs|az|abfss?|https)://." .draw.output) }}
 {{- fail (printf "draw.output is %q: give pvc://CLAIM/PATH, or the URL of a bucket such as s3://BUCKET/digits" .draw.output) }}{{ end }}
 {{- end }}
 {{- end }}
