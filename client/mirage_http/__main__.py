@@ -28,8 +28,10 @@ def main(arguments: Sequence[str] | None = None, prog: str = "mirage-client") ->
     # Pillow's warning of huge pictures; only their sizes are read here.
     warnings.filterwarnings("ignore", "Image size", RuntimeWarning)
     parser = argparse.ArgumentParser(prog, description="Generate images and enlarge pictures.")
-    add_commands(parser.add_subparsers(required=True, metavar="COMMAND").add_parser)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND", dest="word")
+    add_commands(commands.add_parser)
     options = parser.parse_args(arguments)
+    parser = commands.choices[options.word]  # whose usage helps with its own faults
     find_fault = FAULTS.get(options.command)
     if find_fault and (fault := find_fault(options)):
         parser.error(fault)

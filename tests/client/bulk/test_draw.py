@@ -248,4 +248,6 @@ def test_shards_of_others_are_not_taken_for_its_own(
 def test_says_which_options_do_not_fit(words: list[str], message: str, capsys: Captured) -> None:
     with pytest.raises(SystemExit, match="2"):
         main(["draw", *words])
-    assert message in capsys.readouterr().err
+    written = capsys.readouterr().err
+    assert message in written
+    assert written.startswith("usage: mirage-client draw ")
