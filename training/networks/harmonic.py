@@ -103,7 +103,7 @@ class Generator(Trunk):
             first = gained(latents[:, :1], self.latent_gain)
             pitches = SPREAD * first + GLIDE * self.glide(style.float()).tanh()
             values = self.envelopes(activate(fine[:, :, : self.frames]).float())
-            # DDSP, appendix B.5: amplitudes that can come near 0
+            # the modified sigmoid of DDSP: amplitudes that can come near 0
             amplitudes = LOUDEST * values.sigmoid() ** math.log(10)
             sounds: Tensor = self.bank(pitches.sigmoid(), *amplitudes.chunk(2, dim=1))
             return sounds[:, :, : self.length].clamp(-1, 1)
@@ -115,15 +115,15 @@ class Refinement(nn.Module):
     Transposed convolutions made loudness rise and fall with the period of the coarsest stage.
     """
 
-    weights: Tensor
+    between: Tensor
 
     def __init__(self, coarse: int, fine: int, places: int, more: int) -> None:
         super().__init__()
         self.conv = scaled(nn.Conv1d(coarse, fine, 3, padding=1))
-        self.register_buffer("weights", interpolation(places, more), persistent=False)
+        self.register_buffer("between", interpolation(places, more), persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.conv(x) @ self.weights
+        return self.conv(x) @ self.between
 
 
 class SourceBank(nn.Module):
@@ -159,7 +159,7 @@ class SourceBank(nn.Module):
     def forward(self, pitches: Tensor, voiced: Tensor, unvoiced: Tensor) -> Tensor:
         hertz = self.lowest * (self.highest / self.lowest) ** (pitches @ self.between)
         steps = hertz / self.rate  # cycles a sample, at the ends of the frames: [N, frames + 1]
-        shares = near(steps[:, :-1, None] * self.multiples)  # [N, frames, harmonics, BANDS]
+        shares = band_weights(steps[:, :-1, None] * self.multiples)  # [N, frames, harmonics, BANDS]
         harmonics = (shares @ voiced.transpose(1, 2).unsqueeze(3)).squeeze(3)
         first, last = self._edges(harmonics, self._sines(steps))
         quiet, louder = self._edges(unvoiced.transpose(1, 2), self.noise)
@@ -204,7 +204,7 @@ def interpolation(knots: int, points: int) -> Tensor:
     return (1 - (torch.arange(knots)[:, None] - places).abs()).clamp(min=0)
 
 
-def near(frequencies: Tensor) -> Tensor:
+def band_weights(frequencies: Tensor) -> Tensor:
     """Weights float32 [..., BANDS] of the bands at frequencies [...] in cycles a sample.
 
     They fall linearly from a band's centre to those of its neighbours, and to 0 at 0.5.
@@ -218,6 +218,6 @@ def noise_bands(length: int) -> Tensor:
     """White noise divided into bands of power 1: float32 [BANDS, length]."""
     noise = torch.randn(length, generator=torch.Generator().manual_seed(0))
     spectrum = torch.fft.rfft(noise)
-    shares = near(torch.fft.rfftfreq(length))
+    shares = band_weights(torch.fft.rfftfreq(length))
     waves = torch.fft.irfft(spectrum[:, None] * shares, n=length, dim=0)
     return (waves / waves.square().mean(dim=0).sqrt()).T.contiguous()

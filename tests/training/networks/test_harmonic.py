@@ -11,8 +11,8 @@ from mirage.training.networks.harmonic import (
     FRAME,
     HarmonicArchitecture,
     SourceBank,
+    band_weights,
     interpolation,
-    near,
     noise_bands,
 )
 from mirage.training.publish.export import check_parity, export_onnx
@@ -123,7 +123,7 @@ def test_the_first_latent_decides_the_pitch() -> None:
 
 
 def test_bands_are_weighted_by_their_distance() -> None:
-    found = near(torch.tensor([0.0, 2.25, BANDS]) / (2 * BANDS))
+    found = band_weights(torch.tensor([0.0, 2.25, BANDS]) / (2 * BANDS))
     assert found[0].tolist() == [1.0] + [0.0] * (BANDS - 1)
     assert found[1, 2:4].tolist() == pytest.approx([0.75, 0.25])
     assert found[2].sum() == 0
@@ -156,11 +156,11 @@ def test_the_exported_graph_makes_the_same_sounds(tmp_path: Path) -> None:
 
 def test_weights_do_not_store_what_is_fixed() -> None:
     state = FAMILIES["harmonic"].generator(harmonic_architecture()).state_dict()
-    assert not [name for name in state if name.startswith("bank.") or name.endswith(".weights")]
+    assert not [name for name in state if name.startswith("bank.") or name.endswith(".between")]
 
 
 @pytest.mark.parametrize("pitches", [(230, 65), (10, 230), (65, 5000)])
-def test_pitches_that_nobody_hears_are_refused(pitches: tuple[int, int]) -> None:
+def test_pitches_outside_of_the_range_are_refused(pitches: tuple[int, int]) -> None:
     values = harmonic_architecture().model_dump() | {"pitches": pitches}
     with pytest.raises(ValidationError, match=r"pitches are .* allowed are 15.625 to 4000 Hz"):
         HarmonicArchitecture.model_validate(values)
