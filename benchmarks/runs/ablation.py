@@ -41,8 +41,9 @@ from mirage.training.tasks.generate import Batches, architecture_of
 
 SHOWN = ("swd_thumbnails", "swd_fine", "coverage", "recall", "memorised_groups", "odd_borders")
 DIGITS = ("agreement", "frechet", "coverage", "recall")
+PHOTOGRAPHS = (*DIGITS, "swd_fine")
 TRIPLES = ("modes", "reverse_kl")
-PANELS = {"pictures": SHOWN, "digits": DIGITS, "triples": TRIPLES}
+PANELS = {"pictures": SHOWN, "photographs": PHOTOGRAPHS, "digits": DIGITS, "triples": TRIPLES}
 STEPS = 4
 OVERTIME = 1.2
 """Limit of an arm's minutes as a factor; loading, checkpoints and statistics take time as well."""

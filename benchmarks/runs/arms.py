@@ -51,6 +51,7 @@ PLANES = {
 WARM = {"warm_start_kimg": WARM_START_KIMG}
 DIRECT = {"family": "direct", "widths": [192, 128, 64, 32], "normalize": "none"}
 PROJECTED = {"family": "projected", "loss": "hinge", "gamma": 0}
+FEW = {"transparency": "straight", "augment": ["translate", "zoom", "cutout"], "gamma": GAMMA}
 GROWTH = (0.35, 0.7)
 GAINS = (1.0, 1.03, 1.06, 1.1)
 
@@ -65,6 +66,10 @@ ARMS: dict[str, dict[str, Arm]] = {
         "direct": Arm("emoji", {**PLANES, **WARM, **DIRECT}),
         "projected": Arm("emoji", {**PLANES, **WARM, **DIRECT, **PROJECTED}),
         "together": Arm("emoji", {**PLANES, **WARM}, GROWTH),
+    },
+    "photographs": {
+        "present": Arm("emoji", {**PRESENT, "augment": []}),
+        "few": Arm("avatars", FEW),
     },
     "digits": {
         "none": Arm("mnist", {"gamma": {"start": 1.0, "end": 0.4}}, gains=GAINS),
