@@ -17,7 +17,7 @@ from torch.nn.utils import fuse_conv_bn_eval, fuse_linear_bn_eval
 
 from mirage.training.networks import base
 from mirage.training.networks.base import Architecture, gained, normalized
-from mirage.training.networks.strided import activate, scaled
+from mirage.training.networks.layers import activate, scaled
 
 
 class Normed(nn.Module):

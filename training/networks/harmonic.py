@@ -17,8 +17,8 @@ from torch import Tensor, nn
 
 from mirage.training.media.sound import Sound
 from mirage.training.networks.base import gained
+from mirage.training.networks.layers import activate, scaled
 from mirage.training.networks.sequence import SequenceArchitecture, Trunk
-from mirage.training.networks.strided import activate, scaled
 
 FRAME = 64
 """Samples between two envelopes: 8 ms at 8 kHz, the hop of the discriminator's spectrogram."""

@@ -19,7 +19,7 @@ from torch.nn.utils.parametrizations import spectral_norm
 from mirage.training.networks import base
 from mirage.training.networks.base import TINY, Architecture
 from mirage.training.networks.features import CHANNELS, Trunk, load_weights
-from mirage.training.networks.strided import activate
+from mirage.training.networks.layers import activate
 
 INPUT = 64
 """Least number of pixels of the shorter side of the trunk's input."""

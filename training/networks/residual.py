@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from mirage.training.networks import base
 from mirage.training.networks.base import Architecture, gained, normalized
-from mirage.training.networks.strided import activate, scaled
+from mirage.training.networks.layers import activate, scaled
 
 GROUP = 16
 """Channels of one group of a 3x3 convolution."""

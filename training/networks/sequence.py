@@ -19,7 +19,8 @@ from torch import Tensor, nn
 from mirage.training.media.reading import SequenceMedium
 from mirage.training.networks import base
 from mirage.training.networks.base import gained, normalized
-from mirage.training.networks.strided import activate, projected_logits, scaled
+from mirage.training.networks.layers import activate, scaled
+from mirage.training.networks.strided import projected_logits
 
 if TYPE_CHECKING:
     from mirage.training.config import TrainConfig

@@ -14,8 +14,9 @@ from torch import Tensor, nn
 
 from mirage.training.networks import base
 from mirage.training.networks.harmonic import HarmonicArchitecture
+from mirage.training.networks.layers import activate, scaled
 from mirage.training.networks.sequence import shorter
-from mirage.training.networks.strided import activate, projected_logits, scaled
+from mirage.training.networks.strided import projected_logits
 
 WINDOW, HOP = 256, 64
 """In samples: bands of 31 Hz, every 8 ms at 8 kHz."""

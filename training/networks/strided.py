@@ -8,7 +8,6 @@ GAN is dead; long live the GAN!", NeurIPS 2024).
 
 import math
 from itertools import pairwise
-from typing import TypeVar
 
 import torch
 import torch.nn.functional as F
@@ -16,39 +15,8 @@ from torch import Tensor, nn
 
 from mirage.training.networks import base
 from mirage.training.networks.base import Architecture, gained, normalized
-
-SLOPE = 0.2
-
-Layer = TypeVar("Layer", nn.Conv1d, nn.Conv2d, nn.ConvTranspose1d, nn.ConvTranspose2d, nn.Linear)
-
-
-def activate(x: Tensor) -> Tensor:
-    return F.leaky_relu(x, SLOPE)
-
-
-class Block(nn.Module):
-    """x + conv(act(conv(act(x)))); the last convolution starts at 0, which is the identity."""
-
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        self.first = scaled(nn.Conv2d(width, width, 3, padding=1))
-        self.last = scaled(nn.Conv2d(width, width, 3, padding=1), gain=0.0)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return x + self.last(activate(self.first(activate(x))))
-
-
-def scaled(layer: Layer, gain: float = 1.0) -> Layer:
-    """Initialise a layer to preserve variance (He et al. 2015, for leaky ReLU)."""
-    weight = layer.weight
-    fan_in = weight.shape[1] * math.prod(weight.shape[2:])
-    if isinstance(layer, (nn.ConvTranspose1d, nn.ConvTranspose2d)):
-        # an output sees kernel / stride taps of each input and axis
-        fan_in = weight.shape[0] * math.prod(weight.shape[2:]) // math.prod(layer.stride)
-    nn.init.normal_(weight, std=gain * math.sqrt(2 / (1 + SLOPE**2) / fan_in))
-    if layer.bias is not None:
-        nn.init.zeros_(layer.bias)
-    return layer
+from mirage.training.networks.denoiser import Denoiser
+from mirage.training.networks.layers import Block, activate, scaled
 
 
 def stage(width: int, blocks: int) -> nn.Sequential:
@@ -97,6 +65,7 @@ class Generator(base.Generator):
         self.colours = scaled(nn.Linear(a.hidden, colours), gain=0.7) if colours else None
         self.small = nn.ModuleList(layers[:-1])
         self.to_image = layers[-1]
+        self.denoiser = Denoiser(a.channels, a.denoiser) if a.denoiser else None
 
     def forward(self, latents: Tensor, labels: Tensor | None = None) -> Tensor:
         x = gained(latents, self.latent_gain)
@@ -109,7 +78,8 @@ class Generator(base.Generator):
         maps = [self.stages[0](self.base(style).view(-1, *self.shape))]
         for up, blocks in zip(self.ups, self.stages[1:], strict=True):
             maps.append(blocks(up(activate(maps[-1]))))
-        return self._image(maps[-1 - len(self.small) :], style)
+        image = self._image(maps[-1 - len(self.small) :], style)
+        return image if self.denoiser is None else self.denoiser(image)
 
     def _image(self, maps: list[Tensor], style: Tensor) -> Tensor:
         """The mixture of the colours of `style`, or the sum of the last stages' images."""

@@ -11,7 +11,7 @@ from mirage.bundle.format.latents import draw_latents
 from mirage.bundle.format.manifest import Score
 from mirage.training.errors import CollapseError, UsageError
 from mirage.training.runs.checkpoint import Snapshot
-from mirage.training.tasks.generate import generate
+from mirage.training.tasks.samples import generate
 
 Scores = Mapping[str, Score]
 LOWER_IS_BETTER = {"frechet"}

@@ -1,28 +1,28 @@
 """Task `generate`: samples from latents, and from labels if there are classes."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from pydantic import ValidationError
-from torch import Tensor, nn
+from torch import Tensor
 
 from mirage.training.data.dataset import Dataset, check_enough
 from mirage.training.data.preview import SHOWN_CLASSES, describe, sample_sheet
 from mirage.training.errors import UsageError, explain
 from mirage.training.media.medium import Medium
 from mirage.training.media.reading import medium_of
-from mirage.training.networks.base import Discriminator, Generator
+from mirage.training.networks.base import Discriminator
+from mirage.training.networks.denoiser import LARGEST, Denoiser
 from mirage.training.networks.families import FAMILIES, GeneratorArchitecture
 from mirage.training.optim.augment import certainty
 from mirage.training.optim.clamp import soft_clamp
 from mirage.training.optim.losses import LOSSES, gradient_penalty, slope_penalty
 from mirage.training.optim.reconstruction import reconstruction_loss
 from mirage.training.recipe import presets_for
-from mirage.training.tasks.diversity import DiversityMonitor, shrink
 from mirage.training.tasks.randomness import (
     Sampler,
     StepRandomness,
@@ -30,23 +30,20 @@ from mirage.training.tasks.randomness import (
     draw_augment,
     draw_background,
     draw_for_all,
+    draw_grain,
     draw_noise,
     draw_step_latents,
     draw_wrong_labels,
-    random_stream,
 )
+from mirage.training.tasks.samples import Samples
 from mirage.training.tasks.task import Move, Statistics, Task, moved, precision
 
 if TYPE_CHECKING:
     from mirage.training.config import TrainConfig
     from mirage.training.runs.state import TrainState
 
-GRID = 10
-"""Sample grids are 10 x 10: one column per class when there are ten."""
 FEW = 50
 """Classes with fewer images are reported."""
-REAL = 2_000
-"""Real images that the watchdog compares the grid with."""
 
 
 @dataclass(frozen=True)
@@ -140,6 +137,7 @@ class Rules:
         self.config, self.state = config, state
         self.loss = LOSSES[config.loss]
         self._discriminator_network = cast(Discriminator, state.discriminator)
+        self._denoiser: Denoiser | None = getattr(state.generator, "denoiser", None)
 
     def moves(self, nimg: int, *batches: Batch) -> Iterator[Move]:
         if nimg < self.config.warm_start_images:
@@ -182,6 +180,9 @@ class Rules:
 
     def _generator_move(self, batch: Batch, now: Weights) -> Move:
         randomness = self._draw_randomness(batch, now)
+        if self._denoiser is not None:
+            grain = draw_grain((self.config.batch_size, *batch.images.shape[1:]), LARGEST)
+            randomness = replace(randomness, grain=grain.to(self.state.device))
         return Move(
             "g", len(batch), lambda part: self._generator(batch[part], randomness[part], now)
         )
@@ -207,6 +208,8 @@ class Rules:
         return loss, {"reconstruction": loss.detach()}
 
     def _generate(self, batch: Batch) -> Tensor:
+        if self._denoiser is not None:
+            self._denoiser.requires_grad_(False)  # it learns from real images alone
         images = self.state.generator(batch.latents, batch.labels)
         return soft_clamp(images, self.config.clamp_slope)
 
@@ -283,47 +286,17 @@ class Rules:
                 seen = discriminator.represent(batch.images)
                 real = self._logits(seen, batch.labels, randomness, now)
         loss = self.loss.generator(real, fake)
-        return loss, {"g_loss": loss.detach()}
+        statistics = {"g_loss": loss.detach()}
+        if self._denoiser is not None and randomness.grain is not None:
+            denoising = self._denoising(self._denoiser, batch.images, randomness.grain)
+            loss, statistics["denoising"] = loss + denoising, denoising.detach()
+        return loss, statistics
 
-
-class Samples:
-    """Fixed latents and labels, and diversity of the images relative to real ones."""
-
-    def __init__(self, config: "TrainConfig", dataset: Dataset) -> None:
-        count, classes = GRID * GRID, len(dataset.classes)
-        self.latents = random_stream(config.seed, Stream.SAMPLES, 0).standard_normal(
-            (count, config.latent_dim), dtype=np.float32
-        )
-        self.labels = np.arange(count, dtype=np.int64) % min(classes, GRID) if classes else None
-        chosen = np.unique(np.linspace(0, len(dataset) - 1, REAL).astype(np.int64))
-        labels = None if dataset.labels is None else dataset.labels[chosen]
-        medium = dataset.medium
-        self.columns = medium.columns
-        self._shape = medium.picture_size
-        real = shrink(dataset.images, chosen, medium.pictures)
-        self._yardstick = DiversityMonitor(real, labels, self.labels)
-
-    def draw(self, network: nn.Module) -> np.ndarray:
-        """Draw samples, enlarged to the size of the data while networks are smaller."""
-        samples = generate(network, self.latents, self.labels)
-        images = cast(Generator, network).medium.pictures(samples)
-        rows, columns = (
-            side // own for side, own in zip(self._shape, images.shape[1:3], strict=True)
-        )
-        return images.repeat(rows, axis=1).repeat(columns, axis=2)
-
-    def measure(self, images: np.ndarray) -> dict[str, float]:
-        return self._yardstick.measure(images)
-
-
-@torch.inference_mode()
-def generate(network: nn.Module, latents: np.ndarray, labels: np.ndarray | None) -> np.ndarray:
-    """Generate stored samples [N, …] from float32 [N, latent_dim] and int64 [N] or None."""
-    network.eval()
-    device = next(network.parameters()).device
-    chosen = None if labels is None else torch.from_numpy(labels).to(device)
-    images = network(torch.from_numpy(latents).to(device), chosen)
-    return cast(Generator, network).medium.to_stored(images).contiguous().cpu().numpy()
+    def _denoising(self, denoiser: Denoiser, images: Tensor, grain: Tensor) -> Tensor:
+        """The denoiser's own loss; its weights have no other, and the generator's not this one."""
+        denoiser.requires_grad_(True)
+        with precision(self.config, self.state.device):
+            return denoiser.loss(images, grain)
 
 
 def _check(config: "TrainConfig", dataset: Dataset) -> None:

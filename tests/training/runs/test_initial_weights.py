@@ -15,8 +15,8 @@ from mirage.training.publish.model_card import ModelCard
 from mirage.training.runs.checkpoint import load_snapshot
 from mirage.training.runs.loop import train
 from mirage.training.runs.run_dir import Run
-from mirage.training.tasks.generate import GRID, generate
 from mirage.training.tasks.randomness import Stream, random_stream
+from mirage.training.tasks.samples import GRID, generate
 from tests.training.helpers.datasets import TINY, shapes_dataset
 
 

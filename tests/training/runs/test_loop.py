@@ -16,7 +16,7 @@ from mirage.training.runs.checkpoint import checkpoints, load_latest, load_snaps
 from mirage.training.runs.device import resolve_precision
 from mirage.training.runs.loop import train
 from mirage.training.runs.run_dir import Run
-from mirage.training.tasks.generate import generate
+from mirage.training.tasks.samples import generate
 from tests.training.helpers.datasets import TINY, shapes_dataset, tiny_flags, write_idx_folder
 
 KIMG = 0.096  # twelve steps of eight images
