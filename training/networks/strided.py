@@ -79,7 +79,7 @@ class Generator(base.Generator):
         for up, blocks in zip(self.ups, self.stages[1:], strict=True):
             maps.append(blocks(up(activate(maps[-1]))))
         image = self._image(maps[-1 - len(self.small) :], style)
-        return image if self.denoiser is None else self.denoiser(image)
+        return image if self.training or self.denoiser is None else self.denoiser(image)
 
     def _image(self, maps: list[Tensor], style: Tensor) -> Tensor:
         """The mixture of the colours of `style`, or the sum of the last stages' images."""

@@ -208,8 +208,6 @@ class Rules:
         return loss, {"reconstruction": loss.detach()}
 
     def _generate(self, batch: Batch) -> Tensor:
-        if self._denoiser is not None:
-            self._denoiser.requires_grad_(False)  # it learns from real images alone
         images = self.state.generator(batch.latents, batch.labels)
         return soft_clamp(images, self.config.clamp_slope)
 
@@ -288,15 +286,10 @@ class Rules:
         loss = self.loss.generator(real, fake)
         statistics = {"g_loss": loss.detach()}
         if self._denoiser is not None and randomness.grain is not None:
-            denoising = self._denoising(self._denoiser, batch.images, randomness.grain)
+            with precision(self.config, self.state.device):  # shares no weights with the above
+                denoising = self._denoiser.loss(batch.images, randomness.grain)
             loss, statistics["denoising"] = loss + denoising, denoising.detach()
         return loss, statistics
-
-    def _denoising(self, denoiser: Denoiser, images: Tensor, grain: Tensor) -> Tensor:
-        """The denoiser's own loss; its weights have no other, and the generator's not this one."""
-        denoiser.requires_grad_(True)
-        with precision(self.config, self.state.device):
-            return denoiser.loss(images, grain)
 
 
 def _check(config: "TrainConfig", dataset: Dataset) -> None:

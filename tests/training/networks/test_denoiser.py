@@ -74,15 +74,28 @@ def test_only_real_images_change_its_weights() -> None:
     assert any(not torch.equal(one[name], two[name]) for name in one.keys() - own)
 
 
-def test_the_generator_learns_through_it_and_not_from_its_loss() -> None:
+def test_the_adversarial_game_does_not_see_it() -> None:
     config = config_of()
     plain, denoised = state_of(config_of(denoiser=0)), state_of(config)
-    shared = weights(plain.generator)
-    denoised.generator.load_state_dict(shared, strict=False)
+    denoised.generator.load_state_dict(weights(plain.generator), strict=False)
     denoised.discriminator.load_state_dict(plain.discriminator.state_dict())
+    with torch.no_grad():
+        denoised.generator.denoiser.last.weight.normal_()
     for state, own in ((plain, config_of(denoiser=0)), (denoised, config)):
         torch.manual_seed(1)
         Step(own, state)(0, *batches_of(own))
-    after = weights(denoised.generator)
-    for name, value in weights(plain.generator).items():
-        torch.testing.assert_close(after[name], value)  # the denoiser is still the identity
+    for network in ("generator", "discriminator"):
+        after = weights(getattr(denoised, network))
+        for name, value in weights(getattr(plain, network)).items():
+            torch.testing.assert_close(after[name], value)
+
+
+def test_a_trained_generator_denoises_its_images() -> None:
+    config = config_of()
+    generator, (batch, _) = state_of(config).generator, batches_of(config)
+    with torch.no_grad():
+        generator.denoiser.last.weight.normal_()
+        raw = generator.train()(batch.latents, batch.labels)
+        made = generator.eval()(batch.latents, batch.labels)
+        assert torch.equal(made, generator.denoiser(raw))
+        assert not torch.equal(made, raw)
