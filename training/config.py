@@ -88,12 +88,11 @@ class TrainConfig(BaseModel):
     normalize: Literal["none", "rms"] = Field(
         "none", description="rms: normalise mapped latents to a root mean square of 1 per sample"
     )
+
     palette: int = Field(
         0, ge=0, le=256, description="colours per image that pixels mix; 0: pixels of free colours"
     )
-    denoiser: int = Field(
-        0, ge=0, le=256, description="width of a network that removes grain from images; 0: none"
-    )
+
     warm_start_kimg: float = Field(
         0, ge=0, description="thousands of images to reconstruct before adversarial training"
     )

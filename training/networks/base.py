@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from mirage.training.media.medium import Medium
     from mirage.training.networks.sequence import SequenceArchitecture
 
-LATER_FIELDS = {"normalize", "transparency", "skips", "palette", "denoiser"}
+LATER_FIELDS = {"normalize", "transparency", "skips", "palette"}
 """Fields added after the first files were written."""
 
 
@@ -39,8 +39,6 @@ class Architecture(BaseModel):
     before the finest that output an image of their own, to which the finer stages add (family
     `strided`); at most so many stages can be added during training. palette: number of colours per
     image, of which each pixel is a mixture (family `strided`, without skips); 0 for free colours.
-    denoiser: width of the network at the end that removes noise (family `strided`, without skips,
-    with at least two stages); 0 for none.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -56,7 +54,6 @@ class Architecture(BaseModel):
     transparency: Literal["straight", "on-white"] = "straight"
     skips: int = Field(0, ge=0, le=9)
     palette: int = Field(0, ge=0, le=256)
-    denoiser: int = Field(0, ge=0, le=256)
     height: int = Field(ge=4, le=4096)
     width: int = Field(ge=4, le=4096)
     channels: Literal[1, 3, 4]
@@ -120,14 +117,11 @@ class Architecture(BaseModel):
         most = len(self.widths) - 1 if self.family == "strided" else 0
         if self.skips > most:
             raise ValueError(f"skips is {self.skips}; allowed is at most {most}")
-        for name in ("palette", "denoiser"):
-            if (value := getattr(self, name)) and (self.family != "strided" or self.skips):
-                raise ValueError(
-                    f"{name} is {value}; it requires family strided without growing, otherwise "
-                    "allowed is 0"
-                )
-        if self.denoiser and len(self.widths) == 1:
-            raise ValueError(f"denoiser is {self.denoiser}; with one stage only 0 is allowed")
+        if self.palette and (self.family != "strided" or self.skips):
+            raise ValueError(
+                f"palette is {self.palette}; it requires family strided without growing, otherwise "
+                "allowed is 0"
+            )
         return self
 
     @model_serializer(mode="wrap", when_used="json")

@@ -45,7 +45,6 @@ OF_IMAGES: dict[str, Any] = {
     "grow_kimg": (),
     "warm_start_kimg": 0,
     "palette": 0,
-    "denoiser": 0,
     "transparency": "straight",
     "background": "white",
 }

@@ -15,7 +15,6 @@ from torch import Tensor, nn
 
 from mirage.training.networks import base
 from mirage.training.networks.base import Architecture, gained, normalized
-from mirage.training.networks.denoiser import Denoiser
 from mirage.training.networks.layers import Block, activate, scaled
 
 
@@ -65,7 +64,6 @@ class Generator(base.Generator):
         self.colours = scaled(nn.Linear(a.hidden, colours), gain=0.7) if colours else None
         self.small = nn.ModuleList(layers[:-1])
         self.to_image = layers[-1]
-        self.denoiser = Denoiser(a.channels, a.denoiser) if a.denoiser else None
 
     def forward(self, latents: Tensor, labels: Tensor | None = None) -> Tensor:
         x = gained(latents, self.latent_gain)
@@ -78,8 +76,7 @@ class Generator(base.Generator):
         maps = [self.stages[0](self.base(style).view(-1, *self.shape))]
         for up, blocks in zip(self.ups, self.stages[1:], strict=True):
             maps.append(blocks(up(activate(maps[-1]))))
-        image = self._image(maps[-1 - len(self.small) :], style)
-        return image if self.training or self.denoiser is None else self.denoiser(image)
+        return self._image(maps[-1 - len(self.small) :], style)
 
     def _image(self, maps: list[Tensor], style: Tensor) -> Tensor:
         """The mixture of the colours of `style`, or the sum of the last stages' images."""

@@ -168,11 +168,6 @@ CHARTS = (
         {"certainty": "certainty"},
         "How surely the discriminator recognises real images, in -1 ... 1; near 1 it overfits.",
     ),
-    (
-        "Denoiser",
-        {"denoising": "mean absolute error"},
-        "What remains of the noise on real images; values range over 2.",
-    ),
     ("Augmentation", {"augment_probability": "probability"}, "Of each augmentation."),
     (
         "Content",

@@ -1,7 +1,7 @@
 """Task `generate`: samples from latents, and from labels if there are classes."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
@@ -16,7 +16,6 @@ from mirage.training.errors import UsageError, explain
 from mirage.training.media.medium import Medium
 from mirage.training.media.reading import medium_of
 from mirage.training.networks.base import Discriminator
-from mirage.training.networks.denoiser import LARGEST, Denoiser
 from mirage.training.networks.families import FAMILIES, GeneratorArchitecture
 from mirage.training.optim.augment import certainty
 from mirage.training.optim.clamp import soft_clamp
@@ -30,7 +29,6 @@ from mirage.training.tasks.randomness import (
     draw_augment,
     draw_background,
     draw_for_all,
-    draw_grain,
     draw_noise,
     draw_step_latents,
     draw_wrong_labels,
@@ -137,7 +135,6 @@ class Rules:
         self.config, self.state = config, state
         self.loss = LOSSES[config.loss]
         self._discriminator_network = cast(Discriminator, state.discriminator)
-        self._denoiser: Denoiser | None = getattr(state.generator, "denoiser", None)
 
     def moves(self, nimg: int, *batches: Batch) -> Iterator[Move]:
         if nimg < self.config.warm_start_images:
@@ -180,9 +177,6 @@ class Rules:
 
     def _generator_move(self, batch: Batch, now: Weights) -> Move:
         randomness = self._draw_randomness(batch, now)
-        if self._denoiser is not None:
-            grain = draw_grain((self.config.batch_size, *batch.images.shape[1:]), LARGEST)
-            randomness = replace(randomness, grain=grain.to(self.state.device))
         return Move(
             "g", len(batch), lambda part: self._generator(batch[part], randomness[part], now)
         )
@@ -284,12 +278,7 @@ class Rules:
                 seen = discriminator.represent(batch.images)
                 real = self._logits(seen, batch.labels, randomness, now)
         loss = self.loss.generator(real, fake)
-        statistics = {"g_loss": loss.detach()}
-        if self._denoiser is not None and randomness.grain is not None:
-            with precision(self.config, self.state.device):  # shares no weights with the above
-                denoising = self._denoiser.loss(batch.images, randomness.grain)
-            loss, statistics["denoising"] = loss + denoising, denoising.detach()
-        return loss, statistics
+        return loss, {"g_loss": loss.detach()}
 
 
 def _check(config: "TrainConfig", dataset: Dataset) -> None:

@@ -24,7 +24,7 @@ class StepRandomness:
 
     augment: float32 [N, columns] in [0, 1). noise: float32 of the shape of the images, normal.
     wrong: int64 [N], labels of other classes. between: float32 [N] in [0, 1). background: float32
-    [N, 3] in [0, 1). grain: float32 of the shape of the images, noise for a denoiser.
+    [N, 3] in [0, 1).
     """
 
     augment: Tensor | None = None
@@ -32,7 +32,6 @@ class StepRandomness:
     wrong: Tensor | None = None
     between: Tensor | None = None
     background: Tensor | None = None
-    grain: Tensor | None = None
 
     def __getitem__(self, part: slice) -> "StepRandomness":
         drawn = {field.name: getattr(self, field.name) for field in fields(self)}
@@ -78,16 +77,6 @@ def draw_noise(shape: Sequence[int], sigma: float) -> Tensor | None:
     """Draw noise for images of this shape [N, C, H, W], those of the whole batch, if configured."""
     count, *sides = shape
     return draw_for_all(lambda n: torch.randn(n, *sides), count) if sigma > 0 else None
-
-
-def draw_grain(shape: Sequence[int], largest: float) -> Tensor:
-    """Draw noise whose standard deviation is uniform in [0, `largest`) for each image [C, H, W]."""
-    count, *sides = shape
-
-    def draw(n: int) -> Tensor:
-        return largest * torch.rand(n, *[1] * len(sides)) * torch.randn(n, *sides)
-
-    return draw_for_all(draw, count)
 
 
 def draw_wrong_labels(labels: Tensor, num_classes: int, count: int) -> Tensor:

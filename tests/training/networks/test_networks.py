@@ -88,8 +88,6 @@ def test_initial_activations_neither_vanish_nor_explode(family: str) -> None:
         ({"skips": 1, "family": "residual"}, "skips is 1; allowed is at most 0"),
         ({"palette": 4, "family": "residual"}, "palette is 4; it requires family strided"),
         ({"palette": 4, "skips": 1}, "palette is 4; it requires family strided without growing"),
-        ({"denoiser": 4, "family": "direct"}, "denoiser is 4; it requires family strided"),
-        ({"denoiser": 4, "widths": (8,)}, "denoiser is 4; with one stage only 0 is allowed"),
         ({"family": "dcgan", "normalize": "rms"}, "normalize is rms; family dcgan allows none"),
     ],
 )

@@ -42,7 +42,6 @@ NORMALIZED: list[dict[str, Any]] = [
     {"family": "strided", "normalize": "rms"},
     {"family": "residual", "normalize": "rms"},
     {"family": "strided", "normalize": "rms", "palette": 5},
-    {"family": "strided", "normalize": "rms", "denoiser": 6},
 ]
 DATA = {  # height, width, channels, classes
     "mnist": (28, 28, 1, 10),
@@ -115,9 +114,9 @@ def test_the_graph_tells_nothing_of_the_machine_that_made_it(tmp_path: Path) -> 
     assert str(Path.cwd()).encode() not in raw
 
 
-@pytest.mark.parametrize("changes", [{}, {"palette": 5}, {"denoiser": 6}], ids=str)
-def test_an_image_does_not_depend_on_its_batch(tmp_path: Path, changes: dict[str, int]) -> None:
-    session = onnxruntime.InferenceSession(export_onnx(make_snapshot(tmp_path, **changes)))
+@pytest.mark.parametrize("palette", [0, 5])
+def test_an_image_does_not_depend_on_its_batch(tmp_path: Path, palette: int) -> None:
+    session = onnxruntime.InferenceSession(export_onnx(make_snapshot(tmp_path, palette=palette)))
     latents = np.random.default_rng(0).standard_normal((17, 6), np.float32)
     labels = np.arange(17) % 3
     together = session.run(None, {"latents": latents, "labels": labels})[0]
