@@ -17,12 +17,12 @@ from mirage.client import Client
 URL = sys.argv[2] if len(sys.argv) > 2 else "http://localhost:8000"
 SEED = 11
 PATHS = [  # for each skin tone, the images of the seed that two persons pass, chosen by hand
-    [(0, 12, 24, 30), (24, 42, 30, 6)],
-    [(1, 13, 19, 37), (7, 31, 43, 1)],
-    [(8, 26, 32, 44), (38, 32, 8, 26)],
-    [(3, 9, 15, 27), (33, 39, 45, 9)],
-    [(4, 10, 22, 28), (46, 40, 10, 4)],
-    [(5, 17, 23, 29), (35, 41, 47, 17)],
+    [(0, 6, 24, 12), (30, 36, 24, 6)],
+    [(1, 19, 37, 43), (13, 37, 31, 1)],
+    [(26, 8, 44, 14), (32, 14, 26, 8)],
+    [(9, 3, 15, 39), (39, 45, 15, 3)],
+    [(4, 28, 40, 10), (22, 28, 4, 40)],
+    [(17, 5, 35, 23), (29, 17, 47, 35)],
 ]
 SIDE, GAP = 96, 8  # pixels of a person on the screen, and between two
 FRAME_MS = 60
@@ -33,7 +33,7 @@ def person(client: Client, tone: int, path: tuple[int, ...]) -> list[Image.Image
     """The frames of one person, on white."""
     points = [{"seed": SEED, "index": index, "label": tone} for index in path]
     frames = client.interpolate(
-        points, steps=CHANGE, loop=True, truncation=0.75, model="avatars", upscale="icon-x4"
+        points, steps=CHANGE, loop=True, truncation=0.6, model="avatars", upscale="icon-x4"
     )
     pictures = []
     for frame in frames:
