@@ -40,6 +40,11 @@ class Facts:
     kimg: float | None = None
     flat: float = 0.0
 
+    @property
+    def few(self) -> bool:
+        """Whether the recipe of few images is chosen, the only one that depends on `flat`."""
+        return self.device == "cpu" and self.images < SMALL_DATA
+
 
 def choose(facts: Facts) -> tuple[dict[str, Any], tuple[str, ...]]:
     """Choose a complete preset, with a reason for each choice.
@@ -48,7 +53,7 @@ def choose(facts: Facts) -> tuple[dict[str, Any], tuple[str, ...]]:
     between the other presets following R3GAN's table 9: gamma grows with the square of the
     resolution, and stages finer than 32 pixels halve their width.
     """
-    if facts.device == "cpu" and facts.images < SMALL_DATA:
+    if facts.few:
         return _few_images(facts)
     recipe: dict[str, Any] = {"latent_dim": 64, "loss": "relativistic", "beta1": 0.0}
     reasons: list[str] = []

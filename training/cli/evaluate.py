@@ -42,6 +42,8 @@ from mirage.training.runs.initial_weights import is_bundle
 from mirage.training.runs.mlflow_recorder import record_scores
 from mirage.training.runs.run_dir import Run, write_text
 
+OF_IMAGES = ("--cas", "--stacked", "--self-supervised", "--inception")
+"""Flags for scores that only images have."""
 Lines = Iterable[str]
 Add = Callable[..., argparse.ArgumentParser]
 
@@ -154,6 +156,9 @@ def _task_of(path: Path) -> str:
 
 def _evaluate_images(options: argparse.Namespace) -> Lines:
     model = open_scored_model(options.source)
+    _check_images(
+        model, *(flag for flag in OF_IMAGES if getattr(options, flag[2:].replace("-", "_")))
+    )
     evaluator = _evaluator(options, model)
     _check_extras(options, model, evaluator.test)
     inception = ScriptFeatures(options.inception) if options.inception else None
@@ -218,6 +223,15 @@ def _check_classes(model: ScoredModel, data: Dataset) -> None:
             )
 
 
+def _check_images(model: ScoredModel, *uses: str) -> None:
+    """Raise DataError if a model of another medium is to be used for what only images have."""
+    if uses and model.medium.meaning != "images":
+        raise DataError(
+            f"{model.name} makes {model.medium.noun}; {' and '.join(uses)} can only be used for "
+            "images"
+        )
+
+
 def _check_extras(options: argparse.Namespace, model: ScoredModel, test: Dataset | None) -> None:
     """Raise DataError before scoring, which takes long, rather than after it."""
     if options.cas and (test is None or not model.classes):
@@ -266,6 +280,7 @@ def _blind_sheet(options: argparse.Namespace) -> Lines:
     if options.seed < 0:
         raise UsageError(f"--seed is {options.seed}; it must be at least 0")
     model = open_scored_model(options.source)
+    _check_images(model, "blind-sheet")
     data = load_dataset(options.data, options=data_options(options, model.data_options))
     _check_classes(model, data)
     drawn = blind_sheet(model.graph, data, options.seed)
@@ -279,6 +294,8 @@ def _blind_sheet(options: argparse.Namespace) -> Lines:
 
 def _compare(options: argparse.Namespace) -> Lines:
     models = [open_scored_model(path) for path in (options.first, options.second)]
+    for model in models:
+        _check_images(model, "compare")
     cards = [model.card for model in models]
     if options.data:
         evaluator = _evaluator(options, *models)

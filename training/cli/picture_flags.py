@@ -3,6 +3,7 @@
 import argparse
 from typing import Any
 
+from mirage.bundle.format.manifest import Manifest
 from mirage.training.config import TrainConfig
 from mirage.training.data.options import options_of
 from mirage.training.data.sources.pictures import PictureOptions, PictureSet, load_pictures
@@ -44,6 +45,11 @@ def picture_options(
     names = PictureOptions.model_fields
     given = {name: getattr(options, name) for name in names if name in options}
     return options_of(PictureOptions, {**(recorded or {}), **given})
+
+
+def options_of_bundle(manifest: Manifest) -> dict[str, Any]:
+    """What the input of a model of pictures tells of `PictureOptions`."""
+    return {"channels": manifest.inputs[0].sizes[-1]}
 
 
 def read_pictures(options: argparse.Namespace, config: TrainConfig) -> PictureSet:

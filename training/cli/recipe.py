@@ -2,6 +2,7 @@
 
 import argparse
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -183,8 +184,8 @@ def facts_of(data: Dataset, device: str, kimg: float | None = None) -> Facts:
         )
     images, height, width, channels = data.images.shape
     kind = resolve_device(device).type
-    flat = flat_share(data.images)
-    return Facts(images, height, width, channels, len(data.classes), kind, kimg, flat)
+    facts = Facts(images, height, width, channels, len(data.classes), kind, kimg)
+    return replace(facts, flat=flat_share(data.images)) if facts.few else facts
 
 
 def _change(text: str) -> tuple[str, str]:

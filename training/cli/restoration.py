@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 
 from mirage.bundle.format.verify import load_bundle
-from mirage.training.cli.picture_flags import picture_options
+from mirage.training.cli.picture_flags import options_of_bundle, picture_options
 from mirage.training.data.degradation import DEGRADATIONS
 from mirage.training.data.sources.pictures import Picture, PictureSet, load_pictures
 from mirage.training.errors import DataError, UsageError
@@ -107,7 +107,7 @@ def _of_bundle(options: argparse.Namespace) -> _Upscaler:
         scale=manifest.pictures.scale,
         degrade=tuple(n for n in manifest.pictures.degradation.split(", ") if n in DEGRADATIONS),
         data_fingerprint=manifest.training.data_fingerprint,
-        data_options={},
+        data_options=options_of_bundle(manifest),
         snapshot=None,
     )
 

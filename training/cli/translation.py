@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from mirage.bundle.format.verify import load_bundle
-from mirage.training.cli.picture_flags import picture_options
+from mirage.training.cli.picture_flags import options_of_bundle, picture_options
 from mirage.training.data.sources.styles import load_styles
 from mirage.training.evaluation.picture_graph import single_pictures
 from mirage.training.evaluation.translation import (
@@ -36,6 +36,7 @@ def evaluate_translator(options: argparse.Namespace) -> Iterator[str]:
         bundle = load_bundle(options.source)
         name = f"{bundle.manifest.name}@{bundle.manifest.version}"
         convert = single_pictures(bundle.model, options.threads or 0)
+        recorded = options_of_bundle(bundle.manifest)
     else:
         run = Run(options.source)
         config, sheet = run.read_config()

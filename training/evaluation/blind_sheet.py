@@ -42,9 +42,11 @@ def blind_sheet(model: bytes, data: Dataset, seed: int = 0) -> BlindSheet:
 
     seed: selects the real images, the generated images (seeds 20 * seed to 20 * seed + 19, with
     labels in the data's proportions) and the order. The eight images with neighbours are the ones
-    closest to a training image. Raises DataError if there are fewer than twenty images, or if they
-    have another shape than the model's.
+    closest to a training image. Raises DataError for other media, if there are fewer than twenty
+    images, or if they have another shape than the model's.
     """
+    if data.medium.meaning != "images":
+        raise DataError(f"--data holds {data.medium.noun}; a blind sheet takes images")
     rng = np.random.Generator(np.random.Philox(seed))
     if len(data) < EACH:
         raise DataError(f"--data holds {len(data)} images; a blind sheet takes {EACH}")

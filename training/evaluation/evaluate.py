@@ -17,6 +17,7 @@ from mirage.training.errors import DataError
 from mirage.training.evaluation.feature_networks import FeatureNetwork, features_for
 from mirage.training.evaluation.media.choice import yardstick_of
 from mirage.training.evaluation.reference import (
+    METHOD,
     Reference,
     load_reference,
     one_per_class,
@@ -28,6 +29,7 @@ from mirage.training.evaluation.scorecard import Scorecard, Sizes, read_scorecar
 from mirage.training.evaluation.scores.memorisation import Memorisation
 from mirage.training.evaluation.scores.metrics import agreement
 from mirage.training.evaluation.scores.sliced_wasserstein import MAX_IMAGES, SlicedWasserstein
+from mirage.training.media.images import Images
 
 SELF_SUPERVISED = ("frechet", "kernel", "precision", "recall", "coverage", "memorised")
 COVERED_SCORES = {"precision", "recall", "density", "coverage", "memorised"}
@@ -79,8 +81,8 @@ class Evaluator:
 
     @cached_property
     def memorisation(self) -> Memorisation | None:
-        """Scores of memorisation by groups; None for data without groups."""
-        grouped = self.shown.groups is not None
+        """Scores of memorisation by groups; None for data without groups, and other media."""
+        grouped = self.shown.groups is not None and isinstance(self.shown.medium, Images)
         return Memorisation(self.shown, self._held_out_groups) if grouped else None
 
     @property
@@ -230,5 +232,6 @@ class Scoring:
     def _key(self, model: bytes) -> str:
         """Of all that the scores depend on."""
         data = (self.data.fingerprint, self.test.fingerprint, asdict(self.sizes))
-        content = json.dumps([hashlib.sha256(model).hexdigest(), data, version("mirage-gan")])
+        program = (version("mirage-gan"), METHOD)
+        content = json.dumps([hashlib.sha256(model).hexdigest(), data, program])
         return hashlib.sha256(content.encode()).hexdigest()[:32]

@@ -22,7 +22,7 @@ from mirage.training.evaluation.scores.metrics import (
     nearest,
 )
 
-METHOD = 2
+METHOD = 3
 """Part of the cache key: increment it when scores of the same features change."""
 ARRAYS = ("reference", "held_out", "unseen")
 BOUNDS = ("floor", "collapsed")
@@ -119,8 +119,9 @@ def _compute(
     shuffle = np.random.Generator(np.random.Philox(1)).permutation(len(held_out))
     new = held_out = held_out[shuffle]
     if test is not None:
-        new, predicted = network(test.images[: sizes.generated])
-        truth = None if test.labels is None else test.labels[: sizes.generated]
+        chosen = scatter(len(test))[: sizes.generated]
+        new, predicted = network(test.images[chosen])
+        truth = None if test.labels is None else test.labels[chosen]
     unseen, _ = nearest(new[: 2 * sizes.covered], features)
     real = Reference(sizes, features, held_out, unseen)
     floor = real.compare_held_out()

@@ -8,6 +8,10 @@ from mirage.bundle.format.manifest import Score
 from mirage.bundle.format.verify import load_bundle
 from mirage.training.errors import DataError
 from mirage.training.evaluation.scorecard import Scorecard, known_scorecard, scores_file
+from mirage.training.media.images import Images
+from mirage.training.media.reading import medium_of, medium_of_bundle
+from mirage.training.media.sound import Sound
+from mirage.training.media.tokens import Tokens
 from mirage.training.publish.export import export_onnx
 from mirage.training.runs.checkpoint import load_snapshot
 from mirage.training.runs.run_dir import Run
@@ -17,14 +21,16 @@ from mirage.training.runs.run_dir import Run
 class ScoredModel:
     """A model with its name, and what is known of it.
 
-    graph: the ONNX model. image: the shape of one sample. scores_file: where its scorecard belongs;
-    None for a bundle, which is never changed. scores: as recorded; empty when it was never
-    evaluated. data_options: how a run's data were read (`DataOptions`); a bundle does not tell.
+    graph: the ONNX model. medium: what it makes. image: the shape of one sample. scores_file: where
+    its scorecard belongs; None for a bundle, which is never changed. scores: as recorded; empty
+    when it was never evaluated. data_options: how a run's data were read (`DataOptions`); a bundle
+    does not tell.
     """
 
     name: str
     graph: bytes
     classes: tuple[str, ...]
+    medium: Images | Sound | Tokens
     image: tuple[int, ...]
     data_fingerprint: str
     kimg: float
@@ -49,6 +55,7 @@ def _open_bundle(path: Path) -> ScoredModel:
         name=f"{manifest.name}@{manifest.version}",
         graph=bundle.model,
         classes=manifest.labels,
+        medium=medium_of_bundle(manifest),
         image=tuple(size or 0 for size in manifest.outputs[0].sizes[1:]),
         data_fingerprint=manifest.training.data_fingerprint,
         kimg=manifest.training.kimg,
@@ -68,6 +75,7 @@ def _open_run(run: Run) -> ScoredModel:
         name=run.path.resolve().name,
         graph=export_onnx(snapshot),
         classes=tuple(data["classes"]),
+        medium=medium_of(data),
         image=tuple(data["shape"]),
         data_fingerprint=data["fingerprint"],
         kimg=snapshot.nimg / 1000,

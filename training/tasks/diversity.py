@@ -21,7 +21,8 @@ class DiversityMonitor:
     fixed samples to be measured, or None. Clusters are the mean image of each requested class, or
     some real images if there are no classes. Each sample belongs to the cluster with the highest
     cosine similarity after the overall mean is subtracted; similarity of directions does not depend
-    on contrast, which is low in early, averaged samples.
+    on contrast, which is low in early, averaged samples. Without images of these classes nothing is
+    measured.
     """
 
     def __init__(
@@ -30,8 +31,10 @@ class DiversityMonitor:
         if labels is not None and requested is not None:
             chosen = np.isin(labels, requested)
             images, labels = images[chosen], labels[chosen]
+        self._requested, self._spread, self._entropy = requested, 0.0, 0.0
+        if not len(images):
+            return
         pixels = _pixels(images)
-        self._requested = requested
         self._mean = pixels.mean(0)
         self._kinds = self._kinds_of(pixels, labels)
         self._spread = _spread(pixels, labels)

@@ -5,9 +5,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from mirage.bundle.format.interface import OutputMeaning
 from mirage.training.__main__ import main
 from mirage.training.evaluation.scorecard import Scorecard
 from tests.bundles import Toy, publish_toy
+from tests.generators import MADE, publish_generator
 from tests.training.helpers.datasets import shapes, write_idx_folder
 from tests.training.runs.test_loop import arguments
 
@@ -164,3 +166,29 @@ def test_a_run_is_scored_by_groups_of_kin_that_were_held_out(tmp_path: Path) -> 
     scores = Scorecard.model_validate_json(file.read_bytes()).scores
     for name in ("memorised_groups", "memorised_unseen"):
         assert scores[name].floor is not None
+
+
+@pytest.mark.parametrize("made", ["audio", "tokens"])
+@pytest.mark.parametrize(
+    ("command", "use"),
+    [
+        (["evaluate", "MODEL", "--cas"], "--cas"),
+        (["evaluate", "MODEL", "--self-supervised"], "--self-supervised"),
+        (["evaluate", "MODEL", "--inception", "none.pt"], "--inception"),
+        (["evaluate", "MODEL", "--stacked"], "--stacked"),
+        (["blind-sheet", "MODEL", "--to", "blind"], "blind-sheet"),
+        (["compare", "MODEL", "MODEL"], "compare"),
+    ],
+)
+def test_what_only_images_have_is_refused_for_other_media(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    made: OutputMeaning,
+    command: list[str],
+    use: str,
+) -> None:
+    model = publish_generator(tmp_path / "models", MADE[made], "toy")
+    given = [str(model) if word == "MODEL" else word for word in command]
+    assert main([*given, "--data", str(tmp_path / "unread")]) == 3
+    noun = {"audio": "sounds", "tokens": "sequences"}[made]
+    assert f"toy@1 makes {noun}; {use} can only be used for images" in capsys.readouterr().err

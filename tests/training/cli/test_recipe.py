@@ -1,12 +1,14 @@
 """What the flags of a training ask for."""
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from mirage.training.cli.recipe import add_recipe, check_recipe, config_of, preset_of
+from mirage.training.auto import SMALL_DATA
+from mirage.training.cli.recipe import add_recipe, check_recipe, config_of, facts_of, preset_of
 from mirage.training.config import TrainConfig
 from mirage.training.data.dataset import Dataset
 from mirage.training.errors import UsageError
@@ -65,3 +67,10 @@ def test_settings_are_checked_before_the_data_are_read(
 ) -> None:
     with pytest.raises(UsageError, match=said):
         check_recipe(options(tmp_path, *flags))
+
+
+def test_flat_areas_are_counted_only_where_they_decide() -> None:
+    few = Dataset(np.full((96, 8, 8, 1), 90, np.uint8), None, (), "a" * 64)
+    many = replace(few, images=np.full((SMALL_DATA, 8, 8, 1), 90, np.uint8))
+    assert facts_of(few, "cpu").flat == 1
+    assert facts_of(many, "cpu").flat == 0

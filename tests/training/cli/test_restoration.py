@@ -9,6 +9,7 @@ from mirage.training.__main__ import main
 from mirage.training.data.sources.pictures import PictureOptions, load_pictures
 from mirage.training.runs.run_dir import Run
 from tests.training.drawings import TINY_UPSCALE, drawing, write_drawings
+from tests.upscalers import ToyUpscaler, make_upscaler
 
 
 def flags() -> list[str]:
@@ -182,6 +183,18 @@ def test_other_pictures_are_reduced_as_in_training_unless_told_otherwise(
     assert "2 other pictures, reduced by 2, photo-x4" in capsys.readouterr().out
     assert main([*evaluate, "--shrink", "1"]) == 0
     assert "2 other pictures, photo-x4" in capsys.readouterr().out
+
+
+def test_a_bundle_of_grey_pictures_is_scored_on_grey_ones(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    models = tmp_path / "models"
+    enlarging = make_upscaler(models, "larger", ToyUpscaler(channels=1))
+    assert main(["evaluate", str(enlarging), "--data", str(folder), "--threads", "1"]) == 0
+    assert "6 other pictures" in capsys.readouterr().out
+    painting = make_upscaler(models, "other", ToyUpscaler(channels=1, scale=1, task="translate"))
+    styles = ["--source", str(folder), "--target", str(folder), "--threads", "1"]
+    assert main(["evaluate", str(painting), *styles]) == 0
 
 
 def _numbers(text: str) -> dict[str, float]:

@@ -1,7 +1,9 @@
+import tracemalloc
+
 import numpy as np
 import pytest
 
-from mirage.training.data.flatness import MOST, flat_share
+from mirage.training.data.flatness import BLOCK_BYTES, MOST, flat_share
 
 
 def pictures(count: int = 2, channels: int = 3, colour: int = 90) -> np.ndarray:
@@ -41,3 +43,16 @@ def test_looks_at_a_sample_of_many_images() -> None:
 
 def test_images_smaller_than_a_neighbourhood_have_none() -> None:
     assert flat_share(np.full((1, 2, 9, 1), 90, np.uint8)) == 0
+
+
+def test_large_images_take_little_memory() -> None:
+    images = np.full((20, 512, 512, 3), 90, np.uint8)
+    images[:, :, 256:] = (200, 20, 20)  # two flat halves, in many blocks of rows
+    tracemalloc.start()
+    try:
+        share = flat_share(images)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert share == pytest.approx(508 / 510)
+    assert peak < 5 * BLOCK_BYTES

@@ -8,6 +8,7 @@ from mirage.training.evaluation.blind_sheet import blind_sheet
 from mirage.training.evaluation.samples import generate_images, proportional_labels
 from tests.bundles import Toy
 from tests.training.helpers.datasets import shapes, shapes_dataset
+from tests.training.helpers.sequences import SOUND
 
 MODEL = Toy(labels=("left", "right"), height=8, width=8).model().SerializeToString()
 STEP_X, STEP_Y, TOP = 140, 158, 30
@@ -72,3 +73,10 @@ def test_refuses_few_images_and_images_of_another_size() -> None:
         blind_sheet(MODEL, few)
     with pytest.raises(DataError, match=r"the model makes images \(8, 8, 1\)"):
         blind_sheet(MODEL, shapes_dataset(side=16))
+
+
+def test_refuses_data_that_are_no_images() -> None:
+    sounds = np.zeros((40, 50), np.int16)
+    data = Dataset(sounds, None, (), "a" * 64, recorded_medium=SOUND)
+    with pytest.raises(DataError, match="holds sounds; a blind sheet takes images"):
+        blind_sheet(MODEL, data)

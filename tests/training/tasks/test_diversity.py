@@ -49,6 +49,11 @@ def test_compares_only_requested_classes() -> None:
     assert DiversityMonitor(images, many, asked).measure(samples)["entropy"] > 0.7
 
 
+def test_nothing_is_measured_without_images_of_the_requested_classes() -> None:
+    images, labels = shapes(200)
+    assert DiversityMonitor(images, labels + 10, np.arange(100) % 10).measure(images) == {}
+
+
 def test_omits_statistics_without_real_variation() -> None:
     images = np.full((50, 8, 8, 1), 7, np.uint8)
     assert DiversityMonitor(images, None, None).measure(images) == {}

@@ -1,7 +1,7 @@
 """High-resolution pictures of any size for training upscalers, split into training and held out."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -113,8 +113,10 @@ def load_pictures(
             lambda place: _read(source, place, options, twins, by_name), range(len(source))
         )
         bar = tqdm(read, total=len(source), desc="reading", unit="picture")
-        pictures = [picture for several in bar for picture in several]
-    _check_room(source, pictures)
+        try:
+            pictures = list(_bounded(source, bar))
+        finally:
+            pool.shutdown(cancel_futures=True)
     _check_sizes(source, pictures, least, twins is not None)
     kept, held_out = _hold_out(source, pictures, options.held_out)
     return PictureSet(kept, held_out, _fingerprint(kept), options, source.notes)
@@ -143,9 +145,9 @@ def _read(
     by_name: bool,
 ) -> list[Picture]:
     """Read one picture at each shrink factor."""
-    name, picture = source.names[place], _open(source, place)
+    name, picture = source.names[place], _open(source, place, options.channels)
     twin = twins[_stem(name)] if twins else None
-    low = _pixels(_open(*twin), options.channels, 1) if twin else None
+    low = _pixels(_open(*twin, options.channels), options.channels, 1) if twin else None
     own = _stem(name) if by_name else hashlib.sha256(picture.tobytes()).hexdigest()
     group = PurePosixPath(name).parent.name or own
     return [
@@ -159,9 +161,12 @@ def _read(
     ]
 
 
-def _open(source: Source, place: int) -> Image.Image:
+def _open(source: Source, place: int, channels: int) -> Image.Image:
+    """Decode a picture; what is to be grey has no alpha, so it is drawn over white."""
     try:
-        return normalise(source.picture(place), DataOptions())
+        return normalise(
+            source.picture(place), DataOptions(alpha="composite" if channels == 1 else "keep")
+        )
     except Exception as error:  # Pillow raises many types for damaged files
         raise DataError(f"{source.names[place]} in {source.place}: {error}") from error
 
@@ -175,13 +180,20 @@ def _pixels(picture: Image.Image, channels: int, shrink: int) -> np.ndarray:
     return np.asarray(picture.convert(mode)).reshape(picture.height, picture.width, -1)
 
 
-def _check_room(source: Source, pictures: list[Picture]) -> None:
-    size = sum(picture.pixels.nbytes for picture in pictures)
-    if size > MAX_BYTES:
-        raise DataError(
-            f"the pictures of {source.place} are {size / 1e9:.1f} GB decoded and at most "
-            f"{MAX_BYTES / 1e9:.1f} GB are allowed; use fewer pictures, or a larger --shrink"
-        )
+def _bounded(source: Source, read: Iterable[list[Picture]]) -> Iterator[Picture]:
+    """The pictures as they are read; raises DataError once they take more than `MAX_BYTES`."""
+    size = 0
+    for number, several in enumerate(read, 1):
+        size += sum(picture.pixels.nbytes for picture in several)
+        low = several[0].low  # all sizes of a picture share it
+        size += 0 if low is None else low.nbytes
+        if size > MAX_BYTES:
+            raise DataError(
+                f"{number} of {len(source)} pictures of {source.place} are {size / 1e9:.1f} GB "
+                f"decoded and at most {MAX_BYTES / 1e9:.1f} GB are allowed; use fewer pictures, or "
+                "a larger --shrink"
+            )
+        yield from several
 
 
 def _check_sizes(

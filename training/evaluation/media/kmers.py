@@ -60,6 +60,8 @@ def open_share(sequences: np.ndarray, alphabet: str) -> float:
 
 
 ROWS = 64
+BLOCK_BYTES = 8 << 20
+"""Bytes of the one-hot vectors that sequences are compared with at a time; at least one vector."""
 
 
 def nearest_mismatches(
@@ -67,19 +69,22 @@ def nearest_mismatches(
 ) -> np.ndarray:
     """Hamming distance of each sequence [N, L] to the nearest of [M, L]: int64 [N].
 
-    itself: whether `among` contains the sequences, whose distance to themselves does not count.
-    Products of one-hot vectors count equal places, so that M may be large.
+    itself: whether `among` are the sequences, whose distance to themselves does not count. Products
+    of one-hot vectors count equal places, in blocks, so that M may be large.
     """
     size = sequences.shape[1]
-    there = one_hot(among, symbols)
-    nearest = np.empty(len(sequences), np.int64)
-    for start in range(0, len(sequences), ROWS):
-        rows = one_hot(sequences[start : start + ROWS], symbols)
-        equal = rows @ there.T
-        if itself:
-            equal[np.arange(len(rows)), start + np.arange(len(rows))] = -1
-        nearest[start : start + ROWS] = size - equal.max(1)
-    return nearest
+    block = max(1, BLOCK_BYTES // (4 * size * (symbols + 1)))
+    most = np.full(len(sequences), -1, np.int64)
+    for first in range(0, len(among), block):
+        there = one_hot(among[first : first + block], symbols)
+        for start in range(0, len(sequences), ROWS):
+            equal = one_hot(sequences[start : start + ROWS], symbols) @ there.T
+            if itself:
+                own = start + np.arange(len(equal))[:, None]
+                equal[own == first + np.arange(len(there))] = -1
+            part = most[start : start + ROWS]
+            np.maximum(part, equal.max(1).astype(np.int64), out=part)
+    return size - most
 
 
 def one_hot(sequences: np.ndarray, symbols: int) -> np.ndarray:

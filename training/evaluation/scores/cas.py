@@ -3,9 +3,10 @@
 import numpy as np
 
 from mirage.bundle.format.manifest import Score
-from mirage.training.data.dataset import Dataset
+from mirage.training.data.dataset import Dataset, subset
 from mirage.training.errors import DataError
 from mirage.training.evaluation.classifier import classify, fit
+from mirage.training.evaluation.reference import scatter
 from mirage.training.evaluation.samples import generate_images, proportional_labels
 from mirage.training.evaluation.scores.metrics import agreement
 
@@ -19,18 +20,20 @@ def classification_accuracy(
 ) -> Score:
     """CAS: accuracy on real test images of classifiers trained on generated images.
 
-    The floor is the accuracy of classifiers trained on real images. Uses as many images as the
-    training data, at most 60,000, and the mean of 3 seeds (Ravuri & Vinyals 2019). Raises DataError
-    for data without classes.
+    The floor is the accuracy of classifiers trained on as many real images. Uses as many images as
+    the training data, at most 60,000, and the mean of 3 seeds (Ravuri & Vinyals 2019). Raises
+    DataError for data without classes.
     """
     if train.labels is None or test.labels is None:
         raise DataError("the data have no classes; CAS needs them")
     count = min(len(train), IMAGES)
     requested = proportional_labels(train.labels, count)
     generated = generate_images(model, count, requested)
+    chosen = np.sort(scatter(len(train))[:count])
+    real = subset(train, chosen).images
     return Score(
         value=_test_accuracy(generated, requested, test.images, test.labels, epochs),
-        floor=_test_accuracy(train.images, train.labels, test.images, test.labels, epochs),
+        floor=_test_accuracy(real, train.labels[chosen], test.images, test.labels, epochs),
         n=count,
     )
 

@@ -5,6 +5,7 @@ import pytest
 from PIL import Image
 
 from mirage.training.data.degradation import reduce
+from mirage.training.data.sources import pictures
 from mirage.training.data.sources.pictures import PictureOptions, load_pictures
 from mirage.training.errors import DataError
 from tests.training.drawings import drawing, drawings, write_drawings
@@ -31,8 +32,8 @@ def test_holds_out_pictures_without_folders_by_content(tmp_path: Path) -> None:
     (tmp_path / "a" / "0.png").rename(tmp_path / "a" / "zero.png")
     again = load_pictures(str(tmp_path / "a"), PictureOptions(held_out=30), (4, 8))
 
-    def contents(pictures: object) -> set[bytes]:
-        return {picture.pixels.tobytes() for picture in pictures}
+    def contents(several: object) -> set[bytes]:
+        return {picture.pixels.tobytes() for picture in several}
 
     assert contents(first.held_out) == contents(again.held_out)
 
@@ -74,6 +75,30 @@ def test_keeps_transparency(tmp_path: Path) -> None:
     assert {picture.pixels.shape[2] for picture in data.all} == {4}
 
 
+def test_grey_pictures_are_drawn_over_white(tmp_path: Path) -> None:
+    hidden = np.zeros((16, 16, 4), np.uint8)
+    hidden[:8, :, 3] = 255  # black above; below it is black, too, and cannot be seen
+    for name in ("a.png", "b.png"):
+        Image.fromarray(hidden).save(tmp_path / name)
+    for shrink in (1, 2):
+        options = PictureOptions(channels=1, shrink=(shrink,))
+        data = load_pictures(str(tmp_path), options, (4, 8), by_name=True)
+        for picture in data.all:
+            assert picture.pixels.shape == (16 // shrink, 16 // shrink, 1)
+            assert (picture.pixels[0] == 0).all()
+            assert (picture.pixels[-1] == 255).all()
+
+
+def test_pictures_that_are_too_large_together_are_refused_before_all_are_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = write_flat(tmp_path / "a", 4)
+    (folder / "9.png").write_bytes(b"no picture, which would be named if it were read")
+    monkeypatch.setattr(pictures, "MAX_BYTES", 2 * 48 * 48 * 3)
+    with pytest.raises(DataError, match=r"3 of 5 pictures of .* decoded and at most"):
+        load_pictures(str(folder), PictureOptions(), (12, 24))
+
+
 def test_names_pictures_smaller_than_a_crop(tmp_path: Path) -> None:
     folder = write_drawings(tmp_path)
     with pytest.raises(DataError, match=r"6 of 6 pictures .* smaller than a crop of 64x64: flat/1"):
@@ -98,6 +123,13 @@ class TestGivenLowResolution:
         data = load_pictures(str(high), PictureOptions(), (12, 24), str(low))
         for picture in data.all:
             assert np.array_equal(picture.low, reduce(picture.pixels, 2))
+
+    def test_takes_memory_too(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        high, low = self._folders(tmp_path, 2)
+        monkeypatch.setattr(pictures, "MAX_BYTES", 4 * 48 * 48 * 3)
+        load_pictures(str(high), PictureOptions(), (12, 24))
+        with pytest.raises(DataError, match="4 of 4 pictures of"):
+            load_pictures(str(high), PictureOptions(), (12, 24), str(low))
 
     def test_must_have_the_right_size(self, tmp_path: Path) -> None:
         high, low = self._folders(tmp_path, 3)

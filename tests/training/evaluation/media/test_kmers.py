@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from mirage.training.evaluation.media import kmers
 from mirage.training.evaluation.media.kmers import (
     distance,
     kmer_codes,
@@ -75,3 +76,16 @@ def test_mismatches_to_the_nearest_sequence() -> None:
 def test_a_sequence_is_not_its_own_neighbour() -> None:
     own = rows("AAAA", "AAAC", "GGGG")
     assert nearest_mismatches(own, own, 4, itself=True).tolist() == [1, 1, 4]
+
+
+@pytest.mark.parametrize("itself", [False, True])
+def test_the_nearest_sequence_is_found_among_many_blocks(
+    monkeypatch: pytest.MonkeyPatch, itself: bool
+) -> None:
+    many = np.random.default_rng(0).integers(0, 5, (150, 9))
+    some = many if itself else np.random.default_rng(1).integers(0, 5, (150, 9))
+    whole = nearest_mismatches(some, many, 4, itself)
+    monkeypatch.setattr(kmers, "BLOCK_BYTES", 4 * 9 * 5 * 7)  # seven sequences
+    np.testing.assert_array_equal(nearest_mismatches(some, many, 4, itself), whole)
+    differences = (some[:, None] != many).sum(2) + 9 * itself * np.eye(150, dtype=np.int64)
+    np.testing.assert_array_equal(whole, differences.min(1))

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -110,10 +111,12 @@ def test_evaluates_an_exported_generator(tmp_path: Path) -> None:
     rng = np.random.Generator(np.random.Philox(0))
     medium = Tokens(length=24, alphabet=toy.alphabet, padding=toy.padding)
     stored = rng.integers(0, len(toy.alphabet), (120, 24), dtype=np.uint8)
-    evaluator = Evaluator(data_of(stored, medium), sizes=SIZES, cache=tmp_path)
+    data = replace(data_of(stored, medium), groups=np.arange(120) % 12)  # which are for images
+    evaluator = Evaluator(data, sizes=SIZES, cache=tmp_path)
     card = evaluator.score(toy.model().SerializeToString(), seeds=2)
     assert card.network == "shares of k-mers"
     assert {"coverage", "frechet", "kmers_3", "novel"} <= card.scores.keys()
+    assert "memorised_groups" not in card.scores
     assert all(score.floor is not None for score in card.scores.values())
     assert card.spread["kmers_3"] >= 0
     TypeAdapter(dict[ScoreName, Score]).validate_python(card.scores)  # a manifest takes them
