@@ -29,7 +29,11 @@ class Samples:
             (count, config.latent_dim), dtype=np.float32
         )
         self.labels = np.arange(count, dtype=np.int64) % min(classes, GRID) if classes else None
-        chosen = np.unique(np.linspace(0, len(dataset) - 1, REAL).astype(np.int64))
+        shown = np.arange(len(dataset))
+        if dataset.labels is not None:
+            shown = np.flatnonzero(np.isin(dataset.labels, self.labels))
+        count = min(REAL, len(shown))
+        chosen = shown[np.unique(np.linspace(0, len(shown) - 1, count).astype(np.int64))]
         labels = None if dataset.labels is None else dataset.labels[chosen]
         medium = dataset.medium
         self.columns = medium.columns
