@@ -309,7 +309,8 @@ class _Loop:
             "torch": str(torch.__version__),
             "statistics": self.statistics,
         }
-        save_checkpoint(self.run.checkpoints, self.nimg, state, self.config.keep_checkpoints)
+        keep, healthy_until = self.config.keep_checkpoints, self.watchdog.healthy_until
+        save_checkpoint(self.run.checkpoints, self.nimg, state, keep, healthy_until)
         self.watchdog.write()
         self.saved_at = self.nimg
         if self.copy:
