@@ -79,7 +79,7 @@ def add_recipe(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--allow-restart",
         action="store_true",
-        help="restart at 0 if the run has checkpoints and none can be read; default: fail",
+        help="restart at 0 if the run has checkpoints and none can be used; default: fail",
     )
     add_threads(parser)
 

@@ -29,6 +29,7 @@ from mirage.training.networks.families import (
     read_architecture,
 )
 from mirage.training.networks.resampled import Translator
+from mirage.training.runs.run_dir import UNHEALTHY
 
 KEPT = 2
 DAMAGED = ".damaged"
@@ -36,13 +37,20 @@ DAMAGED = ".damaged"
 _NAME = re.compile(r"checkpoint-(\d{9})\.pt")
 
 
-def save_checkpoint(folder: Path, nimg: int, state: dict[str, Any], keep: int = KEPT) -> Path:
-    """Write atomically, then delete all but the newest `keep`; on OSError the old ones remain."""
+def save_checkpoint(
+    folder: Path, nimg: int, state: dict[str, Any], keep: int = KEPT, healthy_until: int = 0
+) -> Path:
+    """Write atomically, then delete all but the newest `keep`; on OSError the old ones remain.
+
+    The newest of at most `healthy_until` images stays too, so that a failing run can resume there.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"checkpoint-{nimg:09d}.pt"
     with atomic_write(path) as file:
         torch.save({"nimg": nimg, **state}, file)
-    for old in list(checkpoints(folder))[keep:]:
+    found = list(checkpoints(folder))
+    healthy = [file for file in found if _nimg_of(file) <= healthy_until]
+    for old in set(found[keep:]).difference(healthy[:1]):
         old.unlink()
     return path
 
@@ -53,6 +61,10 @@ def checkpoints(folder: Path) -> Iterator[Path]:
     return iter(sorted((file for file in files if _NAME.fullmatch(file.name)), reverse=True))
 
 
+def _nimg_of(checkpoint: Path) -> int:
+    return int(checkpoint.stem[-9:])
+
+
 def load_latest(
     folder: Path,
     accept: Callable[[dict[str, Any]], None] = lambda _: None,
@@ -61,7 +73,8 @@ def load_latest(
     """Load the newest checkpoint that can be read and is accepted; skipped ones give a warning.
 
     accept: raises an exception to reject a checkpoint. Returns None if there is no checkpoint.
-    Raises DataError if there are checkpoints but none can be used, unless `allow_restart`.
+    Raises DataError if there are checkpoints, also unhealthy ones, but none can be used, unless
+    `allow_restart`.
     """
     reason = ""
     for path in checkpoints(folder):
@@ -69,14 +82,17 @@ def load_latest(
             checkpoint = torch.load(path, map_location="cpu", weights_only=True)
             accept(checkpoint)
         except Exception as error:  # torch raises many kinds for a damaged file
-            reason = str(error).partition("\n")[0] or type(error).__name__
-            warnings.warn(f"{path.name} is damaged and skipped: {reason}", stacklevel=2)
+            text = str(error).partition("\n")[0] or type(error).__name__
+            warnings.warn(f"{path.name} is damaged and skipped: {text}", stacklevel=2)
+            reason = f"the oldest: {text}"
         else:
             return checkpoint
+    if not reason and any(checkpoints(folder / UNHEALTHY)):
+        reason = f"all are in {UNHEALTHY}/, saved while the run was failing"
     if reason and not allow_restart:
         raise DataError(
-            f"no checkpoint in {folder} can be used (the oldest: {reason}); restore one, or begin "
-            "at 0 with --allow-restart"
+            f"no checkpoint in {folder} can be used ({reason}); restore one, or begin at 0 with "
+            "--allow-restart"
         )
     return None
 
@@ -87,7 +103,7 @@ def set_damaged_aside(folder: Path, nimg: int) -> None:
     Otherwise they would always count as the newest, and new checkpoints would be deleted.
     """
     for path in list(checkpoints(folder)):
-        if int(path.stem[-9:]) > nimg:
+        if _nimg_of(path) > nimg:
             replace_durably(path, path.with_name(path.name + DAMAGED))
 
 

@@ -309,8 +309,9 @@ class _Loop:
             "torch": str(torch.__version__),
             "statistics": self.statistics,
         }
-        save_checkpoint(self.run.checkpoints, self.nimg, state, self.config.keep_checkpoints)
-        self.watchdog.write()
+        self.watchdog.write()  # first: resuming drops looks after a checkpoint, but misses none
+        keep, healthy_until = self.config.keep_checkpoints, self.watchdog.healthy_until
+        save_checkpoint(self.run.checkpoints, self.nimg, state, keep, healthy_until)
         self.saved_at = self.nimg
         if self.copy:
             self.copy.update()

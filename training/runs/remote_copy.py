@@ -1,13 +1,17 @@
 """A copy of a run in object storage, from which another machine resumes it.
 
-URL/latest.json   URL/config.json   URL/checkpoints/checkpoint-000050048.pt   …
+URL/latest.json   URL/checkpoints/checkpoint-000050048.pt   URL/snapshots/000050048.safetensors
+URL/3f2a9c0d1e2f4b5a/config.json   …
 
-`latest.json` is written last and lists all files with their sizes, so that a copy is never half
+`latest.json` is written last and lists all files with their sizes. Files that change lie under a
+hash of their contents, so that those it lists stay until it lists others: a copy is never half
 visible.
 """
 
+import hashlib
 import json
 import logging
+import re
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -53,7 +57,7 @@ class RemoteCopy:
             self._fetch(name, size)
 
     def _fetch(self, name: str, size: int) -> None:
-        path = (self.run.path / name).resolve()
+        path = (self.run.path / _file_of(name)).resolve()
         if not path.is_relative_to(self.run.path.resolve()):
             raise DataError(f"{self._objects.url}/{LATEST} names {name}, which is outside the run")
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -84,22 +88,26 @@ class RemoteCopy:
         last = next(checkpoints(self.run.checkpoints), None)
         if last is None:
             return
-        files = {str(path.relative_to(self.run.path)): path for path in self._files(last)}
-        sizes = {name: path.stat().st_size for name, path in files.items()}
-        for name, path in files.items():
-            self._objects.upload(name, path)
+        files = dict(self._files(last))
+        sizes = {name: _size(content) for name, content in files.items()}
+        for name, content in files.items():
+            self._objects.upload(name, content)
         latest = json.dumps(sizes).encode()
         before, tag = self._latest()
         self._objects.swap(LATEST, latest, tag)
         self._objects.delete(sorted(before.keys() - files.keys()))
         self._copied = last
 
-    def _files(self, checkpoint: Path) -> Iterator[Path]:
+    def _files(self, checkpoint: Path) -> Iterator[tuple[str, bytes | Path]]:
+        """Names of objects and what they will hold; files that change are read only once."""
         run = self.run
         small = run.config_file, run.stats_file, run.watchdog_file, run.codes_file, run.mlflow_file
-        yield from (path for path in small if path.exists())
-        yield from sorted(run.snapshots.glob("[0-9]*.safetensors"))[-1:]
-        yield checkpoint
+        for path in small:
+            if path.exists():
+                content = path.read_bytes()
+                yield f"{hashlib.sha256(content).hexdigest()[:16]}/{path.name}", content
+        for path in (*sorted(run.snapshots.glob("[0-9]*.safetensors"))[-1:], checkpoint):
+            yield str(path.relative_to(run.path)), path
 
     def _latest(self) -> tuple[dict[str, int], str | None]:
         """The files of the last copy with their sizes in bytes, and the tag of `latest.json`."""
@@ -115,3 +123,12 @@ class RemoteCopy:
         except (ValueError, TypeError, AttributeError, RecursionError) as error:
             raise DataError(f"{self._objects.url}/{LATEST} is invalid: {error}") from error
         return files, found.tag
+
+
+def _file_of(name: str) -> str:
+    """The path in the run of an object; copies of earlier versions have no hashes."""
+    return re.sub(r"^[0-9a-f]{16}/", "", name)
+
+
+def _size(content: bytes | Path) -> int:
+    return len(content) if isinstance(content, bytes) else content.stat().st_size

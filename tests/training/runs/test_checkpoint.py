@@ -16,6 +16,7 @@ from mirage.training.runs.checkpoint import (
     save_weights,
     set_damaged_aside,
 )
+from mirage.training.runs.run_dir import Run
 
 ARCHITECTURE = Architecture(
     family="strided", latent_dim=4, widths=(8,), height=4, width=4, channels=1, num_classes=2
@@ -47,6 +48,12 @@ def test_keeps_the_given_number(tmp_path: Path) -> None:
     assert [int(path.stem[-9:]) for path in checkpoints(tmp_path)] == [72, 64, 56, 48]
 
 
+def test_keeps_also_the_newest_healthy_checkpoint(tmp_path: Path) -> None:
+    for nimg in range(8, 80, 8):
+        save_checkpoint(tmp_path, nimg, {}, keep=2, healthy_until=min(nimg, 33))
+    assert [int(path.stem[-9:]) for path in checkpoints(tmp_path)] == [72, 64, 32]
+
+
 def test_skips_a_checkpoint_that_is_not_accepted(tmp_path: Path) -> None:
     for nimg in (8, 16):
         save_checkpoint(tmp_path, nimg, {"weight": torch.zeros(nimg)})
@@ -68,6 +75,15 @@ def test_fails_without_a_usable_checkpoint_unless_restart_is_allowed(tmp_path: P
     with pytest.warns(UserWarning, match="checkpoint-000000008.pt is damaged"):
         assert load_latest(tmp_path, allow_restart=True) is None
     assert [path.name for path in tmp_path.iterdir()] == ["checkpoint-000000008.pt"]
+
+
+def test_fails_with_only_unhealthy_checkpoints_unless_restart_is_allowed(tmp_path: Path) -> None:
+    run = Run(tmp_path)
+    save_checkpoint(run.checkpoints, 8, {})
+    run.set_aside(0)
+    with pytest.raises(DataError, match=r"all are in unhealthy/.* --allow-restart"):
+        load_latest(run.checkpoints)
+    assert load_latest(run.checkpoints, allow_restart=True) is None
 
 
 def test_renamed_damaged_checkpoints_do_not_count_as_newest(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,7 +13,13 @@ from PIL import Image
 
 from mirage.training.config import build_config
 from mirage.training.errors import DataError
-from mirage.training.runs.checkpoint import checkpoints, load_latest, load_snapshot
+from mirage.training.runs import loop
+from mirage.training.runs.checkpoint import (
+    checkpoints,
+    load_latest,
+    load_snapshot,
+    save_checkpoint,
+)
 from mirage.training.runs.device import resolve_precision
 from mirage.training.runs.loop import train
 from mirage.training.runs.run_dir import Run
@@ -174,6 +181,24 @@ def test_does_not_restart_without_a_usable_checkpoint_unless_allowed(tmp_path: P
         "checkpoint-000000032.pt.damaged",
     }
     assert [line["nimg"] for line in read_stats(run.path)] == [16]
+
+
+def test_a_run_that_was_killed_after_a_checkpoint_remembers_all_looks_of_the_watchdog(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def save_and_end(*arguments: Any) -> None:
+        save_checkpoint(*arguments)
+        if arguments[1] == 16:
+            raise KeyboardInterrupt
+
+    config, run = build_config("mnist", {**TINY, "kimg": 0.032}), Run(tmp_path)
+    with monkeypatch.context() as patch:
+        patch.setattr(loop, "save_checkpoint", save_and_end)
+        with pytest.raises(KeyboardInterrupt):
+            train(config, shapes_dataset(), run.path, threads=1)
+    train(config, shapes_dataset(), run.path, threads=1)
+    looks = json.loads(run.watchdog_file.read_bytes())["signs"]["margin"]["seen"]
+    assert [nimg for nimg, _ in looks] == [16, 32]
 
 
 def test_resumes_after_a_power_loss_left_zeros_in_the_statistics(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import pytest
 from mirage.training.config import build_config
 from mirage.training.errors import CollapseError, DataError
 from mirage.training.limits import Limits
-from mirage.training.runs.checkpoint import load_snapshot
+from mirage.training.runs.checkpoint import load_latest, load_snapshot
 from mirage.training.runs.loop import train
 from mirage.training.runs.monitor import SIGNS, Watchdog
 from mirage.training.runs.run_dir import Run
@@ -161,8 +161,8 @@ NO_IMAGES = {"watch.entropy": 0.0, "watch.spread": 0.0}
 def test_stops_and_records_a_failing_run(
     tmp_path: Path, sign: str, changes: dict[str, object]
 ) -> None:
-    settings = {**TINY, "kimg": 3, "watch.from_kimg": 0.2, "beta2": 0.99, **changes}
-    config = build_config("mnist", {**settings, "ema_half_life_kimg": 0.02})
+    settings = {**TINY, "kimg": 3, "watch.from_kimg": 0.2, "beta2": 0.99, "keep_checkpoints": 1}
+    config = build_config("mnist", {**settings, **changes, "ema_half_life_kimg": 0.02})
     if sign == "finite":  # no step that may be set overflows
         huge = config.lr.model_copy(update={"start": 3e6, "end": 3e6})
         config = config.model_copy(update={"lr": huge})
@@ -175,6 +175,7 @@ def test_stops_and_records_a_failing_run(
     healthy = load_snapshot(run.latest_snapshot())
     assert healthy.nimg < int(aside[0].stem)
     assert all(np.isfinite(p.detach().numpy()).all() for p in healthy.generator.parameters())
+    assert healthy.nimg <= load_latest(run.checkpoints)["nimg"] < int(aside[0].stem)
 
 
 def test_without_a_healthy_snapshot_there_is_no_result(tmp_path: Path) -> None:

@@ -1,8 +1,11 @@
 """Copies of a run in object storage: an S3 server of moto."""
 
+import json
 import logging
+import re
 import shutil
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +63,9 @@ def test_the_copy_holds_the_last_checkpoint_and_snapshot(tmp_path: Path, bucket:
     trained(tmp_path / "run", 0.08, url)
     checkpoint, snapshot = "checkpoints/checkpoint-000000080.pt", "snapshots/000000080.safetensors"
     small = {LATEST, "config.json", "stats.jsonl", "watchdog.json", "codes.npy"}
-    assert objects(url) == {*small, checkpoint, snapshot}
+    hashed = re.compile("[0-9a-f]{16}/")
+    assert {hashed.sub("", name) for name in objects(url)} == {*small, checkpoint, snapshot}
+    assert len(objects(url)) == 7  # those of earlier checkpoints are gone
 
 
 def test_a_newer_checkpoint_of_the_run_stays(tmp_path: Path, bucket: Bucket) -> None:
@@ -92,6 +97,46 @@ def test_a_copy_that_fails_leaves_the_one_before(
     copy.close()
     RemoteCopy(other, url).restore()
     assert next(checkpoints(other.checkpoints)).name == "checkpoint-000000016.pt"
+
+
+@pytest.mark.parametrize("requests", range(8))
+def test_a_copy_that_was_killed_leaves_the_one_before_or_is_complete(
+    tmp_path: Path, bucket: Bucket, requests: int
+) -> None:
+    url, run = bucket.url(), Run(tmp_path / "run")
+    before = {"config.json": "{}", "stats.jsonl": '{"nimg": 8}\n' * 9, "watchdog.json": "[1, 2, 3]"}
+    after = {"config.json": '{"kimg": 9}', "stats.jsonl": "", "watchdog.json": "[]"}
+    for nimg, contents in ((8, before), (16, after)):
+        save(run, nimg)
+        for name, text in contents.items():
+            (run.path / name).write_text(text)
+        with bucket.only(requests if nimg == 16 else 99), suppress(BundleError):
+            RemoteCopy(run, url).close()
+    other = Run(tmp_path / "other")
+    RemoteCopy(other, url).restore()
+    restored = {name: (other.path / name).read_text() for name in before}
+    expected = {8: before, 16: after}
+    assert restored == expected[int(next(checkpoints(other.checkpoints)).stem[-9:])]
+
+
+def test_a_copy_by_an_earlier_version_is_restored_and_replaced(
+    tmp_path: Path, bucket: Bucket
+) -> None:
+    url, run = bucket.url(), Run(tmp_path / "run")
+    save(run, 8)
+    checkpoint = "checkpoints/checkpoint-000000008.pt"
+    content = (run.path / checkpoint).read_bytes()
+    store = open_objects(url)
+    store.create("config.json", b"{}")
+    store.create(checkpoint, content)
+    store.create(LATEST, json.dumps({"config.json": 2, checkpoint: len(content)}).encode())
+    other = Run(tmp_path / "other")
+    copy = RemoteCopy(other, url)
+    copy.restore()
+    assert other.config_file.read_text() == "{}"
+    assert (other.path / checkpoint).read_bytes() == content
+    copy.close()
+    assert "config.json" not in objects(url)
 
 
 def test_a_fault_during_training_is_a_warning(
