@@ -60,9 +60,14 @@ def _members(root: Path, name: str, version: int) -> set[int]:
 
 def _remove(model: Path, versions: list[Path]) -> None:
     """Hide each version by renaming it, then delete all hidden ones, also of interrupted calls."""
+    _delete_hidden(model)  # a version may have been pulled again since
     for path in versions:
         os.rename(path, path.with_name(f"{PREFIX}{path.name}"))
         directions_path(path).unlink(missing_ok=True)
     sync_folder(model)
+    _delete_hidden(model)
+
+
+def _delete_hidden(model: Path) -> None:
     for path in model.glob(f"{PREFIX}*"):
         shutil.rmtree(path)

@@ -90,10 +90,10 @@ def adopt_release(root: Path, name: str, new: Release) -> bool:
     Waits for the model's lock. Returns whether it differs from the current one. Raises BundleError
     `canary_mismatch`, and like `read_manifest`.
     """
-    released = read_manifest(version_path(root, name, new.version))
-    if new.canary is not None:
-        check_canary(released, read_manifest(version_path(root, name, new.canary.version)))
     with lock_model(model_path(root, name), wait=True):
+        released = read_manifest(version_path(root, name, new.version))
+        if new.canary is not None:
+            check_canary(released, read_manifest(version_path(root, name, new.canary.version)))
         if readable_release(root, name) == new:
             return False
         _write(root, name, new)

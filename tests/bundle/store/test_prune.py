@@ -1,3 +1,4 @@
+import shutil
 from pathlib import Path
 
 import pytest
@@ -57,6 +58,12 @@ def test_removes_nothing_if_the_release_is_unreadable(root: Path) -> None:
 def test_removes_the_remains_of_a_killed_prune(root: Path) -> None:
     (root / "toy" / "2").rename(root / "toy" / ".pruned-2")
     assert prune(root, "toy", 5) == []
+    assert not list((root / "toy").glob(".pruned-*"))
+
+
+def test_prunes_a_version_that_came_back_after_a_killed_prune(root: Path) -> None:
+    shutil.copytree(root / "toy" / "1", root / "toy" / ".pruned-1")
+    assert 1 in prune(root, "toy", 1)
     assert not list((root / "toy").glob(".pruned-*"))
 
 
