@@ -224,7 +224,8 @@ async def _answer(request: Request, service: Service) -> Response:
         form = _form(request, parsed, version.manifest)
         async with service.rates.charged(record_of(request), job.charge):
             outcome = await while_connected(request, version.generate(job, deadline))
-    packed, encode_s = await _packed(service, outcome.rows, version.manifest, form)
+    packing = _packed(service, outcome.rows, version.manifest, form)
+    packed, encode_s = await before(deadline, packing)
     observe(service.metrics, version.manifest, job.count, outcome, encode_s)
     model = f"{version.manifest.name}@{version.manifest.version}"
     record_of(request).note(model, job.count, outcome.queue_s, outcome.run_s, encode_s)

@@ -73,11 +73,12 @@ async def _answer(request: Request, service: Service, fields: InvertRequest) -> 
         lease = await before(deadline, service.models.lease(*named, "generate"))
         inverter = Inverter(service, held.enter_context(lease), body.fields, deadline)
         inverter.check_deadline()
-        inverted = await _invert(request, service, inverter, body)
+        inverted = await before(deadline, _invert(request, service, inverter, body))
     started = time.perf_counter()
-    content = await in_thread(
+    encoding = in_thread(
         service, lambda: _encoded(media, inverter.manifest, inverted, service.settings.compression)
     )
+    content = await before(deadline, encoding)
     encode_s, outcome = time.perf_counter() - started, inverted.outcome
     observe(service.metrics, inverter.manifest, inverted.images, outcome, encode_s)
     headers = _headers(inverter.manifest, inverted)

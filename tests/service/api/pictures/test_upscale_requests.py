@@ -13,6 +13,7 @@ from PIL import Image
 from starlette.testclient import TestClient
 
 from mirage.bundle.store.release import Canary, release
+from mirage.service.api.pictures import archive
 from mirage.service.app import create_app
 from mirage.service.batching.batch_runner import BatchRunner
 from mirage.service.batching.batcher import Batcher
@@ -175,8 +176,8 @@ def test_pngs_are_compressed_as_set(
         assert (len(found.content) < len(fast.content)) == (compression == "small")
     headers = {"content-type": "application/zip"}
     sent = other.post("/upscale", content=zipped({"a.png": body}), headers=headers)
-    with zipfile.ZipFile(io.BytesIO(sent.content)) as archive:
-        assert archive.read("a.png") == enlarge(other, body).content
+    with zipfile.ZipFile(io.BytesIO(sent.content)) as answer:
+        assert answer.read("a.png") == enlarge(other, body).content
 
 
 def test_a_tile_that_fails_after_the_head_does_not_look_like_an_end(
@@ -234,3 +235,16 @@ def test_pictures_of_clients_who_leave_while_they_wait_are_not_looked_at(
     finally:
         done.set()
     assert messages[0]["status"] == CLIENT_LEFT
+
+
+def test_an_archive_that_is_not_read_in_time_gets_504(
+    upscaler: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done = threading.Event()
+    monkeypatch.setattr(archive, "measure", lambda *_: done.wait())
+    body = zipped({"a.png": encoded(noise(4, 4, 3))})
+    headers = {"x-deadline-ms": "400", "content-type": "application/zip"}
+    try:
+        problem(upscaler.post("/upscale", content=body, headers=headers), 504, "deadline-passed")
+    finally:
+        done.set()
