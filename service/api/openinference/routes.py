@@ -165,7 +165,7 @@ async def get_server(_request: Request) -> Response:
 
 
 async def get_live(request: Request) -> Response:
-    """503 if an engine run hangs."""
+    """503 if an engine run or all encoding threads hang."""
     service_of(request).check_alive()
     return _json(ServerLive(live=True))
 
