@@ -40,7 +40,13 @@ def parse_form(body: bytes, content_type: str) -> dict[str, bytes]:
 def _boundary(content_type: str) -> bytes:
     message = Message()
     message["content-type"] = content_type
-    boundary = message.get_boundary() or ""
+    try:
+        boundary = message.get_boundary() or ""
+    except (LookupError, ValueError):  # of its charset
+        raise Malformed(
+            f"the boundary in Content-Type {content_type!r:.200} cannot be decoded; ASCII is"
+            " allowed"
+        ) from None
     if not 0 < len(boundary) <= MAX_BOUNDARY or not boundary.isascii():
         raise Malformed(f"boundary of the form is {boundary!r:.100}; 1 … 70 characters are allowed")
     return boundary.encode("ascii")

@@ -47,6 +47,12 @@ def test_boundaries_are_plain_and_short(boundary: str) -> None:
         parse_form(b"--b--", TYPE + boundary)
 
 
+@pytest.mark.parametrize("charset", ["idna", "punycode", "zlib", "none-such", "utf-8\0"])
+def test_boundaries_of_charsets_that_are_none_are_malformed(charset: str) -> None:
+    with pytest.raises(Malformed):
+        parse_form(b"--\xff--", f"multipart/form-data; boundary*={charset}''%FF")
+
+
 @given(st.binary(max_size=300), st.text(max_size=20))
 def test_no_bytes_break_it(body: bytes, boundary: str) -> None:
     for content_type in (TYPE + "b", TYPE + boundary):
