@@ -264,7 +264,8 @@ def _orientation(image: Image.Image) -> int:
     """Return EXIF's orientation, if EXIF can be read."""
     try:
         return int(image.getexif().get(Base.Orientation, UPRIGHT))
-    except (*BROKEN, TypeError, UserWarning):  # Pillow warns of broken tags, an error in tests
+    # Pillow warns of broken tags, an error in tests; infinity overflows.
+    except (*BROKEN, TypeError, OverflowError, UserWarning):
         return UPRIGHT
 
 

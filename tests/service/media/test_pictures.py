@@ -12,6 +12,7 @@ from PIL import Image, ImageOps
 
 from mirage.service.errors import LimitExceeded, Malformed, ServiceError, UnsupportedBody
 from mirage.service.media.pictures import Picture, decode_picture
+from tests.service.helpers.pictures import chunk
 
 MOST = 10_000
 RNG = np.random.default_rng(0)
@@ -103,6 +104,14 @@ def test_every_orientation_is_applied(orientation: int) -> None:
     picture = decode(buffer.getvalue())
     assert picture.alpha is not None
     np.testing.assert_array_equal(np.dstack([picture.colour, picture.alpha]), expected)
+
+
+@pytest.mark.parametrize("number", [np.inf, -np.inf, np.nan, 9.0])
+def test_an_orientation_that_is_none_is_ignored(number: float) -> None:
+    data = encoded("RGB")
+    exif = b"II*\0\x08\0\0\0\1\0" + struct.pack("<HHIf", 0x112, 11, 1, number) + bytes(4)
+    broken = decode(data[:33] + chunk(b"eXIf", exif) + data[33:])
+    np.testing.assert_array_equal(broken.colour, decode(data).colour)
 
 
 @pytest.mark.parametrize("mode", ["L", "LA", "P", "RGB", "RGBA"])

@@ -1,9 +1,11 @@
 """Which model enlarges a picture, what is refused, and how large answers are sent."""
 
 import io
+import json
 import threading
 import zipfile
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -14,6 +16,7 @@ from starlette.testclient import TestClient
 
 from mirage.bundle.store.release import Canary, release
 from mirage.service.api.pictures import archive
+from mirage.service.api.pictures import enlarge as enlarge_stage
 from mirage.service.app import create_app
 from mirage.service.batching.batch_runner import BatchRunner
 from mirage.service.batching.batcher import Batcher
@@ -197,6 +200,35 @@ def test_a_tile_that_fails_after_the_head_does_not_look_like_an_end(
     assert [record.getMessage() for record in caplog.records if record.levelname != "INFO"] == [
         "answer is incomplete: internal-error"
     ]
+
+
+@pytest.mark.parametrize(
+    ("stage", "name"), [(archive, "measure"), (enlarge_stage, "decode_picture")]
+)
+def test_an_entry_with_an_unexpected_fault_fails_alone(
+    upscaler: TestClient,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    stage: ModuleType,
+    name: str,
+) -> None:
+    whole, faults = getattr(stage, name), iter([OverflowError("of infinity")])
+
+    def once(*arguments: Any, **options: Any) -> Any:
+        for fault in faults:
+            raise fault
+        return whole(*arguments, **options)
+
+    monkeypatch.setattr(stage, name, once)
+    body = zipped({name: encoded(noise(4, 4, 3)) for name in ("a.png", "b.png")})
+    headers = {"content-type": "application/zip"}
+    sent = upscaler.post("/upscale", content=body, headers=headers)
+    with zipfile.ZipFile(io.BytesIO(sent.content)) as answer:
+        assert answer.namelist() == ["b.png", "errors.json"]
+        (error,) = json.loads(answer.read("errors.json"))["errors"]
+    assert (error["name"], error["status"]) == ("a.png", 500)
+    assert "infinity" not in error["detail"]
+    assert "of infinity" in caplog.text
 
 
 def test_tiles_of_a_client_who_leaves_are_not_made(
