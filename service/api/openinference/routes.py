@@ -88,7 +88,9 @@ class ProtocolErrors:
         except Exception:
             if not rewriting.begun:
                 fault = InternalError("the service failed; its log says why")
-                await error_response(fault)(scope, receive, send)
+                response = error_response(fault)
+                response.headers["Connection"] = "close"  # as the server does, which logs it
+                await response(scope, receive, send)
             raise  # for the server to log it
 
 
