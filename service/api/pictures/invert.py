@@ -38,7 +38,7 @@ from mirage.service.tasks.larger_picture import Size
 from mirage.service.tasks.requests import InvertRequest
 from mirage.service.telemetry.logging import record_of
 
-CHANNELS = 4  # of a decoded picture, at most
+BYTES_OF_A_PIXEL = 8  # four channels at most, decoded and in those of the model
 BYTES_OF_A_VALUE = 10  # images as uint8 and float32, and their differences
 
 router = APIRouter(route_class=CountedRoute)
@@ -98,7 +98,7 @@ async def _invert(
     values = (
         image.height * image.width * image.channels * batch_images(inverter.manifest.latent_dim)
     )
-    with service.picture_memory.held(CHANNELS * pixels + BYTES_OF_A_VALUE * values):
+    with service.picture_memory.held(BYTES_OF_A_PIXEL * pixels + BYTES_OF_A_VALUE * values):
         async with service.rates.charged(record_of(request), inverter.images):
             picture = await while_connected(request, inverter.decode(body.take(), pixels))
             return await while_connected(request, inverter.run(picture))
