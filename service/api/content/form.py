@@ -4,7 +4,7 @@ The body is bounded and in memory. One pass finds the boundaries, and each part 
 """
 
 from email.message import Message
-from email.parser import BytesHeaderParser
+from email.parser import HeaderParser
 
 from mirage.service.errors import InvalidValue, Malformed
 
@@ -67,7 +67,8 @@ def _part(body: bytes, start: int, end: int) -> tuple[str, bytes]:
     head_end = body.find(2 * BREAK, start, min(end, start + MAX_HEAD_BYTES))
     if head_end < 0:
         raise Malformed(f"a part of the form has no head of up to {MAX_HEAD_BYTES} bytes")
-    head = BytesHeaderParser().parsebytes(body[start:head_end].lstrip())
+    text = body[start:head_end].lstrip().decode("utf-8", "replace")
+    head = HeaderParser().parsestr(text)
     name = head.get_param("name", header="content-disposition")
     if not isinstance(name, str) or not name:
         raise Malformed("a part of the form has no name")

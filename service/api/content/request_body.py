@@ -267,6 +267,8 @@ def _field_error(
     parts = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in loc)
     name = parts.removeprefix(".") or "the body"
     message = detail["msg"][:1].lower() + detail["msg"][1:]
+    if detail["type"] == "model_type":
+        message = "a JSON object is allowed"
     if detail["type"] == "extra_forbidden":
         allowed = ", ".join((model if len(loc) == 1 else nested[str(loc[0])]).model_fields)
         return {"loc": list(loc), "msg": f"{name} is no field; allowed are {allowed}"}

@@ -164,7 +164,11 @@ async def _many(
 
 def _headers(upscaler: Upscaler, wanted: Wanted) -> dict[str, str]:
     """Return the headers of all answers."""
-    return {"X-Model": upscaler.name, "X-Scale": f"{wanted.scale:g}", "Vary": "Accept"}
+    return {
+        "X-Model": upscaler.name,
+        "X-Scale": repr(wanted.scale).removesuffix(".0"),
+        "Vary": "Accept",
+    }
 
 
 async def _awaited(request: Request, upscaler: Upscaler, job: Coroutine[Any, Any, T]) -> T:

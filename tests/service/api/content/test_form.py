@@ -31,6 +31,10 @@ def test_names_are_found_however_they_are_written(head: str) -> None:
     assert parse_form(form("b", (head, b"\r\n-bytes")), TYPE + '"b"') == {"a": b"\r\n-bytes"}
 
 
+def test_names_are_utf_8() -> None:
+    assert parse_form(form("b", (NAMED.format("é\u2028"), b"1")), TYPE + "b") == {"é\u2028": b"1"}
+
+
 def test_what_stands_before_the_first_boundary_is_passed_over() -> None:
     body = b"preamble\r\n" + form("b", (NAMED.format("a"), b"1")) + b"epilogue"
     assert parse_form(body, TYPE + "b") == {"a": b"1"}

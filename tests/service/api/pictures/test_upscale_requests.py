@@ -34,6 +34,7 @@ from tests.upscalers import ToyUpscaler, make_upscaler
     ("query", "status", "slug", "words"),
     [
         ({"scale": 2.5}, 422, "invalid-value", "scale is 2.5; larger@1 enlarges 2 times"),
+        ({"scale": 2.0000001}, 422, "invalid-value", "scale is 2.0000001; larger@1"),
         ({"scale": 0.5}, 422, "invalid-value", "scale is"),
         ({"scale": "inf"}, 422, "invalid-value", "scale is"),
         ({"version": 0}, 422, "invalid-value", "version is"),
