@@ -8,7 +8,7 @@ from contextlib import AsyncExitStack
 from typing import Annotated, Any
 
 import numpy as np
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Depends, Query
 from pydantic_core import to_json
 from starlette.requests import Request
 from starlette.responses import Response
@@ -21,6 +21,7 @@ from mirage.service.api.admission.route_deadline import (
     while_connected,
 )
 from mirage.service.api.content.negotiation import JSON, choose_inversion_type
+from mirage.service.api.content.request_body import check_query
 from mirage.service.api.content.timing import observe, server_timing
 from mirage.service.api.document.invert import DESCRIPTION, invert_extra, invert_responses
 from mirage.service.api.document.parts import IMAGES
@@ -41,7 +42,7 @@ from mirage.service.telemetry.logging import record_of
 BYTES_OF_A_PIXEL = 8  # four channels at most, decoded and in those of the model
 BYTES_OF_A_VALUE = 10  # images as uint8 and float32, and their differences
 
-router = APIRouter(route_class=CountedRoute)
+router = APIRouter(route_class=CountedRoute, dependencies=[Depends(check_query)])
 
 
 @router.post(

@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator, Coroutine
 from contextlib import AsyncExitStack
 from typing import Annotated, Any, TypeVar
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Depends, Query
 from fastapi.routing import APIRoute
 from starlette.requests import Request
 from starlette.responses import Response
@@ -19,6 +19,7 @@ from mirage.service.api.admission.route_deadline import (
     while_connected,
 )
 from mirage.service.api.content.negotiation import choose_picture_type
+from mirage.service.api.content.request_body import check_query
 from mirage.service.api.content.streaming import Stream
 from mirage.service.api.content.timing import server_timing
 from mirage.service.api.document.parts import IMAGES
@@ -52,7 +53,7 @@ class CountedRoute(APIRoute):
         await CountRequests(super().handle, metrics)(scope, receive, send)
 
 
-router = APIRouter(route_class=CountedRoute)
+router = APIRouter(route_class=CountedRoute, dependencies=[Depends(check_query)])
 
 
 @router.post(

@@ -54,6 +54,15 @@ def test_bad_parameters_are_named(
     )
 
 
+@pytest.mark.parametrize("path", ["/upscale", "/translate", "/invert", "/models/larger/card"])
+def test_parameters_stand_once(upscaler: TestClient, path: str) -> None:
+    method = "GET" if path.startswith("/models") else "POST"
+    body = encoded(noise(4, 4, 3)) if method == "POST" else None
+    response = upscaler.request(method, f"{path}?version=1&version=1", content=body)
+    found = problem(response, 422, "invalid-value")["detail"]
+    assert found == "query parameter 'version': it is given twice; once is allowed"
+
+
 def test_routes_send_models_of_other_tasks_where_they_belong(upscaler: TestClient) -> None:
     for path, body in (
         ("/generate", {"model": "larger"}),
