@@ -188,7 +188,9 @@ def _type(schema: dict[str, Any]) -> str:
     kind = str(schema.get("type", "any"))
     if kind == "array":
         return f"array of ({_type(schema.get('items', {}))})"
-    least, most = schema.get("minimum", schema.get("exclusiveMinimum")), schema.get("maximum")
+    least, most, above = (schema.get(name) for name in ("minimum", "maximum", "exclusiveMinimum"))
+    if above is not None:
+        return f"{kind} > {above}" if most is None else f"{kind} > {above}, ≤ {most}"
     if least is None and most is None:
         return kind
     return f"{kind} ≥ {least}" if most is None else f"{kind} {least} … {most}"

@@ -199,7 +199,8 @@ class Settings(BaseSettings):
         60,
         gt=0,
         le=3600,
-        description="a batch that runs longer fails /healthz, or ends its worker",
+        description="a batch that runs longer, or encoding threads that all do, fail /healthz, or"
+        " end their worker",
     )
     heartbeat_s: float = Field(
         30,

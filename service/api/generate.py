@@ -83,7 +83,7 @@ async def answer_call(call: GenerateCall, service: Service) -> Response:
             outcome, enlarged_by = await _enlarged(fields.upscale, version, job, call, service)
     outcome = EntryResult(outcome.rows, call.waited_s + outcome.queue_s, outcome.run_s)
     made = Made(manifest, job, outcome.rows, settings.compression, enlarged_by)
-    packed, encode_s = await _packed(service, media, made, fields.layout)
+    packed, encode_s = await before(deadline, _packed(service, media, made, fields.layout))
     call_soon = asyncio.get_running_loop().call_soon  # deferred, like the record of the request
     call_soon(observe, service.metrics, made.manifest, job.count, outcome, encode_s)
     call.record.note(made.model, job.count, outcome.queue_s, outcome.run_s, encode_s)

@@ -23,7 +23,7 @@ router = APIRouter(tags=["Operation"])
 
 @router.get("/healthz", summary="Is the process alive?", responses=refusals(EngineStuck))
 async def get_health(request: Request) -> Status:
-    """503 if an engine run hangs; the process must then be replaced."""
+    """503 if an engine run or all encoding threads hang; the process must then be replaced."""
     service_of(request).check_alive()
     return Status(status="alive")
 

@@ -146,7 +146,7 @@ async def _whole(call: InterpolateCall, media: str, duration_ms: int) -> Respons
 
     async with call.service.rates.charged(record_of(call.request), call.charge):
         outcome = await while_connected(call.request, call.generate())
-    body, encode_s = await call.encoded(encode, outcome.rows)
+    body, encode_s = await before(call.deadline, call.encoded(encode, outcome.rows))
     observe(call.service.metrics, call.manifest, call.job.count, outcome, encode_s)
     call.note(outcome, encode_s)
     headers = call.headers | {"Server-Timing": server_timing(outcome, encode_s)}

@@ -2,11 +2,12 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query
+from fastapi import APIRouter, Depends, Path, Query
 from starlette.requests import Request
 from starlette.responses import Response
 
 from mirage.service.api.content.attachment import CARD, SAMPLES, find_attachment
+from mirage.service.api.content.request_body import check_query
 from mirage.service.api.document.parts import BINARY, TEXT, Responses, content, header, refusals
 from mirage.service.api.model_info import ModelDetail, ModelList, describe_model, list_known
 from mirage.service.api.state import Service, service_of
@@ -61,6 +62,7 @@ async def get_model(request: Request, name: Name) -> ModelDetail:
     "/models/{name}/samples",
     summary="Show samples of a model",
     response_class=Response,
+    dependencies=[Depends(check_query)],
     responses=_attached("A grid of images", "image/png", BINARY),
 )
 async def get_samples(request: Request, name: Name, version: Version = None) -> Response:
@@ -72,6 +74,7 @@ async def get_samples(request: Request, name: Name, version: Version = None) -> 
     "/models/{name}/card",
     summary="Show the card of a model",
     response_class=Response,
+    dependencies=[Depends(check_query)],
     responses=_attached("Data, licence, scores and limits, in Markdown", "text/markdown"),
 )
 async def get_card(request: Request, name: Name, version: Version = None) -> Response:

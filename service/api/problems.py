@@ -90,6 +90,7 @@ async def answer_bad_parameters(request: Request, error: Exception) -> Response:
 async def answer_unknown_error(request: Request, _error: Exception) -> Response:
     """Answer an unexpected error, which the server logs with its traceback and the request id."""
     response = problem_response(InternalError("the service failed; its log says why"))
+    response.headers["Connection"] = "close"  # as the server does after it has logged the error
     response.headers["X-Request-Id"] = record_of(request).request_id  # no middleware adds it here
     return response
 

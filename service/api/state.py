@@ -11,6 +11,7 @@ from starlette.requests import Request
 from mirage.service.api.admission.memory_budget import MemoryBudget
 from mirage.service.api.admission.pending_requests import PendingRequests
 from mirage.service.api.admission.rate_limit import Rates
+from mirage.service.api.encoders import Encoders
 from mirage.service.api.security.auth import Keys
 from mirage.service.api.verified_files import VerifiedFiles
 from mirage.service.errors import Draining, EngineStuck, NoReleasedModel, NotReady, ServiceError
@@ -48,7 +49,7 @@ class Service:
     keys: Keys | None = field(init=False)  # None: no key is asked for
     rates: Rates = field(init=False)
     models: ModelRegistry = field(init=False)
-    encoders: ThreadPoolExecutor = field(init=False)
+    encoders: Encoders = field(init=False)
     pending: PendingRequests = field(init=False)
     picture_memory: MemoryBudget = field(init=False)
     files: VerifiedFiles = field(init=False, default_factory=VerifiedFiles)
@@ -66,7 +67,7 @@ class Service:
         self.pending = PendingRequests(self.settings.queue_images, self.models.is_saturated)
         self.picture_memory = MemoryBudget(self.settings.picture_memory_bytes)
         threads = self.settings.encode_threads or available_cpus()
-        self.encoders = ThreadPoolExecutor(threads, thread_name_prefix="encode")
+        self.encoders = Encoders(threads)
         self._scrapes = ThreadPoolExecutor(1, thread_name_prefix="scrape")  # one after the other
         self.metrics.sampler.follow(self.metrics.waiting, lambda: len(self.pending))
         self.metrics.sampler.follow(self.metrics.ready, lambda: float(self.is_ready))
@@ -101,12 +102,15 @@ class Service:
         self.rates = Rates(self.settings.images_per_minute, buckets=buckets, remote=remote)
 
     def check_alive(self) -> None:
-        """Raise EngineStuck if an engine run takes too long or a GPU has failed.
+        """Raise EngineStuck if an engine run takes too long, all encoding threads do, or a GPU has
+        failed.
 
         Only a new process helps in these cases.
         """
         if (running_s := self.models.running_s()) > self.settings.stuck_s:
             raise EngineStuck(f"a run of the engine takes {running_s:.0f} s already")
+        if (hanging_s := self.encoders.hanging_s()) > self.settings.stuck_s:
+            raise EngineStuck(f"no encoding thread has finished anything for {hanging_s:.0f} s")
         if self.models.is_lost():
             raise EngineStuck("a GPU has failed")
 

@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 from mirage.bundle.format.interface import Image
 from mirage.service.media.alpha import bleed_colours
-from mirage.service.media.pictures import Picture
+from mirage.service.media.pictures import BAND_PIXELS, Picture, Plane
 from mirage.service.media.resizing import resize
 
 Pixels = NDArray[np.uint8]
@@ -19,9 +19,11 @@ def fit_picture(picture: Picture, image: Image) -> Pixels:
     transparent pictures are composited over white, as in training; without alpha in the picture, it
     is opaque.
     """
-    pixels = _with_channels(picture, image.channels)
     rows, columns = _middle(picture.size, image)
-    pixels = pixels[rows, columns]
+    alpha = None if picture.alpha is None else picture.alpha[rows, columns]
+    colour = picture.colour if image.channels < 4 else _bled(picture)
+    pixels = _with_channels(colour[rows, columns], alpha, image.channels)
+    del colour  # which is a copy
     if pixels.shape[:2] == (image.height, image.width):
         return np.ascontiguousarray(pixels)
     return resize(pixels, image.height, image.width, has_alpha=image.channels == 4)
@@ -36,11 +38,27 @@ def _middle(size: tuple[int, int], image: Image) -> tuple[slice, slice]:
     return slice(top, top + part_height), slice(left, left + part_width)
 
 
-def _with_channels(picture: Picture, channels: int) -> Pixels:
-    colour, alpha = picture.colour, picture.alpha
+def _bled(picture: Picture) -> Pixels:
+    return picture.colour if picture.alpha is None else bleed_colours(picture.colour, picture.alpha)
+
+
+def _with_channels(colour: Pixels, alpha: Plane | None, channels: int) -> Pixels:
+    """Convert the channels a band of rows at a time, since what is between takes much memory."""
+    height, width, given = colour.shape
+    if given == channels and alpha is None:
+        return colour
+    pixels = np.empty((height, width, channels), np.uint8)
+    rows = max(1, BAND_PIXELS // width)
+    for start in range(0, height, rows):
+        band = slice(start, start + rows)
+        pixels[band] = _converted(colour[band], None if alpha is None else alpha[band], channels)
+    return pixels
+
+
+def _converted(colour: Pixels, alpha: Plane | None, channels: int) -> Pixels:
     if channels == 4:
-        opacity = np.full(picture.size, 255, np.uint8) if alpha is None else alpha
-        return np.dstack((bleed_colours(_rgb(colour), opacity), opacity))
+        opacity = np.full(colour.shape[:2], 255, np.uint8) if alpha is None else alpha
+        return np.dstack((_rgb(colour), opacity))
     if alpha is not None:
         opacity = alpha[:, :, None].astype(np.uint32)
         shown = colour * opacity + 255 * (255 - opacity)

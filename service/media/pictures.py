@@ -89,6 +89,7 @@ MODES = {
     "PA": "RGBA",
 }
 DEEP_GREY = ("I;16", "I;16B", "I;16L", "I")
+STEPS = {"L;2": 85, "L;4": 17}  # of grey of few bits when it is scaled to 8, by Pillow's raw mode
 
 
 @dataclass(frozen=True)
@@ -155,6 +156,7 @@ def _opened(file: io.BytesIO, most_pixels: int, most_side: int) -> Iterator[Imag
                 "the picture is an animation; single pictures are allowed, so send its frames one"
                 " by one"
             )
+        _scale_transparency(opened)
         yield opened
     except BROKEN as error:
         raise Malformed(f"the picture cannot be decoded: {_reason(error)}") from None
@@ -222,6 +224,14 @@ def _check_size(size: tuple[int, int], most_pixels: int, most_side: int) -> None
         )
 
 
+def _scale_transparency(opened: ImageFile) -> None:
+    """Scale the grey that is transparent like the samples, which Pillow scales alone."""
+    grey = opened.info.get("transparency")
+    step = STEPS.get(str(opened.tile[0].args)) if opened.tile else None
+    if step is not None and isinstance(grey, int):
+        opened.info["transparency"] = step * grey % 256
+
+
 def _copied(opened: ImageFile) -> Picture:
     """Copy the pixels to arrays, a band of rows at a time: whole copies would double the memory."""
     icc = opened.info.get("icc_profile")
@@ -254,7 +264,10 @@ def _bands(image: Image.Image) -> Iterator[Plane]:
     for top in range(0, image.height, rows):
         band = image.crop((0, top, image.width, min(top + rows, image.height)))
         if mode is None:  # 16 bits
-            values = (np.asarray(band) >> 8).clip(0, 255).astype(np.uint8)
+            deep = np.asarray(band)
+            values = (deep >> 8).clip(0, 255).astype(np.uint8)
+            if (grey := image.info.get("transparency")) is not None:
+                values = np.dstack((values, np.where(deep == grey, 0, 255).astype(np.uint8)))
         else:
             values = np.asarray(band if band.mode == mode else band.convert(mode))
         yield values.reshape(*values.shape[:2], -1)
@@ -264,7 +277,8 @@ def _orientation(image: Image.Image) -> int:
     """Return EXIF's orientation, if EXIF can be read."""
     try:
         return int(image.getexif().get(Base.Orientation, UPRIGHT))
-    except (*BROKEN, TypeError, UserWarning):  # Pillow warns of broken tags, an error in tests
+    # Pillow warns of broken tags, an error in tests; infinity overflows.
+    except (*BROKEN, TypeError, OverflowError, UserWarning):
         return UPRIGHT
 
 

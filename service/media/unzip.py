@@ -5,6 +5,7 @@ decompressed beyond the size that the directory states.
 """
 
 import io
+import itertools
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -93,11 +94,12 @@ def check_name(name: str) -> str:
 
 
 def enlarged_name(name: str, taken: set[str]) -> str:
-    """Return an unused name for the PNG of an entry: with its suffix replaced, or appended."""
-    renamed = str(PurePosixPath(name).with_suffix(".png"))
-    while renamed in taken:
-        renamed = f"{name}.png" if renamed != f"{name}.png" else f"{renamed}.png"
-    return renamed
+    """Return an unused name for the PNG of an entry: its suffix is replaced or appended, or a
+    number is.
+    """
+    first = str(PurePosixPath(name).with_suffix(".png")), f"{name}.png"
+    numbered = (f"{name}.{number}.png" for number in itertools.count(2))
+    return next(renamed for renamed in itertools.chain(first, numbered) if renamed not in taken)
 
 
 def _check_list(data: bytes, most_entries: int) -> None:

@@ -128,7 +128,7 @@ class WorkerServer(DrainingServer):
             self._follow(max(self._phase, Phase.STOPPING))
 
     def _watch(self) -> None:
-        """End this process if its engine hangs; the supervisor then starts another.
+        """End this process if its engine or encoding hangs; the supervisor then starts another.
 
         This runs on a thread, because a hanging engine can block the event loop, which then also
         misses the end of the supervisor.

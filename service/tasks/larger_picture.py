@@ -46,7 +46,7 @@ def settle_scale(scale: float | None, name: str, model: PictureModel) -> float:
     most = model.scale
     if scale is not None and scale > most:
         raise InvalidValue.of(
-            "scale", f"scale is {scale:g}; {name} enlarges {most} times, and 1 … {most} are allowed"
+            "scale", f"scale is {scale}; {name} enlarges {most} times, and 1 … {most} are allowed"
         )
     return float(most if scale is None else scale)
 

@@ -153,7 +153,7 @@ class GenerateRequest(Fields):
         None, min_length=1, description="default: the service's default model", examples=["mnist"]
     )
     version: int | None = Field(
-        None, ge=1, description="default: the model's released version", examples=[1]
+        None, ge=1, le=MAX_UINT64, description="default: the model's released version", examples=[1]
     )
     layout: Literal["separate", "grid"] | None = Field(
         None,
@@ -308,7 +308,7 @@ class InterpolateRequest(Fields):
         None, min_length=1, description="default: the service's default model", examples=["mnist"]
     )
     version: int | None = Field(
-        None, ge=1, description="default: the model's released version", examples=[1]
+        None, ge=1, le=MAX_UINT64, description="default: the model's released version", examples=[1]
     )
     upscale: str | None = Field(
         None, pattern=UPSCALE, description=ABOUT_UPSCALE, examples=["icon-x4"]

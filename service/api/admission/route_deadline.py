@@ -35,7 +35,7 @@ async def before(deadline: float, job: Awaitable[T]) -> T:
         async with asyncio.timeout(deadline - time.monotonic()):
             return await job
     except TimeoutError:
-        raise DeadlinePassed("the deadline passed before the request was understood") from None
+        raise DeadlinePassed("the deadline passed before the request was answered") from None
 
 
 async def while_connected(request: Request, job: Coroutine[Any, Any, T]) -> T:

@@ -4,7 +4,7 @@ The body is bounded and in memory. One pass finds the boundaries, and each part 
 """
 
 from email.message import Message
-from email.parser import BytesHeaderParser
+from email.parser import HeaderParser
 
 from mirage.service.errors import InvalidValue, Malformed
 
@@ -40,7 +40,13 @@ def parse_form(body: bytes, content_type: str) -> dict[str, bytes]:
 def _boundary(content_type: str) -> bytes:
     message = Message()
     message["content-type"] = content_type
-    boundary = message.get_boundary() or ""
+    try:
+        boundary = message.get_boundary() or ""
+    except (LookupError, ValueError):  # of its charset
+        raise Malformed(
+            f"the boundary in Content-Type {content_type!r:.200} cannot be decoded; ASCII is"
+            " allowed"
+        ) from None
     if not 0 < len(boundary) <= MAX_BOUNDARY or not boundary.isascii():
         raise Malformed(f"boundary of the form is {boundary!r:.100}; 1 … 70 characters are allowed")
     return boundary.encode("ascii")
@@ -61,7 +67,8 @@ def _part(body: bytes, start: int, end: int) -> tuple[str, bytes]:
     head_end = body.find(2 * BREAK, start, min(end, start + MAX_HEAD_BYTES))
     if head_end < 0:
         raise Malformed(f"a part of the form has no head of up to {MAX_HEAD_BYTES} bytes")
-    head = BytesHeaderParser().parsebytes(body[start:head_end].lstrip())
+    text = body[start:head_end].lstrip().decode("utf-8", "replace")
+    head = HeaderParser().parsestr(text)
     name = head.get_param("name", header="content-disposition")
     if not isinstance(name, str) or not name:
         raise Malformed("a part of the form has no name")

@@ -108,7 +108,7 @@ def choose_inversion_type(accept: str | None) -> str:
 def _best(accept: str, possible: Sequence[str], preferred: Sequence[str]) -> str | None:
     """Return the best possible type; wildcards match in the order of `preferred`."""
     ranges = _parse(accept)
-    refused = {item.media for item in ranges if not item.quality}
+    refused = _refused(ranges, preferred)
     wanted = sorted((item for item in ranges if item.quality), key=lambda item: -item.quality)
     named = [item for item in wanted if item.media in possible and item.media not in refused]
     if named:
@@ -120,6 +120,20 @@ def _best(accept: str, possible: Sequence[str], preferred: Sequence[str]) -> str
         if media not in refused and _matches(item.media, media)
     )
     return next(matching, None)
+
+
+def _refused(ranges: Sequence[Range], types: Sequence[str]) -> set[str]:
+    """Return the types that the most specific of their items refuse (RFC 9110, 12.5.1)."""
+    qualities: dict[str, float] = {}
+    for item in ranges:  # of equal items, a refusal decides
+        qualities[item.media] = min(item.quality, qualities.get(item.media, 1.0))
+    refused = set()
+    for media in types:
+        levels = media, f"{media.partition('/')[0]}/*", ANYTHING
+        named = next((level for level in levels if level in qualities), None)
+        if named is not None and not qualities[named]:
+            refused.add(media)
+    return refused
 
 
 def _matches(wildcard: str, media: str) -> bool:

@@ -98,6 +98,19 @@ def parse_query(text: bytes) -> Query:
     return parse_qsl(text.decode("latin-1"), keep_blank_values=True) if text else []
 
 
+async def check_query(request: Request) -> None:
+    """Raise InvalidValue for a parameter that is given twice, of which FastAPI takes the last."""
+    _check_repeats(parse_query(request.scope["query_string"]))
+
+
+def _check_repeats(query: Query) -> None:
+    names = set()
+    for name, _ in query:
+        if name in names:
+            raise _unknown_query(name, "it is given twice; once is allowed")
+        names.add(name)
+
+
 def body_type(headers: Mapping[str, str], allowed: Sequence[str]) -> str | None:
     """Return the media type of the body in lower case, or None without a type or a body.
 
@@ -160,11 +173,8 @@ def _from_json(body: bytes, query: Query, model: type[M], settings: Settings) ->
 
 def _from_query(query: Query, settings: Settings) -> GenerateRequest:
     """Parse the query beside a body of latents. Each field may occur once."""
-    fields: dict[str, Any] = {}
-    for name, text in query:
-        if name in fields:
-            raise _unknown_query(name, "it is given twice; once is allowed")
-        fields[name] = _query_value(name, text)
+    _check_repeats(query)
+    fields = {name: _query_value(name, text) for name, text in query}
     if "latents" in fields:
         raise _unknown_query("latents", "the body holds the latents")
     return _validated(fields, GenerateRequest, settings)
@@ -267,6 +277,8 @@ def _field_error(
     parts = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in loc)
     name = parts.removeprefix(".") or "the body"
     message = detail["msg"][:1].lower() + detail["msg"][1:]
+    if detail["type"] == "model_type":
+        message = "a JSON object is allowed"
     if detail["type"] == "extra_forbidden":
         allowed = ", ".join((model if len(loc) == 1 else nested[str(loc[0])]).model_fields)
         return {"loc": list(loc), "msg": f"{name} is no field; allowed are {allowed}"}

@@ -21,8 +21,9 @@ from mirage.service.tasks.requests import PictureRequest
 BODY = (
     "The body is a picture (PNG, JPEG or WebP; its first bytes decide), a form with the file"
     " `picture` and these parameters as fields, or a ZIP of pictures, which is answered by a ZIP of"
-    " PNGs. The same picture and parameters give the same bytes. The orientation that EXIF tells is"
-    " applied and a colour profile kept; all other metadata is dropped."
+    " PNGs. A ZIP is known by `Content-Type: application/zip`, or by its first bytes if the type"
+    " says nothing. The same picture and parameters give the same bytes. The orientation that EXIF"
+    " tells is applied and a colour profile kept; all other metadata is dropped."
 )
 LARGE = (
     "16 bits lose the lower 8; CMYK and"

@@ -55,7 +55,7 @@ def build_job(
     wanted = inputs_of(manifest)
     given = _by_name(parsed, wanted)
     first = given[wanted[0].name][0]
-    count = _count(first, wanted[0])
+    count = _count(first, wanted[0], settings)
     for tensor in wanted:
         check_tensor(given[tensor.name][0], tensor, count)
     if manifest.pictures is not None:
@@ -106,8 +106,8 @@ def _by_name(
     return dict(zip(names, tensors, strict=True))
 
 
-def _count(tensor: InferenceInput, wanted: TensorMetadata) -> int:
-    """Return the first dimension of an input. Raises InvalidValue below 1."""
+def _count(tensor: InferenceInput, wanted: TensorMetadata, settings: Settings) -> int:
+    """Return the first dimension of an input. Raises InvalidValue below 1, and LimitExceeded."""
     count = tensor.shape[0] if tensor.shape else 0
     if not count:
         axes = SHAPES.get(wanted.name, str(wanted.shape[1:]))
@@ -115,6 +115,7 @@ def _count(tensor: InferenceInput, wanted: TensorMetadata) -> int:
             wanted.name,
             f"shape of {wanted.name} is {tensor.shape}; [n, {axes}] with n ≥ 1 is allowed",
         )
+    check_count(count, settings)
     return count
 
 

@@ -88,7 +88,9 @@ class ProtocolErrors:
         except Exception:
             if not rewriting.begun:
                 fault = InternalError("the service failed; its log says why")
-                await error_response(fault)(scope, receive, send)
+                response = error_response(fault)
+                response.headers["Connection"] = "close"  # as the server does, which logs it
+                await response(scope, receive, send)
             raise  # for the server to log it
 
 
@@ -165,7 +167,7 @@ async def get_server(_request: Request) -> Response:
 
 
 async def get_live(request: Request) -> Response:
-    """503 if an engine run hangs."""
+    """503 if an engine run or all encoding threads hang."""
     service_of(request).check_alive()
     return _json(ServerLive(live=True))
 
@@ -224,7 +226,8 @@ async def _answer(request: Request, service: Service) -> Response:
         form = _form(request, parsed, version.manifest)
         async with service.rates.charged(record_of(request), job.charge):
             outcome = await while_connected(request, version.generate(job, deadline))
-    packed, encode_s = await _packed(service, outcome.rows, version.manifest, form)
+    packing = _packed(service, outcome.rows, version.manifest, form)
+    packed, encode_s = await before(deadline, packing)
     observe(service.metrics, version.manifest, job.count, outcome, encode_s)
     model = f"{version.manifest.name}@{version.manifest.version}"
     record_of(request).note(model, job.count, outcome.queue_s, outcome.run_s, encode_s)

@@ -1,6 +1,7 @@
 """Enlarges a ZIP of pictures entry by entry. Entries that fail do not affect the others."""
 
 import asyncio
+import logging
 from collections import deque
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
@@ -12,13 +13,15 @@ from mirage.service.api.pictures.enlarge import EMPTY, Enlargement, Part, measur
 from mirage.service.api.pictures.upscaler import Upscaler
 from mirage.service.api.problems import describe
 from mirage.service.batching.queue import EntryResult
-from mirage.service.errors import LimitExceeded, ServiceError
+from mirage.service.errors import InternalError, LimitExceeded, ServiceError
 from mirage.service.media.archive import Archive
 from mirage.service.media.encoding import PNG
 from mirage.service.media.unzip import Unzip, check_name, enlarged_name
 from mirage.service.settings import Settings
 from mirage.service.tasks.larger_picture import Size, Wanted
 from mirage.service.tasks.upscale import count_images
+
+log = logging.getLogger(__name__)
 
 ERRORS = "errors.json"
 # Entries that are under way at once: enough to fill batches with small ones.
@@ -46,8 +49,8 @@ def survey(archive: Unzip, settings: Settings) -> list[Entry]:
             entry.renamed = enlarged_name(check_name(name), taken)
             entry.size = measure(archive.read(number), settings)
             taken.add(entry.renamed)
-        except ServiceError as error:
-            entry.error = error
+        except Exception as error:
+            entry.error = _told(error)
         entries.append(entry)
     return entries
 
@@ -96,8 +99,8 @@ class EnlargedArchive:
                 entry, _, task = running.popleft()
                 try:
                     made = await task
-                except ServiceError as error:
-                    self._errors.append({"name": entry.name[:200], **describe(error)})
+                except Exception as error:
+                    self._errors.append({"name": entry.name[:200], **describe(_told(error))})
                     continue
                 last, encode_s = _later(last, made.outcome), encode_s + made.encode_s
                 yield Part(written.add_file(entry.renamed, made.data), last, encode_s)
@@ -132,6 +135,14 @@ class EnlargedArchive:
         async with aclosing(enlargement.parts()) as parts:
             made = [part async for part in parts]
         return made[-1]._replace(data=b"".join(part.data for part in made))
+
+
+def _told(error: Exception) -> ServiceError:
+    """Return an error as its client sees it; unexpected ones are logged."""
+    if isinstance(error, ServiceError):
+        return error
+    log.error("an entry of a ZIP failed", exc_info=error)
+    return InternalError("the picture could not be enlarged; the log of the service says why")
 
 
 def _later(first: EntryResult, second: EntryResult) -> EntryResult:

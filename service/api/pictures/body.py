@@ -26,6 +26,7 @@ Parameters = TypeVar("Parameters", bound=BaseModel)  # of a query or a form, as 
 
 CURL = "application/x-www-form-urlencoded"  # what curl says of any file unless told otherwise
 ZIPS = (ZIP, "application/x-zip-compressed")
+SILENT = (None, OCTETS, CURL)  # types that say nothing: the first bytes decide
 BODY_TYPES = (PNG, JPEG, WEBP, "image/jpg", OCTETS, ZIP, *ZIPS[1:], FORM, CURL)
 PICTURE = "picture"  # of a form
 EXPLANATION = " of pictures; send a smaller one, or several requests"
@@ -79,7 +80,9 @@ def _parse(
 ) -> Posted[Parameters]:
     if media_type == FORM:
         body, fields = _from_form(parse_form(body, content_type), fields)
-        media_type = ZIP if body.startswith(b"PK\3\4") else None
+        media_type = None
+    if media_type in SILENT and body.startswith(b"PK\3\4"):
+        media_type = ZIP
     seed = int.from_bytes(hashlib.sha256(body).digest())
     return Posted(body, media_type in ZIPS, fields, seed)
 

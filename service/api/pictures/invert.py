@@ -8,7 +8,7 @@ from contextlib import AsyncExitStack
 from typing import Annotated, Any
 
 import numpy as np
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Depends, Query
 from pydantic_core import to_json
 from starlette.requests import Request
 from starlette.responses import Response
@@ -21,6 +21,7 @@ from mirage.service.api.admission.route_deadline import (
     while_connected,
 )
 from mirage.service.api.content.negotiation import JSON, choose_inversion_type
+from mirage.service.api.content.request_body import check_query
 from mirage.service.api.content.timing import observe, server_timing
 from mirage.service.api.document.invert import DESCRIPTION, invert_extra, invert_responses
 from mirage.service.api.document.parts import IMAGES
@@ -38,10 +39,10 @@ from mirage.service.tasks.larger_picture import Size
 from mirage.service.tasks.requests import InvertRequest
 from mirage.service.telemetry.logging import record_of
 
-CHANNELS = 4  # of a decoded picture, at most
+BYTES_OF_A_PIXEL = 8  # four channels at most, decoded and in those of the model
 BYTES_OF_A_VALUE = 10  # images as uint8 and float32, and their differences
 
-router = APIRouter(route_class=CountedRoute)
+router = APIRouter(route_class=CountedRoute, dependencies=[Depends(check_query)])
 
 
 @router.post(
@@ -73,11 +74,12 @@ async def _answer(request: Request, service: Service, fields: InvertRequest) -> 
         lease = await before(deadline, service.models.lease(*named, "generate"))
         inverter = Inverter(service, held.enter_context(lease), body.fields, deadline)
         inverter.check_deadline()
-        inverted = await _invert(request, service, inverter, body)
+        inverted = await before(deadline, _invert(request, service, inverter, body))
     started = time.perf_counter()
-    content = await in_thread(
+    encoding = in_thread(
         service, lambda: _encoded(media, inverter.manifest, inverted, service.settings.compression)
     )
+    content = await before(deadline, encoding)
     encode_s, outcome = time.perf_counter() - started, inverted.outcome
     observe(service.metrics, inverter.manifest, inverted.images, outcome, encode_s)
     headers = _headers(inverter.manifest, inverted)
@@ -97,7 +99,7 @@ async def _invert(
     values = (
         image.height * image.width * image.channels * batch_images(inverter.manifest.latent_dim)
     )
-    with service.picture_memory.held(CHANNELS * pixels + BYTES_OF_A_VALUE * values):
+    with service.picture_memory.held(BYTES_OF_A_PIXEL * pixels + BYTES_OF_A_VALUE * values):
         async with service.rates.charged(record_of(request), inverter.images):
             picture = await while_connected(request, inverter.decode(body.take(), pixels))
             return await while_connected(request, inverter.run(picture))

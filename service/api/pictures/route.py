@@ -1,11 +1,11 @@
 """The routes `POST /upscale` and `POST /translate`."""
 
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Coroutine
 from contextlib import AsyncExitStack
-from typing import Annotated
+from typing import Annotated, Any, TypeVar
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Depends, Query
 from fastapi.routing import APIRoute
 from starlette.requests import Request
 from starlette.responses import Response
@@ -19,6 +19,7 @@ from mirage.service.api.admission.route_deadline import (
     while_connected,
 )
 from mirage.service.api.content.negotiation import choose_picture_type
+from mirage.service.api.content.request_body import check_query
 from mirage.service.api.content.streaming import Stream
 from mirage.service.api.content.timing import server_timing
 from mirage.service.api.document.parts import IMAGES
@@ -40,6 +41,8 @@ from mirage.service.tasks.larger_picture import Wanted, settle_scale
 from mirage.service.tasks.requests import PictureRequest, TranslateRequest, UpscaleRequest
 from mirage.service.telemetry.logging import record_of
 
+T = TypeVar("T")
+
 
 class CountedRoute(APIRoute):
     """A route whose answers are counted and timed in the metrics."""
@@ -50,7 +53,7 @@ class CountedRoute(APIRoute):
         await CountRequests(super().handle, metrics)(scope, receive, send)
 
 
-router = APIRouter(route_class=CountedRoute)
+router = APIRouter(route_class=CountedRoute, dependencies=[Depends(check_query)])
 
 
 @router.post(
@@ -115,19 +118,19 @@ async def _one(
     """Answer a picture: at once if it fits one row of tiles, otherwise as a stream."""
     service = upscaler.service
     measured = in_thread(service, lambda: measure(body.data, service.settings))
-    size = await while_connected(request, measured)
+    size = await _awaited(request, upscaler, measured)
     enlargement = Enlargement(upscaler, size, wanted)
     held.enter_context(service.picture_memory.held(wanted.held_bytes(size)))
     tally = Tally(upscaler, record_of(request))
     headers = _headers(upscaler, wanted)
     async with service.rates.charged(tally.record, enlargement.images):
-        await while_connected(request, enlargement.decode(body.take))
+        await _awaited(request, upscaler, enlargement.decode(body.take))
         parts = enlargement.parts()
         held.push_async_callback(parts.aclose)
         if enlargement.has_parts:
-            first = await while_connected(request, anext(parts))
+            first = await _awaited(request, upscaler, anext(parts))
             return Stream(tally.counted(first, parts), headers, wanted.media, held.pop_all())
-        made = await while_connected(request, _collected(parts))
+        made = await _awaited(request, upscaler, _collected(parts))
     tally.done(made[-1])
     headers["Server-Timing"] = server_timing(made[-1].outcome, made[-1].encode_s)
     return Response(b"".join(part.data for part in made), 200, headers, wanted.media)
@@ -147,7 +150,7 @@ async def _many(
         archive = Unzip(body.data, settings.images_per_request, settings.picture_bytes)
         return archive, survey(archive, settings)
 
-    archive, entries = await while_connected(request, in_thread(service, open_archive))
+    archive, entries = await _awaited(request, upscaler, in_thread(service, open_archive))
     held.callback(archive.close)
     enlarged = EnlargedArchive(upscaler, archive, entries, wanted.scale)
     held.enter_context(service.picture_memory.held(enlarged.held_bytes))
@@ -155,14 +158,23 @@ async def _many(
     held.push_async_callback(parts.aclose)
     tally = Tally(upscaler, record_of(request), len(enlarged.sizes))
     async with service.rates.charged(tally.record, enlarged.images):
-        first = await while_connected(request, anext(parts))
+        first = await _awaited(request, upscaler, anext(parts))
     headers = _headers(upscaler, wanted)
     return Stream(tally.counted(first, parts), headers, wanted.media, held.pop_all())
 
 
 def _headers(upscaler: Upscaler, wanted: Wanted) -> dict[str, str]:
     """Return the headers of all answers."""
-    return {"X-Model": upscaler.name, "X-Scale": f"{wanted.scale:g}", "Vary": "Accept"}
+    return {
+        "X-Model": upscaler.name,
+        "X-Scale": repr(wanted.scale).removesuffix(".0"),
+        "Vary": "Accept",
+    }
+
+
+async def _awaited(request: Request, upscaler: Upscaler, job: Coroutine[Any, Any, T]) -> T:
+    """Await a job until the deadline, or until the client disconnects."""
+    return await before(upscaler.deadline, while_connected(request, job))
 
 
 async def _collected(parts: AsyncGenerator[Part]) -> list[Part]:

@@ -7,6 +7,7 @@ from starlette.testclient import TestClient
 
 from mirage.service.api.problems import problem_response
 from mirage.service.errors import PROBLEMS, InvalidValue, Overloaded, ServiceError
+from tests.service.helpers.requests import problem
 
 
 @pytest.mark.parametrize("kind", PROBLEMS)
@@ -28,8 +29,8 @@ def test_retry_after_is_in_whole_seconds_and_at_least_one(seconds: float, header
 
 
 def test_bad_fields_are_listed() -> None:
-    problem = json.loads(bytes(problem_response(InvalidValue.of("seed", "seed is -1")).body))
-    assert problem["errors"] == [{"loc": ["seed"], "msg": "seed is -1"}]
+    told = json.loads(bytes(problem_response(InvalidValue.of("seed", "seed is -1")).body))
+    assert told["errors"] == [{"loc": ["seed"], "msg": "seed is -1"}]
 
 
 def test_head_and_options_are_answered(client: TestClient) -> None:
@@ -46,3 +47,15 @@ def test_an_unknown_path_is_shown_with_its_control_characters(client: TestClient
     response = client.get("/healthz%0d%0a")
     assert response.status_code == 404
     assert response.json()["detail"] == r"'/healthz\r\n' is no path of this service"
+
+
+def test_an_unknown_fault_is_a_fixed_text_that_ends_the_connection(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise RuntimeError("a secret in /tmp")
+
+    monkeypatch.setattr("mirage.service.api.models.list_known", fail)
+    response = client.get("/models")
+    assert "log" in problem(response, 500, "internal-error")["detail"]
+    assert response.headers["connection"] == "close"

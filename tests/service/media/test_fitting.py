@@ -1,3 +1,6 @@
+import tracemalloc
+from typing import Literal
+
 import numpy as np
 import pytest
 from PIL import Image as Pillow
@@ -55,3 +58,30 @@ def test_the_middle_is_what_remains() -> None:
     colour[:, 10:20] = 255
     fitted = fit_picture(Picture(colour), Image(height=10, width=10, channels=1))
     np.testing.assert_array_equal(fitted, 255)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_large_pictures_are_converted_completely(channels: Literal[1, 3]) -> None:
+    colour, alpha = noise(701, 901, 3), noise(701, 901)
+    fitted = fit_picture(Picture(colour, alpha), Image(height=701, width=901, channels=channels))
+    opacity = alpha[:, :, None].astype(int)
+    shown = ((colour * opacity + 255 * (255 - opacity) + 127) // 255).astype(np.uint8)
+    expected = np.asarray(Pillow.fromarray(shown).convert("L" if channels == 1 else "RGB"))
+    np.testing.assert_array_equal(fitted, expected.reshape(701, 901, channels))
+
+
+def test_transparent_pixels_take_colours_from_beyond_the_middle() -> None:
+    colour, alpha = np.zeros((4, 12, 3), np.uint8), np.zeros((4, 12), np.uint8)
+    colour[:, 0], alpha[:, 0] = 200, 255
+    fitted = fit_picture(Picture(colour, alpha), Image(height=4, width=4, channels=4))
+    assert (fitted == [200, 200, 200, 0]).all()
+
+
+@pytest.mark.parametrize("channels", [1, 3, 4])
+def test_large_pictures_take_little_memory(channels: Literal[1, 3, 4]) -> None:
+    picture = Picture(np.zeros((2000, 2000, 3), np.uint8), np.ones((2000, 2000), np.uint8))
+    tracemalloc.start()
+    fit_picture(picture, Image(height=8, width=8, channels=channels))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 9 * 2000 * 2000

@@ -12,6 +12,7 @@ from PIL import Image, ImageOps
 
 from mirage.service.errors import LimitExceeded, Malformed, ServiceError, UnsupportedBody
 from mirage.service.media.pictures import Picture, decode_picture
+from tests.service.helpers.pictures import chunk, header, png
 
 MOST = 10_000
 RNG = np.random.default_rng(0)
@@ -79,6 +80,29 @@ def test_16_bit_grey_loses_its_lower_byte() -> None:
     assert decode(buffer.getvalue()).colour[:, :, 0].tolist() == [[0, 0, 1], [0x12, 0xFF, 0xFF]]
 
 
+@pytest.mark.parametrize(
+    ("depth", "samples", "grey", "alpha"),
+    [
+        (1, b"\x40", 1, [255, 0]),
+        (2, b"\x60", 1, [0, 255]),
+        (4, b"\x53", 5, [0, 255]),
+        (4, b"\x5f", 15, [255, 0]),
+        (8, b"\x05\x55", 5, [0, 255]),
+        (16, b"\0\x05\x05\0", 5, [0, 255]),
+        (16, b"\x12\x34\x12\x35", 0x1235, [255, 0]),
+    ],
+)
+def test_the_transparent_grey_of_every_depth_is_transparent(
+    depth: int, samples: bytes, grey: int, alpha: list[int]
+) -> None:
+    transparent = chunk(b"tRNS", struct.pack(">H", grey))
+    pixels = chunk(b"IDAT", zlib.compress(b"\0" + samples))
+    picture = decode(png(header(2, 1, depth, 0), transparent, pixels))
+    assert picture.alpha is not None
+    assert picture.alpha.tolist() == [alpha]
+    assert picture.colour.shape == (1, 2, 1)
+
+
 def test_orientation_is_applied_and_the_profile_is_kept() -> None:
     image = Image.fromarray(RNG.integers(0, 256, (4, 6, 3), dtype=np.uint8))
     exif = Image.Exif()
@@ -103,6 +127,14 @@ def test_every_orientation_is_applied(orientation: int) -> None:
     picture = decode(buffer.getvalue())
     assert picture.alpha is not None
     np.testing.assert_array_equal(np.dstack([picture.colour, picture.alpha]), expected)
+
+
+@pytest.mark.parametrize("number", [np.inf, -np.inf, np.nan, 9.0])
+def test_an_orientation_that_is_none_is_ignored(number: float) -> None:
+    data = encoded("RGB")
+    exif = b"II*\0\x08\0\0\0\1\0" + struct.pack("<HHIf", 0x112, 11, 1, number) + bytes(4)
+    broken = decode(data[:33] + chunk(b"eXIf", exif) + data[33:])
+    np.testing.assert_array_equal(broken.colour, decode(data).colour)
 
 
 @pytest.mark.parametrize("mode", ["L", "LA", "P", "RGB", "RGBA"])

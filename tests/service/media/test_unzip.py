@@ -74,7 +74,16 @@ def test_larger_pictures_have_names_of_their_own() -> None:
         ("b/a.png", "b/a.png.png"),
         ("b/a.webp", "b/a.webp.png"),
         ("a", "a.png"),
-        ("b/a.png", "b/a.png.png.png"),
+        ("b/a.png", "b/a.png.2.png"),
     ):
         assert enlarged_name(name, taken) == renamed
         taken.add(renamed)
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.jpg", "a"])
+def test_entries_with_equal_names_are_numbered(name: str) -> None:
+    taken = {"errors.json", "a.png.png"}
+    for _ in range(256):
+        taken.add(enlarged_name(name, taken))
+    assert len(taken) == 258
+    assert max(map(len, taken)) <= len("a.png.256.png")

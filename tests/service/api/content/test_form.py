@@ -31,6 +31,10 @@ def test_names_are_found_however_they_are_written(head: str) -> None:
     assert parse_form(form("b", (head, b"\r\n-bytes")), TYPE + '"b"') == {"a": b"\r\n-bytes"}
 
 
+def test_names_are_utf_8() -> None:
+    assert parse_form(form("b", (NAMED.format("é\u2028"), b"1")), TYPE + "b") == {"é\u2028": b"1"}
+
+
 def test_what_stands_before_the_first_boundary_is_passed_over() -> None:
     body = b"preamble\r\n" + form("b", (NAMED.format("a"), b"1")) + b"epilogue"
     assert parse_form(body, TYPE + "b") == {"a": b"1"}
@@ -45,6 +49,12 @@ def test_a_name_stands_once() -> None:
 def test_boundaries_are_plain_and_short(boundary: str) -> None:
     with pytest.raises(Malformed):
         parse_form(b"--b--", TYPE + boundary)
+
+
+@pytest.mark.parametrize("charset", ["idna", "punycode", "zlib", "none-such", "utf-8\0"])
+def test_boundaries_of_charsets_that_are_none_are_malformed(charset: str) -> None:
+    with pytest.raises(Malformed):
+        parse_form(b"--\xff--", f"multipart/form-data; boundary*={charset}''%FF")
 
 
 @given(st.binary(max_size=300), st.text(max_size=20))

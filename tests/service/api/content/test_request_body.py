@@ -286,3 +286,17 @@ def test_not_a_number_is_malformed_wherever_it_stands() -> None:
     for body in (b'{"x": NaN}', b"[-Infinity]", b"NaN"):
         with pytest.raises(Malformed):
             read(body)
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        (b"[]", "the body is a list of 0; a JSON object is allowed"),
+        (b"null", "the body is null; a JSON object is allowed"),
+        (b'{"version": %s}' % (b"9" * 4000), "version is 9999"),
+    ],
+)
+def test_values_are_told_in_short_and_plain_words(body: bytes, words: str) -> None:
+    with pytest.raises(InvalidValue, match=words) as error:
+        read(body)
+    assert len(error.value.detail) < 200

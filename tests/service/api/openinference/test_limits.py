@@ -134,3 +134,9 @@ def test_a_client_that_leaves_is_not_waited_for(
     asyncio.run(ask())
     assert sent[0]["status"] == 499
     assert app.state.service.metrics.registry.get_sample_value("mirage_abandoned_total") == 1
+
+
+def test_the_limit_is_told_before_other_shapes_are_compared(client: TestClient) -> None:
+    given = wanted(inputs=[latents(shape=[2**63 - 1, 5]), labels()])
+    detail = error(post(client, given), 400)
+    assert detail == f"count is {2**63 - 1}; at most 256 images per request are allowed"

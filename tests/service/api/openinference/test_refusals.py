@@ -56,7 +56,9 @@ def test_headers_of_a_problem_stay(plain: TestClient) -> None:
 
 
 def test_what_nobody_caught_is_a_fixed_text_and_is_raised_for_the_log(plain: TestClient) -> None:
-    assert "secret" not in error(plain.get("/v2/x/fail"), 500)
+    response = plain.get("/v2/x/fail")
+    assert "secret" not in error(response, 500)
+    assert response.headers["connection"] == "close"
     with pytest.raises(RuntimeError, match="a secret"):
         TestClient(plain.app).get("/v2/x/fail")
 

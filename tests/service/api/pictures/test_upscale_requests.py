@@ -1,9 +1,11 @@
 """Which model enlarges a picture, what is refused, and how large answers are sent."""
 
 import io
+import json
 import threading
 import zipfile
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -13,6 +15,8 @@ from PIL import Image
 from starlette.testclient import TestClient
 
 from mirage.bundle.store.release import Canary, release
+from mirage.service.api.pictures import archive
+from mirage.service.api.pictures import enlarge as enlarge_stage
 from mirage.service.app import create_app
 from mirage.service.batching.batch_runner import BatchRunner
 from mirage.service.batching.batcher import Batcher
@@ -30,6 +34,7 @@ from tests.upscalers import ToyUpscaler, make_upscaler
     ("query", "status", "slug", "words"),
     [
         ({"scale": 2.5}, 422, "invalid-value", "scale is 2.5; larger@1 enlarges 2 times"),
+        ({"scale": 2.0000001}, 422, "invalid-value", "scale is 2.0000001; larger@1"),
         ({"scale": 0.5}, 422, "invalid-value", "scale is"),
         ({"scale": "inf"}, 422, "invalid-value", "scale is"),
         ({"version": 0}, 422, "invalid-value", "version is"),
@@ -47,6 +52,15 @@ def test_bad_parameters_are_named(
         words
         in problem(enlarge(upscaler, encoded(noise(4, 4, 3)), **query), status, slug)["detail"]
     )
+
+
+@pytest.mark.parametrize("path", ["/upscale", "/translate", "/invert", "/models/larger/card"])
+def test_parameters_stand_once(upscaler: TestClient, path: str) -> None:
+    method = "GET" if path.startswith("/models") else "POST"
+    body = encoded(noise(4, 4, 3)) if method == "POST" else None
+    response = upscaler.request(method, f"{path}?version=1&version=1", content=body)
+    found = problem(response, 422, "invalid-value")["detail"]
+    assert found == "query parameter 'version': it is given twice; once is allowed"
 
 
 def test_routes_send_models_of_other_tasks_where_they_belong(upscaler: TestClient) -> None:
@@ -175,8 +189,8 @@ def test_pngs_are_compressed_as_set(
         assert (len(found.content) < len(fast.content)) == (compression == "small")
     headers = {"content-type": "application/zip"}
     sent = other.post("/upscale", content=zipped({"a.png": body}), headers=headers)
-    with zipfile.ZipFile(io.BytesIO(sent.content)) as archive:
-        assert archive.read("a.png") == enlarge(other, body).content
+    with zipfile.ZipFile(io.BytesIO(sent.content)) as answer:
+        assert answer.read("a.png") == enlarge(other, body).content
 
 
 def test_a_tile_that_fails_after_the_head_does_not_look_like_an_end(
@@ -196,6 +210,35 @@ def test_a_tile_that_fails_after_the_head_does_not_look_like_an_end(
     assert [record.getMessage() for record in caplog.records if record.levelname != "INFO"] == [
         "answer is incomplete: internal-error"
     ]
+
+
+@pytest.mark.parametrize(
+    ("stage", "name"), [(archive, "measure"), (enlarge_stage, "decode_picture")]
+)
+def test_an_entry_with_an_unexpected_fault_fails_alone(
+    upscaler: TestClient,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    stage: ModuleType,
+    name: str,
+) -> None:
+    whole, faults = getattr(stage, name), iter([OverflowError("of infinity")])
+
+    def once(*arguments: Any, **options: Any) -> Any:
+        for fault in faults:
+            raise fault
+        return whole(*arguments, **options)
+
+    monkeypatch.setattr(stage, name, once)
+    body = zipped({name: encoded(noise(4, 4, 3)) for name in ("a.png", "b.png")})
+    headers = {"content-type": "application/zip"}
+    sent = upscaler.post("/upscale", content=body, headers=headers)
+    with zipfile.ZipFile(io.BytesIO(sent.content)) as answer:
+        assert answer.namelist() == ["b.png", "errors.json"]
+        (error,) = json.loads(answer.read("errors.json"))["errors"]
+    assert (error["name"], error["status"]) == ("a.png", 500)
+    assert "infinity" not in error["detail"]
+    assert "of infinity" in caplog.text
 
 
 def test_tiles_of_a_client_who_leaves_are_not_made(
@@ -234,3 +277,16 @@ def test_pictures_of_clients_who_leave_while_they_wait_are_not_looked_at(
     finally:
         done.set()
     assert messages[0]["status"] == CLIENT_LEFT
+
+
+def test_an_archive_that_is_not_read_in_time_gets_504(
+    upscaler: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done = threading.Event()
+    monkeypatch.setattr(archive, "measure", lambda *_: done.wait())
+    body = zipped({"a.png": encoded(noise(4, 4, 3))})
+    headers = {"x-deadline-ms": "400", "content-type": "application/zip"}
+    try:
+        problem(upscaler.post("/upscale", content=body, headers=headers), 504, "deadline-passed")
+    finally:
+        done.set()
