@@ -5,7 +5,6 @@ from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import (
-    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
@@ -21,33 +20,18 @@ from mirage.training.limits import Limits
 from mirage.training.networks.families import FAMILIES, families_of
 from mirage.training.optim.augment import AUGMENTATIONS
 from mirage.training.optim.fidelity import CONTENT_LOSSES
-from mirage.training.optim.losses import LOSSES
+from mirage.training.optim.losses import losses_of
 from mirage.training.optim.optimizers import OPTIMIZERS
-from mirage.training.optim.schedule import CosineSchedule
+from mirage.training.optim.schedule import CosineSchedule, at_most
 from mirage.training.recipe import recipe_of
 
 NONE = CosineSchedule(start=0, end=0)
-
-
-def _at_most(limit: float, excluded: bool = False) -> AfterValidator:
-    """Checks that no value of a schedule is above a limit."""
-
-    def check(schedule: CosineSchedule) -> CosineSchedule:
-        largest = schedule.largest
-        if largest > limit or (excluded and largest == limit):
-            allowed = f"less than {limit:g}" if excluded else f"at most {limit:g}"
-            raise ValueError(f"its largest value is {largest:g}; allowed are 0 to {allowed}")
-        return schedule
-
-    return AfterValidator(check)
-
-
 UNPAIRED = CONTRASTIVE, CYCLE = "contrastive", "cycle"
 """What keeps the content of a source without a twin."""
 KEPT = (*UNPAIRED, *CONTENT_LOSSES)
 Width = Annotated[int, Field(ge=1, le=8192)]
 Blocks = Annotated[int, Field(ge=0, le=64)]
-LearningRate = Annotated[CosineSchedule, _at_most(1)]
+LearningRate = Annotated[CosineSchedule, at_most(1)]
 
 
 class TrainConfig(BaseModel):
@@ -149,7 +133,7 @@ class TrainConfig(BaseModel):
         NONE, description="standard deviation of noise on the discriminator's input"
     )
     augment: tuple[str, ...] = ()
-    augment_probability: Annotated[CosineSchedule, _at_most(1)] = Field(
+    augment_probability: Annotated[CosineSchedule, at_most(1)] = Field(
         NONE, description="of each augmentation, for each image"
     )
     augment_target: float | None = Field(
@@ -166,7 +150,7 @@ class TrainConfig(BaseModel):
     lr: LearningRate
     discriminator_lr: LearningRate | None = Field(None, description="none: the same as lr")
     beta1: float = Field(0.0, ge=0, lt=1)
-    beta2: Annotated[CosineSchedule, _at_most(1, excluded=True)]
+    beta2: Annotated[CosineSchedule, at_most(1, excluded=True)]
     ema_half_life_kimg: CosineSchedule
     further_half_lives_kimg: tuple[Annotated[float, Field(gt=0)], ...] = ()
     batch_size: int = Field(ge=2, le=65_536)
@@ -186,10 +170,11 @@ class TrainConfig(BaseModel):
     )
     @classmethod
     def _known(cls, value: str, info: Any) -> str:
+        task = info.data.get("task", "")
         tables: dict[str, Iterable[str]] = {
-            "family": families_of(info.data.get("task", "")),
-            "loss": LOSSES,
-            "content": CONTENT_LOSSES if info.data.get("task") != "translate" else KEPT,
+            "family": families_of(task),
+            "loss": losses_of(task),
+            "content": CONTENT_LOSSES if task != "translate" else KEPT,
         }
         allowed = tables.get(info.field_name, OPTIMIZERS)
         if value not in allowed:

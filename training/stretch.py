@@ -4,11 +4,11 @@ from typing import Any
 
 TIMES = {
     *("from_kimg", "to_kimg", "warm_start_kimg", "grow_kimg", "augment_speed_kimg"),
-    *("further_half_lives_kimg",),
+    *("ema_half_life_kimg", "further_half_lives_kimg"),
 }
 """Settings that are times; reports and checkpoints keep their own intervals."""
-HALF_LIFE = "ema_half_life_kimg"
-"""A schedule whose values are times as well."""
+VALUES = {"start", "end", "then"}
+"""Parts of a schedule that are times only if the setting is one."""
 
 
 def stretched(recipe: dict[str, Any], kimg: float) -> dict[str, Any]:
@@ -20,11 +20,10 @@ def stretched(recipe: dict[str, Any], kimg: float) -> dict[str, Any]:
 
 def _scaled(name: str, value: Any, factor: float) -> Any:
     if isinstance(value, dict):
-        values = {"start", "end"} if name == HALF_LIFE else set()
         return {
-            key: inner * factor if key in values else _scaled(key, inner, factor)
-            for key, inner in value.items()
+            part: _scaled(name if part in VALUES else part, inner, factor)
+            for part, inner in value.items()
         }
-    if name not in TIMES and name != HALF_LIFE:
+    if name not in TIMES:
         return value
     return [item * factor for item in value] if isinstance(value, list) else value * factor

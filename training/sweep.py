@@ -44,12 +44,17 @@ class Sweep:
     """The trials in a folder, taken by any number of processes.
 
     ranges: the searched settings. count: of all trials. lower: whether a lower score is better.
-    fixed: what else the trials have in common, as JSON has it. Raises UsageError for invalid
+    fixed: what else the trials have in common, by name. Raises UsageError for invalid
     ranges, for a folder that was begun with others, and without the extra `sweep`.
     """
 
     def __init__(
-        self, folder: Path, ranges: Mapping[str, str], count: int, lower: bool, fixed: Any = None
+        self,
+        folder: Path,
+        ranges: Mapping[str, str],
+        count: int,
+        lower: bool,
+        fixed: Mapping[str, str] | None = None,
     ) -> None:
         try:
             import optuna
@@ -70,12 +75,13 @@ class Sweep:
                 direction="minimize" if lower else "maximize",
                 load_if_exists=True,
             )
-            asked = {"ranges": dict(ranges), "fixed": fixed}
+            asked = {"ranges": dict(ranges), "fixed": dict(fixed or {})}
             begun = self._study.user_attrs.get("asked")
             if begun is None:
                 self._study.set_user_attr("asked", asked)
             elif begun != asked:
-                raise UsageError(f"{folder} was begun as {begun}, not as {asked}; use a new folder")
+                differing = _differing(begun, asked)
+                raise UsageError(f"{folder} was begun with {differing}; use a new folder")
 
     @contextmanager
     def trial(self) -> Iterator[Trial | None]:
@@ -131,6 +137,16 @@ class Sweep:
     def _described(self, trial: "FrozenTrial") -> Trial:
         settings = {name: str(value) for name, value in trial.params.items()}
         return Trial(trial.number, settings, self.folder / f"trial-{trial.number:03}")
+
+
+def _differing(begun: dict[str, Any], asked: dict[str, Any]) -> str:
+    """What a search was begun with, beside what is asked for now."""
+    before, now = (
+        {**each["fixed"], **{f"--set {name}": text for name, text in each["ranges"].items()}}
+        for each in (begun, asked)
+    )
+    names = [name for name in {**before, **now} if before.get(name) != now.get(name)]
+    return ", ".join(f"{name} {before.get(name)}, not {now.get(name)}" for name in names)
 
 
 def _distribution(name: str, text: str) -> "BaseDistribution":

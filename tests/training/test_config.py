@@ -6,6 +6,8 @@ from mirage.training.config import TrainConfig, build_config
 from mirage.training.errors import UsageError
 from mirage.training.presets import PRESETS
 
+BETA = {"start": 0.9, "end": 0.99, "to_kimg": 9}
+
 
 @pytest.mark.parametrize("preset", PRESETS)
 def test_presets_are_complete_and_round_trip_as_json(preset: str) -> None:
@@ -63,7 +65,9 @@ def test_part_of_a_constant_can_change() -> None:
         ({"lr": "inf"}, "lr.start is 'inf'.*finite"),
         ({"lr.end": "3"}, "lr is .*its largest value is 3; allowed are 0 to at most 1"),
         ({"beta2": "1"}, "beta2 is .*its largest value is 1; allowed are 0 to less than 1"),
-        ({"beta2.then.start": "2", "beta2.then.end": "0"}, "beta2 is .*largest value is 2"),
+        ({"beta2.then": BETA | {"start": 2}}, "beta2 is .*largest value is 2"),
+        ({"lr.to_kimg": "200"}, "lr is .*needs a to_kimg above from_kimg 600, and to_kimg is 200"),
+        ({"beta2.then": BETA | {"to_kimg": 0}}, "beta2.then is .*needs a to_kimg above from_kimg"),
         ({"ema_half_life_kimg": "inf"}, "ema_half_life_kimg.start is 'inf'.*finite"),
         ({"further_half_lives_kimg": "inf"}, "further_half_lives_kimg.0 is 'inf'.*finite"),
         ({"augment_probability": "2"}, "its largest value is 2; allowed are 0 to at most 1"),
@@ -82,6 +86,22 @@ def test_names_a_wrong_setting_its_value_and_what_is_allowed(
 ) -> None:
     with pytest.raises(UsageError, match=said):
         build_config("mnist", changes)
+
+
+def test_one_end_of_a_constant_cannot_change_without_a_time_to_change_in() -> None:
+    reason = "lr is .*from start 0.001 to end 0.0002 it needs a to_kimg above from_kimg 0"
+    with pytest.raises(UsageError, match=reason):
+        build_config("dcgan", {"lr.start": "1e-3"})
+
+
+@pytest.mark.parametrize(("preset", "allowed"), [("photo-x4", False), ("mnist", True)])
+def test_only_generators_have_the_wasserstein_loss(preset: str, allowed: bool) -> None:
+    changes = {"loss": "wasserstein"}
+    if allowed:
+        assert build_config(preset, changes).loss == "wasserstein"
+    else:
+        with pytest.raises(UsageError, match="loss is 'wasserstein': allowed are hinge, "):
+            build_config(preset, changes)
 
 
 def test_names_an_unknown_preset() -> None:

@@ -98,8 +98,9 @@ def test_an_invalid_range_is_a_usage_error(tmp_path: Path, text: str) -> None:
 
 def test_a_folder_keeps_what_it_was_begun_with(tmp_path: Path) -> None:
     sweep(tmp_path)
-    with pytest.raises(UsageError, match="was begun as"):
-        sweep(tmp_path, lr="log:1e-5..1e-2")
+    reason = r"was begun with --set lr log:1e-4\.\.1e-2, not log:1e-5\.\.1e-2; use a new folder"
+    with pytest.raises(UsageError, match=reason):
+        sweep(tmp_path, **RANGES | {"lr": "log:1e-5..1e-2"})
 
 
 def test_without_optuna_the_error_says_how_to_install_it(

@@ -1,6 +1,7 @@
 """The command `sweep`: searches for settings by many trainings."""
 
 import argparse
+import hashlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -8,8 +9,10 @@ from mirage.training.cli.flags import positive
 from mirage.training.cli.recipe import add_recipe, config_of
 from mirage.training.cli.retrain import read_all
 from mirage.training.data.dataset import Dataset
+from mirage.training.data.groups import content_hash
 from mirage.training.data.sources.pictures import PictureSet
 from mirage.training.errors import CollapseError, StoppedError, UsageError
+from mirage.training.evaluation.scorecard import Sizes
 from mirage.training.retrain import publisher_of
 from mirage.training.runs.device import resolve_device
 from mirage.training.runs.loop import train
@@ -21,8 +24,10 @@ compared by the Fréchet distance of images (score frechet), or by the PSNR of e
 (psnr_y). A trial that the watchdog stops counts as a bad one."""
 SCORES = {"generate": ("frechet", True), "upscale": ("psnr_y", False)}
 """The compared score of each task, and whether a lower one is better."""
-KEPT = "preset", "task", "scale", "kimg", "changes", "data", "start"
-"""Flags that must stay the same when a sweep is resumed."""
+KEPT = "preset", "task", "scale", "kimg", "changes", "start"
+"""Flags that must stay the same when a sweep is resumed, beside the data."""
+SHOWN = 16
+"""Digits of a fingerprint."""
 
 
 def add_command(add: Callable[..., argparse.ArgumentParser]) -> None:
@@ -42,9 +47,11 @@ def _sweep(options: argparse.Namespace) -> Iterator[str]:
     if not ranges:
         raise UsageError(f"--set has no range; at least one is needed, as one of {KINDS}")
     options.changes = ["".join(change) for change in given if change[0] not in ranges]
-    fixed = {name: str(getattr(options, name)) for name in KEPT}
     config, data, test = read_all(options)
+    if isinstance(data, Dataset):
+        Sizes.of(len(data.original))  # refuse too few for a score before anything is trained
     name, lower = SCORES[config.task]
+    fixed = {flag: str(getattr(options, flag)) for flag in KEPT} | _fingerprints(data, test)
     sweep = Sweep(options.to, ranges, options.trials, lower, fixed)
     while True:
         with sweep.trial() as trial:
@@ -60,6 +67,17 @@ def _sweep(options: argparse.Namespace) -> Iterator[str]:
                 yield f"{_told(trial)}  {name} {score:.4g}"
     if best := sweep.best():
         yield f"best: {_told(best[0])}  {name} {best[1]:.4g}  {best[0].run}"
+
+
+def _fingerprints(data: Dataset | PictureSet, test: Dataset | None) -> dict[str, str]:
+    """Of what is trained on and scored with, which the content and the flags of reading decide."""
+    if isinstance(data, PictureSet):
+        kinds = [(picture.pixels, picture.low) for picture in data.held_out]
+        hashes = [content_hash(pixels) for both in kinds for pixels in both if pixels is not None]
+        held_out = hashlib.sha256("".join(hashes).encode()).hexdigest()
+    else:
+        held_out = (test or data).fingerprint
+    return {"training data": data.fingerprint[:SHOWN], "held-out data": held_out[:SHOWN]}
 
 
 def _told(trial: Trial) -> str:

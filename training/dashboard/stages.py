@@ -29,8 +29,8 @@ def stages_of(config: TrainConfig, data: dict[str, Any]) -> list[Stage]:
 
 
 def _adversarial_from(config: TrainConfig) -> list[int]:
-    ratio = config.adversarial_ratio
-    return [round(1000 * ratio.from_kimg)] if max(ratio.start, ratio.end) > 0 else []
+    begins = config.adversarial_ratio.begins_kimg
+    return [] if begins is None else [round(1000 * begins)]
 
 
 def _stage_of_pictures(config: TrainConfig, data: dict[str, Any], nimg: int) -> str:

@@ -30,6 +30,12 @@ class Plan:
     seed: int = 0
 
 
+def rate_of(plan: Plan) -> CosineSchedule:
+    """The learning rate, which begins to fall after `WARM_UP_KIMG`, or half of a short training."""
+    constant = min(WARM_UP_KIMG, plan.kimg / 2)
+    return CosineSchedule(start=RATE, end=0.0, from_kimg=constant, to_kimg=plan.kimg)
+
+
 def fit_encoder(
     snapshot: Snapshot, images: np.ndarray, labels: np.ndarray | None, plan: Plan
 ) -> Encoder:
@@ -46,7 +52,7 @@ def fit_encoder(
     generator = copy.deepcopy(snapshot.generator).folded().requires_grad_(False)
     steps = max(1, round(plan.kimg * 1000 / BATCH))
     optimizer = torch.optim.AdamW(encoder.parameters(), lr=RATE, weight_decay=0.01)
-    rate = CosineSchedule(start=RATE, end=0.0, from_kimg=WARM_UP_KIMG, to_kimg=plan.kimg)
+    rate = rate_of(plan)
     random = np.random.default_rng(plan.seed)
     mean = 0.0
     with tqdm(total=steps, desc="encoder", unit="step", leave=False) as bar:

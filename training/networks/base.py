@@ -14,6 +14,7 @@ from pydantic import (
 )
 from torch import Tensor, nn
 
+from mirage.training.errors import UsageError
 from mirage.training.media.images import Images
 
 if TYPE_CHECKING:
@@ -61,13 +62,23 @@ class Architecture(BaseModel):
 
     @classmethod
     def of(cls, config: "TrainConfig", medium: Images, num_classes: int) -> "Architecture":
-        """The architecture for a configuration and data; raises ValidationError."""
+        """The architecture for a configuration and data.
+
+        Raises ValidationError, and UsageError for a latent gain without effect.
+        """
         values: dict[str, Any] = {
             name: getattr(config, name) for name in cls.model_fields if hasattr(config, name)
         }
         sizes = medium.model_dump(include={"height", "width", "channels"})
         more = {"skips": len(config.grow_kimg), "num_classes": num_classes}
-        return cls.model_validate(values | sizes | more)
+        made = cls.model_validate(values | sizes | more)
+        if made.latent_gain != 1 and made.divides_gain_out:
+            raise UsageError(
+                f"latent_gain is {made.latent_gain:g}, which normalize rms divides out in family "
+                f"{made.family}{'' if num_classes else ' without classes'}; set latent_gain to 1, "
+                "or normalize to none"
+            )
+        return made
 
     @property
     def medium(self) -> Images:
@@ -78,6 +89,16 @@ class Architecture(BaseModel):
             channels=self.channels,
             transparency=self.transparency,
         )
+
+    @property
+    def divides_gain_out(self) -> bool:
+        """Whether images do not depend on the latent gain, nor on any other factor of the latents.
+
+        What is normalised is then proportional to the latents.
+        """
+        linear = self.family in ("direct", "projected")
+        linear = linear or (self.family == "residual" and not self.num_classes)
+        return self.normalize == "rms" and linear
 
     @property
     def base(self) -> tuple[int, int]:

@@ -6,6 +6,7 @@ norms are folded, and the result is cached. Checkpoints and bundles do not conta
 """
 
 import hashlib
+import tempfile
 from importlib.metadata import PackageNotFoundError, files
 from pathlib import Path
 
@@ -14,7 +15,7 @@ import torch.nn.functional as F
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
-from mirage.bundle.store.durable import atomic_write
+from mirage.bundle.store.durable import replace_durably, sync_file
 from mirage.training.cache_folder import default_cache
 from mirage.training.errors import DataError
 from mirage.training.extras import how_to_install
@@ -127,8 +128,15 @@ def keep_weights(weights: dict[str, Tensor], folder: Path) -> Path:
     digest = hashlib.sha256(content).hexdigest()
     path = folder / f"efficientnet-lite0.{digest}.safetensors"
     folder.mkdir(parents=True, exist_ok=True)
-    with atomic_write(path) as file:
-        file.write(content)
+    handle, name = tempfile.mkstemp(prefix=".keeping-", dir=folder)  # other ranks keep them, too
+    draft = Path(name)
+    try:
+        with open(handle, "wb") as file:
+            file.write(content)
+        sync_file(draft)
+        replace_durably(draft, path)
+    finally:
+        draft.unlink(missing_ok=True)
     return path
 
 

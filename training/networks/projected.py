@@ -74,12 +74,18 @@ def _normalised(x: Tensor) -> Tensor:
 
 
 class Head(nn.Module):
-    """A head: a map [N, C, H, W] -> features [N, 64]."""
+    """A head: a map [N, C, H, W] -> features [N, 64].
 
-    def __init__(self, inputs: int, widths: tuple[int, ...], side: int) -> None:
+    sides: longer and shorter side of the map. The longer one is halved down to `COARSE`, unless
+    nothing would be left of the shorter one.
+    """
+
+    def __init__(self, inputs: int, widths: tuple[int, ...], sides: tuple[int, int]) -> None:
         super().__init__()
         layers = [nn.Conv2d(inputs, widths[0], 3, padding=1)]
-        halvings = max(0, math.ceil(math.log2(side / COARSE)))
+        longer, shorter = sides
+        wanted = max(0, math.ceil(math.log2(longer / COARSE)))
+        halvings = min(wanted, shorter.bit_length() - 1)
         for number in range(halvings):
             before, after = (widths[min(n, len(widths) - 1)] for n in (number, number + 1))
             layers.append(nn.Conv2d(before, after, 4, stride=2, padding=1))
@@ -104,11 +110,16 @@ class Discriminator(base.Discriminator):
         self.trunk = Trunk(load_weights())
         self.mixing = Mixing()
         self.scale = max(1.0, INPUT / min(a.height, a.width))
-        longest = self.scale * max(a.height, a.width)
-        sides = [math.ceil(longest / 2**k) for k in range(2, 2 + len(MIXED))]
-        heads = [Head(c, (WIDTH,), side) for c, side in zip(MIXED, sides, strict=True)]
+        longer, shorter = max(a.height, a.width), min(a.height, a.width)
+        sides = [
+            (math.ceil(self.scale * longer / 2**k), math.ceil(self.scale * shorter / 2**k))
+            for k in range(2, 2 + len(MIXED))
+        ]
+        heads = [
+            Head(channels, (WIDTH,), each) for channels, each in zip(MIXED, sides, strict=True)
+        ]
         self.heads = nn.ModuleList(heads)
-        self.pixels = Head(a.channels, PIXELS, max(a.height, a.width))
+        self.pixels = Head(a.channels, PIXELS, (longer, shorter))
         count = len(MIXED) + 1
         self.logit = nn.ModuleList(spectral_norm(nn.Linear(WIDTH, 1)) for _ in range(count))
         self.embed = nn.Embedding(a.num_classes, count * WIDTH) if a.num_classes else None

@@ -87,6 +87,11 @@ class SequenceArchitecture(BaseModel):
             raise ValueError(f"strides has {len(self.strides)} entries; widths need {stages - 1}")
         if any(not 1 <= stride <= 16 for stride in self.strides):
             raise ValueError(f"strides is {list(self.strides)}; allowed are 1 to 16")
+        if self.family == "sequence" and 1 in self.strides and self.span % 2 == 0:
+            raise ValueError(
+                f"strides is {list(self.strides)} and span {self.span}; a stride of 1 needs an odd "
+                "span"
+            )
         if len(self.blocks) != stages:
             raise ValueError(f"blocks has {len(self.blocks)} entries, widths {stages}")
         if self.edge % 2 == 0:

@@ -81,6 +81,11 @@ LOSSES = {
 }
 
 
+def losses_of(task: str) -> list[str]:
+    """The names of the losses for a task; judges of maps of logits have no `slope_penalty`."""
+    return [name for name, loss in LOSSES.items() if task == "generate" or not loss.slope]
+
+
 def gradient_penalty(images: Tensor, logits: Tensor) -> Tensor:
     """Squared gradient norm of each image's logit: R1 for real images, R2 for fakes.
 

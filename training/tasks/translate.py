@@ -41,7 +41,8 @@ ACROSS = 4
 SIDE = 128
 """Pixels of a picture in the sample grid, at most."""
 IDENTITY_SHARE = 4
-"""One in so many targets is asked to stay as it is: each costs as much as a source."""
+"""One in so many targets, but at least one of the images that are in memory at once, is asked to
+stay as it is: each costs as much as a source."""
 PREVIEW = 64
 
 
@@ -136,7 +137,7 @@ class Rules:
     def _contrastive(self, batch: Batch) -> tuple[Tensor, Statistics]:
         """Places of the result resemble the same places of the source; targets stay as they are."""
         network, size = self.generator, len(batch)
-        kept = size // IDENTITY_SHARE if self.config.identity_weight else 0
+        kept = max(1, size // IDENTITY_SHARE) if self.config.identity_weight else 0
         pictures = torch.cat([batch.source, batch.target[:kept]])
         with precision(self.config, self.state.device):
             features = network.features(pictures)

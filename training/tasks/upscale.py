@@ -96,7 +96,8 @@ class Rules:
 
     def moves(self, nimg: int, batch: Batch) -> Iterator[Move]:
         ratio = self.config.adversarial_ratio
-        if max(ratio.start, ratio.end) == 0 or nimg < 1000 * ratio.from_kimg:
+        begins = ratio.begins_kimg
+        if begins is None or nimg < 1000 * begins:
             yield Move("g", len(batch), lambda part: self._content(batch[part]))
             return
         gamma, share = self.config.gamma.at(nimg), ratio.at(nimg)

@@ -6,7 +6,7 @@ import pytest
 
 from mirage.training.__main__ import main
 from mirage.training.runs.run_dir import Run
-from tests.training.helpers.datasets import tiny_flags, write_idx_folder
+from tests.training.helpers.datasets import shapes, tiny_flags, write_idx, write_idx_folder
 
 
 def command(data: Path, to: Path, *more: str) -> list[str]:
@@ -46,6 +46,36 @@ def test_a_trial_that_collapses_has_no_score(
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 2
     assert all("stopped after" in line for line in lines)
+
+
+@pytest.mark.parametrize(
+    "flags", [["--mirror"], ["--size", "16", "--upscale"], ["--labels", "none"]], ids=str
+)
+def test_a_sweep_goes_on_only_with_data_read_in_the_same_way(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], flags: list[str]
+) -> None:
+    assert main(command(data, tmp_path / "sweep", "--trials", "1")) == 0
+    assert main(command(data, tmp_path / "sweep", *flags)) == 2
+    assert "was begun with training data " in capsys.readouterr().err
+    assert len(list((tmp_path / "sweep").glob("trial-*"))) == 1
+
+
+def test_a_sweep_goes_on_only_with_the_same_test_data(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(command(data, tmp_path / "sweep", "--trials", "1")) == 0
+    write_idx(data / "t10k-images-idx3-ubyte.gz", 255 - shapes(96)[0][..., 0])
+    assert main(command(data, tmp_path / "sweep")) == 2
+    assert "was begun with held-out data " in capsys.readouterr().err
+
+
+def test_too_few_images_for_a_score_are_refused_before_a_trial(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_idx_folder(data, 95)
+    assert main(command(data, tmp_path / "sweep")) == 3
+    assert "95 images; scores need at least 96" in capsys.readouterr().err
+    assert not (tmp_path / "sweep").exists()
 
 
 def test_a_sweep_without_a_range_is_a_usage_error(

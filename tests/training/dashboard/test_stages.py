@@ -38,3 +38,10 @@ def test_pictures_are_first_trained_on_their_content() -> None:
     assert found == [(0, "content loss"), (40_000, "adversarial")]
     off = {"adversarial_ratio.start": 0, "adversarial_ratio.end": 0}
     assert stages("photo-x4", kimg=100, **off) == [(0, "content loss")]
+
+
+def test_adversarial_training_may_begin_with_a_following_schedule() -> None:
+    then = {"start": 0, "end": 1, "from_kimg": 40, "to_kimg": 50}
+    ratio = {"start": 0, "end": 0, "then": then}
+    found = stages("photo-x4", kimg=100, adversarial_ratio=ratio)
+    assert found == [(0, "content loss"), (40_000, "adversarial")]

@@ -12,7 +12,7 @@ from mirage.bundle.format.verify import load_bundle
 from mirage.training.__main__ import main
 from mirage.training.errors import DataError, ExportError
 from mirage.training.inversion.encoder import Encoder
-from mirage.training.inversion.fit import Plan, fit_encoder
+from mirage.training.inversion.fit import Plan, fit_encoder, rate_of
 from mirage.training.inversion.publish import (
     EncoderScore,
     publish_encoder,
@@ -62,6 +62,16 @@ def test_training_brings_images_closer_to_their_pictures(
     for old, new in zip(before, snapshot.generator.parameters(), strict=True):
         assert torch.equal(old, new)
         assert new.requires_grad
+
+
+@pytest.mark.parametrize(("kimg", "constant"), [(0.2, 0.1), (2, 1), (150, 2)])
+def test_the_learning_rate_falls_to_0_also_in_a_short_training(
+    kimg: float, constant: float
+) -> None:
+    rate = rate_of(Plan(kimg=kimg))
+    assert rate.at(0) == rate.at(round(1000 * constant)) == 1e-3
+    assert 0 < rate.at(round(900 * kimg)) < 1e-3
+    assert rate.at(round(1000 * kimg)) == 0
 
 
 def test_equal_seeds_give_equal_encoders(tmp_path: Path) -> None:

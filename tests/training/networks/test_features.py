@@ -1,3 +1,4 @@
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -6,7 +7,14 @@ import torch.nn.functional as F
 
 from mirage.training.errors import DataError
 from mirage.training.networks import features
-from mirage.training.networks.features import CHANNELS, Frozen, Trunk, folded, load_weights
+from mirage.training.networks.features import (
+    CHANNELS,
+    Frozen,
+    Trunk,
+    folded,
+    keep_weights,
+    load_weights,
+)
 from tests.training.helpers.trunks import keep_random_weights, random_state
 
 
@@ -45,6 +53,14 @@ def test_reads_the_cache_and_passes_over_what_is_damaged(tmp_path: Path) -> None
     path = keep_random_weights(tmp_path)
     path.with_name("efficientnet-lite0.0123.safetensors").write_bytes(b"half a file")
     torch.testing.assert_close(load_weights(tmp_path), folded(random_state()))
+
+
+def test_processes_may_keep_the_weights_at_the_same_time(tmp_path: Path) -> None:
+    weights = {"weight": torch.zeros(200_000)}
+    with ThreadPoolExecutor(4) as pool:
+        kept = list(pool.map(lambda _: keep_weights(weights, tmp_path), range(40)))
+    assert list(tmp_path.iterdir()) == [kept[0]]  # and no draft is left
+    assert set(kept) == {kept[0]}
 
 
 def test_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,6 +5,9 @@ import torch
 from pydantic import ValidationError
 from torch import nn
 
+from mirage.training.config import build_config
+from mirage.training.errors import UsageError
+from mirage.training.media.images import Images
 from mirage.training.networks import dcgan, residual, strided
 from mirage.training.networks.base import Architecture, normalized
 from mirage.training.networks.families import FAMILIES, read_architecture
@@ -148,6 +151,33 @@ def test_the_latent_gain_scales_only_latents(family: str) -> None:
     wide.load_state_dict(plain.state_dict())
     latents, labels = torch.randn(3, 6), torch.arange(3)
     torch.testing.assert_close(wide(latents, labels), plain(1.5 * latents, labels))
+
+
+@pytest.mark.parametrize("num_classes", [0, 4])
+@pytest.mark.parametrize("family", sorted(set(SELF_CONTAINED) - {"dcgan"}))
+def test_architectures_know_whether_a_gain_is_divided_out(family: str, num_classes: int) -> None:
+    torch.manual_seed(0)
+    a = architecture(family, normalize="rms", num_classes=num_classes)
+    network = FAMILIES[family].generator(a).eval()
+    for name, value in network.named_parameters():
+        if name.endswith("bias"):  # some begin at 0, where all are proportional
+            torch.nn.init.normal_(value)
+    latents, labels = torch.randn(3, 6), torch.arange(3) if num_classes else None
+    same = torch.allclose(network(2 * latents, labels), network(latents, labels), atol=1e-5)
+    assert same == a.divides_gain_out
+
+
+@pytest.mark.parametrize(
+    ("changes", "num_classes"),
+    [({"family": "direct"}, 4), ({"family": "projected"}, 4), ({"family": "residual"}, 0)],
+)
+def test_a_latent_gain_without_effect_is_refused(changes: dict[str, Any], num_classes: int) -> None:
+    medium = Images(height=8, width=12, channels=3)
+    changes = {"normalize": "rms", "widths": "16,8", "latent_gain": 1.06, **changes}
+    with pytest.raises(UsageError, match=r"latent_gain is 1\.06, which normalize rms divides out"):
+        Architecture.of(build_config("mnist", changes), medium, num_classes)
+    for other in ({"latent_gain": 1}, {"normalize": "none"}):
+        assert Architecture.of(build_config("mnist", changes | other), medium, num_classes)
 
 
 @pytest.mark.parametrize("family", SELF_CONTAINED)

@@ -28,9 +28,11 @@ def config_of(**changes: object) -> TrainConfig:
     return build_config("mnist", {**SETTINGS, "kimg": 0.032, **changes})
 
 
-def discriminator(channels: int = 3, side: int = 16, num_classes: int = 0) -> Discriminator:
+def discriminator(
+    channels: int = 3, side: int = 16, num_classes: int = 0, width: int | None = None
+) -> Discriminator:
     torch.manual_seed(0)
-    sizes = {"latent_dim": 4, "widths": (8, 8), "height": side, "width": side}
+    sizes = {"latent_dim": 4, "widths": (8, 8), "height": side, "width": width or side}
     a = Architecture.model_validate(
         {"family": "projected", "channels": channels, "num_classes": num_classes, **sizes}
     )
@@ -41,6 +43,13 @@ def discriminator(channels: int = 3, side: int = 16, num_classes: int = 0) -> Di
 def test_judges_an_image_seven_times_whatever_its_form(channels: int, side: int) -> None:
     images = torch.rand(2, channels, side, side) * 2 - 1
     logits = discriminator(channels, side, num_classes=3)(images, torch.tensor([0, 2]))
+    assert logits.shape == (2, 7)
+    assert torch.isfinite(logits).all()
+
+
+@pytest.mark.parametrize(("height", "width"), [(16, 128), (128, 16), (8, 256), (4, 12), (48, 64)])
+def test_judges_long_images(height: int, width: int) -> None:
+    logits = discriminator(side=height, width=width)(torch.rand(2, 3, height, width) * 2 - 1)
     assert logits.shape == (2, 7)
     assert torch.isfinite(logits).all()
 

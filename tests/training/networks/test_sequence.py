@@ -18,6 +18,7 @@ SHAPES: list[dict[str, Any]] = [
     {"strides": (3,), "span": 1},
     {"strides": (4,), "span": 6, "edge": 5},
     {"widths": (16, 8, 8), "strides": (2, 5), "blocks": (0, 1, 0)},
+    {"strides": (1,), "span": 3},
     {"widths": (8,), "strides": (), "blocks": (1,)},
 ]
 
@@ -82,6 +83,7 @@ def test_phase_shuffle_shifts_each_sample_and_reflects_its_ends() -> None:
     [
         ({"strides": (2, 2)}, "strides has 2 entries; widths need 1"),
         ({"strides": (17,)}, "allowed are 1 to 16"),
+        ({"strides": (1,)}, r"strides is \[1\] and span 2; a stride of 1 needs an odd span"),
         ({"blocks": (1,)}, "blocks has 1 entries, widths 2"),
         ({"edge": 4}, "edge is 4; allowed are odd numbers"),
         ({"phase_shuffle": 4}, "the coarsest stage has 4 places"),

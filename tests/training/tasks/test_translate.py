@@ -57,6 +57,12 @@ def test_a_run_moves_both_networks_and_reports(tmp_path: Path, changes: dict) ->
     assert run.latest_snapshot().name == "000000008.safetensors"
 
 
+def test_targets_stay_as_they_are_also_in_small_parts_of_a_batch(tmp_path: Path) -> None:
+    run = trained_translator(tmp_path, micro_batch_size=1)
+    (line, *_) = run.read_stats()
+    assert line["identity"] > 0
+
+
 def test_a_resumed_run_has_the_same_weights(tmp_path: Path) -> None:
     whole = trained_translator(tmp_path / "whole")
     trained_translator(tmp_path / "parts", kimg=0.004)
@@ -88,6 +94,7 @@ def test_the_grid_shows_source_result_and_twin(tmp_path: Path) -> None:
         ({"paired": True}, "content is contrastive; for paired data allowed are l1"),
         ({"crop": 18}, "crop is 18; task translate needs a multiple of 4"),
         ({"widths": "8,8"}, "widths holds three numbers"),
+        ({"loss": "wasserstein"}, "loss is 'wasserstein': allowed are hinge, .*, saturating$"),
     ],
 )
 def test_settings_that_do_not_fit_are_refused(changes: dict, reason: str) -> None:

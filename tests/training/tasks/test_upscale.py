@@ -92,6 +92,15 @@ def test_adversarial_training_updates_both_networks(data: PictureSet) -> None:
     assert not torch.equal(weights(state.discriminator), before[1])
 
 
+def test_the_game_may_begin_with_a_following_schedule(data: PictureSet) -> None:
+    then = {"start": 0.0, "end": 0.5, "from_kimg": 0.02, "to_kimg": 0.03}
+    config = config_of(adversarial_ratio={"start": 0.0, "end": 0.0, "then": then})
+    rules = TASKS["upscale"].rules(config, players_of(config, data))
+    (batch,) = Batches(config, data).draw(0, slice(0, 4))
+    kinds = {nimg: [move.kind for move in rules.moves(nimg, batch)] for nimg in (0, 16, 20, 40)}
+    assert kinds == {0: ["g"], 16: ["g"], 20: ["d", "g"], 40: ["d", "g"]}
+
+
 def test_the_ratio_is_of_the_gradients_at_the_picture(data: PictureSet) -> None:
     """Of two ratios the gradients differ by the share of the game alone."""
     gradients = {}
