@@ -22,7 +22,7 @@ def test_a_version_is_no_model(models: Path, to: str) -> None:
 
 
 def test_nor_is_a_version_in_object_storage(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="a version; name the model: s3://bucket/models/mine$"):
+    with pytest.raises(UsageError, match=r"a version; name the model: s3://bucket/models/mine$"):
         open_destination("s3://bucket/models/mine/1/", tmp_path)
 
 

@@ -86,7 +86,18 @@ def test_the_length_is_measured_once_and_recorded(
         assert config["kimg"] == config["lr"]["to_kimg"] == 0.005
     said = capsys.readouterr().out
     assert "0.005 kimg in 1e-12 h" in said
-    assert "plan           0.005 kimg, as the run began" in said
+    assert "plan           0.005 kimg, as the run has recorded; --kimg N" in said
+
+
+def test_a_run_that_was_made_longer_resumes_with_its_schedules(
+    command: list[str], tmp_path: Path
+) -> None:
+    longer = ["--preset", "auto", "--kimg", "0.01"]
+    for flags in (["--hours", "1e-12"], longer, ["--hours", "1e-12"]):
+        assert main([*command, *flags]) == 0
+    config = json.loads((tmp_path / "run" / "config.json").read_text())["config"]
+    assert config["kimg"] == 0.01
+    assert config["schedule_kimg"] == config["lr"]["to_kimg"] == 0.005
 
 
 @pytest.mark.parametrize(
