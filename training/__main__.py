@@ -36,7 +36,7 @@ from mirage.training.evaluation.scores.cas import EPOCHS
 from mirage.training.optim.distributed import reports
 from mirage.training.recipe import AUTO
 from mirage.training.runs.closing import closing, opening
-from mirage.training.runs.device import resolve_device
+from mirage.training.runs.device import resolve_device, resolve_precision
 from mirage.training.runs.dry_run import dry_run
 from mirage.training.runs.loop import train
 from mirage.training.runs.run_dir import Run
@@ -137,6 +137,9 @@ def _train(options: argparse.Namespace) -> Iterator[str]:
         return
     if reports():
         print_notes(data)
+        precision = resolve_precision(config.precision, device)
+        config = config.model_copy(update={"precision": precision})
+        Run(options.run).check_config(config, data.sheet())
         sys.stderr.writelines(f"{line}\n" for line in opening(Run(options.run)))
     run = train(
         config,

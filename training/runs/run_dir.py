@@ -77,9 +77,13 @@ class Run:
         if not self.config_file.exists():
             return
         before, data_before = self.read_config()
-        _check_same(before, config)
+        # First, because the preset `auto` chooses other settings for other data.
         if data["fingerprint"] != data_before["fingerprint"]:
-            raise UsageError(f"{self.path} was started with other data; use a new --run")
+            raise UsageError(
+                f"{self.path} was started with other data, or read them with other flags, such as "
+                "--size; use a new --run"
+            )
+        _check_same(before, config)
 
     def read_config(self) -> tuple[TrainConfig, dict[str, Any]]:
         """Read the run's configuration and the description of its data."""

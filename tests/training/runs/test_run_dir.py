@@ -32,6 +32,15 @@ def test_may_train_longer_but_not_with_other_settings(tmp_path: Path) -> None:
         run.write_config(build_config("mnist", TINY), {**DATA, "fingerprint": "other"})
 
 
+def test_names_the_data_rather_than_the_settings_that_were_chosen_for_them(tmp_path: Path) -> None:
+    run = Run(tmp_path)
+    run.write_config(build_config("mnist", TINY), DATA)
+    with pytest.raises(UsageError, match="other data, or read them with other flags, such as --s"):
+        run.check_config(
+            build_config("mnist", {**TINY, "palette": 16}), {**DATA, "fingerprint": "other"}
+        )
+
+
 def test_locks_the_run(tmp_path: Path) -> None:
     first, second = Run(tmp_path).locked(), Run(tmp_path).locked()
     with first, pytest.raises(LockedError, match="by another process"), second:
