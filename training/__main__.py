@@ -139,8 +139,10 @@ def _train(options: argparse.Namespace) -> Iterator[str]:
         print_notes(data)
         precision = resolve_precision(config.precision, device)
         config = config.model_copy(update={"precision": precision})
-        Run(options.run).check_config(config, data.sheet())
-        sys.stderr.writelines(f"{line}\n" for line in opening(Run(options.run)))
+        run = Run(options.run)
+        run.check_config(config, data.sheet())
+        run.check_length(config.kimg)
+        sys.stderr.writelines(f"{line}\n" for line in opening(run))
     run = train(
         config,
         data,

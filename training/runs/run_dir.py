@@ -85,6 +85,21 @@ class Run:
             )
         _check_same(before, config)
 
+    def check_length(self, kimg: float) -> None:
+        """Raise UsageError for a run that would become shorter than what it has shown."""
+        recorded = self.read_config()[0].kimg if self.config_file.exists() else 0
+        if kimg < min(recorded, shown := self._shown_kimg()):
+            raise UsageError(
+                f"kimg is {kimg:g}; {self.path} has shown {shown:g} already, and at least that is "
+                "allowed"
+            )
+
+    def _shown_kimg(self) -> float:
+        """Thousands of images before the newest checkpoint; 0 without one."""
+        found = self.checkpoints.glob("checkpoint-[0-9]*.pt")
+        images = (int(path.stem.removeprefix("checkpoint-")) for path in found)
+        return max(images, default=0) / 1000
+
     def read_config(self) -> tuple[TrainConfig, dict[str, Any]]:
         """Read the run's configuration and the description of its data."""
         try:

@@ -12,6 +12,7 @@ from mirage.training.runs import run_dir
 from mirage.training.runs.command import Command
 from mirage.training.runs.run_dir import Run
 from tests.training.helpers.datasets import TINY, shapes_dataset
+from tests.training.helpers.runs import write_run
 
 DATA = shapes_dataset().sheet()
 
@@ -39,6 +40,19 @@ def test_names_the_data_rather_than_the_settings_that_were_chosen_for_them(tmp_p
         run.check_config(
             build_config("mnist", {**TINY, "palette": 16}), {**DATA, "fingerprint": "other"}
         )
+
+
+def test_cannot_be_made_shorter_than_it_is_already(tmp_path: Path) -> None:
+    run = write_run(tmp_path, kimg=4, reports=2)
+    for kimg in (1.9, 0.1):
+        with pytest.raises(UsageError, match=rf"kimg is {kimg}; .* has shown 2 already"):
+            run.check_length(kimg)
+    run.check_length(2)
+    Run(tmp_path / "new").check_length(0.1)
+
+
+def test_the_last_batch_may_end_after_the_length(tmp_path: Path) -> None:
+    write_run(tmp_path, kimg=1.995, reports=2).check_length(1.995)
 
 
 def test_locks_the_run(tmp_path: Path) -> None:

@@ -100,6 +100,19 @@ def test_a_run_that_was_made_longer_resumes_with_its_schedules(
     assert config["schedule_kimg"] == config["lr"]["to_kimg"] == 0.005
 
 
+def test_a_run_is_not_made_shorter_than_it_is(
+    command: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*command, "--preset", "auto", "--kimg", "0.02"]) == 0
+    before = (tmp_path / "run" / "config.json").read_bytes()
+    capsys.readouterr()
+    assert main([*command, "--preset", "auto", "--kimg", "0.01"]) == 2
+    said = capsys.readouterr().err
+    assert "kimg is 0.01; " in said
+    assert "Ctrl+C" not in said
+    assert (tmp_path / "run" / "config.json").read_bytes() == before
+
+
 @pytest.mark.parametrize(
     ("flags", "said"),
     [
