@@ -43,9 +43,14 @@ def model_path(root: Path, name: str) -> Path:
 
 def version_path(root: Path, name: str, version: int) -> Path:
     """The folder of a version, which need not exist; raises BundleError `name_invalid`."""
+    check_version(version)
+    return model_path(root, name) / str(version)
+
+
+def check_version(version: int) -> None:
+    """Raise BundleError `name_invalid` unless a version may have this number."""
     if not is_version_name(str(version)):
         raise BundleError("name_invalid", f"version {version} is not in 1 … 999999999")
-    return model_path(root, name) / str(version)
 
 
 def parse_path(text: str) -> tuple[Path, str, int | None] | None:
