@@ -21,6 +21,7 @@ import numpy as np
 from PIL import Image
 
 from mirage.bundle.store.durable import atomic_write, replace_durably
+from mirage.bundle.store.layout import is_version_name
 from mirage.training.config import PROGRESS_FIELDS, TrainConfig
 from mirage.training.errors import DataError, LockedError, UsageError
 from mirage.training.media.pixels import contact_sheet
@@ -105,6 +106,8 @@ class Run:
         try:
             content = json.loads(self.config_file.read_text())
             return TrainConfig.model_validate(content["config"]), content["data"]
+        except FileNotFoundError:
+            raise DataError(_no_run(self.path)) from None
         except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
             raise DataError(f"{self.path} is no run: config.json is invalid: {error}") from error
 
@@ -239,6 +242,14 @@ def parse_stats(line: bytes) -> dict[str, Any] | None:
     except (ValueError, RecursionError):
         return None
     return found if isinstance(found, dict) and isinstance(found.get("nimg"), int) else None
+
+
+def _no_run(path: Path) -> str:
+    versions = (file.parent.name for file in path.glob("*/manifest.json"))
+    found = [int(name) for name in versions if is_version_name(name)]
+    if found:
+        return f"{path} is a model; name a version, such as {path / str(max(found))}"
+    return f"{path} is no run: it has no config.json"
 
 
 def _check_same(before: TrainConfig, now: TrainConfig) -> None:

@@ -126,8 +126,19 @@ def test_saves_grids_that_open(tmp_path: Path, channels: int) -> None:
         assert image.size == (24, 8)
 
 
+def test_a_model_is_no_run_and_has_versions_to_name(tmp_path: Path) -> None:
+    for version in ("9", "10", ".draft-11"):
+        (tmp_path / version).mkdir()
+        (tmp_path / version / "manifest.json").touch()
+    with pytest.raises(DataError, match=f"is a model; name a version, such as {tmp_path / '10'}$"):
+        Run(tmp_path).read_config()
+
+
 def test_a_folder_that_is_not_a_run_raises_data_error(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="is no run"):
+    with pytest.raises(DataError, match=r"is no run: it has no config\.json$"):
+        Run(tmp_path / "none").read_config()
+    (tmp_path / "config.json").write_text("{")
+    with pytest.raises(DataError, match=r"is no run: config\.json is invalid"):
         Run(tmp_path).read_config()
     with pytest.raises(DataError, match="has no snapshot yet"):
         Run(tmp_path).latest_snapshot()
