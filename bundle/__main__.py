@@ -12,7 +12,13 @@ from mirage.bundle.format.manifest import MAX_MEMBERS, Member
 from mirage.bundle.remote.command import add_at, add_commands, open_models, table_at
 from mirage.bundle.remote.prune import prune_at
 from mirage.bundle.remote.release import release_at, rollback_at
-from mirage.bundle.store.layout import list_models, list_versions, parse_path, version_path
+from mirage.bundle.store.layout import (
+    check_version,
+    list_models,
+    list_versions,
+    parse_path,
+    version_path,
+)
 from mirage.bundle.store.members import verify_version
 from mirage.bundle.store.prune import prune
 from mirage.bundle.store.publish import publish_ensemble
@@ -199,12 +205,17 @@ def _release(options: argparse.Namespace) -> int:
     if (options.canary is None) != (options.share is None):
         print("error: --canary and --share go together", file=sys.stderr)
         return USAGE
-    canary = None if options.canary is None else Canary(options.canary, options.share)
+    canary = None if options.canary is None else _canary(options.canary, options.share)
     if options.at:
         new = release_at(open_models(options.at), options.name, options.version, canary)
     else:
         new = release(options.models, options.name, options.version, canary)
     return _report(options.name, new)
+
+
+def _canary(version: int, share: float) -> Canary:
+    check_version(version)
+    return Canary(version, share)
 
 
 def _rollback(options: argparse.Namespace) -> int:

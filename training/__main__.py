@@ -5,7 +5,7 @@ import math
 import os
 import sys
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +36,7 @@ from mirage.training.evaluation.scores.cas import EPOCHS
 from mirage.training.optim.distributed import reports
 from mirage.training.recipe import AUTO
 from mirage.training.runs.closing import closing, opening
-from mirage.training.runs.device import resolve_device
+from mirage.training.runs.device import resolve_device, resolve_precision
 from mirage.training.runs.dry_run import dry_run
 from mirage.training.runs.loop import train
 from mirage.training.runs.run_dir import Run
@@ -126,21 +126,23 @@ def _train(options: argparse.Namespace) -> Iterator[str]:
     config, data = read_recipe(options)
     device = resolve_device(options.device)
     TASKS[config.task].check(config, data)
-    kimg = None
     if options.hours is not None:
-        recorded = _recorded_kimg(options)
-        kimg = recorded or _measured_kimg(options, config, data, device)
-        config = config_of(options, data, kimg)
-        known = [f"plan           {kimg:g} kimg, as the run began"]
-        yield from known if recorded else plan(options.hours, config)
+        config, lines = _planned(options, config, data, device)
+        yield from lines
     if options.dry_run:
         _set_threads(options)
-        facts = facts_of(data, options.device, kimg) if config.preset == AUTO else None
+        auto = config.preset == AUTO
+        facts = facts_of(data, options.device, config.schedule_kimg) if auto else None
         yield from dry_run(config, data, options.run, device, facts)
         return
     if reports():
         print_notes(data)
-        sys.stderr.writelines(f"{line}\n" for line in opening(Run(options.run)))
+        precision = resolve_precision(config.precision, device)
+        config = config.model_copy(update={"precision": precision})
+        run = Run(options.run)
+        run.check_config(config, data.sheet())
+        run.check_length(config.kimg)
+        sys.stderr.writelines(f"{line}\n" for line in opening(run))
     run = train(
         config,
         data,
@@ -165,17 +167,24 @@ def _check_hours(options: argparse.Namespace) -> None:
         raise UsageError("--hours is for one process, because each would measure another length")
 
 
-def _recorded_kimg(options: argparse.Namespace) -> float | None:
-    """The length of a run that has begun, which --hours does not change; None for a new run."""
-    run = Run(options.run)
-    return run.read_config()[0].kimg if run.config_file.exists() else None
-
-
-def _measured_kimg(
+def _planned(
     options: argparse.Namespace, config: TrainConfig, data: Any, device: torch.device
-) -> float:
+) -> tuple[TrainConfig, Iterable[str]]:
+    """The configuration of a length that fits into --hours, and its plan.
+
+    A run that has begun keeps its length and its schedules, which differ after another --kimg.
+    """
+    run = Run(options.run)
+    if run.config_file.exists():
+        kimg = run.read_config()[0].kimg
+        kept = config_of(options, data).model_copy(update={"kimg": kimg})
+        return kept, [
+            f"plan           {kimg:g} kimg, as the run has recorded; --kimg N instead of --hours "
+            "changes the length"
+        ]
     _set_threads(options)
-    return kimg_in(options.hours, config, data, device)
+    planned = config_of(options, data, kimg_in(options.hours, config, data, device))
+    return planned, plan(options.hours, planned)
 
 
 def _train_classifier(options: argparse.Namespace) -> None:

@@ -310,7 +310,7 @@ def build_config(
     try:
         return TrainConfig.model_validate(values)
     except ValidationError as error:
-        raise UsageError(explain(error)) from error
+        raise UsageError(explain(error, TrainConfig.model_fields)) from error
 
 
 def _set(values: dict[str, Any], key: str, value: Any) -> None:

@@ -10,6 +10,8 @@ TrainingError (1)
 └── StoppedError (1)     a signal stopped the job
 """
 
+from collections.abc import Iterable
+from difflib import get_close_matches
 from typing import Any
 
 from pydantic import ValidationError
@@ -68,12 +70,15 @@ def exit_code_of(error: TrainingError | BundleError) -> int:
     return error.exit_code if isinstance(error, TrainingError) else error.exit_code()
 
 
-def explain(error: ValidationError) -> str:
-    """Name each invalid setting, its value, and what is allowed."""
-    return "; ".join(map(_explain, error.errors()))
+def explain(error: ValidationError, known: Iterable[str] = ()) -> str:
+    """Name each invalid setting, its value, and what is allowed; known: the names of settings."""
+    return "; ".join(_explain(item, known) for item in error.errors())
 
 
-def _explain(item: Any) -> str:
+def _explain(item: Any, known: Iterable[str]) -> str:
     reason = item["msg"].removeprefix("Value error, ")
     place = ".".join(map(str, item["loc"]))
+    if item["type"] == "extra_forbidden":
+        nearest = "".join(f", perhaps {name}" for name in get_close_matches(place, known, 1))
+        return f"there is no setting {place}{nearest}; --dry-run lists those of the preset"
     return f"{place} is {item['input']!r}: {reason}" if place else reason

@@ -26,7 +26,8 @@ def parse_object(raw: bytes) -> dict[str, Any]:
 def describe_faults(error: ValidationError) -> str:
     """The first three validation errors on one line, each with its field and value."""
     faults = [
-        f"{'.'.join(map(str, fault['loc']))}: {fault['msg']} (is {fault['input']!r:.80})"
+        f"{'.'.join(map(str, fault['loc']))}: {fault['msg'].removeprefix('Value error, ')}"
+        f" (is {fault['input']!r:.80})"
         for fault in error.errors(include_url=False)[:3]
     ]
     more = error.error_count() - len(faults)

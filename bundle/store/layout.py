@@ -24,6 +24,11 @@ def is_model_name(name: str) -> bool:
     return _NAME.fullmatch(name) is not None
 
 
+def is_version_name(name: str) -> bool:
+    """Whether the folder of a version may have this name."""
+    return _VERSION.fullmatch(name) is not None
+
+
 def list_versions(root: Path, name: str) -> list[int]:
     """The versions of a model in ascending order; raises BundleError `not_found`."""
     return _versions(model_path(root, name))
@@ -38,9 +43,14 @@ def model_path(root: Path, name: str) -> Path:
 
 def version_path(root: Path, name: str, version: int) -> Path:
     """The folder of a version, which need not exist; raises BundleError `name_invalid`."""
-    if not _VERSION.fullmatch(str(version)):
-        raise BundleError("name_invalid", f"version {version} is not in 1 … 999999999")
+    check_version(version)
     return model_path(root, name) / str(version)
+
+
+def check_version(version: int) -> None:
+    """Raise BundleError `name_invalid` unless a version may have this number."""
+    if not is_version_name(str(version)):
+        raise BundleError("name_invalid", f"version {version} is not in 1 … 999999999")
 
 
 def parse_path(text: str) -> tuple[Path, str, int | None] | None:
@@ -51,13 +61,13 @@ def parse_path(text: str) -> tuple[Path, str, int | None] | None:
     if len(Path(text).parts) < 2:
         return None
     path = Path(text).absolute()
-    if _VERSION.fullmatch(path.name):
+    if is_version_name(path.name):
         return path.parent.parent, path.parent.name, int(path.name)
     return path.parent, path.name, None
 
 
 def _versions(model: Path) -> list[int]:
-    return sorted(int(name) for name in _subfolders(model) if _VERSION.fullmatch(name))
+    return sorted(int(name) for name in _subfolders(model) if is_version_name(name))
 
 
 def _subfolders(path: Path) -> list[str]:

@@ -13,7 +13,7 @@ from mirage.bundle.format.manifest import Manifest
 from mirage.bundle.format.strict_json import describe_faults, parse_object
 from mirage.bundle.format.verify import read_manifest
 from mirage.bundle.store.durable import replace_file
-from mirage.bundle.store.layout import model_path, version_path
+from mirage.bundle.store.layout import check_version, model_path, version_path
 from mirage.bundle.store.lock import lock_model
 from mirage.bundle.store.members import verify_version
 
@@ -101,7 +101,15 @@ def adopt_release(root: Path, name: str, new: Release) -> bool:
 
 
 def next_release(current: Release | None, version: int, canary: Canary | None) -> Release:
-    """The release of a version after the current one, whose version becomes `previous`."""
+    """The release of a version after the current one, whose version becomes `previous`.
+
+    Raises BundleError `name_invalid`, and `canary_mismatch` if the canary is the version itself.
+    """
+    check_version(version)
+    if canary is not None and canary.version == version:
+        raise BundleError(
+            "canary_mismatch", f"canary is {version}, which is the released version; name another"
+        )
     if current is None:
         return Release(version, None, canary)
     previous = current.previous if current.version == version else current.version

@@ -30,6 +30,8 @@ from .source import Source
 from .tar import SUFFIX, Tar
 
 SINGLE = {".png": "image", ".wav": "sound", ".txt": "sequence"}  # suffixes of one item
+# Files that are not written, rather than names of folders; SINGLE in capitals is among them.
+REFUSED = {*SINGLE, *".jpg .jpeg .webp .gif .bmp .tif .tiff .avif .svg .mp3 .flac .ogg".split()}
 
 
 def add_generate(parser: argparse.ArgumentParser) -> None:
@@ -89,6 +91,8 @@ def _add_dataset(parser: argparse.ArgumentParser) -> None:
 def fault(options: argparse.Namespace) -> str | None:
     """The error of a combination of options, or None."""
     output, suffix = options.output, options.output.suffix
+    if suffix not in SINGLE and suffix.lower() in REFUSED:
+        return f"--output is {output}; single files end in {', '.join(SINGLE)}"
     kind = {SUFFIX: "archive", **SINGLE}.get(suffix, "folder")
     if suffix in SINGLE and options.count > 1:
         return f"--output is the {kind} {output}; --count is {options.count}, and 1 is allowed"
@@ -134,7 +138,7 @@ def _write(source: Source, wanted: DatasetOptions, options: argparse.Namespace) 
         written = "1 image"
     else:
         record = _write_dataset(source, wanted, path, options.count)
-        written = f"{options.count} images"
+        written = f"{options.count} images" if options.count > 1 else "1 image"
     print(f"{path}: {written} of {record.model}@{record.version}, seed {record.seed}")
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from .base import DEFAULT_URL
 from .client import Client
+from .errors import PictureError
 from .flags import add_model, add_server, at_least_one
 from .new_file import new_file
 
@@ -41,7 +42,7 @@ def edit(client: Client, options: argparse.Namespace) -> None:
     """Write an edited picture, and print how well the model could draw it."""
     picture: Path = options.picture
     edited = client.edit(
-        picture,
+        _contents_of(picture),
         directions=dict(options.direction),
         label=options.label,
         iterations=options.iterations,
@@ -57,8 +58,20 @@ def edit(client: Client, options: argparse.Namespace) -> None:
     )
 
 
+def _contents_of(picture: Path) -> bytes:
+    try:
+        return picture.read_bytes()
+    except OSError as error:
+        raise PictureError(f"{picture} cannot be read: {error.strerror}") from error
+
+
 def _direction(text: str) -> tuple[str, float]:
     name, equals, amount = text.partition("=")
     if not name or not equals:
         raise argparse.ArgumentTypeError(f"{text!r} is not NAME=AMOUNT")
-    return name, float(amount)
+    try:
+        return name, float(amount)
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"amount of {name} is {amount!r:.100}; a number is allowed, such as 1.5"
+        ) from None

@@ -5,7 +5,7 @@ MirageError
 ├── Unreachable      the server did not respond
 ├── BadAnswer        the response is invalid
 ├── DatasetError     the output cannot store the requested dataset, or has another one
-├── PictureError     a picture of a folder cannot be enlarged
+├── PictureError     a picture cannot be read or enlarged
 ├── MissingPackage   a package that is needed is not installed
 └── Locked           another process writes to the output
 """
@@ -64,7 +64,7 @@ class DatasetError(MirageError):
 
 
 class PictureError(MirageError):
-    """A picture cannot be enlarged, or its output exists with other contents."""
+    """A picture cannot be read or enlarged, or its output exists with other contents."""
 
 
 class MissingPackage(MirageError):

@@ -84,7 +84,10 @@ def _detail(source: Source, name: str | None) -> ModelDetail:
             shown = ", ".join(released) or "none"
             raise DatasetError(f"name a model; the server has released: {shown}")
         name = names[0]
-    return source.model(name)
+    detail = source.model(name)
+    if detail.task not in (None, "generate"):
+        raise DatasetError(f"{name} is of task {detail.task}; only models of generate make images")
+    return detail
 
 
 def _version(source: Source, detail: ModelDetail, number: int | None) -> ModelVersion:

@@ -23,6 +23,9 @@ def choose_bundle(root: Path, name: str | None, version: int | None, task: Task)
     """
     check_models_folder(root)
     name = _only_model(root, task) if name is None else name
+    if ((run := root / name) / "config.json").exists():
+        publish = f"mirage export {run} --to models/{name}"
+        raise StartError(f"{run} is a run; publish it first: {publish}")
     if version is None:
         released = readable_release(root, name)
         if released is None:

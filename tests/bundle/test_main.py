@@ -63,6 +63,23 @@ def test_canary_and_share_must_be_given_together(
     assert read_release(root, "toy") is None
 
 
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["0"], "name_invalid: version 0 is not in 1 … 999999999"),
+        (["-1"], "name_invalid: version -1 is not in 1 … 999999999"),
+        (["1", "--canary", "-2", "--share", "0.1"], "name_invalid: version -2 is not in 1 …"),
+        (["1", "--canary", "1", "--share", "0.1"], "canary is 1, which is the released version"),
+    ],
+)
+def test_release_names_a_version_that_cannot_be(
+    root: Path, capsys: Captured, arguments: list[str], said: str
+) -> None:
+    assert run(root, "release", "toy", *arguments) == 3
+    assert said in capsys.readouterr().err
+    assert read_release(root, "toy") is None
+
+
 def test_ensemble_publishes_without_releasing(root: Path, capsys: Captured) -> None:
     assert run(root, "ensemble", "toy", "1", "2:3") == 0
     assert capsys.readouterr().out == "toy@3: published, an ensemble of 2\n"

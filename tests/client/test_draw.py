@@ -85,6 +85,24 @@ def test_an_existing_image_is_not_replaced(
     assert path.read_bytes() == b"mine"
 
 
+@pytest.mark.parametrize("name", ["x.jpg", "x.WEBP", "x.PNG", "x.mp3"])
+def test_files_of_other_kinds_are_refused(name: str, tmp_path: Path, capsys: Captured) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        draw(tmp_path, tmp_path / name, "--count", "1")
+    assert f"{name}; single files end in .png, .wav, .txt" in capsys.readouterr().err
+    assert not (tmp_path / name).exists()
+
+
+def test_a_model_that_makes_no_images_leaves_nothing_behind(
+    url: str, tmp_path: Path, capsys: Captured
+) -> None:
+    command = ["generate", "--url", url, "--count", "1", "-o", str(tmp_path / "out")]
+    assert main([*command, "--model", "larger"]) == 3
+    assert not (tmp_path / "out").exists()
+    assert main([*command, "--model", "toy", "--seed", "1"]) == 0
+    assert capsys.readouterr().out == f"{tmp_path / 'out'}: 1 image of toy@1, seed 1\n"
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

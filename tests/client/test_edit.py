@@ -68,3 +68,14 @@ def test_the_command_writes_the_edited_picture_beside_the_other(
     with pytest.raises(SystemExit):
         main([*command, "--direction", "smile"])
     assert "'smile' is not NAME=AMOUNT" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        main([*command, "--direction", "0=abc"])
+    assert "amount of 0 is 'abc'; a number is allowed" in capsys.readouterr().err
+
+
+def test_the_command_names_a_picture_that_cannot_be_read(
+    url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "nope.png"
+    assert main(["edit", str(path), "--url", url]) == 3
+    assert f"error: {path} cannot be read: No such file" in capsys.readouterr().err

@@ -49,6 +49,11 @@ def test_a_model_without_a_release_needs_a_version(client: Client) -> None:
         resolve(client, DatasetOptions(model="unreleased"), None)
 
 
+def test_a_model_that_takes_pictures_makes_none(client: Client) -> None:
+    with pytest.raises(DatasetError, match="larger is of task upscale; only models of generate"):
+        resolve(client, DatasetOptions(model="larger"), None)
+
+
 @pytest.mark.parametrize("wanted", [DatasetOptions(model="gone"), DatasetOptions(version=99)])
 def test_rejects_missing_models_versions_and_classes(
     client: Client, wanted: DatasetOptions

@@ -4,15 +4,17 @@ import argparse
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from mirage.training.cli.export import publish_run
-from mirage.training.cli.flags import add_data_flags, add_threads, data_options, print_notes
-from mirage.training.data.load import load_splits
+from mirage.training.cli.flags import add_data_flags, add_threads, print_notes, read_splits
 from mirage.training.errors import UsageError
 from mirage.training.inversion.fit import Plan, check_fit, fit_encoder
 from mirage.training.inversion.publish import publish_encoder, score_encoder, snapshot_of
+from mirage.training.publish.destination import check_model_folder
+from mirage.training.runs.checkpoint import Snapshot, load_snapshot
 from mirage.training.runs.initial_weights import is_bundle
 from mirage.training.runs.run_dir import Run
 
@@ -45,12 +47,12 @@ def _encode(options: argparse.Namespace) -> Iterator[str]:
         raise UsageError(f"--kimg is {options.kimg:g}; it must be above 0")
     if options.threads:
         torch.set_num_threads(options.threads)
-    bundle = _published(options)
-    snapshot = snapshot_of(bundle)
-    train, test = load_splits(options.data, data_options(options))
+    snapshot, recorded = _read(options)
+    train, test = read_splits(options, recorded)
     print_notes(train)
     for split in (train, test):
         check_fit(snapshot, split.images, split.labels)
+    bundle = _published(options)
     conditional = snapshot.architecture.num_classes > 0
     plan = Plan(options.kimg, options.seed)
     labels = train.labels if conditional else None
@@ -62,11 +64,20 @@ def _encode(options: argparse.Namespace) -> Iterator[str]:
     yield str(publish_encoder(bundle, encoder, score, to, not options.drop_weights))
 
 
-def _published(options: argparse.Namespace) -> Path:
-    """The bundle, or that of the run's last snapshot."""
+def _read(options: argparse.Namespace) -> tuple[Snapshot, dict[str, Any]]:
+    """The generator, and how its run read the data; a bundle does not tell."""
+    if options.to is not None:
+        check_model_folder(options.to)
     if is_bundle(options.source):
-        bundle: Path = options.source
-        return bundle
+        return snapshot_of(options.source), {}
     if options.to is None:
         raise UsageError(f"{options.source} is a run; say with --to where it is to be published")
-    return publish_run(Run(options.source), options.to)
+    run = Run(options.source)
+    _, data = run.read_config()
+    return load_snapshot(run.latest_snapshot()), data.get("options", {})
+
+
+def _published(options: argparse.Namespace) -> Path:
+    """The bundle, or that of the run's last snapshot."""
+    source: Path = options.source
+    return source if is_bundle(source) else publish_run(Run(source), options.to)

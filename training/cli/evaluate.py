@@ -29,6 +29,7 @@ from mirage.training.errors import DataError, UsageError
 from mirage.training.evaluation.blind_sheet import blind_sheet
 from mirage.training.evaluation.contact_sheets import neighbour_sheet, real_sheet
 from mirage.training.evaluation.evaluate import Evaluator, scores_by, self_supervised_scores
+from mirage.training.evaluation.fast import is_short_of_time
 from mirage.training.evaluation.feature_networks import FeatureNetwork, ScriptFeatures
 from mirage.training.evaluation.media.choice import yardstick_of
 from mirage.training.evaluation.reference import split
@@ -191,6 +192,7 @@ def _evaluator(options: argparse.Namespace, *models: ScoredModel) -> Evaluator:
         torch.set_num_threads(options.threads)
     train, test = read_splits(options, models[0].data_options)
     for model in models:
+        _check_shape(model, train)
         _check_classes(model, train)
     return Evaluator(train, test, sizes=_sizes(options, train.original, models))
 
@@ -200,12 +202,21 @@ def _sizes(options: argparse.Namespace, train: Dataset, models: Sequence[ScoredM
         return Sizes.of(len(train))
     yardstick = yardstick_of(train, split(len(train), Sizes.of(len(train), fast=True)))
     sizes = yardstick.fast_sizes([model.graph for model in models], options.seeds)
+    limit = ", as many as fit into a minute" if is_short_of_time(sizes, len(train)) else ""
     sys.stderr.write(
         f"--fast: {sizes.reference + sizes.generated:,} of {len(train):,} real "
-        f"{train.medium.noun} and {sizes.generated:,} generated ones, as many as fit into a "
-        "minute\n"
+        f"{train.medium.noun} and {sizes.generated:,} generated ones{limit}\n"
     )
     return sizes
+
+
+def _check_shape(model: ScoredModel, data: Dataset) -> None:
+    shape = data.images.shape[1:]
+    if data.medium.meaning == "images" and model.image != shape:
+        raise DataError(
+            f"--data has images of shape {shape}, and {model.name} makes {model.image} (height, "
+            "width, channels); --size and --channels say how they are read"
+        )
 
 
 def _check_classes(model: ScoredModel, data: Dataset) -> None:
@@ -282,6 +293,7 @@ def _blind_sheet(options: argparse.Namespace) -> Lines:
     model = open_scored_model(options.source)
     _check_images(model, "blind-sheet")
     data = load_dataset(options.data, options=data_options(options, model.data_options))
+    _check_shape(model, data)
     _check_classes(model, data)
     drawn = blind_sheet(model.graph, data, options.seed)
     options.to.mkdir(parents=True, exist_ok=True)

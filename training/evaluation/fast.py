@@ -71,6 +71,11 @@ def choose_sizes(images: int, costs: Costs, seeds: int = 1) -> Sizes:
         share /= 2
 
 
+def is_short_of_time(sizes: Sizes, images: int) -> bool:
+    """Whether the minute limits the sizes of a quick evaluation, rather than the data."""
+    return sizes.generated < Sizes.of(images, fast=True).generated
+
+
 def measure(train: Dataset, models: Sequence[bytes]) -> Costs:
     """Time a few images of each kind of work; several models cost as much as all of them."""
     shown = train.images[np.arange(PROBE_FIT + BATCH) % len(train)]

@@ -14,7 +14,13 @@ from mirage.bundle.remote.objects import is_url, open_objects
 from mirage.bundle.remote.pull import pull_version
 from mirage.bundle.remote.push import push_next
 from mirage.bundle.remote.release import release_at
-from mirage.bundle.store.layout import list_versions, model_path, version_path
+from mirage.bundle.store.layout import (
+    is_version_name,
+    list_models,
+    list_versions,
+    model_path,
+    version_path,
+)
 from mirage.bundle.store.lock import lock_job
 from mirage.bundle.store.release import read_release, release
 from mirage.training.errors import UsageError
@@ -59,14 +65,31 @@ def open_destination(to: str, runs: Path) -> Destination:
     """The destination of `models/NAME` or `URL/NAME`.
 
     runs: a folder for what is read of object storage. Raises BundleError like `open_objects`, and
-    UsageError for a URL without a name.
+    UsageError for a URL without a name, and like `check_model_folder`.
     """
     if not is_url(to):
+        check_model_folder(Path(to))
         return FolderDestination(Path(to))
     url, _, name = to.rstrip("/").rpartition("/")
     if url.endswith("/"):
         raise UsageError(f"--to is {to}, a bucket without a model's name; URL/NAME is allowed")
+    if is_version_name(name):
+        raise _a_version(to, url)
     return RemoteDestination(RemoteModels(open_objects(url)), name, runs)
+
+
+def check_model_folder(to: Path) -> None:
+    """Raise UsageError for the folder of a version, or of models: a version inside damages them."""
+    if is_version_name(to.name):
+        raise _a_version(to, to.parent)
+    # A model's folder has versions, which may have been damaged so.
+    models = [name for name in list_models(to) if not is_version_name(name)] if to.is_dir() else []
+    if models:
+        raise UsageError(f"--to is {to}, a folder of models; name a model: {to / models[0]}")
+
+
+def _a_version(to: Path | str, model: Path | str) -> UsageError:
+    return UsageError(f"--to is {to}, a version; name the model: {model}")
 
 
 class FolderDestination:

@@ -21,6 +21,7 @@ import numpy as np
 from PIL import Image
 
 from mirage.bundle.store.durable import atomic_write, replace_durably
+from mirage.bundle.store.layout import is_version_name
 from mirage.training.config import PROGRESS_FIELDS, TrainConfig
 from mirage.training.errors import DataError, LockedError, UsageError
 from mirage.training.media.pixels import contact_sheet
@@ -77,15 +78,36 @@ class Run:
         if not self.config_file.exists():
             return
         before, data_before = self.read_config()
-        _check_same(before, config)
+        # First, because the preset `auto` chooses other settings for other data.
         if data["fingerprint"] != data_before["fingerprint"]:
-            raise UsageError(f"{self.path} was started with other data; use a new --run")
+            raise UsageError(
+                f"{self.path} was started with other data, or read them with other flags, such as "
+                "--size; use a new --run"
+            )
+        _check_same(before, config)
+
+    def check_length(self, kimg: float) -> None:
+        """Raise UsageError for a run that would become shorter than what it has shown."""
+        recorded = self.read_config()[0].kimg if self.config_file.exists() else 0
+        if kimg < min(recorded, shown := self._shown_kimg()):
+            raise UsageError(
+                f"kimg is {kimg:g}; {self.path} has shown {shown:g} already, and at least that is "
+                "allowed"
+            )
+
+    def _shown_kimg(self) -> float:
+        """Thousands of images before the newest checkpoint; 0 without one."""
+        found = self.checkpoints.glob("checkpoint-[0-9]*.pt")
+        images = (int(path.stem.removeprefix("checkpoint-")) for path in found)
+        return max(images, default=0) / 1000
 
     def read_config(self) -> tuple[TrainConfig, dict[str, Any]]:
         """Read the run's configuration and the description of its data."""
         try:
             content = json.loads(self.config_file.read_text())
             return TrainConfig.model_validate(content["config"]), content["data"]
+        except FileNotFoundError:
+            raise DataError(_no_run(self.path)) from None
         except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
             raise DataError(f"{self.path} is no run: config.json is invalid: {error}") from error
 
@@ -220,6 +242,14 @@ def parse_stats(line: bytes) -> dict[str, Any] | None:
     except (ValueError, RecursionError):
         return None
     return found if isinstance(found, dict) and isinstance(found.get("nimg"), int) else None
+
+
+def _no_run(path: Path) -> str:
+    versions = (file.parent.name for file in path.glob("*/manifest.json"))
+    found = [int(name) for name in versions if is_version_name(name)]
+    if found:
+        return f"{path} is a model; name a version, such as {path / str(max(found))}"
+    return f"{path} is no run: it has no config.json"
 
 
 def _check_same(before: TrainConfig, now: TrainConfig) -> None:

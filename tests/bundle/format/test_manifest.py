@@ -137,7 +137,7 @@ def test_a_manifest_is_immutable() -> None:
         ("pictures", UPSCALER["pictures"], "task generate does not allow that"),
         ("created", 1700000000, "created"),
         ("created", "2026-01-31T12:00:00", "created: Input should have timezone"),
-        ("created", "2026-01-31T12:00:00+02:00", "created: Value error, must be in UTC"),
+        ("created", "2026-01-31T12:00:00+02:00", "created: must be in UTC"),
         ("files/..%2fx", {"sha256": HASH, "size_bytes": 1}, "String should match"),
         ("files/.hidden", {"sha256": HASH, "size_bytes": 1}, "String should match"),
         ("files/manifest.json", {"sha256": HASH, "size_bytes": 1}, "cannot hold its own hash"),
@@ -214,7 +214,7 @@ def test_accepts_an_ensemble_without_a_graph() -> None:
 @pytest.mark.parametrize(
     ("fields", "named"),
     [
-        ({"members": [{"version": 1, "weight": 1.0}]}, "members: Value error, must be two"),
+        ({"members": [{"version": 1, "weight": 1.0}]}, "members: must be two"),
         ({"members": 2 * [{"version": 1, "weight": 1.0}]}, "must differ from each other"),
         ({"members": [{"version": n, "weight": 1.0} for n in (1, 3)]}, "older versions; [3]"),
         ({"members": [{"version": n, "weight": 0.0} for n in (1, 2)]}, "members.0.weight"),

@@ -24,3 +24,10 @@ def test_without_a_folder_the_error_names_the_place_and_the_flag(
 def test_drawing_without_a_server_says_so_too(tmp_path: Path) -> None:
     with pytest.raises(StartError, match="no folder of models at"):
         choose_bundle(tmp_path / "absent", "mnist", None, "generate")
+
+
+def test_a_run_is_to_be_published_first(tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "config.json").touch()
+    with pytest.raises(StartError, match="mine is a run; publish it first: mirage export"):
+        choose_bundle(tmp_path, "mine", None, "generate")

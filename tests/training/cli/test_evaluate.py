@@ -105,6 +105,18 @@ def test_rejects_a_model_with_other_classes_than_the_data(
     assert "toy@1 has 10 classes and --data 2" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("command", ["evaluate", "blind-sheet"])
+def test_rejects_data_of_another_shape_before_anything_is_computed(
+    tmp_path: Path, data: Path, capsys: pytest.CaptureFixture[str], command: str
+) -> None:
+    bundle = publish_toy(tmp_path / "models", Toy(labels=("0", "1"), height=8, width=8))
+    flags = ["--data", str(data), "--size", "16", "--upscale", "--to", str(tmp_path / "to")]
+    assert main([command, str(bundle), *flags]) == 3
+    said = "--data has images of shape (16, 16, 1), and toy@1 makes (8, 8, 1) (height, width"
+    assert said in capsys.readouterr().err
+    assert not (tmp_path / "to").exists()
+
+
 def test_rejects_a_model_with_the_classes_of_the_data_in_another_order(
     tmp_path: Path, data: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -7,6 +7,7 @@ from mirage.bundle.store.layout import list_versions
 from mirage.training.__main__ import main
 from tests.training.helpers.datasets import write_idx_folder
 from tests.training.helpers.files import png, write_tree
+from tests.training.helpers.runs import write_run
 from tests.training.runs.test_loop import arguments
 
 
@@ -105,6 +106,17 @@ def test_an_os_error_prints_one_line(tmp_path: Path, capsys: pytest.CaptureFixtu
     lines = capsys.readouterr().err.splitlines()
     assert lines[-1].startswith("error: ")
     assert "Traceback" not in "".join(lines)
+
+
+def test_a_run_with_other_settings_is_refused_before_it_is_announced(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = write_tree(tmp_path / "data", {f"{n:02}.png": png(n, (8, 8)) for n in range(32)})
+    write_run(tmp_path / "run")
+    assert main(arguments(data, tmp_path / "run")) == 2
+    said = capsys.readouterr().err
+    assert "was started with other data" in said
+    assert "stop           with Ctrl+C" not in said
 
 
 def test_wrong_usage_exits_2(capsys: pytest.CaptureFixture[str]) -> None:

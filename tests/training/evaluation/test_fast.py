@@ -7,7 +7,14 @@ import pytest
 
 from mirage.training.data.dataset import Dataset
 from mirage.training.errors import DataError
-from mirage.training.evaluation.fast import BUDGET_S, Costs, choose_sizes, fast_sizes, measure
+from mirage.training.evaluation.fast import (
+    BUDGET_S,
+    Costs,
+    choose_sizes,
+    fast_sizes,
+    is_short_of_time,
+    measure,
+)
 from mirage.training.evaluation.scorecard import Sizes
 from tests.bundles import Toy
 
@@ -40,6 +47,15 @@ def test_few_pictures_are_all_used_and_the_feature_network_learns_for_less_time(
     assert sizes.reference + sizes.generated == 300
     assert sizes.fit_images < Sizes.of(300, fast=True).fit_images
     assert costs.of(sizes) <= BUDGET_S
+
+
+@pytest.mark.parametrize(
+    ("images", "generate_s", "short"),
+    [(300, 1e-4, False), (60_000, 1e-4, False), (60_000, 0.02, True)],
+)
+def test_tells_whether_the_time_is_the_limit(images: int, generate_s: float, short: bool) -> None:
+    sizes = choose_sizes(images, replace(QUICK, generate_s=generate_s))
+    assert is_short_of_time(sizes, images) == short
 
 
 def test_each_seed_counts() -> None:

@@ -12,6 +12,7 @@ from mirage.training.runs import run_dir
 from mirage.training.runs.command import Command
 from mirage.training.runs.run_dir import Run
 from tests.training.helpers.datasets import TINY, shapes_dataset
+from tests.training.helpers.runs import write_run
 
 DATA = shapes_dataset().sheet()
 
@@ -30,6 +31,28 @@ def test_may_train_longer_but_not_with_other_settings(tmp_path: Path) -> None:
         run.write_config(build_config("mnist", {**TINY, "latent_dim": 16}), DATA)
     with pytest.raises(UsageError, match="started with other data"):
         run.write_config(build_config("mnist", TINY), {**DATA, "fingerprint": "other"})
+
+
+def test_names_the_data_rather_than_the_settings_that_were_chosen_for_them(tmp_path: Path) -> None:
+    run = Run(tmp_path)
+    run.write_config(build_config("mnist", TINY), DATA)
+    with pytest.raises(UsageError, match="other data, or read them with other flags, such as --s"):
+        run.check_config(
+            build_config("mnist", {**TINY, "palette": 16}), {**DATA, "fingerprint": "other"}
+        )
+
+
+def test_cannot_be_made_shorter_than_it_is_already(tmp_path: Path) -> None:
+    run = write_run(tmp_path, kimg=4, reports=2)
+    for kimg in (1.9, 0.1):
+        with pytest.raises(UsageError, match=rf"kimg is {kimg}; .* has shown 2 already"):
+            run.check_length(kimg)
+    run.check_length(2)
+    Run(tmp_path / "new").check_length(0.1)
+
+
+def test_the_last_batch_may_end_after_the_length(tmp_path: Path) -> None:
+    write_run(tmp_path, kimg=1.995, reports=2).check_length(1.995)
 
 
 def test_locks_the_run(tmp_path: Path) -> None:
@@ -103,8 +126,19 @@ def test_saves_grids_that_open(tmp_path: Path, channels: int) -> None:
         assert image.size == (24, 8)
 
 
+def test_a_model_is_no_run_and_has_versions_to_name(tmp_path: Path) -> None:
+    for version in ("9", "10", ".draft-11"):
+        (tmp_path / version).mkdir()
+        (tmp_path / version / "manifest.json").touch()
+    with pytest.raises(DataError, match=f"is a model; name a version, such as {tmp_path / '10'}$"):
+        Run(tmp_path).read_config()
+
+
 def test_a_folder_that_is_not_a_run_raises_data_error(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="is no run"):
+    with pytest.raises(DataError, match=r"is no run: it has no config\.json$"):
+        Run(tmp_path / "none").read_config()
+    (tmp_path / "config.json").write_text("{")
+    with pytest.raises(DataError, match=r"is no run: config\.json is invalid"):
         Run(tmp_path).read_config()
     with pytest.raises(DataError, match="has no snapshot yet"):
         Run(tmp_path).latest_snapshot()

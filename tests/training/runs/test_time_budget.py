@@ -86,7 +86,31 @@ def test_the_length_is_measured_once_and_recorded(
         assert config["kimg"] == config["lr"]["to_kimg"] == 0.005
     said = capsys.readouterr().out
     assert "0.005 kimg in 1e-12 h" in said
-    assert "plan           0.005 kimg, as the run began" in said
+    assert "plan           0.005 kimg, as the run has recorded; --kimg N" in said
+
+
+def test_a_run_that_was_made_longer_resumes_with_its_schedules(
+    command: list[str], tmp_path: Path
+) -> None:
+    longer = ["--preset", "auto", "--kimg", "0.01"]
+    for flags in (["--hours", "1e-12"], longer, ["--hours", "1e-12"]):
+        assert main([*command, *flags]) == 0
+    config = json.loads((tmp_path / "run" / "config.json").read_text())["config"]
+    assert config["kimg"] == 0.01
+    assert config["schedule_kimg"] == config["lr"]["to_kimg"] == 0.005
+
+
+def test_a_run_is_not_made_shorter_than_it_is(
+    command: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*command, "--preset", "auto", "--kimg", "0.02"]) == 0
+    before = (tmp_path / "run" / "config.json").read_bytes()
+    capsys.readouterr()
+    assert main([*command, "--preset", "auto", "--kimg", "0.01"]) == 2
+    said = capsys.readouterr().err
+    assert "kimg is 0.01; " in said
+    assert "Ctrl+C" not in said
+    assert (tmp_path / "run" / "config.json").read_bytes() == before
 
 
 @pytest.mark.parametrize(
