@@ -30,7 +30,7 @@ class Samples:
         )
         self.labels = np.arange(count, dtype=np.int64) % min(classes, GRID) if classes else None
         shown = np.arange(len(dataset))
-        if dataset.labels is not None:
+        if dataset.labels is not None and self.labels is not None:
             shown = np.flatnonzero(np.isin(dataset.labels, self.labels))
         count = min(REAL, len(shown))
         chosen = shown[np.unique(np.linspace(0, len(shown) - 1, count).astype(np.int64))]
