@@ -41,12 +41,18 @@ class Wanted:
         return pixels if self.is_streamed else math.ceil(pixels * (1 + 2 * self.scale**2))
 
 
+def plain(scale: float) -> str:
+    """Return a scale with all its digits, and whole ones without a point: 3, 2.5."""
+    return repr(scale).removesuffix(".0")
+
+
 def settle_scale(scale: float | None, name: str, model: PictureModel) -> float:
     """Return the requested scale, by default the model's. Raises InvalidValue above it."""
     most = model.scale
     if scale is not None and scale > most:
         raise InvalidValue.of(
-            "scale", f"scale is {scale}; {name} enlarges {most} times, and 1 … {most} are allowed"
+            "scale",
+            f"scale is {plain(scale)}; {name} enlarges {most} times, and 1 … {most} are allowed",
         )
     return float(most if scale is None else scale)
 

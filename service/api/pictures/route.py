@@ -37,7 +37,7 @@ from mirage.service.api.pictures.upscaler import Upscaler, in_thread, upscaler_o
 from mirage.service.api.security.middleware import CountRequests
 from mirage.service.api.state import Service, service_of
 from mirage.service.media.unzip import Unzip
-from mirage.service.tasks.larger_picture import Wanted, settle_scale
+from mirage.service.tasks.larger_picture import Wanted, plain, settle_scale
 from mirage.service.tasks.requests import PictureRequest, TranslateRequest, UpscaleRequest
 from mirage.service.telemetry.logging import record_of
 
@@ -167,7 +167,7 @@ def _headers(upscaler: Upscaler, wanted: Wanted) -> dict[str, str]:
     """Return the headers of all answers."""
     return {
         "X-Model": upscaler.name,
-        "X-Scale": repr(wanted.scale).removesuffix(".0"),
+        "X-Scale": plain(wanted.scale),
         "Vary": "Accept",
     }
 

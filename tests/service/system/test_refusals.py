@@ -176,7 +176,7 @@ def test_a_deadline_that_is_no_positive_integer_is_malformed(
         {"model": "TOY"},
         {"model": ".hidden", "version": 1},
         {"version": 3},
-        {"version": 10**30},
+        {"version": 2**64 - 1},
         {"model": "rgb"},
     ],
 )
