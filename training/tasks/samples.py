@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 GRID = 10
 """Sample grids are 10 x 10: one column per class when there are ten."""
 REAL = 2_000
-"""Real images that the watchdog compares the grid with."""
+"""Real images, of the grid's classes, that the watchdog compares the grid with."""
 
 
 class Samples:
@@ -29,11 +29,11 @@ class Samples:
             (count, config.latent_dim), dtype=np.float32
         )
         self.labels = np.arange(count, dtype=np.int64) % min(classes, GRID) if classes else None
-        shown = np.arange(len(dataset))
+        own = np.arange(len(dataset))
         if dataset.labels is not None and self.labels is not None:
-            shown = np.flatnonzero(np.isin(dataset.labels, self.labels))
-        count = min(REAL, len(shown))
-        chosen = shown[np.unique(np.linspace(0, len(shown) - 1, count).astype(np.int64))]
+            own = np.flatnonzero(np.isin(dataset.labels, self.labels))
+        places = np.linspace(0, len(own) - 1, min(REAL, len(own)))
+        chosen = own[np.unique(places.astype(np.int64))]
         labels = None if dataset.labels is None else dataset.labels[chosen]
         medium = dataset.medium
         self.columns = medium.columns
