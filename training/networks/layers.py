@@ -38,3 +38,13 @@ def scaled(layer: Layer, gain: float = 1.0) -> Layer:
     if layer.bias is not None:
         nn.init.zeros_(layer.bias)
     return layer
+
+
+def random_bias(layer: nn.Linear) -> nn.Linear:
+    """Initialise the bias with the deviation of `scaled` outputs for standard normal inputs.
+
+    If the outputs are normalised later, a bias of 0 would make them independent of the size of the
+    inputs: of the truncation, if these are latents.
+    """
+    nn.init.normal_(layer.bias, std=math.sqrt(2 / (1 + SLOPE**2)))
+    return layer

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from mirage.training.networks import base
 from mirage.training.networks.base import Architecture, gained, normalized
-from mirage.training.networks.layers import Block, activate, scaled
+from mirage.training.networks.layers import Block, activate, random_bias, scaled
 
 
 def stage(width: int, blocks: int) -> nn.Sequential:
@@ -44,6 +44,8 @@ class Generator(base.Generator):
         self.embed = nn.Embedding(a.num_classes, a.latent_dim) if a.num_classes else None
         inputs = a.latent_dim * (2 if a.num_classes else 1)
         self.hidden = scaled(nn.Linear(inputs, a.hidden))
+        if a.normalize == "rms" and self.embed is None:  # which would serve as well
+            random_bias(self.hidden)
         self.mapping = nn.ModuleList(
             scaled(nn.Linear(a.hidden, a.hidden)) for _ in range(a.mapping - 1)
         )

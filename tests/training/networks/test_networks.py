@@ -217,6 +217,14 @@ def test_contrast_of_normalized_networks_is_independent_of_latent_scale(
     assert large > 3 * small
 
 
+def test_truncation_reduces_variety_of_normalized_networks_without_classes() -> None:
+    torch.manual_seed(0)
+    generator = FAMILIES["strided"].generator(architecture(num_classes=0, normalize="rms"))
+    latents = torch.randn(64, 6)
+    small, large = (generator(gain * latents).std(0).mean() for gain in (0.25, 1.0))
+    assert small < 0.6 * large
+
+
 def test_the_normalization_is_stored_only_if_set() -> None:
     plain, normal = architecture(), architecture(normalize="rms")
     assert "normalize" not in plain.model_dump_json()

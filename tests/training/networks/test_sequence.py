@@ -45,6 +45,14 @@ def test_both_networks_depend_on_the_class() -> None:
     assert not torch.equal(discriminator(values, zeros), discriminator(values, ones))
 
 
+def test_truncation_reduces_variety_of_normalized_networks_without_classes() -> None:
+    torch.manual_seed(0)
+    generator = Generator(sequence_architecture(SOUND, num_classes=0, normalize="rms"))
+    latents = torch.randn(64, 6)
+    small, large = (generator(gain * latents).std(0).mean() for gain in (0.25, 1.0))
+    assert small < 0.6 * large
+
+
 def test_the_gradient_penalty_can_be_differentiated_once_more() -> None:
     a = sequence_architecture(SOUND, num_classes=0, phase_shuffle=2)
     discriminator, values = Discriminator(a), torch.randn(3, 1, 50, requires_grad=True)
