@@ -145,7 +145,16 @@ def _evaluate(options: argparse.Namespace) -> Lines:
             f"{options.source} is of task {task}; allowed are {', '.join(EVALUATIONS)}"
         )
     check_paths(options, task)
+    _check_target(options.to)
     return EVALUATIONS[task](options)
+
+
+def _check_target(file: Path | None) -> None:
+    """Raise UsageError unless a file can be written there, which is tried only after scoring."""
+    if file and not file.parent.is_dir():
+        raise UsageError(f"--to is {file}; there is no folder {file.parent}")
+    if file and file.is_dir():
+        raise UsageError(f"--to is {file}, which is a folder; a file is expected")
 
 
 def _task_of(path: Path) -> str:
@@ -166,6 +175,9 @@ def _evaluate_images(options: argparse.Namespace) -> Lines:
     card = evaluator.score(model.graph, options.seeds)
     more, spread = _extras(options, model.graph, evaluator, inception)
     card = card.model_copy(update={"scores": card.scores | more, "spread": card.spread | spread})
+    if model.data_fingerprint != evaluator.data_fingerprint:
+        yield "the model was trained on other data"
+    yield from table(card)  # first, so that scores that cannot be written are not lost
     if file := options.to or model.scores_file:
         if file.exists() and not known_scorecard(file):
             yield f"{file.name} is not a scorecard of this version; it is replaced"
@@ -173,9 +185,6 @@ def _evaluate_images(options: argparse.Namespace) -> Lines:
         _write_sheets(file, evaluator, model.graph)
     if not is_bundle(options.source):
         record_scores(Run(options.source), card.scores)
-    if model.data_fingerprint != evaluator.data_fingerprint:
-        yield "the model was trained on other data"
-    yield from table(card)
 
 
 EVALUATIONS: dict[str, Callable[[argparse.Namespace], Lines]] = {

@@ -67,6 +67,32 @@ def test_replaces_an_unknown_scorecard_and_reports_it(
     assert Scorecard.model_validate_json(file.read_bytes()).scores
 
 
+def test_scores_that_cannot_be_written_are_printed(
+    tmp_path: Path, data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bundle = publish_toy(tmp_path / "models", Toy(labels=("1", "2"), width=8))
+    (tmp_path / "scores.real.png").mkdir()
+    file = tmp_path / "scores.json"
+    command = ["evaluate", str(bundle), "--data", str(data), "--to", str(file), "--threads", "1"]
+    assert main(command) == 1
+    told = capsys.readouterr()
+    assert "coverage" in told.out
+    assert "scores.real.png" in told.err
+
+
+@pytest.mark.parametrize(
+    ("to", "said"), [("nowhere/scores.json", "there is no folder"), ("data", "which is a folder")]
+)
+def test_a_file_that_cannot_be_written_is_told_before_scoring(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], to: str, said: str
+) -> None:
+    bundle = publish_toy(tmp_path / "models", Toy(labels=("1", "2"), width=8))
+    (tmp_path / "data").mkdir()
+    command = ["evaluate", str(bundle), "--data", "unread", "--to", str(tmp_path / to)]
+    assert main(command) == 2
+    assert said in capsys.readouterr().err
+
+
 def test_compares_two_bundles_on_the_same_data(
     tmp_path: Path, data: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
