@@ -31,6 +31,9 @@ FIRST_PRESETS = {GENERATE: AUTO, UPSCALE: "photo-x4", TRANSLATE: "translate-smal
 LARGE = Facts(images=100_000, height=512, width=512, channels=3, classes=0, device="cpu")
 """With these, settings are checked for the preset `auto` before the data are read."""
 
+RECORDED = {"preset": "--preset", "begun_from": "--from", "schedule_kimg": "--kimg"}
+"""Settings that tell how a run was begun, and the flags that do it."""
+
 
 def add_recipe(parser: argparse.ArgumentParser) -> None:
     """Add the flags of a training configuration."""
@@ -192,4 +195,6 @@ def _change(text: str) -> tuple[str, str]:
     key, equals, value = text.partition("=")
     if not equals:
         raise UsageError(f"--set is {text}; expected KEY=VALUE")
+    if flag := RECORDED.get(key):
+        raise UsageError(f"--set is {text}; {key} is recorded for the model card, use {flag}")
     return key, value

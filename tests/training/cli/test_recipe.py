@@ -60,6 +60,9 @@ def test_a_run_keeps_its_schedules_when_it_is_made_longer(tmp_path: Path) -> Non
         (("--kimg", "-1"), "kimg is -1.0"),
         (("--kimg", "inf"), "kimg is inf"),
         (("--set", "batch_size=0"), "batch_size is '0'"),
+        (("--set", "preset=mnist"), "preset=mnist; preset is recorded .* use --preset"),
+        (("--set", "begun_from=toy@1"), "begun_from is recorded .* use --from"),
+        (("--set", "schedule_kimg=5"), "schedule_kimg is recorded .* use --kimg"),
     ],
 )
 def test_settings_are_checked_before_the_data_are_read(
