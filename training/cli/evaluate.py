@@ -18,7 +18,7 @@ from mirage.training.cli.flags import (
     read_splits,
 )
 from mirage.training.cli.picture_flags import add_picture_flags, add_style_flags
-from mirage.training.cli.recipe import check_paths
+from mirage.training.cli.recipe import GENERATE, check_paths
 from mirage.training.cli.restoration import evaluate_upscaler
 from mirage.training.cli.translation import evaluate_translator
 from mirage.training.data.dataset import Dataset
@@ -54,7 +54,7 @@ def add_commands(add: Add) -> None:
     _add_evaluate(add("evaluate", help="score a run's last snapshot or a bundle"))
     _add_report(add("report", help="write a run's report.html"))
     _add_blind_sheet(add("blind-sheet", help="draw real and generated images for a blind test"))
-    _add_compare(add("compare", help="write a page with two runs or bundles side by side"))
+    _add_compare(add("compare", help="write a page with two generators of images side by side"))
 
 
 def _add_evaluate(parser: argparse.ArgumentParser) -> None:
@@ -243,6 +243,13 @@ def _check_classes(model: ScoredModel, data: Dataset) -> None:
             )
 
 
+def _check_generators(command: str, *paths: Path) -> None:
+    """Raise DataError for runs and bundles of other tasks, before graphs are exported."""
+    for path in paths:
+        if (task := _task_of(path)) != GENERATE:
+            raise DataError(f"{path} is of task {task}; {command} is for generators of images")
+
+
 def _check_images(model: ScoredModel, *uses: str) -> None:
     """Raise DataError if a model of another medium is to be used for what only images have."""
     if uses and model.medium.meaning != "images":
@@ -299,6 +306,7 @@ def _write_sheets(file: Path, evaluator: Evaluator, model: bytes) -> None:
 def _blind_sheet(options: argparse.Namespace) -> Lines:
     if options.seed < 0:
         raise UsageError(f"--seed is {options.seed}; it must be at least 0")
+    _check_generators("blind-sheet", options.source)
     model = open_scored_model(options.source)
     _check_images(model, "blind-sheet")
     data = load_dataset(options.data, options=data_options(options, model.data_options))
@@ -314,7 +322,9 @@ def _blind_sheet(options: argparse.Namespace) -> Lines:
 
 
 def _compare(options: argparse.Namespace) -> Lines:
-    models = [open_scored_model(path) for path in (options.first, options.second)]
+    paths = options.first, options.second
+    _check_generators("compare", *paths)
+    models = [open_scored_model(path) for path in paths]
     for model in models:
         _check_images(model, "compare")
     cards = [model.card for model in models]

@@ -7,7 +7,10 @@ from PIL import Image
 
 from mirage.bundle.format.interface import OutputMeaning
 from mirage.training.__main__ import main
+from mirage.training.cli.recipe import FIRST_PRESETS
+from mirage.training.config import build_config
 from mirage.training.evaluation.scorecard import Scorecard
+from mirage.training.runs.run_dir import Run
 from tests.bundles import Toy, publish_toy
 from tests.generators import MADE, publish_generator
 from tests.training.helpers.datasets import shapes, write_idx_folder
@@ -107,6 +110,18 @@ def test_compares_two_bundles_on_the_same_data(
     assert "As recorded at export" in page.read_text()
     assert main([*command, "--data", str(data), "--threads", "1", "--seeds", "2"]) == 0
     assert "Comparable: same data" in page.read_text()
+
+
+@pytest.mark.parametrize("task", ["upscale", "translate"])
+def test_only_generators_are_compared(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], task: str
+) -> None:
+    run = Run(tmp_path / "run")
+    run.write_config(build_config(FIRST_PRESETS[task], {}), {"fingerprint": "f"})
+    assert main(["compare", str(run.path), str(run.path)]) == 3
+    assert f"{run.path} is of task {task}; compare is for" in capsys.readouterr().err
+    assert main(["blind-sheet", str(run.path), "--data", "d", "--to", str(tmp_path / "to")]) == 3
+    assert f"{run.path} is of task {task}; blind-sheet is for" in capsys.readouterr().err
 
 
 def test_writes_the_scores_of_a_bundle_to_the_given_file(tmp_path: Path, data: Path) -> None:
