@@ -20,6 +20,7 @@ from mirage.training.cli.flags import (
 from mirage.training.cli.picture_flags import add_picture_flags, add_style_flags
 from mirage.training.cli.recipe import GENERATE, check_paths
 from mirage.training.cli.restoration import evaluate_upscaler
+from mirage.training.cli.task_flags import OF_IMAGES, check_flags, given
 from mirage.training.cli.translation import evaluate_translator
 from mirage.training.data.dataset import Dataset
 from mirage.training.data.degradation import DEGRADATIONS
@@ -43,8 +44,6 @@ from mirage.training.runs.initial_weights import is_bundle
 from mirage.training.runs.mlflow_recorder import record_scores
 from mirage.training.runs.run_dir import Run, write_text
 
-OF_IMAGES = ("--cas", "--stacked", "--self-supervised", "--inception")
-"""Flags for scores that only images have."""
 Lines = Iterable[str]
 Add = Callable[..., argparse.ArgumentParser]
 
@@ -91,7 +90,10 @@ def _add_evaluate(parser: argparse.ArgumentParser) -> None:
         "default: as in training",
     )
     parser.add_argument(
-        "--only", default="", metavar="PREFIX", help="score only pictures whose names have it"
+        "--only",
+        default="",
+        metavar="PREFIX",
+        help="score only pictures whose names have it, for --task upscale",
     )
 
 
@@ -145,6 +147,7 @@ def _evaluate(options: argparse.Namespace) -> Lines:
             f"{options.source} is of task {task}; allowed are {', '.join(EVALUATIONS)}"
         )
     check_paths(options, task)
+    check_flags(options, task)
     _check_target(options.to)
     return EVALUATIONS[task](options)
 
@@ -166,9 +169,7 @@ def _task_of(path: Path) -> str:
 
 def _evaluate_images(options: argparse.Namespace) -> Lines:
     model = open_scored_model(options.source)
-    _check_images(
-        model, *(flag for flag in OF_IMAGES if getattr(options, flag[2:].replace("-", "_")))
-    )
+    _check_images(model, *given(options, *OF_IMAGES))
     evaluator = _evaluator(options, model)
     _check_extras(options, model, evaluator.test)
     inception = ScriptFeatures(options.inception) if options.inception else None

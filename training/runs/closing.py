@@ -38,8 +38,9 @@ def closing(run: Run, data: str | None) -> Iterator[str]:
     if nimg < config.kimg * 1000:
         yield f"stopped        before {config.kimg:g} kimg; the same command continues"
     path = shlex.quote(str(run.path))
+    fast = " --fast" if config.task == "generate" else ""
     if data is not None:
-        yield f"next           mirage evaluate {path} --data {shlex.quote(data)} --fast"
+        yield f"next           mirage evaluate {path} --data {shlex.quote(data)}{fast}"
     yield f"               mirage export {path} --to models/{_model_name(run)}"
 
 

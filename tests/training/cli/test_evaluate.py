@@ -112,6 +112,27 @@ def test_compares_two_bundles_on_the_same_data(
     assert "Comparable: same data" in page.read_text()
 
 
+@pytest.mark.parametrize(
+    ("preset", "task", "flags"),
+    [
+        ("mnist", "generate", ["--only", "a"]),
+        ("mnist", "generate", ["--degrade", "none"]),
+        ("mnist", "generate", ["--shrink", "2"]),
+        ("photo-x4", "upscale", ["--fast"]),
+        ("photo-x4", "upscale", ["--self-supervised"]),
+    ],
+)
+def test_flags_of_another_task_are_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], preset: str, task: str, flags: list[str]
+) -> None:
+    run = Run(tmp_path / "run")
+    run.write_config(build_config(preset, {}), {"fingerprint": "f"})
+    assert main(["evaluate", str(run.path), "--data", "unread", *flags]) == 2
+    said = capsys.readouterr().err
+    assert flags[0] in said
+    assert f"{run.path} is of task {task}" in said
+
+
 @pytest.mark.parametrize("task", ["upscale", "translate"])
 def test_only_generators_are_compared(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], task: str

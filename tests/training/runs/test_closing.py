@@ -41,6 +41,13 @@ def test_says_where_the_result_is_how_it_was_judged_and_the_next_command(tmp_pat
     assert "stopped" not in text
 
 
+def test_suggests_no_estimate_to_upscalers_which_have_none(tmp_path: Path) -> None:
+    run = ended(tmp_path)
+    Run(run.path).config_file.unlink()
+    run.write_config(build_config("photo-x4", {"kimg": 1}), {"fingerprint": "f"})
+    assert f"next           mirage evaluate {run.path} --data data" in closing(run, "data")
+
+
 @pytest.mark.parametrize(
     ("run", "model"),
     [("My.Run 1", "my-run-1"), ("K", "k"), ("_a", "a"), ("鳥", "mine"), ("a" * 80, "a" * 63)],
