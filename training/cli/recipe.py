@@ -1,7 +1,6 @@
 """The flags of a training configuration, and what they ask for."""
 
 import argparse
-import math
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from mirage.training.config import TrainConfig, build_config
 from mirage.training.data.dataset import Dataset
 from mirage.training.data.flatness import flat_share
 from mirage.training.errors import UsageError
+from mirage.training.lengths import MAX_KIMG
 from mirage.training.media.images import Images
 from mirage.training.presets import PRESETS
 from mirage.training.recipe import AUTO, presets_for
@@ -173,7 +173,7 @@ def _schedule_length(options: argparse.Namespace) -> float | None:
     folder = getattr(options, "run", None)
     if folder and (run := Run(folder)).config_file.exists():
         return run.read_config()[0].schedule_kimg
-    valid = options.kimg is not None and 0 < options.kimg < math.inf
+    valid = options.kimg is not None and 0 < options.kimg <= MAX_KIMG
     return options.kimg if valid else None
 
 
