@@ -35,7 +35,7 @@ COMMANDS = {
     "watch": Command("show a run in the browser while it trains", TRAINING),
     "evaluate": Command("score a run or a bundle beside real images", TRAINING),
     "report": Command("write the report of a run as a web page", TRAINING),
-    "compare": Command("write a page with two runs or bundles side by side", TRAINING),
+    "compare": Command("write a page with two generators of images side by side", TRAINING),
     "export": Command("publish a run as the next version of a model", TRAINING),
     "retrain": Command("train, evaluate, check and publish in one job", TRAINING),
     "sweep": Command("search for settings by many trainings", TRAINING),

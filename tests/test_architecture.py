@@ -225,7 +225,8 @@ LADDERS = {  # inside a room, from the bottom: a rung imports from rungs below i
         *({"app"}, {"processes"}, {"__main__"}),
     ),
     "training": (
-        *({"errors", "cache_folder", "extras", "limits"}, {"media"}, {"data"}, {"networks"}),
+        {"errors", "cache_folder", "extras", "lengths", "limits"},
+        *({"media"}, {"data"}, {"networks"}),
         *(
             {"optim"},
             {"sequence_presets"},

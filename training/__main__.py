@@ -1,7 +1,6 @@
 """Train image generators, evaluate them, and publish them as bundles."""
 
 import argparse
-import math
 import os
 import sys
 import warnings
@@ -33,6 +32,7 @@ from mirage.training.data.sources.mnist import MIRROR, download_mnist
 from mirage.training.errors import DataError, TrainingError, UsageError, exit_code_of
 from mirage.training.evaluation import classifier
 from mirage.training.evaluation.scores.cas import EPOCHS
+from mirage.training.lengths import MAX_HOURS
 from mirage.training.optim.distributed import reports
 from mirage.training.recipe import AUTO
 from mirage.training.runs.closing import closing, opening
@@ -159,8 +159,10 @@ def _train(options: argparse.Namespace) -> Iterator[str]:
 
 
 def _check_hours(options: argparse.Namespace) -> None:
-    if not 0 < options.hours < math.inf:
-        raise UsageError(f"--hours is {options.hours:g}; it must be a number above 0")
+    if not 0 < options.hours <= MAX_HOURS:
+        raise UsageError(
+            f"--hours is {options.hours:g}; it must be above 0 and at most {MAX_HOURS:,}, a year"
+        )
     if preset_of(options) != AUTO or options.kimg is not None:
         raise UsageError("--hours requires --preset auto, and excludes --kimg")
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:

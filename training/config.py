@@ -16,6 +16,7 @@ from pydantic import (
 from mirage.training.auto import Facts
 from mirage.training.data.degradation import DEGRADATIONS
 from mirage.training.errors import UsageError, explain
+from mirage.training.lengths import MAX_KIMG, Kimg
 from mirage.training.limits import Limits
 from mirage.training.networks.families import FAMILIES, families_of
 from mirage.training.optim.augment import AUGMENTATIONS
@@ -42,8 +43,8 @@ class TrainConfig(BaseModel):
     preset: str
     begun_from: str | None = Field(None, description="name@version or run with the initial weights")
     seed: int = Field(0, ge=0, lt=2**63)
-    kimg: float = Field(gt=0, description="length of training in thousands of images")
-    schedule_kimg: float | None = Field(None, gt=0, description="none: schedules of the preset")
+    kimg: Kimg = Field(description="length of training in thousands of images")
+    schedule_kimg: Kimg | None = Field(None, description="none: schedules of the preset")
 
     task: Literal["generate", "upscale", "translate"] = "generate"
     family: str
@@ -78,13 +79,16 @@ class TrainConfig(BaseModel):
     )
 
     warm_start_kimg: float = Field(
-        0, ge=0, description="thousands of images to reconstruct before adversarial training"
+        0,
+        ge=0,
+        le=MAX_KIMG,
+        description="thousands of images to reconstruct before adversarial training",
     )
     warm_start_lr: float = Field(
         2e-3, gt=0, le=1, description="decays to a tenth during the warm start"
     )
 
-    grow_kimg: tuple[Annotated[float, Field(gt=0)], ...] = Field(
+    grow_kimg: tuple[Kimg, ...] = Field(
         (), description="when to add each finer stage; training starts at a smaller size"
     )
 
@@ -142,9 +146,7 @@ class TrainConfig(BaseModel):
         le=1,
         description="target certainty of the discriminator for adapting the probability",
     )
-    augment_speed_kimg: float = Field(
-        500, gt=0, description="time for the probability to change by 1"
-    )
+    augment_speed_kimg: Kimg = Field(500, description="time for the probability to change by 1")
     generator_optimizer: str = "adam"
     discriminator_optimizer: str = "adam"
     lr: LearningRate
@@ -152,7 +154,7 @@ class TrainConfig(BaseModel):
     beta1: float = Field(0.0, ge=0, lt=1)
     beta2: Annotated[CosineSchedule, at_most(1, excluded=True)]
     ema_half_life_kimg: CosineSchedule
-    further_half_lives_kimg: tuple[Annotated[float, Field(gt=0)], ...] = ()
+    further_half_lives_kimg: tuple[Kimg, ...] = ()
     batch_size: int = Field(ge=2, le=65_536)
     micro_batch_size: int | None = Field(
         None, ge=1, description="images in memory at once; gradients are summed over the batch"
@@ -160,9 +162,9 @@ class TrainConfig(BaseModel):
     precision: Literal["auto", "float32", "bfloat16"] = "float32"
 
     watch: Limits = Limits()
-    status_kimg: float = Field(2, gt=0)
-    snapshot_kimg: float = Field(50, gt=0, description="between sample grids and snapshots")
-    checkpoint_kimg: float = Field(20, gt=0)
+    status_kimg: Kimg = 2
+    snapshot_kimg: Kimg = Field(50, description="between sample grids and snapshots")
+    checkpoint_kimg: Kimg = 20
     keep_checkpoints: int = Field(2, ge=1)
 
     @field_validator(

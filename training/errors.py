@@ -65,9 +65,11 @@ class StoppedError(TrainingError):
     """A signal stopped the job; the same command resumes it."""
 
 
-def exit_code_of(error: TrainingError | BundleError) -> int:
+def exit_code_of(error: Exception) -> int:
     """The exit code of an error; of a bundle's or store's, that of `mirage bundle`."""
-    return error.exit_code if isinstance(error, TrainingError) else error.exit_code()
+    if isinstance(error, BundleError):
+        return error.exit_code()
+    return error.exit_code if isinstance(error, TrainingError) else TrainingError.exit_code
 
 
 def explain(error: ValidationError, known: Iterable[str] = ()) -> str:

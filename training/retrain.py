@@ -6,25 +6,26 @@ so a job may be killed at any moment and never publishes one snapshot twice.
 """
 
 import hashlib
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from mirage.bundle.errors import BundleError
 from mirage.bundle.format.verify import Bundle
 from mirage.bundle.store.durable import replace_file
 from mirage.training.config import TrainConfig
 from mirage.training.data.dataset import Dataset
 from mirage.training.data.sources.pictures import PictureSet
-from mirage.training.errors import DataError, GateError, StoppedError, TrainingError, exit_code_of
+from mirage.training.errors import DataError, GateError, StoppedError
 from mirage.training.evaluation.evaluate import Scoring
 from mirage.training.evaluation.scorecard import Sizes
 from mirage.training.publish.destination import Destination, open_destination
 from mirage.training.publish.gate import Thresholds, check_scores
 from mirage.training.publish.job_result import (
     JobResult,
+    failure_facts,
     prune_runs,
     read_result,
     run_path,
@@ -74,7 +75,7 @@ def retrain(job: Job) -> JobResult:
     """Do what is left of a job and answer how it ended; a gate that refuses is such an end.
 
     Raises TrainingError or BundleError (`locked` while another job makes a version of this model)
-    for every other end; `result.json` in the run then says so too.
+    for every other end; `result.json` in the run then says so too, as after any other exception.
     """
     destination = open_destination(str(job.to), job.runs)
     if job.threads:
@@ -109,12 +110,15 @@ class _Stages:
 
     def go(self) -> JobResult:
         try:
-            return self._report(self._go())
-        except (TrainingError, BundleError) as error:
-            reasons = (str(error),)
-            failed = self._note(outcome="failed", exit_code=exit_code_of(error), reasons=reasons)
-            self._report(failed)
+            result = self._go()
+        except Exception as error:
+            with suppress(OSError):  # on a full disk, the first error says more
+                self._fail(error)
             raise
+        return self._report(result)
+
+    def _fail(self, error: Exception) -> None:
+        self._report(self._note(**failure_facts(error)))
 
     def _go(self) -> JobResult:
         self._released()  # what cannot be compared is told before hours are spent

@@ -187,6 +187,24 @@ def test_a_collapsed_model_is_never_published(job: Job, monkeypatch: pytest.Monk
     assert list_versions(job.to.parent, "toy") == []
 
 
+def test_an_unexpected_error_is_noted_as_a_failure_and_a_repeat_goes_on(
+    job: Job, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def step(*_: Any) -> Any:
+        raise RuntimeError("out of memory")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Step, "__call__", step)
+        with pytest.raises(RuntimeError, match="out of memory"):
+            retrain(job)
+    (run,) = job.runs.iterdir()
+    past = read_result(run)
+    assert past
+    assert (past.outcome, past.exit_code, past.stage) == ("failed", 1, "train")
+    assert past.reasons == ("out of memory",)
+    assert retrain(job).outcome == "published"
+
+
 def test_a_job_that_was_asked_to_stop_goes_on_later(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -13,6 +13,7 @@ from mirage.training.cli.flags import add_data_flags, add_threads, print_notes, 
 from mirage.training.errors import UsageError
 from mirage.training.inversion.fit import Plan, check_fit, fit_encoder
 from mirage.training.inversion.publish import publish_encoder, score_encoder, snapshot_of
+from mirage.training.lengths import MAX_KIMG
 from mirage.training.publish.destination import check_model_folder
 from mirage.training.runs.checkpoint import Snapshot, load_snapshot
 from mirage.training.runs.initial_weights import is_bundle
@@ -43,8 +44,10 @@ def add_command(add: Callable[..., argparse.ArgumentParser]) -> None:
 
 
 def _encode(options: argparse.Namespace) -> Iterator[str]:
-    if not options.kimg > 0:
-        raise UsageError(f"--kimg is {options.kimg:g}; it must be above 0")
+    if not 0 < options.kimg <= MAX_KIMG:
+        raise UsageError(f"--kimg is {options.kimg:g}; it must be above 0 and at most {MAX_KIMG:g}")
+    if not 0 <= options.seed < 2**63:
+        raise UsageError(f"--seed is {options.seed}; it must be at least 0 and below 2^63")
     if options.threads:
         torch.set_num_threads(options.threads)
     snapshot, recorded = _read(options)

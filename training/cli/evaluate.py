@@ -18,8 +18,9 @@ from mirage.training.cli.flags import (
     read_splits,
 )
 from mirage.training.cli.picture_flags import add_picture_flags, add_style_flags
-from mirage.training.cli.recipe import check_paths
+from mirage.training.cli.recipe import GENERATE, check_paths
 from mirage.training.cli.restoration import evaluate_upscaler
+from mirage.training.cli.task_flags import OF_IMAGES, check_flags, given
 from mirage.training.cli.translation import evaluate_translator
 from mirage.training.data.dataset import Dataset
 from mirage.training.data.degradation import DEGRADATIONS
@@ -43,8 +44,6 @@ from mirage.training.runs.initial_weights import is_bundle
 from mirage.training.runs.mlflow_recorder import record_scores
 from mirage.training.runs.run_dir import Run, write_text
 
-OF_IMAGES = ("--cas", "--stacked", "--self-supervised", "--inception")
-"""Flags for scores that only images have."""
 Lines = Iterable[str]
 Add = Callable[..., argparse.ArgumentParser]
 
@@ -54,7 +53,7 @@ def add_commands(add: Add) -> None:
     _add_evaluate(add("evaluate", help="score a run's last snapshot or a bundle"))
     _add_report(add("report", help="write a run's report.html"))
     _add_blind_sheet(add("blind-sheet", help="draw real and generated images for a blind test"))
-    _add_compare(add("compare", help="write a page with two runs or bundles side by side"))
+    _add_compare(add("compare", help="write a page with two generators of images side by side"))
 
 
 def _add_evaluate(parser: argparse.ArgumentParser) -> None:
@@ -91,7 +90,10 @@ def _add_evaluate(parser: argparse.ArgumentParser) -> None:
         "default: as in training",
     )
     parser.add_argument(
-        "--only", default="", metavar="PREFIX", help="score only pictures whose names have it"
+        "--only",
+        default="",
+        metavar="PREFIX",
+        help="score only pictures whose names have it, for --task upscale",
     )
 
 
@@ -145,7 +147,17 @@ def _evaluate(options: argparse.Namespace) -> Lines:
             f"{options.source} is of task {task}; allowed are {', '.join(EVALUATIONS)}"
         )
     check_paths(options, task)
+    check_flags(options, task)
+    _check_target(options.to)
     return EVALUATIONS[task](options)
+
+
+def _check_target(file: Path | None) -> None:
+    """Raise UsageError unless a file can be written there, which is tried only after scoring."""
+    if file and not file.parent.is_dir():
+        raise UsageError(f"--to is {file}; there is no folder {file.parent}")
+    if file and file.is_dir():
+        raise UsageError(f"--to is {file}, which is a folder; a file is expected")
 
 
 def _task_of(path: Path) -> str:
@@ -157,15 +169,16 @@ def _task_of(path: Path) -> str:
 
 def _evaluate_images(options: argparse.Namespace) -> Lines:
     model = open_scored_model(options.source)
-    _check_images(
-        model, *(flag for flag in OF_IMAGES if getattr(options, flag[2:].replace("-", "_")))
-    )
+    _check_images(model, *given(options, *OF_IMAGES))
     evaluator = _evaluator(options, model)
     _check_extras(options, model, evaluator.test)
     inception = ScriptFeatures(options.inception) if options.inception else None
     card = evaluator.score(model.graph, options.seeds)
     more, spread = _extras(options, model.graph, evaluator, inception)
     card = card.model_copy(update={"scores": card.scores | more, "spread": card.spread | spread})
+    if model.data_fingerprint != evaluator.data_fingerprint:
+        yield "the model was trained on other data"
+    yield from table(card)  # first, so that scores that cannot be written are not lost
     if file := options.to or model.scores_file:
         if file.exists() and not known_scorecard(file):
             yield f"{file.name} is not a scorecard of this version; it is replaced"
@@ -173,9 +186,6 @@ def _evaluate_images(options: argparse.Namespace) -> Lines:
         _write_sheets(file, evaluator, model.graph)
     if not is_bundle(options.source):
         record_scores(Run(options.source), card.scores)
-    if model.data_fingerprint != evaluator.data_fingerprint:
-        yield "the model was trained on other data"
-    yield from table(card)
 
 
 EVALUATIONS: dict[str, Callable[[argparse.Namespace], Lines]] = {
@@ -234,6 +244,13 @@ def _check_classes(model: ScoredModel, data: Dataset) -> None:
             )
 
 
+def _check_generators(command: str, *paths: Path) -> None:
+    """Raise DataError for runs and bundles of other tasks, before graphs are exported."""
+    for path in paths:
+        if (task := _task_of(path)) != GENERATE:
+            raise DataError(f"{path} is of task {task}; {command} is for generators of images")
+
+
 def _check_images(model: ScoredModel, *uses: str) -> None:
     """Raise DataError if a model of another medium is to be used for what only images have."""
     if uses and model.medium.meaning != "images":
@@ -290,6 +307,7 @@ def _write_sheets(file: Path, evaluator: Evaluator, model: bytes) -> None:
 def _blind_sheet(options: argparse.Namespace) -> Lines:
     if options.seed < 0:
         raise UsageError(f"--seed is {options.seed}; it must be at least 0")
+    _check_generators("blind-sheet", options.source)
     model = open_scored_model(options.source)
     _check_images(model, "blind-sheet")
     data = load_dataset(options.data, options=data_options(options, model.data_options))
@@ -305,7 +323,9 @@ def _blind_sheet(options: argparse.Namespace) -> Lines:
 
 
 def _compare(options: argparse.Namespace) -> Lines:
-    models = [open_scored_model(path) for path in (options.first, options.second)]
+    paths = options.first, options.second
+    _check_generators("compare", *paths)
+    models = [open_scored_model(path) for path in paths]
     for model in models:
         _check_images(model, "compare")
     cards = [model.card for model in models]

@@ -1,7 +1,6 @@
 """The flags of a training configuration, and what they ask for."""
 
 import argparse
-import math
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from mirage.training.config import TrainConfig, build_config
 from mirage.training.data.dataset import Dataset
 from mirage.training.data.flatness import flat_share
 from mirage.training.errors import UsageError
+from mirage.training.lengths import MAX_KIMG
 from mirage.training.media.images import Images
 from mirage.training.presets import PRESETS
 from mirage.training.recipe import AUTO, presets_for
@@ -30,6 +30,9 @@ FIRST_PRESETS = {GENERATE: AUTO, UPSCALE: "photo-x4", TRANSLATE: "translate-smal
 """The default preset of each task."""
 LARGE = Facts(images=100_000, height=512, width=512, channels=3, classes=0, device="cpu")
 """With these, settings are checked for the preset `auto` before the data are read."""
+
+RECORDED = {"preset": "--preset", "begun_from": "--from", "schedule_kimg": "--kimg"}
+"""Settings that tell how a run was begun, and the flags that do it."""
 
 
 def add_recipe(parser: argparse.ArgumentParser) -> None:
@@ -170,7 +173,7 @@ def _schedule_length(options: argparse.Namespace) -> float | None:
     folder = getattr(options, "run", None)
     if folder and (run := Run(folder)).config_file.exists():
         return run.read_config()[0].schedule_kimg
-    valid = options.kimg is not None and 0 < options.kimg < math.inf
+    valid = options.kimg is not None and 0 < options.kimg <= MAX_KIMG
     return options.kimg if valid else None
 
 
@@ -192,4 +195,6 @@ def _change(text: str) -> tuple[str, str]:
     key, equals, value = text.partition("=")
     if not equals:
         raise UsageError(f"--set is {text}; expected KEY=VALUE")
+    if flag := RECORDED.get(key):
+        raise UsageError(f"--set is {text}; {key} is recorded for the model card, use {flag}")
     return key, value

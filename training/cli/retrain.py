@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import fields
 from pathlib import Path
 
-from mirage.bundle.errors import BundleError
 from mirage.training.cli.flags import (
     add_card,
     card_of,
@@ -24,7 +23,7 @@ from mirage.training.cli.recipe import (
 from mirage.training.config import TrainConfig
 from mirage.training.data.dataset import Dataset, check_enough
 from mirage.training.data.sources.pictures import PictureSet
-from mirage.training.errors import GateError, TrainingError, UsageError
+from mirage.training.errors import GateError, UsageError
 from mirage.training.publish.gate import Thresholds, flag
 from mirage.training.publish.job_result import failure
 from mirage.training.publish.model_card import ModelCard
@@ -68,7 +67,7 @@ def _add_thresholds(parser: argparse._ActionsContainer) -> None:
 def _retrain(options: argparse.Namespace) -> Iterator[str]:
     try:
         result = retrain(_job(options))
-    except (TrainingError, BundleError) as error:
+    except Exception as error:
         yield failure(options.to.rstrip("/").rpartition("/")[2], error).model_dump_json()
         raise
     yield result.model_dump_json()

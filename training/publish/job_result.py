@@ -5,16 +5,15 @@ import json
 import shutil
 from contextlib import suppress
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from mirage.bundle.errors import BundleError
 from mirage.bundle.format.manifest import Score
 from mirage.bundle.store.durable import replace_durably, replace_file
 from mirage.training.config import PROGRESS_FIELDS, TrainConfig
 from mirage.training.data.cache import prune_sources
-from mirage.training.errors import DataError, LockedError, TrainingError, exit_code_of
+from mirage.training.errors import DataError, LockedError, exit_code_of
 from mirage.training.publish.gate import Check
 from mirage.training.runs.run_dir import Run
 
@@ -57,11 +56,18 @@ class JobResult(BaseModel):
     report: str | None = None
 
 
-def failure(model: str, error: TrainingError | BundleError) -> JobResult:
+def failure(model: str, error: Exception) -> JobResult:
     """The result of a job that an error ended before it had a run."""
-    return JobResult(
-        model=model, outcome="failed", exit_code=exit_code_of(error), reasons=(str(error),)
-    )
+    return JobResult(model=model, **failure_facts(error))
+
+
+def failure_facts(error: Exception) -> dict[str, Any]:
+    """What a result says of the error that ended its job."""
+    return {
+        "outcome": "failed",
+        "exit_code": exit_code_of(error),
+        "reasons": (str(error) or type(error).__name__,),
+    }
 
 
 def result_file(run: Path) -> Path:

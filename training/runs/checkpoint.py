@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, BinaryIO, cast
 
 import numpy as np
 import torch
@@ -47,12 +47,22 @@ def save_checkpoint(
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"checkpoint-{nimg:09d}.pt"
     with atomic_write(path) as file:
-        torch.save({"nimg": nimg, **state}, file)
+        _serialise({"nimg": nimg, **state}, file)
     found = list(checkpoints(folder))
     healthy = [file for file in found if _nimg_of(file) <= healthy_until]
     for old in set(found[keep:]).difference(healthy[:1]):
         old.unlink()
     return path
+
+
+def _serialise(state: dict[str, Any], file: BinaryIO) -> None:
+    """Write with `torch.save`, which hides the OSError of a failed write behind its own error."""
+    try:
+        torch.save(state, file)
+    except RuntimeError as error:
+        if isinstance(error.__context__, OSError):
+            raise error.__context__ from None
+        raise
 
 
 def checkpoints(folder: Path) -> Iterator[Path]:

@@ -1,5 +1,6 @@
 """What is said when a training begins and ends: where its images are, and what comes next."""
 
+import re
 import shlex
 from collections.abc import Iterator
 
@@ -9,6 +10,9 @@ from mirage.training.runs.run_dir import Run
 
 VARIETY = ("spread", "entropy")
 """Signals that compare generated with real images; they say nothing of a single image."""
+
+NOT_OF_NAMES = re.compile(r"[^a-z0-9_-]")
+MAX_NAME = 63
 
 
 def opening(run: Run) -> Iterator[str]:
@@ -34,10 +38,16 @@ def closing(run: Run, data: str | None) -> Iterator[str]:
     if nimg < config.kimg * 1000:
         yield f"stopped        before {config.kimg:g} kimg; the same command continues"
     path = shlex.quote(str(run.path))
-    name = shlex.quote(run.path.resolve().name)
+    fast = " --fast" if config.task == "generate" else ""
     if data is not None:
-        yield f"next           mirage evaluate {path} --data {shlex.quote(data)} --fast"
-    yield f"               mirage export {path} --to models/{name}"
+        yield f"next           mirage evaluate {path} --data {shlex.quote(data)}{fast}"
+    yield f"               mirage export {path} --to models/{_model_name(run)}"
+
+
+def _model_name(run: Run) -> str:
+    """The run's name as one that a model may have (`NAME_PATTERN`)."""
+    name = NOT_OF_NAMES.sub("-", run.path.resolve().name.lower())
+    return name.lstrip("-_")[:MAX_NAME] or "mine"
 
 
 def _judgement(run: Run, config: TrainConfig) -> Iterator[str]:

@@ -29,9 +29,15 @@ def test_reads_the_data_of_a_run_as_its_training_did(run: Path, tmp_path: Path) 
 
 
 @pytest.mark.parametrize(
-    ("flags", "code"), [(["--data", "nowhere"], 3), (["--data", "data", "--size", "12"], 3)]
+    ("flags", "code"),
+    [
+        (["--data", "nowhere"], 3),
+        (["--data", "data", "--size", "12"], 3),
+        (["--data", "data", "--seed", "-1"], 2),
+        (["--data", "data", "--kimg", "1e308"], 2),
+    ],
 )
-def test_nothing_is_published_for_data_that_do_not_fit(
+def test_nothing_is_published_for_data_and_numbers_that_do_not_fit(
     run: Path, tmp_path: Path, flags: list[str], code: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)

@@ -7,7 +7,10 @@ from PIL import Image
 
 from mirage.bundle.format.interface import OutputMeaning
 from mirage.training.__main__ import main
+from mirage.training.cli.recipe import FIRST_PRESETS
+from mirage.training.config import build_config
 from mirage.training.evaluation.scorecard import Scorecard
+from mirage.training.runs.run_dir import Run
 from tests.bundles import Toy, publish_toy
 from tests.generators import MADE, publish_generator
 from tests.training.helpers.datasets import shapes, write_idx_folder
@@ -67,6 +70,32 @@ def test_replaces_an_unknown_scorecard_and_reports_it(
     assert Scorecard.model_validate_json(file.read_bytes()).scores
 
 
+def test_scores_that_cannot_be_written_are_printed(
+    tmp_path: Path, data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bundle = publish_toy(tmp_path / "models", Toy(labels=("1", "2"), width=8))
+    (tmp_path / "scores.real.png").mkdir()
+    file = tmp_path / "scores.json"
+    command = ["evaluate", str(bundle), "--data", str(data), "--to", str(file), "--threads", "1"]
+    assert main(command) == 1
+    told = capsys.readouterr()
+    assert "coverage" in told.out
+    assert "scores.real.png" in told.err
+
+
+@pytest.mark.parametrize(
+    ("to", "said"), [("nowhere/scores.json", "there is no folder"), ("data", "which is a folder")]
+)
+def test_a_file_that_cannot_be_written_is_told_before_scoring(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], to: str, said: str
+) -> None:
+    bundle = publish_toy(tmp_path / "models", Toy(labels=("1", "2"), width=8))
+    (tmp_path / "data").mkdir()
+    command = ["evaluate", str(bundle), "--data", "unread", "--to", str(tmp_path / to)]
+    assert main(command) == 2
+    assert said in capsys.readouterr().err
+
+
 def test_compares_two_bundles_on_the_same_data(
     tmp_path: Path, data: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -81,6 +110,39 @@ def test_compares_two_bundles_on_the_same_data(
     assert "As recorded at export" in page.read_text()
     assert main([*command, "--data", str(data), "--threads", "1", "--seeds", "2"]) == 0
     assert "Comparable: same data" in page.read_text()
+
+
+@pytest.mark.parametrize(
+    ("preset", "task", "flags"),
+    [
+        ("mnist", "generate", ["--only", "a"]),
+        ("mnist", "generate", ["--degrade", "none"]),
+        ("mnist", "generate", ["--shrink", "2"]),
+        ("photo-x4", "upscale", ["--fast"]),
+        ("photo-x4", "upscale", ["--self-supervised"]),
+    ],
+)
+def test_flags_of_another_task_are_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], preset: str, task: str, flags: list[str]
+) -> None:
+    run = Run(tmp_path / "run")
+    run.write_config(build_config(preset, {}), {"fingerprint": "f"})
+    assert main(["evaluate", str(run.path), "--data", "unread", *flags]) == 2
+    said = capsys.readouterr().err
+    assert flags[0] in said
+    assert f"{run.path} is of task {task}" in said
+
+
+@pytest.mark.parametrize("task", ["upscale", "translate"])
+def test_only_generators_are_compared(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], task: str
+) -> None:
+    run = Run(tmp_path / "run")
+    run.write_config(build_config(FIRST_PRESETS[task], {}), {"fingerprint": "f"})
+    assert main(["compare", str(run.path), str(run.path)]) == 3
+    assert f"{run.path} is of task {task}; compare is for" in capsys.readouterr().err
+    assert main(["blind-sheet", str(run.path), "--data", "d", "--to", str(tmp_path / "to")]) == 3
+    assert f"{run.path} is of task {task}; blind-sheet is for" in capsys.readouterr().err
 
 
 def test_writes_the_scores_of_a_bundle_to_the_given_file(tmp_path: Path, data: Path) -> None:

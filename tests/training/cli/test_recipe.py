@@ -59,7 +59,13 @@ def test_a_run_keeps_its_schedules_when_it_is_made_longer(tmp_path: Path) -> Non
     [
         (("--kimg", "-1"), "kimg is -1.0"),
         (("--kimg", "inf"), "kimg is inf"),
+        (("--kimg", "1e308"), "kimg is 1e.308: Input should be less than or equal to 1000000000"),
+        (("--preset", "avatars", "--kimg", "1e18"), "^kimg is 1e.18: [^;]*$"),
+        (("--set", "warm_start_kimg=1e306"), "^warm_start_kimg is '1e306': [^;]*$"),
         (("--set", "batch_size=0"), "batch_size is '0'"),
+        (("--set", "preset=mnist"), "preset=mnist; preset is recorded .* use --preset"),
+        (("--set", "begun_from=toy@1"), "begun_from is recorded .* use --from"),
+        (("--set", "schedule_kimg=5"), "schedule_kimg is recorded .* use --kimg"),
     ],
 )
 def test_settings_are_checked_before_the_data_are_read(

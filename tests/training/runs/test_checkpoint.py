@@ -1,3 +1,6 @@
+import errno
+import os
+import resource
 import warnings
 from pathlib import Path
 
@@ -108,6 +111,20 @@ def test_a_full_disk_keeps_the_previous_checkpoint(tmp_path: Path, numbers: int)
     (tmp_path / ".checkpoint-000000016.pt").symlink_to("/dev/full")
     with pytest.raises(OSError, match="No space left on device"):
         save_checkpoint(tmp_path, 16, {"weight": torch.zeros(numbers)})
+    assert [path.name for path in tmp_path.iterdir()] == ["checkpoint-000000008.pt"]
+
+
+def test_a_disk_that_fills_up_in_the_middle_of_a_checkpoint_keeps_the_previous_one(
+    tmp_path: Path,
+) -> None:
+    save_checkpoint(tmp_path, 8, {})
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, hard))
+    try:
+        with pytest.raises(OSError, match=os.strerror(errno.EFBIG)):
+            save_checkpoint(tmp_path, 16, {"weight": torch.zeros(100_000)})
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert [path.name for path in tmp_path.iterdir()] == ["checkpoint-000000008.pt"]
 
 

@@ -1,15 +1,18 @@
+import re
 from pathlib import Path
 
 import numpy as np
+import pytest
 
+from mirage.bundle.format.manifest import NAME_PATTERN
 from mirage.training.config import build_config
 from mirage.training.runs.closing import closing, opening
 from mirage.training.runs.run_dir import Run
 from tests.training.helpers.datasets import TINY
 
 
-def ended(folder: Path, kimg: float = 1, **statistics: float) -> Run:
-    run = Run(folder / "mine")
+def ended(folder: Path, kimg: float = 1, name: str = "mine", **statistics: float) -> Run:
+    run = Run(folder / name)
     run.write_config(build_config("mnist", {**TINY, "kimg": kimg}), {"fingerprint": "f"})
     run.append_stats({"nimg": 1000, **statistics})
     run.snapshot_path(1000).touch()
@@ -36,6 +39,25 @@ def test_says_where_the_result_is_how_it_was_judged_and_the_next_command(tmp_pat
     assert f"evaluate {run.path} --data 'my pictures' --fast" in text
     assert f"export {run.path} --to models/mine" in text
     assert "stopped" not in text
+
+
+def test_suggests_no_estimate_to_upscalers_which_have_none(tmp_path: Path) -> None:
+    run = ended(tmp_path)
+    Run(run.path).config_file.unlink()
+    run.write_config(build_config("photo-x4", {"kimg": 1}), {"fingerprint": "f"})
+    assert f"next           mirage evaluate {run.path} --data data" in closing(run, "data")
+
+
+@pytest.mark.parametrize(
+    ("run", "model"),
+    [("My.Run 1", "my-run-1"), ("K", "k"), ("_a", "a"), ("鳥", "mine"), ("a" * 80, "a" * 63)],
+)
+def test_the_next_command_names_a_model_as_models_may_be_named(
+    tmp_path: Path, run: str, model: str
+) -> None:
+    last = list(closing(ended(tmp_path, name=run), None))[-1]
+    assert last.endswith(f" --to models/{model}")
+    assert re.fullmatch(NAME_PATTERN, model)
 
 
 def test_noise_is_no_result_however_short_the_training_was(tmp_path: Path) -> None:

@@ -118,7 +118,8 @@ def test_a_run_is_not_made_shorter_than_it_is(
     [
         (["--preset", "mnist", "--hours", "1"], "--hours requires --preset auto"),
         (["--preset", "auto", "--hours", "1", "--kimg", "5"], "excludes --kimg"),
-        (["--preset", "auto", "--hours", "0"], "--hours is 0; it must be a number above 0"),
+        (["--preset", "auto", "--hours", "0"], "--hours is 0; it must be above 0"),
+        (["--preset", "auto", "--hours", "1e300"], "at most 8,760, a year"),
         (["--preset", "auto", "--hours", "nan"], "--hours is nan"),
     ],
 )
