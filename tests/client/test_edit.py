@@ -68,9 +68,23 @@ def test_the_command_writes_the_edited_picture_beside_the_other(
     with pytest.raises(SystemExit):
         main([*command, "--direction", "smile"])
     assert "'smile' is not NAME=AMOUNT" in capsys.readouterr().err
-    with pytest.raises(SystemExit):
-        main([*command, "--direction", "0=abc"])
-    assert "amount of 0 is 'abc'; a number is allowed" in capsys.readouterr().err
+    for amount in ("abc", "nan", "-inf"):
+        with pytest.raises(SystemExit, match="2"):
+            main([*command, "--direction", f"0={amount}"])
+        assert f"amount of 0 is '{amount}'; a number is allowed" in capsys.readouterr().err
+    with pytest.raises(SystemExit, match="2"):
+        main([*command, "--direction", "0=1", "--direction", "1=1", "--direction", "0=2"])
+    assert "--direction names 0 more than once; once is allowed" in capsys.readouterr().err
+
+
+def test_the_command_replaces_no_file(
+    url: str, client: Client, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "face.png").write_bytes(picture(client))
+    (tmp_path / "face-edited.png").write_bytes(b"mine")
+    assert main(["edit", str(tmp_path / "face.png"), "--url", url, "--model", "plain"]) == 3
+    assert "face-edited.png exists and is not replaced" in capsys.readouterr().err
+    assert (tmp_path / "face-edited.png").read_bytes() == b"mine"
 
 
 def test_the_command_names_a_picture_that_cannot_be_read(
