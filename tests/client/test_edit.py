@@ -48,7 +48,26 @@ def test_errors_are_those_of_the_server(client: Client) -> None:
         client.edit(b"", colour="red")  # type: ignore[call-arg]
 
 
-@pytest.mark.parametrize("body", [b"{}", b'{"latents": []}', b"[1]", b"nothing"])
+FOUND = (
+    b'{"latents": [[%s]], "model": "m", "version": %s, "label": null, "error": 1,'
+    b' "typical_error": 1}'
+)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"{}",
+        b'{"latents": []}',
+        b"[1]",
+        b"nothing",
+        b"[" * 100_000,
+        FOUND % (b"NaN", b"1"),
+        FOUND % (b"1e400", b"1"),
+        FOUND % (b"1", b"Infinity"),
+    ],
+    ids=["empty", "none", "list", "text", "nested", "nan", "infinite", "version"],
+)
 def test_answers_without_latents_are_not_taken(client: Client, proxy: Proxy, body: bytes) -> None:
     png = picture(client)
     proxy.answers.append(Answer(200, {"content-type": "application/json"}, body))
