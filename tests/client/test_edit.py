@@ -18,7 +18,7 @@ def picture(client: Client) -> bytes:
 
 def test_a_picture_is_found_again_and_moved(client: Client) -> None:
     same = client.edit(picture(client), model="plain")
-    moved = client.edit(picture(client), model="plain", directions={0: np.float32(2)})
+    moved = client.edit(picture(client), model="plain", directions={0: np.float32(2)})  # type: ignore[dict-item]
     assert (same.model, same.version, same.label) == ("plain", 1, None)
     assert same.error < 0.05
     assert same.latents == moved.latents

@@ -1,4 +1,5 @@
 import json
+from typing import Any
 
 import numpy as np
 import pytest
@@ -57,7 +58,8 @@ def test_numbers_may_be_scalars_of_numpy() -> None:
     )
     expected = {"count": 2, "seed": 3, "index": 5, "labels": [4, "x"], "truncation": 0.5}
     assert json.loads(json.dumps(call.body())) == {**expected, "directions": {"0": 1.5}}
-    assert json.dumps(make_call(2, {"labels": lambda index: np.arange(10)[index]}).body())
+    classes: Any = np.arange(10)
+    assert json.dumps(make_call(2, {"labels": lambda index: classes[index]}).body())
 
 
 def test_rows_may_be_arrays_themselves() -> None:

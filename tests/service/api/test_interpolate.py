@@ -196,8 +196,8 @@ def test_the_time_that_a_client_takes_to_read_is_not_taken_from_enlarging(
             now[0] += 100
 
     monkeypatch.setattr(interpolate, "time", SimpleNamespace(monotonic=lambda: now[0]))
-    upscaler, given = SimpleNamespace(deadline=30.0, enlarge=enlarge), SimpleNamespace()
-    version: Any = SimpleNamespace(stream=made)
-    call = InterpolateCall(*[given] * 2, version, given, 30.0, upscaler)  # type: ignore[arg-type]
+    upscaler: Any = SimpleNamespace(deadline=30.0, enlarge=enlarge)
+    given: Any = SimpleNamespace(stream=made)
+    call = InterpolateCall(given, given, given, given, 30.0, upscaler)
     asyncio.run(read_slowly())
     assert deadlines == [30.0, 130.0, 230.0]
