@@ -28,6 +28,7 @@ LINK_NAME = re.compile(
 LINK_PORT, LINK_ADDRESS = re.compile(rf"{PREFIX}(\w+_)?PORT"), re.compile("(tcp|udp|sctp)://.*")
 METAVARS = {"str": "TEXT", "int": "N", "float": "X", "Path": "PATH", "tuple[str,...]": "LIST"}
 NO_DEFAULT = re.compile(r" \(default: (null|\(\)|)\)$")
+REDIS_SCHEMES = ("redis://", "rediss://", "unix://")
 Share = Annotated[int | None, Field(ge=1, le=256)]
 Origin = Annotated[str, Field(pattern=r"^(\*|https?://[^/\s]+)$")]
 
@@ -288,6 +289,14 @@ def read_settings(
         raise ValueError(f"{unknown[0]} is not a setting; allowed are {', '.join(sorted(known))}")
     flags = add_flags(argparse.ArgumentParser(prog, epilog=epilog, allow_abbrev=False))
     try:
-        return CliApp.run(Settings, cli_args=list(arguments), cli_settings_source=flags)
+        settings = CliApp.run(Settings, cli_args=list(arguments), cli_settings_source=flags)
     except SettingsError as error:
         raise ValueError(str(error)) from None
+    # Not a validator: its error would show the URL, which may hold a password.
+    url = settings.limits_url
+    if url and not url.get_secret_value().startswith(REDIS_SCHEMES):
+        raise ValueError(
+            f"{PREFIX}LIMITS_URL begins with none of {', '.join(REDIS_SCHEMES)}, such as"
+            " redis://host:6379/0"
+        )
+    return settings

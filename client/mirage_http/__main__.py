@@ -19,6 +19,7 @@ PICTURES_TIMEOUT_S = 180.0  # longer than a server's deadline for pictures, by d
 FAULTS: dict[Callable[..., None], Callable[[argparse.Namespace], str | None]] = {
     dataset_command.generate: dataset_command.fault,
     dataset_command.draw: dataset_command.draw_fault,
+    edit_command.edit: edit_command.fault,
     pictures_command.convert: pictures_command.fault,
 }
 

@@ -19,7 +19,8 @@ class BaseClient(ABC):
     - `parallel`: maximum number of concurrent requests.
     - `patience_s`: how long to retry responses with status 429, 502, 503 or 504 and lost
       connections, in seconds.
-    - `timeout_s`: timeout of a response, in seconds.
+    - `timeout_s`: the longest silence of the server, before or within a response, in seconds; a
+      response may take longer in all.
 
     Raises ValueError for a setting out of range.
     """

@@ -174,6 +174,8 @@ class Client(BaseClient):
     def cancel(self) -> None:
         """Make calls on other threads raise CancelledError instead of retrying, for good."""
         self._cancelled.set()
+        for stopped in list(self._streams):
+            stopped.set()
 
     def close(self) -> None:
         """Close the connections."""
@@ -187,6 +189,7 @@ class Client(BaseClient):
 
     def _connect(self) -> None:
         self._cancelled = Event()
+        self._streams: set[Event] = set()  # each ends the pages of one stream
         self._http = httpx.Client(**self._http_settings())
 
     def _stream(self, call: GenerateCall) -> Generator[GeneratedFile, None, None]:
@@ -201,6 +204,9 @@ class Client(BaseClient):
     def _ahead(self, call: GenerateCall) -> Iterator[GeneratedFile]:
         """Generate pages on threads; one extra page is queued, so that no thread is idle."""
         stopped = Event()
+        self._streams.add(stopped)
+        if self._cancelled.is_set():  # by now, `cancel` may have gone through the streams already
+            stopped.set()
         pages: deque[Future[list[GeneratedFile]]] = deque()
         pool = ThreadPoolExecutor(self._parallel, "mirage-client")
         try:
@@ -212,6 +218,7 @@ class Client(BaseClient):
                 yield from pages.popleft().result()
         finally:
             stopped.set()
+            self._streams.discard(stopped)
             pool.shutdown(cancel_futures=True)
 
     def _run(self, exchange: Exchange[T], stopped: Event | None = None) -> T:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypedDict
 
-from .generate_call import Directions
+from .generate_call import Directions, plain
 from .upscale_call import PictureFile, contents_of
 
 
@@ -58,7 +58,7 @@ def make_edit_call(picture: PictureFile, options: EditOptions) -> EditCall:
         raise TypeError(f"{min(unknown)} is not an option; allowed are {allowed}")
     return EditCall(
         picture=contents_of(picture),
-        directions=dict(options.get("directions") or {}),
+        directions=plain(options.get("directions") or {}),
         label=options.get("label"),
         iterations=options.get("iterations"),
         model=options.get("model"),

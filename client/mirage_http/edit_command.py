@@ -1,6 +1,7 @@
 """The command `edit`."""
 
 import argparse
+import math
 from pathlib import Path
 
 from .base import DEFAULT_URL
@@ -30,7 +31,7 @@ def add_edit(parser: argparse.ArgumentParser) -> None:
         default=[],
         metavar="NAME=AMOUNT",
         help="how far to move along a direction, by name or index, in standard deviations of a "
-        "latent; can be repeated",
+        "latent; can be repeated for others",
     )
     add("--label", help="class index or name; default: the class that fits best")
     add("--iterations", type=at_least_one, help="of the search for latents")
@@ -38,9 +39,19 @@ def add_edit(parser: argparse.ArgumentParser) -> None:
     add_model(parser)
 
 
+def fault(options: argparse.Namespace) -> str | None:
+    """The error of a combination of options, or None."""
+    names = [name for name, _ in options.direction]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    return twice and f"--direction names {twice} more than once; once is allowed"
+
+
 def edit(client: Client, options: argparse.Namespace) -> None:
     """Write an edited picture, and print how well the model could draw it."""
     picture: Path = options.picture
+    output: Path = options.output or picture.with_name(f"{picture.stem}-edited.png")
+    if output.exists():
+        raise PictureError(f"{output} exists and is not replaced")
     edited = client.edit(
         _contents_of(picture),
         directions=dict(options.direction),
@@ -49,7 +60,6 @@ def edit(client: Client, options: argparse.Namespace) -> None:
         model=options.model,
         version=options.version,
     )
-    output = options.output or picture.with_name(f"{picture.stem}-edited.png")
     with new_file(output) as file:
         file.write(edited.png)
     print(
@@ -70,8 +80,11 @@ def _direction(text: str) -> tuple[str, float]:
     if not name or not equals:
         raise argparse.ArgumentTypeError(f"{text!r} is not NAME=AMOUNT")
     try:
-        return name, float(amount)
+        number = float(amount)
     except ValueError:
+        number = math.nan
+    if not math.isfinite(number):
         raise argparse.ArgumentTypeError(
             f"amount of {name} is {amount!r:.100}; a number is allowed, such as 1.5"
-        ) from None
+        )
+    return name, number

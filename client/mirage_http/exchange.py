@@ -48,7 +48,7 @@ T = TypeVar("T")
 RETRIED_STATUSES = (429, 502, 503, 504)  # proxies send 502 and 504
 RETRIED_ERRORS = (httpx.NetworkError, httpx.RemoteProtocolError, httpx.TimeoutException)
 TOO_LARGE = ("limit-exceeded", "body-too-large")  # errors that splitting the request may avoid
-FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.25, 8.0  # exponential backoff without Retry-After
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.25, 8.0  # exponential backoff
 
 
 @dataclass(frozen=True)
@@ -187,11 +187,11 @@ def _is_retryable(outcome: Outcome, request: Request) -> bool:
 
 
 def _pause_s(outcome: Outcome, failures: int) -> float:
+    """The backoff, or Retry-After if that is longer: a server that says 0 is not hammered."""
+    backoff_s = min(FIRST_PAUSE_S * 2.0**failures, LONGEST_PAUSE_S)
     if isinstance(outcome, httpx.Response):
-        retry_after_s = read_problem(outcome).retry_after_s
-        if retry_after_s is not None:
-            return retry_after_s
-    return min(FIRST_PAUSE_S * 2.0**failures, LONGEST_PAUSE_S)
+        return max(backoff_s, read_problem(outcome).retry_after_s or 0.0)
+    return backoff_s
 
 
 def _error(outcome: Outcome, request: Request) -> MirageError:

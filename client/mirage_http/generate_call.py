@@ -94,7 +94,7 @@ class GenerateCall:
     def _json_labels(self) -> Label | list[Label] | None:
         labels = self.labels
         if callable(labels):
-            return [labels(index) for index in range(self.index, self.index + self.count)]
+            return [plain(labels(index)) for index in range(self.index, self.index + self.count)]
         return labels if labels is None or isinstance(labels, int | str) else list(labels)
 
     def _part(self, part: slice) -> "GenerateCall":
@@ -116,9 +116,11 @@ def make_call(count: int | None, options: Options) -> GenerateCall:
     if unknown := options.keys() - Options.__annotations__.keys():
         allowed = ", ".join(Options.__annotations__)
         raise TypeError(f"{min(unknown)} is not an option; allowed are {allowed}")
-    latents, labels, seed = _rows(options), _labels(options), options.get("seed")
+    options = plain(options)
+    latents, seed = _rows(options), options.get("seed")
+    labels: Labels | None = plain(options.get("labels"))
     call = GenerateCall(
-        count=_count(count, latents, labels),
+        count=_count(plain(count), latents, labels),
         seed=secrets.randbelow(RANDOM_SEEDS) if seed is None and latents is None else seed,
         index=options.get("index") or 0,
         labels=labels,
@@ -138,17 +140,19 @@ def _rows(options: Options) -> list[list[float]] | None:
     latents = options.get("latents")
     if latents is None:
         return None
-    return [[float(value) for value in row] for row in _plain(latents)]
+    return [[float(value) for value in row] for row in plain(latents)]
 
 
-def _labels(options: Options) -> Labels | None:
-    labels: Labels | None = _plain(options.get("labels"))
-    return labels
+def plain(value: Any) -> Any:
+    """Arrays and scalars, such as of NumPy, as lists and numbers, also within lists and mappings.
 
-
-def _plain(value: Any) -> Any:
-    """Convert an array to nested lists; other values are returned unchanged."""
-    return value.tolist() if hasattr(value, "tolist") else value
+    Other values are returned unchanged.
+    """
+    if hasattr(value, "tolist"):
+        return value.tolist()
+    if isinstance(value, Mapping):
+        return {plain(name): plain(each) for name, each in value.items()}
+    return list(map(plain, value)) if isinstance(value, list | tuple) else value
 
 
 def _is_list(labels: Labels | None) -> TypeGuard[Sequence[Label]]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypedDict
 
-from .generate_call import Directions
+from .generate_call import Directions, plain
 
 ARCHIVE = "application/zip"
 MEDIA_TYPES = {
@@ -70,16 +70,10 @@ def make_interpolate_call(
     suffix = ".zip" if path is None else path.suffix.lower()
     if suffix not in MEDIA_TYPES:
         raise ValueError(f"suffix of {path} is {suffix!r}; allowed are {', '.join(MEDIA_TYPES)}")
-    given = {name: value for name, value in options.items() if value is not None}
+    given = {name: plain(value) for name, value in options.items() if value is not None}
     return InterpolateCall({"points": list(map(_point, points)), **given}, MEDIA_TYPES[suffix])
 
 
 def _point(point: Point) -> dict[str, Any]:
-    if isinstance(point, int):
-        return {"seed": point}
-    # Arrays, such as of NumPy, become lists.
-    return {name: _plain(value) for name, value in point.items()}
-
-
-def _plain(value: Any) -> Any:
-    return value.tolist() if hasattr(value, "tolist") else value
+    found = plain(point)
+    return {"seed": found} if isinstance(found, int) else dict(found)

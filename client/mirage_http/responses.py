@@ -2,6 +2,7 @@
 
 import email.utils
 import io
+import math
 import re
 import time
 import zipfile
@@ -22,7 +23,14 @@ T = TypeVar("T")
 
 PARTS = "multipart/mixed"  # the only media type with both raw bytes and labels
 PROBLEM = "application/problem+json"
-UNREADABLE = (AttributeError, KeyError, RecursionError, TypeError, ValueError)
+UNREADABLE = (  # raised by converting JSON or headers of any other form
+    AttributeError,
+    LookupError,
+    OverflowError,  # int(1e400)
+    RecursionError,
+    TypeError,
+    ValueError,
+)
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 PNG_END = b"\0\0\0\0IEND\xaeB`\x82"  # the last chunk
 
@@ -91,7 +99,7 @@ def read_files(response: httpx.Response, call: GenerateCall) -> list[GeneratedFi
             )
             for headers, data in _parts(response)
         ]
-    except (KeyError, ValueError) as error:
+    except UNREADABLE as error:
         raise BadAnswer(f"the images cannot be read: {error!r}") from None
     _check_files(files, call)
     return files
@@ -102,7 +110,7 @@ def read_upscaled(response: httpx.Response) -> Upscaled:
     try:
         name, version = _model(response)
         return Upscaled(name, version, float(response.headers["x-scale"]))
-    except (KeyError, ValueError) as error:
+    except UNREADABLE as error:
         raise BadAnswer(f"the headers of the enlarged picture cannot be read: {error!r}") from None
 
 
@@ -110,16 +118,16 @@ def read_inverted(response: httpx.Response) -> dict[str, Any]:
     """Parse the latents of a picture as a JSON object; raises BadAnswer."""
     try:
         found = response.json()
-        row = [float(value) for value in found["latents"][0]]
+        row = [_finite(value) for value in found["latents"][0]]
         return {
             "model": str(found["model"]),
             "version": int(found["version"]),
             "latents": [row],
             "label": _optional(int, found["label"]),
-            "error": float(found["error"]),
-            "typical_error": float(found["typical_error"]),
+            "error": _finite(found["error"]),
+            "typical_error": _finite(found["typical_error"]),
         }
-    except (KeyError, IndexError, TypeError, ValueError) as error:
+    except UNREADABLE as error:
         raise BadAnswer(f"the latents of the picture cannot be read: {error!r}") from None
 
 
@@ -130,7 +138,7 @@ def read_interpolated(response: httpx.Response, call: InterpolateCall) -> Interp
         raise BadAnswer(f"Content-Type is {media_type!r:.100}, not {call.media_type}")
     try:
         made = Interpolated(*_model(response), response.headers.get("x-upscale"))
-    except ValueError as error:
+    except UNREADABLE as error:
         raise BadAnswer(f"the headers of the frames cannot be read: {error!r}") from None
     if (made.upscale and made.upscale.partition("@")[0]) != call.upscale:
         raise BadAnswer(f"the frames were enlarged by {made.upscale}")
@@ -230,7 +238,7 @@ def _problem(response: httpx.Response) -> dict[str, Any]:
     if response.headers.get("content-type", "").lower().startswith(PROBLEM):
         try:
             found = response.json()
-        except (RecursionError, ValueError):
+        except UNREADABLE:
             found = None
         if isinstance(found, dict):
             return found
@@ -288,6 +296,13 @@ def _model(response: httpx.Response) -> tuple[str, int]:
     """Name and version of the model that answered; raises ValueError."""
     name, _, version = response.headers.get("x-model", "").rpartition("@")
     return name, int(version)
+
+
+def _finite(value: Any) -> float:
+    """A number; raises ValueError if it is infinite or NaN, as Python's JSON allows."""
+    if not math.isfinite(number := float(value)):
+        raise ValueError(f"{number} is no finite number")
+    return number
 
 
 def _optional(convert: Callable[[Any], T], value: Any) -> T | None:

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, TypedDict
 
-PictureFile = bytes | str | os.PathLike[str] | BinaryIO  # contents, path, or open file
+Buffer = bytes | bytearray | memoryview
+PictureFile = Buffer | str | os.PathLike[str] | BinaryIO  # contents, path, or open file
 
 
 class UpscaleOptions(TypedDict, total=False):
@@ -77,8 +78,8 @@ def make_translate_call(picture: PictureFile, options: TranslateOptions) -> Upsc
 
 def contents_of(picture: PictureFile) -> bytes:
     """The bytes of a picture; raises OSError if it cannot be read."""
-    if isinstance(picture, bytes):
-        return picture
+    if isinstance(picture, Buffer):
+        return bytes(picture)
     if isinstance(picture, str | os.PathLike):
         return Path(picture).read_bytes()
     return picture.read()

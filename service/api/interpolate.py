@@ -72,10 +72,17 @@ class InterpolateCall:
         return await self.enlarged(await self.version.generate(self.job, self.deadline))
 
     async def stream(self) -> AsyncGenerator[EntryResult]:
-        """Generate the frames, and yield them in parts."""
+        """Generate the frames, and yield them in parts.
+
+        The time that the caller takes for a part is added to the deadline of enlarging the next.
+        """
         async with aclosing(self.version.stream(self.job, self.deadline)) as parts:
             async for part in parts:
-                yield await self.enlarged(part)
+                enlarged = await self.enlarged(part)
+                yielded = time.monotonic()
+                yield enlarged
+                if self.upscaler is not None:
+                    self.upscaler.deadline += time.monotonic() - yielded
 
     async def encoded(self, encode: Callable[[Array], bytes], rows: Array) -> tuple[bytes, float]:
         """Encode frames on a thread; returns the bytes and the seconds."""

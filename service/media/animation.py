@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mirage.service.errors import NotAcceptable
+from mirage.service.errors import InvalidValue, NotAcceptable
 from mirage.service.media.encoding import APNG, GIF, WEBP, WEBP_SIDE
 
 # Pillow's name and options of each format. Every frame replaces the one before.
@@ -19,6 +19,7 @@ FORMATS: Mapping[str, tuple[str, Mapping[str, Any]]] = MappingProxyType(
         WEBP: ("WEBP", {"lossless": True, "quality": 0, "method": 0}),
     }
 )
+GIF_FRAME_MS = 655_350  # 16 bits of hundredths of a second
 
 
 def check_animation(media: str, *sides: int) -> None:
@@ -31,7 +32,8 @@ def encode_animation(media: str, frames: NDArray[np.uint8], duration_ms: int) ->
     """Encode uint8 `[N, H, W, C]`, with `duration_ms` per frame, in a GIF rounded to tens.
 
     A GIF has at most 256 colours and no partial transparency. APNG is lossless, and so is WebP
-    except for the colours of fully transparent pixels.
+    except for the colours of fully transparent pixels. Raises InvalidValue if equal frames in a
+    row, which Pillow merges, last longer than a GIF can say.
     """
     from PIL import Image  # imported here: it takes memory, and few requests need it
 
@@ -39,13 +41,21 @@ def encode_animation(media: str, frames: NDArray[np.uint8], duration_ms: int) ->
     first, *rest = (Image.fromarray(frame) for frame in pixels)
     name, options = FORMATS[media]
     buffer = io.BytesIO()
-    first.save(
-        buffer,
-        name,
-        save_all=True,
-        append_images=rest,
-        duration=round(duration_ms, -1) if media == GIF else duration_ms,
-        loop=0,
-        **options,
-    )
+    try:
+        first.save(
+            buffer,
+            name,
+            save_all=True,
+            append_images=rest,
+            duration=round(duration_ms, -1) if media == GIF else duration_ms,
+            loop=0,
+            **options,
+        )
+    except OverflowError:
+        raise InvalidValue.of(
+            "duration_ms",
+            f"duration_ms is {duration_ms}; so many frames in a row are equal that they last longer"
+            f" than {GIF_FRAME_MS} ms, the most that a GIF shows one; choose a shorter one or"
+            " image/apng",
+        ) from None
     return buffer.getvalue()

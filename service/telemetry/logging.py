@@ -242,21 +242,19 @@ class LogRequests:
         REQUEST_ID.set(record.request_id)  # each request has a task, and so a context, of its own
         header = (b"x-request-id", record.request_id.encode())
         started = time.perf_counter()
-        status, complete = None, False
+        status = None
 
         async def send_with_id(message: Message) -> None:
-            nonlocal status, complete
+            nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"] if has_client(scope) else CLIENT_LEFT
                 message = {**message, "headers": [*message.get("headers", ()), header]}
             await send(message)
-            complete = message["type"] == "http.response.body" and not message.get("more_body")
-            complete = complete and has_client(scope)
 
         try:
             await self._app(scope, receive, send_with_id)
         finally:
-            gone = status == CLIENT_LEFT or (status is not None and not complete)
+            gone = status == CLIENT_LEFT or not has_client(scope)
             log_request(scope, record, status or 500, gone, time.perf_counter() - started)
 
 

@@ -2,6 +2,7 @@
 
 import json
 import socket
+from concurrent.futures import CancelledError, ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -88,6 +89,17 @@ def test_a_stream_requests_only_a_few_pages_ahead(url: str, proxy: Proxy) -> Non
         assert [next(stream).index for _ in range(5)] == [0, 1, 2, 3, 4]
         stream.close()  # type: ignore[attr-defined]
     assert len(proxy.requests) <= 5 + 3
+
+
+def test_cancel_ends_a_stream_whose_pages_wait_to_be_retried(url: str, proxy: Proxy) -> None:
+    with Client(url, page_size=1, parallel=2) as client, ThreadPoolExecutor(1) as reader:
+        stream = client.stream(1000, seed=7)
+        next(stream)
+        proxy.answers = [Answer(503, {"retry-after": "20"})] * 9
+        waiting = reader.submit(next, stream)
+        client.cancel()
+        with pytest.raises(CancelledError):
+            waiting.result(timeout=10)
 
 
 def test_all_pages_use_the_version_of_the_first(url: str, proxy: Proxy) -> None:

@@ -18,7 +18,7 @@ def picture(client: Client) -> bytes:
 
 def test_a_picture_is_found_again_and_moved(client: Client) -> None:
     same = client.edit(picture(client), model="plain")
-    moved = client.edit(picture(client), model="plain", directions={"0": 2})
+    moved = client.edit(picture(client), model="plain", directions={0: np.float32(2)})  # type: ignore[dict-item]
     assert (same.model, same.version, same.label) == ("plain", 1, None)
     assert same.error < 0.05
     assert same.latents == moved.latents
@@ -48,7 +48,26 @@ def test_errors_are_those_of_the_server(client: Client) -> None:
         client.edit(b"", colour="red")  # type: ignore[call-arg]
 
 
-@pytest.mark.parametrize("body", [b"{}", b'{"latents": []}', b"[1]", b"nothing"])
+FOUND = (
+    b'{"latents": [[%s]], "model": "m", "version": %s, "label": null, "error": 1,'
+    b' "typical_error": 1}'
+)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"{}",
+        b'{"latents": []}',
+        b"[1]",
+        b"nothing",
+        b"[" * 100_000,
+        FOUND % (b"NaN", b"1"),
+        FOUND % (b"1e400", b"1"),
+        FOUND % (b"1", b"Infinity"),
+    ],
+    ids=["empty", "none", "list", "text", "nested", "nan", "infinite", "version"],
+)
 def test_answers_without_latents_are_not_taken(client: Client, proxy: Proxy, body: bytes) -> None:
     png = picture(client)
     proxy.answers.append(Answer(200, {"content-type": "application/json"}, body))
@@ -68,9 +87,23 @@ def test_the_command_writes_the_edited_picture_beside_the_other(
     with pytest.raises(SystemExit):
         main([*command, "--direction", "smile"])
     assert "'smile' is not NAME=AMOUNT" in capsys.readouterr().err
-    with pytest.raises(SystemExit):
-        main([*command, "--direction", "0=abc"])
-    assert "amount of 0 is 'abc'; a number is allowed" in capsys.readouterr().err
+    for amount in ("abc", "nan", "-inf"):
+        with pytest.raises(SystemExit, match="2"):
+            main([*command, "--direction", f"0={amount}"])
+        assert f"amount of 0 is '{amount}'; a number is allowed" in capsys.readouterr().err
+    with pytest.raises(SystemExit, match="2"):
+        main([*command, "--direction", "0=1", "--direction", "1=1", "--direction", "0=2"])
+    assert "--direction names 0 more than once; once is allowed" in capsys.readouterr().err
+
+
+def test_the_command_replaces_no_file(
+    url: str, client: Client, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "face.png").write_bytes(picture(client))
+    (tmp_path / "face-edited.png").write_bytes(b"mine")
+    assert main(["edit", str(tmp_path / "face.png"), "--url", url, "--model", "plain"]) == 3
+    assert "face-edited.png exists and is not replaced" in capsys.readouterr().err
+    assert (tmp_path / "face-edited.png").read_bytes() == b"mine"
 
 
 def test_the_command_names_a_picture_that_cannot_be_read(

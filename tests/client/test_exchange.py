@@ -49,11 +49,11 @@ def refusal(status: int, retry_after: str | None = None) -> httpx.Response:
 
 
 @pytest.mark.parametrize("status", [429, 503])
-def test_waits_as_long_as_retry_after_says(status: int) -> None:
+def test_waits_as_long_as_retry_after_says_but_no_less_than_its_backoff(status: int) -> None:
     clock = Clock()
     outcomes: list[Outcome] = [refusal(status, "3"), refusal(status, "0"), httpx.Response(200)]
     pauses = carry_out(send_with_retries(POST, Patience(60, clock)), clock, outcomes)
-    assert pauses == [0, 3, 0]
+    assert pauses == [0, 3, 2 * FIRST_PAUSE_S]
 
 
 @pytest.mark.parametrize("outcome", [refusal(502), refusal(503), refusal(504), RETRIED_ERRORS])

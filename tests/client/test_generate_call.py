@@ -1,3 +1,6 @@
+import json
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -40,6 +43,23 @@ def test_latents_and_labels_may_be_arrays() -> None:
     first, second = (part.body() for part in call.parts(2))
     assert first == {"index": 0, "labels": [1, 2], "latents": [[0.0, 1.0], [2.0, 3.0]]}
     assert second == {"index": 2, "labels": [3], "latents": [[4.0, 5.0]]}
+
+
+def test_numbers_may_be_scalars_of_numpy() -> None:
+    call = make_call(
+        np.int64(2),  # type: ignore[arg-type]
+        {
+            "seed": np.int64(3),  # type: ignore[typeddict-item]
+            "index": np.uint64(5),  # type: ignore[typeddict-item]
+            "labels": [np.int64(4), "x"],  # type: ignore[list-item]
+            "truncation": np.float32(0.5),  # type: ignore[typeddict-item]
+            "directions": {np.int64(0): np.float32(1.5)},  # type: ignore[dict-item]
+        },
+    )
+    expected = {"count": 2, "seed": 3, "index": 5, "labels": [4, "x"], "truncation": 0.5}
+    assert json.loads(json.dumps(call.body())) == {**expected, "directions": {"0": 1.5}}
+    classes: Any = np.arange(10)
+    assert json.dumps(make_call(2, {"labels": lambda index: classes[index]}).body())
 
 
 def test_rows_may_be_arrays_themselves() -> None:

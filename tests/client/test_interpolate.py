@@ -11,6 +11,7 @@ import PIL.Image
 import pytest
 
 from mirage.client import AsyncClient, BadAnswer, Client, Interpolated, Refused, Unreachable
+from mirage.client.interpolate_call import make_interpolate_call
 from tests.client.pictures.files import encoded, enlarged, files, pixels
 from tests.client.servers import Answer, Proxy
 
@@ -61,6 +62,15 @@ def test_sends_all_options(client: Client, proxy: Proxy) -> None:
         "version": 1,
     }
     assert asked.headers["accept"] == "application/zip"
+
+
+def test_seeds_may_be_scalars_of_numpy() -> None:
+    call = make_interpolate_call(
+        [np.int64(7), {"seed": np.uint64(8), "directions": {0: np.float32(1.5)}}],  # type: ignore[list-item]
+        {"steps": np.int32(3)},  # type: ignore[typeddict-item]
+    )
+    points = [{"seed": 7}, {"seed": 8, "directions": {"0": 1.5}}]
+    assert json.loads(json.dumps(call.body)) == {"points": points, "steps": 3}
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,16 @@ README = (Path(__file__).parents[2] / "client" / "README.md").read_text(encoding
 EXAMPLE_URL = "http://localhost:8000"
 
 
+TOYS = {"mnist": "toy", "avatars": "toy", "icon-x4": "larger", "photo-x4": "larger"}
+
+
+def in_toys(example: str) -> str:
+    """The same with toy models."""
+    for shipped, toy in TOYS.items():
+        example = example.replace(shipped, toy)
+    return example
+
+
 def blocks(language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
 
@@ -28,7 +38,7 @@ def test_library_examples_run(
     example = blocks("python")[number]
     assert EXAMPLE_URL in example
     example = example.replace(EXAMPLE_URL, url)
-    example = example.replace("icon-x4", "larger").replace("mnist", "toy")
+    example = in_toys(example)
     exec(compile(example, "README.md", "exec"), {})
 
 
@@ -39,7 +49,7 @@ def test_command_line_examples_run(
     write(tmp_path / "photos" / "a" / "b.jpg", 9, 13, "JPEG")
     (tmp_path / "models").symlink_to(models_root)
     (commands,) = blocks("sh")
-    for command in commands.replace(EXAMPLE_URL, url).replace("mnist", "toy").splitlines():
+    for command in in_toys(commands.replace(EXAMPLE_URL, url)).splitlines():
         program, *arguments = shlex.split(command)
         assert program == "mirage-client"
         assert main(arguments) == 0

@@ -166,6 +166,15 @@ def test_rejects_an_invalid_list_of_models(body: Any) -> None:
         read_models(httpx.Response(200, json=body))
 
 
+@pytest.mark.parametrize("released", ["1e400", "-Infinity", "NaN", "9" * 5000, "[" * 100_000])
+def test_rejects_json_that_is_no_version(released: str) -> None:
+    body = (
+        f'{{"models": [{{"name": "toy", "released": {released}, "versions": [], "default": 1}}]}}'
+    )
+    with pytest.raises(BadAnswer):
+        read_models(httpx.Response(200, text=body))
+
+
 @pytest.mark.parametrize(
     "more", [{}, {"runtime": [], "loaded": []}, {"runtime": {}, "loaded": [{"version": 1}]}]
 )

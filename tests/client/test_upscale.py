@@ -29,6 +29,7 @@ def test_takes_bytes_paths_and_files(client: Client, tmp_path: Path) -> None:
     expected = client.upscale(encoded(PICTURE))
     assert client.upscale(path) == expected
     assert client.upscale(str(path)) == expected
+    assert client.upscale(bytearray(path.read_bytes())) == expected
     assert client.upscale(io.BytesIO(encoded(PICTURE))) == expected
 
 

@@ -124,6 +124,15 @@ def test_an_invalid_root_path_is_rejected(path: str) -> None:
     assert read_settings(["--root-path", "/models/v1.2"]).root_path == "/models/v1.2"
 
 
+def test_an_address_that_is_not_of_redis_is_rejected_without_its_password() -> None:
+    with pytest.raises(
+        ValueError, match="MIRAGE_LIMITS_URL begins with none of redis://"
+    ) as caught:
+        read_settings(["--limits-url", "http://user:secret@host/0"])
+    assert "secret" not in str(caught.value)
+    assert read_settings(["--limits-url", "rediss://host"]).limits_url is not None
+
+
 def test_an_unknown_flag_is_a_usage_error(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit, match="2"):
         read_settings(["--prot", "9000"])

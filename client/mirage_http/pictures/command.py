@@ -6,6 +6,7 @@ from contextlib import closing, nullcontext
 from pathlib import Path
 
 from ..client import Client
+from ..dataset_command import REFUSED
 from ..errors import PictureError
 from ..lock import lock_folder
 from ..progress import Progress
@@ -44,6 +45,8 @@ def add_arguments(parser: argparse.ArgumentParser, task: str) -> None:
 
 def fault(options: argparse.Namespace) -> str | None:
     """The error of a combination of options, or None."""
+    if options.output.suffix.lower() in REFUSED - {".png"}:
+        return f"--output is {options.output}; a single picture ends in .png"
     if options.url is not None and options.models is not None:
         return "--models is for pictures that are made in this process, without --url"
     if options.url is None and options.key_file is not None:

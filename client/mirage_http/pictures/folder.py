@@ -52,7 +52,9 @@ def find_jobs(source: Path, output: Path) -> list[Job]:
     if output.resolve() == source.resolve():
         raise PictureError(f"output is {output}, which is the source; choose another")
     if source.is_file():
-        return [Job(source, output if output.suffix == ".png" else _target(source.name, output))]
+        is_png = output.suffix.lower() == ".png"
+        target = output if is_png else _target(source.name, output)
+        return [Job(source, target)]
     jobs = [
         Job(picture, _target(picture.relative_to(source), output))
         for picture in _walk(source, output.resolve())

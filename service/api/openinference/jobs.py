@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from mirage.bundle.format.manifest import Manifest, PictureModel
+from mirage.bundle.format.manifest import Manifest
 from mirage.service.api.openinference.codec import ParsedRequest
 from mirage.service.api.openinference.schemas import InferenceInput, TensorMetadata
 from mirage.service.api.openinference.tensors import (
@@ -59,7 +59,7 @@ def build_job(
     for tensor in wanted:
         check_tensor(given[tensor.name][0], tensor, count)
     if manifest.pictures is not None:
-        charge = _check_pictures(first, manifest.pictures, settings)
+        charge = _check_pictures(first, manifest, settings)
         return PictureJob(_values(*given[first.name]), charge)
     check_limits(count, manifest, settings)
     arrays = {name: _values(*tensor) for name, tensor in given.items()}
@@ -67,8 +67,10 @@ def build_job(
     return GenerateJob(latents, _checked_labels(arrays.get("labels"), manifest), None, 0)
 
 
-def _check_pictures(tensor: InferenceInput, model: PictureModel, settings: Settings) -> int:
+def _check_pictures(tensor: InferenceInput, manifest: Manifest, settings: Settings) -> int:
     """Check that pictures fit one run of the model; returns their count in rate limits."""
+    model = manifest.pictures
+    assert model is not None  # the manifest of a model that takes pictures has it
     count, height, width, _ = tensor.shape
     check_count(count, settings, tensor.name)
     side = tile_side(settings.tile, model.halo, model.multiple)
@@ -76,7 +78,8 @@ def _check_pictures(tensor: InferenceInput, model: PictureModel, settings: Setti
         raise LimitExceeded.of(
             tensor.name,
             f"{tensor.name} have {width}x{height} pixels each; here, up to {side**2} pixels and"
-            f" sides that are multiples of {model.multiple} are allowed; /upscale takes others",
+            f" sides that are multiples of {model.multiple} are allowed;"
+            f" /{manifest.task} takes others",
         )
     check_enlarged(height, width, count, model.scale, settings, tensor.name)
     return count * count_images(height, width, model.scale)

@@ -65,8 +65,9 @@ LENGTH = "Inference-Header-Content-Length"
 BYTES_OF_JSON = "Bytes of the JSON, if binary tensors follow it", 512, POSITIVE
 ABOUT_INFER = (
     "Inputs `latents` FP32 [n, latent_dim] and, for models with classes only, `labels` INT64 [n];"
-    " of models that enlarge pictures, `pictures` UINT8 [n, H, W, C], each no larger than a tile."
-    " Output `images` UINT8 [n, H, W, C]. Binary tensors follow the JSON, little-endian and in"
+    " of models that enlarge or translate pictures, `pictures` UINT8 [n, H, W, C], each no larger"
+    " than a tile. Output `images` UINT8 [n, H, W, C]; of sounds `audio` INT16 [n, samples]; of"
+    " sequences `tokens` UINT8 [n, length]. Binary tensors follow the JSON, little-endian and in"
     " the order of the inputs. Bodies may be compressed both ways"
     f" ({', '.join(WINDOW_BITS)}); the limit of a body holds for what it decompresses to."
 )

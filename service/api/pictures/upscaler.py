@@ -30,7 +30,7 @@ T = TypeVar("T")
 NAMED = re.compile("([^@]+)(?:@([0-9]+))?")
 
 
-@dataclass(frozen=True)
+@dataclass
 class Upscaler:
     """A version of a model of pictures in use. `deadline` is in `time.monotonic()` seconds."""
 

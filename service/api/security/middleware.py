@@ -116,9 +116,14 @@ class Drain:
         await problem_response(error)(scope, receive, send)
 
 
-ALLOWED_HEADERS = ("Authorization", "X-Api-Key", "Content-Type", "X-Deadline-Ms", "X-Request-Id")
+HEADER_LENGTH = "Inference-Header-Content-Length"  # of requests and answers of /v2
+ALLOWED_HEADERS = (
+    *("Authorization", "X-Api-Key", "Content-Type", "Content-Encoding", HEADER_LENGTH),
+    *("X-Deadline-Ms", "X-Request-Id"),
+)
 EXPOSED_HEADERS = (
     *("X-Seed", "X-Model", "X-Upscale", "X-Scale", "Server-Timing", "Retry-After", "X-Request-Id"),
+    HEADER_LENGTH,
 )
 PREFLIGHT_S = 3600
 

@@ -229,6 +229,8 @@ def test_sends_a_bounded_number_of_requests_at_once(
         (["x", "-o", "y", "--scale", "1"], "--scale: it is 1; more than 1 is allowed"),
         (["x", "-o", "y", "--scale", "nan"], "--scale: it is nan; more than 1 is allowed"),
         (["x"], "required: -o/--output"),
+        (["x", "-o", "y.jpg"], "--output is y.jpg; a single picture ends in .png"),
+        (["x", "-o", "y.WebP"], "--output is y.WebP; a single picture ends in .png"),
         (["x", "-o", "y", "--url", "http://a", "--models", "m"], "--models is for pictures that"),
         (["x", "-o", "y", "--key-file", "k"], "--key-file needs --url"),
     ],

@@ -34,7 +34,8 @@ def test_leaves_out_an_output_inside_of_the_source(tmp_path: Path) -> None:
 
 def test_a_single_file_goes_to_a_file_or_into_a_folder(tmp_path: Path) -> None:
     picture = write(tmp_path / "a.b.jpg", 2, 2)
-    assert find_jobs(picture, tmp_path / "x.png") == [Job(picture, tmp_path / "x.png")]
+    for name in ("x.png", "x.PNG"):
+        assert find_jobs(picture, tmp_path / name) == [Job(picture, tmp_path / name)]
     assert find_jobs(picture, tmp_path / "out") == [Job(picture, tmp_path / "out" / "a.b.png")]
 
 

@@ -1,8 +1,10 @@
 """POST /interpolate, whole and streamed."""
 
+import asyncio
 import io
 import zipfile
-from collections.abc import Iterator
+from collections.abc import AsyncGenerator, Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -11,9 +13,12 @@ from numpy.typing import NDArray
 from PIL import Image
 from starlette.testclient import TestClient
 
+from mirage.service.api import interpolate
 from mirage.service.api.content.negotiation import FRAMES_TYPES
+from mirage.service.api.interpolate import InterpolateCall
 from mirage.service.app import create_app
 from mirage.service.batching.batcher import Batcher
+from mirage.service.batching.queue import EntryResult
 from mirage.service.errors import InternalError
 from mirage.service.media.encoding import ZIP, Compression, encode_png
 from tests.service.conftest import ClientOf
@@ -170,3 +175,29 @@ def test_what_fails_after_the_first_frames_does_not_look_like_an_end(
     assert messages[0]["status"] == 200
     assert all(message.get("more_body", True) for message in messages)
     assert not zipfile.is_zipfile(io.BytesIO(b"".join(m.get("body", b"") for m in messages)))
+
+
+def test_the_time_that_a_client_takes_to_read_is_not_taken_from_enlarging(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now, part, deadlines = [0.0], EntryResult(np.empty(0), 0.0, 0.0), []
+
+    async def made(*_: object) -> AsyncGenerator[EntryResult]:
+        for _part in range(3):
+            yield part
+
+    async def enlarge(frames: EntryResult) -> EntryResult:
+        deadlines.append(upscaler.deadline)
+        now[0] += 1
+        return frames
+
+    async def read_slowly() -> None:
+        async for _ in call.stream():
+            now[0] += 100
+
+    monkeypatch.setattr(interpolate, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    upscaler: Any = SimpleNamespace(deadline=30.0, enlarge=enlarge)
+    given: Any = SimpleNamespace(stream=made)
+    call = InterpolateCall(given, given, given, given, 30.0, upscaler)
+    asyncio.run(read_slowly())
+    assert deadlines == [30.0, 130.0, 230.0]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mirage.service.errors import NotAcceptable
+from mirage.service.errors import InvalidValue, NotAcceptable
 from mirage.service.media.animation import FORMATS, check_animation, encode_animation
 from mirage.service.media.encoding import APNG, GIF, WEBP
 
@@ -52,6 +52,14 @@ def test_a_gif_has_256_colours_and_durations_in_tens(channels: int) -> None:
 def test_a_gif_keeps_transparency() -> None:
     found, _ = read(encode_animation(GIF, frames(4), 80), 4)
     np.testing.assert_array_equal(found[..., 3], frames(4)[..., 3])
+
+
+def test_equal_frames_that_last_longer_than_a_gif_can_say_are_refused() -> None:
+    still = np.zeros((66, 8, 12, 1), np.uint8)
+    _, durations = read(encode_animation(GIF, np.append(still[1:], [still[0] + 255], 0), 10_000), 1)
+    assert durations == [650_000, 10_000]
+    with pytest.raises(InvalidValue, match=r"duration_ms is 10000; .* longer than 655350 ms"):
+        encode_animation(GIF, still, 10_000)
 
 
 @pytest.mark.parametrize("media", FORMATS)

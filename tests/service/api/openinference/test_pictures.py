@@ -21,7 +21,9 @@ INFER = "/v2/models/larger/infer"
 def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
     root: Path = tmp_path_factory.mktemp("models")
     make_upscaler(root)
-    release(root, "larger", 1)
+    make_upscaler(root, "styled", ToyUpscaler(scale=1, task="translate", multiple=4))
+    for name in ("larger", "styled"):
+        release(root, name, 1)
     settings = Settings(models=root, threads=1, tile=16, megapixels_per_request=0.02)
     with TestClient(create_app(settings)) as client:
         yield client
@@ -61,6 +63,7 @@ def test_pictures_come_back_larger_flat_nested_or_binary(client: TestClient) -> 
         (tensor(noise(1, 4, 4, 3), data=[1.5] * 48), "other than numbers of UINT8"),
         (tensor(noise(1, 4, 4, 3), data=[[[1, 2, 3]]]), "not nested as shape"),
         (tensor(noise(1, 17, 16, 3)), "up to 256 pixels"),
+        (tensor(noise(1, 17, 16, 3)), "/upscale takes others"),
         (tensor(noise(1, 4, 4, 3), shape=[300, 1, 1, 3]), "at most 256"),
         (tensor(noise(1, 4, 4, 3), shape=[30, 16, 16, 3]), "at most 0.02"),
         (tensor(noise(1, 4, 4, 3), name="latents"), "the model takes pictures"),
@@ -70,3 +73,9 @@ def test_what_does_not_fit_is_told(client: TestClient, body: dict[str, Any], wor
     response = client.post(INFER, json=body)
     assert response.status_code == 400
     assert words in response.json()["error"]
+
+
+def test_the_route_that_takes_other_sizes_is_that_of_the_task(client: TestClient) -> None:
+    response = client.post("/v2/models/styled/infer", json=tensor(noise(1, 7, 7, 3)))
+    assert response.status_code == 400
+    assert response.json()["error"].endswith("/translate takes others")

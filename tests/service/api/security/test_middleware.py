@@ -83,7 +83,8 @@ PAGE = "https://page.example"
 PREFLIGHT = {
     "Origin": PAGE,
     "Access-Control-Request-Method": "POST",
-    "Access-Control-Request-Headers": "authorization, content-type, x-deadline-ms",
+    "Access-Control-Request-Headers": "authorization, content-encoding, content-type,"
+    " inference-header-content-length, x-deadline-ms",
 }
 
 
@@ -104,7 +105,7 @@ def test_a_page_of_an_origin_that_is_named_may_call_and_read(client_of: ClientOf
     assert response.headers["vary"] == "Accept, Origin"
     exposed = response.headers["access-control-expose-headers"]
     own = "X-Seed, X-Model, X-Upscale, X-Scale, Server-Timing, Retry-After, X-Request-Id"
-    assert exposed == own
+    assert exposed == f"{own}, Inference-Header-Content-Length"
     assert "access-control-allow-credentials" not in response.headers
 
 
