@@ -31,6 +31,16 @@ def is_range(value: str) -> bool:
     return value.startswith(("log:", "linear:", "int:", "any:"))
 
 
+def ends_of(ranges: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
+    """All searched settings at the first, and at the last value of their ranges.
+
+    Raises UsageError for invalid ranges, and without the extra `sweep`.
+    """
+    both = {name: _ends(each) for name, each in _distributions(ranges).items()}
+    first = {name: str(ends[0]) for name, ends in both.items()}
+    return first, {name: str(ends[1]) for name, ends in both.items()}
+
+
 @dataclass(frozen=True)
 class Trial:
     """settings: the values of the searched settings, as texts."""
@@ -56,15 +66,13 @@ class Sweep:
         lower: bool,
         fixed: Mapping[str, str] | None = None,
     ) -> None:
-        try:
-            import optuna
-            from optuna.storages.journal import JournalFileBackend
-        except ImportError as error:
-            raise UsageError(f"sweep needs Optuna; {how_to_install('sweep')}") from error
+        self._distributions = _distributions(ranges)
+        import optuna
+        from optuna.storages.journal import JournalFileBackend
+
         self.folder, self.count = folder, count
         self._states = optuna.trial.TrialState
         self._sampler = optuna.samplers.TPESampler
-        self._distributions = {name: _distribution(name, text) for name, text in ranges.items()}
         folder.mkdir(parents=True, exist_ok=True)
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         journal = JournalFileBackend(str(folder / "trials.journal"))
@@ -147,6 +155,22 @@ def _differing(begun: dict[str, Any], asked: dict[str, Any]) -> str:
     )
     names = [name for name in {**before, **now} if before.get(name) != now.get(name)]
     return ", ".join(f"{name} {before.get(name)}, not {now.get(name)}" for name in names)
+
+
+def _distributions(ranges: Mapping[str, str]) -> dict[str, "BaseDistribution"]:
+    """What the ranges mean; raises UsageError as `ends_of`."""
+    try:
+        import optuna  # noqa: F401
+    except ImportError as error:
+        raise UsageError(f"sweep needs Optuna; {how_to_install('sweep')}") from error
+    return {name: _distribution(name, text) for name, text in ranges.items()}
+
+
+def _ends(distribution: Any) -> tuple[Any, Any]:
+    """The first and the last value."""
+    if hasattr(distribution, "choices"):
+        return distribution.choices[0], distribution.choices[-1]
+    return distribution.low, distribution.high
 
 
 def _distribution(name: str, text: str) -> "BaseDistribution":

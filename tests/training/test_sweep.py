@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from mirage.training.errors import UsageError
-from mirage.training.sweep import Sweep, is_range
+from mirage.training.sweep import Sweep, ends_of, is_range
 
 RANGES = {"lr": "log:1e-4..1e-2", "batch_size": "int:4..8", "augment": "any:none|flip"}
 
@@ -116,3 +116,12 @@ def test_without_optuna_the_error_says_how_to_install_it(
     monkeypatch.setattr(builtins, "__import__", no_optuna)
     with pytest.raises(UsageError, match=r"sweep needs Optuna; run pip install .*\[sweep\]"):
         sweep(tmp_path)
+
+
+def test_the_ends_of_ranges_are_texts_as_in_trials() -> None:
+    assert ends_of(RANGES) == (
+        {"lr": "0.0001", "batch_size": "4", "augment": "none"},
+        {"lr": "0.01", "batch_size": "8", "augment": "flip"},
+    )
+    with pytest.raises(UsageError, match="--set lr is int:4; ranges are log:LOW"):
+        ends_of({"lr": "int:4"})

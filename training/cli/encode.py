@@ -9,7 +9,13 @@ from typing import Any
 import torch
 
 from mirage.training.cli.export import publish_run
-from mirage.training.cli.flags import add_data_flags, add_threads, print_notes, read_splits
+from mirage.training.cli.flags import (
+    add_data_flags,
+    add_drop_weights,
+    add_threads,
+    print_notes,
+    read_splits,
+)
 from mirage.training.errors import UsageError
 from mirage.training.inversion.fit import Plan, check_fit, fit_encoder
 from mirage.training.inversion.publish import publish_encoder, score_encoder, snapshot_of
@@ -34,11 +40,7 @@ def add_command(add: Callable[..., argparse.ArgumentParser]) -> None:
         "--kimg", type=float, default=default.kimg, help=f"pictures shown; default {default.kimg:g}"
     )
     parser.add_argument("--seed", type=int, default=default.seed)
-    parser.add_argument(
-        "--drop-weights",
-        action="store_true",
-        help="leave out weights.safetensors, which the older version has already",
-    )
+    add_drop_weights(parser)
     add_threads(parser)
     add_data_flags(parser, meaning="pictures like those that the model was trained on")
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from mirage.bundle.format.verify import read_manifest
-from mirage.training.cli.flags import add_card, card_of
+from mirage.training.cli.flags import add_card, add_drop_weights, card_of
 from mirage.training.cli.recipe import GENERATE
 from mirage.training.errors import UsageError
 from mirage.training.evaluation.scorecard import read_scorecard, scores_file
@@ -44,6 +44,7 @@ def add_command(add: Callable[..., argparse.ArgumentParser]) -> None:
         action="store_true",
         help="round the weights to float16, which halves weights.safetensors",
     )
+    add_drop_weights(parser)
     add_card(parser.add_argument_group("model card", "By default a bundle keeps its card."))
 
 
@@ -66,7 +67,8 @@ def _check_kind(destination: Destination, source: Path) -> None:
 def _write(options: argparse.Namespace, to: Path) -> Path:
     if is_bundle(options.source):
         return _republish(options, to)
-    return publish_run(Run(options.source), to, card_of(options), options.half_precision)
+    half, keep = options.half_precision, not options.drop_weights
+    return publish_run(Run(options.source), to, card_of(options), half, keep)
 
 
 def _kind(source: Path) -> ModelKind:
@@ -76,27 +78,37 @@ def _kind(source: Path) -> ModelKind:
 
 
 def _republish(options: argparse.Namespace, to: Path) -> Path:
-    card = card_of(options)
+    card, half, keep = card_of(options), options.half_precision, not options.drop_weights
     if read_manifest(options.source).task == GENERATE:
-        return republish(options.source, to, card, options.half_precision)
+        return republish(options.source, to, card, half, keep)
     if card:
         raise UsageError(
             f"{options.source} takes pictures; its model card cannot be changed, export its "
             "run instead"
         )
-    return republish_pictures(options.source, to, options.half_precision)
+    return republish_pictures(options.source, to, half, keep)
 
 
-def publish_run(run: Run, to: Path, card: ModelCard | None = None, half: bool = False) -> Path:
+def publish_run(
+    run: Run,
+    to: Path,
+    card: ModelCard | None = None,
+    half: bool = False,
+    keep_weights: bool = True,
+) -> Path:
     """Publish the last snapshot of a run as the next version of the model folder `to`.
 
-    half: round weights to float16. Returns the version's folder; raises TrainingError, BundleError.
+    half: round weights to float16. keep_weights: write them as a file. Returns the version's
+    folder; raises TrainingError, BundleError.
     """
     config, data = run.read_config()
     path, card = run.latest_snapshot(), card or ModelCard()
     if config.task != GENERATE:
-        return publish_pictures(load_picture_network(path), config, data, to, card, half=half)
+        network = load_picture_network(path)
+        return publish_pictures(
+            network, config, data, to, card, half=half, keep_weights=keep_weights
+        )
     scorecard = read_scorecard(scores_file(path))
     scores = scorecard.scores if scorecard else {}
     with open_snapshot(path, half) as snapshot:
-        return publish(snapshot, config, data, to, scores, card)
+        return publish(snapshot, config, data, to, scores, card, keep_weights=keep_weights)

@@ -188,6 +188,14 @@ def add_threads(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_drop_weights(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--drop-weights",
+        action="store_true",
+        help="leave out weights.safetensors, which the run or the older version has already",
+    )
+
+
 def add_card(parser: argparse._ActionsContainer) -> None:
     """Add the flags of the model card."""
     for flag, field, meaning in CARD_FLAGS:

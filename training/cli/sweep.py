@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from mirage.training.cli.flags import positive
-from mirage.training.cli.recipe import add_recipe, config_of
+from mirage.training.cli.recipe import add_recipe, check_recipe, config_of
 from mirage.training.cli.retrain import read_all
 from mirage.training.data.dataset import Dataset
 from mirage.training.data.groups import content_hash
@@ -16,7 +16,7 @@ from mirage.training.evaluation.scorecard import Sizes
 from mirage.training.retrain import publisher_of
 from mirage.training.runs.device import resolve_device
 from mirage.training.runs.loop import train
-from mirage.training.sweep import KINDS, Sweep, Trial, is_range
+from mirage.training.sweep import KINDS, Sweep, Trial, ends_of, is_range
 
 SUMMARY = "search for settings by many trainings; run again to resume, also several at once"
 DESCRIPTION = f"""{SUMMARY}. A setting is searched where --set gives a range: {KINDS}. Trials are
@@ -47,6 +47,8 @@ def _sweep(options: argparse.Namespace) -> Iterator[str]:
     if not ranges:
         raise UsageError(f"--set has no range; at least one is needed, as one of {KINDS}")
     options.changes = ["".join(change) for change in given if change[0] not in ranges]
+    for ends in ends_of(ranges):  # before the folder keeps the ranges for good
+        check_recipe(_with(options, ends))
     config, data, test = read_all(options)
     if isinstance(data, Dataset):
         Sizes.of(len(data.original))  # refuse too few for a score before anything is trained
@@ -80,6 +82,14 @@ def _fingerprints(data: Dataset | PictureSet, test: Dataset | None) -> dict[str,
     return {"training data": data.fingerprint[:SHOWN], "held-out data": held_out[:SHOWN]}
 
 
+def _with(
+    options: argparse.Namespace, settings: dict[str, str], **more: Path
+) -> argparse.Namespace:
+    """The flags with values for the searched settings."""
+    changes = [*options.changes, *(f"{key}={value}" for key, value in settings.items())]
+    return argparse.Namespace(**{**vars(options), "changes": changes, **more})
+
+
 def _told(trial: Trial) -> str:
     settings = " ".join(f"--set {key}={value}" for key, value in trial.settings.items())
     return f"trial {trial.number}  {settings}"
@@ -93,8 +103,7 @@ def _score(
     name: str,
 ) -> float:
     """Train what is left of a trial, and score it; raises CollapseError and StoppedError."""
-    changes = [*options.changes, *(f"{key}={value}" for key, value in trial.settings.items())]
-    own = argparse.Namespace(**{**vars(options), "changes": changes, "run": trial.run})
+    own = _with(options, trial.settings, run=trial.run)
     config = config_of(own, data if isinstance(data, Dataset) else None)
     device = resolve_device(options.device)
     start, restart = options.start, options.allow_restart

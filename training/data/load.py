@@ -20,7 +20,7 @@ from mirage.training.data.labels import (
     read_labels,
 )
 from mirage.training.data.options import AUTO, NONE, DataOptions, check_options
-from mirage.training.data.sources.decode import check_broken, decode
+from mirage.training.data.sources.decode import check_broken, decode, note_on, printable
 from mirage.training.data.sources.form import find_form
 from mirage.training.data.sources.huggingface import PREFIX
 from mirage.training.data.sources.image import Form, read_file
@@ -33,8 +33,6 @@ FORMAT = 3
 """Version of the decoding; increment it when the same data give other pixels or labels."""
 NOT_PIXELS = {"mirror", "max_broken", "groups", "held_out", "split"}
 """Options that do not change the decoded pixels, and so are not part of the cache key."""
-NAMED = 3
-"""Broken pictures named in a note."""
 COPIED = 1024
 """Images copied per write."""
 
@@ -76,7 +74,7 @@ def _load(
         key, options, cache, lambda folder: _build(folder, source, options, labels, workers)
     )
     count = len(dataset) + dataset.broken
-    check_broken(source.place, dataset.broken, count, options, noun=source.noun)
+    check_broken(source.place, dataset.broken, count, options.max_broken, noun=source.noun)
     dataset = replace(dataset, notes=source.notes + dataset.notes)
     return _split(dataset, _groups(source, options, dataset.left_out), options, split)
 
@@ -165,12 +163,7 @@ def _read_file(flag: str, path: str) -> bytes:
 def _place(source: Source) -> str:
     """The absolute path of the data, or their address."""
     place = source.place
-    return place if place.startswith(PREFIX) else _printable(str(Path(place).resolve()))
-
-
-def _printable(name: str) -> str:
-    """A path with bytes that are not UTF-8 as escapes."""
-    return name.encode("utf-8", "backslashreplace").decode()
+    return place if place.startswith(PREFIX) else printable(str(Path(place).resolve()))
 
 
 def _reading(source: Source, options: DataOptions) -> str:
@@ -215,9 +208,9 @@ def _build(
         labels=None if numbers is None else hash_labels(numbers),
         classes=tuple(classes),
         fingerprint=fingerprint(images, numbers, classes, medium.facts()),
-        broken=tuple((_printable(source.names[index]), reason) for index, reason in broken),
+        broken=tuple((printable(source.names[index]), reason) for index, reason in broken),
         left_out=tuple(index for index, _ in broken),
-        notes=(*note, *written.notes, *_unreadable(source, broken)),
+        notes=(*note, *written.notes, *note_on(source, broken)),
         medium=medium if medium.facts() else None,
     )
 
@@ -267,20 +260,6 @@ def _kept(source: Source, classes: Sequence[str], broken: list[tuple[int, str]])
             f"no {source.noun[:-1]} of the class {lost[0]} in {source.place} can be read"
         )
     return kept
-
-
-def _unreadable(source: Source, broken: Sequence[tuple[int, str]]) -> tuple[str, ...]:
-    """A note on the pictures that were left out."""
-    if not broken:
-        return ()
-    named = [_left_out(_printable(source.names[index]), reason) for index, reason in broken[:NAMED]]
-    more = f"; and {len(broken) - NAMED:,} more" if len(broken) > NAMED else ""
-    return (f"left out: {'; '.join(named)}{more}",)
-
-
-def _left_out(name: str, reason: str) -> str:
-    """A name and a reason as one sentence; those of Pillow and the system are no predicates."""
-    return f"{name} {reason}" if reason.startswith(("is ", "has ")) else f"{name}: {reason}"
 
 
 def _ready_pixels(source: Source, form: Form) -> np.ndarray | None:

@@ -67,7 +67,9 @@ def describe(dataset: Dataset) -> list[str]:
     if original.broken:
         lines.append(f"left out       {original.broken:,} for the reasons below")
     if share := original.options.held_out:
-        lines.append(f"held out       {share:g} % more images, groups: {original.options.groups}")
+        lines.append(
+            f"held out       {share:g} % more {medium.noun}, groups: {original.options.groups}"
+        )
     lines.append(f"classes        {_classes(original)}")
     lines += [f"note           {note}" for note in dataset.notes]
     lines += [f"warning        {finding}" for finding in findings(dataset)]
@@ -80,5 +82,6 @@ def _classes(dataset: Dataset) -> str:
         return "none"
     counts = np.bincount(dataset.labels, minlength=len(dataset.classes)).tolist()
     named = [f"{name} {n:,}" for name, n in zip(dataset.classes, counts, strict=True)]
-    more = f", … of {min(counts):,} to {max(counts):,} images" if len(named) > SHOWN_CLASSES else ""
+    least, most, noun = min(counts), max(counts), dataset.medium.noun
+    more = f", … of {least:,} to {most:,} {noun}" if len(named) > SHOWN_CLASSES else ""
     return f"{len(named)}: {', '.join(named[:SHOWN_CLASSES])}{more}"

@@ -128,6 +128,7 @@ class Evaluator:
             network_sha256=self.network.sha256,
             data_fingerprint=self.train.fingerprint,
             sizes=asdict(self.sizes),
+            method=METHOD,
             full=self.sizes.full,
             seconds=round(time.perf_counter() - began, 1),
         )

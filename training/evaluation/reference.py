@@ -23,7 +23,8 @@ from mirage.training.evaluation.scores.metrics import (
 )
 
 METHOD = 3
-"""Part of the cache key: increment it when scores of the same features change."""
+"""Of scores and floors, recorded in scorecards: increment it when those of the same features
+change."""
 ARRAYS = ("reference", "held_out", "unseen")
 BOUNDS = ("floor", "collapsed")
 

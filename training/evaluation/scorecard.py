@@ -17,8 +17,9 @@ class Scorecard(BaseModel):
     """Scores by name, each with its floor and its number of images.
 
     spread: standard deviation over `seeds` sets of latents (empty for one). collapsed: the score of
-    one real image per class, repeated. network, network_sha256, data_fingerprint, sizes: scorecards
-    are comparable only if these are equal. seconds: duration of the evaluation.
+    one real image per class, repeated. network, network_sha256, data_fingerprint, sizes, method:
+    scorecards are comparable only if these are equal. method: `METHOD` of the evaluation; 0: made
+    before it was recorded. seconds: duration of the evaluation.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -31,12 +32,13 @@ class Scorecard(BaseModel):
     network_sha256: str
     data_fingerprint: str
     sizes: dict[str, int]
+    method: int = 0
     full: bool
     seconds: float
 
     def compares_with(self, other: "Scorecard") -> bool:
         """Whether two scorecards are comparable."""
-        keys = ("network_sha256", "data_fingerprint", "sizes")
+        keys = ("network_sha256", "data_fingerprint", "sizes", "method")
         return all(getattr(self, key) == getattr(other, key) for key in keys)
 
 

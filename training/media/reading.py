@@ -53,3 +53,8 @@ def medium_of(sheet: dict[str, Any]) -> Images | Sound | Tokens:
     return _MEDIA.validate_python(
         {"meaning": "images", "height": height, "width": width, "channels": channels}
     )
+
+
+def noun_of(sheet: dict[str, Any]) -> str:
+    """What the samples that a run is shown are called; all but sounds and sequences are images."""
+    return medium_of(sheet).noun if "medium" in sheet else "images"

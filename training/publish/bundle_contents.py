@@ -19,6 +19,7 @@ from mirage.bundle.format.verify import read_manifest
 from mirage.bundle.store.layout import list_versions, version_path
 from mirage.bundle.store.publish import new_version
 from mirage.training.config import TrainConfig
+from mirage.training.runs.bundle_weights import WEIGHTS
 from mirage.training.runs.checkpoint import load_weights, save_weights
 
 
@@ -26,15 +27,15 @@ from mirage.training.runs.checkpoint import load_weights, save_weights
 class BundleContents:
     """A version that is not on disk yet.
 
-    model: the ONNX graph. weights: a file by `save_weights`, whose networks are kept. sheets: makes
-    the pictures for people, by name of the file. card: makes the text of the model card for a name
-    and a version.
+    model: the ONNX graph. weights: a file by `save_weights`, whose networks are kept; None: the
+    version has no such file. sheets: makes the pictures for people, by name of the file. card:
+    makes the text of the model card for a name and a version.
     """
 
     model: bytes
     description: Description
     golden: Golden
-    weights: Path
+    weights: Path | None
     card: Callable[[str, int], str]
     sheets: Callable[[], Mapping[str, np.ndarray]] = field(default=dict)
 
@@ -43,7 +44,8 @@ def publish_contents(contents: BundleContents, to: Path) -> Path:
     """Publish them as the next version of the model folder `to`; answers the version's folder.
 
     That is the newest version with a graph of its own (no ensemble), and nothing is published, when
-    it holds the same graph and description already. Raises BundleError when the store refuses.
+    it holds the same graph and description already, and weights just if
+    these contents do. Raises BundleError when the store refuses.
     """
     if same := _published_already(to, contents):
         return same
@@ -52,16 +54,19 @@ def publish_contents(contents: BundleContents, to: Path) -> Path:
         write_golden(draft.path / "golden.npz", contents.golden)
         for name, sheet in contents.sheets().items():
             Image.fromarray(sheet).save(draft.path / name)
-        copy_weights(contents.weights, draft.path / "weights.safetensors")
+        if contents.weights:
+            copy_weights(contents.weights, draft.path / WEIGHTS)
         text = contents.card(draft.name, draft.version)
         (draft.path / CARD).write_text(text, encoding="utf-8")
         return draft.publish(contents.description)
 
 
 def _published_already(to: Path, contents: BundleContents) -> Path | None:
-    """The newest version with a graph of its own, if graph and description are these."""
+    """The newest version with a graph of its own, if it would not differ."""
     path, manifest = next(_versions_with_graphs(to), (None, None))
     if path is None or manifest is None or manifest.description != contents.description:
+        return None
+    if (WEIGHTS in manifest.files) != (contents.weights is not None):
         return None
     same_graph = manifest.files["model.onnx"].sha256 == hashlib.sha256(contents.model).hexdigest()
     return path if same_graph else None

@@ -31,6 +31,7 @@ from mirage.training.publish.half_precision import open_snapshot
 from mirage.training.publish.latent_directions import find_directions
 from mirage.training.publish.model_card import ModelCard, direction_strips, model_card, sample_grid
 from mirage.training.publish.onnx_graph import OPSET, to_onnx
+from mirage.training.runs.bundle_weights import WEIGHTS
 from mirage.training.runs.checkpoint import ServedGenerator, Snapshot
 
 PARITY_BATCHES = (1, 3, 17)
@@ -93,15 +94,18 @@ def publish(
     scores: dict[str, Score],
     card: ModelCard,
     model: bytes | None = None,
+    keep_weights: bool = True,
 ) -> Path:
     """Export, check and publish a snapshot as the next version of the model folder `to`.
 
-    data: the run's data sheet. model: the graph, if it was exported before. Answers as
-    `publish_contents`. Raises ExportError on a mismatch, and BundleError when the store refuses it.
+    data: the run's data sheet. model: the graph, if it was exported before. keep_weights: write
+    them as a file. Answers as `publish_contents`. Raises ExportError on a mismatch, and
+    BundleError when the store refuses it.
     """
     description = _describe(snapshot, config, data, scores)
     text = _card_text(snapshot, description, card, config.begun_from)
-    return publish_graph(snapshot, model or export_onnx(snapshot), description, to, text)
+    graph = model or export_onnx(snapshot)
+    return publish_graph(snapshot, graph, description, to, text, keep_weights)
 
 
 def _card_text(
@@ -128,12 +132,14 @@ def publish_graph(
     description: Description,
     to: Path,
     card: Callable[[str, int], str],
+    keep_weights: bool = True,
 ) -> Path:
     """As `publish`, of a graph and its description; `card` makes the text of the model card."""
     check_parity(snapshot, model)
     sheets = partial(_sheets, snapshot, description.directions)
     golden = make_golden(snapshot)
-    contents = BundleContents(model, description, golden, snapshot.path, card, sheets)
+    weights = snapshot.path if keep_weights else None
+    contents = BundleContents(model, description, golden, weights, card, sheets)
     return publish_contents(contents, to)
 
 
@@ -170,20 +176,32 @@ def _describe(
     )
 
 
-def republish(bundle: Path, to: Path, card: ModelCard | None = None, half: bool = False) -> Path:
+def republish(
+    bundle: Path,
+    to: Path,
+    card: ModelCard | None = None,
+    half: bool = False,
+    keep_weights: bool = True,
+) -> Path:
     """Export, check and publish the weights of a bundle as the next version of the folder `to`.
 
     Labels, training and scores are the bundle's; so is the model card, but for its title, unless
-    `card` says what to write anew. half: as of `open_snapshot`. Answers and raises as `publish`,
-    and BundleError for a bundle that does not verify, DataError for one without weights.
+    `card` says what to write anew. half: as of `open_snapshot`. keep_weights: as of `publish`.
+    Answers and raises as `publish`, and BundleError for a bundle that does not verify, DataError
+    for one without weights.
     """
     manifest = load_bundle(bundle).manifest
-    with open_snapshot(bundle / "weights.safetensors", half) as snapshot:
-        return _republish(snapshot, bundle, manifest, to, card)
+    with open_snapshot(bundle / WEIGHTS, half) as snapshot:
+        return _republish(snapshot, bundle, manifest, to, card, keep_weights)
 
 
 def _republish(
-    snapshot: Snapshot, bundle: Path, manifest: Manifest, to: Path, card: ModelCard | None
+    snapshot: Snapshot,
+    bundle: Path,
+    manifest: Manifest,
+    to: Path,
+    card: ModelCard | None,
+    keep_weights: bool,
 ) -> Path:
     news = {
         "opset": OPSET,
@@ -197,4 +215,4 @@ def _republish(
         )
     else:
         text = _card_text(snapshot, description, card or ModelCard())
-    return publish_graph(snapshot, export_onnx(snapshot), description, to, text)
+    return publish_graph(snapshot, export_onnx(snapshot), description, to, text, keep_weights)

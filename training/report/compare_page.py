@@ -92,6 +92,11 @@ def _alike(sides: tuple[Side, Side]) -> str:
     if cards[0] and cards[1]:
         if cards[0].compares_with(cards[1]):
             return "Comparable: same data, same feature network, same number of images."
+        if cards[0].method != cards[1].method:
+            return (
+                "Measured by different versions of the scores and floors: not comparable. Run "
+                "mirage evaluate again for both, or pass --data."
+            )
         return "Measured with different data, feature networks or sizes: not comparable."
     same = sides[0].model.data_fingerprint == sides[1].model.data_fingerprint
     return "As recorded at export, " + ("on the same data." if same else "each on its own data.")

@@ -9,6 +9,7 @@ from typing import Any
 from mirage.bundle.store.durable import replace_file
 from mirage.training.config import TrainConfig
 from mirage.training.evaluation.scorecard import Scorecard, known_scorecard, notes, scores_file
+from mirage.training.media.reading import noun_of
 from mirage.training.optim.schedule import CosineSchedule
 from mirage.training.publish.gate import Check, flag
 from mirage.training.publish.job_result import JobResult, read_result
@@ -98,6 +99,11 @@ class ReportContent:
         return int(self.snapshot.stem)
 
     @property
+    def noun(self) -> str:
+        """What the samples are called."""
+        return noun_of(self.data)
+
+    @property
     def about(self) -> About:
         """The parts of the report for the run's task."""
         return ABOUT[self.config.task]
@@ -138,7 +144,7 @@ def _body(content: ReportContent) -> Iterator[str]:
     yield section("Watchdog", WATCHDOG, watched(read_watch(content.run.path / "watchdog.json")))
     yield section("Data", "The training data.", table(content.about.data(content.data)))
     yield section("Configuration", "All settings of the run.", _configuration(content))
-    yield f"<footer>Snapshot after {content.nimg:,} images.</footer>"
+    yield f"<footer>Snapshot after {content.nimg:,} {content.noun}.</footer>"
 
 
 SCORES = "The right end of each scale is the score of real data."
@@ -157,7 +163,7 @@ def _facts(content: ReportContent) -> dict[str, str]:
     generator = parameter_counts(content.snapshot).get("generator", 0)
     found = {
         **content.about.facts(content.data),
-        "images seen in training": counted(content.nimg),
+        f"{content.noun} seen in training": counted(content.nimg),
         "parameters of the generator": counted(generator),
     }
     if content.lines:

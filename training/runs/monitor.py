@@ -32,7 +32,7 @@ SIGNS: dict[str, tuple[str, str]] = {
     ),
     "spread": (
         "Standard deviation of pixels within a class, relative to real images.",
-        "The generator repeats the same image: raise gamma, lower the learning rate, or use the"
+        "The generator repeats the same sample: raise gamma, lower the learning rate, or use the"
         " relativistic loss.",
     ),
     "entropy": (

@@ -56,6 +56,16 @@ def test_a_bundle_of_pictures_is_published_again_and_keeps_its_card(
     assert "its model card cannot be changed" in capsys.readouterr().err
 
 
+def test_weights_are_left_out_when_that_is_asked_for(run: Path, tmp_path: Path) -> None:
+    whole, small = tmp_path / "models" / "whole", tmp_path / "models" / "small"
+    assert main(["export", str(run), "--to", str(whole)]) == 0
+    assert main(["export", str(run), "--to", str(small), "--drop-weights"]) == 0
+    again = ["export", str(whole / "1"), "--to", str(small), "--drop-weights", "--half-precision"]
+    assert main(again) == 0
+    for path, has_weights in ((whole / "1", True), (small / "1", False), (small / "2", False)):
+        assert ("weights.safetensors" in load_bundle(path).manifest.files) == has_weights
+
+
 @pytest.mark.parametrize("change", [{"channels": 3}, {"classes": ("cat", "dog")}, {}], ids=str)
 def test_a_model_of_another_kind_needs_a_name_of_its_own(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], change: dict

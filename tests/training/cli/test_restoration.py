@@ -43,7 +43,13 @@ def test_flags_set_the_scale_and_how_pictures_are_read(folder: Path, tmp_path: P
     )
     config, sheet = Run(tmp_path / "run").read_config()
     assert config.scale == 3
-    assert sheet["options"] == {"shrink": [1, 2], "held_out": 40, "channels": 3, "split": "auto"}
+    assert sheet["options"] == {
+        "shrink": [1, 2],
+        "held_out": 40,
+        "channels": 3,
+        "split": "auto",
+        "max_broken": None,
+    }
 
 
 def test_evaluate_scores_the_held_out_pictures(
@@ -130,6 +136,16 @@ def test_the_report_shows_pictures(folder: Path, tmp_path: Path) -> None:
     page = (tmp_path / "run" / "report.html").read_text()
     for text in ("pictures held out", "the smallest gain over bicubic", "psnr y", "Gain"):
         assert text in page
+
+
+def test_the_share_of_broken_pictures_is_a_flag(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "flat" / "1.png").write_bytes(b"no picture")
+    assert train(folder, tmp_path / "run", "--dry-run") == 3
+    assert "(--max-broken)" in capsys.readouterr().err
+    assert train(folder, tmp_path / "run", "--dry-run", "--max-broken", "0.2") == 0
+    assert "left out: flat/1.png is not in" in "".join(capsys.readouterr())
 
 
 def test_a_dry_run_trains_nothing(

@@ -78,6 +78,32 @@ def test_too_few_images_for_a_score_are_refused_before_a_trial(
     assert not (tmp_path / "sweep").exists()
 
 
+@pytest.mark.parametrize(
+    ("name", "text", "value"),
+    [
+        ("rate", "log:1e-4..1e-2", "1e-4"),
+        ("batch_size", "int:0..8", "0"),
+        ("batch_size", "int:8..10000000", "10000000"),
+        ("loss", "any:absent|relativistic", "absent"),
+    ],
+)
+def test_values_that_no_trial_can_have_are_refused_as_plain_ones_before_the_folder_is_made(
+    data: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    name: str,
+    text: str,
+    value: str,
+) -> None:
+    sweep = command(data, tmp_path / "sweep")
+    assert main([*sweep, "--set", f"{name}={value}"]) == 2
+    plain = capsys.readouterr().err
+    assert main([*sweep, "--set", f"{name}={text}"]) == 2
+    assert name in plain
+    assert capsys.readouterr().err.replace("0.0001", "1e-4") == plain
+    assert not (tmp_path / "sweep").exists()
+
+
 def test_a_sweep_without_a_range_is_a_usage_error(
     data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

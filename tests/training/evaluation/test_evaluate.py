@@ -8,6 +8,7 @@ from mirage.bundle.format.manifest import Score
 from mirage.training.data.options import DataOptions
 from mirage.training.errors import DataError
 from mirage.training.evaluation.evaluate import scores_by, self_supervised_scores
+from mirage.training.evaluation.reference import METHOD
 from mirage.training.evaluation.scorecard import Scorecard
 from tests.bundles import Toy
 from tests.training.helpers.toys import SIZES, digit_features, digits_like, evaluator_of
@@ -36,6 +37,7 @@ def test_records_the_conditions_of_measurement(scorecard: Scorecard) -> None:
     assert scorecard.data_fingerprint == digits_like().fingerprint
     assert scorecard.sizes["generated"] == SIZES.generated
     assert not scorecard.full
+    assert scorecard.method == METHOD
 
 
 def test_further_seeds_affect_only_the_spread(scorecard: Scorecard, tmp_path: Path) -> None:

@@ -67,7 +67,12 @@ def test_shares_of_few_images_are_said_to_vary_by_chance() -> None:
 
 @pytest.mark.parametrize(
     "changes",
-    [{"network_sha256": "b" * 64}, {"data_fingerprint": "e" * 64}, {"sizes": {"generated": 9}}],
+    [
+        {"network_sha256": "b" * 64},
+        {"data_fingerprint": "e" * 64},
+        {"sizes": {"generated": 9}},
+        {"method": 3},
+    ],
 )
 def test_compares_only_equal_conditions(changes: dict[str, object]) -> None:
     assert card().compares_with(card(scores={}))

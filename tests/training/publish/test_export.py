@@ -267,6 +267,15 @@ def test_the_same_bundle_is_exported_again_once(published: Path) -> None:
     assert republish(second, published.parent) == second
 
 
+def test_weights_can_be_left_out(published: Path) -> None:
+    folder = republish(published, published.parent, keep_weights=False)
+    assert not (folder / "weights.safetensors").exists()
+    assert load_bundle(folder).model == load_bundle(published).model
+    assert republish(published, published.parent, keep_weights=False) == folder
+    whole = republish(published, published.parent)
+    assert (whole / "weights.safetensors").exists()
+
+
 def test_the_card_is_kept_under_its_new_title(published: Path) -> None:
     folder = republish(published, published.parent.with_name("other"))
     text = (folder / "README.md").read_text(encoding="utf-8")

@@ -52,6 +52,13 @@ def test_scores_on_other_data_are_not_comparable(tmp_path: Path) -> None:
     assert "not comparable" in page.text
 
 
+def test_scores_by_another_method_are_to_be_made_again(tmp_path: Path) -> None:
+    """The first scorecard was made before methods were recorded."""
+    page = compared(tmp_path, card(), worse(method=3))
+    assert "different versions of the scores and floors: not comparable" in page.text
+    assert "Run mirage evaluate again" in page.text
+
+
 def test_without_common_scores_explains_how_to_get_them(tmp_path: Path) -> None:
     page = compared(tmp_path, card(), card(scores={}))
     assert "pass --data" in page.text

@@ -14,6 +14,7 @@ from mirage.training.report.run_page import outcome, write_report
 from mirage.training.runs.run_dir import Run
 from tests.training.evaluation.test_scorecard import card
 from tests.training.helpers.pages import Page
+from tests.training.helpers.sequences import TOKENS
 from tests.training.helpers.snapshots import config_of, make_snapshot, sheet_of
 
 SHEETS = ("real", "neighbours")
@@ -71,6 +72,15 @@ def test_shows_pictures_scores_curves_data_and_configuration(run: Run) -> None:
         "1 → 0.1 from 0 to 200 kimg; from 300 kimg on 0.2",
     ):
         assert words in text
+
+
+def test_a_run_of_sequences_counts_sequences(run: Run) -> None:
+    config, sheet = run.read_config()
+    run.config_file.unlink()
+    run.write_config(config, {**sheet, **TOKENS.facts()})
+    text = read(write_report(run)).text
+    assert "sequences seen in training" in text
+    assert "Snapshot after 8,000 sequences." in text
 
 
 def test_shows_the_time_spent_in_steps(run: Run) -> None:

@@ -9,6 +9,7 @@ from mirage.training.config import build_config
 from mirage.training.runs.closing import closing, opening
 from mirage.training.runs.run_dir import Run
 from tests.training.helpers.datasets import TINY
+from tests.training.helpers.sequences import SOUND
 
 
 def ended(folder: Path, kimg: float = 1, name: str = "mine", **statistics: float) -> Run:
@@ -58,6 +59,18 @@ def test_the_next_command_names_a_model_as_models_may_be_named(
     last = list(closing(ended(tmp_path, name=run), None))[-1]
     assert last.endswith(f" --to models/{model}")
     assert re.fullmatch(NAME_PATTERN, model)
+
+
+def test_a_run_of_sounds_speaks_of_sounds(tmp_path: Path) -> None:
+    run = ended(tmp_path, spread=0.9)
+    config, _ = run.read_config()
+    run.config_file.unlink()
+    run.write_config(config, {"fingerprint": "f", **SOUND.facts()})
+    text = "\n".join(closing(run, None))
+    assert "sounds         " in text
+    assert "of that of real sounds" in text
+    assert "whether the sounds are good" in text
+    assert "images" not in text
 
 
 def test_noise_is_no_result_however_short_the_training_was(tmp_path: Path) -> None:

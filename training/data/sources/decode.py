@@ -4,6 +4,8 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
@@ -21,8 +23,10 @@ CHUNKS_AHEAD = 2
 MAX_BROKEN = 0.01
 """Share of broken pictures by default, but a few of them at least: one in `FEW_OF`, up to `FEW`."""
 FEW, FEW_OF = 3, 8
-NAMED = 20
-"""Broken pictures that are reported by name."""
+NAMED, NAMED_IN_NOTE = 20, 3
+"""Broken pictures that are reported by name while they are read, and in a note afterwards."""
+
+Item = TypeVar("Item")
 
 
 def cpu_count() -> int:
@@ -43,7 +47,6 @@ def decode(
     than `allowed_broken` of the pictures are broken, or one has another shape than the others.
     """
     options = options.model_copy(update={"channels": form.channels})
-    Image.init()  # before the threads start: loading Pillow's plugins is not thread-safe
 
     def convert(index: int) -> np.ndarray:
         return to_pixels(normalise(source.picture(index), options), form, options)
@@ -61,39 +64,53 @@ def convert_all(
 ) -> list[tuple[int, str]]:
     """As `decode`, of any samples of `nbytes`; convert: makes one, or raises what is its fault."""
     broken: list[tuple[int, str]] = []
-    with tqdm(total=len(source), desc="decoding", unit=source.noun[:-1]) as bar:
-        for start, images in _chunks(source, convert, nbytes, workers or cpu_count()):
-            bad = [
-                (start + i, reason) for i, reason in enumerate(images) if isinstance(reason, str)
-            ]
-            for index, reason in bad:
-                broken.append((index, reason))
-                _report(bar, source.names[index], reason, len(broken))
-            check_broken(
-                source.place,
-                len(broken),
-                len(source),
-                options,
-                "".join(example_of(source, broken)),
-                source.noun,
-            )
-            write(np.array([image for image in images if not isinstance(image, str)]))
-            bar.update(len(images))
+    size = max(1, min(CHUNK_IMAGES, CHUNK_BYTES // nbytes))
+    for samples in readable(source, convert, size, options.max_broken, broken, workers):
+        write(np.array(samples))
     return broken
+
+
+def readable(
+    source: Source,
+    convert: Callable[[int], Item],
+    size: int,
+    max_broken: float | None,
+    broken: list[tuple[int, str]],
+    workers: int | None = None,
+) -> Iterator[list[Item]]:
+    """Yield what `convert` makes of each item, in order, from chunks of `size` items.
+
+    Broken items, of which `convert` raises what is their fault, are left out and added to `broken`
+    as (index, reason). Raises DataError if more than `allowed_broken` of the items are broken.
+    """
+    Image.init()  # before the threads start: loading Pillow's plugins is not thread-safe
+    with tqdm(total=len(source), desc="decoding", unit=source.noun[:-1]) as bar:
+        for start, items in _chunks(source, convert, size, workers or cpu_count()):
+            good: list[Item] = []
+            for index, item in enumerate(items, start):
+                if isinstance(item, _Fault):
+                    broken.append((index, item.reason))
+                    _report(bar, source.names[index], item.reason, len(broken))
+                else:
+                    good.append(item)
+            example = "".join(example_of(source, broken))
+            check_broken(source.place, len(broken), len(source), max_broken, example, source.noun)
+            yield good
+            bar.update(len(items))
 
 
 def check_broken(
     place: str,
     broken: int,
     count: int,
-    options: DataOptions,
+    max_broken: float | None,
     example: str = "",
     noun: str = "images",
 ) -> None:
     """Raise DataError if more than `allowed_broken` of the items are broken."""
-    if broken > (allowed := allowed_broken(count, options)):
-        share = f"{options.max_broken or MAX_BROKEN:.0%}"
-        few = f" or {int(allowed)}" if options.max_broken is None else ""
+    if broken > (allowed := allowed_broken(count, max_broken)):
+        share = f"{MAX_BROKEN if max_broken is None else max_broken:.0%}"
+        few = f" or {int(allowed)}" if max_broken is None else ""
         raise DataError(
             f"{broken} of {count} {noun} in {place} cannot be read{example}; at most "
             f"{share}{few} may be broken (--max-broken)"
@@ -105,10 +122,10 @@ def example_of(source: Source, broken: Sequence[tuple[int, str]]) -> tuple[str, 
     return tuple(f", such as {source.names[index]} ({reason})" for index, reason in broken[:1])
 
 
-def allowed_broken(count: int, options: DataOptions) -> float:
+def allowed_broken(count: int, max_broken: float | None) -> float:
     """How many of `count` pictures may be broken."""
-    if options.max_broken is not None:
-        return options.max_broken * count
+    if max_broken is not None:
+        return max_broken * count
     return max(MAX_BROKEN * count, min(FEW, count // FEW_OF))
 
 
@@ -119,21 +136,27 @@ def _report(bar: tqdm, name: str, reason: str, number: int) -> None:
         bar.write("… and more", file=bar.fp)
 
 
+@dataclass(frozen=True)
+class _Fault:
+    """Why an item is broken."""
+
+    reason: str
+
+
 def _chunks(
-    source: Source, convert: Callable[[int], np.ndarray], nbytes: int, workers: int
-) -> Iterator[tuple[int, list[np.ndarray | str]]]:
-    """Yield the first index and the images of each chunk, in order.
+    source: Source, convert: Callable[[int], Item], size: int, workers: int
+) -> Iterator[tuple[int, list[Item | _Fault]]]:
+    """Yield the first index and the items of each chunk, in order.
 
     Threads suffice because Pillow releases the GIL while it decodes.
     """
-    size = max(1, min(CHUNK_IMAGES, CHUNK_BYTES // nbytes))
 
-    def decoded(start: int) -> tuple[int, list[np.ndarray | str]]:
+    def decoded(start: int) -> tuple[int, list[Item | _Fault]]:
         indices = range(start, min(start + size, len(source)))
         return start, [_converted(source, index, convert) for index in indices]
 
     with ThreadPoolExecutor(workers) as pool:
-        waiting: deque[Future[tuple[int, list[np.ndarray | str]]]] = deque()
+        waiting: deque[Future[tuple[int, list[Item | _Fault]]]] = deque()
         try:
             for start in range(0, len(source), size):
                 waiting.append(pool.submit(decoded, start))
@@ -145,16 +168,14 @@ def _chunks(
             pool.shutdown(cancel_futures=True)
 
 
-def _converted(
-    source: Source, index: int, convert: Callable[[int], np.ndarray]
-) -> np.ndarray | str:
-    """One sample, or the reason why it cannot be read."""
+def _converted(source: Source, index: int, convert: Callable[[int], Item]) -> Item | _Fault:
+    """One item, or why it cannot be read."""
     try:
         return convert(index)
     except DataError as error:
         raise DataError(f"{source.names[index]} {error}") from error
     except Exception as error:  # Pillow raises many types for damaged files
-        return reason_of(error)
+        return _Fault(reason_of(error))
 
 
 def reason_of(error: Exception) -> str:
@@ -162,3 +183,26 @@ def reason_of(error: Exception) -> str:
     if isinstance(error, UnidentifiedImageError):  # its message has only a memory address
         return "is not in a supported image format"
     return str(error) or type(error).__name__
+
+
+def note_on(source: Source, broken: Sequence[tuple[int, str]]) -> tuple[str, ...]:
+    """A note on the items that were left out; () if there are none."""
+    if not broken:
+        return ()
+    named = [
+        _left_out(printable(source.names[index]), reason)
+        for index, reason in broken[:NAMED_IN_NOTE]
+    ]
+    rest = len(broken) - NAMED_IN_NOTE
+    more = f"; and {rest:,} more" if rest > 0 else ""
+    return (f"left out: {'; '.join(named)}{more}",)
+
+
+def _left_out(name: str, reason: str) -> str:
+    """A name and a reason as one sentence; those of Pillow and the system are no predicates."""
+    return f"{name} {reason}" if reason.startswith(("is ", "has ")) else f"{name}: {reason}"
+
+
+def printable(name: str) -> str:
+    """A path with bytes that are not UTF-8 as escapes."""
+    return name.encode("utf-8", "backslashreplace").decode()

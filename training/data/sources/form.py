@@ -57,7 +57,9 @@ def find_form(source: Source, options: DataOptions) -> tuple[Form, tuple[str, ..
             f"{source.names[0]}: {found[0]}"
         )
     broken = [(index, reason) for index, reason in enumerate(found) if isinstance(reason, str)]
-    check_broken(source.place, len(broken), len(found), options, *example_of(source, broken))
+    check_broken(
+        source.place, len(broken), len(found), options.max_broken, *example_of(source, broken)
+    )
     size, on_sizes = _size(source.place, headers, options)
     channels, on_channels = _channels([header.mode for header in headers], options)
     return Form(*size, channels), (*on_sizes, *on_channels)
@@ -140,7 +142,7 @@ def _size(
 
 def _common(headers: Sequence[Header], options: DataOptions) -> tuple[int, int]:
     """The largest sides, multiples of 4, that leave out no more pictures than may be broken."""
-    spared = int(allowed_broken(len(headers), options)) // 2
+    spared = int(allowed_broken(len(headers), options.max_broken)) // 2
     sides = np.sort([header.size for header in headers], axis=0)[spared]
     width, height = np.maximum(4, sides // 4 * 4).tolist()
     return width, height
@@ -151,7 +153,7 @@ def _check_small(place: str, headers: Sequence[Header], options: DataOptions) ->
         return
     width, height = options.size
     small = [own.size for own in headers if own.size[0] < width or own.size[1] < height]
-    if len(small) > allowed_broken(len(headers), options):
+    if len(small) > allowed_broken(len(headers), options.max_broken):
         raise DataError(
             f"{len(small):,} of {len(headers):,} images of {place} are smaller than --size "
             f"{width}x{height}, the smallest {'x'.join(map(str, min(small)))}; pass --upscale to "

@@ -2,19 +2,18 @@
 
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import PurePosixPath
 from typing import Annotated, Any, Literal
 
 import numpy as np
 from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field
-from tqdm import tqdm
 
 from mirage.training.data.groups import held_out_groups
 from mirage.training.data.options import AUTO, NONE, DataOptions
-from mirage.training.data.sources.decode import cpu_count
+from mirage.training.data.sources.decode import note_on, readable, reason_of
 from mirage.training.data.sources.image import normalise
 from mirage.training.data.sources.kinds import open_source
 from mirage.training.data.sources.source import Source
@@ -33,7 +32,7 @@ class PictureOptions(BaseModel):
     factors add one copy of each picture per factor, which shows details at several scales.
     held_out: per cent of the pictures held out, chosen by a hash of the folder of a picture, so
     that related pictures stay together, or of its content if there are no folders; at least one
-    group is held out. split: as in `DataOptions`; only training pictures are read.
+    group is held out. split, max_broken: as in `DataOptions`; only training pictures are read.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -42,6 +41,7 @@ class PictureOptions(BaseModel):
     held_out: float = Field(5, gt=0, lt=100)
     channels: Literal[1, 3] = 3
     split: str = AUTO
+    max_broken: float | None = Field(None, ge=0, lt=1)
 
 
 @dataclass(frozen=True)
@@ -103,23 +103,25 @@ def load_pictures(
 
     least: sides of a crop in the low and in the high resolution, in pixels. low: a folder with the
     same pictures under the same names at exactly 1/scale of the size. by_name: pictures without a
-    folder are held out by a hash of their name rather than of their content. Raises DataError if
-    pictures cannot be read, are smaller than a crop, or have no low-resolution counterpart.
+    folder are held out by a hash of their name rather than of their content. A picture is left out
+    if it or its counterpart is broken. Raises DataError if too many are, or if pictures are smaller
+    than a crop or have no low-resolution counterpart.
     """
     source = open_source(data, "train", NONE, options.split)
     twins = _twins(open_source(low, "train", NONE, options.split), source) if low else None
-    with ThreadPoolExecutor(cpu_count()) as pool:
-        read = pool.map(
-            lambda place: _read(source, place, options, twins, by_name), range(len(source))
-        )
-        bar = tqdm(read, total=len(source), desc="reading", unit="picture")
-        try:
-            pictures = list(_bounded(source, bar))
-        finally:
-            pool.shutdown(cancel_futures=True)
+    broken: list[tuple[int, str]] = []
+    read = readable(
+        source,
+        lambda place: _read(source, place, options, twins, by_name),
+        1,  # a chunk is one picture, so that few are in memory beyond `MAX_BYTES`
+        options.max_broken,
+        broken,
+    )
+    pictures = list(_bounded(source, chain.from_iterable(read)))
     _check_sizes(source, pictures, least, twins is not None)
     kept, held_out = _hold_out(source, pictures, options.held_out)
-    return PictureSet(kept, held_out, _fingerprint(kept), options, source.notes)
+    notes = (*source.notes, *note_on(source, broken))
+    return PictureSet(kept, held_out, _fingerprint(kept), options, notes)
 
 
 def _twins(twins: Source, source: Source) -> dict[str, tuple[Source, int]]:
@@ -144,10 +146,10 @@ def _read(
     twins: dict[str, tuple[Source, int]] | None,
     by_name: bool,
 ) -> list[Picture]:
-    """Read one picture at each shrink factor."""
+    """Read one picture at each shrink factor; raises any exception if it is broken."""
     name, picture = source.names[place], _open(source, place, options.channels)
     twin = twins[_stem(name)] if twins else None
-    low = _pixels(_open(*twin, options.channels), options.channels, 1) if twin else None
+    low = _low(*twin, options.channels) if twin else None
     own = _stem(name) if by_name else hashlib.sha256(picture.tobytes()).hexdigest()
     group = PurePosixPath(name).parent.name or own
     return [
@@ -161,14 +163,18 @@ def _read(
     ]
 
 
+def _low(source: Source, place: int, channels: int) -> np.ndarray:
+    """Read a counterpart; raises ValueError, which is a fault of its picture, if it is broken."""
+    try:
+        return _pixels(_open(source, place, channels), channels, 1)
+    except Exception as error:  # Pillow raises many types for damaged files
+        raise ValueError(f"has a low resolution that cannot be read: {reason_of(error)}") from error
+
+
 def _open(source: Source, place: int, channels: int) -> Image.Image:
     """Decode a picture; what is to be grey has no alpha, so it is drawn over white."""
-    try:
-        return normalise(
-            source.picture(place), DataOptions(alpha="composite" if channels == 1 else "keep")
-        )
-    except Exception as error:  # Pillow raises many types for damaged files
-        raise DataError(f"{source.names[place]} in {source.place}: {error}") from error
+    alpha: Literal["keep", "composite"] = "composite" if channels == 1 else "keep"
+    return normalise(source.picture(place), DataOptions(alpha=alpha))
 
 
 def _pixels(picture: Image.Image, channels: int, shrink: int) -> np.ndarray:

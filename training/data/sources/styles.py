@@ -101,8 +101,8 @@ def _check_twins(styles: StyleSet) -> None:
     twins = {source.name for source, _ in both}
     if missing := [p.name for p in styles.source.all if p.name not in twins]:
         raise DataError(
-            f"{len(missing)} of {len(styles.source.all)} pictures have no twin of the same name: "
-            f"{', '.join(missing[:NAMED])}"
+            f"{len(missing)} of {len(styles.source.all)} pictures have no twin of the same name "
+            f"that can be read: {', '.join(missing[:NAMED])}"
         )
     for source, target in both:
         if source.pixels.shape[:2] != target.pixels.shape[:2]:

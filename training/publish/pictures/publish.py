@@ -33,10 +33,11 @@ from mirage.training.publish.pictures.export import (
 )
 from mirage.training.publish.pictures.scores import manifest_scores, own_set
 from mirage.training.publish.pictures.translation import translation_scores, translator_card
+from mirage.training.runs.bundle_weights import WEIGHTS
 from mirage.training.runs.checkpoint import PictureSnapshot
 from mirage.training.runs.run_dir import Run
 
-SAMPLES, WEIGHTS = "samples.png", "weights.safetensors"
+SAMPLES = "samples.png"
 
 
 def publish_pictures(
@@ -47,19 +48,20 @@ def publish_pictures(
     card: ModelCard,
     model: bytes | None = None,
     half: bool = False,
+    keep_weights: bool = True,
 ) -> Path:
     """Export, check and publish a run's snapshot as the next version of the model folder `to`.
 
     data: the run's data sheet. model: the graph, if it was exported before with the weights as they
-    are. half: round the weights to float16. Scores are those that
-    are beside the snapshot: all of them stand in the model card, and in the manifest those of the
-    largest set that was held out of the data, if possible degraded as in training, whose sheet
+    are. half: round the weights to float16. keep_weights: write them as a file. Scores are those
+    that are beside the snapshot: all of them stand in the model card, and in the manifest those of
+    the largest set that was held out of the data, if possible degraded as in training, whose sheet
     becomes the samples. Other pictures are never shown. Answers as `publish_contents`. Raises
     ExportError when the graph does not make PyTorch's images, whole and in tiles, and BundleError
     when the store refuses it.
     """
     if config.task == "translate":
-        return _publish_translator(snapshot, config, data, to, card, model, half)
+        return _publish_translator(snapshot, config, data, to, card, model, half, keep_weights)
     cards = read_cards(snapshot.path)
     own = own_set(cards, data["fingerprint"], config.degrade)
     scores = manifest_scores(cards[own]) if own else {}
@@ -72,7 +74,7 @@ def publish_pictures(
         begun_from=config.begun_from,
     )
     samples = _samples(snapshot, own)
-    return _publish(snapshot.path, description, to, text, samples, model, half)
+    return _publish(snapshot.path, description, to, text, samples, model, half, keep_weights)
 
 
 def _publish_translator(
@@ -83,6 +85,7 @@ def _publish_translator(
     card: ModelCard,
     model: bytes | None,
     half: bool,
+    keep_weights: bool,
 ) -> Path:
     """Publish with the scores beside the snapshot, and their sheet as samples."""
     file = translation_file(snapshot.path)
@@ -96,22 +99,24 @@ def _publish_translator(
         begun_from=config.begun_from,
     )
     sheet = file.with_suffix(".png") if scores else _samples(snapshot, None)
-    return _publish(snapshot.path, description, to, text, sheet, model, half)
+    return _publish(snapshot.path, description, to, text, sheet, model, half, keep_weights)
 
 
-def republish_pictures(bundle: Path, to: Path, half: bool = False) -> Path:
+def republish_pictures(
+    bundle: Path, to: Path, half: bool = False, keep_weights: bool = True
+) -> Path:
     """Export, check and publish the weights of a bundle as the next version of the folder `to`.
 
-    half: round the weights to float16. Training, scores, samples and the model card, but for its
-    title, are the bundle's. Answers and raises as `publish_pictures`, and BundleError for a bundle
-    that does not verify, DataError for one without weights.
+    half, keep_weights: as of `publish_pictures`. Training, scores, samples and the model card, but
+    for its title, are the bundle's. Answers and raises as `publish_pictures`, and BundleError
+    for a bundle that does not verify, DataError for one without weights.
     """
     manifest = load_bundle(bundle).manifest
     news = {"opset": OPSET, "golden_tolerance": GOLDEN_TOLERANCE}
     description = manifest.description.model_copy(update=news)
     text = partial(card_under, read_file(bundle, manifest, CARD).decode(), manifest)
     samples = io.BytesIO(read_file(bundle, manifest, SAMPLES))
-    return _publish(bundle / WEIGHTS, description, to, text, samples, None, half)
+    return _publish(bundle / WEIGHTS, description, to, text, samples, None, half, keep_weights)
 
 
 def _publish(
@@ -122,6 +127,7 @@ def _publish(
     samples: Path | io.BytesIO,
     model: bytes | None,
     half: bool,
+    keep_weights: bool,
 ) -> Path:
     with open_picture_network(weights, half) as snapshot:
         golden = make_golden(snapshot)
@@ -129,7 +135,8 @@ def _publish(
         if description.pictures:
             check_picture_graph(graph, golden, description.pictures)
         sheets = {SAMPLES: np.asarray(Image.open(samples))}
-        contents = BundleContents(graph, description, golden, snapshot.path, card, lambda: sheets)
+        kept = snapshot.path if keep_weights else None
+        contents = BundleContents(graph, description, golden, kept, card, lambda: sheets)
         return publish_contents(contents, to)
 
 

@@ -105,11 +105,24 @@ def test_names_pictures_smaller_than_a_crop(tmp_path: Path) -> None:
         load_pictures(str(folder), PictureOptions(), (32, 64))
 
 
-def test_names_a_damaged_picture(tmp_path: Path) -> None:
+def test_a_few_damaged_pictures_are_left_out_and_named(tmp_path: Path) -> None:
+    folder = write_drawings(tmp_path, count=8)
+    (folder / "flat" / "1.png").write_bytes(b"no picture")
+    data = load_pictures(str(folder), PictureOptions(), (12, 24))
+    assert [p.name for p in data.all if p.name.startswith("flat")] == [
+        f"flat/{number}.png" for number in (3, 5, 7)
+    ]
+    assert "left out: flat/1.png is not in a supported image format" in data.notes
+
+
+def test_more_damaged_pictures_than_are_tolerated_stop_it(tmp_path: Path) -> None:
     folder = write_drawings(tmp_path)
     (folder / "flat" / "1.png").write_bytes(b"no picture")
-    with pytest.raises(DataError, match=r"flat/1\.png"):
+    with pytest.raises(DataError, match=r"1 of 6 images in .* such as flat/1\.png .*--max-broken"):
         load_pictures(str(folder), PictureOptions(), (12, 24))
+    assert len(load_pictures(str(folder), PictureOptions(max_broken=0.2), (12, 24)).all) == 5
+    with pytest.raises(DataError, match=r"at most 10% may be broken"):
+        load_pictures(str(folder), PictureOptions(max_broken=0.1), (12, 24))
 
 
 def test_rejects_a_single_picture(tmp_path: Path) -> None:
@@ -142,6 +155,17 @@ class TestGivenLowResolution:
         high, low = self._folders(tmp_path, 2)
         (low / "3.png").unlink()
         with pytest.raises(DataError, match=r"1 of 4 pictures have no counterpart in .*: 3\.png"):
+            load_pictures(str(high), PictureOptions(), (12, 24), str(low))
+
+    def test_leaves_its_picture_out_if_it_is_damaged(self, tmp_path: Path) -> None:
+        high, low = self._folders(tmp_path, 2)
+        content = (low / "3.png").read_bytes()
+        (low / "3.png").write_bytes(content[: len(content) // 2])
+        data = load_pictures(str(high), PictureOptions(max_broken=0.3), (12, 24), str(low))
+        assert [picture.name for picture in data.all] == ["0.png", "1.png", "2.png"]
+        (note,) = data.notes
+        assert note.startswith("left out: 3.png has a low resolution that cannot be read: image")
+        with pytest.raises(DataError, match=r"1 of 4 images .* such as 3\.png"):
             load_pictures(str(high), PictureOptions(), (12, 24), str(low))
 
     @staticmethod
