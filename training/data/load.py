@@ -29,7 +29,7 @@ from mirage.training.data.sources.source import Source, Written
 from mirage.training.errors import DataError
 from mirage.training.media.images import Images
 
-FORMAT = 3
+FORMAT = 4
 """Version of the decoding; increment it when the same data give other pixels or labels."""
 NOT_PIXELS = {"mirror", "max_broken", "groups", "held_out", "split"}
 """Options that do not change the decoded pixels, and so are not part of the cache key."""
