@@ -139,7 +139,7 @@ def _labels_file(tree: FileTree, layout: Layout) -> tuple[str, bytes] | None:
 def _classes(tree: FileTree, layout: Layout) -> Sequence[str] | None:
     """The class of each picture by its .cls file, or by its folder."""
     names = set(tree.names)
-    beside = [f"{layout.root}{_key(name)}{CLASS_SUFFIX}" for name in layout.names]
+    beside = [layout.root + _class_file(name) for name in layout.names]
     if names.isdisjoint(beside):
         return classes_of(tree.place, layout)
     if missing := [name for name in beside if name not in names]:
@@ -147,10 +147,10 @@ def _classes(tree: FileTree, layout: Layout) -> Sequence[str] | None:
     return [_read(tree, name).decode("utf-8", "replace").strip() for name in beside]
 
 
-def _key(name: str) -> str:
-    """A picture's name without its suffixes, as WebDataset cuts it: at the first dot."""
+def _class_file(name: str) -> str:
+    """The file with a picture's class; WebDataset cuts the picture's name at the first dot."""
     folder, slash, file = name.rpartition("/")
-    return folder + slash + file.partition(".")[0]
+    return folder + slash + file.partition(".")[0] + CLASS_SUFFIX
 
 
 def _read(tree: FileTree, name: str) -> bytes:
@@ -169,16 +169,17 @@ def passed_over(
 ) -> Iterable[str]:
     """One note on the files that are neither read nor labels."""
     used = {labels[0]} if labels else set()
+    classes = {_class_file(name) for name in tree.names if is_read(name)}
     rest = [
         name
         for name in tree.names
-        if not is_read(name)
-        and not name.endswith(CLASS_SUFFIX)
-        and PurePosixPath(name).name not in used
+        if not is_read(name) and name not in classes and PurePosixPath(name).name not in used
     ]
     if rest or tree.unread:
         tables = any(PurePosixPath(name).suffix.lower() in TABLES for name in rest)
         hint = "; --labels FILE reads classes from one" if tables and not labels else ""
+        if any(name.endswith(CLASS_SUFFIX) for name in rest):
+            hint += f"; a {CLASS_SUFFIX} file is named as its {noun[:-1]} up to the first dot"
         yield f"passed over {kinds_of(rest, tree.unread)}, which are not read as {noun}{hint}"
 
 

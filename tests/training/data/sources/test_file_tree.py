@@ -61,6 +61,26 @@ def test_reads_classes_beside_the_pictures_of_a_webdataset(tmp_path: Path, archi
         load_dataset(tmp_path / "two.tar", cache=tmp_path / "cache")
 
 
+def test_says_which_classes_belong_to_no_picture(tmp_path: Path) -> None:
+    files = {f"v{n}.0.{suffix}": png(n) for n in range(3) for suffix in ("png", "cls")}
+    write_tar(tmp_path / "a.tar", files)
+    data = load_dataset(tmp_path / "a.tar", cache=tmp_path)
+    assert data.classes == ()
+    assert data.notes == (
+        "passed over 3 .cls, which are not read as images; "
+        "a .cls file is named as its image up to the first dot",
+    )
+
+
+def test_classes_of_another_split_are_not_passed_over(tmp_path: Path) -> None:
+    files = {f"{split}/{n}.png": png(n) for split in ("train", "test") for n in range(4)}
+    files |= {name.replace("png", "cls"): name[-5:-4].encode() for name in files}
+    write_tar(tmp_path / "a.tar", files)
+    data = load_dataset(tmp_path / "a.tar", cache=tmp_path)
+    assert data.classes == ("0", "1", "2", "3")
+    assert not any("passed over" in note for note in data.notes)
+
+
 def test_a_tar_file_holds_class_folders(tmp_path: Path) -> None:
     write_tar(tmp_path / "a.tar", {"./data/cat/1.png": png(1), "./data/dog/2.png": png(2)})
     data = load_dataset(tmp_path / "a.tar", cache=tmp_path)
