@@ -50,7 +50,8 @@ def _separated(text: str, separator: str) -> list[list[str]]:
 
 
 def _pairs_of_json_lines(text: str) -> Iterable[Sequence[Any]]:
-    rows = [json.loads(line) for line in text.splitlines() if line.strip()]
+    """Names and labels in lines, which `splitlines` would cut at a U+2028 in a string."""
+    rows = [json.loads(line) for line in text.split("\n") if line.strip()]
     if not all(isinstance(row, dict) for row in rows):
         raise ValueError("expected one JSON object in each line")
     columns = list(dict.fromkeys(column for row in rows for column in row))

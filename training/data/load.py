@@ -29,10 +29,12 @@ from mirage.training.data.sources.source import Source, Written
 from mirage.training.errors import DataError
 from mirage.training.media.images import Images
 
-FORMAT = 3
+FORMAT = 4
 """Version of the decoding; increment it when the same data give other pixels or labels."""
 NOT_PIXELS = {"mirror", "max_broken", "groups", "held_out", "split"}
 """Options that do not change the decoded pixels, and so are not part of the cache key."""
+NAMED = 3
+"""Classes named in an error."""
 COPIED = 1024
 """Images copied per write."""
 
@@ -51,8 +53,8 @@ def load_dataset(
     "test" is these groups; without `options.groups`, only identical images form a group. cache:
     folder of decoded data; None uses `default_cache`. workers: decoding threads; None
     uses one per CPU. Only the split "train" is mirrored. A single class is no condition, so the
-    data then have no classes. Raises DataError if there is nothing to read or too many of the
-    pictures are broken.
+    data then have no classes. Raises DataError if there is nothing to read, too many of the
+    pictures are broken, or all samples of a class would be held out.
     """
     dataset = _load(data, split, options or DataOptions(), cache, workers)
     return _conditional(dataset, split)
@@ -139,8 +141,23 @@ def _split(
     out = groups_of_share(names, options.held_out)
     if not out:
         raise DataError(f"--held-out is {options.held_out:g}; the data have only one group")
-    selected = [index for index, name in enumerate(names) if (name in out) == (split == "test")]
-    return subset(dataset, np.array(selected, np.int64))
+    held_out = np.array([name in out for name in names])
+    _check_trained(dataset, held_out, options)
+    return subset(dataset, np.flatnonzero(held_out == (split == "test")))
+
+
+def _check_trained(dataset: Dataset, held_out: np.ndarray, options: DataOptions) -> None:
+    """Raise DataError if all samples of a class are held out (bool [N])."""
+    if dataset.labels is None:
+        return
+    left = np.bincount(dataset.labels[~held_out], minlength=len(dataset.classes))
+    if lost := [name for name, count in zip(dataset.classes, left, strict=True) if not count]:
+        more = f" and {len(lost) - NAMED} more" if len(lost) > NAMED else ""
+        raise DataError(
+            f"--held-out {options.held_out:g} with --groups {options.groups} leaves no "
+            f"{dataset.medium.noun} of the class {', '.join(lost[:NAMED])}{more} to train on; "
+            "name groups of which each class has several, or pass --labels none"
+        )
 
 
 def _labels_file(source: Source, options: DataOptions) -> tuple[str, bytes] | None:

@@ -68,3 +68,19 @@ def test_of_one_group_nothing_can_be_held_out(tmp_path: Path, cache: Path) -> No
     write_tree(tmp_path / "data", {"a/1.png": png()})
     with pytest.raises(DataError, match="only one group"):
         load_dataset(tmp_path / "data", options=options_with(groups="folder", held_out=9))
+
+
+def test_a_class_of_which_all_would_be_held_out_is_named(tmp_path: Path, cache: Path) -> None:
+    images = shapes(24, channels=3)[0]
+    files = {f"{'abcd'[k % 4]}/{k:02}.png": encode(Image.fromarray(images[k])) for k in range(24)}
+    write_tree(tmp_path / "data", files)
+    folders = options_with(labels="auto", groups="folder", held_out=20)
+    for split in ("train", "test"):
+        with pytest.raises(
+            DataError,
+            match=r"--held-out 20 with --groups folder leaves no images of the class d to train on",
+        ):
+            load_dataset(tmp_path / "data", split, folders, cache)
+    contents = options_with(labels="auto", held_out=20)
+    data = load_dataset(tmp_path / "data", options=contents, cache=cache)
+    assert set(data.labels) == {0, 1, 2, 3}

@@ -1,3 +1,5 @@
+import json
+
 import pytest
 
 from mirage.training.data.labels import found_labels, match_labels, read_labels
@@ -28,6 +30,17 @@ READ = {"a.png": "cat", "b.png": "dog"}
 def test_finds_the_columns_of_names_and_labels(name: str, text: str) -> None:
     named = read_labels(name, text.encode()) or {}
     assert {f"{name.removesuffix('.png')}.png": label for name, label in named.items()} == READ
+
+
+@pytest.mark.parametrize("inside", ["\u2028", "\u0085"])
+def test_json_lines_end_only_at_line_feeds(inside: str) -> None:
+    rows = [{"file_name": "a.png", "label": "cat", "text": f"one{inside}two"}]
+    rows.append({"file_name": "b.png", "label": "dog", "text": ""})
+    for end in ("\n", "\r\n"):
+        text = end.join(json.dumps(row, ensure_ascii=False) for row in rows)
+        assert read_labels("metadata.jsonl", text.encode()) == READ
+    table = f"file_name,label,text\na.png,cat,one{inside}two\nb.png,dog,x\n"
+    assert read_labels("metadata.csv", table.encode()) == READ
 
 
 def test_reads_utf16_as_excel_writes_it() -> None:

@@ -1,8 +1,8 @@
 """The files of a folder or an archive, and the pictures among them."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -37,7 +37,8 @@ class FileTree:
     place: its path, for messages. names: of the files, with forward slashes. folders: paths of all
     folders, including empty ones. read: returns the first bytes of a file, or all of it for None;
     raises OSError or ValueError if it is larger than `MAX_FILE_BYTES`. state: JSON values that
-    change whenever the content of these files may have changed.
+    change whenever the content of these files may have changed. unread: how many members of an
+    archive are no files with content of their own, by what they are, such as `link`.
     """
 
     place: str
@@ -45,6 +46,7 @@ class FileTree:
     folders: Sequence[str]
     read: Callable[[str, int | None], bytes]
     state: Callable[[Sequence[str]], Any]
+    unread: Counter[str] = field(default_factory=Counter)
 
 
 def merged(place: str, trees: Sequence[FileTree]) -> FileTree:
@@ -62,9 +64,12 @@ def merged(place: str, trees: Sequence[FileTree]) -> FileTree:
         return [(tree.place, tree.state(names)) for tree in trees]
 
     folders = sorted({folder for tree in trees for folder in tree.folders})
-    return FileTree(
-        place, list(owners), folders, lambda name, limit: owners[name].read(name, limit), state
-    )
+    unread = sum((tree.unread for tree in trees), Counter[str]())
+
+    def read(name: str, limit: int | None) -> bytes:
+        return owners[name].read(name, limit)
+
+    return FileTree(place, list(owners), folders, read, state, unread)
 
 
 def is_picture(name: str) -> bool:
@@ -83,7 +88,7 @@ def pictures_of(tree: FileTree, split: str, splits: str = AUTO) -> Source:
     """
     pictures = in_order(filter(is_picture, tree.names))
     if not pictures:
-        found = f" but {kinds_of(tree.names)}" if tree.names else ""
+        found = f" but {kinds_of(tree.names, tree.unread)}" if tree.names or tree.unread else ""
         raise DataError(
             f"--data is {tree.place}; it contains no images{found}; images are {' '.join(SUFFIXES)}"
         )
@@ -134,7 +139,7 @@ def _labels_file(tree: FileTree, layout: Layout) -> tuple[str, bytes] | None:
 def _classes(tree: FileTree, layout: Layout) -> Sequence[str] | None:
     """The class of each picture by its .cls file, or by its folder."""
     names = set(tree.names)
-    beside = [f"{layout.root}{_key(name)}{CLASS_SUFFIX}" for name in layout.names]
+    beside = [layout.root + _class_file(name) for name in layout.names]
     if names.isdisjoint(beside):
         return classes_of(tree.place, layout)
     if missing := [name for name in beside if name not in names]:
@@ -142,10 +147,10 @@ def _classes(tree: FileTree, layout: Layout) -> Sequence[str] | None:
     return [_read(tree, name).decode("utf-8", "replace").strip() for name in beside]
 
 
-def _key(name: str) -> str:
-    """A picture's name without its suffixes, as WebDataset cuts it: at the first dot."""
+def _class_file(name: str) -> str:
+    """The file with a picture's class; WebDataset cuts the picture's name at the first dot."""
     folder, slash, file = name.rpartition("/")
-    return folder + slash + file.partition(".")[0]
+    return folder + slash + file.partition(".")[0] + CLASS_SUFFIX
 
 
 def _read(tree: FileTree, name: str) -> bytes:
@@ -164,21 +169,22 @@ def passed_over(
 ) -> Iterable[str]:
     """One note on the files that are neither read nor labels."""
     used = {labels[0]} if labels else set()
+    classes = {_class_file(name) for name in tree.names if is_read(name)}
     rest = [
         name
         for name in tree.names
-        if not is_read(name)
-        and not name.endswith(CLASS_SUFFIX)
-        and PurePosixPath(name).name not in used
+        if not is_read(name) and name not in classes and PurePosixPath(name).name not in used
     ]
-    if rest:
+    if rest or tree.unread:
         tables = any(PurePosixPath(name).suffix.lower() in TABLES for name in rest)
         hint = "; --labels FILE reads classes from one" if tables and not labels else ""
-        yield f"passed over {kinds_of(rest)}, which are not read as {noun}{hint}"
+        if any(name.endswith(CLASS_SUFFIX) for name in rest):
+            hint += f"; a {CLASS_SUFFIX} file is named as its {noun[:-1]} up to the first dot"
+        yield f"passed over {kinds_of(rest, tree.unread)}, which are not read as {noun}{hint}"
 
 
-def kinds_of(names: Iterable[str]) -> str:
-    """Files counted by suffix, and some by name."""
+def kinds_of(names: Iterable[str], unread: Mapping[str, int] | None = None) -> str:
+    """Files counted by suffix, and some by name; unread: as of `FileTree`."""
     suffixes: Counter[str] = Counter()
     named: list[str] = []
     for name in names:
@@ -188,5 +194,6 @@ def kinds_of(names: Iterable[str]) -> str:
         else:
             suffixes[suffix or "without suffix"] += 1
     counted = [f"{count:,} {suffix}" for suffix, count in suffixes.most_common(2 * NAMED)]
+    other = [f"{count:,} {kind}{'s' * (count > 1)}" for kind, count in (unread or {}).items()]
     more = ["more"] if len(suffixes) > len(counted) else []
-    return ", ".join([*counted, *named, *more])
+    return ", ".join([*counted, *other, *named, *more])

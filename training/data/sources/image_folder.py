@@ -1,7 +1,7 @@
 """Pictures in a folder and its subfolders."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,9 +36,8 @@ def list_folder(path: Path) -> FileTree:
         here = Path(parent).relative_to(path)
         found = ((here / file).as_posix() for file in files)
         names += [name for name in found if not is_hidden(name)]
-        new = [name for name in folders if (Path(parent) / name).resolve() not in seen]
-        seen |= {(Path(parent) / name).resolve() for name in new}
-        folders[:] = [name for name in new if not is_hidden(name)]
+        visible = [name for name in folders if not is_hidden(name)]
+        folders[:] = _first_seen(Path(parent), visible, seen)
         inside += [(here / name).as_posix() for name in folders]
 
     def state(chosen: Sequence[str]) -> Any:
@@ -47,6 +46,17 @@ def list_folder(path: Path) -> FileTree:
     return FileTree(
         str(path), names, inside, lambda name, limit: read_file(path / name, limit), state
     )
+
+
+def _first_seen(parent: Path, folders: Iterable[str], seen: set[Path]) -> list[str]:
+    """The folders that are not in `seen`, to which they are added; links count after others."""
+    new = []
+    for name in sorted(folders, key=lambda name: ((parent / name).is_symlink(), name)):
+        real = (parent / name).resolve()
+        if real not in seen:
+            seen.add(real)
+            new.append(name)
+    return new
 
 
 def only_file(path: Path) -> FileTree:

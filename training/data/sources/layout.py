@@ -30,6 +30,7 @@ COMPANIONS = {
 """Words that mark the folder of pictures that belong to those of another one."""
 MEANING = {TRAIN: "training", TEST: "test"}
 WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+")
+DRIVE = re.compile("[A-Za-z]:")
 LISTED = 5
 """Folders listed by name."""
 
@@ -60,11 +61,11 @@ def in_order(names: Iterable[str]) -> list[str]:
 def member_name(place: str, name: str) -> str:
     """A member's name with forward slashes and without `.`; "" for the archive's root.
 
-    Raises DataError for absolute names and `..`.
+    Raises DataError for absolute names, drives of Windows and `..`.
     """
     plain = name.replace("\\", "/")
     parts = plain.split("/")
-    if plain.startswith("/") or ".." in parts or ":" in parts[0] or not plain.strip("/"):
+    if plain.startswith("/") or ".." in parts or DRIVE.match(plain) or not plain.strip("/"):
         raise DataError(f"{place} names the file {name[:80]!r}, which is outside of it")
     return "/".join(part for part in parts if part not in ("", "."))
 

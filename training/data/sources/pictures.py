@@ -30,9 +30,10 @@ class PictureOptions(BaseModel):
 
     shrink: factors by which pictures are reduced first, which removes JPEG artefacts. Several
     factors add one copy of each picture per factor, which shows details at several scales.
-    held_out: per cent of the pictures held out, chosen by a hash of the folder of a picture, so
-    that related pictures stay together, or of its content if there are no folders; at least one
-    group is held out. split, max_broken: as in `DataOptions`; only training pictures are read.
+    held_out: per cent of the pictures held out, chosen by a hash of the name of a picture's folder,
+    so that related pictures stay together, also those of `noto/faces` and `openmoji/faces`, or of
+    its content if there are no folders; at least one group is held out. split, max_broken: as in
+    `DataOptions`; only training pictures are read.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -232,8 +233,8 @@ def _hold_out(
     groups = {picture.group for picture in pictures}
     if len(groups) < 2:
         raise DataError(
-            f"{source.place} has only one picture or one folder of pictures; some must be held "
-            "out, so at least two are needed"
+            f"{source.place} has only one picture, or pictures only in folders of one name; some "
+            "must be held out, so at least two are needed: rename folders if they are unrelated"
         )
     out = held_out_groups(groups, per_cent)
     kept = [p for p in pictures if p.group not in out]

@@ -1,5 +1,6 @@
 """Sequences of symbols: FASTA files, and text files of one sequence a line."""
 
+import io
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
@@ -79,9 +80,14 @@ def _read(tree: FileTree, file: str) -> Iterator[tuple[str, str]]:
     return parse_lines(content)
 
 
+def lines_of(content: str) -> Iterable[str]:
+    """Lines that end as those of files do; `str.splitlines` would end them at U+2028 and others."""
+    return io.StringIO(content, newline=None)
+
+
 def parse_lines(content: str) -> Iterator[tuple[str, str]]:
     """Number and text of each line that is not blank, in Unicode's normal form C."""
-    for number, line in enumerate(content.splitlines(), 1):
+    for number, line in enumerate(lines_of(content), 1):
         if text := unicodedata.normalize("NFC", line).strip():
             yield f"{number:07d}", text
 
@@ -89,8 +95,7 @@ def parse_lines(content: str) -> Iterator[tuple[str, str]]:
 def parse_fasta(place: str, content: str) -> Iterator[tuple[str, str]]:
     """Name and symbols, as capitals, of each record; the name is the first word of its header."""
     name, parts = "", [""]
-    lines = (line.strip() for line in content.splitlines())
-    for line in lines:
+    for line in map(str.strip, lines_of(content)):
         if line.startswith(">"):
             if name:
                 yield name, "".join(parts)

@@ -61,10 +61,60 @@ def test_reads_classes_beside_the_pictures_of_a_webdataset(tmp_path: Path, archi
         load_dataset(tmp_path / "two.tar", cache=tmp_path / "cache")
 
 
+def test_says_which_classes_belong_to_no_picture(tmp_path: Path) -> None:
+    files = {f"v{n}.0.{suffix}": png(n) for n in range(3) for suffix in ("png", "cls")}
+    write_tar(tmp_path / "a.tar", files)
+    data = load_dataset(tmp_path / "a.tar", cache=tmp_path)
+    assert data.classes == ()
+    assert data.notes == (
+        "passed over 3 .cls, which are not read as images; "
+        "a .cls file is named as its image up to the first dot",
+    )
+
+
+def test_classes_of_another_split_are_not_passed_over(tmp_path: Path) -> None:
+    files = {f"{split}/{n}.png": png(n) for split in ("train", "test") for n in range(4)}
+    files |= {name.replace("png", "cls"): name[-5:-4].encode() for name in files}
+    write_tar(tmp_path / "a.tar", files)
+    data = load_dataset(tmp_path / "a.tar", cache=tmp_path)
+    assert data.classes == ("0", "1", "2", "3")
+    assert not any("passed over" in note for note in data.notes)
+
+
 def test_a_tar_file_holds_class_folders(tmp_path: Path) -> None:
     write_tar(tmp_path / "a.tar", {"./data/cat/1.png": png(1), "./data/dog/2.png": png(2)})
     data = load_dataset(tmp_path / "a.tar", cache=tmp_path)
     assert (data.classes, data.images[:, 0, 0, 0].tolist()) == (("cat", "dog"), [1, 2])
+
+
+def test_hard_links_in_a_tar_file_are_the_files_that_they_name(tmp_path: Path) -> None:
+    files = {"./a/1.png": png(1), "./a/2.png": png(2), "./.kept/3.png": png(3)}
+    write_tar(tmp_path / "a.tar", files)
+    with tarfile.open(tmp_path / "a.tar", "a") as archive:
+        for name, target in {"b/1": "a/1", "b/2": "b/1", "b/3": ".kept/3"}.items():
+            archive.addfile(link(f"./{name}.png", f"./{target}.png", tarfile.LNKTYPE))
+    data = load_dataset(tmp_path / "a.tar", cache=tmp_path)
+    assert (data.classes, data.labels.tolist()) == (("a", "b"), [0, 0, 1, 1, 1])
+    assert data.images[:, 0, 0, 0].tolist() == [1, 2, 1, 1, 3]
+    assert data.notes == ()
+
+
+def test_counts_what_has_no_content_in_a_tar_file(tmp_path: Path) -> None:
+    files = {"1.png": png(1), "2.png": png(2)}
+    write_tar(tmp_path / "a.tar", files)
+    with tarfile.open(tmp_path / "a.tar", "a") as archive:
+        archive.addfile(link("3.png", "1.png", tarfile.SYMTYPE))
+        archive.addfile(link("4.png", "gone.png", tarfile.LNKTYPE))
+        archive.addfile(link("5.png", "", tarfile.GNUTYPE_SPARSE))
+    data = load_dataset(tmp_path / "a.tar", cache=tmp_path)
+    assert len(data) == 2
+    assert data.notes == ("passed over 2 links, 1 sparse file, which are not read as images",)
+
+
+def link(name: str, target: str, kind: bytes) -> tarfile.TarInfo:
+    info = tarfile.TarInfo(name)
+    info.type, info.linkname = kind, target
+    return info
 
 
 def test_rejects_tar_files_that_are_damaged_or_leave_their_folder(tmp_path: Path) -> None:

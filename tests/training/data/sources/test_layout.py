@@ -127,6 +127,8 @@ def test_names_of_members_are_normalised(tmp_path: Path) -> None:
     archive = write_zip(tmp_path / "a.zip", {"./cat/1.png": png(), ".//dog/./2.png": png()})
     assert load_dataset(archive).classes == ("cat", "dog")
     assert member_name("a.zip", "./") == ""
+    assert member_name("a.zip", "12:30.png") == "12:30.png"
+    assert member_name("a.zip", "cat: grey/1.png") == "cat: grey/1.png"
 
 
 @pytest.mark.parametrize(

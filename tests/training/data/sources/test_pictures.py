@@ -26,6 +26,22 @@ def test_holds_out_whole_folders(tmp_path: Path) -> None:
     assert len(data.pictures) + len(data.held_out) == 6
 
 
+def test_folders_of_one_name_are_held_out_together(tmp_path: Path) -> None:
+    for number, style in enumerate(("noto", "openmoji")):
+        write_drawings(tmp_path / style, count=4 + 2 * number)
+    data = load_pictures(str(tmp_path), PictureOptions(), (12, 24))
+    out, kept = ({p.name.split("/")[1] for p in each} for each in (data.held_out, data.pictures))
+    assert sorted(out | kept) == ["flat", "round"]
+    assert not out & kept
+
+
+def test_asks_for_other_names_where_all_folders_have_one(tmp_path: Path) -> None:
+    for scene in ("scene0", "scene1"):
+        write_drawings(tmp_path / scene, count=1)
+    with pytest.raises(DataError, match=r"only in folders of one name; .* rename folders"):
+        load_pictures(str(tmp_path), PictureOptions(), (12, 24))
+
+
 def test_holds_out_pictures_without_folders_by_content(tmp_path: Path) -> None:
     first = load_pictures(str(write_flat(tmp_path / "a", 9)), PictureOptions(held_out=30), (4, 8))
     assert 0 < len(first.held_out) < 9

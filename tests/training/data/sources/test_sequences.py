@@ -5,6 +5,7 @@ import pytest
 
 from mirage.training.data.load import load_dataset, load_splits
 from mirage.training.data.options import DataOptions
+from mirage.training.data.sources.sequences import parse_fasta, parse_lines
 from mirage.training.errors import DataError, UsageError
 from mirage.training.media.tokens import Tokens
 from tests.training.helpers.files import write_tree, write_zip
@@ -26,6 +27,15 @@ def test_a_text_file_has_a_sequence_in_each_line(tmp_path: Path, cache: Path) ->
     assert data.medium == Tokens(length=3, alphabet="abc_", padding="_")
     assert data.images.tolist() == [[2, 0, 1], [0, 1, 3], [1, 0, 3]]
     assert data.classes == ()
+
+
+def test_lines_end_as_those_of_files_do() -> None:
+    assert list(parse_lines("a\u2028b\r\nc\rd\n")) == [
+        ("0000001", "a\u2028b"),
+        ("0000002", "c"),
+        ("0000003", "d"),
+    ]
+    assert list(parse_fasta("x", ">one\u2028two\nac\r\ngt\n")) == [("one", "ACGT")]
 
 
 def test_a_fasta_file_has_capitals_and_needs_no_padding(tmp_path: Path, cache: Path) -> None:
