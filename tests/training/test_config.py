@@ -107,6 +107,6 @@ def test_only_generators_have_the_wasserstein_loss(preset: str, allowed: bool) -
 
 def test_names_an_unknown_preset() -> None:
     with pytest.raises(
-        UsageError, match="--preset is nist; allowed are auto, avatars, cifar10, dcgan"
+        UsageError, match="--preset is nist; allowed are auto, avatars, avatars-finish, cifar10"
     ):
         build_config("nist", {})

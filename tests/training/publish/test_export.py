@@ -51,6 +51,7 @@ DATA = {  # height, width, channels, classes
     "cifar10": (32, 32, 3, 10),
     "emoji": (64, 64, 4, 0),
     "avatars": (32, 32, 4, 6),
+    "avatars-finish": (32, 32, 4, 6),
 }
 
 
