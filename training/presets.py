@@ -128,9 +128,9 @@ AVATARS: dict[str, Any] = {
     # 948 transparent pictures at 32x32, with --mirror; about 138 minutes of one core with
     # AVX512-bf16. The generator first learns to reconstruct them. The soft clamp gives flat
     # backgrounds and alpha; without it the discriminator detects planes that are not exactly flat.
-    # A palette does the same for all areas of one colour, but after so long a run it has worse
-    # scores: 1.65 times the distance of 7x7 patches. At 200 kimg it has 1.22, without it 1.36; later
-    # its scores are as good, but clothes show a pattern of dots.
+    # A palette does the same for all areas of one colour. After so long a run it has worse scores,
+    # 1.65 times the distance of 7x7 patches; at 200 kimg it has 1.22, without it 1.36. At 240 kimg,
+    # its scores are as good as after this run, but clothes show a pattern of dots.
     # Gamma starts high, because a low one loses variety early, and falls for details. The networks
     # begin at 4x4: a first map of 8x8 and 256 hidden values make a bundle three times as large, and
     # samples no better at 50 kimg. With `zoom` and the block at full size, the distance of 7x7
