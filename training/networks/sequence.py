@@ -153,7 +153,7 @@ class Trunk(base.Generator):
         self.embed = nn.Embedding(a.num_classes, a.latent_dim) if a.num_classes else None
         inputs = a.latent_dim * (2 if a.num_classes else 1)
         self.hidden = scaled(nn.Linear(inputs, a.hidden))
-        if a.normalize == "rms" and self.embed is None:  # which would serve as well
+        if a.normalize == "rms" and self.embed is None:  # embeddings have the same effect
             random_bias(self.hidden)
         self.mapping = nn.ModuleList(
             scaled(nn.Linear(a.hidden, a.hidden)) for _ in range(a.mapping - 1)
