@@ -68,7 +68,7 @@ avatars: $(SETUP) ## train on persons of Noto Emoji, score, publish to models/av
 	$(PY) -m training train --data data/avatars --preset avatars-finish --from runs/avatars --mirror --run runs/avatars-finish --threads 1
 	$(PY) -m training evaluate runs/avatars-finish --data data/avatars --groups emoji --self-supervised
 	$(PY) -m training report runs/avatars-finish
-	$(PY) -m training export runs/avatars-finish --to models/avatars --half-precision --license apache-2.0 \
+	$(PY) -m training export runs/avatars-finish --to models/avatars --license apache-2.0 \
 	    --data-name "[Noto Emoji](https://github.com/googlefonts/noto-emoji) (Google), 948 persons" --data-license apache-2.0
 	@echo "to serve it: $(PY) -m bundle release avatars VERSION"
 
