@@ -17,6 +17,10 @@ from typing import Any, TypeVar, cast
 
 import torch
 import torch.distributed as dist
+
+# Optimizers import it too, and its default arguments hold the group that exists at that moment. Now
+# there is none: a group that is still referenced keeps its threads, which can abort at exit.
+import torch.distributed.nn
 from torch import Tensor, nn
 from torch.distributed.rendezvous import rendezvous
 

@@ -182,6 +182,17 @@ def launched(
     return done.returncode, run, done.stderr
 
 
+@pytest.mark.skipif(not Path("/proc/self/comm").exists(), reason="needs Linux's /proc")
+def test_the_threads_of_the_group_end_before_the_process(folder: Path) -> None:
+    """Threads that outlive the interpreter make the process abort, now and then."""
+    names = "[file.read_text() for file in Path('/proc/self').glob('task/*/comm')]"
+    before = f"import atexit; atexit.register(lambda: print('threads', {names}, file=sys.stderr))"
+    code, _, told = launched(folder, "leaving", before=before, steps=2)
+    assert code == 0, told[-3000:]
+    (threads_at_exit,) = [line for line in told.splitlines() if line.startswith("threads")]
+    assert "gloo" not in threads_at_exit
+
+
 def test_a_signal_to_any_process_stops_all_with_a_checkpoint_and_an_error(folder: Path) -> None:
     twice = "[os.kill(os.getpid(), signal.SIGTERM) for _ in range(2)]"
     code, run, told = launched(folder, "stopped", twice)
