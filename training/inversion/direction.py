@@ -1,6 +1,7 @@
 """Latent directions fitted to examples: seeds or pictures, each with a number."""
 
 import csv
+import io
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -68,14 +69,15 @@ def read_examples(path: Path, bundle: Bundle) -> tuple[np.ndarray, np.ndarray]:
     """
     try:
         text = path.read_text(encoding="utf-8-sig")
-        rows = [row for row in csv.reader(text.splitlines(), strict=True) if row]
+        table = csv.reader(io.StringIO(text, newline=""), strict=True)
+        rows = [(table.line_num, row) for row in table if row]
     except (UnicodeDecodeError, csv.Error) as error:
         raise DataError(f"{path} is no CSV file: {error}") from None
     if len(rows) > MOST:
         raise DataError(f"{path} has {len(rows)} examples; at most {MOST} are allowed")
     reader = _LatentsReader(bundle, path.parent)
     latents, values = [], []
-    for number, row in enumerate(rows, start=1):
+    for number, row in rows:
         try:
             called, written = (cell.strip() for cell in row)
             value = float(written)
@@ -84,7 +86,7 @@ def read_examples(path: Path, bundle: Bundle) -> tuple[np.ndarray, np.ndarray]:
             latents.append(reader.read(called))
             values.append(value)
         except ValueError as error:
-            if number == 1 and len(row) == 2 and not SEED.fullmatch(row[0].strip()):
+            if number == rows[0][0] and len(row) == 2 and not SEED.fullmatch(row[0].strip()):
                 continue  # the names of the columns
             raise DataError(
                 f"line {number} of {path} is {','.join(row)!r:.100}; expected are a seed, "

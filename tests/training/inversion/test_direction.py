@@ -91,6 +91,12 @@ def test_lines_that_cannot_be_read_are_named(tmp_path: Path, line: str) -> None:
         read_examples(written(tmp_path, "1,1", line), bundle)
 
 
+def test_lines_are_counted_as_editors_count_them(tmp_path: Path) -> None:
+    bundle = load_bundle(make_bundle(tmp_path, labels=()))
+    with pytest.raises(DataError, match=r"line 4 of .*'1\\u2028,much'"):
+        read_examples(written(tmp_path, "1,1", "", "", "1\u2028,much"), bundle)
+
+
 def test_the_command_names_the_direction(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
