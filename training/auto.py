@@ -14,6 +14,8 @@ PALETTE = 16
 """Colours per image. With them, more neighbourhoods of 948 avatars were flat: 0.190, not 0.170,
 after 50 kimg, 0.212 instead of 0.199 after 450, where real ones have 0.227. Patches of 7x7 pixels
 were closer to real ones after 100 to 300 kimg, other scores partly better and partly worse."""
+BILATERAL = AVATARS["bilateral"]
+"""Times that images with flat areas are smoothed, which would blur textures."""
 FLAT_SHARE = 0.03
 """Pictures with more areas of one colour (`data/flatness`) get a palette. At 32x32, emoji have 0.04
 to 0.05, flags 0.49, CIFAR-10 0.015, and photographs of textures 0.003."""
@@ -75,7 +77,7 @@ def _few_images(facts: Facts) -> tuple[dict[str, Any], tuple[str, ...]]:
         f"widths {', '.join(map(str, widths))}: {stages} stages from {_base(facts, stages)} to "
         f"{facts.width}x{facts.height}",
     ]
-    for decide in (_palette, _batch, _holes):
+    for decide in (_flatness, _batch, _holes):
         chosen, reason = decide(facts)
         settings |= chosen
         reasons.append(reason)
@@ -84,11 +86,12 @@ def _few_images(facts: Facts) -> tuple[dict[str, Any], tuple[str, ...]]:
     return stretched(AVATARS | settings, kimg), tuple(reasons)
 
 
-def _palette(facts: Facts) -> tuple[dict[str, Any], str]:
+def _flatness(facts: Facts) -> tuple[dict[str, Any], str]:
     share = f"{facts.flat:.1%} of the neighbourhoods have one colour"
     if facts.flat > FLAT_SHARE:
-        return {"palette": PALETTE}, f"palette of {PALETTE} colours per image: {share}"
-    return {"palette": 0}, f"no palette: {share}"
+        settings = {"palette": PALETTE, "bilateral": BILATERAL}
+        return settings, f"palette of {PALETTE} colours per image, and a bilateral filter: {share}"
+    return {"palette": 0, "bilateral": 0}, f"no palette and no filter: {share}"
 
 
 def _holes(facts: Facts) -> tuple[dict[str, Any], str]:

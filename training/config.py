@@ -77,6 +77,9 @@ class TrainConfig(BaseModel):
     palette: int = Field(
         0, ge=0, le=256, description="colours per image that pixels mix; 0: pixels of free colours"
     )
+    bilateral: int = Field(
+        0, ge=0, le=16, description="times that generated images are smoothed within their edges"
+    )
 
     warm_start_kimg: float = Field(
         0,
@@ -201,10 +204,9 @@ class TrainConfig(BaseModel):
             raise ValueError("widths and blocks hold one number each for task upscale")
         if self.task == "translate" and (len(self.widths), len(self.blocks)) != (3, 1):
             raise ValueError("for task translate, widths holds three numbers and blocks one")
-        if self.task != "generate" and self.warm_start_kimg:
-            raise ValueError(
-                f"warm_start_kimg is of task generate; for {self.task} only 0 is allowed"
-            )
+        for name in ("warm_start_kimg", "bilateral"):
+            if self.task != "generate" and getattr(self, name):
+                raise ValueError(f"{name} is of task generate; for {self.task} only 0 is allowed")
         return self
 
     @model_validator(mode="after")

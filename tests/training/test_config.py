@@ -32,6 +32,12 @@ def test_settings_of_a_preset_can_be_removed() -> None:
         build_config("emoji", {"loss": "none"})
 
 
+@pytest.mark.parametrize("name", ["warm_start_kimg", "bilateral"])
+def test_settings_of_generators_are_refused_for_other_tasks(name: str) -> None:
+    with pytest.raises(UsageError, match=f"{name} is of task generate; for upscale only 0 is"):
+        build_config("icon-x4", {name: 3})
+
+
 def test_a_following_schedule_changes_by_its_path() -> None:
     then = {"start": 1e-5, "end": 1e-6, "from_kimg": 1800, "to_kimg": 1900}
     config = build_config("mnist", {"lr.then": then, "lr.then.end": "1e-7"})

@@ -66,7 +66,8 @@ def test_that_recipe_fits_other_channels(channels: int) -> None:
 def test_that_recipe_fits_other_images() -> None:
     config = build_config("auto", {}, replace(FEW, height=64, width=96, channels=3, flat=0.01))
     assert (config.widths, config.blocks) == ((128, 96, 64, 32, 24), (0, 1, 1, 1, 0))
-    assert (config.palette, config.augment) == (0, ("translate", "zoom", "cutout"))
+    assert (config.palette, config.bilateral) == (0, 0)
+    assert config.augment == ("translate", "zoom", "cutout")
     assert build_config("auto", {}, replace(FEW, images=40)).batch_size == 10
 
 

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from mirage.bundle.format.interface import Image, generator_tensors
 from mirage.bundle.format.outputs import COLOURS
+from mirage.training.media.bilateral import smoothed
 from mirage.training.media.pixels import to_pixels, to_planes
 
 COLUMNS = 10
@@ -16,7 +17,11 @@ SHOWN_SIDE = 128
 
 
 class Images(BaseModel):
-    """Images of one size; transparency: how networks represent RGBA (`media/pixels`)."""
+    """Images of one size.
+
+    transparency: how networks represent RGBA (`media/pixels`). bilateral: how many times generated
+    values are smoothed before they become pixels.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -25,6 +30,7 @@ class Images(BaseModel):
     width: int
     channels: Literal[1, 3, 4]
     transparency: Literal["straight", "on-white"] = "straight"
+    bilateral: int = 0
 
     @property
     def noun(self) -> str:
@@ -50,7 +56,7 @@ class Images(BaseModel):
         return to_planes(stored, self.transparency)
 
     def to_stored(self, values: Tensor) -> Tensor:
-        return to_pixels(values, self.transparency)
+        return to_pixels(smoothed(values, self.bilateral), self.transparency)
 
     def pictures(self, stored: np.ndarray) -> np.ndarray:
         return stored

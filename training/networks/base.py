@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from mirage.training.media.medium import Medium
     from mirage.training.networks.sequence import SequenceArchitecture
 
-LATER_FIELDS = {"normalize", "transparency", "skips", "palette"}
+LATER_FIELDS = {"normalize", "transparency", "skips", "palette", "bilateral"}
 """Fields added after the first files were written."""
 
 
@@ -40,6 +40,7 @@ class Architecture(BaseModel):
     before the finest that output an image of their own, to which the finer stages add (family
     `strided`); at most so many stages can be added during training. palette: number of colours per
     image, of which each pixel is a mixture (family `strided`, without skips); 0 for free colours.
+    bilateral: how many times generated images are smoothed (`media/bilateral`); not in training.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -55,6 +56,7 @@ class Architecture(BaseModel):
     transparency: Literal["straight", "on-white"] = "straight"
     skips: int = Field(0, ge=0, le=9)
     palette: int = Field(0, ge=0, le=256)
+    bilateral: int = Field(0, ge=0, le=16)
     height: int = Field(ge=4, le=4096)
     width: int = Field(ge=4, le=4096)
     channels: Literal[1, 3, 4]
@@ -88,6 +90,7 @@ class Architecture(BaseModel):
             width=self.width,
             channels=self.channels,
             transparency=self.transparency,
+            bilateral=self.bilateral,
         )
 
     @property

@@ -45,6 +45,7 @@ OF_IMAGES: dict[str, Any] = {
     "grow_kimg": (),
     "warm_start_kimg": 0,
     "palette": 0,
+    "bilateral": 0,
     "transparency": "straight",
     "background": "white",
 }

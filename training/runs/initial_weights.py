@@ -16,9 +16,9 @@ from mirage.training.runs.state import TrainState
 
 log = logging.getLogger(__name__)
 
-FREE = {"num_classes", "latent_gain", "discriminator_widths"}
-"""Parameters that may differ: embeddings and discriminators are reinitialised, and the gain is
-not a weight."""
+FREE = {"num_classes", "latent_gain", "bilateral", "discriminator_widths"}
+"""Parameters that may differ: embeddings and discriminators are reinitialised, and the gain and the
+filter have no weights."""
 
 
 def name_of(start: Path) -> str:

@@ -42,6 +42,7 @@ NORMALIZED: list[dict[str, Any]] = [
     {"family": "strided", "normalize": "rms"},
     {"family": "residual", "normalize": "rms"},
     {"family": "strided", "normalize": "rms", "palette": 5},
+    {"family": "residual", "normalize": "rms", "bilateral": 3},
 ]
 DATA = {  # height, width, channels, classes
     "mnist": (28, 28, 1, 10),
