@@ -19,6 +19,7 @@ from mirage.training.runs.checkpoint import load_picture_network, load_weights, 
 from mirage.training.runs.initial_weights import name_of
 from mirage.training.runs.run_dir import Run
 from tests.bundles import Toy, publish_toy
+from tests.training.drawings import drawings
 from tests.training.helpers.upscalers import (
     picture_set,
     publish_run,
@@ -60,6 +61,14 @@ def test_publishes_what_is_above_bicubic_with_its_scores(data: PictureSet, tmp_p
     assert "held-out: 3 held-out pictures" in (job.to / "1" / "README.md").read_text()
     assert np.asarray(Image.open(job.to / "1" / "samples.png")).shape == (768, 1024, 3)
     assert retrain(job).repeated
+
+
+def test_publishes_what_enlarges_grey_pictures(tmp_path: Path) -> None:
+    folder = tmp_path / "drawings"
+    folder.mkdir()
+    job = job_of(tmp_path, drawings(folder, channels=1))
+    assert retrain(job).outcome == "published"
+    assert np.asarray(Image.open(job.to / "1" / "samples.png")).shape == (768, 1024)
 
 
 def test_scores_pictures_that_are_degraded_as_in_training(data: PictureSet, tmp_path: Path) -> None:

@@ -77,7 +77,7 @@ def evaluate_upscaler(options: argparse.Namespace) -> Iterator[str]:
     if file:
         write_card(file, card)
         sheet = comparison_sheet(model.enlarge, pictures, card.worst, model.scale, names)
-        Image.fromarray(sheet).save(file.with_suffix(".png"))
+        Image.fromarray(sheet.squeeze()).save(file.with_suffix(".png"))
         yield f"{file} and {file.with_suffix('.png').name}"
 
 

@@ -72,11 +72,11 @@ def features_for(
 ) -> FeatureNetwork:
     """The feature network of a data set.
 
-    The shipped classifier for MNIST; otherwise a classifier of the data's labels, or, without
-    labels, of the orientation of images. It is trained once on the images `shown` (indices int64),
-    so that the others are unseen.
+    The shipped classifier for MNIST with its labels; otherwise a classifier of the data's labels,
+    or, without labels, of the orientation of images. It is trained once on the images `shown`
+    (indices int64), so that the others are unseen.
     """
-    if train.fingerprint == MNIST:
+    if train.fingerprint == MNIST and train.labels is not None:
         return ClassifierFeatures(
             "the classifier of digits", SHA256, load_digit_classifier(), classes=True
         )

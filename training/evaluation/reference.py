@@ -121,7 +121,8 @@ def _compute(
     new = held_out = held_out[shuffle]
     if test is not None:
         chosen = scatter(len(test))[: sizes.generated]
-        new, predicted = network(test.images[chosen])
+        tested, predicted = network(test.images[chosen])
+        new = tested if len(tested) > 1 else held_out  # a threshold and a floor need one each
         truth = None if test.labels is None else test.labels[chosen]
     unseen, _ = nearest(new[: 2 * sizes.covered], features)
     real = Reference(sizes, features, held_out, unseen)

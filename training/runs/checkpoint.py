@@ -84,13 +84,17 @@ def load_latest(
 
     accept: raises an exception to reject a checkpoint. Returns None if there is no checkpoint.
     Raises DataError if there are checkpoints, also unhealthy ones, but none can be used, unless
-    `allow_restart`.
+    `allow_restart`; and if one does not fit into memory.
     """
     reason = ""
     for path in checkpoints(folder):
         try:
             checkpoint = torch.load(path, map_location="cpu", weights_only=True)
             accept(checkpoint)
+        except (MemoryError, torch.OutOfMemoryError) as error:
+            raise DataError(
+                f"{path} does not fit into memory; free some and run the same command to resume"
+            ) from error
         except Exception as error:  # torch raises many kinds for a damaged file
             text = str(error).partition("\n")[0] or type(error).__name__
             warnings.warn(f"{path.name} is damaged and skipped: {text}", stacklevel=2)

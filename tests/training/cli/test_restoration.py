@@ -67,6 +67,13 @@ def test_evaluate_scores_the_held_out_pictures(
     assert np.asarray(Image.open(file.with_suffix(".png"))).shape == (3 * 256, 4 * 256, 3)
 
 
+def test_evaluate_scores_grey_pictures(folder: Path, tmp_path: Path) -> None:
+    train(folder, tmp_path / "run", "--channels", "1")
+    assert main(["evaluate", str(tmp_path / "run"), "--data", str(folder), "--threads", "1"]) == 0
+    (file,) = (tmp_path / "run" / "snapshots").glob("*.drawings.restoration.png")
+    assert np.asarray(Image.open(file)).shape == (3 * 256, 4 * 256)
+
+
 def test_evaluate_degrades_as_in_training_unless_told_otherwise(
     folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

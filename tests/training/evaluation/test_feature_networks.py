@@ -22,10 +22,18 @@ def _one_thread() -> None:
 
 
 def test_mnist_is_scored_by_the_shipped_classifier(tmp_path: Path) -> None:
-    images = np.zeros((2, 28, 28, 1), np.uint8)
-    network = features_for(Dataset(images, None, (), MNIST), SHOWN, SIZES, tmp_path)
+    images, labels = np.zeros((2, 28, 28, 1), np.uint8), np.array([0, 1])
+    network = features_for(Dataset(images, labels, ("0", "1"), MNIST), SHOWN, SIZES, tmp_path)
     assert network.sha256 == SHA256
     assert list(tmp_path.iterdir()) == []
+
+
+def test_mnist_without_its_labels_is_not_scored_by_a_classifier_of_digits(tmp_path: Path) -> None:
+    data = shapes_dataset()
+    unlabelled = Dataset(data.images, None, (), MNIST)
+    network = features_for(unlabelled, SHOWN, SIZES, tmp_path)
+    assert network.name == "a network trained to tell the data's orientations apart"
+    assert network(data.images)[1] is None
 
 
 @pytest.mark.parametrize("labelled", [True, False])

@@ -42,6 +42,15 @@ def test_unseen_images_are_the_test_split(tmp_path: Path) -> None:
     assert not np.array_equal(own.unseen, tested.unseen)
 
 
+def test_a_test_split_of_one_image_does_not_replace_the_unseen_images(tmp_path: Path) -> None:
+    network, data = digit_features(), digits_like()
+    own = load_reference(network, data, None, SIZES, tmp_path)
+    tested = load_reference(network, data, digits_like(1), SIZES, tmp_path)
+    np.testing.assert_array_equal(own.unseen, tested.unseen)
+    assert tested.floor["memorised"] == own.floor["memorised"]
+    assert tested.floor["agreement"] in (0, 1)
+
+
 def test_real_images_in_the_place_of_generated_ones_score_near_the_floor(tmp_path: Path) -> None:
     network, data = digit_features(), digits_like()
     real = load_reference(network, data, None, SIZES, tmp_path)

@@ -68,6 +68,21 @@ def test_skips_a_checkpoint_that_is_not_accepted(tmp_path: Path) -> None:
         assert load_latest(tmp_path, accept)["nimg"] == 8
 
 
+@pytest.mark.parametrize("lack", [MemoryError, torch.OutOfMemoryError])
+def test_a_checkpoint_that_does_not_fit_into_memory_is_not_damaged(
+    tmp_path: Path, lack: type[Exception]
+) -> None:
+    for nimg in (8, 16):
+        save_checkpoint(tmp_path, nimg, {})
+
+    def accept(checkpoint: dict) -> None:
+        if checkpoint["nimg"] == 16:
+            raise lack("out of memory")
+
+    with pytest.raises(DataError, match=r"checkpoint-000000016.pt does not fit into memory"):
+        load_latest(tmp_path, accept)
+
+
 def test_fails_without_a_usable_checkpoint_unless_restart_is_allowed(tmp_path: Path) -> None:
     save_checkpoint(tmp_path, 8, {}).write_bytes(b"")
     with (

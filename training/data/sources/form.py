@@ -99,7 +99,8 @@ def _header(source: Source, options: DataOptions, index: int) -> Header | str:
 
 def _seen(picture: Image.Image, source: Source, options: DataOptions, index: int) -> Header:
     width, height = picture.size
-    if picture.getexif().get(ExifTags.Base.Orientation) in TURNED:
+    turned = picture.getexif().get(ExifTags.Base.Orientation) in TURNED
+    if turned and picture.format != "TIFF":  # whose size Pillow tells as it is shown
         width, height = height, width
     return Header((width, height), _mode(picture, source, options, index))
 

@@ -41,7 +41,7 @@ class UpscalerPublisher:
         config, enlarge = self.config, single_pictures(model, self.threads)
         pictures = self.data.held_out
         sheet = comparison_sheet(enlarge, pictures, card.worst, config.scale, config.degrade)
-        Image.fromarray(sheet).save(file.with_suffix(".png"))
+        Image.fromarray(sheet.squeeze()).save(file.with_suffix(".png"))
         return manifest_scores(card)
 
     def score(self, model: bytes) -> dict[str, Score]:

@@ -70,11 +70,12 @@ def test_names_the_sizes_and_a_size_for_all(tmp_path: Path) -> None:
     )
 
 
-def test_counts_a_turned_photograph_by_the_size_that_is_shown(tmp_path: Path) -> None:
+@pytest.mark.parametrize("format", ["JPEG", "PNG", "TIFF", "WEBP"])
+def test_counts_a_turned_photograph_by_the_size_that_is_shown(tmp_path: Path, format: str) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6
-    turned = encode(Image.new("L", (12, 8)), "JPEG", exif=exif)
-    files = {"a.jpg": turned, "b.png": png(size=(8, 12))}
+    turned = encode(Image.new("L", (12, 8)), format, exif=exif)
+    files = {f"a.{format.lower()}": turned, "b.png": png(size=(8, 12))}
     assert load_dataset(write_tree(tmp_path / "data", files), cache=tmp_path).images.shape[1] == 12
 
 
