@@ -128,8 +128,15 @@ class _LatentsReader:
 
 
 def _pixels(path: Path, image: Image) -> np.ndarray:
-    """Read a picture, cropped to the middle and resized to the images of a model."""
+    """Read a picture, cropped to the middle and resized to the images of a model.
+
+    Raises DataError for a damaged picture, and OSError.
+    """
     size = (image.width, image.height)
     options = DataOptions.model_construct(size=size, channels=image.channels, upscale=True)
     form = Form(image.width, image.height, image.channels)
-    return to_pixels(normalise(open_picture(read_file(path)), options), form, options)
+    content = read_file(path)
+    try:
+        return to_pixels(normalise(open_picture(content), options), form, options)
+    except Exception as error:  # Pillow raises many kinds for damaged content
+        raise DataError(f"{path} is damaged: {error}") from error

@@ -77,6 +77,15 @@ def test_pictures_go_through_the_encoder(tmp_path: Path) -> None:
     np.testing.assert_allclose(latents, 0.3 * wanted, atol=0.2)
 
 
+def test_a_damaged_picture_is_named(tmp_path: Path) -> None:
+    bundle = load_bundle(publish_encoded(tmp_path, TOY))
+    Image.new("L", (12, 8)).save(tmp_path / "a.png")
+    content = (tmp_path / "a.png").read_bytes()
+    (tmp_path / "a.png").write_bytes(content.replace(b"IDAT", b"I!AT"))
+    with pytest.raises(DataError, match=r"a\.png is damaged: "):
+        read_examples(written(tmp_path, "a.png,1"), bundle)
+
+
 def test_pictures_need_an_encoder(tmp_path: Path) -> None:
     bundle = load_bundle(make_bundle(tmp_path, labels=()))
     Image.new("L", (12, 8)).save(tmp_path / "a.png")
