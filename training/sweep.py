@@ -31,14 +31,17 @@ def is_range(value: str) -> bool:
     return value.startswith(("log:", "linear:", "int:", "any:"))
 
 
-def ends_of(ranges: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
-    """All searched settings at the first, and at the last value of their ranges.
+def examples_of(ranges: Mapping[str, str]) -> list[dict[str, str]]:
+    """All searched settings at once, with both ends of each range and all of its choices.
 
     Raises UsageError for invalid ranges, and without the extra `sweep`.
     """
-    both = {name: _ends(each) for name, each in _distributions(ranges).items()}
-    first = {name: str(ends[0]) for name, ends in both.items()}
-    return first, {name: str(ends[1]) for name, ends in both.items()}
+    values = {name: _examples(each) for name, each in _distributions(ranges).items()}
+    most = max(map(len, values.values()))
+    return [
+        {name: str(each[min(place, len(each) - 1)]) for name, each in values.items()}
+        for place in range(most)
+    ]
 
 
 @dataclass(frozen=True)
@@ -158,7 +161,7 @@ def _differing(begun: dict[str, Any], asked: dict[str, Any]) -> str:
 
 
 def _distributions(ranges: Mapping[str, str]) -> dict[str, "BaseDistribution"]:
-    """What the ranges mean; raises UsageError as `ends_of`."""
+    """What the ranges mean; raises UsageError as `examples_of`."""
     try:
         import optuna  # noqa: F401
     except ImportError as error:
@@ -166,10 +169,10 @@ def _distributions(ranges: Mapping[str, str]) -> dict[str, "BaseDistribution"]:
     return {name: _distribution(name, text) for name, text in ranges.items()}
 
 
-def _ends(distribution: Any) -> tuple[Any, Any]:
-    """The first and the last value."""
+def _examples(distribution: Any) -> tuple[Any, ...]:
+    """Both ends, or all choices."""
     if hasattr(distribution, "choices"):
-        return distribution.choices[0], distribution.choices[-1]
+        return tuple(distribution.choices)
     return distribution.low, distribution.high
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from mirage.training.errors import UsageError
-from mirage.training.sweep import Sweep, ends_of, is_range
+from mirage.training.sweep import Sweep, examples_of, is_range
 
 RANGES = {"lr": "log:1e-4..1e-2", "batch_size": "int:4..8", "augment": "any:none|flip"}
 
@@ -118,10 +118,11 @@ def test_without_optuna_the_error_says_how_to_install_it(
         sweep(tmp_path)
 
 
-def test_the_ends_of_ranges_are_texts_as_in_trials() -> None:
-    assert ends_of(RANGES) == (
-        {"lr": "0.0001", "batch_size": "4", "augment": "none"},
-        {"lr": "0.01", "batch_size": "8", "augment": "flip"},
-    )
+def test_examples_hold_all_ends_and_choices_as_texts_as_in_trials() -> None:
+    assert examples_of({**RANGES, "loss": "any:hinge|relativistic|logistic"}) == [
+        {"lr": "0.0001", "batch_size": "4", "augment": "none", "loss": "hinge"},
+        {"lr": "0.01", "batch_size": "8", "augment": "flip", "loss": "relativistic"},
+        {"lr": "0.01", "batch_size": "8", "augment": "flip", "loss": "logistic"},
+    ]
     with pytest.raises(UsageError, match="--set lr is int:4; ranges are log:LOW"):
-        ends_of({"lr": "int:4"})
+        examples_of({"lr": "int:4"})

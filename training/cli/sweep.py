@@ -16,7 +16,7 @@ from mirage.training.evaluation.scorecard import Sizes
 from mirage.training.retrain import publisher_of
 from mirage.training.runs.device import resolve_device
 from mirage.training.runs.loop import train
-from mirage.training.sweep import KINDS, Sweep, Trial, ends_of, is_range
+from mirage.training.sweep import KINDS, Sweep, Trial, examples_of, is_range
 
 SUMMARY = "search for settings by many trainings; run again to resume, also several at once"
 DESCRIPTION = f"""{SUMMARY}. A setting is searched where --set gives a range: {KINDS}. Trials are
@@ -47,8 +47,8 @@ def _sweep(options: argparse.Namespace) -> Iterator[str]:
     if not ranges:
         raise UsageError(f"--set has no range; at least one is needed, as one of {KINDS}")
     options.changes = ["".join(change) for change in given if change[0] not in ranges]
-    for ends in ends_of(ranges):  # before the folder keeps the ranges for good
-        check_recipe(_with(options, ends))
+    for example in examples_of(ranges):  # before the folder keeps the ranges for good
+        check_recipe(_with(options, example))
     config, data, test = read_all(options)
     if isinstance(data, Dataset):
         Sizes.of(len(data.original))  # refuse too few for a score before anything is trained

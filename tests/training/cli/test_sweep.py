@@ -85,6 +85,7 @@ def test_too_few_images_for_a_score_are_refused_before_a_trial(
         ("batch_size", "int:0..8", "0"),
         ("batch_size", "int:8..10000000", "10000000"),
         ("loss", "any:absent|relativistic", "absent"),
+        ("loss", "any:hinge|absent|relativistic", "absent"),
     ],
 )
 def test_values_that_no_trial_can_have_are_refused_as_plain_ones_before_the_folder_is_made(
