@@ -48,7 +48,8 @@ class ReleaseFollower:
     async def start(self, barrier: ReleaseBarrier) -> None:
         """Serve the releases of the other workers, or what is released if there are none.
 
-        Raises StartError if the default model, or any model without a default, cannot be served.
+        Raises StartError if the default model, or any model without a default, cannot be served;
+        of those that the others do not serve either, only if there are no others.
         """
         root, default = self._settings.models, self._settings.default_model
         try:
@@ -68,7 +69,7 @@ class ReleaseFollower:
                 await self._change(name, found[name])
             else:
                 await self._catch_up(name, decision)
-            if default in (None, name):
+            if not decisions and default in (None, name):
                 _check_started(self.models[name])
         while behind := await self._agree():
             for name, decision in behind.items():

@@ -103,7 +103,8 @@ class LoadedVersion:
         self.provider_config = prepared.engines[0].config
         self.tile = prepared.tile  # side of the largest tile in pixels; 0 if it takes no pictures
         self.encoder = prepared.encoder
-        self.typical_errors: dict[int, float] = {}  # of inversions, by their iterations
+        # Of inversions of its own images, by their iterations and the index of the image.
+        self.typical_errors: dict[tuple[int, int], float] = {}
         self._metrics = metrics
         self._counters = counters = counters or SharedCounters()
         self._engines = prepared.all_engines

@@ -16,12 +16,17 @@ class MemoryBudget:
         self.held_bytes = 0
 
     @contextmanager
-    def held(self, size_bytes: int) -> Iterator[None]:
-        """Hold bytes during the block. Raises Overloaded if the total would exceed the limit."""
-        if self.held_bytes and self.held_bytes + size_bytes > self._most_bytes:
+    def held(self, size_bytes: int, beside: int = 0) -> Iterator[None]:
+        """Hold bytes during the block.
+
+        `beside` is what the same request holds already. Raises Overloaded if the total would exceed
+        the limit and other requests hold a part of it.
+        """
+        others = self.held_bytes - beside
+        if others and self.held_bytes + size_bytes > self._most_bytes:
             raise Overloaded(
-                f"other requests hold {self.held_bytes} bytes of pictures, and {size_bytes} more"
-                f" would be over the limit of {self._most_bytes}",
+                f"other requests hold {others} bytes of pictures, and {beside + size_bytes} of this"
+                f" one would be over the limit of {self._most_bytes}",
                 retry_after_s=RETRY_S,
             )
         self.held_bytes += size_bytes

@@ -202,6 +202,10 @@ async def get_model_config(request: Request) -> Response:
 async def get_index(request: Request) -> Response:
     """All published versions, and whether they can serve. An empty body lists all."""
     service = service_of(request)
+    return await unless_client_left(service.metrics, _index(request, service))
+
+
+async def _index(request: Request, service: Service) -> Response:
     body = await read_body(request.headers, request.receive, JSON, service.settings)
     wanted = parse_fields(body.strip() or b"{}", repository.IndexRequest, service.settings)
     known = await list_known(service)

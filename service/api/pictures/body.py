@@ -36,13 +36,15 @@ EXPLANATION = " of pictures; send a smaller one, or several requests"
 class Posted(Generic[Parameters]):
     """The bytes of a picture or of a ZIP of pictures, and the parameters.
 
-    `seed`, a hash of the bytes, selects the canary.
+    `seed`, a hash of the bytes, selects the canary. `held_bytes` is the memory that is held for
+    the body.
     """
 
     data: bytes
     is_archive: bool
     fields: Parameters
     seed: int
+    held_bytes: int = 0
 
     def take(self) -> bytes:
         """Return the bytes and forget them, so that the caller may free them."""
@@ -62,8 +64,11 @@ async def posted(
     headers, most = request.headers, service.settings.picture_bytes
     media_type = body_type(headers, BODY_TYPES)
     announced = announced_bytes(headers)
-    with service.picture_memory.held(most if announced is None else min(announced, most)):
-        yield await _read(request, service, media_type, fields)
+    size_bytes = most if announced is None else min(announced, most)
+    with service.picture_memory.held(size_bytes):
+        body = await _read(request, service, media_type, fields)
+        body.held_bytes = size_bytes
+        yield body
 
 
 async def _read(

@@ -104,16 +104,19 @@ class Inverter:
 
     async def run(self, picture: Pixels) -> Inverted:
         """Invert a picture, uint8 `[H, W, C]`. Raises the errors of `Batcher.submit`."""
+        # First what is remembered: if the deadline passes, the next request has less to do.
+        typical_error = await self._typical_error()
         found, images, outcome = await self._invert(picture, self._label)
-        return Inverted(found, await self._typical_error(), images, outcome)
+        return Inverted(found, typical_error, images, outcome)
 
     async def _typical_error(self) -> float:
         """Return the median error of generated images, which are inverted once per version."""
         known = self.version.typical_errors
-        if (error := known.get(self._iterations)) is None:
-            errors = [await self._own_error(index) for index in range(TYPICAL_COUNT)]
-            error = known[self._iterations] = median(errors)
-        return error
+        keys = [(self._iterations, index) for index in range(TYPICAL_COUNT)]
+        for key in keys:
+            if key not in known:
+                known[key] = await self._own_error(key[1])
+        return median(known[key] for key in keys)
 
     async def _own_error(self, index: int) -> float:
         """Return the error of an image that the model itself has made."""

@@ -99,7 +99,8 @@ async def _invert(
     values = (
         image.height * image.width * image.channels * batch_images(inverter.manifest.latent_dim)
     )
-    with service.picture_memory.held(BYTES_OF_A_PIXEL * pixels + BYTES_OF_A_VALUE * values):
+    needed = BYTES_OF_A_PIXEL * pixels + BYTES_OF_A_VALUE * values
+    with service.picture_memory.held(needed, beside=body.held_bytes):
         async with service.rates.charged(record_of(request), inverter.images):
             picture = await while_connected(request, inverter.decode(body.take(), pixels))
             return await while_connected(request, inverter.run(picture))

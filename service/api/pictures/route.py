@@ -120,7 +120,8 @@ async def _one(
     measured = in_thread(service, lambda: measure(body.data, service.settings))
     size = await _awaited(request, upscaler, measured)
     enlargement = Enlargement(upscaler, size, wanted)
-    held.enter_context(service.picture_memory.held(wanted.held_bytes(size)))
+    memory = service.picture_memory
+    held.enter_context(memory.held(wanted.held_bytes(size), beside=body.held_bytes))
     tally = Tally(upscaler, record_of(request))
     headers = _headers(upscaler, wanted)
     async with service.rates.charged(tally.record, enlargement.images):
@@ -153,7 +154,8 @@ async def _many(
     archive, entries = await _awaited(request, upscaler, in_thread(service, open_archive))
     held.callback(archive.close)
     enlarged = EnlargedArchive(upscaler, archive, entries, wanted.scale)
-    held.enter_context(service.picture_memory.held(enlarged.held_bytes))
+    memory = service.picture_memory
+    held.enter_context(memory.held(enlarged.held_bytes, beside=body.held_bytes))
     parts = enlarged.parts()
     held.push_async_callback(parts.aclose)
     tally = Tally(upscaler, record_of(request), len(enlarged.sizes))

@@ -71,9 +71,11 @@ class Upscaler:
 
         The times include those of the generator. Raises the errors of `Batcher.submit`.
         """
-        job = await in_thread(self.service, lambda: self.job(as_pictures(made.rows)))
+        cutting = in_thread(self.service, lambda: self.job(as_pictures(made.rows)))
+        job = await before(self.deadline, cutting)
         outcome = await self.version.generate(job, self.deadline)
-        images = await in_thread(self.service, lambda: join_pictures(job, outcome.rows))
+        joining = in_thread(self.service, lambda: join_pictures(job, outcome.rows))
+        images = await before(self.deadline, joining)
         observe(self.service.metrics, self.version.manifest, len(images), outcome, 0.0)
         run_s = made.run_s + outcome.queue_s + outcome.run_s
         return EntryResult(images, made.queue_s, run_s)

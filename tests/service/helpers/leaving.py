@@ -15,10 +15,11 @@ def ask(
     kind: bytes = b"image/png",
     query: bytes = b"",
     leaves_after: int | None = None,
+    more_body: bool = False,
 ) -> list[Message]:
     """What the application sends, on the loop that its models are on.
 
-    The client leaves after so many messages.
+    The client leaves after so many messages, with `more_body` before it has sent all of the body.
     """
     app = client.app
     assert isinstance(app, FastAPI)
@@ -35,7 +36,7 @@ def ask(
     }
 
     async def call() -> None:
-        bodies = iter([{"type": "http.request", "body": body}])
+        bodies = iter([{"type": "http.request", "body": body, "more_body": more_body}])
         leaving = asyncio.Event()
 
         async def receive() -> Message:

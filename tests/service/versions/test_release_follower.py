@@ -239,6 +239,21 @@ def test_a_worker_that_cannot_serve_the_version_of_the_others_fails_to_start(
     assert "refused (file_size)" in error
 
 
+def test_a_worker_is_replaced_though_the_release_of_another_model_is_refused(
+    root: Path, start: Start
+) -> None:
+    """The others, to which it came while they served, go on without it, too."""
+    first, second = start(0), start(1)
+    broken = make_bundle(root, "broken")
+    release(root, "broken", 1)
+    (broken / "model.onnx").write_bytes(b"broken")
+    assert [worker.poll().released for worker in (first, second)] == [1, 1]
+    second.kill()
+    replaced = start(1)
+    assert replaced.start_error is None
+    assert replaced.poll() == Seen(1, None, None, None, False)
+
+
 def test_the_others_do_not_wait_for_a_killed_worker(root: Path, start: Start) -> None:
     first, second = start(0), start(1)
     second.kill()

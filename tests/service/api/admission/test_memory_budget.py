@@ -22,3 +22,16 @@ def test_one_request_alone_may_hold_what_it_needs() -> None:
     budget = MemoryBudget(100)
     with budget.held(1000):
         assert budget.held_bytes == 1000
+
+
+def test_what_a_request_holds_already_does_not_stand_in_its_way() -> None:
+    budget = MemoryBudget(100)
+    with budget.held(60), budget.held(1000, beside=60):
+        assert budget.held_bytes == 1060
+    with (
+        budget.held(60),
+        budget.held(30),
+        pytest.raises(Overloaded, match="hold 30 bytes of pictures, and 131 of this"),
+        budget.held(71, beside=60),
+    ):
+        pass

@@ -9,8 +9,10 @@ from tritonclient.http import InferenceServerClient
 from tritonclient.utils import InferenceServerException
 
 from mirage.bundle.store.release import release
+from mirage.service.telemetry.logging import CLIENT_LEFT
 from tests.bundles import make_bundle
 from tests.service.conftest import ClientOf
+from tests.service.helpers.leaving import ask
 from tests.service.helpers.server_process import serving
 
 INDEX = "/v2/repository/index"
@@ -30,6 +32,11 @@ def test_the_index_lists_all_published_versions(client: TestClient) -> None:
     expected = [entry("plain", 1), entry("rgb", 1), entry("toy", 1), entry("toy", 2)]
     assert index(client) == index(client, ready=True) == index(client, ready=None) == expected
     assert client.post(INDEX).json() == expected
+
+
+def test_a_client_that_leaves_before_its_body_is_there_is_no_fault(client: TestClient) -> None:
+    sent = ask(client, b"{", path=INDEX, kind=b"application/json", leaves_after=0, more_body=True)
+    assert sent[0]["status"] == CLIENT_LEFT
 
 
 def test_a_refused_version_is_unavailable_and_tells_the_reason(

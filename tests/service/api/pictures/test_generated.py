@@ -2,12 +2,14 @@
 
 import io
 import json
+import threading
 import zipfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from fastapi import FastAPI
 from PIL import Image
 from starlette.testclient import TestClient
 
@@ -55,6 +57,29 @@ def test_the_header_names_the_model_and_each_type_holds_the_larger_images(
     latents = np.zeros(5, np.float32).tobytes()
     sent = upscaler.post("/generate", content=latents, params=query, headers=octets)
     assert sent.headers["x-upscale"] == "larger@1"
+
+
+@pytest.mark.parametrize(
+    ("path", "fields"),
+    [
+        ("/generate", {"seed": 7}),
+        ("/interpolate", {"points": POINTS, "steps": 1}),
+        ("/interpolate", {"points": POINTS, "steps": 40}),  # as a stream
+    ],
+)
+def test_images_whose_tiles_are_not_cut_in_time_get_504(
+    serving: Serving, path: str, fields: dict[str, Any]
+) -> None:
+    client, done = serving(), threading.Event()
+    assert isinstance(client.app, FastAPI)
+    busy = client.app.state.service.encoders.submit(done.wait, 20)  # the only thread
+    asked = {**fields, "model": "toy", "upscale": "larger"}
+    try:
+        response = client.post(path, json=asked, headers={"x-deadline-ms": "400"})
+        assert not busy.done()
+    finally:
+        done.set()
+    problem(response, 504, "deadline-passed")
 
 
 def test_all_images_are_one_batch_of_each_model(serving: Serving) -> None:

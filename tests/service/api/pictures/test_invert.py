@@ -17,8 +17,10 @@ from mirage.bundle.format.manifest import Member
 from mirage.bundle.store.publish import publish_ensemble
 from mirage.bundle.store.release import release
 from mirage.service.app import create_app
+from mirage.service.batching.queue import Array, Arrays
 from mirage.service.settings import Settings
 from mirage.service.telemetry.logging import CLIENT_LEFT
+from mirage.service.versions.version import EngineRun
 from tests.bundles import Toy, make_bundle, publish_toy
 from tests.encoders import publish_encoded
 from tests.service.helpers.leaving import ask
@@ -239,6 +241,29 @@ def test_a_deadline_that_has_passed_is_told(client: TestClient) -> None:
     headers = {"x-deadline-ms": "1"}
     sent = client.post("/invert", content=encoded(noise(2000, 2000)), headers=headers)
     assert sent.status_code in (429, 504)
+
+
+def test_what_the_time_of_a_request_suffices_for_is_kept_for_the_next(
+    serving: Serving, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first request inverts the model's own images, too. Here, time is counted in images."""
+    run, left = EngineRun.__call__, 0
+
+    def run_in_time(runner: EngineRun, arrays: Arrays) -> Array:
+        nonlocal left
+        left -= len(arrays[0])
+        if left < 0:
+            raise TimeoutError("no time is left")
+        return run(runner, arrays)
+
+    monkeypatch.setattr(EngineRun, "__call__", run_in_time)
+    client, answers = serving(), []
+    for _ in range(5):
+        left = 60  # an inversion makes 53 images, those of the model itself one more
+        answers.append(invert(client, encoded(noise(8, 12))))
+    assert [answer.status_code for answer in answers] == [500, 500, 500, 200, 200]
+    left = 1000
+    assert answers[-1].content == invert(serving(), encoded(noise(8, 12))).content
 
 
 def test_pictures_of_clients_who_have_left_are_not_inverted(serving: Serving) -> None:

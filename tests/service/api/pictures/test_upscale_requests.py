@@ -154,6 +154,17 @@ def test_pictures_that_take_too_much_memory_together_are_refused(serving: Servin
     assert memory.held_bytes == 0
 
 
+@pytest.mark.parametrize("path", ["/upscale", "/translate", "/invert"])
+def test_a_single_picture_may_take_more_memory_than_the_limit(serving: Serving, path: str) -> None:
+    model = {"/upscale": "larger", "/translate": "styled", "/invert": "toy"}[path]
+    client = serving(picture_memory_bytes=2**10, default_model=model)
+    body = encoded(noise(40, 40, 3))
+    assert len(body) < 40 * 40 * 4
+    assert client.post(path, content=body).status_code == 200
+    if path == "/upscale":
+        assert client.post(path, content=zipped({"a.png": body})).status_code == 200
+
+
 def test_large_pngs_are_sent_while_they_are_made(upscaler: TestClient) -> None:
     messages = ask(upscaler, encoded(noise(400, 300, 3)))
     assert messages[0]["status"] == 200
