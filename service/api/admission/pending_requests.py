@@ -71,13 +71,18 @@ class PendingRequests:
         self._turn = asyncio.get_running_loop().call_soon(self._go_on) if more else None
 
     def _learn(self, begun: int) -> None:
-        if not self._waiting:
-            self._window_began = None
-            return
         now = time.monotonic()
         self._begun += begun
-        if self._window_began is None:
-            self._window_began, self._begun = now, 0
-        elif self._begun and (took_s := now - self._window_began) > LOOK_S:
+        if self._window_began is not None and self._tells(took_s := now - self._window_began):
             self._each_s = DECAY * self._each_s + (1 - DECAY) * took_s / self._begun
+            self._window_began = None
+        if not self._waiting:
+            self._window_began = None
+        elif self._window_began is None:
             self._window_began, self._begun = now, 0
+
+    def _tells(self, took_s: float) -> bool:
+        """Whether this window is long enough, or has ended with a burst that was large enough."""
+        if self._waiting:
+            return self._begun > 0 and took_s > LOOK_S
+        return self._begun >= AT_ONCE

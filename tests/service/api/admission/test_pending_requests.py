@@ -144,3 +144,25 @@ def test_who_would_wait_for_too_much_of_its_time_is_rejected(clock: SimpleNamesp
         await asyncio.gather(*arrivals.tasks)
 
     run(scenario)
+
+
+def test_a_stall_is_forgotten_after_bursts_without_one(clock: SimpleNamespace) -> None:
+    async def scenario() -> None:
+        pending = PendingRequests(100 * AT_ONCE)
+        arrivals = Arrivals(pending)
+        await arrivals.arrive(4 * AT_ONCE)
+        await asyncio.sleep(0)
+        clock.now += 20 * LOOK_S  # in which the event loop did not run
+        await asyncio.gather(*arrivals.tasks)
+        await arrivals.arrive(4 * AT_ONCE)
+        allowed_s = 0.5 * LOOK_S
+        with pytest.raises(Overloaded):
+            pending.check_room(allowed_s)
+        for _ in range(30):
+            await arrivals.arrive(4 * AT_ONCE)
+            await asyncio.gather(*arrivals.tasks)
+        await arrivals.arrive(4 * AT_ONCE)
+        pending.check_room(allowed_s)
+        await asyncio.gather(*arrivals.tasks)
+
+    run(scenario)
