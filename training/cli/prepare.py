@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from mirage.training.cli.flags import positive
-from mirage.training.data.prepare.avatars import write_avatars
+from mirage.training.data.prepare.avatars import CLASSES, write_avatars
 from mirage.training.data.prepare.credits import write_credits
 from mirage.training.data.prepare.icons import write_icons
 from mirage.training.data.prepare.styles import write_styles
@@ -41,12 +41,15 @@ def _add_icons(add: Callable[..., argparse.ArgumentParser]) -> None:
 
 
 def _add_avatars(add: Callable[..., argparse.ArgumentParser]) -> None:
-    summary = "extract the single persons from a ZIP of Noto Emoji, a folder per skin tone"
+    summary = "extract the single persons from a ZIP of Noto Emoji, a folder per class"
     parser = add("prepare-avatars", help=summary, description=summary, epilog=AVATARS)
     parser.set_defaults(command=_prepare_avatars)
     parser.add_argument("emoji", type=Path, metavar="NOTO-EMOJI.zip")
     parser.add_argument("--to", type=Path, required=True, metavar="FOLDER")
     parser.add_argument("--size", type=int, default=32, help="side in pixels; default 32")
+    parser.add_argument(
+        "--by", choices=CLASSES, default="tone", help="classes: skin tones (default) or roles"
+    )
 
 
 def _add_styles(add: Callable[..., argparse.ArgumentParser]) -> None:
@@ -85,7 +88,7 @@ def _prepare_icons(options: argparse.Namespace) -> Iterator[str]:
 
 
 def _prepare_avatars(options: argparse.Namespace) -> Iterator[str]:
-    count = write_avatars(options.emoji, options.to, options.size)
+    count = write_avatars(options.emoji, options.to, options.size, options.by)
     yield f"{count} persons of {options.size}x{options.size} in {options.to}"
 
 

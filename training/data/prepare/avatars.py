@@ -1,6 +1,7 @@
-"""Training data of the preset `avatars`: single persons of Noto Emoji, as PNG by skin tone.
+"""Training data of the preset `avatars`: single persons of Noto Emoji, as PNG by tone or role.
 
 avatars/light/emoji_u1f468_1f3fb.png  avatars/yellow/emoji_u1f468.png
+avatars/cook/emoji_u1f468_200d_1f373.png
 """
 
 import zipfile
@@ -11,6 +12,7 @@ from pathlib import Path
 from PIL import Image
 
 from mirage.bundle.store.durable import atomic_write
+from mirage.training.data.prepare.roles import role_of
 from mirage.training.data.sources.image import open_picture, read_bounded
 from mirage.training.errors import DataError
 
@@ -38,15 +40,15 @@ NO_BUSTS = frozenset("1f48b 1f91d 1f9af 1f9bc 1f9bd 2764".split())
 """Code points that mark two persons or a full figure, such as a kiss, a wheelchair or a cane."""
 
 
-def write_avatars(archive: Path, folder: Path, size: int) -> int:
-    """Write the single persons in a ZIP of `emoji_u….png`, one folder per tone; return the count.
+def write_avatars(archive: Path, folder: Path, size: int, by: str = "tone") -> int:
+    """Write the single persons in a ZIP of `emoji_u….png`, a folder per class; return the count.
 
-    size: side of the PNG files in pixels. Raises DataError if the ZIP cannot be read or has no
-    persons.
+    size: side of the PNG files in pixels. by: what the classes are, one of `CLASSES`. Raises
+    DataError if the ZIP cannot be read or has no persons.
     """
     count = 0
     for name, picture in _persons(archive):
-        path = folder / tone_of(name) / Path(name).name
+        path = folder / CLASSES[by](name) / Path(name).name
         path.parent.mkdir(parents=True, exist_ok=True)
         with atomic_write(path) as file:
             shrunk(picture, size).save(file, "PNG")
@@ -66,6 +68,9 @@ def is_bust(name: str) -> bool:
 def tone_of(name: str) -> str:
     """The skin tone of the emoji of a file name."""
     return next((TONES[point] for point in _code_points(name) if point in TONES), NO_TONE)
+
+
+CLASSES = {"tone": tone_of, "role": role_of}
 
 
 def shrunk(picture: Image.Image, size: int) -> Image.Image:

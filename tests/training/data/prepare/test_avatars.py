@@ -44,6 +44,12 @@ def test_writes_single_persons_by_skin_tone(
         assert image.getpixel((16, 16)) == (200, 100, 50, 255)
 
 
+def test_writes_single_persons_by_role(tmp_path: Path, archive: Path) -> None:
+    folder = tmp_path / "avatars"
+    assert main(["prepare-avatars", str(archive), "--to", str(folder), "--by", "role"]) == 0
+    assert {path.name for path in folder.iterdir()} == {"adult", "artist"}
+
+
 @pytest.mark.parametrize(
     ("code_points", "bust"),
     [
