@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterable
 
 import onnx
-from onnx import GraphProto, ModelProto, TensorProto, ValueInfoProto, helper
+from onnx import GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto, helper
 
 from mirage.bundle.errors import BundleError
 from mirage.bundle.format.interface import ENCODER, DType, Tensor
@@ -28,6 +28,7 @@ OPERATORS = frozenset(
 # The bytes of one item, and the field that holds the items when `raw_data` does not.
 CONSTANT_TYPES: dict[int, tuple[int, str]] = {
     TensorProto.FLOAT: (4, "float_data"),
+    TensorProto.FLOAT16: (2, "int32_data"),
     TensorProto.INT64: (8, "int64_data"),
     TensorProto.INT32: (4, "int32_data"),
     TensorProto.UINT8: (1, "int32_data"),
@@ -81,6 +82,7 @@ def _checked(
     _check_versions(proto, manifest.opset)
     _check_operators(proto.graph)
     check_constants(constants_of(proto.graph))
+    check_halves(proto.graph)
     _check_interface(proto.graph, inputs, outputs)
     return proto
 
@@ -156,6 +158,30 @@ def check_constants(constants: Iterable[TensorProto]) -> None:
             )
 
 
+def check_halves(graph: GraphProto) -> None:
+    """Raise BundleError unless float16 constants are weights that are only cast to float32."""
+    halves = {each.name for each in graph.initializer if each.data_type == TensorProto.FLOAT16}
+    for node in graph.node:
+        if any(each.t.data_type == TensorProto.FLOAT16 for each in node.attribute):
+            raise BundleError(
+                "graph_constant",
+                f"a {node.op_type} of model.onnx holds float16; only initializers may",
+            )
+        read = halves.intersection(node.input)
+        if read and not casts_to_float32(node):
+            raise BundleError(
+                "graph_constant",
+                f"a {node.op_type} of model.onnx reads the float16 constant {min(read)!r:.100};"
+                " only a Cast to float32 may",
+            )
+
+
+def casts_to_float32(node: NodeProto) -> bool:
+    return node.op_type == "Cast" and any(
+        each.name == "to" and each.i == TensorProto.FLOAT for each in node.attribute
+    )
+
+
 def _check_interface(graph: GraphProto, inputs: Interface, outputs: Interface) -> None:
     _check_ends("inputs", graph.input, inputs)
     _check_ends("outputs", graph.output, outputs)
@@ -211,9 +237,10 @@ def without_weights(proto: ModelProto) -> bytes:
     graph = proto.graph
     for number in reversed(range(len(graph.initializer))):
         tensor = graph.initializer[number]
-        if tensor.data_type == TensorProto.FLOAT and math.prod(tensor.dims) > SMALL_ITEMS:
-            shape = list(tensor.dims)
-            graph.input.append(helper.make_tensor_value_info(tensor.name, TensorProto.FLOAT, shape))
+        is_weight = tensor.data_type in (TensorProto.FLOAT, TensorProto.FLOAT16)
+        if is_weight and math.prod(tensor.dims) > SMALL_ITEMS:
+            kind, shape = tensor.data_type, list(tensor.dims)
+            graph.input.append(helper.make_tensor_value_info(tensor.name, kind, shape))
             del graph.initializer[number]
     model: bytes = proto.SerializeToString()
     return model

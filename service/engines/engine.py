@@ -13,7 +13,11 @@ from mirage.bundle.format.manifest import Manifest
 from mirage.bundle.format.verify import Bundle
 from mirage.service.batching.cost_model import CostModel
 from mirage.service.engines.cuda_graph import CudaGraphRunner, Stream
-from mirage.service.engines.graph_precision import cut_before_convolutions, in_float16
+from mirage.service.engines.graph_precision import (
+    cut_before_convolutions,
+    in_float16,
+    with_float32_weights,
+)
 from mirage.service.engines.polyphase import decompose
 from mirage.service.engines.providers import PROVIDERS, ProviderConfig, provider_options
 from mirage.service.engines.session import (
@@ -183,11 +187,12 @@ def optimized(bundle: Bundle, config: ProviderConfig) -> Bundle:
 
     The images differ at most by rounding, which the golden check bounds.
     """
+    model = with_float32_weights(bundle.model)
     if PROVIDERS[config.provider].decomposes:
-        return replace(bundle, model=decompose(bundle.model))
-    if config.precision == "float16":
-        return replace(bundle, model=in_float16(bundle.model))
-    return bundle
+        model = decompose(model)
+    elif config.precision == "float16":
+        model = in_float16(model)
+    return bundle if model is bundle.model else replace(bundle, model=model)
 
 
 def efficient_batch_size(seconds: Mapping[int, float]) -> int:

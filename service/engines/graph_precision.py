@@ -1,11 +1,48 @@
-"""Converts parts of a graph to a reduced precision."""
+"""Converts weights and parts of a graph to another precision."""
 
 from collections.abc import Iterable, Sequence
 
+import numpy as np
 import onnx
-from onnx import GraphProto, ModelProto, NodeProto, ValueInfoProto, helper
+from onnx import (
+    GraphProto,
+    ModelProto,
+    NodeProto,
+    TensorProto,
+    ValueInfoProto,
+    helper,
+    numpy_helper,
+)
+
+from mirage.bundle.format.graph import casts_to_float32
 
 CONVOLUTIONS = ("Conv", "ConvTranspose")
+
+
+def with_float32_weights(model: bytes) -> bytes:
+    """Store the float16 weights of a verified serialized model in float32, without their casts.
+
+    Other rewrites look for float32 weights. Nothing that the model computes changes. Returns
+    `model` itself if it has no float16 weights.
+    """
+    proto = onnx.load_model_from_string(model)
+    graph = proto.graph
+    halves = {each.name: each for each in graph.initializer if _is_half(each)}
+    if not halves:
+        return model
+    casts = [node for node in graph.node if casts_to_float32(node) and node.input[0] in halves]
+    for cast in casts:
+        values = numpy_helper.to_array(halves[cast.input[0]]).astype(np.float32)
+        graph.initializer.append(numpy_helper.from_array(values, cast.output[0]))
+        graph.node.remove(cast)
+    for half in halves.values():
+        graph.initializer.remove(half)
+    widened: bytes = proto.SerializeToString()
+    return widened
+
+
+def _is_half(tensor: TensorProto) -> bool:
+    return bool(tensor.data_type == TensorProto.FLOAT16)
 
 
 def cut_before_convolutions(model: bytes) -> tuple[bytes, bytes] | None:

@@ -10,7 +10,7 @@ from onnx import ModelProto, TensorProto
 
 from mirage.bundle.errors import BundleError
 from mirage.bundle.format.folder import Folder, open_folder
-from mirage.bundle.format.graph import CONSTANT_TYPES, check_constants, constants_of
+from mirage.bundle.format.graph import CONSTANT_TYPES, check_constants, check_halves, constants_of
 from mirage.bundle.format.limits import DEFAULT_LIMITS, Limits
 from mirage.bundle.format.wire import check_wire
 
@@ -47,6 +47,7 @@ def read_source(path: Path, limits: Limits = DEFAULT_LIMITS) -> Source:
         data = _ExternalData(folder, limits.model_bytes)
         data.merge(model, len(raw))
     check_constants(constants_of(model.graph))
+    check_halves(model.graph)
     return Source(path.name, model, hashes | data.hashes)
 
 

@@ -79,10 +79,22 @@ def set_opset(version: int, model: ModelProto) -> None:
     model.opset_import[0].version = version
 
 
-def halve_constant(model: ModelProto) -> None:
+def store_constant(dtype: type[np.floating], model: ModelProto) -> None:
     weight = numpy_helper.to_array(model.graph.initializer[0])
-    half = numpy_helper.from_array(weight.astype(np.float16), "weight")
-    model.graph.initializer[0].CopyFrom(half)
+    other = numpy_helper.from_array(weight.astype(dtype), "weight")
+    model.graph.initializer[0].CopyFrom(other)
+
+
+def cast_constant(kind: int, model: ModelProto) -> None:
+    """Store the weight in float16, and cast it to another type before it is used."""
+    store_constant(np.float16, model)
+    model.graph.initializer[0].name = "half"
+    model.graph.node.insert(0, helper.make_node("Cast", ["half"], ["weight"], to=kind))
+
+
+def hold_half(model: ModelProto) -> None:
+    half = numpy_helper.from_array(np.zeros(3, np.float16))
+    model.graph.node.append(helper.make_node("Constant", [], ["held"], value=half))
 
 
 def shorten_constant(model: ModelProto) -> None:
@@ -143,7 +155,10 @@ def mismatch_sum(model: ModelProto) -> None:
         (partial(set_element_type, TensorProto.FLOAT), "graph_interface", "images FLOAT"),
         (partial(set_element_type, 99), "graph_interface", "images 99"),
         (lambda m: m.graph.ClearField("output"), "graph_interface", "outputs none"),
-        (halve_constant, "graph_constant", "'weight' has element type 10"),
+        (partial(store_constant, np.float64), "graph_constant", "'weight' has element type 11"),
+        (partial(store_constant, np.float16), "graph_constant", "a Gemm of model.onnx reads the"),
+        (partial(cast_constant, TensorProto.FLOAT16), "graph_constant", "constant 'half'; only a"),
+        (hold_half, "graph_constant", "a Constant of model.onnx holds float16"),
         (shorten_constant, "graph_constant", "'weight' holds 1 items"),
         (negate_sizes, "graph_constant", "[-5, -96]"),
         (store_twice, "graph_constant", "'weight' holds 480 items"),
@@ -175,11 +190,16 @@ HARMLESS: dict[str, Change] = {
     "location": lambda m: setattr(m.graph.initializer[0], "data_location", TensorProto.DEFAULT),
     "older": lambda model: setattr(model, "ir_version", 9),
     "note": lambda model: model.metadata_props.add(key="made by", value="a test"),
+    "float16": partial(cast_constant, TensorProto.FLOAT),
 }
 
 
+@pytest.mark.parametrize("small_items", [0, SMALL_ITEMS])
 @pytest.mark.parametrize("change", HARMLESS.values(), ids=HARMLESS)
-def test_accepts_harmless_variations(change: Change, manifest: Manifest) -> None:
+def test_accepts_harmless_variations(
+    change: Change, small_items: int, manifest: Manifest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mirage.bundle.format.graph.SMALL_ITEMS", small_items)
     check_graph(changed(change), manifest, DEFAULT_LIMITS)
 
 

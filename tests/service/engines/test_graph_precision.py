@@ -1,4 +1,4 @@
-"""Splitting graphs before their first convolution."""
+"""Weights in float32, and splitting graphs before their first convolution."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ import pytest
 
 from mirage.bundle.format.latents import draw_latents
 from mirage.bundle.format.verify import load_bundle
-from mirage.service.engines.graph_precision import cut_before_convolutions
+from mirage.service.engines.graph_precision import cut_before_convolutions, with_float32_weights
 
 SHIPPED = Path(__file__).parents[3] / "models/mnist/2"
 HEAD = '<ir_version: 10, opset_import: ["" : 20]>'
@@ -30,6 +30,32 @@ def outputs(model: bytes, feed: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
 
 def operators(model: bytes) -> list[str]:
     return [node.op_type for node in onnx.load_model_from_string(model).graph.node]
+
+
+HALVES = """
+generator (float[N, 2] latents) => (float[N, 2] images)
+<float16[2, 2] half = {15360, 16384, 16896, 17536}, float[2] bias = {1, 2}>
+{
+    weight = Cast<to: int = 1>(half)
+    images = Gemm(latents, weight, bias)
+}
+"""
+
+
+def test_float16_weights_become_float32_of_the_same_values() -> None:
+    model = model_of(HALVES)
+    widened = with_float32_weights(model)
+    onnx.checker.check_model(widened, full_check=True)
+    assert operators(widened) == ["Gemm"]
+    kinds = {each.name: each.data_type for each in graph_of(widened).initializer}
+    assert kinds == {"weight": onnx.TensorProto.FLOAT, "bias": onnx.TensorProto.FLOAT}
+    feed = {"latents": np.array([[1, 10], [0.3, -7]], np.float32)}
+    assert np.array_equal(outputs(widened, feed)["images"], outputs(model, feed)["images"])
+
+
+def test_a_graph_of_float32_weights_is_not_changed() -> None:
+    model = load_bundle(SHIPPED).model
+    assert with_float32_weights(model) is model
 
 
 def test_both_parts_in_sequence_compute_the_same_as_the_whole() -> None:

@@ -9,7 +9,7 @@ import onnx
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from onnx import ModelProto, TensorProto, numpy_helper
+from onnx import ModelProto, TensorProto, helper, numpy_helper
 from onnx.external_data_helper import set_external_data
 
 from mirage.bundle.errors import BundleError
@@ -97,10 +97,17 @@ def test_dimensions_that_the_data_do_not_have_are_refused(tmp_path: Path) -> Non
     assert refusal(write(tmp_path / "a.onnx", model)).startswith("graph_constant: ")
 
 
-def test_half_precision_is_refused_by_its_type(tmp_path: Path) -> None:
-    half = {"half": np.zeros(3, np.float16)}
-    told = refusal(write(tmp_path / "a.onnx", generator(constants=half)))
-    assert "constant 'half' has element type 10; allowed are" in told
+def test_double_precision_is_refused_by_its_type(tmp_path: Path) -> None:
+    double = {"double": np.zeros(3, np.float64)}
+    told = refusal(write(tmp_path / "a.onnx", generator(constants=double)))
+    assert "constant 'double' has element type 11; allowed are" in told
+
+
+def test_a_model_that_computes_in_half_precision_is_refused(tmp_path: Path) -> None:
+    model = generator(constants={"half": np.zeros(3, np.float16)})
+    model.graph.node.append(helper.make_node("Neg", ["half"], ["negated"]))
+    told = refusal(write(tmp_path / "a.onnx", model))
+    assert "a Neg of model.onnx reads the float16 constant 'half'" in told
 
 
 @pytest.mark.parametrize("name", ["folder", "missing"])

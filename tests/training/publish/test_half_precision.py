@@ -3,8 +3,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 import torch
+from onnx import TensorProto
 
 from mirage.bundle.format.latents import draw_latents
 from mirage.bundle.format.outputs import OUTPUTS
@@ -87,6 +89,20 @@ def test_graph_golden_images_and_weights_of_a_bundle_agree(tmp_path: Path) -> No
     (case,) = bundle.golden.cases
     images = published.generate(case.inputs["latents"].copy(), None)
     np.testing.assert_array_equal(images, case.output)
+
+
+def test_the_graph_stores_half_of_the_bytes_and_computes_in_float32(tmp_path: Path) -> None:
+    exact = make_snapshot(tmp_path, widths=(64, 48, 32))
+    plain = export_onnx(exact)
+    with open_snapshot(exact.path, half=True) as half:
+        halved = export_onnx(half)
+        assert check_parity(half, halved) <= 1
+    assert len(halved) < 0.6 * len(plain)
+    kinds = [
+        {each.data_type for each in onnx.load_model_from_string(model).graph.initializer}
+        for model in (plain, halved)
+    ]
+    assert [TensorProto.FLOAT16 in each for each in kinds] == [False, True]
 
 
 def test_a_bundle_in_half_precision_is_exported_again_as_it_is(tmp_path: Path) -> None:
