@@ -3,9 +3,9 @@
     make serve
     python examples/film.py docs/film.webp
 
-Each person follows a closed path through four points of latent space, in one skin tone. The service
-computes the frames with `avatars` and enlarges them with `icon-x4`; this program sets them side by
-side.
+Each person has a role, such as mage, and follows a closed path through four points of latent space.
+The service computes the frames with `avatars` and enlarges them with `icon-x4`; this program sets
+them side by side.
 """
 
 import sys
@@ -16,22 +16,29 @@ from mirage.client import Client
 
 URL = sys.argv[2] if len(sys.argv) > 2 else "http://localhost:8000"
 SEED = 11
-PATHS = [  # for each skin tone, the images of the seed that two persons pass, chosen by hand
-    [(0, 6, 24, 12), (30, 36, 24, 6)],
-    [(1, 19, 37, 43), (13, 37, 31, 1)],
-    [(26, 8, 44, 14), (32, 14, 26, 8)],
-    [(9, 3, 15, 39), (39, 45, 15, 3)],
-    [(4, 28, 40, 10), (22, 28, 4, 40)],
-    [(17, 5, 35, 23), (29, 17, 47, 35)],
-]
+PATHS = {  # for each role, the images of the seed that a person passes, chosen by hand
+    "mage": (0, 1, 2, 3),
+    "astronaut": (0, 1, 2, 3),
+    "cook": (0, 1, 2, 3),
+    "crown": (0, 1, 2, 3),
+    "firefighter": (0, 1, 2, 3),
+    "elf": (0, 1, 2, 3),
+    "pilot": (0, 1, 2, 3),
+    "headscarf": (0, 1, 2, 3),
+    "police-officer": (0, 1, 2, 3),
+    "ninja": (0, 1, 2, 3),
+    "health-worker": (0, 1, 2, 3),
+    "santa": (0, 1, 2, 3),
+}
+COLUMNS = 6
 SIDE, GAP = 96, 8  # pixels of a person on the screen, and between two
 FRAME_MS = 60
 CHANGE, REST = 12, 13  # frames of a change, and between two: 4 * 25 * 60 ms are 6 s
 
 
-def person(client: Client, tone: int, path: tuple[int, ...]) -> list[Image.Image]:
+def person(client: Client, role: str, path: tuple[int, ...]) -> list[Image.Image]:
     """The frames of one person, on white."""
-    points = [{"seed": SEED, "index": index, "label": tone} for index in path]
+    points = [{"seed": SEED, "index": index, "label": role} for index in path]
     frames = client.interpolate(
         points, steps=CHANGE, loop=True, truncation=0.6, model="avatars", upscale="icon-x4"
     )
@@ -48,15 +55,16 @@ def film(client: Client) -> list[Image.Image]:
     """All persons in a grid; neighbours change one after the other."""
     step = SIDE + GAP
     length = 4 * (CHANGE + REST)
-    size = (len(PATHS) * step + GAP, 2 * step + GAP)
+    rows = len(PATHS) // COLUMNS
+    size = (COLUMNS * step + GAP, rows * step + GAP)
     frames = [Image.new("RGB", size, "white") for _ in range(length)]
-    for tone, paths in enumerate(PATHS):
-        for row, path in enumerate(paths):
-            delay = 5 * tone + 15 * row
-            pictures = person(client, tone, path)
-            for number, frame in enumerate(frames):
-                picture = pictures[(number - delay) % length]
-                frame.paste(picture, (GAP + tone * step, GAP + row * step))
+    for place, (role, path) in enumerate(PATHS.items()):
+        row, column = divmod(place, COLUMNS)
+        delay = 5 * column + 15 * row
+        pictures = person(client, role, path)
+        for number, frame in enumerate(frames):
+            picture = pictures[(number - delay) % length]
+            frame.paste(picture, (GAP + column * step, GAP + row * step))
     return frames
 
 

@@ -134,7 +134,9 @@ def credits_of(card: ModelCard) -> list[str]:
 
 
 def _columns(description: Description) -> str:
-    return "one class per column" if description.num_classes else "no classes"
+    if not description.num_classes:
+        return "no classes"
+    return "one class per column" if description.num_classes <= GRID else "classes in turn"
 
 
 def _what(description: Description) -> list[str]:
@@ -211,12 +213,15 @@ GAP = 14
 
 
 def sample_grid(snapshot: Snapshot) -> np.ndarray:
-    """A grid of seeds 0 … 99, of ten classes one per column: uint8 [H, W] or [H, W, C].
+    """A grid of seeds 0 … 99: uint8 [H, W] or [H, W, C].
 
+    Up to ten classes have columns of their own; more follow each other in rows.
     Large images are shown smaller, by a whole factor.
     """
     latents = _latents(snapshot, GRID * GRID)
-    labels = _labels(snapshot, np.arange(GRID * GRID) % GRID)
+    places = np.arange(GRID * GRID)
+    many = snapshot.architecture.num_classes > GRID
+    labels = _labels(snapshot, places if many else places % GRID)
     samples = snapshot.generate(latents, labels)
     return _sheet(snapshot, samples, snapshot.architecture.medium.columns)
 

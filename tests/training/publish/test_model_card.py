@@ -15,15 +15,16 @@ def cell(sheet: np.ndarray, row: int, column: int) -> np.ndarray:
     return sheet[row * H : (row + 1) * H, column * W : (column + 1) * W]
 
 
-@pytest.mark.parametrize("num_classes", [0, 3, 12])
-def test_the_samples_are_seeds_in_order_a_class_per_column(
-    tmp_path: Path, num_classes: int
+@pytest.mark.parametrize(("num_classes", "label"), [(0, None), (3, 7 % 3), (12, 27 % 12)])
+def test_the_samples_are_seeds_in_order_with_all_classes(
+    tmp_path: Path, num_classes: int, label: int | None
 ) -> None:
+    """Up to ten classes have columns of their own."""
     snapshot = make_snapshot(tmp_path, num_classes=num_classes)
     grid = sample_grid(snapshot)
     assert grid.shape == (10 * H, 10 * W)
-    label = np.array([7 % num_classes]) if num_classes else None
-    expected = snapshot.generate(draw_latents(27, 0, 1, 6)[0], label)[0, :, :, 0]
+    labels = None if label is None else np.array([label])
+    expected = snapshot.generate(draw_latents(27, 0, 1, 6)[0], labels)[0, :, :, 0]
     np.testing.assert_array_equal(cell(grid, 2, 7), expected)
 
 
