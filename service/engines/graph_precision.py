@@ -30,13 +30,18 @@ def with_float32_weights(model: bytes) -> bytes:
     halves = {each.name: each for each in graph.initializer if _is_half(each)}
     if not halves:
         return model
-    casts = [node for node in graph.node if casts_to_float32(node) and node.input[0] in halves]
-    for cast in casts:
-        values = numpy_helper.to_array(halves[cast.input[0]]).astype(np.float32)
-        graph.initializer.append(numpy_helper.from_array(values, cast.output[0]))
-        graph.node.remove(cast)
     for half in halves.values():
-        graph.initializer.remove(half)
+        values = numpy_helper.to_array(half).astype(np.float32)
+        half.CopyFrom(numpy_helper.from_array(values, half.name))
+    weights, nodes = {}, []  # of each cast's output, the weights; the nodes that stay
+    for node in graph.node:
+        if casts_to_float32(node) and node.input[0] in halves:
+            weights[node.output[0]] = node.input[0]
+        else:
+            node.input[:] = [weights.get(name, name) for name in node.input]
+            nodes.append(node)
+    del graph.node[:], graph.value_info[:]
+    graph.node.extend(nodes)
     widened: bytes = proto.SerializeToString()
     return widened
 

@@ -42,7 +42,8 @@ def add_command(add: Callable[..., argparse.ArgumentParser]) -> None:
     parser.add_argument(
         "--half-precision",
         action="store_true",
-        help="round the weights to float16, which halves the files",
+        help="round the weights to float16, which halves weights.safetensors and, without batch "
+        "norms, model.onnx",
     )
     add_drop_weights(parser)
     add_card(parser.add_argument_group("model card", "By default a bundle keeps its card."))

@@ -4,7 +4,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
+from onnx import TensorProto, helper, numpy_helper
 
 from mirage.bundle.format.interface import Image, generator_tensors
 from mirage.bundle.format.latents import draw_latents
@@ -156,3 +158,35 @@ def test_the_optimized_shipped_model_computes_the_same_digits() -> None:
 def test_other_providers_run_the_unchanged_graph(provider: Name) -> None:
     bundle = load_bundle(SHIPPED)
     assert optimized(bundle, ProviderConfig(provider)) is bundle
+
+
+def in_halves(bundle: Bundle) -> tuple[Bundle, Bundle]:
+    """Round the weights to float16, and store them as such in the second bundle."""
+    rounded = onnx.load_model_from_string(bundle.model)
+    stored = onnx.load_model_from_string(bundle.model)
+    for place, tensor in enumerate(rounded.graph.initializer):
+        values = numpy_helper.to_array(tensor)
+        if values.dtype != np.float32:
+            continue
+        name, half = tensor.name, values.astype(np.float16)
+        tensor.CopyFrom(numpy_helper.from_array(half.astype(np.float32), name))
+        stored.graph.initializer[place].CopyFrom(numpy_helper.from_array(half, f"{name}_half"))
+        cast = helper.make_node("Cast", [f"{name}_half"], [name], to=TensorProto.FLOAT)
+        stored.graph.node.insert(0, cast)
+    models = (each.SerializeToString() for each in (rounded, stored))
+    first, second = (replace(bundle, model=model) for model in models)
+    return first, second
+
+
+@pytest.mark.parametrize("provider", ["cpu", "cuda", "openvino"])
+def test_float16_weights_are_optimized_like_float32_ones(provider: Name) -> None:
+    config = ProviderConfig(provider)
+    rounded, stored = (optimized(each, config) for each in in_halves(load_bundle(SHIPPED)))
+    graphs = [onnx.load_model_from_string(each.model).graph for each in (rounded, stored)]
+    operators = [[node.op_type for node in graph.node] for graph in graphs]
+    assert operators[0] == operators[1]
+    assert TensorProto.FLOAT16 not in {each.data_type for each in graphs[1].initializer}
+    latents, labels = draw_latents(3, 0, 4, rounded.manifest.latent_dim, len(DIGITS))
+    assert labels is not None
+    images = [Engine(each, CPU).run([latents, labels]) for each in (rounded, stored)]
+    assert np.array_equal(*images)

@@ -48,7 +48,7 @@ def test_float16_weights_become_float32_of_the_same_values() -> None:
     onnx.checker.check_model(widened, full_check=True)
     assert operators(widened) == ["Gemm"]
     kinds = {each.name: each.data_type for each in graph_of(widened).initializer}
-    assert kinds == {"weight": onnx.TensorProto.FLOAT, "bias": onnx.TensorProto.FLOAT}
+    assert kinds == {"half": onnx.TensorProto.FLOAT, "bias": onnx.TensorProto.FLOAT}
     feed = {"latents": np.array([[1, 10], [0.3, -7]], np.float32)}
     assert np.array_equal(outputs(widened, feed)["images"], outputs(model, feed)["images"])
 

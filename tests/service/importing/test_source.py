@@ -14,6 +14,7 @@ from onnx.external_data_helper import set_external_data
 
 from mirage.bundle.errors import BundleError
 from mirage.bundle.format.limits import DEFAULT_LIMITS, Limits
+from mirage.bundle.format.verify import load_bundle
 from mirage.service.importing.card import Origin
 from mirage.service.importing.errors import ChoiceError, ReplayError
 from mirage.service.importing.importer import import_generator
@@ -108,6 +109,20 @@ def test_a_model_that_computes_in_half_precision_is_refused(tmp_path: Path) -> N
     model.graph.node.append(helper.make_node("Neg", ["half"], ["negated"]))
     told = refusal(write(tmp_path / "a.onnx", model))
     assert "a Neg of model.onnx reads the float16 constant 'half'" in told
+
+
+def test_weights_in_half_precision_that_are_cast_to_float32_are_imported(tmp_path: Path) -> None:
+    model = generator()
+    weight = model.graph.initializer[0]
+    half, name = numpy_helper.to_array(weight).astype(np.float16), weight.name
+    weight.CopyFrom(numpy_helper.from_array(half, "half"))
+    cast = helper.make_node("Cast", ["half"], [name], to=TensorProto.FLOAT)
+    model.graph.node.insert(0, cast)
+    path = write(tmp_path / "a.onnx", model)
+    import_generator(path, tmp_path / "models" / "cats", SYMMETRIC, Origin("mit"))
+    bundle = load_bundle(tmp_path / "models" / "cats" / "1")
+    graph = onnx.load_model_from_string(bundle.model).graph
+    assert TensorProto.FLOAT16 in {each.data_type for each in graph.initializer}
 
 
 @pytest.mark.parametrize("name", ["folder", "missing"])
