@@ -19,6 +19,8 @@ BILATERAL = AVATARS["bilateral"]
 FLAT_SHARE = 0.03
 """Pictures with more areas of one colour (`data/flatness`) get a palette. At 32x32, emoji have 0.04
 to 0.05, flags 0.49, CIFAR-10 0.015, and photographs of textures 0.003."""
+HIDDEN = 128
+"""Hidden values of the recipe for few images, which is two thirds as wide as `avatars`."""
 WIDTHS = ((6, 128), (12, 96), (24, 64), (48, 32), (96, 24))
 """Channels of a stage whose shorter side has at most so many pixels; finer ones have 16."""
 BLOCKS = range(7, 49)
@@ -70,7 +72,8 @@ def _few_images(facts: Facts) -> tuple[dict[str, Any], tuple[str, ...]]:
     stages = _halvings(facts)
     sides = [min(facts.height, facts.width) // 2**k for k in range(stages)][::-1]
     widths = [next((width for most, width in WIDTHS if side <= most), 16) for side in sides]
-    settings = {"widths": widths, "blocks": [int(side in BLOCKS) for side in sides]}
+    blocks = [int(side in BLOCKS) for side in sides]
+    settings = {"widths": widths, "blocks": blocks, "hidden": HIDDEN}
     reasons = [
         f"recipe of `avatars`: {facts.images} images, which the generator first learns to "
         "reconstruct",

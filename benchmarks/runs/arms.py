@@ -51,7 +51,10 @@ PLANES = {
 WARM = {"warm_start_kimg": WARM_START_KIMG}
 DIRECT = {"family": "direct", "widths": [192, 128, 64, 32], "normalize": "none"}
 PROJECTED = {"family": "projected", "loss": "hinge", "gamma": 0}
-FEW = {"transparency": "straight", "augment": ["translate", "zoom", "cutout"], "gamma": GAMMA}
+FEW = {
+    **{"widths": [128, 96, 64, 32], "hidden": 128, "transparency": "straight", "gamma": GAMMA},
+    "augment": ["translate", "zoom", "cutout"],
+}
 GROWTH = (0.35, 0.7)
 GAINS = (1.0, 1.03, 1.06, 1.1)
 

@@ -51,9 +51,10 @@ def test_few_images_are_augmented_and_many_are_not() -> None:
 FEW = replace(DIGITS, images=950, height=32, width=32, channels=4, classes=6, flat=0.05)
 
 
-def test_few_flat_images_on_a_cpu_get_the_recipe_of_avatars() -> None:
+def test_few_flat_images_on_a_cpu_get_the_recipe_of_avatars_with_smaller_networks() -> None:
     ours, preset = build_config("auto", {}, FEW), build_config("avatars", {})
-    assert ours == preset.model_copy(update={"preset": "auto", "palette": 16})
+    news = {"preset": "auto", "palette": 16, "widths": (128, 96, 64, 32), "hidden": 128}
+    assert ours == preset.model_copy(update=news)
 
 
 @pytest.mark.parametrize("channels", [1, 3])
