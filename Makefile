@@ -63,12 +63,12 @@ train: $(SETUP) ## train on MNIST, score, publish to models/mnist; downloads MNI
 
 avatars: $(SETUP) ## train on persons of Noto Emoji, score, publish to models/avatars; needs EMOJI=archive.zip
 	$(if $(EMOJI),,$(error EMOJI is empty; give a ZIP, see python -m training prepare-avatars --help))
-	$(PY) -m training prepare-avatars $(EMOJI) --to data/avatars
+	$(PY) -m training prepare-avatars $(EMOJI) --by role --to data/avatars
 	$(PY) -m training train --data data/avatars --preset avatars --mirror --run runs/avatars --threads 1
 	$(PY) -m training train --data data/avatars --preset avatars-finish --from runs/avatars --mirror --run runs/avatars-finish --threads 1
 	$(PY) -m training evaluate runs/avatars-finish --data data/avatars --groups emoji --self-supervised
 	$(PY) -m training report runs/avatars-finish
-	$(PY) -m training export runs/avatars-finish --to models/avatars --license apache-2.0 \
+	$(PY) -m training export runs/avatars-finish --to models/avatars --half-precision --license apache-2.0 \
 	    --data-name "[Noto Emoji](https://github.com/googlefonts/noto-emoji) (Google), 948 persons" --data-license apache-2.0
 	@echo "to serve it: $(PY) -m bundle release avatars VERSION"
 

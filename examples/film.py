@@ -17,18 +17,18 @@ from mirage.client import Client
 URL = sys.argv[2] if len(sys.argv) > 2 else "http://localhost:8000"
 SEED = 11
 PATHS = {  # for each role, the images of the seed that a person passes, chosen by hand
-    "mage": (0, 1, 2, 3),
-    "astronaut": (0, 1, 2, 3),
-    "cook": (0, 1, 2, 3),
-    "crown": (0, 1, 2, 3),
-    "firefighter": (0, 1, 2, 3),
-    "elf": (0, 1, 2, 3),
-    "pilot": (0, 1, 2, 3),
-    "headscarf": (0, 1, 2, 3),
-    "police-officer": (0, 1, 2, 3),
-    "ninja": (0, 1, 2, 3),
-    "health-worker": (0, 1, 2, 3),
-    "santa": (0, 1, 2, 3),
+    "mage": (0, 4, 11, 7),
+    "astronaut": (0, 1, 3, 11),
+    "cook": (7, 11, 8, 10),
+    "crown": (4, 8, 10, 7),
+    "firefighter": (0, 4, 6, 8),
+    "elf": (0, 1, 4, 7),
+    "pilot": (1, 8, 5, 10),
+    "headscarf": (0, 3, 4, 7),
+    "police-officer": (1, 8, 4, 10),
+    "student": (2, 9, 5, 1),
+    "health-worker": (1, 2, 8, 10),
+    "santa": (2, 8, 5, 6),
 }
 COLUMNS = 6
 SIDE, GAP = 96, 8  # pixels of a person on the screen, and between two
