@@ -125,7 +125,7 @@ EMOJI: dict[str, Any] = {
 }
 
 AVATARS: dict[str, Any] = {
-    # 948 transparent pictures at 32x32, with --mirror; about 190 minutes of one core with
+    # 948 transparent pictures at 32x32, with --mirror; about 190 minutes of processor time with
     # AVX512-bf16. The generator first learns to reconstruct them. The soft clamp gives flat
     # backgrounds and alpha; without it the discriminator detects planes that are not exactly flat.
     # A palette does the same for all areas of one colour. After so long a run it has worse scores,
@@ -135,9 +135,10 @@ AVATARS: dict[str, Any] = {
     # Gamma starts high, because a low one loses variety early, and falls for details. The networks
     # begin at 4x4: a first map of 8x8 and 256 hidden values make a bundle three times as large, and
     # samples no better at 50 kimg. With `zoom` and the block at full size, the distance of 7x7
-    # patches is 1.4 times that between real images; without the two, 1.9 times. With
-    # roles as classes, networks two thirds as wide take three quarters of the time, and end (after
-    # the second cycle, with the filter) with 1.2 times this distance, these with 1.0 times.
+    # patches is 1.4 times that between real images; without the two, 1.9 times. These were measured
+    # with networks two thirds as wide. With roles as classes, such ones take three quarters of the
+    # time and end, after the second cycle and with the filter, with 1.2 times the distance between
+    # real images; these end with 1.0 times.
     "kimg": 560,
     "family": "strided",
     "latent_dim": 64,

@@ -177,6 +177,7 @@ def check_halves(graph: GraphProto) -> None:
 
 
 def casts_to_float32(node: NodeProto) -> bool:
+    """Whether a node casts its input to float32."""
     return node.op_type == "Cast" and any(
         each.name == "to" and each.i == TensorProto.FLOAT for each in node.attribute
     )

@@ -65,6 +65,7 @@ def _strip(model: onnx.ModelProto) -> None:
 
 
 def _halve_exact_weights(graph: GraphProto) -> None:
+    """Store large float32 weights that are exact in float16 as such, each with a cast."""
     casts = []
     for tensor in graph.initializer:
         name, half = tensor.name, _exact_half(tensor)

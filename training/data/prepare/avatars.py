@@ -44,8 +44,10 @@ def write_avatars(archive: Path, folder: Path, size: int, by: str = "tone") -> i
     """Write the single persons in a ZIP of `emoji_u….png`, a folder per class; return the count.
 
     size: side of the PNG files in pixels. by: what the classes are, one of `CLASSES`. Raises
-    DataError if the ZIP cannot be read or has no persons.
+    DataError if the ZIP cannot be read or has no persons, or if the folder has persons by other
+    classes.
     """
+    _check_classes(folder, by)
     count = 0
     for name, picture in _persons(archive):
         path = folder / CLASSES[by](name) / Path(name).name
@@ -56,6 +58,15 @@ def write_avatars(archive: Path, folder: Path, size: int, by: str = "tone") -> i
     if not count:
         raise DataError(f"{archive} contains no persons with names like {PREFIX}1f468.png")
     return count
+
+
+def _check_classes(folder: Path, by: str) -> None:
+    for path in folder.glob(f"*/{PREFIX}*.png"):
+        if (expected := CLASSES[by](path.name)) != path.parent.name:
+            raise DataError(
+                f"{path} is there; by {by} its class is {expected}: choose another folder, or "
+                f"remove {folder}"
+            )
 
 
 def is_bust(name: str) -> bool:

@@ -50,6 +50,16 @@ def test_writes_single_persons_by_role(tmp_path: Path, archive: Path) -> None:
     assert {path.name for path in folder.iterdir()} == {"adult", "artist"}
 
 
+def test_persons_by_tone_and_by_role_are_not_mixed(tmp_path: Path, archive: Path) -> None:
+    folder = tmp_path / "avatars"
+    for _ in range(2):
+        write_avatars(archive, folder, 32)
+    before = sorted(folder.rglob("*"))
+    with pytest.raises(DataError, match=r"\.png is there; by role its class is (adult|artist): "):
+        write_avatars(archive, folder, 32, "role")
+    assert sorted(folder.rglob("*")) == before
+
+
 @pytest.mark.parametrize(
     ("code_points", "bust"),
     [
